@@ -1,0 +1,60 @@
+"""Every error a person can meet, as a tree that follows what they can do about it.
+
+A message answers four questions: what failed, where, what was found against what was
+expected, and what to do now. The command line prints the message alone, without a
+traceback, and ends with the error's `exit_code`.
+"""
+
+from __future__ import annotations
+
+
+class FraudlineError(Exception):
+    """Something failed, and the message says what to do now."""
+
+    exit_code = 1
+
+
+class UsageError(FraudlineError):
+    """What was asked for cannot be done as asked: change the command, setting or file."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting is unknown, malformed or contradicts another one."""
+
+
+class ContractError(UsageError):
+    """A contract file is malformed, or data does not have the columns of its contract."""
+
+
+class InputError(UsageError):
+    """A file or an argument is missing, unreadable or not what its command takes."""
+
+
+class BundleError(FraudlineError):
+    """A bundle is incomplete, altered, or made for another contract."""
+
+
+class ServiceError(FraudlineError):
+    """A broker, a warehouse or another service cannot be reached or refused the work."""
+
+
+class BrokerError(ServiceError):
+    """The Kafka broker cannot be reached, refused the credentials or lacks the topic."""
+
+
+class WarehouseError(ServiceError):
+    """BigQuery cannot be reached, refused the credentials or the request."""
+
+
+class LocalServiceError(ServiceError):
+    """A service of this machine could not be started, stopped or proved healthy."""
+
+
+class DatasetError(FraudlineError):
+    """A public data set could not be fetched, or is not the one that was expected."""
+
+
+class ProofError(FraudlineError):
+    """A check of the whole found a transaction that was lost, doubled or altered."""

@@ -1,0 +1,236 @@
+"""Every setting once: its type, its unit, its default and a sentence.
+
+A setting is read, in this order, from an environment variable (`FRAUDLINE_KAFKA__GROUP`),
+from `fraudline.toml` in the working directory, or from the default below. A name that is
+not listed here is refused, so a misspelt one cannot be silently ignored.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from fraudline.errors import SettingsError
+
+SETTINGS_FILE = Path("fraudline.toml")
+ENVIRONMENT_PREFIX = "FRAUDLINE_"
+LOCAL = "local"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(_Group):
+    """Which broker carries the stream, and how to log in to it."""
+
+    bootstrap_servers: str = Field(
+        LOCAL,
+        min_length=1,
+        description="Comma-separated host:port of a Kafka or Redpanda cluster; "
+        "`local` is the broker that `fraudline up` runs on this machine.",
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How the connection is protected."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-256", description="How the user proves itself, when the protocol is SASL_…."
+    )
+    sasl_username: str = Field("", description="User name for SASL.")
+    sasl_password: SecretStr = Field(
+        SecretStr(""), description="Password for SASL; set it in the environment, not in the file."
+    )
+    ssl_ca_location: Path | None = Field(
+        None, description="PEM file of the authority that signed the broker's certificate."
+    )
+    topic_transactions: str = Field(
+        "transactions", description="Topic with incoming transactions, JSON, one object a message."
+    )
+    topic_decisions: str = Field("decisions", description="Topic that receives every decision.")
+    topic_rejects: str = Field(
+        "transactions.rejected",
+        description="Topic that receives every message that could not be decoded, with its reason.",
+    )
+    topic_predictions: str = Field(
+        "predictions",
+        description="Topic for lines in the history table's own schema, as `predict` writes them.",
+    )
+    partitions: int = Field(
+        4, ge=1, le=1000, description="Partitions of a topic that fraudline creates."
+    )
+    replication_factor: int = Field(
+        1, ge=1, le=10, description="Copies of each partition of a topic that fraudline creates."
+    )
+    group: str = Field(
+        "fraudline", min_length=1, description="Prefix of the consumer groups of scorers and sinks."
+    )
+
+    @model_validator(mode="after")
+    def _credentials_match_the_protocol(self) -> KafkaSettings:
+        if self.security_protocol.startswith("SASL") and not self.sasl_username:
+            raise ValueError(
+                f"security_protocol is {self.security_protocol}, but sasl_username is empty"
+            )
+        return self
+
+
+class BigQuerySettings(_Group):
+    """Which BigQuery project and data set hold history and decisions."""
+
+    project: str = Field(
+        LOCAL,
+        min_length=1,
+        description="Google Cloud project; `local` is the bqlite that `fraudline up` runs.",
+    )
+    dataset: str = Field("fraud_detection", min_length=1, description="Data set of every table.")
+    location: str = Field("US", description="Region in which the data set is created.")
+    credentials_file: Path | None = Field(
+        None,
+        description="Service-account key file; without it, application-default credentials.",
+    )
+    table_history: str = Field(
+        "fraud_detection_train", description="Table with labelled history, the training data."
+    )
+    table_decisions: str = Field("decisions", description="Table with one row a decision.")
+    table_rejects: str = Field("rejects", description="Table with one row a rejected message.")
+    table_predictions: str = Field(
+        "predictions", description="Table for lines in the history table's own schema."
+    )
+    view_decided: str = Field(
+        "decided_transactions",
+        description="View of the decisions in the history table's own schema.",
+    )
+    append_format: Literal["arrow", "protobuf"] = Field(
+        "arrow", description="How rows travel in the Storage Write API."
+    )
+
+
+class ScoringSettings(_Group):
+    """How a scorer trades delay for throughput."""
+
+    batch_rows: int = Field(
+        2000, ge=1, le=100_000, description="Most transactions in one Kafka transaction."
+    )
+
+
+class SinkSettings(_Group):
+    """How a sink trades delay for throughput."""
+
+    batch_rows: int = Field(
+        5000, ge=1, le=50_000, description="Most rows in one append to BigQuery."
+    )
+    commit_interval_ms: int = Field(
+        1000, ge=0, le=60_000, description="Time between two commits of Kafka offsets."
+    )
+
+
+class LocalSettings(_Group):
+    """The services that `fraudline up` runs on this machine, always on 127.0.0.1."""
+
+    kafka_port: int = Field(0, ge=0, le=65535, description="Port of the broker; 0 takes a free one.")
+    bigquery_port: int = Field(
+        0, ge=0, le=65535, description="Port of bqlite's REST API; 0 takes a free one."
+    )
+    bigquery_storage_port: int = Field(
+        0, ge=0, le=65535, description="Port of bqlite's Storage API (gRPC); 0 takes a free one."
+    )
+    kafka_heap_mb: int = Field(512, ge=256, description="Memory of the broker's Java heap, MiB.")
+    start_timeout_s: float = Field(
+        60.0, gt=0, description="How long a service may take to prove that it works, seconds."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of one project directory."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+    )
+
+    home: Path = Field(
+        Path(".fraudline"),
+        description="Directory for everything that fraudline keeps: models, reports, logs, "
+        "and the data of the local services.",
+    )
+    contract: str = Field(
+        "creditcard",
+        min_length=1,
+        description="What a transaction looks like: the name of a contract that fraudline "
+        "brings, or the path of a TOML file.",
+    )
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    bigquery: BigQuerySettings = Field(default_factory=BigQuerySettings)
+    scoring: ScoringSettings = Field(default_factory=ScoringSettings)
+    sink: SinkSettings = Field(default_factory=SinkSettings)
+    local: LocalSettings = Field(default_factory=LocalSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then the TOML file: nothing else is read."""
+        return (
+            init_settings,
+            env_settings,
+            TomlConfigSettingsSource(settings_cls, toml_file=SETTINGS_FILE),
+        )
+
+
+def load_settings() -> Settings:
+    """Read the settings of the working directory.
+
+    Raises:
+        SettingsError: a setting is unknown or malformed; the message names each one,
+            where it was set and what is allowed.
+    """
+    known = {f"{ENVIRONMENT_PREFIX}{name}".upper() for name in _names()}
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.upper().startswith(ENVIRONMENT_PREFIX) and name.upper() not in known
+    )
+    if unknown:
+        raise SettingsError(
+            f"unknown setting in the environment: {', '.join(unknown)}. "
+            "The known ones are listed by `fraudline settings`."
+        )
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc']) or 'settings'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise SettingsError(
+            f"the settings (from {SETTINGS_FILE} or {ENVIRONMENT_PREFIX}…) are not valid: "
+            f"{faults}. The known ones are listed by `fraudline settings`."
+        ) from None
+    except ValueError as error:  # the TOML file itself does not parse
+        raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error}.") from None
+
+
+def _names() -> list[str]:
+    names = []
+    for name, field in Settings.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, _Group):
+            names += [f"{name}__{inner}" for inner in group.model_fields]
+        names.append(name)
+    return names
