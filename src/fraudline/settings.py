@@ -136,7 +136,9 @@ class SinkSettings(_Group):
 class LocalSettings(_Group):
     """The services that `fraudline up` runs on this machine, always on 127.0.0.1."""
 
-    kafka_port: int = Field(0, ge=0, le=65535, description="Port of the broker; 0 takes a free one.")
+    kafka_port: int = Field(
+        0, ge=0, le=65535, description="Port of the broker; 0 takes a free one."
+    )
     bigquery_port: int = Field(
         0, ge=0, le=65535, description="Port of bqlite's REST API; 0 takes a free one."
     )

@@ -1,0 +1,1 @@
+"""fraudline catches card fraud while the payment is still in flight."""

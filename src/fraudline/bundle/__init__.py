@@ -1,0 +1,11 @@
+"""The bundle: the one artifact that a scorer loads.
+
+Takes a directory with a graph and a manifest; gives scores. A bundle that was altered, is
+incomplete or was made for another contract is refused by name. Never trains, and never
+unpickles: the graph is ONNX, the manifest JSON.
+"""
+
+from fraudline.bundle.bundle import GRAPH_FILE, Bundle, open_bundle, write_manifest
+from fraudline.bundle.manifest import Manifest, Part
+
+__all__ = ["GRAPH_FILE", "Bundle", "Manifest", "Part", "open_bundle", "write_manifest"]

@@ -1,0 +1,73 @@
+"""What a bundle says of itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+
+import msgspec
+
+FORMAT = 1
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of the data: what a model was fitted on, tuned on or judged by.
+
+    Attributes:
+        rows: Number of transactions.
+        frauds: How many of them are frauds.
+        first_event: Event time of the first one, as text, in the contract's unit.
+        last_event: Event time of the last one.
+        metrics: Measures of the model on this part, by name.
+    """
+
+    rows: int
+    frauds: int
+    first_event: str
+    last_event: str
+    metrics: dict[str, float] = {}
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a bundle says of itself; `bundle.json` in its directory.
+
+    Attributes:
+        recipe: How the model was trained.
+        contract: Name of the contract whose transactions it scores.
+        contract_fingerprint: `Contract.fingerprint` of that contract.
+        features: Inputs of the graph, in order.
+        threshold: Least score that is blocked.
+        threshold_rule: How the threshold was chosen, in words.
+        source: Table and period that the training data came from, in words.
+        parts: The data by part: `train`, `validation`, `test`.
+        software: Versions of what it was made with.
+        created_at: When, UTC.
+        files: SHA-256 of each file of the bundle, by name.
+        version: Recipe and a hash of all of the above but `created_at`.
+        format: Version of this structure.
+    """
+
+    recipe: str
+    contract: str
+    contract_fingerprint: str
+    features: tuple[str, ...]
+    threshold: float
+    threshold_rule: str
+    source: str
+    parts: dict[str, Part]
+    software: dict[str, str]
+    created_at: dt.datetime
+    files: dict[str, str]
+    version: str = ""
+    format: int = FORMAT
+
+    def sealed(self) -> Manifest:
+        """The same manifest with the version that its content gives."""
+        return msgspec.structs.replace(self, version=self.expected_version())
+
+    def expected_version(self) -> str:
+        """The version that follows from the content; another one means that it was altered."""
+        content = msgspec.to_builtins(self)
+        del content["version"], content["created_at"]
+        digest = hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
+        return f"{self.contract}-{self.recipe}-{digest[:12]}"

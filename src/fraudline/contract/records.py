@@ -1,0 +1,54 @@
+"""What surrounds a transaction on its way: its position, its decision, its reject."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from fraudline.contract.columns import Column
+
+POSITION_COLUMNS: tuple[Column, ...] = (
+    Column("source_topic", "string", "Topic in which the message arrived."),
+    Column("source_partition", "int64", "Partition of that topic.", min=0),
+    Column("source_offset", "int64", "Offset in that partition.", min=0),
+)
+
+DECISION_COLUMNS: tuple[Column, ...] = (
+    Column("transaction_id", "string", "The contract's id, or topic:partition:offset."),
+    *POSITION_COLUMNS,
+    Column("score", "float64", "Probability of fraud.", min=0, max=1),
+    Column("decision", "string", "What to do: approve or block."),
+    Column("threshold", "float64", "Least score that is blocked.", min=0, max=1),
+    Column("model_version", "string", "Version of the bundle that decided."),
+    Column("received_at", "timestamp", "When the broker's message says it was sent."),
+    Column("decided_at", "timestamp", "When the scorer decided."),
+)
+
+# Base64 in JSON takes 4 characters for 3 bytes, and a message on the topic is at most 1 MB:
+# what is longer than this is cut, and `original_size_bytes` tells.
+MAX_ORIGINAL_BYTES = 512 * 1024
+
+REJECT_COLUMNS: tuple[Column, ...] = (
+    *POSITION_COLUMNS,
+    Column("reason", "string", "Kind of the fault, one word."),
+    Column("message", "string", "The fault in words.", max_length=4096),
+    Column("original", "bytes", "The message as it came, cut where it is very long."),
+    Column("original_size_bytes", "int64", "Size of the message as it came.", unit="bytes", min=0),
+    Column("received_at", "timestamp", "When the broker's message says it was sent."),
+    Column("rejected_at", "timestamp", "When the scorer rejected it."),
+)
+
+
+class RejectReason(StrEnum):
+    """Why a message is not a transaction."""
+
+    TOMBSTONE = "tombstone"
+    EMPTY = "empty"
+    TOO_LARGE = "too_large"
+    INVALID_UTF8 = "invalid_utf8"
+    INVALID_JSON = "invalid_json"
+    NOT_AN_OBJECT = "not_an_object"
+    DUPLICATE_COLUMN = "duplicate_column"
+    MISSING_COLUMN = "missing_column"
+    UNKNOWN_COLUMN = "unknown_column"
+    WRONG_TYPE = "wrong_type"
+    OUT_OF_RANGE = "out_of_range"

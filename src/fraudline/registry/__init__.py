@@ -1,0 +1,9 @@
+"""The registry: versions of bundles, and which of them is the champion.
+
+Takes the directory of a finished bundle; gives its version a place of its own, and the name
+`champion` to one of them. Never opens a model, and never changes a version.
+"""
+
+from fraudline.registry.registry import Registry
+
+__all__ = ["Registry"]

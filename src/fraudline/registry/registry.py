@@ -1,0 +1,92 @@
+"""Versions as directories, aliases as small files that are replaced whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from fraudline.bundle import Manifest
+from fraudline.bundle.bundle import read_manifest
+from fraudline.errors import BundleError, InputError
+
+CHAMPION = "champion"
+
+
+class Registry:
+    """The bundles of one project directory.
+
+    A version is a directory named by its content, so it never changes; `champion` is a
+    file that holds a version's name and is replaced in one step.
+
+    Args:
+        home: Directory of the project's state (`Settings.home`).
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.directory = home / "models"
+
+    def new_directory(self) -> Path:
+        """An empty directory in which training may build a bundle, to be given to `add`."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=".candidate-", dir=self.directory))
+
+    def add(self, candidate: Path) -> Manifest:
+        """Take over a finished bundle as a version; adding the same one again changes nothing."""
+        manifest = read_manifest(candidate)
+        target = self.directory / manifest.version
+        if target.exists():
+            shutil.rmtree(candidate)
+        else:
+            candidate.chmod(0o755)  # a temporary directory is for its maker alone
+            candidate.rename(target)
+        return manifest
+
+    def versions(self) -> list[Manifest]:
+        """Every version, oldest first."""
+        if not self.directory.is_dir():
+            return []
+        manifests = [
+            read_manifest(path)
+            for path in self.directory.iterdir()
+            if path.is_dir() and not path.name.startswith(".")
+        ]
+        return sorted(manifests, key=lambda manifest: manifest.created_at)
+
+    def path(self, version: str) -> Path:
+        """The directory of a version.
+
+        Raises:
+            InputError: there is no such version.
+        """
+        path = self.directory / version
+        if version.startswith(".") or Path(version).name != version or not path.is_dir():
+            known = [manifest.version for manifest in self.versions()]
+            raise InputError(
+                f"there is no model version '{version}' in {self.directory}; "
+                f"there {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}. "
+                "`fraudline models list` shows them, `fraudline train` makes one."
+            )
+        return path
+
+    def promote(self, version: str) -> None:
+        """Make a version the champion, in one step that a reader sees whole or not at all."""
+        self.path(version)
+        draft = self.directory / f".{CHAMPION}-{os.getpid()}"
+        draft.write_text(version + "\n")
+        draft.replace(self.directory / CHAMPION)
+
+    def champion(self) -> str:
+        """The version that scores.
+
+        Raises:
+            BundleError: no version has been promoted yet.
+        """
+        try:
+            return (self.directory / CHAMPION).read_text().strip()
+        except FileNotFoundError:
+            raise BundleError(
+                f"there is no champion in {self.directory}: train a model with "
+                "`fraudline train --promote`, or promote one with `fraudline models promote`."
+            ) from None
