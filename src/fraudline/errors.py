@@ -48,6 +48,10 @@ class WarehouseError(ServiceError):
     """BigQuery cannot be reached, refused the credentials or the request."""
 
 
+class WarehouseAwayError(WarehouseError):
+    """BigQuery does not answer or is over its quota: the same request may succeed later."""
+
+
 class LocalServiceError(ServiceError):
     """A service of this machine could not be started, stopped or proved healthy."""
 

@@ -9,6 +9,8 @@ from fraudline.contract.columns import Column, arrow_schema
 from fraudline.contract.conform import Refusal, conform
 from fraudline.contract.contract import Contract, load_contract
 from fraudline.contract.decoder import Decoder, Reject
+from fraudline.contract.encode import json_lines
+from fraudline.contract.messages import Messages
 from fraudline.contract.records import (
     DECISION_COLUMNS,
     POSITION_COLUMNS,
@@ -23,10 +25,12 @@ __all__ = [
     "Column",
     "Contract",
     "Decoder",
+    "Messages",
     "Refusal",
     "Reject",
     "RejectReason",
     "arrow_schema",
     "conform",
+    "json_lines",
     "load_contract",
 ]

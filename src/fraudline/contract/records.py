@@ -19,7 +19,7 @@ DECISION_COLUMNS: tuple[Column, ...] = (
     Column("decision", "string", "What to do: approve or block."),
     Column("threshold", "float64", "Least score that is blocked.", min=0, max=1),
     Column("model_version", "string", "Version of the bundle that decided."),
-    Column("received_at", "timestamp", "When the broker's message says it was sent."),
+    Column("received_at", "timestamp", "When the message says it was sent.", is_nullable=True),
     Column("decided_at", "timestamp", "When the scorer decided."),
 )
 
@@ -33,8 +33,8 @@ REJECT_COLUMNS: tuple[Column, ...] = (
     Column("message", "string", "The fault in words.", max_length=4096),
     Column("original", "bytes", "The message as it came, cut where it is very long."),
     Column("original_size_bytes", "int64", "Size of the message as it came.", unit="bytes", min=0),
-    Column("received_at", "timestamp", "When the broker's message says it was sent."),
-    Column("rejected_at", "timestamp", "When the scorer rejected it."),
+    Column("received_at", "timestamp", "When the message says it was sent.", is_nullable=True),
+    Column("rejected_at", "timestamp", "When it was rejected."),
 )
 
 

@@ -6,5 +6,6 @@ all go through `assess`, so what was tested offline is what runs online.
 """
 
 from fraudline.scoring.assess import APPROVE, BLOCK, Assessment, assess
+from fraudline.scoring.decide import Decider, Outcome, reject_record
 
-__all__ = ["APPROVE", "BLOCK", "Assessment", "assess"]
+__all__ = ["APPROVE", "BLOCK", "Assessment", "Decider", "Outcome", "assess", "reject_record"]

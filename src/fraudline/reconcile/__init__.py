@@ -1,0 +1,11 @@
+"""The reconciliation: a proof that nothing was lost, doubled or altered on the way.
+
+Takes what was sent (a topic, or a file of predictions) and what BigQuery holds; gives a
+count of each kind of disagreement, with examples. Reads only; never repairs.
+"""
+
+from fraudline.reconcile.ledger import Ledger, PartitionLedger
+from fraudline.reconcile.reconcile import ledger_sql, reconcile
+from fraudline.reconcile.verify import Verification, verify
+
+__all__ = ["Ledger", "PartitionLedger", "Verification", "ledger_sql", "reconcile", "verify"]

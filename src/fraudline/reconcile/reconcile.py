@@ -1,0 +1,174 @@
+"""Every message of the input topic against the rows that BigQuery holds for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fraudline.contract import Contract, Decoder, Messages
+from fraudline.contract.records import MAX_ORIGINAL_BYTES
+from fraudline.reconcile.ledger import Ledger, PartitionLedger
+from fraudline.settings import KafkaSettings
+from fraudline.stream.read import ranges, read_range
+from fraudline.warehouse.client import Warehouse
+from fraudline.warehouse.query import query
+
+WINDOW_MESSAGES = 50_000
+
+Offsets = npt.NDArray[np.int64]
+
+
+def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) -> Ledger:
+    """Check offset by offset, value by value, what became of every message.
+
+    The topic is read as it is now, from the first message that it still holds. Each message
+    is decoded anew and compared, column by column, with its row; of a reject the original
+    bytes are compared. Memory is bounded by `WINDOW_MESSAGES`.
+    """
+    ledger = Ledger(kafka.topic_transactions)
+    for partition, (start, stop) in ranges(kafka, kafka.topic_transactions).items():
+        entry = PartitionLedger(partition, start, stop)
+        ledger.partitions.append(entry)
+        for first, end, messages in read_range(
+            kafka, kafka.topic_transactions, partition, start, stop, WINDOW_MESSAGES
+        ):
+            _check_window(ledger, entry, warehouse, contract, (first, end), messages)
+    return ledger
+
+
+def ledger_sql(kafka: KafkaSettings, warehouse: Warehouse) -> str:
+    """SQL that gives the same answer from the tables alone.
+
+    Offsets of a topic follow upon each other unless its producer uses transactions, so
+    with a plain producer `not_stored` is the number of lost messages between the first and
+    the last one.
+    """
+    decisions, rejects = (
+        warehouse.table(name)
+        for name in (warehouse.settings.table_decisions, warehouse.settings.table_rejects)
+    )
+    return f"""\
+WITH stored AS (
+  SELECT source_partition, source_offset, 'decision' AS kind
+  FROM `{decisions}` WHERE source_topic = '{kafka.topic_transactions}'
+  UNION ALL
+  SELECT source_partition, source_offset, 'reject' AS kind
+  FROM `{rejects}` WHERE source_topic = '{kafka.topic_transactions}'
+)
+SELECT
+  source_partition AS `partition`,
+  COUNTIF(kind = 'decision') AS decisions,
+  COUNTIF(kind = 'reject') AS rejects,
+  MAX(source_offset) - MIN(source_offset) + 1 - COUNT(DISTINCT source_offset) AS not_stored,
+  COUNT(*) - COUNT(DISTINCT source_offset) AS doubled
+FROM stored
+GROUP BY source_partition
+ORDER BY source_partition"""  # noqa: S608 - names come from the settings
+
+
+def _check_window(
+    ledger: Ledger,
+    entry: PartitionLedger,
+    warehouse: Warehouse,
+    contract: Contract,
+    window: tuple[int, int],
+    messages: Messages,
+) -> None:
+    names = [column.name for column in contract.transaction_columns]
+    settings = warehouse.settings
+    decisions = _stored(warehouse, settings.table_decisions, names, ledger.topic, entry, window)
+    rejects = _stored(warehouse, settings.table_rejects, ["original"], ledger.topic, entry, window)
+    offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
+    decided_at_offsets, rejected_at_offsets = _offsets(decisions), _offsets(rejects)
+    stored = np.concatenate([decided_at_offsets, rejected_at_offsets])
+    found, counts = np.unique(stored, return_counts=True)
+
+    entry.inputs += len(offsets)
+    entry.decisions += len(decided_at_offsets)
+    entry.rejects += len(rejected_at_offsets)
+    for name, faulty, what in (
+        ("missing", np.setdiff1d(offsets, found), "neither decided nor rejected"),
+        ("doubled", found[counts > 1], "stored more than once"),
+        ("unexpected", np.setdiff1d(found, offsets), "stored, but there is no such message"),
+    ):
+        setattr(entry, name, getattr(entry, name) + len(faulty))
+        for offset in faulty:
+            ledger.note(entry.partition, int(offset), what)
+
+    transactions, accepted, refused = Decoder(contract.transaction_columns).decode(messages.values)
+    refused_indices = [reject.index for reject in refused]
+    sent = pa.Table.from_batches([transactions]).append_column(
+        "source_offset", pa.array(offsets[accepted], pa.int64())
+    )
+    originals = pa.table(
+        {
+            "original": pa.array(
+                [(messages.values[index] or b"")[:MAX_ORIGINAL_BYTES] for index in refused_indices],
+                pa.binary(),
+            ),
+            "source_offset": pa.array(offsets[refused_indices], pa.int64()),
+        }
+    )
+    for expected, found_rows, other in (
+        (sent, decisions, rejected_at_offsets),
+        (originals, rejects, decided_at_offsets),
+    ):
+        differing = _differing(expected, found_rows)
+        wrong_kind = np.intersect1d(_offsets(expected), other)
+        for offset in np.union1d(differing, wrong_kind):
+            entry.differing += 1
+            ledger.note(entry.partition, int(offset), "the row is not what the message says")
+
+
+def _stored(
+    warehouse: Warehouse,
+    table: str,
+    columns: list[str],
+    topic: str,
+    entry: PartitionLedger,
+    window: tuple[int, int],
+) -> pa.Table:
+    selected = ", ".join(f"`{name}`" for name in columns)
+    return query(
+        warehouse,
+        f"SELECT {selected}, source_offset FROM `{warehouse.table(table)}` "  # noqa: S608 - names come from settings and a checked contract
+        "WHERE source_topic = @topic AND source_partition = @partition "
+        "AND source_offset >= @first AND source_offset < @end",
+        [
+            ("topic", "STRING", topic),
+            ("partition", "INT64", entry.partition),
+            ("first", "INT64", window[0]),
+            ("end", "INT64", window[1]),
+        ],
+    )
+
+
+def _offsets(rows: pa.Table) -> Offsets:
+    return np.asarray(rows.column("source_offset"), dtype=np.int64)
+
+
+def _differing(expected: pa.Table, found: pa.Table) -> Offsets:
+    """Offsets in both tables at which a value differs."""
+    first_of: dict[int, int] = {}
+    for row, offset in enumerate(_offsets(found).tolist()):
+        first_of.setdefault(offset, row)
+    pairs = [
+        (row, first_of[offset])
+        for row, offset in enumerate(_offsets(expected).tolist())
+        if offset in first_of
+    ]
+    if not pairs:
+        return np.empty(0, dtype=np.int64)
+    left = expected.take([row for row, _ in pairs])
+    right = found.take([row for _, row in pairs])
+    is_equal = np.ones(len(pairs), dtype=bool)
+    for name in expected.column_names:
+        sent, stored = left.column(name), right.column(name).cast(left.schema.field(name).type)
+        equal = pc.or_(
+            pc.fill_null(pc.equal(sent, stored), False),
+            pc.and_(pc.is_null(sent), pc.is_null(stored)),
+        )
+        is_equal &= equal.to_numpy()
+    return _offsets(left)[~is_equal]

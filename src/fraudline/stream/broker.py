@@ -1,0 +1,144 @@
+"""Connecting to a broker: configuration, topics, and errors a person can act on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from fraudline.errors import BrokerError
+from fraudline.settings import KafkaSettings
+
+_LOG = logging.getLogger("fraudline.kafka")
+_ANSWER_TIMEOUT_S = 10.0
+_TELLING = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._RESOLVE})  # noqa: SLF001 - the client's own names for local errors
+
+
+def client_config(kafka: KafkaSettings) -> dict[str, Any]:
+    """What every producer, consumer and admin client has in common."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": kafka.bootstrap_servers,
+        "security.protocol": kafka.security_protocol,
+        "client.id": "fraudline",
+        "logger": _LOG,
+        # The back-off when a broker goes away: long enough to be gentle, short enough that
+        # its return is seen at once.
+        "reconnect.backoff.ms": 100,
+        "reconnect.backoff.max.ms": 2000,
+    }
+    if kafka.security_protocol.startswith("SASL"):
+        config["sasl.mechanism"] = kafka.sasl_mechanism
+        config["sasl.username"] = kafka.sasl_username
+        config["sasl.password"] = kafka.sasl_password.get_secret_value()
+    if kafka.ssl_ca_location is not None:
+        config["ssl.ca.location"] = str(kafka.ssl_ca_location)
+    return config
+
+
+def existing_topics(kafka: KafkaSettings) -> frozenset[str]:
+    """Ask the broker for the names of its topics, as a proof that it can be reached.
+
+    Raises:
+        BrokerError: no broker answers, or it refuses us; the message says which and why.
+    """
+    told: list[KafkaError] = []
+    config = client_config(kafka)
+    config["error_cb"] = told.append
+    try:
+        return frozenset(AdminClient(config).list_topics(timeout=_ANSWER_TIMEOUT_S).topics)
+    except (KafkaException, ValueError) as error:
+        # The time-out says only that nothing came; the callback heard why.
+        telling = [cause for cause in told if cause.code() in _TELLING] or told
+        reason = telling[0].str() if telling else _words(error)
+        raise BrokerError(
+            f"no broker could be reached at {kafka.bootstrap_servers} "
+            f"({kafka.security_protocol}): {reason}. Check kafka.bootstrap_servers and the "
+            "credentials in fraudline.toml or FRAUDLINE_KAFKA__…; a local broker is started by "
+            "`fraudline up`."
+        ) from None
+
+
+def require_topics(kafka: KafkaSettings, topics: Iterable[str]) -> None:
+    """Check that topics exist.
+
+    Raises:
+        BrokerError: the broker cannot be reached, or a topic is not there.
+    """
+    existing = existing_topics(kafka)
+    missing = [topic for topic in topics if topic not in existing]
+    if missing:
+        known = sorted(name for name in existing if not name.startswith("__"))
+        raise BrokerError(
+            f"topic {', '.join(map(repr, missing))} does not exist at {kafka.bootstrap_servers}; "
+            f"there {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}. "
+            "`fraudline setup` creates the topics and tables that the settings name."
+        )
+
+
+def create_topics(kafka: KafkaSettings, topics: Iterable[str]) -> list[str]:
+    """Create the topics that do not exist yet.
+
+    Returns:
+        Names of those that were created.
+
+    Raises:
+        BrokerError: the broker cannot be reached or refuses.
+    """
+    existing = existing_topics(kafka)
+    missing = [topic for topic in topics if topic not in existing]
+    if not missing:
+        return []
+    admin = AdminClient(client_config(kafka))
+    futures = admin.create_topics(
+        [
+            NewTopic(
+                topic,
+                num_partitions=kafka.partitions,
+                replication_factor=kafka.replication_factor,
+            )
+            for topic in missing
+        ]
+    )
+    for topic, future in futures.items():
+        try:
+            future.result(timeout=_ANSWER_TIMEOUT_S)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                continue  # somebody else was faster
+            raise BrokerError(
+                f"topic '{topic}' could not be created at {kafka.bootstrap_servers} "
+                f"({kafka.partitions} partitions, {kafka.replication_factor} copies): "
+                f"{_words(error)}. Create it yourself, or change kafka.partitions and "
+                "kafka.replication_factor."
+            ) from None
+    return missing
+
+
+def _words(error: Exception) -> str:
+    cause = error.args[0] if error.args else error
+    return cause.str() if isinstance(cause, KafkaError) else str(cause)
+
+
+def raise_for(error: KafkaError) -> None:
+    """Turn an error that a consumer delivers among its messages into one for people.
+
+    Nothing happens for an error that the client gets over by itself.
+
+    Raises:
+        BrokerError: waiting will not help.
+    """
+    if error.fatal() or error.code() in (
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client's own name for it
+    ):
+        raise BrokerError(
+            f"the broker refuses: {error.str()} ({error.name()}). Check the topic names and "
+            "the rights of the user."
+        )
+    _LOG.warning("broker: %s (%s); the client tries again", error.str(), error.name())

@@ -1,0 +1,128 @@
+"""Taking messages from a consumer group, safely across rebalances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from fraudline.contract import Messages
+from fraudline.settings import KafkaSettings
+from fraudline.stream.broker import client_config, raise_for
+
+_WAIT_S = 0.1
+
+Partitions = list[TopicPartition]
+
+
+def group_consumer(kafka: KafkaSettings, group: str, **options: Any) -> Consumer:
+    """A consumer that sees committed messages only and leaves commits to its caller."""
+    return Consumer(
+        {
+            **client_config(kafka),
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            # A killed process is replaced after this time; a longer pause than
+            # max.poll.interval.ms counts as death too.
+            "session.timeout.ms": 10_000,
+            "heartbeat.interval.ms": 1_000,
+            "max.poll.interval.ms": 60_000,
+            "fetch.wait.max.ms": 100,
+            "queued.max.messages.kbytes": 32_768,
+            **options,
+        }
+    )
+
+
+class Intake:
+    """Messages of a group's partitions, in batches that this member still owns.
+
+    A rebalance can happen while a batch is being collected. A message of a partition that
+    was taken away then is dropped from the batch: its new owner reads it again.
+
+    Args:
+        consumer: A consumer made by `group_consumer`.
+        topics: What to subscribe to.
+        on_assign: Called with partitions that this member is now responsible for.
+        on_revoke: Called before they are given to another member.
+        on_lost: Called after they were: it is too late to commit anything.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        topics: list[str],
+        *,
+        on_assign: Callable[[Partitions], None] | None = None,
+        on_revoke: Callable[[Partitions], None] | None = None,
+        on_lost: Callable[[Partitions], None] | None = None,
+    ) -> None:
+        self._consumer = consumer
+        self._gone: set[tuple[str, int]] = set()
+
+        def assigned(_: Consumer, partitions: Partitions) -> None:
+            if on_assign is not None:
+                on_assign(partitions)
+
+        def revoked(_: Consumer, partitions: Partitions) -> None:
+            self._gone |= {(part.topic, part.partition) for part in partitions}
+            if on_revoke is not None:
+                on_revoke(partitions)
+
+        def lost(_: Consumer, partitions: Partitions) -> None:
+            self._gone |= {(part.topic, part.partition) for part in partitions}
+            if on_lost is not None:
+                on_lost(partitions)
+
+        consumer.subscribe(topics, on_assign=assigned, on_revoke=revoked, on_lost=lost)
+
+    def take(self, most: int) -> list[Message]:
+        """Wait shortly for a message, then take all that are there already, up to `most`.
+
+        Raises:
+            BrokerError: the broker refuses for good.
+        """
+        self._gone.clear()
+        messages = self._consumer.consume(1, timeout=_WAIT_S)
+        if messages and most > 1:
+            messages += self._consumer.consume(most - 1, timeout=0)
+        taken = []
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                raise_for(error)
+            elif (message.topic(), message.partition()) not in self._gone:
+                taken.append(message)
+        return taken
+
+
+def position_of(message: Message) -> tuple[str, int, int]:
+    """Topic, partition and offset of a consumed message."""
+    return (message.topic(), message.partition(), message.offset())  # type: ignore[return-value]  # a consumed message has all three
+
+
+def next_offsets(messages: list[Message]) -> Partitions:
+    """For each partition among the messages, the offset after its last one."""
+    last: dict[tuple[str, int], int] = {}
+    for message in messages:
+        topic, partition, offset = position_of(message)
+        last[topic, partition] = offset
+    return [
+        TopicPartition(topic, partition, offset + 1) for (topic, partition), offset in last.items()
+    ]
+
+
+def columns_of(topic: str, taken: list[Message]) -> Messages:
+    """Messages of one topic in the form that the other rooms take."""
+    positions = [position_of(message) for message in taken]
+    return Messages(
+        topic=topic,
+        partitions=[partition for _, partition, _ in positions],
+        offsets=[offset for _, _, offset in positions],
+        keys=[message.key() for message in taken],
+        values=[message.value() for message in taken],
+        sent_at_ms=[message.timestamp()[1] for message in taken],
+    )

@@ -1,0 +1,129 @@
+"""Reading a topic without a group: a range of it, or what arrives from now on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from fraudline.contract import Messages
+from fraudline.errors import BrokerError
+from fraudline.settings import KafkaSettings
+from fraudline.stream.broker import client_config, raise_for
+from fraudline.stream.intake import columns_of, position_of
+
+_TIMEOUT_S = 15.0
+
+
+def _reader(kafka: KafkaSettings) -> Consumer:
+    return Consumer(
+        {
+            **client_config(kafka),
+            "group.id": f"{kafka.group}.read",  # required by the client; nothing is committed
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+            "fetch.wait.max.ms": 20,
+        }
+    )
+
+
+def ranges(kafka: KafkaSettings, topic: str) -> dict[int, tuple[int, int]]:
+    """First offset and the one after the last, of each partition of a topic, as of now."""
+    consumer = _reader(kafka)
+    try:
+        metadata = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
+        if metadata.error is not None:
+            raise BrokerError(
+                f"topic '{topic}' cannot be read at {kafka.bootstrap_servers}: "
+                f"{metadata.error.str()}. `fraudline setup` creates the topics."
+            )
+        return {
+            partition: consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=_TIMEOUT_S
+            )
+            for partition in sorted(metadata.partitions)
+        }
+    finally:
+        consumer.close()
+
+
+def read_range(
+    kafka: KafkaSettings, topic: str, partition: int, start: int, stop: int, most: int
+) -> Iterator[tuple[int, int, Messages]]:
+    """Read the committed messages of a partition from `start` to before `stop`.
+
+    Yields:
+        First offset, the one after the last, and the messages between, at most `most`. The
+        ranges follow upon each other without a gap and end at `stop`.
+    """
+    consumer = _reader(kafka)
+    consumer.assign([TopicPartition(topic, partition, start)])
+    window: list[Message] = []
+    begun_at = start
+    silent_since = time.monotonic()
+    try:
+        position = start
+        while position < stop:
+            for message in consumer.consume(most - len(window), timeout=0.5):
+                error = message.error()
+                if error is None:
+                    position = position_of(message)[2] + 1
+                    if position <= stop:
+                        window.append(message)
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+                    position = max(position, message.offset() or 0)
+                else:
+                    raise_for(error)
+                silent_since = time.monotonic()
+            if time.monotonic() - silent_since > _TIMEOUT_S:
+                raise BrokerError(
+                    f"topic '{topic}', partition {partition}: offset {position} to {stop - 1} "
+                    f"cannot be read; nothing came for {_TIMEOUT_S:.0f} s. An open transaction "
+                    "may hold them back; try again."
+                )
+            if len(window) >= most and position < stop:
+                yield begun_at, position, columns_of(topic, window)
+                begun_at, window = position, []
+        yield begun_at, stop, columns_of(topic, window)
+    finally:
+        consumer.close()
+
+
+def watch(
+    kafka: KafkaSettings,
+    topic: str,
+    *,
+    stop: threading.Event,
+    on_messages: Callable[[Messages, float], None],
+    ready: threading.Event,
+) -> None:
+    """Hand over the committed messages that arrive from now on, until told to stop.
+
+    Args:
+        kafka: Broker and credentials.
+        topic: What to watch.
+        stop: Ends the watch.
+        on_messages: Told messages and the time at which they came, seconds since 1970.
+        ready: Set once nothing that is produced from then on can be missed.
+    """
+    ends = ranges(kafka, topic)
+    consumer = _reader(kafka)
+    consumer.assign([TopicPartition(topic, partition, end) for partition, (_, end) in ends.items()])
+    ready.set()
+    try:
+        while not stop.is_set():
+            taken = []
+            for message in consumer.consume(1, timeout=0.1) + consumer.consume(5000, timeout=0):
+                error = message.error()
+                if error is None:
+                    taken.append(message)
+                elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+                    raise_for(error)
+            if taken:
+                on_messages(columns_of(topic, taken), time.time())
+    finally:
+        consumer.close()

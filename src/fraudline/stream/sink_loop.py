@@ -1,0 +1,263 @@
+"""The exactly-once loop from topics to a store that counts rows.
+
+The store offers streams: appends go to a stream at an explicit offset, and a stream can be
+finalized, after which it accepts nothing and its row count stands. That is all the state
+there is. For each partition the committed Kafka offset carries, as its metadata, the name
+of the partition's stream and the number of rows it held when all messages before the offset
+were stored.
+
+A new owner of a partition finalizes the named stream. This shuts out a writer that was
+thought dead, and the final row count minus the committed one is exactly how many rows
+beyond the committed offset are stored already: they are skipped. It then goes on with a
+stream of its own, whose name is committed before its first append. Rows that are still to
+be skipped are carried as a negative count, so a death at any point leaves the same sum.
+
+Offsets move in Kafka transactions, together with the rejects of messages that could not be
+decoded, so these too are neither lost nor doubled, and a stale owner cannot commit.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Protocol
+
+import pyarrow as pa
+from confluent_kafka import Message, TopicPartition
+
+from fraudline.contract import Decoder
+from fraudline.errors import WarehouseError
+from fraudline.scoring import reject_record
+from fraudline.settings import KafkaSettings
+from fraudline.stream.intake import Intake, Partitions, columns_of, group_consumer, position_of
+from fraudline.stream.session import persist
+from fraudline.stream.transaction import Record, Transactions
+
+_GROUP_TIMEOUT_S = 15.0
+
+
+class AppendStream(Protocol):
+    """A stream of the store, written by this process only."""
+
+    @property
+    def name(self) -> str:
+        """Its name, by which it can be finalized later."""
+
+    def send(self, rows: pa.RecordBatch) -> None:
+        """Begin to append rows after all that were sent before."""
+
+    def wait(self) -> None:
+        """Wait until everything sent is stored; raise if it may not be."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where the messages of a topic go.
+
+    Attributes:
+        topic: Topic of JSON messages.
+        decoder: Decodes them into the store's rows.
+        open_stream: Makes a new stream for these rows.
+        finalize: Closes a stream for ever, by name; gives the number of its rows.
+    """
+
+    topic: str
+    decoder: Decoder
+    open_stream: Callable[[], AppendStream]
+    finalize: Callable[[str], int]
+
+
+@dataclass
+class _Partition:
+    """What this process knows of a partition it owns.
+
+    `rows` is how many rows of `stream` stem from messages before `position`; it is negative
+    by the number of rows to skip, which an earlier stream holds.
+    """
+
+    route: Route
+    rows: int
+    position: int = -1
+    stream: AppendStream | None = None
+    is_moved: bool = False
+    rejects: list[Record] = field(default_factory=list)
+
+
+def sink_loop(
+    kafka: KafkaSettings,
+    routes: list[Route],
+    *,
+    batch_rows: int,
+    commit_interval_ms: int,
+    stop: threading.Event,
+    on_batch: Callable[[str, int, int], None],
+) -> None:
+    """Store every message of the routes' topics, exactly once, until told to stop.
+
+    Args:
+        kafka: Broker and group. Several processes with the same settings share the
+            partitions.
+        routes: Topics and where their rows go.
+        batch_rows: Most messages handled at once.
+        commit_interval_ms: Time between two commits of offsets; it bounds how many rows a
+            new owner has to skip, not what can be lost, which is nothing.
+        stop: Set it to end the loop after the batch in hand.
+        on_batch: Told topic, rows stored and messages rejected, after each batch.
+
+    Raises:
+        BrokerError: the broker refuses for good.
+        WarehouseError: the store refuses for good.
+    """
+
+    def session() -> None:
+        sink = _Sink(kafka, {route.topic: route for route in routes}, on_batch)
+        try:
+            sink.run(batch_rows, commit_interval_ms / 1000, stop)
+        finally:
+            sink.close()
+
+    persist(session, name="sink", stop=stop)
+
+
+class _Sink:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        routes: dict[str, Route],
+        on_batch: Callable[[str, int, int], None],
+    ) -> None:
+        self._kafka = kafka
+        self._routes = routes
+        self._on_batch = on_batch
+        self._partitions: dict[tuple[str, int], _Partition] = {}
+        self._consumer = group_consumer(kafka, f"{kafka.group}.sink")
+        self._transactions: Transactions | None = None
+
+    def run(self, batch_rows: int, commit_interval_s: float, stop: threading.Event) -> None:
+        self._transactions = Transactions(self._kafka, self._consumer, "sink")
+        intake = Intake(
+            self._consumer,
+            list(self._routes),
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._lost,
+        )
+        due_at = time.monotonic() + commit_interval_s
+        while not stop.is_set():
+            taken = intake.take(batch_rows)
+            if taken:
+                self._store(taken)
+            if time.monotonic() >= due_at:
+                self._commit()
+                due_at = time.monotonic() + commit_interval_s
+        self._commit()
+
+    def close(self) -> None:
+        if self._transactions is not None:
+            self._transactions.abort()
+        self._lost([TopicPartition(*key) for key in self._partitions])
+        self._consumer.close()
+
+    def _assigned(self, partitions: Partitions) -> None:
+        for committed in self._consumer.committed(partitions, timeout=_GROUP_TIMEOUT_S):
+            route = self._routes[committed.topic]
+            rows = 0
+            if committed.metadata:
+                name, count = _parse_metadata(committed)
+                rows = count - route.finalize(name)
+            self._partitions[committed.topic, committed.partition] = _Partition(route, rows)
+
+    def _revoked(self, partitions: Partitions) -> None:
+        self._commit()
+        self._lost(partitions)
+
+    def _lost(self, partitions: Partitions) -> None:
+        for lost in partitions:
+            state = self._partitions.pop((lost.topic, lost.partition), None)
+            if state is not None and state.stream is not None:
+                state.stream.close()
+
+    def _store(self, taken: list[Message]) -> None:
+        def partition_of(message: Message) -> tuple[str, int]:
+            return position_of(message)[:2]
+
+        pieces = [
+            (self._partitions[key], list(messages))
+            for key, messages in groupby(sorted(taken, key=partition_of), key=partition_of)
+        ]
+        self._open_streams(pieces)
+        decoded = []
+        for state, messages in pieces:
+            batch = columns_of(state.route.topic, messages)
+            rows, _, rejects = state.route.decoder.decode(batch.values)
+            rejected_at = dt.datetime.now(dt.UTC)
+            letters: list[Record] = [
+                (self._kafka.topic_rejects, None, reject_record(batch, reject, rejected_at))
+                for reject in rejects
+            ]
+            decoded.append((state, position_of(messages[-1])[2] + 1, rows.num_rows, letters))
+            unstored = rows.slice(min(max(0, -state.rows), rows.num_rows))
+            assert state.stream is not None  # `_open_streams` saw to it
+            if unstored.num_rows:
+                state.stream.send(unstored)
+        for state, position, count, letters in decoded:
+            assert state.stream is not None
+            state.stream.wait()
+            state.position = position
+            state.rows += count
+            state.rejects += letters
+            state.is_moved = True
+            self._on_batch(state.route.topic, count, len(letters))
+
+    def _open_streams(self, pieces: list[tuple[_Partition, list[Message]]]) -> None:
+        """Give a stream to each partition without one, and commit its name before its use."""
+        fresh = [
+            (state, position_of(messages[0])[2]) for state, messages in pieces if not state.stream
+        ]
+        for state, position in fresh:
+            state.stream = state.route.open_stream()
+            state.position = position
+            state.is_moved = True
+        if fresh:
+            self._commit()
+
+    def _commit(self) -> None:
+        moved = [(key, state) for key, state in self._partitions.items() if state.is_moved]
+        if not moved:
+            return
+        assert self._transactions is not None
+        self._transactions.commit(
+            [record for _, state in moved for record in state.rejects],
+            [
+                TopicPartition(*key, state.position, metadata=_metadata(state))
+                for key, state in moved
+            ],
+        )
+        for _, state in moved:
+            state.is_moved = False
+            state.rejects = []
+
+
+def _metadata(state: _Partition) -> str:
+    assert state.stream is not None  # a partition moves only once it has one
+    return f"{state.rows} {state.stream.name}"
+
+
+def _parse_metadata(committed: TopicPartition) -> tuple[str, int]:
+    count, _, name = (committed.metadata or "").partition(" ")
+    try:
+        return name, int(count)
+    except ValueError:
+        raise WarehouseError(
+            f"sink: the committed offset {committed.offset} of topic '{committed.topic}', "
+            f"partition {committed.partition}, carries {committed.metadata!r}, expected the row "
+            "count and name of a BigQuery stream. Another program commits for this consumer "
+            "group; give fraudline one of its own by kafka.group."
+        ) from None

@@ -1,0 +1,89 @@
+"""Kafka transactions: outcomes and consumer offsets, all or nothing.
+
+A member of the group that was thought dead and comes back cannot commit: the offsets carry
+the generation of the group in which they were consumed, and the broker refuses an old one
+(KIP-447).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable
+
+from confluent_kafka import Consumer, KafkaException, Producer
+
+from fraudline.settings import KafkaSettings
+from fraudline.stream.broker import client_config
+from fraudline.stream.intake import Partitions
+
+_LOG = logging.getLogger(__name__)
+_TIMEOUT_S = 30.0
+
+Record = tuple[str, bytes | None, bytes]
+"""Topic, key and value of a message to be produced."""
+
+
+class Transactions:
+    """A transactional producer bound to the consumer whose offsets it commits.
+
+    Args:
+        kafka: Broker and credentials.
+        consumer: Whose group the offsets belong to.
+        purpose: Part of the transactional id, for people who look at the broker.
+
+    Raises:
+        KafkaException: the broker does not answer.
+    """
+
+    def __init__(self, kafka: KafkaSettings, consumer: Consumer, purpose: str) -> None:
+        self._consumer = consumer
+        self._producer = Producer(
+            {
+                **client_config(kafka),
+                # A fresh id needs no coordination between machines. What a killed process
+                # left open is aborted by the broker after transaction.timeout.ms.
+                "transactional.id": f"{kafka.group}.{purpose}.{uuid.uuid4()}",
+                "transaction.timeout.ms": 10_000,
+                "linger.ms": 5,
+                "batch.num.messages": 10_000,
+                "queue.buffering.max.messages": 1_000_000,
+                # The broker is busy with the last transaction's marker for a few
+                # milliseconds; the default back-off of 100 ms would be the whole latency.
+                "retry.backoff.ms": 5,
+            }
+        )
+        self._producer.init_transactions(_TIMEOUT_S)
+
+    def commit(self, records: Iterable[Record], offsets: Partitions) -> None:
+        """Produce the records and move the group's offsets, in one transaction.
+
+        Raises:
+            KafkaException: it did not happen, or its answer was lost. Either way the
+                committed offsets tell what is true: begin anew from them.
+        """
+        self._producer.begin_transaction()
+        for topic, key, value in records:
+            self._producer.produce(topic, key=key, value=value)
+        group = self._consumer.consumer_group_metadata()
+        _persist(lambda: self._producer.send_offsets_to_transaction(offsets, group, _TIMEOUT_S))
+        _persist(lambda: self._producer.commit_transaction(_TIMEOUT_S))
+
+    def abort(self) -> None:
+        """Abort what is open, if anything, so that readers need not wait for its time-out."""
+        try:
+            self._producer.abort_transaction(1.0)
+        except KafkaException as error:
+            _LOG.debug("nothing to abort: %s", error.args[0])
+
+
+def _persist(step: Callable[[], None]) -> None:
+    """Repeat a step for as long as the client says that this may help."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            return step()
+        except KafkaException as error:
+            if not error.args[0].retriable() or time.monotonic() > deadline:
+                raise

@@ -1,0 +1,138 @@
+"""The data set, its tables and its view: created where missing, checked where not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+from google.api_core import exceptions as google_errors
+from google.cloud import bigquery
+
+from fraudline.contract import REJECT_COLUMNS, Contract, arrow_schema
+from fraudline.errors import WarehouseError
+from fraudline.warehouse.client import RETRY, Warehouse, translated
+from fraudline.warehouse.schema import same_types, table_schema
+
+
+def create_dataset(warehouse: Warehouse) -> None:
+    """Create the data set if it does not exist."""
+    name = f"{warehouse.settings.project}.{warehouse.settings.dataset}"
+    with translated(f"creating data set {name}"):
+        dataset = bigquery.Dataset(name)
+        dataset.location = warehouse.settings.location
+        warehouse.client.create_dataset(dataset, exists_ok=True, retry=RETRY)
+
+
+def create_table(
+    warehouse: Warehouse,
+    name: str,
+    schema: pa.Schema,
+    *,
+    description: str,
+    partition_by: str | None,
+    cluster_by: Sequence[str],
+) -> None:
+    """Create a table, or check that the one that exists can hold these rows.
+
+    Args:
+        warehouse: The data set.
+        name: Name of the table in it.
+        schema: Arrow schema of its rows.
+        description: For people who look at it.
+        partition_by: Timestamp column by whose day it is partitioned, if any.
+        cluster_by: Columns by which rows are kept together.
+
+    Raises:
+        WarehouseError: the table exists with other columns.
+    """
+    fields = table_schema(schema)
+    table = bigquery.Table(warehouse.table(name), schema=fields)
+    table.description = description
+    if partition_by is not None:
+        table.time_partitioning = bigquery.TimePartitioning(field=partition_by)
+    table.clustering_fields = list(cluster_by) or None
+    with translated(f"creating table {warehouse.table(name)}"):
+        found = warehouse.client.create_table(table, exists_ok=True, retry=RETRY)
+    if not same_types(found.schema, fields):
+        raise WarehouseError(
+            f"table {warehouse.table(name)} exists with other columns than expected: found "
+            f"{_listed(found.schema)}; expected {_listed(fields)}. Rename or drop it, or choose "
+            "another name or data set in the settings."
+        )
+
+
+def create_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
+    """Create what the stream needs: tables for decisions, rejects and predictions, and a view.
+
+    The view shows decided transactions in the history's own columns, with the decision in
+    the place of the label, so that what was written for the history runs on it unchanged.
+    """
+    settings = warehouse.settings
+    create_dataset(warehouse)
+    create_table(
+        warehouse,
+        settings.table_decisions,
+        arrow_schema(contract.decision_columns),
+        description=f"One row for each decided transaction ({contract.name}).",
+        partition_by="decided_at",
+        cluster_by=["decision", "source_topic", "source_partition"],
+    )
+    create_table(
+        warehouse,
+        settings.table_rejects,
+        arrow_schema(REJECT_COLUMNS),
+        description="One row for each message that could not be decoded.",
+        partition_by="rejected_at",
+        cluster_by=["reason"],
+    )
+    create_table(
+        warehouse,
+        settings.table_predictions,
+        contract.history_schema,
+        description=f"Predictions of `fraudline predict`, in the history's columns "
+        f"({contract.name}).",
+        partition_by=None,
+        cluster_by=[],
+    )
+    _create_view(warehouse, contract)
+
+
+def _create_view(warehouse: Warehouse, contract: Contract) -> None:
+    label = contract.column(contract.label)
+    columns = ", ".join(
+        f"decision = 'block' AS `{label.name}`"
+        if column == label and label.type == "bool"
+        else f"IF(decision = 'block', 1, 0) AS `{label.name}`"
+        if column == label
+        else f"`{column.name}`"
+        for column in contract.columns
+    )
+    view = bigquery.Table(warehouse.table(warehouse.settings.view_decided))
+    decisions = warehouse.table(warehouse.settings.table_decisions)
+    view.view_query = f"SELECT {columns} FROM `{decisions}`"  # noqa: S608 - names come from settings and a checked contract
+    view.description = (
+        "Decided transactions in the history's columns; the label's place holds the decision."
+    )
+    with translated(f"creating view {view.reference}"):
+        warehouse.client.create_table(view, exists_ok=True, retry=RETRY)
+
+
+def require_tables(warehouse: Warehouse, names: Sequence[str]) -> None:
+    """Check that tables exist.
+
+    Raises:
+        WarehouseError: one does not, or BigQuery cannot be reached.
+    """
+    for name in names:
+        with translated(f"looking for table {warehouse.table(name)}"):
+            try:
+                warehouse.client.get_table(warehouse.table(name), retry=RETRY)
+            except google_errors.NotFound:
+                raise WarehouseError(
+                    f"table {warehouse.table(name)} does not exist. `fraudline setup` creates "
+                    "the tables of the stream, `fraudline load FILE` that of the history."
+                ) from None
+
+
+def _listed(fields: Sequence[bigquery.SchemaField]) -> str:
+    return ", ".join(f"{field.name} {field.field_type} {field.mode}" for field in fields)
