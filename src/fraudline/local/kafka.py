@@ -169,6 +169,10 @@ def _properties(directory: Path, ports: Mapping[str, int]) -> dict[str, str | in
         "share.coordinator.state.topic.num.partitions": 1,
         # The first consumer of a group need not wait 3 s for others to join.
         "group.initial.rebalance.delay.ms": 0,
+        # After a kill the controller waits this long before it lets the same broker in again
+        # (9 s by default); the heartbeat is several times shorter, so that one may be late.
+        "broker.session.timeout.ms": 4000,
+        "broker.heartbeat.interval.ms": 500,
         # The default, 128 MiB, is a quarter of the whole heap.
         "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
     }

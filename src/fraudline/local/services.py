@@ -253,6 +253,8 @@ def _require_packages() -> None:
 def _disk_faults_told(home: Path) -> Iterator[None]:
     try:
         yield
+    except BrokenPipeError:
+        raise  # whoever read the progress is gone; the disk is well
     except OSError as error:
         raise LocalServiceError(
             f"{error.filename or home} cannot be used: {error.strerror or error}. "
