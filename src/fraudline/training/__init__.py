@@ -1,0 +1,9 @@
+"""Training: a period of labelled history to a candidate bundle and its report.
+
+Takes an Arrow table of labelled transactions and a recipe; gives a directory with the graph
+that scores, the Keras model it was made from, figures, pictures and a page to read. What
+learns never sees a test row. Never reads a table itself, and never promotes.
+
+This page imports nothing, so that looking at the room costs nothing: TensorFlow comes with
+`fraudline.training.train`, and scikit-learn alone with `fraudline.training.evaluation`.
+"""

@@ -1,0 +1,58 @@
+"""From a network's log-odds to a probability, and from there to a threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_recall_curve
+
+from fraudline.errors import InputError
+
+Scores = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Platt:
+    """A straight line through log-odds: calibrated = slope * log-odds + intercept."""
+
+    slope: float
+    intercept: float
+
+
+def fit_platt(labels: Labels, log_odds: Scores) -> Platt:
+    """Fit the line that makes scores probabilities on the rows given.
+
+    Logistic regression on the log-odds with the smoothed targets of Platt (Probabilistic
+    outputs for support vector machines, 1999): a fraud counts as (n + 1) / (n + 2) of a
+    fraud, so that even perfectly separated rows give a finite line. The intercept also
+    undoes what a train part with fewer legitimate transactions did to the prior.
+
+    Raises:
+        InputError: higher log-odds do not mean more fraud on these rows.
+    """
+    frauds = int(labels.sum())
+    target = np.where(labels == 1, (frauds + 1) / (frauds + 2), 1 / (len(labels) - frauds + 2))
+    line = LogisticRegression(C=np.inf, tol=1e-10).fit(
+        np.concatenate([log_odds, log_odds])[:, None],
+        np.repeat([1, 0], len(labels)),
+        sample_weight=np.concatenate([target, 1 - target]),
+    )
+    slope, intercept = float(line.coef_[0, 0]), float(line.intercept_[0])
+    if slope <= 0:
+        raise InputError(
+            "the network's scores do not rise with fraud on the validation part "
+            f"({frauds} frauds among {len(labels)} transactions), so there is nothing to "
+            "calibrate. Take a longer period with more frauds."
+        )
+    return Platt(slope, intercept)
+
+
+def best_f1(labels: Labels, scores: Scores) -> float:
+    """The largest F1 that any threshold reaches on these rows."""
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return float(f1.max())

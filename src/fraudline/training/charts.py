@@ -1,0 +1,142 @@
+"""The pictures of a report, as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import precision_recall_curve
+
+from fraudline.training.evaluation import Evaluation
+from fraudline.training.fitting import Epoch
+
+BLUE, ORANGE, GREY = "#2166ac", "#b35806", "#6b7280"
+BINS = 40
+GROUPS = 8
+
+Scores = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int8]
+
+
+def learning_curves(epochs: list[Epoch]) -> bytes:
+    """Loss, and average precision on validation where there is any, by epoch."""
+    numbers = range(1, len(epochs) + 1)
+    validation = [epoch for epoch in epochs if epoch.validation_loss is not None]
+    figure = Figure(figsize=(9 if validation else 5, 3.6), layout="constrained")
+    axes = figure.subplots(1, 2 if validation else 1, squeeze=False)[0]
+    axes[0].plot(numbers, [e.train_loss for e in epochs], "o-", color=BLUE, label="train")
+    axes[0].set(title="Cross-entropy", xlabel="epoch", yscale="log")
+    if validation:
+        losses = [epoch.validation_loss for epoch in validation]
+        axes[0].plot(numbers, losses, "s--", color=ORANGE, label="validation")
+        precisions = [epoch.validation_average_precision for epoch in validation]
+        axes[1].plot(numbers, precisions, "s--", color=ORANGE)
+        axes[1].set(title="Average precision on validation", xlabel="epoch")
+    axes[0].legend(frameon=False)
+    for ax in axes:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return _png(figure)
+
+
+def confusion_matrix(evaluation: Evaluation) -> bytes:
+    """The four counts, each coloured by its share of its row."""
+    counts = np.array(
+        [
+            [evaluation.legitimate_approved, evaluation.legitimate_blocked],
+            [evaluation.frauds_missed, evaluation.frauds_caught],
+        ]
+    )
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    ax = figure.subplots()
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), count in np.ndenumerate(counts):
+        share = shares[row, column]
+        ax.text(
+            column,
+            row,
+            f"{count:,}\n{share:.2%}",
+            ha="center",
+            va="center",
+            fontsize=12,
+            color="white" if share > 0.5 else "black",
+        )
+    ax.set_xticks([0, 1], ["approved", "blocked"])
+    ax.set_yticks([0, 1], ["legitimate", "fraud"])
+    ax.set(title="Confusion matrix", xlabel="decision", ylabel="label")
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    return _png(figure)
+
+
+def precision_recall(labels: Labels, scores: Scores, evaluation: Evaluation) -> bytes:
+    """Precision against recall, with the threshold in force."""
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    ax = figure.subplots()
+    ax.step(recall, precision, where="post", color=BLUE)
+    ax.plot(
+        evaluation.recall,
+        evaluation.precision,
+        "o",
+        color=ORANGE,
+        label=f"threshold {evaluation.threshold:g}",
+    )
+    base = evaluation.frauds / evaluation.rows
+    ax.axhline(base, color=GREY, linestyle=":", label=f"share of frauds, {base:.2%}")
+    ax.set(
+        title=f"Precision and recall (AP {evaluation.average_precision:.3f})",
+        xlabel="recall",
+        ylabel="precision",
+        xlim=(0, 1.02),
+        ylim=(0, 1.02),
+    )
+    ax.legend(frameon=False, loc="lower left")
+    return _png(figure)
+
+
+def score_distribution(labels: Labels, scores: Scores, threshold: float) -> bytes:
+    """How many of each class have which score, and how often a score came true."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    bins = np.linspace(0, 1, BINS + 1)
+    left.hist(scores[labels == 0], bins=bins, color=BLUE, alpha=0.6, label="legitimate")
+    left.hist(scores[labels == 1], bins=bins, color=ORANGE, alpha=0.7, label="fraud")
+    left.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:g}")
+    left.set(title="Scores", xlabel="score", ylabel="transactions", yscale="log")
+    left.legend(frameon=False)
+    _reliability(right, labels, scores)
+    return _png(figure)
+
+
+def _reliability(ax: Axes, labels: Labels, scores: Scores) -> None:
+    """Mean score against the share of frauds, in groups of like scores with equal frauds."""
+    order = np.argsort(scores, kind="stable")
+    caught = labels[order].cumsum()
+    group = np.minimum((caught - labels[order]) * GROUPS // caught[-1], GROUPS - 1)
+    sizes = np.bincount(group, minlength=GROUPS)
+    mean = np.bincount(group, scores[order], GROUPS) / np.maximum(sizes, 1)
+    share = np.bincount(group, labels[order], GROUPS) / np.maximum(sizes, 1)
+    ax.plot([1e-5, 1], [1e-5, 1], color=GREY, linestyle=":", label="perfectly calibrated")
+    ax.plot(mean[sizes > 0], share[sizes > 0], "o-", color=BLUE)
+    ax.set(
+        title="Reliability",
+        xlabel="mean score of the group",
+        ylabel="share of frauds in the group",
+        xscale="log",
+        yscale="log",
+    )
+    ax.legend(frameon=False)
+
+
+def _png(figure: Figure) -> bytes:
+    for ax in figure.axes:
+        ax.spines[["top", "right"]].set_visible(False)
+    file = io.BytesIO()
+    # Without matplotlib's own name and version: the same picture is the same bytes.
+    figure.savefig(file, format="png", dpi=130, metadata={"Software": None})
+    return file.getvalue()

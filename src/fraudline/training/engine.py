@@ -1,0 +1,21 @@
+"""TensorFlow's Keras, loaded without its notices."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# oneDNN prints a notice that no log level silences, and rounds differently by processor.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import keras
+import tensorflow as tf
+
+__all__ = ["keras", "make_deterministic"]
+
+
+def make_deterministic(seed: int) -> None:
+    """Seed Python, NumPy and TensorFlow, and let TensorFlow use only operations that repeat."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,134 @@
+"""Fitting: a network and rows to a network that has learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import average_precision_score, log_loss
+
+from fraudline.training.engine import keras
+
+PREDICT_BATCH_ROWS = 4096
+
+Matrix = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What was measured after one epoch.
+
+    Attributes:
+        train_loss: Mean cross-entropy over the epoch's rows, with dropout.
+        validation_loss: Over the validation part, without dropout; None if there is none.
+        validation_average_precision: Over the validation part; None if there is none.
+    """
+
+    train_loss: float
+    validation_loss: float | None = None
+    validation_average_precision: float | None = None
+
+
+class EpochRows(keras.utils.PyDataset):  # type: ignore[misc] # Keras brings no types
+    """Batches of train rows in a new random order each epoch.
+
+    Args:
+        inputs: float32, shape (rows, inputs).
+        labels: Shape (rows,).
+        batch_rows: Rows in a batch; the last one may have fewer.
+        legitimate_rows: Every epoch has all frauds and this many legitimate rows, drawn
+            anew; None takes all of them.
+        seed: Of order and draw.
+    """
+
+    def __init__(
+        self,
+        inputs: Matrix,
+        labels: Labels,
+        *,
+        batch_rows: int,
+        legitimate_rows: int | None,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self._inputs, self._labels = inputs, labels.astype(np.float32)[:, None]
+        self._frauds, self._legitimate = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+        self._batch_rows = batch_rows
+        self._draw = min(legitimate_rows or len(labels), len(self._legitimate))
+        self._random = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._order) / self._batch_rows)
+
+    def __getitem__(self, index: int) -> tuple[Matrix, Matrix]:
+        rows = self._order[index * self._batch_rows : (index + 1) * self._batch_rows]
+        return self._inputs[rows], self._labels[rows]
+
+    def on_epoch_end(self) -> None:
+        """Draw the rows of the next epoch; Keras calls this."""
+        legitimate = self._random.choice(self._legitimate, self._draw, replace=False)
+        self._order = self._random.permutation(np.concatenate([self._frauds, legitimate]))
+
+
+class _Watch(keras.callbacks.Callback):  # type: ignore[misc] # Keras brings no types
+    """Measures the validation part after each epoch and says so; changes nothing."""
+
+    def __init__(
+        self, validation: tuple[Matrix, Labels], epochs: int, on_progress: Callable[[str], None]
+    ) -> None:
+        super().__init__()
+        self._inputs, self._labels = validation
+        self._epochs, self._on_progress = epochs, on_progress
+        self.seen: list[Epoch] = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        loss = float(logs["loss"])
+        said = f"epoch {epoch + 1} of {self._epochs}: loss {loss:.4f}"
+        if len(self._labels):
+            scores = predict(self.model, self._inputs)
+            self.seen.append(
+                Epoch(
+                    loss,
+                    float(log_loss(self._labels, scores)),
+                    float(average_precision_score(self._labels, scores)),
+                )
+            )
+            said += (
+                f", validation average precision {self.seen[-1].validation_average_precision:.3f}"
+            )
+        else:
+            self.seen.append(Epoch(loss))
+        self._on_progress(said)
+
+
+def fit(
+    network: Any,
+    rows: EpochRows,
+    validation: tuple[Matrix, Labels],
+    epochs: int,
+    on_progress: Callable[[str], None],
+) -> list[Epoch]:
+    """Fit a compiled network for a fixed number of epochs.
+
+    Args:
+        network: A compiled Keras model; changed in place.
+        rows: The train rows.
+        validation: Inputs and labels that are measured after each epoch, perhaps none.
+        epochs: How many.
+        on_progress: Called with a sentence after each epoch.
+    """
+    watch = _Watch(validation, epochs, on_progress)
+    network.fit(rows, epochs=epochs, verbose=0, shuffle=False, callbacks=[watch])
+    return watch.seen
+
+
+def predict(model: Any, inputs: Matrix) -> npt.NDArray[np.float64]:
+    """A Keras model's output for each row, float64, shape (rows,)."""
+    scores: Matrix = model.predict(inputs, batch_size=PREDICT_BATCH_ROWS, verbose=0)
+    return scores[:, 0].astype(np.float64)

@@ -1,0 +1,72 @@
+"""The labelled history: checked before anything is learned from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fraudline.contract import Contract
+from fraudline.errors import InputError
+
+MIN_ROWS = 100
+MIN_FEATURES = 3  # two convolutions of two inputs each
+
+
+def check_history(history: pa.Table, contract: Contract, test_share: float) -> None:
+    """Refuse a history that is malformed, out of order, or too small.
+
+    Raises:
+        InputError: the message says what was found, where, and what was expected.
+    """
+    if not 0 <= test_share < 1:
+        raise InputError(f"the test share is {test_share}, expected 0 to less than 1.")
+    missing = [name for name in contract.history_schema.names if name not in history.schema.names]
+    if missing:
+        raise InputError(
+            f"the history lacks column {', '.join(missing)} of contract '{contract.name}'. "
+            "Read a table that was loaded with this contract."
+        )
+    if history.num_rows < MIN_ROWS:
+        raise InputError(
+            f"the history has {history.num_rows} transactions, expected at least {MIN_ROWS}. "
+            "Take a longer period."
+        )
+    if len(contract.features) < MIN_FEATURES:
+        raise InputError(
+            f"contract '{contract.name}' has {len(contract.features)} features, "
+            f"expected at least {MIN_FEATURES}: mark more columns as feature = true."
+        )
+    for name in {*contract.features, contract.label, contract.amount, contract.event_time}:
+        if nulls := history.column(name).null_count:
+            raise InputError(f"column '{name}' of the history is null in {nulls} transactions.")
+    not_finite = ~np.isfinite(contract.feature_matrix(history))
+    if not_finite.any():
+        row, column = np.argwhere(not_finite)[0]
+        raise InputError(
+            f"{int(not_finite.sum())} values of the history are not finite numbers. First: "
+            f"row {row}, column '{contract.features[column]}', found "
+            f"{history.column(contract.features[column])[int(row)].as_py()}."
+        )
+    labels = contract.labels(history)
+    if not np.isin(labels, (0, 1)).all():
+        raise InputError(
+            f"label column '{contract.label}' has the values "
+            f"{', '.join(str(value) for value in np.unique(labels))}; expected 0 and 1."
+        )
+    times = history.column(contract.event_time)
+    backwards = pc.less(times.slice(1), times.slice(0, len(times) - 1))
+    if pc.any(backwards).as_py():
+        row = pc.index(backwards, value=True).as_py() + 1
+        raise InputError(
+            f"the history is not in order of '{contract.event_time}': row {row} is earlier "
+            "than the one before. Read it ordered by event time."
+        )
+
+
+def event_text(history: pa.Table, contract: Contract, row: int) -> str:
+    """Event time of a row, for people, in the contract's unit."""
+    value = history.column(contract.event_time)[row].as_py()
+    if contract.column(contract.event_time).type == "timestamp":
+        return str(value.isoformat())
+    return f"{value:.15g} {contract.column(contract.event_time).unit}".strip()

@@ -1,0 +1,24 @@
+"""A Keras model on disk, the same bytes for the same weights."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+# The earliest time that a zip archive can hold; Keras writes the current one.
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Write a model in Keras' format, without the times at which its parts were written."""
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in sorted(archive.namelist())}
+    metadata = json.loads(entries["metadata.json"])
+    del metadata["date_saved"]
+    entries["metadata.json"] = json.dumps(metadata).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(zipfile.ZipInfo(name, _NO_TIME), content)

@@ -1,0 +1,93 @@
+"""From the features of a contract to the inputs of a network, the same offline and online."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fraudline.contract import Contract
+
+DAY_S = 86400.0
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Which inputs a network gets, as indices of the contract's features.
+
+    Attributes:
+        plain: Features taken as they are.
+        logarithm: Features x taken as sign(x) * log(1 + |x|); amounts span many magnitudes.
+        time_of_day: Features in seconds, taken as sine and cosine of the time of day.
+    """
+
+    plain: tuple[int, ...]
+    logarithm: tuple[int, ...] = ()
+    time_of_day: tuple[int, ...] = ()
+
+    def derive(self, features: Any, ops: Any) -> Any:
+        """The inputs before they are scaled, float32, shape (rows, inputs).
+
+        Args:
+            features: Array or symbolic tensor, shape (rows, features).
+            ops: `numpy`, or `keras.ops`, which has the same functions.
+        """
+        parts = [ops.take(features, self.plain, axis=1)]
+        if self.logarithm:
+            x = ops.take(features, self.logarithm, axis=1)
+            parts.append(ops.sign(x) * ops.log(ops.abs(x) + np.float32(1)))
+        if self.time_of_day:
+            x = ops.take(features, self.time_of_day, axis=1)
+            second = x - ops.floor(x / np.float32(DAY_S)) * np.float32(DAY_S)
+            angle = second * np.float32(2 * np.pi / DAY_S)
+            parts += [ops.sin(angle), ops.cos(angle)]
+        return ops.concatenate(parts, axis=1)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Inputs and the scale they are brought to.
+
+    Attributes:
+        inputs: Which inputs.
+        mean: Of each input over the rows it was fitted on, float32.
+        scale: Standard deviation of each input over those rows, 1 where it is constant.
+    """
+
+    inputs: Inputs
+    mean: Matrix
+    scale: Matrix
+
+    @classmethod
+    def fit(cls, inputs: Inputs, features: Matrix) -> Preparation:
+        """Measure mean and standard deviation over the train rows, and over no others."""
+        derived = inputs.derive(features, np).astype(np.float64)
+        scale = derived.std(axis=0)
+        scale[scale == 0] = 1.0
+        return cls(inputs, derived.mean(axis=0).astype(np.float32), scale.astype(np.float32))
+
+    def apply(self, features: Any, ops: Any = np) -> Any:
+        """What the network sees, float32, shape (rows, inputs); see `Inputs.derive`."""
+        return (self.inputs.derive(features, ops) - self.mean) / self.scale
+
+
+def as_they_are(contract: Contract) -> Inputs:
+    """Every feature, untouched."""
+    return Inputs(tuple(range(len(contract.features))))
+
+
+def with_log_amount_and_time_of_day(contract: Contract) -> Inputs:
+    """The amount as a logarithm and the event time as the time of day; the others untouched.
+
+    The event time itself is left out: a network would learn when the frauds of the history
+    happened, and no later transaction has those times.
+    """
+    features = contract.features
+    logarithm = tuple(i for i, name in enumerate(features) if name == contract.amount)
+    time_of_day = tuple(i for i, name in enumerate(features) if name == contract.event_time)
+    plain = tuple(i for i in range(len(features)) if i not in logarithm + time_of_day)
+    return Inputs(plain, logarithm, time_of_day)

@@ -1,0 +1,24 @@
+"""The recipes there are."""
+
+from __future__ import annotations
+
+from fraudline.errors import InputError
+from fraudline.training.recipes.default import DEFAULT
+from fraudline.training.recipes.recipe import Recipe
+from fraudline.training.recipes.tutorial import TUTORIAL
+
+RECIPES = {recipe.name: recipe for recipe in (DEFAULT, TUTORIAL)}
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe with this name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in RECIPES:
+        raise InputError(
+            f"there is no recipe '{name}'; there are {', '.join(sorted(RECIPES))}. "
+            "Give one of these to `fraudline train --recipe`."
+        )
+    return RECIPES[name]

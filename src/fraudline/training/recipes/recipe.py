@@ -1,0 +1,59 @@
+"""A recipe: everything that distinguishes one way of training from another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fraudline.contract import Contract
+from fraudline.training.preparation import Inputs
+from fraudline.training.split import Split
+
+Matrix = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained; `train` follows it from top to bottom.
+
+    Attributes:
+        name: As given to `fraudline train --recipe`.
+        summary: What it does, in one or two sentences for the report.
+        split: Labels, test share and seed to the parts of the history.
+        balance: Features, labels and seed of the train part to rows with another balance.
+        balancing: What `balance` does, in words.
+        inputs: Which inputs the network gets of the contract's features.
+        network: Number of inputs to a Keras `Sequential`, as `write_graph` takes them,
+            whose last two layers are Dense(1) and a sigmoid.
+        optimizer: Number of steps of the whole fit to a Keras optimizer.
+        epochs: Passes over the rows of an epoch.
+        batch_rows: Rows in a step.
+        legitimate_rows: Legitimate rows drawn for each epoch beside all frauds; None
+            takes all.
+        threshold: Least score that is blocked; None chooses it on the validation part,
+            where scores are then calibrated too.
+    """
+
+    name: str
+    summary: str
+    split: Callable[[Labels, float, int], Split]
+    balance: Callable[[Matrix, Labels, int], tuple[Matrix, Labels]]
+    balancing: str
+    inputs: Callable[[Contract], Inputs]
+    network: Callable[[int], Any]
+    optimizer: Callable[[int], Any]
+    epochs: int
+    batch_rows: int
+    legitimate_rows: int | None
+    threshold: float | None
+
+
+def keep_balance(features: Matrix, labels: Labels, seed: int) -> tuple[Matrix, Labels]:
+    """The rows as they are."""
+    del seed
+    return features, labels

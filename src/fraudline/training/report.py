@@ -1,0 +1,90 @@
+"""The report: one page that stands by itself, and its pictures as files."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+
+from fraudline.bundle import Manifest
+from fraudline.contract import Contract
+from fraudline.training import charts
+from fraudline.training.evaluation import Evaluation, evaluate
+from fraudline.training.fitting import Epoch
+from fraudline.training.recipes.recipe import Recipe
+from fraudline.training.split import Rows, Split
+
+REPORT_FILE = "report.html"
+
+_PAGES = jinja2.Environment(
+    loader=jinja2.PackageLoader("fraudline.training", ""),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training gave, row by row and in sum; the report is a view of it.
+
+    Attributes:
+        split: Row numbers of each part.
+        labels: Of every row of the history.
+        scores: Of every row of the history.
+        amounts: Of every row of the history.
+        evaluations: By part.
+        epochs: In order.
+        twins: Rows of the part that judges with an exact twin among the train rows.
+    """
+
+    split: Split
+    labels: npt.NDArray[np.int8]
+    scores: npt.NDArray[np.float64]
+    amounts: npt.NDArray[np.float64]
+    evaluations: dict[str, Evaluation]
+    epochs: list[Epoch]
+    twins: Rows
+
+
+def write_report(
+    directory: Path, manifest: Manifest, contract: Contract, recipe: Recipe, outcome: Outcome
+) -> None:
+    """Write `report.html` and its pictures into the directory."""
+    judged_by = outcome.split.judged_by
+    rows = outcome.split.parts[judged_by]
+    labels, scores = outcome.labels[rows], outcome.scores[rows]
+    evaluation = outcome.evaluations[judged_by]
+    pictures = {
+        "learning_curves.png": charts.learning_curves(outcome.epochs),
+        "confusion_matrix.png": charts.confusion_matrix(evaluation),
+        "pr_curve.png": charts.precision_recall(labels, scores, evaluation),
+        "score_distribution.png": charts.score_distribution(labels, scores, manifest.threshold),
+    }
+    for name, content in pictures.items():
+        (directory / name).write_bytes(content)
+    page = _PAGES.get_template("report.html.jinja").render(
+        manifest=manifest,
+        recipe=recipe,
+        unit=contract.column(contract.amount).unit,
+        judged_by=judged_by,
+        evaluation=evaluation,
+        pictures={name: base64.b64encode(content).decode() for name, content in pictures.items()},
+        twins=len(outcome.twins),
+        fraud_twins=int(outcome.labels[outcome.twins].sum()),
+        without_twins=_without_twins(outcome, rows, manifest.threshold),
+    )
+    (directory / REPORT_FILE).write_text(page, encoding="utf-8")
+
+
+def _without_twins(outcome: Outcome, rows: Rows, threshold: float) -> Evaluation | None:
+    """The evaluation over the rows that have no twin, where some have one."""
+    kept = np.setdiff1d(rows, outcome.twins)
+    if not len(outcome.twins) or not 0 < outcome.labels[kept].sum() < len(kept):
+        return None
+    return evaluate(outcome.labels[kept], outcome.scores[kept], threshold, outcome.amounts[kept])

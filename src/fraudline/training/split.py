@@ -1,0 +1,98 @@
+"""Which rows a model is fitted on, tuned on and judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import train_test_split
+
+from fraudline.errors import InputError
+
+Rows = npt.NDArray[np.int64]
+
+VALIDATION_SHARE = 0.2
+MIN_FRAUDS = 6  # SMOTE places a new fraud among a fraud's five nearest
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of each part of the history; a part may be empty.
+
+    Attributes:
+        train: What scaler and network are fitted on.
+        validation: What stopping, calibration and threshold are chosen by.
+        test: What nothing is chosen by.
+    """
+
+    train: Rows
+    validation: Rows
+    test: Rows
+
+    @property
+    def parts(self) -> dict[str, Rows]:
+        """The parts that have rows, by name."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: rows for name, rows in named.items() if len(rows)}
+
+    @property
+    def judged_by(self) -> str:
+        """The part whose figures stand for the model: `test`, or `validation` without one."""
+        return "test" if len(self.test) else "validation"
+
+
+def split_by_time(labels: npt.NDArray[np.int8], test_share: float, seed: int) -> Split:
+    """The last rows are the test, the last 20 % of those before them the validation part.
+
+    Args:
+        labels: One a row, in order of event time.
+        test_share: 0 where the caller keeps the test rows to itself.
+        seed: Not used: time leaves nothing to chance.
+    """
+    del seed
+    test_at = int(len(labels) * (1 - test_share))
+    validation_at = int(test_at * (1 - VALIDATION_SHARE))
+    rows = np.arange(len(labels))
+    return Split(rows[:validation_at], rows[validation_at:test_at], rows[test_at:])
+
+
+def split_at_random(labels: npt.NDArray[np.int8], test_share: float, seed: int) -> Split:
+    """A random test part with the same share of frauds, and no validation part.
+
+    Raises:
+        InputError: `test_share` is 0, which would leave nothing to judge the model by.
+    """
+    if test_share == 0:
+        raise InputError(
+            "a random split has no validation part, so with a test share of 0 nothing is left "
+            "to judge the model by. Give a test share above 0, or take the recipe 'default'."
+        )
+    train, test = train_test_split(
+        np.arange(len(labels)), test_size=test_share, stratify=labels, random_state=seed
+    )
+    return Split(np.sort(train), np.arange(0), np.sort(test))
+
+
+def check_split(split: Split, labels: npt.NDArray[np.int8]) -> None:
+    """Refuse parts from which nothing can be learned or told.
+
+    Raises:
+        InputError: a part has too few frauds, or no legitimate transaction.
+    """
+    for name, rows in split.parts.items():
+        frauds = int(labels[rows].sum())
+        least = MIN_FRAUDS if name == "train" else 1
+        if frauds < least or frauds == len(rows):
+            raise InputError(
+                f"the {name} part of the history has {frauds} frauds among {len(rows)} "
+                f"transactions; expected at least {least} and at least one legitimate "
+                "transaction. Take a longer period, or another test share."
+            )
+
+
+def find_twins(features: npt.NDArray[np.float32], split: Split) -> Rows:
+    """Rows of the part that judges that have an exact twin among the train rows."""
+    seen = {row.tobytes() for row in features[split.train]}
+    judged = split.parts[split.judged_by]
+    return np.array([row for row in judged if features[row].tobytes() in seen], dtype=np.int64)
