@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -129,5 +128,6 @@ def _check(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) 
         )
 
 
-def _where(mask: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    return np.flatnonzero(mask.fill_null(False).to_numpy())
+def _where(mask: pa.ChunkedArray) -> list[int]:
+    indices: list[int] = np.flatnonzero(mask.fill_null(False).to_numpy()).tolist()
+    return indices

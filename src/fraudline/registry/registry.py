@@ -77,6 +77,10 @@ class Registry:
         draft.write_text(version + "\n")
         draft.replace(self.directory / CHAMPION)
 
+    def has_champion(self) -> bool:
+        """Whether a version has been promoted yet."""
+        return (self.directory / CHAMPION).is_file()
+
     def champion(self) -> str:
         """The version that scores.
 

@@ -5,7 +5,16 @@ waits, stores, logs or looks at a clock. The stream, `predict`, evaluation and t
 all go through `assess`, so what was tested offline is what runs online.
 """
 
-from fraudline.scoring.assess import APPROVE, BLOCK, Assessment, assess
+from fraudline.scoring.assess import APPROVE, BLOCK, Assessment, as_history, assess
 from fraudline.scoring.decide import Decider, Outcome, reject_record
 
-__all__ = ["APPROVE", "BLOCK", "Assessment", "Decider", "Outcome", "assess", "reject_record"]
+__all__ = [
+    "APPROVE",
+    "BLOCK",
+    "Assessment",
+    "Decider",
+    "Outcome",
+    "as_history",
+    "assess",
+    "reject_record",
+]

@@ -50,3 +50,20 @@ def assess(
     scores = bundle.score(contract.feature_matrix(transactions))
     threshold = bundle.manifest.threshold
     return Assessment(scores, scores >= threshold, threshold, bundle.manifest.version)
+
+
+def as_history(transactions: pa.Table, assessment: Assessment, contract: Contract) -> pa.Table:
+    """Transactions in the history's own columns, the decision in the place of the label.
+
+    Args:
+        transactions: What was assessed; a label that it has is replaced.
+        assessment: What `assess` said of these rows.
+        contract: What a transaction looks like.
+    """
+    label = contract.column(contract.label)
+    decided = pa.array(assessment.is_blocked).cast(label.arrow_type)
+    columns = [
+        decided if column == label else transactions.column(column.name)
+        for column in contract.columns
+    ]
+    return pa.Table.from_arrays(columns, schema=contract.history_schema)

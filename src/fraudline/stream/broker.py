@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -142,3 +143,22 @@ def raise_for(error: KafkaError) -> None:
             "the rights of the user."
         )
     _LOG.warning("broker: %s (%s); the client tries again", error.str(), error.name())
+
+
+def wait_for_member(kafka: KafkaSettings, group: str, timeout_s: float) -> bool:
+    """Wait until a consumer group has a member that owns a partition.
+
+    Returns:
+        Whether it came to that in time.
+    """
+    admin = AdminClient(client_config(kafka))
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            found = admin.describe_consumer_groups([group])[group].result(_ANSWER_TIMEOUT_S)
+            if any(member.assignment.topic_partitions for member in found.members):
+                return True
+        except KafkaException as error:
+            _LOG.debug("group %s: %s", group, _words(error))
+        time.sleep(0.1)
+    return False

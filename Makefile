@@ -1,0 +1,63 @@
+# `make demo` and `make test` are all that a newcomer needs: each sets up what it uses, says
+# what it reuses, and needs nothing but Python 3.11 to 3.13 and make.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# A stamp carries the digest of what was installed, so a changed requirement is seen.
+digest  = $(shell cat requirements/$(1).txt pyproject.toml | cksum | tr -d ' ')
+ALL    := $(VENV)/installed-all-$(call digest,all)
+DEV    := $(VENV)/installed-dev-$(call digest,dev)
+
+.PHONY: help demo test lint format requirements clean
+
+help:
+	@echo "make demo          the whole pipeline on real data, with a proof at its end"
+	@echo "make test          the tests, against a real broker and bqlite"
+	@echo "make lint          style and types"
+	@echo "make requirements  compile the locked requirements anew"
+	@echo "make clean         remove the environment and the state of this directory"
+
+demo: $(ALL)
+	@$(BIN)/fraudline demo
+
+test: $(DEV) lint
+	@$(BIN)/pytest
+
+lint: $(DEV)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: $(DEV)
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+$(VENV)/bin/uv: requirements/build.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("fraudline needs Python 3.11 to 3.13, but $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 …" % v)'
+	@echo "environment: making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+	@touch $@
+
+$(VENV)/installed-%: $(VENV)/bin/uv
+	@name=$*; name=$${name%%-*}; \
+	echo "environment: installing requirements/$$name.txt"; \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$$name.txt && \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . && \
+	rm -f $(VENV)/installed-$$name-* && touch $@
+
+requirements: $(VENV)/bin/uv
+	@for extra in "scoring" "all --extra all" "dev --extra all --group dev"; do \
+	set -- $$extra; name=$$1; shift; \
+	echo "compiling requirements/$$name.txt"; \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make requirements" $$@ pyproject.toml -o requirements/$$name.txt; \
+	done
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make requirements" requirements/build.in -o requirements/build.txt
+
+clean:
+	@if [ -x $(BIN)/fraudline ]; then $(BIN)/fraudline down; fi
+	@rm -rf $(VENV) .fraudline

@@ -1,0 +1,72 @@
+"""`fraudline`: its commands, and how errors reach a person."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from fraudline.cli import batch, demo, history, models, proof, services, streaming
+from fraudline.cli.screen import ERR
+from fraudline.errors import FraudlineError
+
+app = typer.Typer(
+    name="fraudline",
+    help="Catches card fraud while the payment is still in flight.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog="Settings come from `fraudline.toml` and `FRAUDLINE_…`; "
+    "`fraudline settings` lists them all.",
+)
+for panel, room in (
+    ("Everything at once", demo),
+    ("Services", services),
+    ("History", history),
+    ("Models", models),
+    ("The stream", streaming),
+    ("Files of predictions", batch),
+    ("Proof", proof),
+):
+    for command in room.COMMANDS:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(models.models, name="models", rich_help_panel="Models")
+
+
+@app.callback()
+def begin(
+    is_verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what goes on inside, too.")
+    ] = False,
+) -> None:
+    """Set up logging; the commands do the rest."""
+    logging.basicConfig(
+        level=logging.DEBUG if is_verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+
+
+def main() -> None:
+    """Run the command line; an error ends it with one message and the right exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except FraudlineError as error:
+        ERR.print(f"error: {error}", style="red", markup=False)
+        code = error.exit_code
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,315 @@
+"""`demo`: the whole pipeline on real data, with a proof at its end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import typer
+from rich.panel import Panel
+from rich.table import Table
+
+from fraudline import local
+from fraudline.cli.history import fetch_dataset, load_file, show_check
+from fraudline.cli.models import train_version
+from fraudline.cli.project import Project
+from fraudline.cli.proof import checked_ledger
+from fraudline.cli.screen import OUT, progress_bar, say
+from fraudline.cli.services import create_topics_and_tables
+from fraudline.contract import Messages, json_lines
+from fraudline.errors import LocalServiceError, ProofError
+from fraudline.reconcile.ledger import Ledger
+from fraudline.scoring import BLOCK
+from fraudline.settings import ENVIRONMENT_PREFIX, LOCAL, Settings, load_settings
+
+HISTORY_SHARE = 0.8
+_START_TIMEOUT_S = 60.0
+_DRAIN_TIMEOUT_S = 120.0
+
+# Sent among the transactions, to be rejected, each with its reason, and to delay nothing.
+BROKEN_MESSAGES: tuple[bytes, ...] = (
+    b"",
+    b"not json",
+    b"[1, 2, 3]",
+    b'{"Time": 145250',
+    b'{"Time": 145250, "Amount": 12.5}',
+    b'{"Amount": "12,50"}',
+    b'{"card": "4111"}',
+    b"\xff\xfe\x00",
+)
+
+
+def demo(
+    rate: Annotated[float, typer.Option(min=1, help="Transactions a second to send.")] = 2000,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the services running at the end.")
+    ] = False,
+) -> None:
+    """Do all of it on real data, on this machine: load, train, stream, store, prove.
+
+    The first 80 % by time of the creditcard data are the history; a model is trained on
+    them. The last 20 %, none of it seen in training, are sent as a live stream, together
+    with some broken messages. Ends with exit code 1 if a transaction was lost, doubled or
+    altered.
+    """
+    begun_at = time.monotonic()
+    project = Project(_demo_settings())
+    _clear(project.settings)
+    try:
+        _step("Services")
+        local.up(project.settings, say)
+        create_topics_and_tables(project)
+        _step("History")
+        live = _load_history(project)
+        show_check(project)
+        _step("Training")
+        manifest = train_version(project, "default", test_share=0.0, seed=0)
+        project.registry.promote(manifest.version)
+        _step("Stream")
+        seen = _stream(project, live, rate)
+        _step("Proof")
+        ledger = checked_ledger(project, _DRAIN_TIMEOUT_S)
+        _judge(ledger, live.num_rows)
+        _show(project, ledger, seen, live, time.monotonic() - begun_at)
+    finally:
+        if not keep:
+            local.down(project.settings, say)
+
+
+def _step(name: str) -> None:
+    OUT.rule(f"[bold]{name}", align="left")
+
+
+def _demo_settings() -> Settings:
+    """This directory's settings, but always local, in a home of the demo's own."""
+    settings = load_settings()
+    return settings.model_copy(
+        update={
+            "home": (settings.home / "demo").absolute(),
+            "contract": "creditcard",
+            "kafka": settings.kafka.model_copy(update={"bootstrap_servers": LOCAL}),
+            "bigquery": settings.bigquery.model_copy(update={"project": LOCAL}),
+        }
+    )
+
+
+def _clear(settings: Settings) -> None:
+    """Begin with nothing: what an earlier demo stored would be counted again."""
+    if settings.home.exists():
+        local.down(settings, say)
+        shutil.rmtree(settings.home)
+
+
+def _load_history(project: Project) -> pa.Table:
+    """Load the first part by time; give the rest, with its labels, which nothing else sees."""
+    from fraudline.datasets.files import read_transactions
+
+    rows: pa.Table = read_transactions(fetch_dataset("creditcard"), project.contract).rows
+    # Stable: rows of one second stay in the order of the file.
+    rows = rows.append_column("row", pa.array(range(rows.num_rows))).sort_by(
+        [(project.contract.event_time, "ascending"), ("row", "ascending")]
+    )
+    rows = rows.drop_columns(["row"])
+    cut = int(HISTORY_SHARE * rows.num_rows)
+    history = project.settings.home / "history.parquet"
+    pq.write_table(rows.slice(0, cut), history)
+    load_file(project, history)
+    return rows.slice(cut)
+
+
+class _Decision(msgspec.Struct):
+    """The fields of a decision that the demo looks at as it comes."""
+
+    received_at: dt.datetime
+    decision: str
+
+
+@dataclass
+class Seen:
+    """What a consumer of decisions saw of them as they came."""
+
+    blocked: int = 0
+    latencies_ms: list[float] = field(default_factory=list)
+    first_sent_at_s: float = float("inf")
+    last_seen_at_s: float = 0.0
+
+    def add(self, messages: Messages, seen_at_s: float) -> None:
+        """Count decisions that came at `seen_at_s`, seconds since 1970."""
+        decode = msgspec.json.Decoder(_Decision).decode
+        for value in messages.values:
+            decision = decode(value or b"")
+            sent_at_s = decision.received_at.timestamp()
+            self.latencies_ms.append((seen_at_s - sent_at_s) * 1000)
+            self.first_sent_at_s = min(self.first_sent_at_s, sent_at_s)
+            self.blocked += decision.decision == BLOCK
+        self.last_seen_at_s = seen_at_s
+
+    @property
+    def rate(self) -> float:
+        """Decisions a second, from the first one sent to the last one seen."""
+        return len(self.latencies_ms) / (self.last_seen_at_s - self.first_sent_at_s)
+
+
+def _stream(project: Project, live: pa.Table, rate: float) -> Seen:
+    """Send the live part while a scorer and a sink run; watch the decisions as they come."""
+    from fraudline.stream.read import watch
+    from fraudline.stream.replay import replay
+
+    kafka = project.kafka
+    lines = _with_broken(_lines(project, live))
+    seen, stop, ready = Seen(), threading.Event(), threading.Event()
+    watcher = threading.Thread(
+        target=watch,
+        args=(kafka, kafka.topic_decisions),
+        kwargs={"stop": stop, "on_messages": seen.add, "ready": ready},
+        daemon=True,
+    )
+    with _running(project, "score"), _running(project, "sink"):
+        watcher.start()
+        ready.wait(_START_TIMEOUT_S)
+        with progress_bar("streaming") as bar:
+
+            def tell(sent: int) -> None:
+                done = len(seen.latencies_ms)
+                bar(f"sent {sent:,}, decided {done:,}, blocked {seen.blocked}", done, len(live))
+
+            replay(kafka, kafka.topic_transactions, lines, rate=rate, stop=stop, on_sent=tell)
+            deadline = time.monotonic() + _DRAIN_TIMEOUT_S
+            while len(seen.latencies_ms) < len(live) and time.monotonic() < deadline:
+                time.sleep(0.05)
+                tell(len(lines))
+        # The sink is stopped only when it has stored what was decided.
+        checked_ledger(project, _DRAIN_TIMEOUT_S)
+    stop.set()
+    watcher.join()
+    return seen
+
+
+def _lines(project: Project, live: pa.Table) -> list[bytes]:
+    names = [column.name for column in project.contract.transaction_columns]
+    return json_lines(live.select(names))
+
+
+def _with_broken(lines: list[bytes]) -> list[bytes]:
+    """The broken messages, spread evenly among the others."""
+    gap = len(lines) // (len(BROKEN_MESSAGES) + 1)
+    mixed = list(lines)
+    for index, message in reversed(list(enumerate(BROKEN_MESSAGES, start=1))):
+        mixed.insert(index * gap, message)
+    return mixed
+
+
+@contextmanager
+def _running(project: Project, command: str) -> Iterator[None]:
+    """Run `fraudline score` or `fraudline sink` beside us, as an operator would."""
+    from fraudline.stream.broker import wait_for_member
+
+    log = project.settings.home / "logs" / f"{command}.log"
+    environment = {
+        **os.environ,
+        f"{ENVIRONMENT_PREFIX}HOME": str(project.settings.home),
+        f"{ENVIRONMENT_PREFIX}CONTRACT": project.settings.contract,
+        f"{ENVIRONMENT_PREFIX}KAFKA__BOOTSTRAP_SERVERS": LOCAL,
+        f"{ENVIRONMENT_PREFIX}BIGQUERY__PROJECT": LOCAL,
+    }
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fraudline.cli", command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        if not wait_for_member(project.kafka, f"{project.kafka.group}.{command}", _START_TIMEOUT_S):
+            raise LocalServiceError(
+                f"`fraudline {command}` did not begin within {_START_TIMEOUT_S:.0f} s. "
+                f"Its log, {log}, ends with:\n{_tail(log)}"
+            )
+        say(f"fraudline {command} runs, pid {process.pid}, log {log}")
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+
+
+def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: float) -> None:
+    """One screen: what was proved, how well fraud was caught, how fast."""
+    from fraudline.reconcile.outcomes import read_outcomes
+    from fraudline.training import evaluate
+
+    outcomes = read_outcomes(project.warehouse, project.contract, live)
+    unit = project.contract.column(project.contract.amount).unit
+    judged = evaluate(outcomes.labels, outcomes.scores, outcomes.threshold, outcomes.amounts)
+    p50, p99 = np.percentile(seen.latencies_ms, [50, 99])
+    home = os.path.relpath(project.settings.home)
+    lines = [
+        ("Exactly once", f"{ledger.total('inputs'):,} messages sent: "
+         f"{ledger.total('decisions'):,} decisions in BigQuery, {ledger.total('rejects')} rejects"),
+        ("", f"missing {ledger.total('missing')}, doubled {ledger.total('doubled')}, "
+         f"differing {ledger.total('differing')}, unexpected {ledger.total('unexpected')}"),
+        ("Fraud", f"{judged.frauds_caught} of {judged.frauds} frauds caught, "
+         f"{judged.legitimate_blocked} of {judged.rows - judged.frauds:,} legitimate payments "
+         "blocked"),
+        ("", f"precision {judged.precision:.3f}, recall {judged.recall:.3f} at threshold "
+         f"{judged.threshold:.4g}"),
+        ("", f"average precision {judged.average_precision:.3f} "
+         f"(95 % bootstrap interval {judged.average_precision_low:.3f} to "
+         f"{judged.average_precision_high:.3f})"),
+        ("Money", f"{judged.amount_caught:,.2f} {unit} of fraud stopped, "
+         f"{judged.amount_missed:,.2f} {unit} missed"),
+        ("Speed", f"{seen.rate:,.0f} transactions/s sent and decided; from event to decision "
+         f"p50 {p50:.0f} ms, p99 {p99:.0f} ms"),
+        ("Time", f"{took_s:.0f} s in all"),
+    ]  # fmt: skip
+    grid = Table.grid(padding=(0, 2))
+    for title, text in lines:
+        grid.add_row(f"[bold]{title}", text)
+    OUT.print(Panel(grid, title="fraudline demo", title_align="left"))
+    OUT.print(  # the SQL is for a person to type
+        f"Where to look next: export {ENVIRONMENT_PREFIX}HOME={home}, then\n"
+        "  fraudline up\n"
+        "  fraudline reconcile\n"
+        '  fraudline query "SELECT decision, COUNT(*) AS n FROM decisions GROUP BY decision"\n'
+        '  fraudline query "SELECT reason, message FROM rejects"\n'
+        f"  the model's report: {project.registry.path(project.registry.champion())}/report.html",
+        markup=False,
+    )
+
+
+def _judge(ledger: Ledger, live_rows: int) -> None:
+    if (
+        not ledger.is_exact
+        or ledger.total("decisions") != live_rows
+        or ledger.total("rejects") != len(BROKEN_MESSAGES)
+    ):
+        raise ProofError(
+            f"the proof failed: expected {live_rows:,} decisions and {len(BROKEN_MESSAGES)} "
+            f"rejects, found {ledger.total('decisions'):,} and {ledger.total('rejects')}; "
+            + "; ".join(ledger.examples)
+        )
+
+
+COMMANDS = (demo,)

@@ -1,0 +1,157 @@
+"""`train`, `models`: from history to the version that scores."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Annotated
+
+import typer
+
+from fraudline.bundle import Manifest
+from fraudline.cli.project import Project
+from fraudline.cli.screen import OUT, say, show_table
+
+models = typer.Typer(help="Versions of the model: list, show, promote.", no_args_is_help=True)
+
+
+def train(
+    recipe: Annotated[
+        str, typer.Option(help="default: ours. tutorial: SMOTE and the tutorial's network.")
+    ] = "default",
+    test_share: Annotated[
+        float,
+        typer.Option(min=0, max=0.9, help="Share of the rows that is kept to judge the model by."),
+    ] = 0.2,
+    seed: Annotated[int, typer.Option(help="Same seed and same rows give the same model.")] = 0,
+    is_promoted: Annotated[
+        bool, typer.Option("--promote", help="Make the new version the champion.")
+    ] = False,
+) -> None:
+    """Train a model on the history in BigQuery, judge it, and keep it as a version."""
+    project = Project()
+    manifest = train_version(project, recipe, test_share, seed)
+    show_manifest(manifest)
+    say(f"Its report: {project.registry.path(manifest.version) / 'report.html'}")
+    if is_promoted:
+        promote(manifest.version)
+    else:
+        say(f"To score with it: fraudline models promote {manifest.version}")
+
+
+def train_version(project: Project, recipe: str, test_share: float, seed: int) -> Manifest:
+    """Train on the whole history table and register the result."""
+    from fraudline import training
+    from fraudline.warehouse.history import read_history
+
+    contract = project.contract
+    training.require_recipe(recipe)
+    history = read_history(project.warehouse, contract)
+    table = project.warehouse.table(project.settings.bigquery.table_history)
+    say(f"read {history.num_rows:,} rows of {table}")
+    candidate = project.registry.new_directory()
+    try:
+        training.train(
+            history,
+            contract,
+            recipe,
+            candidate,
+            source=table,
+            test_share=test_share,
+            seed=seed,
+            on_progress=say,
+        )
+        return project.registry.add(candidate)
+    finally:
+        shutil.rmtree(candidate, ignore_errors=True)
+
+
+@models.command("list")
+def list_versions() -> None:
+    """List the versions, oldest first; * marks the champion."""
+    registry = Project().registry
+    versions = registry.versions()
+    champion = registry.champion() if registry.has_champion() else None
+    show_table(
+        ("", "version", "made", "recipe", "judged on", "average precision", "threshold"),
+        (
+            (
+                "*" if manifest.version == champion else "",
+                manifest.version,
+                f"{manifest.created_at:%Y-%m-%d %H:%M}",
+                manifest.recipe,
+                *_judged(manifest),
+                f"{manifest.threshold:.4g}",
+            )
+            for manifest in versions
+        ),
+    )
+    if not versions:
+        say("There is none yet: `fraudline train --promote` makes the first.")
+
+
+@models.command()
+def show(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+) -> None:
+    """Show what a version says of itself."""
+    from fraudline.bundle.bundle import read_manifest
+
+    path = Project().registry.path(version)
+    show_manifest(read_manifest(path))
+    OUT.print(f"directory  {path}", markup=False)
+
+
+@models.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+) -> None:
+    """Make a version the champion. Scorers that start from now on use it."""
+    from fraudline.bundle import open_bundle
+
+    project = Project()
+    open_bundle(project.registry.path(version), project.contract)  # a broken one is refused here
+    project.registry.promote(version)
+    say(f"champion: {version}")
+
+
+def show_manifest(manifest: Manifest) -> None:
+    """Print what a version says of itself."""
+    for name, value in (
+        ("version", manifest.version),
+        ("recipe", manifest.recipe),
+        ("contract", f"{manifest.contract} {manifest.contract_fingerprint[:16]}…"),
+        ("source", manifest.source),
+        ("threshold", f"{manifest.threshold:.4g} ({manifest.threshold_rule})"),
+        ("made", f"{manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("made with", ", ".join(f"{name} {number}" for name, number in manifest.software.items())),
+    ):
+        OUT.print(f"{name:<10} {value}", markup=False)
+    measures = sorted({name for part in manifest.parts.values() for name in part.metrics})
+    show_table(
+        ("part", "rows", "frauds", "first", "last", *measures),
+        (
+            (
+                name,
+                part.rows,
+                part.frauds,
+                part.first_event,
+                part.last_event,
+                *(
+                    f"{part.metrics[measure]:.4f}" if measure in part.metrics else ""
+                    for measure in measures
+                ),
+            )
+            for name, part in manifest.parts.items()
+        ),
+    )
+
+
+def _judged(manifest: Manifest) -> tuple[str, str]:
+    for name in ("test", "validation"):
+        part = manifest.parts.get(name)
+        if part is not None and "average_precision" in part.metrics:
+            return name, f"{part.metrics['average_precision']:.4f}"
+    return "", ""
+
+
+COMMANDS = (train,)

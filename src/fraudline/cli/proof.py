@@ -1,0 +1,103 @@
+"""`reconcile`, `query`: what is true in BigQuery."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from fraudline.cli.project import Project
+from fraudline.cli.screen import OUT, say, show_table
+from fraudline.errors import InputError, ProofError
+from fraudline.reconcile.ledger import Ledger
+
+_LEDGER = (
+    "partition", "first_offset", "end_offset", "inputs", "decisions", "rejects",
+    "missing", "doubled", "differing", "unexpected",
+)  # fmt: skip
+_MOST_ROWS = 100
+
+
+def reconcile(
+    wait_s: Annotated[
+        float,
+        typer.Option("--wait", min=0, help="Wait up to so many seconds for what is on its way."),
+    ] = 0,
+) -> None:
+    """Prove that every input is exactly one decision in BigQuery or one reject.
+
+    Offset by offset and value by value. Prints the SQL that gives the same answer, and its
+    result. Ends with exit code 1 if anything is missing, doubled or differing.
+    """
+    project = Project()
+    ledger = checked_ledger(project, wait_s)
+    show_table(
+        _LEDGER,
+        ([getattr(entry, name) for name in _LEDGER] for entry in ledger.partitions),
+        title=f"topic '{ledger.topic}'",
+    )
+    show_ledger_sql(project)
+    for example in ledger.examples:
+        OUT.print(example, markup=False)
+    totals = ", ".join(
+        f"{name} {ledger.total(name)}" for name in ("missing", "doubled", "differing", "unexpected")
+    )
+    OUT.print(
+        f"{ledger.total('inputs'):,} inputs: {ledger.total('decisions'):,} decisions, "
+        f"{ledger.total('rejects'):,} rejects; {totals}",
+        markup=False,
+    )
+    if not ledger.is_exact:
+        raise ProofError(
+            f"topic '{ledger.topic}' and BigQuery disagree: {totals}. What is missing may still "
+            "be on its way: check that `fraudline score` and `fraudline sink` run, or give "
+            "`--wait 30`."
+        )
+
+
+def checked_ledger(project: Project, wait_s: float) -> Ledger:
+    """Reconcile, again and again for a while if something is still on its way."""
+    from fraudline.reconcile import reconcile as check
+
+    deadline = time.monotonic() + wait_s
+    while True:
+        ledger = check(project.kafka, project.warehouse, project.contract)
+        if ledger.is_complete or time.monotonic() >= deadline:
+            return ledger
+        say(f"{ledger.total('missing'):,} are still on their way …")
+        time.sleep(min(2.0, max(0.0, deadline - time.monotonic())))
+
+
+def show_ledger_sql(project: Project) -> None:
+    """Print the SQL that counts the same from the tables alone, and what it gives."""
+    from fraudline.reconcile import ledger_sql
+    from fraudline.warehouse.query import query as run
+
+    sql = ledger_sql(project.kafka, project.warehouse)
+    OUT.print(f"The same by SQL alone:\n\n{sql}\n", markup=False)
+    answer = run(project.warehouse, sql)
+    show_table(answer.column_names, (list(row.values()) for row in answer.to_pylist()))
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="GoogleSQL; tables need no data set before them.")],
+    most_rows: Annotated[
+        int, typer.Option("--rows", min=1, help="Most rows to print.")
+    ] = _MOST_ROWS,
+) -> None:
+    """Run SQL in BigQuery and print the result as a table."""
+    from fraudline.warehouse.query import query as run
+
+    if not sql.strip():
+        raise InputError(
+            'the SQL is empty; try "SELECT COUNT(*) FROM decisions".'
+        )
+    answer = run(Project().warehouse, sql)
+    shown = answer.slice(0, most_rows)
+    show_table(answer.column_names, (list(row.values()) for row in shown.to_pylist()))
+    if answer.num_rows > most_rows:
+        say(f"{answer.num_rows - most_rows:,} more rows; `--rows` shows more.")
+
+
+COMMANDS = (reconcile, query)

@@ -1,0 +1,68 @@
+"""How a command speaks: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+OUT = Console(highlight=False, soft_wrap=True)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(sentence: str) -> None:
+    """A line about what is going on."""
+    ERR.print(sentence, markup=False)
+
+
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None
+) -> None:
+    """A table of results; numbers stand to the right."""
+    kept = [list(row) for row in rows]
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for index, column in enumerate(columns):
+        is_number = bool(kept) and all(
+            isinstance(row[index], int | float) and not isinstance(row[index], bool)
+            for row in kept
+            if row[index] is not None
+        )
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    for row in kept:
+        table.add_row(*(_cell(value) for value in row))
+    OUT.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return str(value).replace("[", "\\[")
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar; call what it gives with what happens now, how much is done, and how much there is."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=ERR,
+    ) as progress:
+        task = progress.add_task(what, total=None)
+
+        def update(description: str, done: int, total: int) -> None:
+            progress.update(task, description=description, completed=done, total=total)
+
+        yield update

@@ -1,0 +1,192 @@
+"""The quality of the history: nulls, types, ranges, duplicates, class ratio, refused rows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fraudline.contract import Column, Contract
+from fraudline.contract.columns import NUMERIC_TYPES
+from fraudline.errors import InputError
+from fraudline.warehouse.client import RETRY, Warehouse, translated
+from fraudline.warehouse.query import query
+from fraudline.warehouse.schema import same_types, table_schema
+
+
+@dataclass(frozen=True)
+class ColumnQuality:
+    """What a column of the history holds.
+
+    Attributes:
+        name: Of the column.
+        type: As the contract has it.
+        nulls: Rows without a value.
+        out_of_range: Rows outside the contract's limits.
+        spread: Least, mean and greatest value of a number; three times None otherwise.
+    """
+
+    name: str
+    type: str
+    nulls: int
+    out_of_range: int
+    spread: tuple[float | None, float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence of the report, and whether it needs nobody's attention."""
+
+    is_ok: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """The whole report on the history.
+
+    Attributes:
+        table: Full name of the table.
+        rows: How many it holds.
+        frauds: How many of them are labelled as fraud.
+        duplicates: Rows that repeat another row in every column.
+        columns: One entry for each.
+        findings: What follows, in sentences.
+    """
+
+    table: str
+    rows: int
+    frauds: int
+    duplicates: int
+    columns: list[ColumnQuality]
+    findings: list[Finding]
+
+    def save(self, directory: Path) -> Path:
+        """Write it as `check.json` and, for people, as `check.md`; gives the latter's path."""
+        directory.mkdir(parents=True, exist_ok=True)
+        encoded = msgspec.json.format(msgspec.json.encode(asdict(self)))
+        (directory / "check.json").write_bytes(encoded + b"\n")
+        lines = [f"# Quality of {self.table}", ""]
+        lines += [
+            f"- {'ok' if finding.is_ok else '**look**'}: {finding.text}"
+            for finding in self.findings
+        ]
+        lines += [
+            "",
+            "| column | type | nulls | out of range | min | mean | max |",
+            "|---|---|---:|---:|---:|---:|---:|",
+        ]
+        for column in self.columns:
+            spread = " | ".join("" if value is None else f"{value:.6g}" for value in column.spread)
+            lines.append(
+                f"| {column.name} | {column.type} | {column.nulls} | {column.out_of_range} "
+                f"| {spread} |"
+            )
+        path = directory / "check.md"
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+
+def measure_quality(warehouse: Warehouse, contract: Contract, load_record: Path) -> QualityReport:
+    """Measure the history table with SQL.
+
+    Args:
+        warehouse: Its history table is looked at.
+        contract: What the table should hold.
+        load_record: What `fraudline load` wrote about the rows it refused, if it did.
+
+    Raises:
+        InputError: the table is empty.
+        WarehouseError: there is no such table, or it lacks a column.
+    """
+    name = warehouse.table(warehouse.settings.table_history)
+    with translated(f"looking at table {name}"):
+        found = warehouse.client.get_table(name, retry=RETRY).schema
+    totals = query(warehouse, _totals_sql(name, contract)).to_pylist()[0]
+    if totals["row_count"] == 0:
+        raise InputError(f"table {name} is empty. Load labelled history with `fraudline load`.")
+    columns = [
+        _column_quality(column, index, totals) for index, column in enumerate(contract.columns)
+    ]
+    rows, frauds = totals["row_count"], totals["frauds"]
+    duplicates = rows - query(warehouse, _distinct_sql(name, contract)).to_pylist()[0]["n"]
+    faulty = [column for column in columns if column.nulls or column.out_of_range]
+    is_typed = same_types(found, table_schema(contract.history_schema))
+    findings = [
+        Finding(is_typed, "column names, types and modes are the contract's" if is_typed else
+                "column names, types or modes are not the contract's"),
+        Finding(not faulty, "no nulls, no values out of range" if not faulty else
+                "nulls or values out of range in: " + ", ".join(c.name for c in faulty)),
+        Finding(
+            0 < frauds < rows,
+            f"{rows:,} rows, {frauds:,} frauds: one in {rows / frauds:,.0f} "
+            f"({100 * frauds / rows:.3f} %)" if frauds else f"{rows:,} rows, no fraud among them",
+        ),
+        Finding(
+            duplicates == 0,
+            f"{duplicates:,} rows repeat another one in every column"
+            + ("; in a random split, twins fall on both sides" if duplicates else ""),
+        ),
+        _refused(load_record),
+    ]  # fmt: skip
+    return QualityReport(name, rows, frauds, duplicates, columns, findings)
+
+
+def _totals_sql(table: str, contract: Contract) -> str:
+    parts = ["COUNT(*) AS row_count", f"COUNTIF({_is_fraud(contract)}) AS frauds"]
+    for index, column in enumerate(contract.columns):
+        quoted = f"`{column.name}`"
+        limits = [
+            f"{quoted} {sign} {limit!r}"
+            for sign, limit in (("<", column.min), (">", column.max))
+            if limit is not None
+        ]
+        if column.type == "float64":
+            limits.append(f"IS_NAN({quoted})")
+        parts.append(f"COUNTIF({quoted} IS NULL) AS nulls_{index}")
+        parts.append(f"COUNTIF({' OR '.join(limits) or 'FALSE'}) AS out_of_range_{index}")
+        if column.type in NUMERIC_TYPES:
+            parts += [
+                f"{function}({quoted}) AS {function.lower()}_{index}"
+                for function in ("MIN", "AVG", "MAX")
+            ]
+    return f"SELECT {', '.join(parts)} FROM `{table}`"  # noqa: S608 - names come from settings and a checked contract
+
+
+def _is_fraud(contract: Contract) -> str:
+    label = contract.column(contract.label)
+    return f"`{label.name}`" if label.type == "bool" else f"`{label.name}` = 1"
+
+
+def _distinct_sql(table: str, contract: Contract) -> str:
+    names = ", ".join(f"`{column.name}`" for column in contract.columns)
+    return f"SELECT COUNT(*) AS n FROM (SELECT DISTINCT {names} FROM `{table}`)"  # noqa: S608 - as above
+
+
+def _column_quality(column: Column, index: int, totals: dict[str, Any]) -> ColumnQuality:
+    return ColumnQuality(
+        column.name,
+        column.type,
+        totals[f"nulls_{index}"],
+        totals[f"out_of_range_{index}"],
+        (totals.get(f"min_{index}"), totals.get(f"avg_{index}"), totals.get(f"max_{index}")),
+    )
+
+
+def _refused(load_record: Path) -> Finding:
+    if not load_record.is_file():
+        return Finding(True, "no record of a load in this project, so of no refused row")
+    record = msgspec.json.decode(load_record.read_bytes())
+    if not record["rows_refused"]:
+        return Finding(True, f"no row of {record['file']} was refused when it was loaded")
+    reasons: dict[str, int] = {}
+    for refusal in record["refusals"]:
+        reasons[refusal["reason"]] = reasons.get(refusal["reason"], 0) + 1
+    listed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
+    return Finding(
+        False,
+        f"{record['rows_refused']:,} rows of {record['file']} were refused when it was loaded "
+        f"({listed}); each is listed in {load_record}",
+    )
