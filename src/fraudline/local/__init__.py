@@ -8,7 +8,7 @@ command that started them.
 Never: imported by another room than `cli` and the tests; never removes a service's data.
 """
 
-from fraudline.local.services import (
+from fraudline.local.commands import (
     Services,
     ServiceStatus,
     addresses,

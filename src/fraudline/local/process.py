@@ -18,7 +18,6 @@ from pathlib import Path
 
 _LOOPBACK = "127.0.0.1"
 _POLL_S = 0.02
-_LARGE_LOG_BYTES = 10_000_000
 _TCP_LISTEN = "0A"
 
 # Popen objects of children that are meant to outlive this process: kept, because Python warns
@@ -33,7 +32,8 @@ def spawn(command: list[str], directory: Path, lock: Path, log: Path) -> int:
         command: the program and its arguments.
         directory: the child's working directory.
         lock: file that the child keeps locked as long as it lives.
-        log: file to which the child's standard output and error are appended.
+        log: file for the child's standard output and error; that of the start before is
+            kept beside it, with `.1` at its end.
 
     Returns:
         The child's process number.
@@ -41,9 +41,9 @@ def spawn(command: list[str], directory: Path, lock: Path, log: Path) -> int:
     Raises:
         OSError: the program or one of the files cannot be opened.
     """
-    if log.exists() and log.stat().st_size > _LARGE_LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
-    with lock.open("w") as held, log.open("ab") as output:
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.1"))
+    with lock.open("w") as held, log.open("wb") as output:
         fcntl.flock(held, fcntl.LOCK_EX)
         child = subprocess.Popen(  # noqa: S603 - the command is ours, no shell reads it
             command,
