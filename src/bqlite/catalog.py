@@ -1,0 +1,466 @@
+"""What is known of data sets, tables and write streams; kept in the file beside the rows.
+
+The REST resources are held in memory for reading and written through the same transaction as the
+rows they describe. Only the one writer changes them, after its commit.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+
+from bqlite.engine import Engine, Transaction
+from bqlite.errors import DuplicateError, InvalidError, NotFoundError, UnsupportedSqlError
+from bqlite.sql.names import Source, TableName
+from bqlite.types import Field, fields_from_schema, literal, quote, schema_resource
+
+LOCATION = "US"
+_TABLES = """
+CREATE TABLE IF NOT EXISTS store._bqlite.datasets (project VARCHAR, dataset VARCHAR, body VARCHAR);
+CREATE TABLE IF NOT EXISTS store._bqlite.tables
+  (project VARCHAR, dataset VARCHAR, name VARCHAR, body VARCHAR);
+CREATE TABLE IF NOT EXISTS store._bqlite.streams
+  (name VARCHAR, rows BIGINT, created_ms BIGINT, finalized BOOLEAN);
+CREATE TABLE IF NOT EXISTS store._bqlite.jobs (project VARCHAR, id VARCHAR, body VARCHAR);
+"""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set: its name and REST resource."""
+
+    project: str
+    dataset: str
+    body: dict[str, Any]
+
+    @property
+    def schema(self) -> str:
+        """The DuckDB schema that holds its tables."""
+        return f"{self.project}.{self.dataset}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, view or query result.
+
+    Attributes:
+        name: Its full name.
+        fields: Its columns.
+        body: What else the user said of it, as a REST resource, with its times.
+        view_sql: A view's query, or an empty string.
+        catalog: The DuckDB database that holds the rows.
+        schema: The DuckDB schema that holds the rows.
+        version: Grows with every change of its rows.
+    """
+
+    name: TableName
+    fields: tuple[Field, ...]
+    body: dict[str, Any]
+    view_sql: str = ""
+    catalog: str = "store"
+    schema: str = ""
+    version: int = 0
+
+    @property
+    def relation(self) -> str:
+        """The table's name in DuckDB's SQL."""
+        return f"{self.catalog}.{quote(self.schema)}.{quote(self.name.table)}"
+
+    @property
+    def column_list(self) -> str:
+        """Its columns in DuckDB's SQL."""
+        return ", ".join(quote(one.name) for one in self.fields)
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether it is a query's result."""
+        return self.catalog == "memory"
+
+    @property
+    def etag(self) -> str:
+        """Changes with everything a client can see of the table."""
+        text = json.dumps([self.body, schema_resource(self.fields), self.view_sql, self.version])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A COMMITTED write stream: how many rows it holds and whether it takes more."""
+
+    name: str
+    rows: int
+    created_ms: int
+    is_finalized: bool
+
+
+class Catalog:
+    """Every name bqlite knows.
+
+    Args:
+        engine: Where it is kept.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._datasets: dict[tuple[str, str], Dataset] = {}
+        self._tables: dict[TableName, Table] = {}
+        self._streams: dict[str, Stream] = {}
+        self._bytes: dict[TableName, tuple[int, dict[str, int]]] = {}
+        with engine.write() as transaction:
+            transaction.connection.execute(_TABLES)
+        with engine.cursor() as cursor:
+            self._load(cursor)
+
+    def _load(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        for project, name, body in cursor.execute("FROM store._bqlite.datasets").fetchall():
+            self._datasets[project, name] = Dataset(project, name, json.loads(body))
+        for project, dataset, name, text in cursor.execute("FROM store._bqlite.tables").fetchall():
+            table = _table(TableName(project, dataset, name), json.loads(text))
+            self._tables[table.name] = table
+        for row in cursor.execute("FROM store._bqlite.streams").fetchall():
+            self._streams[row[0]] = Stream(*row)
+
+    # Data sets ----------------------------------------------------------------------------------
+
+    def dataset(self, project: str, dataset: str) -> Dataset:
+        """The data set; raises `NotFoundError`."""
+        found = self._datasets.get((project, dataset))
+        if found is None:
+            raise NotFoundError(f"Not found: Dataset {project}:{dataset}")
+        return found
+
+    def datasets(self, project: str) -> list[Dataset]:
+        """The project's data sets by name, without the hidden ones of query results."""
+        return sorted(
+            (d for d in list(self._datasets.values()) if d.project == project),
+            key=lambda d: d.dataset,
+        )
+
+    def projects(self) -> list[str]:
+        """Every project that has a data set."""
+        return sorted({d.project for d in list(self._datasets.values())})
+
+    def create_dataset(self, transaction: Transaction, dataset: Dataset) -> None:
+        """Adds a data set; raises `DuplicateError`."""
+        _check_name("dataset", dataset.dataset)
+        if any(d.schema.lower() == dataset.schema.lower() for d in list(self._datasets.values())):
+            raise DuplicateError(
+                f"Already Exists: Dataset {dataset.project}:{dataset.dataset} (bqlite compares "
+                "names without regard to case)"
+            )
+        transaction.connection.execute(f"CREATE SCHEMA store.{quote(dataset.schema)}")
+        self.put_dataset(transaction, dataset)
+
+    def put_dataset(self, transaction: Transaction, dataset: Dataset) -> None:
+        """Stores a data set's resource."""
+        key = dataset.project, dataset.dataset
+        _forget(transaction, "datasets", key)
+        transaction.connection.execute(
+            "INSERT INTO store._bqlite.datasets VALUES (?, ?, ?)", [*key, json.dumps(dataset.body)]
+        )
+        transaction.after_commit(lambda: self._datasets.__setitem__(key, dataset))
+
+    def delete_dataset(self, transaction: Transaction, dataset: Dataset, *, contents: bool) -> None:
+        """Removes a data set; raises `InvalidError` if it holds tables and `contents` is not set."""
+        tables = self.tables(dataset.project, dataset.dataset)
+        if tables and not contents:
+            raise InvalidError(
+                f"Dataset {dataset.project}:{dataset.dataset} is still in use: it holds "
+                f"{len(tables)} table(s)"
+            )
+        for table in tables:
+            self.delete_table(transaction, table)
+        transaction.connection.execute(f"DROP SCHEMA store.{quote(dataset.schema)} CASCADE")
+        key = dataset.project, dataset.dataset
+        _forget(transaction, "datasets", key)
+        transaction.after_commit(lambda: self._datasets.pop(key, None))
+
+    # Tables -------------------------------------------------------------------------------------
+
+    def table(self, name: TableName) -> Table:
+        """The table; raises `NotFoundError`."""
+        found = self._tables.get(name)
+        if found is None:
+            self.dataset(name.project, name.dataset)
+            raise NotFoundError(f"Not found: Table {name.project}:{name.dataset}.{name.table}")
+        return found
+
+    def has_table(self, name: TableName) -> bool:
+        """Whether the table exists."""
+        return name in self._tables
+
+    def tables(self, project: str, dataset: str) -> list[Table]:
+        """The data set's tables and views by name."""
+        self.dataset(project, dataset)
+        return sorted(
+            (
+                t
+                for t in list(self._tables.values())
+                if (t.name.project, t.name.dataset) == (project, dataset)
+            ),
+            key=lambda t: t.name.table,
+        )
+
+    def create_table(self, transaction: Transaction, table: Table, as_sql: str = "") -> Table:
+        """Adds a table or view, empty or with the rows of the DuckDB query `as_sql`."""
+        dataset = self.dataset(table.name.project, table.name.dataset)
+        _check_name("table", table.name.table)
+        taken = str(table.name).lower()
+        if any(str(name).lower() == taken for name in list(self._tables)):
+            raise DuplicateError(
+                f"Already Exists: Table {table.name.project}:{table.name.dataset}."
+                f"{table.name.table} (bqlite compares names without regard to case)"
+            )
+        table = replace(table, schema=dataset.schema)
+        _check_layout(table)
+        if not table.view_sql:
+            create_relation(transaction.connection, table)
+            if as_sql:
+                transaction.connection.execute(f"INSERT INTO {table.relation} {as_sql}")
+        self.put_table(transaction, table)
+        return table
+
+    def put_table(self, transaction: Transaction, table: Table) -> None:
+        """Stores what is known of a table."""
+        body = {**table.body, "schema": schema_resource(table.fields), "view": table.view_sql}
+        key = table.name.project, table.name.dataset, table.name.table
+        _forget(transaction, "tables", key)
+        transaction.connection.execute(
+            "INSERT INTO store._bqlite.tables VALUES (?, ?, ?, ?)", [*key, json.dumps(body)]
+        )
+        transaction.after_commit(lambda: self._tables.__setitem__(table.name, table))
+
+    def delete_table(self, transaction: Transaction, table: Table) -> None:
+        """Removes a table, its rows and its streams."""
+        if not table.view_sql:
+            transaction.connection.execute(f"DROP TABLE {table.relation}")
+        key = table.name.project, table.name.dataset, table.name.table
+        _forget(transaction, "tables", key)
+        prefix = stream_prefix(table.name)
+        transaction.connection.execute(
+            "DELETE FROM store._bqlite.streams WHERE starts_with(name, ?)", [prefix]
+        )
+
+        def forget() -> None:
+            self._tables.pop(table.name, None)
+            for name in [one for one in self._streams if one.startswith(prefix)]:
+                del self._streams[name]
+
+        transaction.after_commit(forget)
+
+    def forget_name(self, name: TableName) -> None:
+        """Frees a deleted table's name for a new table of the same transaction."""
+        self._tables.pop(name, None)
+
+    def add_columns(self, transaction: Transaction, table: Table, added: list[Field]) -> Table:
+        """Adds NULLABLE or REPEATED columns; raises `InvalidError` for a REQUIRED one."""
+        for one in added:
+            if one.mode == "REQUIRED":
+                raise InvalidError(
+                    f"column '{one.name}': a column added to a table must be NULLABLE or REPEATED"
+                )
+            transaction.connection.execute(
+                f"ALTER TABLE {table.relation} ADD COLUMN {quote(one.name)} {one.duckdb}"
+            )
+        return replace(table, fields=(*table.fields, *added))
+
+    def touch(self, transaction: Transaction, table: Table) -> None:
+        """Notes that a table's rows changed."""
+
+        def grow() -> None:
+            current = self._tables.get(table.name)
+            if current is not None:
+                self._tables[table.name] = replace(current, version=current.version + 1)
+
+        transaction.after_commit(grow)
+
+    def add_temporary(self, table: Table) -> None:
+        """Makes a query result known, for as long as the process lives or until it expires."""
+        self._tables[table.name] = table
+
+    def drop_temporary(self, table: Table) -> None:
+        """Forgets a query result and frees its memory."""
+        self._tables.pop(table.name, None)
+        with self.engine.cursor() as cursor:
+            cursor.execute(f"DROP TABLE IF EXISTS {table.relation}")
+
+    def expired(self, now_ms: int) -> Iterator[Table]:
+        """Query results whose time is over."""
+        for table in list(self._tables.values()):
+            if table.is_temporary and int(table.body["expirationTime"]) < now_ms:
+                yield table
+
+    # Streams ------------------------------------------------------------------------------------
+
+    def stream(self, name: str) -> Stream:
+        """The write stream; raises `NotFoundError`."""
+        found = self._streams.get(name)
+        if found is None:
+            raise NotFoundError(f"Requested entity was not found. Entity: {name}")
+        return found
+
+    def create_stream(self, transaction: Transaction, stream: Stream) -> None:
+        """Adds a write stream."""
+        transaction.connection.execute(
+            "INSERT INTO store._bqlite.streams VALUES (?, ?, ?, ?)",
+            [stream.name, stream.rows, stream.created_ms, stream.is_finalized],
+        )
+        transaction.after_commit(lambda: self._streams.__setitem__(stream.name, stream))
+
+    def put_stream(self, transaction: Transaction, stream: Stream) -> None:
+        """Stores a stream's row count and whether it is finalized."""
+        transaction.connection.execute(
+            "UPDATE store._bqlite.streams SET rows = ?, finalized = ? WHERE name = ?",
+            [stream.rows, stream.is_finalized, stream.name],
+        )
+        transaction.after_commit(lambda: self._streams.__setitem__(stream.name, stream))
+
+    # What SQL asks ------------------------------------------------------------------------------
+
+    def source(self, name: TableName) -> Source:
+        """What a table name in a statement stands for."""
+        table = self.table(name)
+        return Source(table.fields, table.schema, table.catalog, table.view_sql)
+
+    def information_schema(self, project: str, dataset: str, view: str) -> str:
+        """`INFORMATION_SCHEMA.TABLES` or `COLUMNS` of a data set, as a query of constants."""
+        tables = self.tables(project, dataset)
+        if view == "TABLES":
+            rows = [_tables_row(table) for table in tables]
+            empty = _tables_row(Table(TableName("", "", ""), (), {"creationTime": "0"}))
+        elif view == "COLUMNS":
+            rows = [_columns_row(t, i, f) for t in tables for i, f in enumerate(t.fields, 1)]
+            empty = _columns_row(Table(TableName("", "", ""), (), {}), 0, Field("", "STRING"))
+        else:
+            raise UnsupportedSqlError(f"INFORMATION_SCHEMA.{view} is not supported by bqlite")
+        structs = [
+            f"SELECT {', '.join(f'{value} AS {key}' for key, value in row.items())}"
+            for row in rows or [empty]
+        ]
+        return " UNION ALL ".join(structs) + ("" if rows else " LIMIT 0")
+
+    # Sizes --------------------------------------------------------------------------------------
+
+    def rows(self, table: Table) -> int:
+        """How many rows the table holds."""
+        if table.view_sql:
+            return 0
+        with self.engine.cursor() as cursor:
+            row = cursor.execute(f"SELECT count(*) FROM {table.relation}").fetchone()
+        return int(row[0]) if row else 0
+
+    def column_bytes(self, table: Table) -> dict[str, int]:
+        """BigQuery's logical size of each column, by lower-case name; measured once a version."""
+        known = self._bytes.get(table.name)
+        if known is not None and known[0] == table.version:
+            return known[1]
+        if table.view_sql:
+            return {}
+        sums = ", ".join(_size_sql(one) for one in table.fields)
+        with self.engine.cursor() as cursor:
+            row = cursor.execute(f"SELECT {sums} FROM {table.relation}").fetchone() or ()
+        sizes = {f.name.lower(): int(n or 0) for f, n in zip(table.fields, row, strict=True)}
+        self._bytes[table.name] = (table.version, sizes)
+        return sizes
+
+
+def create_relation(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Creates the DuckDB table."""
+    columns = ", ".join(
+        f"{quote(f.name)} {f.duckdb}{' NOT NULL' if f.mode == 'REQUIRED' else ''}"
+        for f in table.fields
+    )
+    if not columns:
+        raise InvalidError(f"table '{table.name}' has no columns; give it a schema")
+    connection.execute(f"CREATE TABLE {table.relation} ({columns})")
+
+
+def stream_prefix(name: TableName) -> str:
+    """What the names of a table's write streams begin with."""
+    return f"projects/{name.project}/datasets/{name.dataset}/tables/{name.table}/streams/"
+
+
+def now_ms() -> int:
+    """The time as BigQuery's resources write it."""
+    return time.time_ns() // 1_000_000
+
+
+def _table(name: TableName, body: dict[str, Any]) -> Table:
+    fields = fields_from_schema(body.pop("schema"))
+    view = str(body.pop("view"))
+    return Table(name, fields, body, view, schema=f"{name.project}.{name.dataset}")
+
+
+def _forget(transaction: Transaction, kind: str, key: tuple[str, ...]) -> None:
+    columns = ("project", "dataset", "name")[: len(key)]
+    where = " AND ".join(f"{column} = ?" for column in columns)
+    transaction.connection.execute(f"DELETE FROM store._bqlite.{kind} WHERE {where}", list(key))
+
+
+def _check_name(kind: str, name: str) -> None:
+    allowed = name.replace("_", "").replace("-", "" if kind == "table" else "-").replace(" ", "")
+    if not allowed.isalnum() or len(name) > 1024:
+        raise InvalidError(
+            f'Invalid {kind} ID "{name}". It must be letters, numbers and underscores.'
+        )
+
+
+def _check_layout(table: Table) -> None:
+    """Partitioning and clustering must name columns the table has."""
+    have = {one.name.lower() for one in table.fields}
+    wanted = list((table.body.get("clustering") or {}).get("fields", ()))
+    for key in ("timePartitioning", "rangePartitioning"):
+        column = (table.body.get(key) or {}).get("field")
+        wanted += [column] if column else []
+    for column in wanted:
+        if column.lower() not in have:
+            raise InvalidError(
+                f"The field specified for partitioning or clustering cannot be found in the "
+                f"schema: '{column}'"
+            )
+
+
+def _size_sql(one: Field) -> str:
+    column = quote(one.name)
+    if one.mode == "REPEATED" or one.type in {"RECORD", "JSON"}:
+        return f"sum(strlen({column}::VARCHAR))"
+    sizes = {"STRING": f"2 + strlen({column})", "BYTES": f"2 + octet_length({column})"}
+    if one.type in sizes:
+        return f"sum({sizes[one.type]})"
+    fixed = {"BOOLEAN": 1, "NUMERIC": 16}.get(one.type, 8)
+    return f"count({column}) * {fixed}"
+
+
+def _tables_row(table: Table) -> dict[str, str]:
+    kind = "VIEW" if table.view_sql else "BASE TABLE"
+    return {
+        "table_catalog": literal(table.name.project),
+        "table_schema": literal(table.name.dataset),
+        "table_name": literal(table.name.table),
+        "table_type": literal(kind),
+        "is_insertable_into": literal("NO" if table.view_sql else "YES"),
+        "creation_time": f"TIMESTAMP_MILLIS({int(table.body.get('creationTime', 0))})",
+    }
+
+
+def _columns_row(table: Table, position: int, one: Field) -> dict[str, str]:
+    partition = table.body.get("timePartitioning") or table.body.get("rangePartitioning") or {}
+    clustering = [c.lower() for c in (table.body.get("clustering") or {}).get("fields", ())]
+    name = one.name.lower()
+    cluster = str(clustering.index(name) + 1) if name in clustering else "CAST(NULL AS INT64)"
+    is_partition = str(partition.get("field", "")).lower() == name and bool(name)
+    return {
+        "table_catalog": literal(table.name.project),
+        "table_schema": literal(table.name.dataset),
+        "table_name": literal(table.name.table),
+        "column_name": literal(one.name),
+        "ordinal_position": str(position),
+        "is_nullable": literal("NO" if one.mode == "REQUIRED" else "YES"),
+        "data_type": literal(one.sql),
+        "is_partitioning_column": literal("YES" if is_partition else "NO"),
+        "clustering_ordinal_position": cluster,
+    }

@@ -1,0 +1,176 @@
+"""DuckDB: one file, one writer at a time, any number of readers.
+
+The connection's own database is in memory and holds query results and read snapshots, which end
+with the process and spill to `DIR/spill` when memory is short. The file is attached as `store`.
+"""
+
+import fcntl
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from bqlite.errors import ServerStartError
+from bqlite.sql.macros import MACROS
+
+DATABASE = "bqlite.duckdb"
+CHECKPOINT_THRESHOLD = "64MB"  # a write-ahead log this long is replayed in well under a second
+
+
+@dataclass
+class Transaction:
+    """One write: everything done on `connection` becomes visible together, or not at all."""
+
+    connection: duckdb.DuckDBPyConnection
+    _after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Runs `action` once the rows are on disk and before the next writer starts."""
+        self._after_commit.append(action)
+
+    def finish(self) -> None:
+        """Commits, then brings what is held in memory up to date."""
+        self.connection.execute("COMMIT")
+        for action in self._after_commit:
+            action()
+
+
+class Engine:
+    """The database of one directory.
+
+    Args:
+        directory: Where the file lies; created if absent.
+        memory_limit_mb: What DuckDB may hold in memory, results included.
+
+    Raises:
+        ServerStartError: The directory cannot be used, in one line.
+    """
+
+    def __init__(self, directory: Path, memory_limit_mb: int) -> None:
+        self._directory = directory
+        self._lock_file = _claim(directory)
+        self._write_lock = threading.Lock()
+        self._cursors_lock = threading.Lock()
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        try:
+            self._root = _open(directory, memory_limit_mb)
+        except (duckdb.Error, OSError) as error:
+            self._lock_file.close()
+            raise ServerStartError(
+                f"cannot open {directory / DATABASE}: {_first_line(error)}"
+            ) from error
+
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of one's own, for as long as the block lasts."""
+        with self._cursors_lock:
+            cursor = self._root.cursor()
+            self._cursors.add(cursor)
+        try:
+            yield cursor
+        finally:
+            with self._cursors_lock:
+                self._cursors.discard(cursor)
+            cursor.close()
+
+    @contextmanager
+    def write(self, connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[Transaction]:
+        """The one write transaction; commits at the end of the block, rolls back on any error.
+
+        Args:
+            connection: A cursor of this engine to write with; a new one if None.
+        """
+        with self._write_lock, self._own_or(connection) as connection:
+            connection.execute("BEGIN")
+            transaction = Transaction(connection)
+            try:
+                yield transaction
+                transaction.finish()
+            except BaseException:
+                rollback(connection)
+                raise
+
+    @contextmanager
+    def _own_or(
+        self, connection: duckdb.DuckDBPyConnection | None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        if connection is not None:
+            yield connection
+            return
+        with self.cursor() as cursor:
+            yield cursor
+
+    def interrupt(self) -> None:
+        """Stops whatever is running, so that the process can end."""
+        with self._cursors_lock:
+            for cursor in self._cursors:
+                cursor.interrupt()
+
+    def close(self) -> None:
+        """Closes the file; the directory is free for another server."""
+        with self._write_lock:
+            self._root.close()
+        shutil.rmtree(self._directory / "spill", ignore_errors=True)
+        self._lock_file.close()
+
+
+def rollback(connection: duckdb.DuckDBPyConnection) -> None:
+    """Ends a failed transaction; one that DuckDB has already ended is no error."""
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.TransactionException:
+        return
+
+
+def _claim(directory: Path):  # type: ignore[no-untyped-def]  # an open file of a private type
+    """Takes the directory's lock, which the kernel frees however the process ends."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock_file = (directory / "bqlite.lock").open("a+")
+    except OSError as error:
+        raise ServerStartError(
+            f"cannot use {directory}: {error.strerror}; give --data a directory to write in"
+        ) from error
+    try:
+        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock_file.close()
+        raise ServerStartError(
+            f"{directory} is in use by another bqlite; stop it or give --data another directory"
+        ) from error
+    return lock_file
+
+
+def _open(directory: Path, memory_limit_mb: int) -> duckdb.DuckDBPyConnection:
+    spill = directory / "spill"
+    shutil.rmtree(spill, ignore_errors=True)
+    root = duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": f"{memory_limit_mb}MB",
+            "temp_directory": str(spill),
+            "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",
+        },
+    )
+    root.execute("SET GLOBAL TimeZone = 'UTC'")
+    root.execute("SET GLOBAL errors_as_json = false")
+    path = str(directory / DATABASE).replace("'", "''")
+    root.execute(f"ATTACH '{path}' AS store")
+    root.execute("CREATE SCHEMA IF NOT EXISTS store._bqlite")
+    for macro in MACROS:
+        root.execute(macro)
+    # From here on no statement can reach a file, load an extension or change a setting.
+    root.execute("SET GLOBAL enable_external_access = false")
+    root.execute("SET GLOBAL lock_configuration = true")
+    return root
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]

@@ -1,0 +1,129 @@
+"""Jobs: what runs, what ran, and how it ended."""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from bqlite.catalog import LOCATION, Catalog, now_ms
+from bqlite.errors import BqliteError, DuplicateError, NotFoundError, StoppedError
+from bqlite.queries import Outcome
+
+MAX_KEPT = 10_000  # jobs remembered; older ones are forgotten as BigQuery forgets them in time
+CONCURRENT = 16
+
+log = logging.getLogger("bqlite")
+
+
+@dataclass
+class Job:
+    """One load or query.
+
+    Attributes:
+        project: Whose it is.
+        id: Its name, unique in the project.
+        kind: `QUERY` or `LOAD`.
+        configuration: What was asked, as REST wrote it.
+        outcome: What it did, once it has ended well.
+        error: Why it failed.
+    """
+
+    project: str
+    id: str
+    kind: str
+    configuration: dict[str, Any]
+    statement_type: str = ""
+    bytes_processed: int = 0
+    created_ms: int = field(default_factory=now_ms)
+    started_ms: int = 0
+    ended_ms: int = 0
+    outcome: Outcome | None = None
+    error: BqliteError | None = None
+    statistics: dict[str, Any] = field(default_factory=dict)
+    done: threading.Event = field(default_factory=threading.Event)
+    is_cancelled: bool = False
+    connection: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def state(self) -> str:
+        """`PENDING`, `RUNNING` or `DONE`."""
+        return "DONE" if self.done.is_set() else "RUNNING" if self.started_ms else "PENDING"
+
+    @property
+    def location(self) -> str:
+        """Where it runs; bqlite has one place."""
+        return LOCATION
+
+
+Work = Callable[[Job, duckdb.DuckDBPyConnection], Outcome]
+
+
+class Jobs:
+    """Every job of the process.
+
+    Args:
+        catalog: What they work on.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._jobs: dict[tuple[str, str], Job] = {}
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="job")
+
+    def start(self, job: Job, work: Work) -> Job:
+        """Registers the job and begins it; raises `DuplicateError` for an id used before."""
+        with self._lock:
+            if (job.project, job.id) in self._jobs:
+                raise DuplicateError(f"Already Exists: Job {job.project}:{LOCATION}.{job.id}")
+            self._jobs[job.project, job.id] = job
+            while len(self._jobs) > MAX_KEPT:
+                self._jobs.pop(next(iter(self._jobs)))
+        self._pool.submit(self._run, job, work)
+        return job
+
+    def get(self, project: str, job_id: str) -> Job:
+        """The job; raises `NotFoundError`."""
+        job = self._jobs.get((project, job_id))
+        if job is None:
+            raise NotFoundError(f"Not found: Job {project}:{LOCATION}.{job_id}")
+        return job
+
+    def all(self, project: str) -> list[Job]:
+        """The project's jobs, newest first."""
+        with self._lock:
+            return [job for job in reversed(self._jobs.values()) if job.project == project]
+
+    def cancel(self, job: Job) -> None:
+        """Asks a job to stop; one that has ended stays as it is."""
+        job.is_cancelled = True
+        connection = job.connection
+        if connection is not None and not job.done.is_set():
+            connection.interrupt()
+
+    def close(self) -> None:
+        """Starts no more jobs."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, job: Job, work: Work) -> None:
+        job.started_ms = now_ms()
+        try:
+            with self._catalog.engine.cursor() as connection:
+                job.connection = connection
+                if job.is_cancelled:
+                    raise StoppedError("Job execution was cancelled: User requested cancellation")
+                job.outcome = work(job, connection)
+        except BqliteError as error:
+            job.error = error
+        except Exception as error:  # a defect of bqlite must not leave its client waiting
+            log.exception("job %s failed in a way bqlite did not foresee", job.id)
+            job.error = BqliteError(f"bqlite failed unexpectedly: {type(error).__name__}: {error}")
+            job.error.reason, job.error.status = "unexpected", 500
+        finally:
+            job.connection = None
+            job.ended_ms = now_ms()
+            job.done.set()

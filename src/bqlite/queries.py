@@ -1,0 +1,316 @@
+"""Runs a plan: a query's rows go to a result table, DML and DDL change the store."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import duckdb
+
+from bqlite.catalog import Catalog, Dataset, Table, create_relation, now_ms
+from bqlite.engine import Transaction
+from bqlite.errors import (
+    DuplicateError,
+    InvalidError,
+    InvalidQueryError,
+    NotFoundError,
+    ResourceError,
+    StoppedError,
+)
+from bqlite.sql.ddl import Definition
+from bqlite.sql.names import TableName, new_name
+from bqlite.sql.plan import Plan
+from bqlite.types import Field, field_from_duckdb, quote
+
+RESULT_DATASET = "_bqlite_results"
+RESULT_LIFE_MS = 24 * 3600 * 1000  # a query result lives a day, as in BigQuery
+
+
+@dataclass
+class Outcome:
+    """What a statement did.
+
+    Attributes:
+        table: Where a query's rows are.
+        rows: How many rows it yields.
+        affected: How many rows DML changed, or None.
+        statistics: What else BigQuery reports of such a statement.
+    """
+
+    table: Table | None = None
+    rows: int = 0
+    affected: int | None = None
+    statistics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the user wants a query's rows."""
+
+    name: TableName
+    create: str = "CREATE_IF_NEEDED"
+    write: str = "WRITE_EMPTY"
+
+
+@contextmanager
+def sql_errors() -> Iterator[None]:
+    """Turns DuckDB's errors into BigQuery's."""
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise StoppedError("Job execution was cancelled: User requested cancellation") from error
+    except duckdb.OutOfMemoryException as error:
+        raise ResourceError(f"Resources exceeded during query execution: {error}") from error
+    except duckdb.ConstraintException as error:
+        raise InvalidQueryError(_message(error)) from error
+    except duckdb.IOException as error:
+        raise ResourceError(f"the disk refused a read or write: {_message(error)}") from error
+    except (duckdb.InternalException, duckdb.FatalException):
+        raise
+    except duckdb.Error as error:
+        raise InvalidQueryError(_message(error)) from error
+
+
+def describe(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[tuple[Field, ...], str]:
+    """The columns of a DuckDB query, and the query that yields exactly those types."""
+    relation = connection.sql(sql)
+    if relation is None:
+        raise InvalidQueryError("the statement yields no rows")
+    fields = tuple(
+        field_from_duckdb(name, kind)
+        for name, kind in zip(relation.columns, relation.types, strict=True)
+    )
+    seen: set[str] = set()
+    for one in fields:
+        if one.name.lower() in seen:
+            raise InvalidQueryError(
+                f"Duplicate column names in the result are not supported. Found duplicate(s): "
+                f"{one.name}"
+            )
+        seen.add(one.name.lower())
+    names = ", ".join(f"c{i}" for i in range(len(fields)))
+    casts = ", ".join(f"CAST(c{i} AS {f.duckdb}) AS {quote(f.name)}" for i, f in enumerate(fields))
+    return fields, f"SELECT {casts} FROM ({sql}) AS q({names})"
+
+
+def run(catalog: Catalog, plan: Plan, project: str, destination: Destination | None,
+        connection: duckdb.DuckDBPyConnection) -> Outcome:  # fmt: skip
+    """Runs one planned statement.
+
+    Args:
+        catalog: What is known.
+        plan: What to run.
+        project: Whose result it is.
+        destination: Where a query's rows go; None for a result table of their own.
+        connection: The connection for reading; a cancel interrupts it.
+
+    Raises:
+        BqliteError: The statement failed; nothing changed.
+    """
+    with sql_errors():
+        if plan.is_query and destination is None:
+            return _to_result(catalog, plan, project, connection)
+        with catalog.engine.write(connection) as transaction:
+            if plan.is_query and destination is not None:
+                return _to_table(catalog, transaction, plan, destination)
+            if plan.definition is not None:
+                return _define(catalog, transaction, plan, plan.definition)
+            return _change(catalog, transaction, plan)
+
+
+def _to_result(
+    catalog: Catalog, plan: Plan, project: str, connection: duckdb.DuckDBPyConnection
+) -> Outcome:
+    fields, sql = describe(connection, plan.sql)
+    table = temporary(project, fields)
+    row = connection.execute(f"CREATE TABLE {table.relation} AS {sql}").fetchone()
+    catalog.add_temporary(table)
+    return Outcome(table, int(row[0]) if row else 0)
+
+
+def temporary(project: str, fields: tuple[Field, ...]) -> Table:
+    """A table in memory with a name nobody else has."""
+    now = now_ms()
+    return Table(
+        TableName(project, RESULT_DATASET, new_name("anon")),
+        fields,
+        {"creationTime": str(now), "expirationTime": str(now + RESULT_LIFE_MS)},
+        catalog="memory",
+        schema="main",
+    )
+
+
+def _to_table(
+    catalog: Catalog, transaction: Transaction, plan: Plan, destination: Destination
+) -> Outcome:
+    fields, sql = describe(transaction.connection, plan.sql)
+    table = prepare_target(catalog, transaction, destination, fields)
+    columns = ", ".join(quote(one.name) for one in fields)
+    row = transaction.connection.execute(
+        f"INSERT INTO {table.relation} ({columns}) {sql}"
+    ).fetchone()
+    catalog.touch(transaction, table)
+    return Outcome(table, int(row[0]) if row else 0)
+
+
+def prepare_target(
+    catalog: Catalog, transaction: Transaction, destination: Destination, fields: tuple[Field, ...]
+) -> Table:
+    """Creates, empties or checks the table rows are about to be written to."""
+    name = destination.name
+    if not catalog.has_table(name):
+        if destination.create == "CREATE_NEVER":
+            raise NotFoundError(f"Not found: Table {name.project}:{name.dataset}.{name.table}")
+        now = str(now_ms())
+        body = {"creationTime": now, "lastModifiedTime": now}
+        nullable = tuple(
+            replace(one, mode="NULLABLE") if one.mode == "REQUIRED" else one for one in fields
+        )
+        return catalog.create_table(transaction, Table(name, nullable, body))
+    table = catalog.table(name)
+    if table.view_sql:
+        raise InvalidError(f"'{name}' is a view, and rows cannot be written to a view")
+    if destination.write == "WRITE_EMPTY" and catalog.rows(table):
+        raise DuplicateError(f"Already Exists: Table {name.project}:{name.dataset}.{name.table}")
+    if destination.write == "WRITE_TRUNCATE":
+        transaction.connection.execute(f"DROP TABLE {table.relation}")
+        table = replace(table, fields=fields)
+        create_relation(transaction.connection, table)
+        catalog.put_table(transaction, table)
+        return table
+    check_same(table, fields)
+    return table
+
+
+def check_same(table: Table, fields: tuple[Field, ...]) -> None:
+    """Raises `InvalidError` if rows of `fields` do not belong into `table`."""
+    have = {one.name.lower(): one for one in table.fields}
+    for one in fields:
+        target = have.pop(one.name.lower(), None)
+        if target is None:
+            raise InvalidError(
+                f"Provided Schema does not match Table {table.name}. Cannot add fields (field: "
+                f"{one.name})"
+            )
+        if one.duckdb != target.duckdb:
+            raise InvalidError(
+                f"Provided Schema does not match Table {table.name}. Field {one.name} has changed "
+                f"type from {target.sql} to {one.sql}"
+            )
+    for missing in have.values():
+        if missing.mode == "REQUIRED":
+            raise InvalidError(
+                f"Provided Schema does not match Table {table.name}. Field {missing.name} is "
+                "missing in new schema"
+            )
+
+
+def _change(catalog: Catalog, transaction: Transaction, plan: Plan) -> Outcome:
+    assert plan.target is not None
+    table = catalog.table(plan.target)
+    row = transaction.connection.execute(plan.sql).fetchone()
+    count = int(row[0]) if row else 0
+    catalog.touch(transaction, table)
+    keys = {"INSERT": "insertedRowCount", "UPDATE": "updatedRowCount", "DELETE": "deletedRowCount"}
+    statistics: dict[str, Any] = {}
+    if plan.statement_type in keys:
+        statistics["dmlStats"] = {keys[plan.statement_type]: str(count)}
+    return Outcome(affected=count, statistics=statistics)
+
+
+def _define(
+    catalog: Catalog, transaction: Transaction, plan: Plan, definition: Definition
+) -> Outcome:
+    kind, target = definition.statement_type, definition.target
+    if kind.endswith("_SCHEMA"):
+        return _define_dataset(catalog, transaction, definition)
+    exists = catalog.has_table(target)
+    if kind.startswith("CREATE_"):
+        if exists and definition.exists_ok:
+            return _defined("SKIP", target)
+        if exists and definition.replace:
+            _check_kind(catalog.table(target), kind)
+            catalog.delete_table(transaction, catalog.table(target))
+            catalog.forget_name(target)
+        _create(catalog, transaction, plan, definition)
+        return _defined("REPLACE" if exists else "CREATE", target)
+    if kind in {"DROP_TABLE", "DROP_VIEW"} and not exists and definition.exists_ok:
+        return _defined("SKIP", target)
+    table = catalog.table(target)
+    if kind in {"DROP_TABLE", "DROP_VIEW"}:
+        _check_kind(table, kind)
+        catalog.delete_table(transaction, table)
+        return _defined("DROP", target)
+    if kind == "TRUNCATE_TABLE":
+        row = transaction.connection.execute(f"DELETE FROM {table.relation}").fetchone()
+        catalog.touch(transaction, table)
+        return Outcome(affected=int(row[0]) if row else 0)
+    have = {one.name.lower() for one in table.fields}
+    added = [one for one in definition.fields if one.name.lower() not in have]
+    if len(added) < len(definition.fields) and not definition.exists_ok:
+        raise InvalidQueryError(f"a column of that name exists in '{target}'")
+    table = catalog.add_columns(transaction, table, added)
+    table.body["lastModifiedTime"] = str(now_ms())
+    catalog.put_table(transaction, table)
+    return _defined("ALTER", target)
+
+
+def _create(
+    catalog: Catalog, transaction: Transaction, plan: Plan, definition: Definition
+) -> Table:
+    now = str(now_ms())
+    body = {**definition.resource, "creationTime": now, "lastModifiedTime": now}
+    fields, sql = definition.fields, ""
+    if plan.sql:
+        fields, sql = describe(transaction.connection, plan.sql)
+    if definition.view_sql:
+        return catalog.create_table(
+            transaction, Table(definition.target, fields, body, definition.view_sql)
+        )
+    return catalog.create_table(transaction, Table(definition.target, fields, body), sql)
+
+
+def _define_dataset(catalog: Catalog, transaction: Transaction, definition: Definition) -> Outcome:
+    target = definition.target
+    try:
+        existing: Dataset | None = catalog.dataset(target.project, target.dataset)
+    except NotFoundError:
+        existing = None
+    if definition.statement_type == "CREATE_SCHEMA":
+        if existing is not None and definition.exists_ok:
+            return Outcome(statistics={"ddlOperationPerformed": "SKIP"})
+        now = str(now_ms())
+        body = {"location": "US", **definition.resource, "creationTime": now}
+        body["lastModifiedTime"] = now
+        catalog.create_dataset(transaction, Dataset(target.project, target.dataset, body))
+        return Outcome(statistics={"ddlOperationPerformed": "CREATE"})
+    if existing is None:
+        if definition.exists_ok:
+            return Outcome(statistics={"ddlOperationPerformed": "SKIP"})
+        raise NotFoundError(f"Not found: Dataset {target.project}:{target.dataset}")
+    cascade = bool(definition.resource.get("cascade"))
+    catalog.delete_dataset(transaction, existing, contents=cascade)
+    return Outcome(statistics={"ddlOperationPerformed": "DROP"})
+
+
+def _check_kind(table: Table, kind: str) -> None:
+    is_view = bool(table.view_sql)
+    if is_view != kind.endswith("_VIEW"):
+        found = "view" if is_view else "table"
+        raise InvalidQueryError(f"{kind.replace('_', ' ')}: '{table.name}' is a {found}")
+
+
+def _defined(operation: str, target: TableName) -> Outcome:
+    reference = {
+        "projectId": target.project,
+        "datasetId": target.dataset,
+        "tableId": target.table,
+    }
+    return Outcome(statistics={"ddlOperationPerformed": operation, "ddlTargetTable": reference})
+
+
+def _message(error: Exception) -> str:
+    text = str(error)
+    for kind in ("Binder Error: ", "Invalid Input Error: ", "Catalog Error: ", "Parser Error: "):
+        text = text.removeprefix(kind)
+    return text.split("\n\nLINE", 1)[0].split("\nLINE", 1)[0].strip()

@@ -1,0 +1,101 @@
+"""One REST request, taken apart."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bqlite.catalog import Catalog
+from bqlite.errors import InvalidError, PreconditionError, UnsupportedError
+from bqlite.jobs import Jobs
+from bqlite.sql.names import TableName
+
+# Parameters that change the form of an answer and never its content, or that a server with one
+# location and one user may leave unread.
+HARMLESS = {
+    "prettyPrint", "alt", "key", "quotaUser", "fields", "location", "projection", "datasetView",
+    "view", "accessPolicyVersion", "$.xgafv", "access_token", "oauth_token", "formatOptions",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the handlers work with."""
+
+    catalog: Catalog
+    jobs: Jobs
+    uploads: Path
+    project: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request's parts.
+
+    Attributes:
+        path: The names in the path.
+        query: The query parameters.
+        headers: The headers, names in lower case.
+        body: The raw body; empty for uploads, which are streamed to a file.
+        base_url: The address the client used, for links back to this server.
+    """
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    base_url: str
+    services: Services = field(repr=False)
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object."""
+        if not self.body:
+            return {}
+        try:
+            value = json.loads(self.body)
+        except ValueError as error:
+            raise InvalidError(f"the request's body is not JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise InvalidError("the request's body is not a JSON object")
+        return value
+
+    @property
+    def project(self) -> str:
+        """The project in the path."""
+        return self.path["project"]
+
+    @property
+    def table_name(self) -> TableName:
+        """The table in the path."""
+        return TableName(self.project, self.path["dataset"], self.path["table"])
+
+    def allow(self, *names: str) -> None:
+        """Refuses by name any query parameter that is neither in `names` nor harmless."""
+        for name in self.query:
+            if name.split(".")[0] not in HARMLESS and name not in names:
+                raise UnsupportedError(f"bqlite does not support the query parameter '{name}'")
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number among the query parameters."""
+        text = self.query.get(name)
+        if text is None:
+            return default
+        if not text.isdigit():
+            raise InvalidError(f"query parameter '{name}': expected a whole number, found '{text}'")
+        return int(text)
+
+    def check_etag(self, etag: str) -> None:
+        """Raises `PreconditionError` if the request was meant for another version."""
+        wanted = self.headers.get("if-match")
+        if wanted not in {None, "*", etag}:
+            raise PreconditionError(f"Precondition check failed: etag is {etag}, not {wanted}")
+
+
+def page(items: list[Any], call: Call, default: int = 1000) -> tuple[list[Any], str | None]:
+    """The part of a list that `maxResults` and `pageToken` ask for, and the next token."""
+    start = call.number("pageToken", 0)
+    size = call.number("maxResults", default) or default
+    end = start + size
+    return items[start:end], str(end) if end < len(items) else None

@@ -1,0 +1,295 @@
+"""Queries and jobs over REST."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+
+from bqlite.catalog import Catalog
+from bqlite.errors import InvalidError, ResourceError, UnsupportedError
+from bqlite.jobs import Job
+from bqlite.queries import Destination, Outcome, describe, run, sql_errors
+from bqlite.rest.call import Call, page
+from bqlite.rest.tables import read_page, reference
+from bqlite.sql.names import TableName
+from bqlite.sql.plan import Plan, Request, plan
+from bqlite.types import schema_resource
+
+DEFAULT_WAIT_MS = 10_000
+MAX_WAIT_MS = 200_000
+_QUERY_KEYS = {
+    "query", "useLegacySql", "queryParameters", "parameterMode", "defaultDataset", "dryRun",
+    "maximumBytesBilled", "destinationTable", "createDisposition", "writeDisposition",
+}  # fmt: skip
+# These choose how BigQuery runs or bills a query, never what it answers.
+_HARMLESS_KEYS = {
+    "priority", "useQueryCache", "allowLargeResults", "flattenResults", "labels", "jobTimeoutMs",
+    "formatOptions", "kind", "location", "maxResults", "timeoutMs", "requestId",
+    "jobCreationMode", "userDefinedFunctionResources", "jobType", "reservation", "maxSlots",
+}  # fmt: skip
+
+
+def query(call: Call) -> dict[str, Any]:
+    """`jobs.query`: runs a statement and answers with its first page."""
+    call.allow()
+    body = call.json
+    if body.get("queryResultsFormat") not in {None, "STRUCT_ENCODING"}:
+        raise UnsupportedError("bqlite does not support queryResultsFormat ARROW over REST")
+    for key in ("queryResultsFormat", "arrowSerializationOptions"):
+        body.pop(key, None)
+    job = _start_query(call, body, str(uuid.uuid4()), {"query": body})
+    if body.get("dryRun"):
+        return {**_results(call, job, 0), "jobComplete": True}
+    wait_ms = min(int(body.get("timeoutMs") or DEFAULT_WAIT_MS), MAX_WAIT_MS)
+    return _answer(call, job, wait_ms, most=body.get("maxResults"),
+                   int64=bool((body.get("formatOptions") or {}).get("useInt64Timestamp")))  # fmt: skip
+
+
+def query_results(call: Call) -> dict[str, Any]:
+    """`jobs.getQueryResults`: a page of a query's rows, once it has ended."""
+    call.allow("maxResults", "pageToken", "startIndex", "timeoutMs")
+    job = call.services.jobs.get(call.project, call.path["job"])
+    if job.kind != "QUERY":
+        raise InvalidError(f"job '{job.id}' is no query")
+    wait_ms = min(call.number("timeoutMs", DEFAULT_WAIT_MS), MAX_WAIT_MS)
+    return _answer(call, job, wait_ms)
+
+
+def insert(call: Call) -> dict[str, Any]:
+    """`jobs.insert` of a query; loads come as uploads."""
+    call.allow()
+    body = call.json
+    configuration = body.get("configuration") or {}
+    if "query" not in configuration:
+        kinds = sorted(configuration.keys() & {"load", "copy", "extract"}) or ["of no kind"]
+        raise UnsupportedError(
+            f"bqlite does not support a {kinds[0]} job here; it runs queries, and loads of an "
+            "uploaded file"
+        )
+    options = {**configuration["query"], "dryRun": configuration.get("dryRun", False)}
+    job = _start_query(call, options, job_id(body), configuration)
+    return resource(job, call)
+
+
+def get(call: Call) -> dict[str, Any]:
+    """One job."""
+    call.allow()
+    return resource(call.services.jobs.get(call.project, call.path["job"]), call)
+
+
+def list_(call: Call) -> dict[str, Any]:
+    """The project's jobs, newest first."""
+    call.allow("maxResults", "pageToken", "allUsers", "stateFilter", "minCreationTime",
+               "maxCreationTime", "parentJobId")  # fmt: skip
+    jobs = call.services.jobs.all(call.project)
+    wanted = call.query.get("stateFilter", "").upper()
+    earliest, latest = call.number("minCreationTime", 0), call.number("maxCreationTime", 1 << 62)
+    jobs = [
+        job for job in jobs if wanted in {"", job.state} and earliest <= job.created_ms <= latest
+    ]
+    items, token = page(jobs, call)
+    answer: dict[str, Any] = {
+        "kind": "bigquery#jobList",
+        "jobs": [{**resource(job, call), "state": job.state} for job in items],
+    }
+    if token is not None:
+        answer["nextPageToken"] = token
+    return answer
+
+
+def cancel(call: Call) -> dict[str, Any]:
+    """Asks a job to stop."""
+    call.allow()
+    job = call.services.jobs.get(call.project, call.path["job"])
+    call.services.jobs.cancel(job)
+    return {"kind": "bigquery#jobCancelResponse", "job": resource(job, call)}
+
+
+def job_id(body: Mapping[str, Any]) -> str:
+    """The id the client chose, or a new one."""
+    return str((body.get("jobReference") or {}).get("jobId") or uuid.uuid4())
+
+
+def _start_query(
+    call: Call, options: dict[str, Any], id_: str, configuration: dict[str, Any]
+) -> Job:
+    for key in sorted(options.keys() - _QUERY_KEYS - _HARMLESS_KEYS):
+        if options[key] not in (None, False, "", [], {}):
+            raise UnsupportedError(f"query: bqlite does not support '{key}'", location=key)
+    if options.get("useLegacySql", True):
+        raise UnsupportedError("bqlite does not support legacy SQL; set useLegacySql to false")
+    default = options.get("defaultDataset") or {}
+    dataset = None
+    if default.get("datasetId"):
+        dataset = (str(default.get("projectId") or call.project), str(default["datasetId"]))
+    request = Request(
+        str(options.get("query", "")), call.project, dataset,
+        options.get("queryParameters") or (), str(options.get("parameterMode") or "NAMED").upper(),
+    )  # fmt: skip
+    limit = int(options.get("maximumBytesBilled") or 0)
+    job = Job(call.project, id_, "QUERY", configuration)
+    catalog = call.services.catalog
+    if options.get("dryRun"):
+        _dry_run(catalog, job, request, limit)
+        return job
+    destination = _destination(options)
+
+    def work(job: Job, connection: duckdb.DuckDBPyConnection) -> Outcome:
+        planned = _plan(catalog, job, request, limit)
+        return run(catalog, planned, job.project, destination, connection)
+
+    return call.services.jobs.start(job, work)
+
+
+def _plan(catalog: Catalog, job: Job, request: Request, limit: int) -> Plan:
+    planned = plan(request, catalog)
+    job.statement_type = planned.statement_type
+    for name, _ in planned.read.items():
+        for column, size in catalog.column_bytes(catalog.table(name)).items():
+            if planned.columns is None or column in planned.columns:
+                job.bytes_processed += size
+    if limit and job.bytes_processed > limit:
+        raise ResourceError(
+            f"Query exceeded limit for bytes billed: {limit}. {job.bytes_processed} or higher "
+            "required.",
+        )
+    return planned
+
+
+def _dry_run(catalog: Catalog, job: Job, request: Request, limit: int) -> None:
+    planned = _plan(catalog, job, request, limit)
+    if planned.sql and planned.statement_type in {"SELECT", "CREATE_TABLE_AS_SELECT"}:
+        with catalog.engine.cursor() as cursor, sql_errors():
+            fields, _ = describe(cursor, planned.sql)
+        job.statistics["schema"] = schema_resource(fields)
+    job.started_ms = job.ended_ms = job.created_ms
+    job.configuration = {**job.configuration, "dryRun": True}
+    job.done.set()
+
+
+def _destination(options: Mapping[str, Any]) -> Destination | None:
+    table = options.get("destinationTable")
+    if not table:
+        return None
+    name = TableName(*(str(table.get(k, "")) for k in ("projectId", "datasetId", "tableId")))
+    return Destination(
+        name,
+        str(options.get("createDisposition") or "CREATE_IF_NEEDED"),
+        str(options.get("writeDisposition") or "WRITE_EMPTY"),
+    )
+
+
+def _answer(
+    call: Call, job: Job, wait_ms: int, *, most: int | None = None, int64: bool = False
+) -> dict[str, Any]:
+    job.done.wait(wait_ms / 1000)
+    if job.error is not None:
+        raise job.error
+    if not job.done.is_set():
+        return {
+            "kind": "bigquery#queryResponse",
+            "jobReference": _reference(job),
+            "jobComplete": False,
+        }
+    query = dict(call.query)
+    if most is not None:
+        query["maxResults"] = str(most)
+    if int64:
+        query["formatOptions.useInt64Timestamp"] = "true"
+    start = call.number("pageToken", call.number("startIndex", 0))
+    asked = Call(call.path, query, call.headers, call.body, call.base_url, call.services)
+    return _results(asked, job, start)
+
+
+def _results(call: Call, job: Job, start: int) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "kind": "bigquery#queryResponse",
+        "jobReference": _reference(job),
+        "jobComplete": True,
+        "totalBytesProcessed": str(job.bytes_processed),
+        "cacheHit": False,
+        "location": job.location,
+    }
+    outcome = job.outcome
+    if outcome is None:
+        answer["schema"] = job.statistics.get("schema", {"fields": []})
+        answer["totalRows"] = "0"
+        return answer
+    if outcome.affected is not None:
+        answer["numDmlAffectedRows"] = str(outcome.affected)
+    if outcome.table is None:
+        return answer
+    answer["schema"] = schema_resource(outcome.table.fields)
+    answer["totalRows"] = str(outcome.rows)
+    rows, token = read_page(call, outcome.table, outcome.table.fields, start, outcome.rows)
+    answer["rows"] = rows
+    if token is not None:
+        answer["pageToken"] = token
+    return answer
+
+
+def resource(job: Job, call: Call) -> dict[str, Any]:
+    """A job as REST writes it."""
+    status: dict[str, Any] = {"state": job.state}
+    if job.error is not None:
+        status["errorResult"] = job.error.to_proto()
+        status["errors"] = [job.error.to_proto()]
+    configuration = dict(job.configuration)
+    configuration["jobType"] = job.kind
+    key = job.kind.lower()
+    outcome = job.outcome
+    statistics: dict[str, Any] = {
+        "creationTime": str(job.created_ms),
+        "totalBytesProcessed": str(job.bytes_processed),
+    }
+    if job.started_ms:
+        statistics["startTime"] = str(job.started_ms)
+    if job.ended_ms:
+        statistics["endTime"] = str(job.ended_ms)
+    if job.kind == "QUERY":
+        statistics["query"] = _query_statistics(job)
+        if outcome is not None and outcome.table is not None:
+            configuration["query"] = {
+                **configuration.get("query", {}),
+                "destinationTable": reference(outcome.table.name),
+            }
+    elif outcome is not None:
+        statistics["load"] = {
+            "outputRows": str(outcome.rows),
+            "inputFiles": "1",
+            **outcome.statistics,
+        }
+    configuration.setdefault(key, {})
+    return {
+        "kind": "bigquery#job",
+        "id": f"{job.project}:{job.location}.{job.id}",
+        "etag": f"{job.id}-{job.state}",
+        "selfLink": f"{call.base_url}bigquery/v2/projects/{job.project}/jobs/{job.id}",
+        "jobReference": _reference(job),
+        "configuration": configuration,
+        "status": status,
+        "statistics": statistics,
+        "user_email": "bqlite@localhost",
+    }
+
+
+def _query_statistics(job: Job) -> dict[str, Any]:
+    statistics: dict[str, Any] = {
+        "statementType": job.statement_type,
+        "totalBytesProcessed": str(job.bytes_processed),
+        "totalBytesBilled": "0",
+        "cacheHit": False,
+        **job.statistics,
+    }
+    if job.outcome is not None:
+        statistics.update(job.outcome.statistics)
+        if job.outcome.affected is not None:
+            statistics["numDmlAffectedRows"] = str(job.outcome.affected)
+        if job.outcome.table is not None:
+            statistics["schema"] = schema_resource(job.outcome.table.fields)
+    return statistics
+
+
+def _reference(job: Job) -> dict[str, str]:
+    return {"projectId": job.project, "jobId": job.id, "location": job.location}

@@ -1,0 +1,241 @@
+"""Tables and views over REST."""
+
+from dataclasses import replace
+from typing import Any
+
+from bqlite.catalog import LOCATION, Table, now_ms
+from bqlite.errors import InvalidError, UnsupportedError
+from bqlite.queries import describe, sql_errors
+from bqlite.rest.call import Call, page
+from bqlite.rest.datasets import merge
+from bqlite.rest.values import rows_json
+from bqlite.sql.names import TableName
+from bqlite.sql.plan import Request, plan
+from bqlite.types import Field, conform, fields_from_schema, quote, schema_resource
+
+_KEPT = {
+    "description", "friendlyName", "labels", "expirationTime", "timePartitioning",
+    "rangePartitioning", "clustering", "requirePartitionFilter",
+}  # fmt: skip
+_DERIVED = {
+    "tableReference", "kind", "id", "etag", "selfLink", "creationTime", "lastModifiedTime", "type",
+    "schema", "view", "numRows", "numBytes", "location", "numLongTermBytes", "streamingBuffer",
+}  # fmt: skip
+MAX_PAGE_CELLS = 1_000_000  # rows x columns of one page; about 10 MB of JSON, as in BigQuery
+
+
+def insert(call: Call) -> dict[str, Any]:
+    """Creates a table or view."""
+    call.allow()
+    body = call.json
+    reference = body.get("tableReference") or {}
+    name = TableName(
+        str(reference.get("projectId") or call.project),
+        str(reference.get("datasetId") or call.path["dataset"]),
+        str(reference.get("tableId", "")),
+    )
+    now = str(now_ms())
+    kept = {**_kept(body), "creationTime": now, "lastModifiedTime": now}
+    view_sql = _view_sql(body)
+    fields = _view_fields(call, view_sql) if view_sql else fields_from_schema(body.get("schema"))
+    catalog = call.services.catalog
+    with catalog.engine.write() as transaction:
+        table = catalog.create_table(transaction, Table(name, fields, kept, view_sql))
+    return resource(table, call)
+
+
+def get(call: Call) -> dict[str, Any]:
+    """One table."""
+    call.allow("selectedFields")
+    return resource(call.services.catalog.table(call.table_name), call)
+
+
+def patch(call: Call) -> dict[str, Any]:
+    """Changes what is said of a table; may add columns, never removes or retypes one."""
+    call.allow("autodetect_schema")
+    body = call.json
+    changes, catalog = _kept(body), call.services.catalog
+    with catalog.engine.write() as transaction:
+        table = catalog.table(call.table_name)
+        call.check_etag(table.etag)
+        if table.is_temporary:
+            raise InvalidError(f"'{table.name}' is a query's result and cannot be changed")
+        if body.get("schema") is not None and not table.view_sql:
+            given = fields_from_schema(body["schema"])
+            table = _with_schema(call, transaction, table, given)
+        if body.get("view") is not None:
+            sql = _view_sql(body)
+            table = replace(table, view_sql=sql, fields=_view_fields(call, sql))
+        kept = merge(table.body, changes)
+        kept["lastModifiedTime"] = str(now_ms())
+        table = replace(table, body=kept)
+        catalog.put_table(transaction, table)
+    return resource(table, call)
+
+
+def delete(call: Call) -> None:
+    """Removes a table or view."""
+    call.allow()
+    catalog = call.services.catalog
+    table = catalog.table(call.table_name)
+    if table.is_temporary:
+        catalog.drop_temporary(table)
+        return
+    with catalog.engine.write() as transaction:
+        catalog.delete_table(transaction, catalog.table(call.table_name))
+
+
+def list_(call: Call) -> dict[str, Any]:
+    """The data set's tables and views."""
+    call.allow("maxResults", "pageToken")
+    tables = call.services.catalog.tables(call.project, call.path["dataset"])
+    items, token = page(tables, call)
+    keys = ("kind", "id", "tableReference", "type", "labels", "timePartitioning", "friendlyName",
+            "clustering", "rangePartitioning", "creationTime", "expirationTime", "view")  # fmt: skip
+    listed = []
+    for table in items:
+        whole = _described(table)
+        listed.append({key: whole[key] for key in keys if key in whole})
+    answer: dict[str, Any] = {
+        "kind": "bigquery#tableList",
+        "tables": listed,
+        "totalItems": len(tables),
+    }
+    if token is not None:
+        answer["nextPageToken"] = token
+    return answer
+
+
+def list_rows(call: Call) -> dict[str, Any]:
+    """A page of a table's rows (`tabledata.list`)."""
+    call.allow("maxResults", "pageToken", "startIndex", "selectedFields")
+    catalog = call.services.catalog
+    table = catalog.table(call.table_name)
+    if table.view_sql:
+        raise InvalidError(f"Cannot list a table of type VIEW: '{table.name}'")
+    fields = select_fields(table, call.query.get("selectedFields", ""))
+    total = catalog.rows(table)
+    start = call.number("pageToken", call.number("startIndex", 0))
+    rows, token = read_page(call, table, fields, start, total)
+    answer: dict[str, Any] = {
+        "kind": "bigquery#tableDataList",
+        "totalRows": str(total),
+        "rows": rows,
+    }
+    if token is not None:
+        answer["pageToken"] = token
+    return answer
+
+
+def read_page(
+    call: Call, table: Table, fields: tuple[Field, ...], start: int, total: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """The rows from `start` that fit one page, and the token of the next."""
+    most = max(1, MAX_PAGE_CELLS // max(1, len(fields)))
+    wanted = call.number("maxResults", most)
+    size = min(most, wanted)
+    if size == 0 or start >= total:
+        return [], str(start) if size == 0 and start < total else None
+    columns = ", ".join(quote(one.name) for one in fields)
+    with call.services.catalog.engine.cursor() as cursor, sql_errors():
+        found = cursor.sql(
+            f"SELECT {columns} FROM {table.relation} LIMIT {size} OFFSET {start}"
+        ).to_arrow_table()
+    rows: list[dict[str, Any]] = []
+    is_integer = call.query.get("formatOptions.useInt64Timestamp", "false").lower() == "true"
+    for batch in found.to_batches():
+        rows += rows_json(conform(batch, fields), fields, int64_timestamps=is_integer)
+    end = start + len(rows)
+    return rows, str(end) if rows and end < total else None
+
+
+def select_fields(table: Table, names: str) -> tuple[Field, ...]:
+    """The columns named in a comma-separated list; all if it is empty."""
+    if not names:
+        return table.fields
+    by_name = {one.name.lower(): one for one in table.fields}
+    for name in names.split(","):
+        if name.lower() not in by_name:
+            raise InvalidError(f"table '{table.name}' has no column '{name}'", location=name)
+    wanted = {name.lower() for name in names.split(",")}
+    return tuple(one for one in table.fields if one.name.lower() in wanted)
+
+
+def reference(name: TableName) -> dict[str, str]:
+    """A `TableReference`."""
+    return {"projectId": name.project, "datasetId": name.dataset, "tableId": name.table}
+
+
+def resource(table: Table, call: Call) -> dict[str, Any]:
+    """A table as REST writes it, with its size."""
+    catalog = call.services.catalog
+    path = f"projects/{table.name.project}/datasets/{table.name.dataset}/tables/{table.name.table}"
+    whole = _described(table)
+    whole["selfLink"] = f"{call.base_url}bigquery/v2/{path}"
+    if not table.view_sql:
+        whole["numRows"] = str(catalog.rows(table))
+        whole["numBytes"] = str(sum(catalog.column_bytes(table).values()))
+    return whole
+
+
+def _described(table: Table) -> dict[str, Any]:
+    whole: dict[str, Any] = {
+        "kind": "bigquery#table",
+        "id": f"{table.name.project}:{table.name.dataset}.{table.name.table}",
+        "etag": table.etag,
+        "tableReference": reference(table.name),
+        "type": "VIEW" if table.view_sql else "TABLE",
+        "location": LOCATION,
+        "schema": schema_resource(table.fields),
+        **table.body,
+    }
+    if table.view_sql:
+        whole["view"] = {"query": table.view_sql, "useLegacySql": False}
+    return whole
+
+
+def _view_sql(body: dict[str, Any]) -> str:
+    view = body.get("view")
+    if not view:
+        return ""
+    if view.get("useLegacySql", False):
+        raise UnsupportedError("bqlite does not support legacy SQL", location="view.useLegacySql")
+    return str(view.get("query", ""))
+
+
+def _view_fields(call: Call, view_sql: str) -> tuple[Field, ...]:
+    catalog = call.services.catalog
+    planned = plan(Request(view_sql, call.project), catalog)
+    if not planned.is_query:
+        raise InvalidError("a view's query must be a SELECT")
+    with catalog.engine.cursor() as cursor, sql_errors():
+        return describe(cursor, planned.sql)[0]
+
+
+def _with_schema(call: Call, transaction: Any, table: Table, given: tuple[Field, ...]) -> Table:
+    """The table with the columns of `given` that it lacks; refuses any other change."""
+    by_name = {one.name.lower(): one for one in given}
+    kept = []
+    for one in table.fields:
+        new = by_name.pop(one.name.lower(), None)
+        if new is None:
+            raise InvalidError(
+                f"Provided Schema does not match Table {table.name}. Field {one.name} is missing "
+                "in new schema"
+            )
+        if new != replace(one, name=new.name):
+            raise InvalidError(
+                f"Provided Schema does not match Table {table.name}. Field {one.name} has changed "
+                f"from {one.mode} {one.sql} to {new.mode} {new.sql}"
+            )
+        kept.append(replace(one, description=new.description))
+    table = replace(table, fields=tuple(kept))
+    added = [one for one in given if one.name.lower() in by_name]
+    return call.services.catalog.add_columns(transaction, table, added)
+
+
+def _kept(body: dict[str, Any]) -> dict[str, Any]:
+    for key in sorted(body.keys() - _KEPT - _DERIVED):
+        if body[key] not in (None, False, [], {}):
+            raise UnsupportedError(f"bqlite does not support a table's '{key}'", location=key)
+    return {key: body[key] for key in _KEPT if key in body}

@@ -1,0 +1,144 @@
+"""Load jobs over REST: the file comes in one multipart request, or in resumable pieces."""
+
+import json
+import re
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
+from bqlite.jobs import Job
+from bqlite.loads import Load, run_load
+from bqlite.queries import Outcome
+from bqlite.rest.call import Call
+from bqlite.rest.jobs import job_id, resource
+
+MAX_MULTIPART_BYTES = 64 << 20  # Google's client sends more than 8 MB in resumable pieces
+
+
+@dataclass
+class Upload:
+    """A resumable upload under way."""
+
+    path: Path
+    body: dict[str, Any]
+    received: int = 0
+
+
+class Uploads:
+    """The uploads under way, each a file below `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._open: dict[str, Upload] = {}
+
+    def begin(self, call: Call) -> str:
+        """Starts a resumable upload; returns the address its pieces go to."""
+        body = call.json
+        _load_options(body)
+        name = uuid.uuid4().hex
+        self._open[name] = Upload(self._new_path(), body)
+        path = f"upload/bigquery/v2/projects/{call.project}/jobs"
+        return f"{call.base_url}{path}?uploadType=resumable&upload_id={name}"
+
+    async def receive(
+        self, call: Call, pieces: AsyncIterator[bytes]
+    ) -> tuple[int, dict[str, Any] | None]:
+        """Takes one piece.
+
+        Returns:
+            How many bytes have come, and the job once the last piece has.
+        """
+        name = call.query.get("upload_id", "")
+        upload = self._open.get(name)
+        if upload is None:
+            raise NotFoundError(f"no upload '{name}' is under way")
+        first, total = _content_range(call.headers.get("content-range", ""))
+        if first is not None and first != upload.received:
+            raise InvalidError(
+                f"upload '{name}': expected the piece from byte {upload.received}, found {first}"
+            )
+        with upload.path.open("ab") as file:
+            async for piece in pieces:
+                file.write(piece)
+                upload.received += len(piece)
+        if total is None or upload.received < total:
+            return upload.received, None
+        del self._open[name]
+        return upload.received, start_load(call, upload.body, upload.path)
+
+    def multipart(self, call: Call) -> dict[str, Any]:
+        """A whole load in one `multipart/related` request."""
+        metadata, content = _split(call.headers.get("content-type", ""), call.body)
+        path = self._new_path()
+        path.write_bytes(content)
+        return start_load(call, metadata, path)
+
+    def _new_path(self) -> Path:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self.directory / uuid.uuid4().hex
+        path.touch()
+        return path
+
+
+def start_load(call: Call, body: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Begins the load of an uploaded file, which is removed when it has ended."""
+    try:
+        options = _load_options(body)
+        load = Load.from_resource(path, options)
+        job = Job(call.project, job_id(body), "LOAD", body["configuration"])
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    size = path.stat().st_size
+
+    def work(job: Job, connection: duckdb.DuckDBPyConnection) -> Outcome:
+        try:
+            outcome = run_load(call.services.catalog, load, connection)
+            outcome.statistics["inputFileBytes"] = str(size)
+            return outcome
+        finally:
+            path.unlink(missing_ok=True)
+
+    return resource(call.services.jobs.start(job, work), call)
+
+
+def _load_options(body: dict[str, Any]) -> dict[str, Any]:
+    options = (body.get("configuration") or {}).get("load")
+    if not isinstance(options, dict):
+        raise InvalidError("an upload needs configuration.load")
+    if options.get("sourceUris"):
+        raise UnsupportedError("bqlite loads uploaded files, not sourceUris", location="sourceUris")
+    return options
+
+
+def _content_range(text: str) -> tuple[int | None, int | None]:
+    """`bytes 0-99/*` as (first byte, total); None where unknown."""
+    match = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", text)
+    if match is None:
+        raise InvalidError(f"Content-Range: expected 'bytes first-last/total', found '{text}'")
+    first, total = match[1], match[3]
+    return (None if first is None else int(first)), (None if total == "*" else int(total))
+
+
+def _split(content_type: str, body: bytes) -> tuple[dict[str, Any], bytes]:
+    header = Message()
+    header["content-type"] = content_type
+    boundary = header.get_param("boundary")
+    if not boundary:
+        raise InvalidError("a multipart upload needs a boundary in its Content-Type")
+    mark = b"--" + str(boundary).encode()
+    first, _, rest = body.partition(mark)[2].partition(b"\r\n" + mark)
+    end = rest.rfind(b"\r\n" + mark)
+    if end < 0:
+        raise InvalidError("the multipart body has no second part")
+    try:
+        metadata = json.loads(first.partition(b"\r\n\r\n")[2])
+    except ValueError as error:
+        raise InvalidError(f"the multipart body's first part is not JSON: {error}") from error
+    return metadata, rest[:end].partition(b"\r\n\r\n")[2]

@@ -1,0 +1,167 @@
+"""The `bqlite` command: opens a directory, listens, says so in one line, ends cleanly."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bqlite.errors import ServerStartError
+
+DEFAULT_PROJECT = "local"
+DEFAULT_MEMORY_LIMIT_MB = 2048
+EXIT_WITHIN_S = 1.5
+
+log = logging.getLogger("bqlite")
+
+
+class Server:
+    """Both endpoints over one directory.
+
+    Args:
+        directory: Where the data lies; created if absent.
+        port: The REST port, 0 for a free one.
+        storage_port: The gRPC port, 0 for a free one.
+        project: The project shown to a client that names none.
+        memory_limit_mb: What DuckDB may hold in memory.
+
+    Attributes:
+        rest: The REST endpoint's URL.
+        storage: The Storage endpoint's host and port.
+
+    Raises:
+        ServerStartError: The directory or a port cannot be had; the message is one line.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int = 0,
+        storage_port: int = 0,
+        project: str = DEFAULT_PROJECT,
+        memory_limit_mb: int = DEFAULT_MEMORY_LIMIT_MB,
+    ) -> None:
+        # Imported here so that a wrong option or a directory in use is told at once.
+        import uvicorn  # noqa: PLC0415
+
+        from bqlite.catalog import Catalog  # noqa: PLC0415
+        from bqlite.engine import Engine  # noqa: PLC0415
+        from bqlite.jobs import Jobs  # noqa: PLC0415
+        from bqlite.rest.app import build as build_rest  # noqa: PLC0415
+        from bqlite.rest.call import Services  # noqa: PLC0415
+        from bqlite.storage.service import build as build_storage  # noqa: PLC0415
+
+        self._socket = _listen(port)
+        self._engine = Engine(directory, memory_limit_mb)
+        try:
+            catalog = Catalog(self._engine)
+            self._jobs = Jobs(catalog)
+            self._grpc, bound, _ = build_storage(catalog, storage_port)
+        except BaseException:
+            self._engine.close()
+            self._socket.close()
+            raise
+        services = Services(catalog, self._jobs, directory / "uploads", project)
+        config = uvicorn.Config(
+            build_rest(services), log_config=None, lifespan="off", access_log=False,
+            timeout_graceful_shutdown=1,
+        )  # fmt: skip
+        self._uvicorn = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._uvicorn.run, args=([self._socket],), name="rest", daemon=True
+        )
+        self.project = project
+        self.rest = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.storage = f"127.0.0.1:{bound}"
+
+    def __enter__(self) -> Self:
+        self._grpc.start()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._uvicorn.should_exit = True
+        stopped = self._grpc.stop(grace=0.2)
+        self._jobs.close()
+        self._engine.interrupt()
+        stopped.wait()
+        self._thread.join()
+        self._engine.close()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the command until SIGTERM or SIGINT; exit code 1 says why it could not start."""
+    options = _parse(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    # Google's storage package imports pandas if it is there, which a server never uses and which
+    # would cost it a second of its start.
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None means: not importable
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        server = Server(
+            options.data,
+            port=options.port,
+            storage_port=options.storage_port,
+            project=options.project,
+            memory_limit_mb=options.memory_limit_mb,
+        )
+    except ServerStartError as error:
+        sys.stderr.write(f"bqlite: {error}\n")
+        sys.exit(1)
+    with server:
+        ready = {"rest": server.rest, "storage": server.storage, "project": server.project,
+                 "pid": os.getpid()}  # fmt: skip
+        sys.stdout.write(json.dumps(ready) + "\n")
+        sys.stdout.flush()
+        log.info("listening on %s (REST) and %s (Storage)", server.rest, server.storage)
+        stop.wait()
+        # Whatever is committed is on disk, so ending late is the only thing left to fear.
+        last = threading.Timer(EXIT_WITHIN_S, os._exit, (0,))
+        last.daemon = True
+        last.start()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bqlite", description="A BigQuery for one machine, on 127.0.0.1 only."
+    )
+    parser.add_argument("--data", type=Path, required=True, help="the directory of the data")
+    parser.add_argument("--port", type=int, default=0, help="REST; 0, the default, is a free one")
+    parser.add_argument(
+        "--storage-port", type=int, default=0, help="Storage API; 0, the default, is a free one"
+    )
+    parser.add_argument("--project", default=DEFAULT_PROJECT, help="the default project")
+    parser.add_argument(
+        "--memory-limit-mb", type=int, default=DEFAULT_MEMORY_LIMIT_MB,
+        help="what DuckDB may hold in memory; results beyond it go to disk",
+    )  # fmt: skip
+    return parser.parse_args(argv)
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise ServerStartError(
+            f"port {port} cannot be had: {error.strerror}; give --port another, or 0 for a free one"
+        ) from error
+    return listener

@@ -1,0 +1,91 @@
+"""DuckDB macros that give BigQuery's meaning where DuckDB's own function differs.
+
+`typeof` is known when a query is bound, so DuckDB drops the branches that do not apply.
+"""
+
+_IS_INTEGER = r"regexp_full_match(trim(x::VARCHAR), '[+-]?([0-9]+|0[xX][0-9a-fA-F]+)')"
+_BOOL_WORD = "lower(x::VARCHAR)"
+_SECOND_US = 1_000_000
+
+MACROS: tuple[str, ...] = (
+    # Division: a FLOAT64, and an error when the divisor is zero.
+    """CREATE MACRO bq_div(a, b) AS CASE
+         WHEN typeof(a) LIKE 'DECIMAL%' AND typeof(b) NOT IN ('DOUBLE', 'FLOAT')
+           OR typeof(b) LIKE 'DECIMAL%' AND typeof(a) NOT IN ('DOUBLE', 'FLOAT')
+           THEN error('division of NUMERIC is refused by bqlite: cast to FLOAT64')
+         WHEN b = 0 AND a IS NOT NULL THEN error('division by zero: ' || a::VARCHAR || ' / 0')
+         ELSE CAST(a AS DOUBLE) / CAST(b AS DOUBLE) END""",
+    """CREATE MACRO bq_safe_divide(a, b) AS CASE
+         WHEN typeof(a) LIKE 'DECIMAL%' AND typeof(b) NOT IN ('DOUBLE', 'FLOAT')
+           OR typeof(b) LIKE 'DECIMAL%' AND typeof(a) NOT IN ('DOUBLE', 'FLOAT')
+           THEN error('division of NUMERIC is refused by bqlite: cast to FLOAT64')
+         WHEN b = 0 THEN NULL ELSE CAST(a AS DOUBLE) / CAST(b AS DOUBLE) END""",
+    """CREATE MACRO bq_ieee_divide(a, b) AS CASE
+         WHEN b <> 0 OR b IS NULL OR a IS NULL THEN CAST(a AS DOUBLE) / CAST(b AS DOUBLE)
+         WHEN a > 0 AND NOT isnan(a::DOUBLE) THEN 'inf'::DOUBLE
+         WHEN a < 0 THEN '-inf'::DOUBLE ELSE 'nan'::DOUBLE END""",
+    """CREATE MACRO bq_int_div(a, b) AS CASE
+         WHEN b = 0 AND a IS NOT NULL THEN error('division by zero: DIV(' || a::VARCHAR || ', 0)')
+         ELSE a // nullif(b, 0) END""",
+    """CREATE MACRO bq_mod(a, b) AS CASE
+         WHEN b = 0 AND a IS NOT NULL THEN error('division by zero: MOD(' || a::VARCHAR || ', 0)')
+         ELSE a % nullif(b, 0) END""",
+    # Casts: halves round away from zero, strings must be whole numbers, bytes are UTF-8.
+    f"""CREATE MACRO bq_int64(x) AS CASE
+         WHEN typeof(x) = 'VARCHAR' THEN CASE WHEN {_IS_INTEGER} OR x IS NULL
+           THEN CAST(trim(x::VARCHAR) AS BIGINT)
+           ELSE CAST(error('Bad int64 value: ' || x::VARCHAR) AS BIGINT) END
+         WHEN typeof(x) IN ('DOUBLE', 'FLOAT') THEN CAST(round(TRY_CAST(x AS DOUBLE)) AS BIGINT)
+         ELSE CAST(x AS BIGINT) END""",
+    f"""CREATE MACRO bq_safe_int64(x) AS CASE
+         WHEN typeof(x) = 'VARCHAR' THEN CASE WHEN {_IS_INTEGER}
+           THEN TRY_CAST(trim(x::VARCHAR) AS BIGINT) END
+         WHEN typeof(x) IN ('DOUBLE', 'FLOAT') THEN TRY_CAST(round(TRY_CAST(x AS DOUBLE)) AS BIGINT)
+         ELSE TRY_CAST(x AS BIGINT) END""",
+    """CREATE MACRO bq_string(x) AS CASE
+         WHEN typeof(x) = 'BLOB' THEN decode(TRY_CAST(x AS BLOB))
+         WHEN typeof(x) IN ('DOUBLE', 'FLOAT') THEN CASE
+           WHEN isnan(TRY_CAST(x AS DOUBLE)) THEN 'NaN'
+           ELSE regexp_replace(x::VARCHAR, '\\.0$', '') END
+         WHEN typeof(x) LIKE 'DECIMAL%' THEN
+           regexp_replace(x::VARCHAR, '(\\.[0-9]*?)0+$', '\\1').rtrim('.')
+         ELSE x::VARCHAR END""",
+    """CREATE MACRO bq_bytes(x) AS CASE
+         WHEN typeof(x) = 'VARCHAR' THEN encode(x::VARCHAR) ELSE CAST(x AS BLOB) END""",
+    f"""CREATE MACRO bq_bool(x) AS CASE
+         WHEN typeof(x) = 'VARCHAR' THEN CASE {_BOOL_WORD} WHEN 'true' THEN true
+           WHEN 'false' THEN false
+           ELSE CASE WHEN x IS NULL THEN NULL
+             ELSE CAST(error('Bad bool value: ' || x::VARCHAR) AS BOOLEAN) END END
+         ELSE CAST(x AS BOOLEAN) END""",
+    f"""CREATE MACRO bq_safe_bool(x) AS CASE
+         WHEN typeof(x) = 'VARCHAR' THEN CASE {_BOOL_WORD} WHEN 'true' THEN true
+           WHEN 'false' THEN false END
+         ELSE TRY_CAST(x AS BOOLEAN) END""",
+    # A DATE function given something else would otherwise lose its time of day.
+    """CREATE MACRO bq_date(x) AS CASE
+         WHEN typeof(x) IN ('DATE', 'VARCHAR', '"NULL"') THEN CAST(x AS DATE)
+         ELSE error('a DATE function takes a DATE in bqlite, found ' || typeof(x)
+           || ': use the TIMESTAMP_ or DATETIME_ function') END""",
+    f"""CREATE MACRO bq_timestamp_diff(a, b, unit_us) AS
+         (epoch_us(CAST(a AS TIMESTAMPTZ)) - epoch_us(CAST(b AS TIMESTAMPTZ))) // unit_us""",
+    """CREATE MACRO bq_unix(x, unit_us) AS (epoch_us(CAST(x AS TIMESTAMPTZ))
+         - ((epoch_us(CAST(x AS TIMESTAMPTZ)) % unit_us) + unit_us) % unit_us) // unit_us""",
+    # Strings and arrays: positions.
+    """CREATE MACRO bq_substr(x, p) AS substr(x, CASE WHEN p = 0 THEN 1
+         WHEN p < -length(x) THEN 1 ELSE p END)""",
+    """CREATE MACRO bq_substr_length(x, p, n) AS CASE
+         WHEN n < 0 THEN error('SUBSTR takes no negative length')
+         ELSE substr(x, CASE WHEN p = 0 THEN 1 WHEN p < -length(x) THEN 1 ELSE p END, n) END""",
+    """CREATE MACRO bq_at(list, i) AS CASE
+         WHEN i < 0 OR i >= len(list)
+           THEN error('Array index ' || i::VARCHAR || ' is out of bounds')
+         ELSE list[CAST(i + 1 AS BIGINT)] END""",
+    """CREATE MACRO bq_safe_at(list, i) AS CASE
+         WHEN i < 0 THEN NULL ELSE list[CAST(i + 1 AS BIGINT)] END""",
+    """CREATE MACRO bq_regexp_extract(x, pattern, n) AS
+         CASE WHEN regexp_matches(x, pattern) THEN regexp_extract(x, pattern, n) END""",
+    """CREATE MACRO bq_json_value(j, path) AS
+         CASE WHEN json_type(j, path) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL
+         ELSE json_extract_string(j, path) END""",
+)

@@ -1,0 +1,218 @@
+"""Which table each name in a statement means; views are written out where they stand."""
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import sqlglot
+from sqlglot import exp
+
+from bqlite.errors import InvalidQueryError, NotFoundError, UnsupportedSqlError
+from bqlite.types import Field
+
+MAX_VIEW_DEPTH = 16  # BigQuery's own limit
+_PSEUDO_COLUMNS = {"_PARTITIONTIME", "_PARTITIONDATE", "_TABLE_SUFFIX", "_FILE_NAME"}
+
+
+@dataclass(frozen=True)
+class TableName:
+    """A table's full name."""
+
+    project: str
+    dataset: str
+    table: str
+
+    def __str__(self) -> str:
+        return f"{self.project}.{self.dataset}.{self.table}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a name stands for: a stored relation, or a view's query."""
+
+    fields: tuple[Field, ...] = ()
+    schema: str = ""
+    catalog: str = "store"
+    view_sql: str = ""
+
+
+class Names(Protocol):
+    """The part of the catalog that SQL needs."""
+
+    def source(self, name: TableName) -> Source:
+        """What `name` stands for; raises `NotFoundError`."""
+
+    def information_schema(self, project: str, dataset: str, view: str) -> str:
+        """One `INFORMATION_SCHEMA` view as a query; raises `UnsupportedSqlError`."""
+
+
+@dataclass
+class Resolver:
+    """Resolves the table names of one statement.
+
+    Attributes:
+        names: The catalog.
+        project: Where a name without a project is looked up.
+        dataset: The default data set, or None.
+        read: Every table met, with its columns.
+    """
+
+    names: Names
+    project: str
+    dataset: tuple[str, str] | None
+    read: dict[TableName, tuple[Field, ...]] = field(default_factory=dict)
+    depth: int = 0
+
+    def resolve(self, root: exp.Expression) -> None:
+        """Points every table of `root` at what is stored; replaces views by their query."""
+        for table in list(root.find_all(exp.Table)):
+            if isinstance(table.this, exp.Func):
+                raise UnsupportedSqlError("a table function is not supported by bqlite")
+            if not table.db and _is_cte(table):
+                continue
+            self._resolve_one(table)
+        for column in root.find_all(exp.Column):
+            self._check_column(column)
+
+    def full_name(self, table: exp.Table) -> TableName:
+        """The table's name with project and data set filled in."""
+        parts = [part.name for part in table.parts]
+        if len(parts) == 1 and self.dataset is not None:
+            return TableName(*self.dataset, parts[0])
+        if len(parts) == 1:
+            raise InvalidQueryError(
+                f"Table '{parts[0]}' must be qualified with a dataset (e.g. dataset.table)."
+            )
+        if len(parts) == 2:
+            return TableName(self.project, *parts)
+        return TableName(".".join(parts[:-2]), *parts[-2:])
+
+    def _resolve_one(self, table: exp.Table) -> None:
+        if _is_correlated(table):
+            raise UnsupportedSqlError(
+                f"the array '{table.sql()}' in FROM is refused by bqlite: write UNNEST"
+            )
+        name = self.full_name(table)
+        alias = table.alias
+        if name.table.upper().startswith("INFORMATION_SCHEMA."):
+            view = name.table.split(".", 1)[1].upper()
+            sql = self.names.information_schema(name.project, name.dataset, view)
+            self._replace(table, parse(sql), alias if alias.upper() != name.table.upper() else view)
+            return
+        if "*" in name.table or "$" in name.table or "@" in name.table:
+            raise UnsupportedSqlError(
+                f"the wildcard or decorator in '{name.table}' is not supported by bqlite"
+            )
+        source = self.names.source(name)
+        if source.view_sql:
+            self._replace(table, self._view(name, source.view_sql), alias or name.table)
+            return
+        self.read[name] = source.fields
+        if not alias:
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(name.table, quoted=True)))
+        point_at(table, name, source)
+
+    def _view(self, name: TableName, sql: str) -> exp.Expression:
+        if self.depth >= MAX_VIEW_DEPTH:
+            raise InvalidQueryError(f"views nest more than {MAX_VIEW_DEPTH} deep at '{name}'")
+        inner = parse(sql)
+        nested = Resolver(self.names, name.project, None, self.read, self.depth + 1)
+        nested.resolve(inner)
+        return inner
+
+    def _replace(self, table: exp.Table, query: exp.Expression, alias: str) -> None:
+        subquery = exp.Subquery(
+            this=query, alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True))
+        )
+        for key in ("joins", "pivots", "sample", "version"):
+            if table.args.get(key):
+                subquery.set(key, table.args[key])
+        table.replace(subquery)
+
+    def _check_column(self, column: exp.Column) -> None:
+        name = column.name
+        if name.upper() in _PSEUDO_COLUMNS:
+            raise UnsupportedSqlError(f"the pseudo column {name} is not supported by bqlite")
+        if name.lower() == "rowid" and not any(
+            one.name.lower() == "rowid" for fields in self.read.values() for one in fields
+        ):
+            raise InvalidQueryError(f"Unrecognized name: {name}")
+
+
+def point_at(table: exp.Table, name: TableName, source: Source) -> None:
+    """Makes a table node mean the stored relation."""
+    table.set("this", exp.to_identifier(name.table, quoted=True))
+    table.set("db", exp.to_identifier(source.schema, quoted=True))
+    table.set("catalog", exp.to_identifier(source.catalog, quoted=True))
+
+
+def parse(sql: str) -> exp.Expression:
+    """Parses one BigQuery statement.
+
+    Raises:
+        InvalidQueryError: The text is no statement; the message says where.
+        UnsupportedSqlError: The text is a script of several statements.
+    """
+    try:
+        statements = [one for one in sqlglot.parse(sql, read="bigquery") if one is not None]
+    except sqlglot.errors.SqlglotError as error:
+        first = getattr(error, "errors", None) or [{}]
+        where = f" at [{first[0].get('line')}:{first[0].get('col')}]" if first[0] else ""
+        message = first[0].get("description") or str(error)
+        raise InvalidQueryError(f"Syntax error: {message}{where}") from error
+    if len(statements) != 1:
+        raise UnsupportedSqlError(
+            "a script of several statements is not supported by bqlite: run them one by one"
+            if statements
+            else "Syntax error: the query is empty"
+        )
+    return statements[0]
+
+
+def new_name(prefix: str) -> str:
+    """A name nobody else has."""
+    return f"{prefix}{uuid.uuid4().hex}"
+
+
+def _is_cte(table: exp.Table) -> bool:
+    name = table.name.lower()
+    node: exp.Expression | None = table
+    while node is not None:
+        parent = node.parent
+        if isinstance(parent, exp.With):
+            earlier = parent.expressions[: parent.expressions.index(node)]
+            if any(cte.alias.lower() == name for cte in earlier):
+                return True
+            if parent.args.get("recursive") and node.alias.lower() == name:
+                return True
+            # The statement that owns this WITH does not show its later CTEs to this one.
+            node = parent.parent
+            continue
+        with_ = node.args.get("with_") or node.args.get("with")
+        if with_ is not None and any(cte.alias.lower() == name for cte in with_.expressions):
+            if not _inside(table, with_):
+                return True
+        node = parent
+    return False
+
+
+def _inside(node: exp.Expression, ancestor: exp.Expression) -> bool:
+    current: exp.Expression | None = node
+    while current is not None:
+        if current is ancestor:
+            return True
+        current = current.parent
+    return False
+
+
+def _is_correlated(table: exp.Table) -> bool:
+    """Whether `FROM t, t.items` names an array of a neighbour rather than a table."""
+    if not table.db or table.catalog:
+        return False
+    select = table.find_ancestor(exp.Select)
+    if select is None:
+        return False
+    from_ = select.args.get("from_") or select.args.get("from")
+    items = [from_.this] if from_ is not None else []
+    items += [join.this for join in select.args.get("joins") or ()]
+    return any(item is not table and item.alias_or_name == table.db for item in items)

@@ -1,0 +1,172 @@
+"""One BigQuery statement, taken apart into what bqlite will run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlglot import exp
+
+from bqlite.errors import InvalidQueryError, UnsupportedSqlError
+from bqlite.sql.ddl import Definition, define
+from bqlite.sql.functions import rewrite
+from bqlite.sql.names import Names, Resolver, TableName, parse
+from bqlite.sql.parameters import bind
+from bqlite.types import Field
+
+
+@dataclass(frozen=True)
+class Request:
+    """A statement as a front received it.
+
+    Attributes:
+        sql: BigQuery's SQL.
+        project: The project the job runs in.
+        dataset: The default data set as (project, data set), or None.
+        parameters: REST `QueryParameter` resources.
+        parameter_mode: `NAMED` or `POSITIONAL`.
+    """
+
+    sql: str
+    project: str
+    dataset: tuple[str, str] | None = None
+    parameters: Sequence[Mapping[str, Any]] = ()
+    parameter_mode: str = "NAMED"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run.
+
+    Attributes:
+        statement_type: BigQuery's word, such as `SELECT` or `CREATE_TABLE_AS_SELECT`.
+        sql: DuckDB's SQL of the query or DML statement; empty for plain DDL.
+        read: The tables it reads, each with its columns.
+        columns: The names of columns it mentions in lower case, or None if it reads all.
+        target: The table that DML or DDL changes.
+        definition: What DDL defines.
+    """
+
+    statement_type: str
+    sql: str = ""
+    read: Mapping[TableName, tuple[Field, ...]] = field(default_factory=dict)
+    columns: frozenset[str] | None = None
+    target: TableName | None = None
+    definition: Definition | None = None
+
+    @property
+    def is_query(self) -> bool:
+        """Whether the plan yields rows."""
+        return self.statement_type == "SELECT"
+
+
+def plan(request: Request, names: Names) -> Plan:
+    """Parses, resolves, checks and translates one statement.
+
+    Raises:
+        InvalidQueryError: The statement is wrong.
+        UnsupportedSqlError: It uses what bqlite does not have; the message names it.
+        NotFoundError: It names a table that does not exist.
+    """
+    root = parse(request.sql)
+    bind(root, request.parameters, request.parameter_mode)
+    resolver = Resolver(names, request.project, request.dataset)
+    if isinstance(root, exp.Query):
+        return _query(root, resolver)
+    if isinstance(root, (exp.Insert, exp.Update, exp.Delete, exp.Merge)):
+        return _dml(root, resolver)
+    definition = define(root, resolver)
+    if definition is None:
+        kind = root.name if isinstance(root, exp.Command) else type(root).__name__
+        raise UnsupportedSqlError(f"the statement {kind.upper()} is not supported by bqlite")
+    if definition.query is None:
+        return Plan(definition.statement_type, target=definition.target, definition=definition)
+    inner = _query(definition.query, resolver)
+    is_view = definition.statement_type == "CREATE_VIEW"
+    return Plan(
+        definition.statement_type,
+        inner.sql,
+        inner.read,
+        inner.columns,
+        definition.target,
+        definition if not is_view else definition,
+    )
+
+
+def _query(root: exp.Query, resolver: Resolver) -> Plan:
+    columns = _columns(root)
+    resolver.resolve(root)
+    _name_columns(root)
+    _check_stars(root)
+    return Plan("SELECT", _render(root), resolver.read, columns)
+
+
+def _dml(root: exp.Expression, resolver: Resolver) -> Plan:
+    if isinstance(root, (exp.Update, exp.Delete)) and root.args.get("where") is None:
+        raise InvalidQueryError(f"{type(root).__name__.upper()} must have a WHERE clause")
+    if isinstance(root, exp.Insert) and (root.args.get("overwrite") or root.args.get("conflict")):
+        raise UnsupportedSqlError("INSERT OVERWRITE or ON CONFLICT is not supported by bqlite")
+    table = root.this.this if isinstance(root.this, exp.Schema) else root.this
+    if not isinstance(table, exp.Table):
+        raise InvalidQueryError("a DML statement names the table it changes")
+    target = resolver.full_name(table)
+    if resolver.names.source(target).view_sql:
+        raise InvalidQueryError(f"'{target}' is a view, and a view's rows cannot be changed")
+    had_alias = bool(table.alias)
+    columns = _columns(root)
+    resolver.resolve(root)
+    if isinstance(root, (exp.Insert,)) and not had_alias:
+        table.set("alias", None)
+    for query in root.find_all(exp.Select):
+        _name_columns(query)
+    return Plan(type(root).__name__.upper(), _render(root), resolver.read, columns, target)
+
+
+def _render(root: exp.Expression) -> str:
+    return str(rewrite(root).sql(dialect="duckdb", identify=True, unsupported_level=None))
+
+
+def _columns(root: exp.Expression) -> frozenset[str] | None:
+    if any(True for _ in root.find_all(exp.Star)) and not _only_counts(root):
+        return None
+    return frozenset(part.name.lower() for part in root.find_all(exp.Identifier))
+
+
+def _only_counts(root: exp.Expression) -> bool:
+    return all(isinstance(star.parent, exp.Count) for star in root.find_all(exp.Star))
+
+
+def _name_columns(root: exp.Expression) -> None:
+    """Gives unnamed columns BigQuery's names f0_, f1_ and so on, in every SELECT."""
+    for select in root.find_all(exp.Select):
+        unnamed = 0
+        for item in list(select.expressions):
+            bare = item.this if isinstance(item, exp.Paren) else item
+            if isinstance(bare, (exp.Alias, exp.Column, exp.Star, exp.Dot)) or item.is_star:
+                continue
+            if not isinstance(select.parent, (exp.Array, exp.In, exp.Exists)):
+                item.replace(exp.alias_(item.copy(), f"f{unnamed}_", quoted=True))
+            unnamed += 1
+
+
+def _check_stars(root: exp.Expression) -> None:
+    """`SELECT *` over an array of structs would give other columns than BigQuery's."""
+    for select in root.find_all(exp.Select):
+        if not any(item.is_star for item in select.expressions):
+            continue
+        from_ = select.args.get("from_") or select.args.get("from")
+        items = [from_.this] if from_ is not None else []
+        items += [join.this for join in select.args.get("joins") or ()]
+        for item in items:
+            if isinstance(item, exp.Unnest) and not _is_scalar_array(item.expressions[0]):
+                raise UnsupportedSqlError(
+                    "SELECT * over UNNEST is not supported by bqlite: name the columns"
+                )
+
+
+def _is_scalar_array(array: exp.Expression) -> bool:
+    if isinstance(array, (exp.GenerateSeries, exp.GenerateDateArray, exp.GenerateTimestampArray)):
+        return True
+    return isinstance(array, exp.Array) and all(
+        isinstance(item, (exp.Literal, exp.Neg, exp.Boolean, exp.Null))
+        for item in array.expressions
+    )

@@ -1,0 +1,58 @@
+"""Google's messages, as plain protobuf classes; the wrappers around them cost time per field."""
+
+from typing import Any
+
+from google.cloud.bigquery_storage_v1 import types
+
+from bqlite.types import Field
+
+
+def _plain(message: Any) -> Any:
+    return message.pb()
+
+
+AppendRowsRequest = _plain(types.AppendRowsRequest)
+AppendRowsResponse = _plain(types.AppendRowsResponse)
+CreateReadSessionRequest = _plain(types.CreateReadSessionRequest)
+CreateWriteStreamRequest = _plain(types.CreateWriteStreamRequest)
+FinalizeWriteStreamRequest = _plain(types.FinalizeWriteStreamRequest)
+FinalizeWriteStreamResponse = _plain(types.FinalizeWriteStreamResponse)
+GetWriteStreamRequest = _plain(types.GetWriteStreamRequest)
+ReadRowsRequest = _plain(types.ReadRowsRequest)
+ReadRowsResponse = _plain(types.ReadRowsResponse)
+ReadSession = _plain(types.ReadSession)
+RowError = _plain(types.RowError)
+StorageError = _plain(types.StorageError)
+TableSchema = _plain(types.TableSchema)
+WriteStream = _plain(types.WriteStream)
+
+StorageErrorCode = types.StorageError.StorageErrorCode
+ARROW = int(types.DataFormat.ARROW)
+COMMITTED = int(types.WriteStream.Type.COMMITTED)
+FULL_VIEW = int(types.WriteStreamView.FULL)
+FIELDS_ERROR = int(types.RowError.RowErrorCode.FIELDS_ERROR)
+
+_TYPE = types.TableFieldSchema.Type
+_TYPES = {
+    "STRING": _TYPE.STRING, "INTEGER": _TYPE.INT64, "FLOAT": _TYPE.DOUBLE,
+    "RECORD": _TYPE.STRUCT, "BYTES": _TYPE.BYTES, "BOOLEAN": _TYPE.BOOL,
+    "TIMESTAMP": _TYPE.TIMESTAMP, "DATE": _TYPE.DATE, "TIME": _TYPE.TIME,
+    "DATETIME": _TYPE.DATETIME, "NUMERIC": _TYPE.NUMERIC, "JSON": _TYPE.JSON,
+}  # fmt: skip
+
+
+def table_schema(fields: tuple[Field, ...]) -> Any:
+    """The columns as the Storage API's `TableSchema`."""
+    schema = TableSchema()
+    for one in fields:
+        _fill(schema.fields.add(), one)
+    return schema
+
+
+def _fill(target: Any, one: Field) -> None:
+    target.name = one.name
+    target.type_ = int(_TYPES[one.type])
+    target.mode = int(types.TableFieldSchema.Mode[one.mode])
+    target.description = one.description
+    for member in one.fields:
+        _fill(target.fields.add(), member)

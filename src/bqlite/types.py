@@ -1,0 +1,230 @@
+"""BigQuery's types, each with its DuckDB and Arrow form: the one table every room reads."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from bqlite.errors import InvalidError, UnsupportedError
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """One scalar type: its name in SQL, in DuckDB and in Arrow, and its logical size in bytes.
+
+    Sizes are those BigQuery bills: https://cloud.google.com/bigquery/pricing#data (STRING, BYTES
+    and JSON are two bytes plus their length, which `catalog` measures).
+    """
+
+    sql: str
+    duckdb: str
+    arrow: pa.DataType
+    size_bytes: int
+
+
+SCALARS: Mapping[str, Scalar] = {
+    "STRING": Scalar("STRING", "VARCHAR", pa.string(), 2),
+    "BYTES": Scalar("BYTES", "BLOB", pa.binary(), 2),
+    "INTEGER": Scalar("INT64", "BIGINT", pa.int64(), 8),
+    "FLOAT": Scalar("FLOAT64", "DOUBLE", pa.float64(), 8),
+    "NUMERIC": Scalar("NUMERIC", "DECIMAL(38,9)", pa.decimal128(38, 9), 16),
+    "BOOLEAN": Scalar("BOOL", "BOOLEAN", pa.bool_(), 1),
+    "TIMESTAMP": Scalar("TIMESTAMP", "TIMESTAMPTZ", pa.timestamp("us", tz="UTC"), 8),
+    "DATE": Scalar("DATE", "DATE", pa.date32(), 8),
+    "TIME": Scalar("TIME", "TIME", pa.time64("us"), 8),
+    "DATETIME": Scalar("DATETIME", "TIMESTAMP", pa.timestamp("us"), 8),
+    "JSON": Scalar("JSON", "JSON", pa.string(), 2),
+}
+ALIASES: Mapping[str, str] = {
+    "INT64": "INTEGER",
+    "FLOAT64": "FLOAT",
+    "BOOL": "BOOLEAN",
+    "STRUCT": "RECORD",
+    "DECIMAL": "NUMERIC",
+}
+MODES = ("NULLABLE", "REQUIRED", "REPEATED")
+_FIELD_KEYS = {"name", "type", "mode", "fields", "description"}
+MAX_DEPTH = 15  # BigQuery's own limit on nested records
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column, or one member of a RECORD.
+
+    Attributes:
+        name: As the user wrote it; compared without regard to case.
+        type: A key of `SCALARS`, or `RECORD`.
+        mode: `NULLABLE`, `REQUIRED` or `REPEATED`.
+        fields: The members of a RECORD.
+        description: Free text, or an empty string.
+    """
+
+    name: str
+    type: str
+    mode: str = "NULLABLE"
+    fields: tuple["Field", ...] = ()
+    description: str = field(default="", compare=False)
+
+    @classmethod
+    def from_resource(cls, resource: Mapping[str, Any], depth: int = 1) -> "Field":
+        """Reads a `TableFieldSchema`; refuses by name what bqlite does not hold."""
+        name = str(resource.get("name", ""))
+        _check_name(name)
+        unknown = sorted(key for key in resource.keys() - _FIELD_KEYS if resource[key])
+        if unknown:
+            raise UnsupportedError(
+                f"column '{name}': bqlite does not support the property '{unknown[0]}'",
+                location=name,
+            )
+        kind = str(resource.get("type", "")).upper()
+        kind = ALIASES.get(kind, kind)
+        if kind != "RECORD" and kind not in SCALARS:
+            raise UnsupportedError(
+                f"column '{name}': bqlite does not support the type '{kind}'; it has "
+                f"{', '.join([*SCALARS, 'RECORD'])}",
+                location=name,
+            )
+        mode = str(resource.get("mode") or "NULLABLE").upper()
+        if mode not in MODES:
+            raise InvalidError(f"column '{name}': mode '{mode}' is none of {', '.join(MODES)}")
+        members = resource.get("fields") or ()
+        if (kind == "RECORD") != bool(members):
+            raise InvalidError(f"column '{name}': a RECORD has fields and no other type has any")
+        if depth > MAX_DEPTH:
+            raise InvalidError(f"column '{name}': records nest more than {MAX_DEPTH} deep")
+        return cls(
+            name,
+            kind,
+            mode,
+            tuple(cls.from_resource(member, depth + 1) for member in members),
+            str(resource.get("description") or ""),
+        )
+
+    def to_resource(self) -> dict[str, Any]:
+        """The field as a `TableFieldSchema`."""
+        resource: dict[str, Any] = {"name": self.name, "type": self.type, "mode": self.mode}
+        if self.fields:
+            resource["fields"] = [member.to_resource() for member in self.fields]
+        if self.description:
+            resource["description"] = self.description
+        return resource
+
+    @property
+    def duckdb_element(self) -> str:
+        """DuckDB's type for one value, without regard to REPEATED."""
+        if self.type == "RECORD":
+            members = ", ".join(f"{quote(m.name)} {m.duckdb}" for m in self.fields)
+            return f"STRUCT({members})"
+        return SCALARS[self.type].duckdb
+
+    @property
+    def duckdb(self) -> str:
+        """DuckDB's type for the column."""
+        return f"{self.duckdb_element}[]" if self.mode == "REPEATED" else self.duckdb_element
+
+    @property
+    def arrow_element(self) -> pa.DataType:
+        """Arrow's type for one value, without regard to REPEATED."""
+        if self.type == "RECORD":
+            return pa.struct([member.arrow for member in self.fields])
+        return SCALARS[self.type].arrow
+
+    @property
+    def arrow(self) -> pa.Field:
+        """The column as BigQuery's Storage Read API writes it."""
+        kind = self.arrow_element
+        if self.mode == "REPEATED":
+            kind = pa.list_(pa.field("item", kind))
+        return pa.field(self.name, kind, nullable=self.mode != "REQUIRED")
+
+    @property
+    def sql(self) -> str:
+        """The column's type as `INFORMATION_SCHEMA.COLUMNS` writes it."""
+        if self.type == "RECORD":
+            element = f"STRUCT<{', '.join(f'{m.name} {m.sql}' for m in self.fields)}>"
+        else:
+            element = SCALARS[self.type].sql
+        return f"ARRAY<{element}>" if self.mode == "REPEATED" else element
+
+
+def fields_from_schema(schema: Mapping[str, Any] | None) -> tuple[Field, ...]:
+    """The fields of a `TableSchema`, checked for names used twice."""
+    fields = tuple(Field.from_resource(f) for f in (schema or {}).get("fields", ()))
+    seen: set[str] = set()
+    for one in fields:
+        if one.name.lower() in seen:
+            raise InvalidError(f"column '{one.name}' stands twice in the schema")
+        seen.add(one.name.lower())
+    return fields
+
+
+def schema_resource(fields: Iterable[Field]) -> dict[str, Any]:
+    """The fields as a `TableSchema`."""
+    return {"fields": [one.to_resource() for one in fields]}
+
+
+def arrow_schema(fields: Iterable[Field]) -> pa.Schema:
+    """The fields as an Arrow schema."""
+    return pa.schema([one.arrow for one in fields])
+
+
+def conform(batch: pa.RecordBatch, fields: Sequence[Field]) -> pa.RecordBatch:
+    """DuckDB's Arrow batch with the exact types BigQuery's readers expect; the values stay."""
+    schema = pa.schema([one.arrow.with_nullable(True) for one in fields])
+    columns = [
+        column if column.type == target.type else column.cast(target.type)
+        for column, target in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+_FROM_DUCKDB: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint"), "INTEGER"
+    ),
+    **dict.fromkeys(("uinteger", "ubigint", "uhugeint", "sqlnull", "null"), "INTEGER"),
+    "float": "FLOAT",
+    "double": "FLOAT",
+    "decimal": "NUMERIC",
+    "boolean": "BOOLEAN",
+    "varchar": "STRING",
+    "blob": "BYTES",
+    "date": "DATE",
+    "time": "TIME",
+    "timestamp": "DATETIME",
+    "timestamp with time zone": "TIMESTAMP",
+}
+
+
+def field_from_duckdb(name: str, kind: Any) -> Field:
+    """The field that holds a DuckDB result column of type `kind` (a `DuckDBPyType`)."""
+    if str(kind).upper() == "JSON":
+        return Field(name, "JSON")
+    if kind.id in {"list", "array"}:
+        element = field_from_duckdb(name, dict(kind.children)["child"])
+        if element.mode == "REPEATED":
+            raise InvalidError(f"column '{name}' is an array of arrays, which BigQuery has not")
+        return Field(name, element.type, "REPEATED", element.fields)
+    if kind.id == "struct":
+        return Field(
+            name, "RECORD", fields=tuple(field_from_duckdb(n, t) for n, t in kind.children)
+        )
+    if kind.id not in _FROM_DUCKDB:
+        raise UnsupportedError(f"column '{name}' has the type {kind}, which bqlite cannot return")
+    return Field(name, _FROM_DUCKDB[kind.id])
+
+
+def quote(name: str) -> str:
+    """A DuckDB identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A DuckDB string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _check_name(name: str) -> None:
+    if not name or len(name) > 300 or '"' in name or "\x00" in name or "." in name:
+        raise InvalidError(f"'{name}' cannot be a column's name")
