@@ -50,6 +50,8 @@ def begin(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    if not is_verbose:  # the client warns of each hitch that it then gets over by itself
+        logging.getLogger("fraudline.kafka").setLevel(logging.ERROR)
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def predict(
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}.") from None
     if read.is_labelled:
-        from fraudline.training import evaluate
+        from fraudline.training.evaluation import evaluate
 
         evaluation = evaluate(
             contract.labels(read.rows),
@@ -49,7 +49,16 @@ def predict(
             assessment.threshold,
             contract.amounts(read.rows),
         )
-        OUT.print(evaluation.as_text(), markup=False)
+        OUT.print(evaluation.classification_report, markup=False)
+        show_table(
+            ("", "approved", "blocked"),
+            [
+                ("legitimate", evaluation.legitimate_approved, evaluation.legitimate_blocked),
+                ("fraud", evaluation.frauds_missed, evaluation.frauds_caught),
+            ],
+            title=f"confusion matrix at threshold {evaluation.threshold:.4g}",
+        )
+        OUT.print(f"accuracy {evaluation.accuracy:.6f}")
     topic = project.settings.kafka.topic_predictions
     say(
         f"{len(lines):,} predictions of {assessment.model_version} are in {out}"

@@ -258,7 +258,7 @@ def _tail(log: Path) -> str:
 def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: float) -> None:
     """One screen: what was proved, how well fraud was caught, how fast."""
     from fraudline.reconcile.outcomes import read_outcomes
-    from fraudline.training import evaluate
+    from fraudline.training.evaluation import evaluate
 
     outcomes = read_outcomes(project.warehouse, project.contract, live)
     unit = project.contract.column(project.contract.amount).unit

@@ -40,20 +40,22 @@ def train(
 
 def train_version(project: Project, recipe: str, test_share: float, seed: int) -> Manifest:
     """Train on the whole history table and register the result."""
-    from fraudline import training
+    from fraudline.training.recipes.catalogue import find_recipe
     from fraudline.warehouse.history import read_history
 
     contract = project.contract
-    training.require_recipe(recipe)
+    chosen = find_recipe(recipe)
     history = read_history(project.warehouse, contract)
     table = project.warehouse.table(project.settings.bigquery.table_history)
     say(f"read {history.num_rows:,} rows of {table}")
+    from fraudline.training.train import train as fit  # loads TensorFlow
+
     candidate = project.registry.new_directory()
     try:
-        training.train(
+        fit(
             history,
             contract,
-            recipe,
+            chosen,
             candidate,
             source=table,
             test_share=test_share,

@@ -12,10 +12,18 @@ from fraudline.cli.screen import OUT, say, show_table
 from fraudline.errors import InputError, ProofError
 from fraudline.reconcile.ledger import Ledger
 
-_LEDGER = (
-    "partition", "first_offset", "end_offset", "inputs", "decisions", "rejects",
-    "missing", "doubled", "differing", "unexpected",
-)  # fmt: skip
+_LEDGER = {
+    "partition": "part",
+    "first_offset": "from",
+    "end_offset": "to",
+    "inputs": "inputs",
+    "decisions": "decided",
+    "rejects": "rejected",
+    "missing": "missing",
+    "doubled": "doubled",
+    "differing": "differ",
+    "unexpected": "surplus",
+}
 _MOST_ROWS = 100
 
 
@@ -33,7 +41,7 @@ def reconcile(
     project = Project()
     ledger = checked_ledger(project, wait_s)
     show_table(
-        _LEDGER,
+        list(_LEDGER.values()),
         ([getattr(entry, name) for name in _LEDGER] for entry in ledger.partitions),
         title=f"topic '{ledger.topic}'",
     )
@@ -90,9 +98,7 @@ def query(
     from fraudline.warehouse.query import query as run
 
     if not sql.strip():
-        raise InputError(
-            'the SQL is empty; try "SELECT COUNT(*) FROM decisions".'
-        )
+        raise InputError('the SQL is empty; try "SELECT COUNT(*) FROM decisions".')
     answer = run(Project().warehouse, sql)
     shown = answer.slice(0, most_rows)
     show_table(answer.column_names, (list(row.values()) for row in shown.to_pylist()))

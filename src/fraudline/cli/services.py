@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pydantic import BaseModel
 
 from fraudline import local
@@ -40,7 +42,7 @@ def status() -> None:
                 service.address,
                 None if service.memory_bytes is None else service.memory_bytes // 2**20,
                 None if service.uptime_s is None else int(service.uptime_s),
-                service.log,
+                os.path.relpath(service.log),
             )
             for service in local.status(Project().settings)
         ),

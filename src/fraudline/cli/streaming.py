@@ -20,9 +20,7 @@ _STATUS_EVERY_S = 5.0
 
 
 def replay(
-    file: Annotated[
-        Path, typer.Argument(help="CSV, Parquet, or .jsonl with a message a line.")
-    ],
+    file: Annotated[Path, typer.Argument(help="CSV, Parquet, or .jsonl with a message a line.")],
     rate: Annotated[
         float, typer.Option(min=0, help="Messages a second; 0 is as fast as possible.")
     ] = 1000,

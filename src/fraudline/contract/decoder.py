@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 import pyarrow as pa
 
-from fraudline.contract.columns import Column, arrow_schema
+from fraudline.contract.columns import EARLIEST, LATEST, Column, arrow_schema
 from fraudline.contract.records import RejectReason
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -46,6 +46,9 @@ class Decoder:
     ) -> None:
         self.schema = arrow_schema(columns)
         self._names = [column.name for column in columns]
+        self._timestamps = [
+            index for index, column in enumerate(columns) if column.type == "timestamp"
+        ]
         self._max_message_bytes = max_message_bytes
         self._decode = msgspec.json.Decoder(_struct(columns)).decode
         # A column's name takes two quotation marks and a string or timestamp at least two
@@ -68,79 +71,98 @@ class Decoder:
         rows: list[tuple[Any, ...]] = []
         accepted: list[int] = []
         rejects: list[Reject] = []
-        astuple = msgspec.structs.astuple
         for index, message in enumerate(messages):
             try:
-                if message is None or len(message) > self._max_message_bytes:
-                    raise msgspec.DecodeError  # noqa: TRY301 - the except below explains it
-                row = self._decode(message)
-                if message.count(b'"') > self._fewest_quotes:
-                    _refuse_repeats(message)
-                rows.append(astuple(row))
+                rows.append(self._decode_one(message))
                 accepted.append(index)
-            except (msgspec.DecodeError, UnicodeDecodeError, _RepeatedColumnError) as error:
-                rejects.append(Reject(index, *self._explain(message, error)))
+            except _MessageError as fault:
+                rejects.append(Reject(index, fault.reason, fault.message))
         values = zip(*rows, strict=True) if rows else [()] * len(self._names)
         arrays = [
             pa.array(column, field.type) for column, field in zip(values, self.schema, strict=True)
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema), accepted, rejects
 
-    def _explain(self, message: bytes | None, error: Exception) -> tuple[RejectReason, str]:
+    def _decode_one(self, message: bytes | None) -> tuple[Any, ...]:
         if message is None:
-            return RejectReason.TOMBSTONE, "the message has a key but no value (a tombstone)"
-        if not message.strip():
-            return RejectReason.EMPTY, "the message is empty"
+            raise _MessageError(
+                RejectReason.TOMBSTONE, "the message has a key but no value (a tombstone)"
+            )
         if len(message) > self._max_message_bytes:
-            return (
+            raise _MessageError(
                 RejectReason.TOO_LARGE,
                 f"the message has {len(message):,} bytes, "
                 f"at most {self._max_message_bytes:,} are allowed",
             )
-        if isinstance(error, _RepeatedColumnError):
-            return RejectReason.DUPLICATE_COLUMN, f"column '{error}' is there more than once"
+        try:
+            row = msgspec.structs.astuple(self._decode(message))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._fault(message, str(error)) from None
+        if message.count(b'"') > self._fewest_quotes:
+            _refuse_repeats(message)
+        for index in self._timestamps:
+            # With an offset from UTC, the first and last days of the calendar leave it.
+            if row[index] is not None and not EARLIEST <= row[index] <= LATEST:
+                raise _MessageError(
+                    RejectReason.OUT_OF_RANGE,
+                    f"column '{self._names[index]}': expected a time of the years 1 to 9999 "
+                    f"in UTC, found {row[index].isoformat()}",
+                )
+        return row
+
+    def _fault(self, message: bytes, text: str) -> _MessageError:
+        """Sort what msgspec says into our reasons; its wording is held by the tests."""
+        if not message.strip():
+            return _MessageError(RejectReason.EMPTY, "the message is empty")
         try:
             message.decode()
         except UnicodeDecodeError as invalid:
-            return (
+            return _MessageError(
                 RejectReason.INVALID_UTF8,
                 f"byte {invalid.start} is not valid UTF-8: {invalid.reason}",
             )
-        return self._explain_msgspec(str(error))
-
-    def _explain_msgspec(self, text: str) -> tuple[RejectReason, str]:
-        """Sort what msgspec says into our reasons; its wording is held by the tests."""
-        if missing := re.search(r"missing required field `(.*)`", text):
-            return (
+        if missing := re.match(r"Object missing required field `(.*)`", text):
+            return _MessageError(
                 RejectReason.MISSING_COLUMN,
                 f"column '{missing[1]}' is missing; expected exactly: {', '.join(self._names)}",
             )
-        if unknown := re.search(r"unknown field `(.*)`", text, re.DOTALL):
-            return (
+        if unknown := re.match(r"Object contains unknown field `(.*)`", text, re.DOTALL):
+            return _MessageError(
                 RejectReason.UNKNOWN_COLUMN,
-                f"column '{unknown[1][:100]}' is unknown; expected exactly: "
+                f"column {unknown[1][:100]!r} is unknown; expected exactly: "
                 f"{', '.join(self._names)}",
             )
+        return self._typed_fault(text)
+
+    @staticmethod
+    def _typed_fault(text: str) -> _MessageError:
         where = re.search(r" - at `\$\.(.*)`", text)
         if where is None:
             if "Expected `object`" in text:
                 found = text.partition("got ")[2].strip("`")
-                return (
+                return _MessageError(
                     RejectReason.NOT_AN_OBJECT,
                     f"expected one JSON object a message, found {found}",
                 )
-            return RejectReason.INVALID_JSON, text[:1].lower() + text[1:]
+            return _MessageError(
+                RejectReason.INVALID_JSON, text.replace("Input data", "the message")
+            )
         column, fault = where[1], text[: where.start()].replace("`", "")
         fault = fault[:1].lower() + fault[1:]
         is_range = re.search(r"[<>]=? ?-?\d|out of range|of length", fault) is not None
-        return (
+        return _MessageError(
             RejectReason.OUT_OF_RANGE if is_range else RejectReason.WRONG_TYPE,
             f"column '{column}': {fault}",
         )
 
 
-class _RepeatedColumnError(Exception):
-    """A JSON object names a column more than once."""
+class _MessageError(Exception):
+    """Why one message is not a row."""
+
+    def __init__(self, reason: RejectReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
 
 
 def _refuse_repeats(message: bytes) -> None:
@@ -148,7 +170,9 @@ def _refuse_repeats(message: bytes) -> None:
         seen = set()
         for key, _ in pairs:
             if key in seen:
-                raise _RepeatedColumnError(key)
+                raise _MessageError(
+                    RejectReason.DUPLICATE_COLUMN, f"column '{key}' is there more than once"
+                )
             seen.add(key)
 
     json.loads(message, object_pairs_hook=keys)
@@ -169,15 +193,7 @@ def _python_type(column: Column) -> Any:
     low, high = column.min, column.max
     kind: Any
     if column.type == "float64":
-        kind = (
-            Annotated[float, msgspec.Meta(ge=low, le=high)]
-            if (low, high)
-            != (
-                None,
-                None,
-            )
-            else float
-        )
+        kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
     elif column.type == "int64":
         kind = Annotated[
             int,

@@ -38,10 +38,13 @@ def group_consumer(kafka: KafkaSettings, group: str, **options: Any) -> Consumer
 
 
 class Intake:
-    """Messages of a group's partitions, in batches that this member still owns.
+    """Messages of a group's partitions, in batches that this member surely owns.
 
-    A rebalance can happen while a batch is being collected. A message of a partition that
-    was taken away then is dropped from the batch: its new owner reads it again.
+    A rebalance may happen in the middle of collecting a batch, and the client does not say
+    which messages came before it and which after. Such a batch is dropped whole and read
+    again from the committed offsets. This needs callers to have committed, before a
+    rebalance ends, what they took before: the score loop commits each batch before it takes
+    the next one, the sink loop commits when partitions are revoked.
 
     Args:
         consumer: A consumer made by `group_consumer`.
@@ -61,23 +64,24 @@ class Intake:
         on_lost: Callable[[Partitions], None] | None = None,
     ) -> None:
         self._consumer = consumer
-        self._gone: set[tuple[str, int]] = set()
+        self._is_rebalanced = False
 
-        def assigned(_: Consumer, partitions: Partitions) -> None:
-            if on_assign is not None:
-                on_assign(partitions)
+        def rebalanced(
+            then: Callable[[Partitions], None] | None,
+        ) -> Callable[[Consumer, Partitions], None]:
+            def callback(_: Consumer, partitions: Partitions) -> None:
+                self._is_rebalanced = True
+                if then is not None:
+                    then(partitions)
 
-        def revoked(_: Consumer, partitions: Partitions) -> None:
-            self._gone |= {(part.topic, part.partition) for part in partitions}
-            if on_revoke is not None:
-                on_revoke(partitions)
+            return callback
 
-        def lost(_: Consumer, partitions: Partitions) -> None:
-            self._gone |= {(part.topic, part.partition) for part in partitions}
-            if on_lost is not None:
-                on_lost(partitions)
-
-        consumer.subscribe(topics, on_assign=assigned, on_revoke=revoked, on_lost=lost)
+        consumer.subscribe(
+            topics,
+            on_assign=rebalanced(on_assign),
+            on_revoke=rebalanced(on_revoke),
+            on_lost=rebalanced(on_lost),
+        )
 
     def take(self, most: int) -> list[Message]:
         """Wait shortly for a message, then take all that are there already, up to `most`.
@@ -85,17 +89,21 @@ class Intake:
         Raises:
             BrokerError: the broker refuses for good.
         """
-        self._gone.clear()
+        self._is_rebalanced = False
         messages = self._consumer.consume(1, timeout=_WAIT_S)
         if messages and most > 1:
             messages += self._consumer.consume(most - 1, timeout=0)
+        if self._is_rebalanced:
+            # Assigned without offsets, partitions begin at the committed ones.
+            self._consumer.assign(self._consumer.assignment())
+            return []
         taken = []
         for message in messages:
             error = message.error()
-            if error is not None:
-                raise_for(error)
-            elif (message.topic(), message.partition()) not in self._gone:
+            if error is None:
                 taken.append(message)
+            else:
+                raise_for(error)
         return taken
 
 

@@ -1,0 +1,166 @@
+"""The loop from the topic of transactions to decisions and rejects."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import msgspec
+import pytest
+
+from fraudline.bundle import open_bundle
+from fraudline.errors import BrokerError
+from fraudline.scoring import Decider
+from fraudline.stream.broker import create_topics, existing_topics, require_topics
+from fraudline.stream.read import ranges, read_range
+from fraudline.stream.replay import replay
+from fraudline.stream.score_loop import score_loop
+from tests.conftest import Place, eventually
+from tests.models import tiny_bundle
+
+pytestmark = pytest.mark.usefixtures("services_home")
+
+
+def transactions(place: Place, count: int) -> list[bytes]:
+    names = [column.name for column in place.project.contract.transaction_columns]
+    return [
+        msgspec.json.encode({name: float(number % 100) for name in names})
+        for number in range(count)
+    ]
+
+
+def send(place: Place, lines: list[bytes | None]) -> None:
+    kafka = place.project.kafka
+    sent = replay(
+        kafka,
+        kafka.topic_transactions,
+        lines,
+        rate=0,
+        stop=threading.Event(),
+        on_sent=lambda _: None,
+    )
+    assert sent == len(lines)
+
+
+def committed(place: Place, topic: str) -> list[dict[str, object]]:
+    kafka = place.project.kafka
+    return [
+        msgspec.json.decode(value or b"")
+        for partition, (start, stop) in ranges(kafka, topic).items()
+        for _, _, messages in read_range(kafka, topic, partition, start, stop, 1000)
+        for value in messages.values
+    ]
+
+
+class Scorer:
+    """A score loop in a thread of the test."""
+
+    def __init__(self, place: Place) -> None:
+        project = place.project
+        directory = project.settings.home / "tiny"
+        if not directory.exists():
+            tiny_bundle(directory, project.contract)
+        self.done = 0
+        self._stop = threading.Event()
+        decide = Decider(project.contract, open_bundle(directory, project.contract)).decide
+        self._thread = threading.Thread(
+            target=score_loop,
+            args=(project.kafka, decide),
+            kwargs={"batch_rows": 50, "stop": self._stop, "on_batch": self._count},
+        )
+
+    def _count(self, decisions: int, rejects: int) -> None:
+        self.done += decisions + rejects
+
+    def __enter__(self) -> Scorer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def test_each_message_becomes_one_decision_or_one_reject(here: Place) -> None:
+    lines: list[bytes | None] = [*transactions(here, 300), b"broken", None, b""]
+    send(here, lines)
+    with Scorer(here) as scorer:
+        eventually(lambda: scorer.done == len(lines))
+    kafka = here.project.kafka
+    decisions = committed(here, kafka.topic_decisions)
+    rejects = committed(here, kafka.topic_rejects)
+    assert len(decisions) == 300
+    assert Counter(reject["reason"] for reject in rejects) == {
+        "invalid_json": 1,
+        "tombstone": 1,
+        "empty": 1,
+    }
+    positions = {
+        (row["source_partition"], row["source_offset"]) for row in [*decisions, *rejects]
+    }
+    assert len(positions) == len(lines)
+
+
+def test_a_second_run_goes_on_where_the_first_one_ended(here: Place) -> None:
+    for _ in range(2):
+        send(here, list(transactions(here, 100)))
+        with Scorer(here) as scorer:
+            eventually(lambda: scorer.done == 100)
+    assert len(committed(here, here.project.kafka.topic_decisions)) == 200
+
+
+def test_two_scorers_share_the_partitions_and_decide_each_message_once(here: Place) -> None:
+    with Scorer(here) as first, Scorer(here) as second:
+        for _ in range(5):  # the group rebalances while messages come
+            send(here, list(transactions(here, 200)))
+        eventually(lambda: first.done + second.done >= 1000)
+    decisions = committed(here, here.project.kafka.topic_decisions)
+    positions = {(row["source_partition"], row["source_offset"]) for row in decisions}
+    assert len(decisions) == len(positions) == 1000
+
+
+def test_a_batch_that_was_not_committed_is_decided_again_and_seen_once(here: Place) -> None:
+    send(here, list(transactions(here, 40)))
+    fails = [True]
+
+    class Cut(Exception):
+        pass
+
+    project = here.project
+    directory = project.settings.home / "tiny"
+    tiny_bundle(directory, project.contract)
+    decider = Decider(project.contract, open_bundle(directory, project.contract))
+
+    def decide(messages, decided_at):
+        outcomes = decider.decide(messages, decided_at)
+        if fails.pop() if fails else False:
+            raise Cut
+        return outcomes
+
+    stop = threading.Event()
+    with pytest.raises(Cut):
+        score_loop(project.kafka, decide, batch_rows=50, stop=stop, on_batch=lambda *_: None)
+    with Scorer(here) as scorer:
+        eventually(lambda: scorer.done == 40)
+    assert len(committed(here, project.kafka.topic_decisions)) == 40
+
+
+def test_a_topic_that_is_not_there_is_named_with_those_that_are(here: Place) -> None:
+    kafka = here.project.kafka
+    with pytest.raises(BrokerError) as error:
+        require_topics(kafka, ["transactoins"])
+    assert "'transactoins'" in str(error.value)
+    assert kafka.topic_transactions in str(error.value)
+
+
+def test_topics_that_exist_are_not_created_again(here: Place) -> None:
+    kafka = here.project.kafka
+    assert create_topics(kafka, [kafka.topic_transactions]) == []
+    assert kafka.topic_transactions in existing_topics(kafka)
+
+
+def test_a_broker_that_does_not_answer_is_named() -> None:
+    from fraudline.settings import KafkaSettings
+
+    with pytest.raises(BrokerError, match=r"127\.0\.0\.1:9\b"):
+        existing_topics(KafkaSettings(bootstrap_servers="127.0.0.1:9"))
