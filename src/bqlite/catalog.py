@@ -6,8 +6,8 @@ rows they describe. Only the one writer changes them, after its commit.
 
 import hashlib
 import json
+import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,13 +19,15 @@ from bqlite.sql.names import Source, TableName
 from bqlite.types import Field, fields_from_schema, literal, quote, schema_resource
 
 LOCATION = "US"
+MAX_RESULTS = 500  # query results kept; the oldest goes first
 _TABLES = """
 CREATE TABLE IF NOT EXISTS store._bqlite.datasets (project VARCHAR, dataset VARCHAR, body VARCHAR);
 CREATE TABLE IF NOT EXISTS store._bqlite.tables
   (project VARCHAR, dataset VARCHAR, name VARCHAR, body VARCHAR);
 CREATE TABLE IF NOT EXISTS store._bqlite.streams
   (name VARCHAR, rows BIGINT, created_ms BIGINT, finalized BOOLEAN);
-CREATE TABLE IF NOT EXISTS store._bqlite.jobs (project VARCHAR, id VARCHAR, body VARCHAR);
+CREATE TABLE IF NOT EXISTS store._bqlite.jobs
+  (project VARCHAR, id VARCHAR, ended_ms BIGINT, body VARCHAR);
 """
 
 
@@ -82,8 +84,8 @@ class Table:
 
     @property
     def etag(self) -> str:
-        """Changes with everything a client can see of the table."""
-        text = json.dumps([self.body, schema_resource(self.fields), self.view_sql, self.version])
+        """Changes with everything said of the table; its rows may change under it."""
+        text = json.dumps([self.body, schema_resource(self.fields), self.view_sql])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -110,6 +112,8 @@ class Catalog:
         self._tables: dict[TableName, Table] = {}
         self._streams: dict[str, Stream] = {}
         self._bytes: dict[TableName, tuple[int, dict[str, int]]] = {}
+        self._results: dict[TableName, Table] = {}
+        self._results_lock = threading.Lock()
         with engine.write() as transaction:
             transaction.connection.execute(_TABLES)
         with engine.cursor() as cursor:
@@ -177,7 +181,11 @@ class Catalog:
         transaction.connection.execute(f"DROP SCHEMA store.{quote(dataset.schema)} CASCADE")
         key = dataset.project, dataset.dataset
         _forget(transaction, "datasets", key)
-        transaction.after_commit(lambda: self._datasets.pop(key, None))
+
+        def forget() -> None:
+            self._datasets.pop(key, None)
+
+        transaction.after_commit(forget)
 
     # Tables -------------------------------------------------------------------------------------
 
@@ -205,12 +213,24 @@ class Catalog:
             key=lambda t: t.name.table,
         )
 
-    def create_table(self, transaction: Transaction, table: Table, as_sql: str = "") -> Table:
-        """Adds a table or view, empty or with the rows of the DuckDB query `as_sql`."""
+    def create_table(
+        self, transaction: Transaction, table: Table, as_sql: str = "", *, replaces: bool = False
+    ) -> Table:
+        """Adds a table or view, empty or with the rows of the DuckDB query `as_sql`.
+
+        Args:
+            transaction: The write it belongs to.
+            table: What to add.
+            as_sql: DuckDB's SQL of its rows, or an empty string.
+            replaces: Whether the same transaction has just deleted a table of that name.
+
+        Raises:
+            DuplicateError: The name is taken.
+        """
         dataset = self.dataset(table.name.project, table.name.dataset)
         _check_name("table", table.name.table)
         taken = str(table.name).lower()
-        if any(str(name).lower() == taken for name in list(self._tables)):
+        if not replaces and any(str(name).lower() == taken for name in list(self._tables)):
             raise DuplicateError(
                 f"Already Exists: Table {table.name.project}:{table.name.dataset}."
                 f"{table.name.table} (bqlite compares names without regard to case)"
@@ -232,7 +252,12 @@ class Catalog:
         transaction.connection.execute(
             "INSERT INTO store._bqlite.tables VALUES (?, ?, ?, ?)", [*key, json.dumps(body)]
         )
-        transaction.after_commit(lambda: self._tables.__setitem__(table.name, table))
+
+        def remember() -> None:
+            self._tables[table.name] = table
+            self._bytes.pop(table.name, None)
+
+        transaction.after_commit(remember)
 
     def delete_table(self, transaction: Transaction, table: Table) -> None:
         """Removes a table, its rows and its streams."""
@@ -247,14 +272,11 @@ class Catalog:
 
         def forget() -> None:
             self._tables.pop(table.name, None)
+            self._bytes.pop(table.name, None)
             for name in [one for one in self._streams if one.startswith(prefix)]:
                 del self._streams[name]
 
         transaction.after_commit(forget)
-
-    def forget_name(self, name: TableName) -> None:
-        """Frees a deleted table's name for a new table of the same transaction."""
-        self._tables.pop(name, None)
 
     def add_columns(self, transaction: Transaction, table: Table, added: list[Field]) -> Table:
         """Adds NULLABLE or REPEATED columns; raises `InvalidError` for a REQUIRED one."""
@@ -279,20 +301,28 @@ class Catalog:
         transaction.after_commit(grow)
 
     def add_temporary(self, table: Table) -> None:
-        """Makes a query result known, for as long as the process lives or until it expires."""
+        """Makes a query result known, and forgets those that are over or too many."""
         self._tables[table.name] = table
+        with self._results_lock:
+            self._results[table.name] = table
+            oldest = iter(list(self._results.values()))
+            over = []
+            for one in oldest:
+                is_expired = int(one.body["expirationTime"]) < now_ms()
+                if not is_expired and len(self._results) <= MAX_RESULTS:
+                    break
+                over.append(self._results.pop(one.name))
+        for one in over:
+            self.drop_temporary(one)
 
     def drop_temporary(self, table: Table) -> None:
         """Forgets a query result and frees its memory."""
         self._tables.pop(table.name, None)
+        self._bytes.pop(table.name, None)
+        with self._results_lock:
+            self._results.pop(table.name, None)
         with self.engine.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {table.relation}")
-
-    def expired(self, now_ms: int) -> Iterator[Table]:
-        """Query results whose time is over."""
-        for table in list(self._tables.values()):
-            if table.is_temporary and int(table.body["expirationTime"]) < now_ms:
-                yield table
 
     # Streams ------------------------------------------------------------------------------------
 

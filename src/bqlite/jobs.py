@@ -1,5 +1,6 @@
 """Jobs: what runs, what ran, and how it ended."""
 
+import json
 import logging
 import threading
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import duckdb
 
 from bqlite.catalog import LOCATION, Catalog, now_ms
 from bqlite.errors import BqliteError, DuplicateError, NotFoundError, StoppedError
+from bqlite.engine import Transaction
 from bqlite.queries import Outcome
 
 MAX_KEPT = 10_000  # jobs remembered; older ones are forgotten as BigQuery forgets them in time
@@ -58,12 +60,31 @@ class Job:
         """Where it runs; bqlite has one place."""
         return LOCATION
 
+    def store(self, transaction: Transaction, outcome: Outcome) -> None:
+        """Writes down, with the rows it wrote, that the job has done its work."""
+        body = {
+            "kind": self.kind,
+            "configuration": self.configuration,
+            "statement": self.statement_type,
+            "created_ms": self.created_ms,
+            "rows": outcome.rows,
+            "affected": outcome.affected,
+            "statistics": outcome.statistics,
+        }
+        transaction.connection.execute(
+            "INSERT INTO store._bqlite.jobs VALUES (?, ?, ?, ?)",
+            [self.project, self.id, now_ms(), json.dumps(body)],
+        )
+
 
 Work = Callable[[Job, duckdb.DuckDBPyConnection], Outcome]
 
 
 class Jobs:
-    """Every job of the process.
+    """Every job of the process, and those of earlier ones that changed the store.
+
+    A job that writes is stored in the transaction of its rows. So a client that lost the answer
+    and asks again under the same id, even after a restart, is told that the job exists.
 
     Args:
         catalog: What they work on.
@@ -74,6 +95,23 @@ class Jobs:
         self._jobs: dict[tuple[str, str], Job] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="job")
+        self._load()
+
+    def _load(self) -> None:
+        with self._catalog.engine.write() as transaction:
+            transaction.connection.execute(
+                "DELETE FROM store._bqlite.jobs WHERE ended_ms <= coalesce((SELECT ended_ms FROM "
+                f"store._bqlite.jobs ORDER BY ended_ms DESC LIMIT 1 OFFSET {MAX_KEPT // 2}), -1)"
+            )
+        with self._catalog.engine.cursor() as cursor:
+            rows = cursor.execute("FROM store._bqlite.jobs ORDER BY ended_ms").fetchall()
+        for project, job_id, ended_ms, text in rows:
+            body = json.loads(text)
+            job = Job(project, job_id, body["kind"], body["configuration"], body["statement"])
+            job.created_ms, job.started_ms, job.ended_ms = body["created_ms"], ended_ms, ended_ms
+            job.outcome = Outcome(None, body["rows"], body["affected"], body["statistics"])
+            job.done.set()
+            self._jobs[project, job_id] = job
 
     def start(self, job: Job, work: Work) -> Job:
         """Registers the job and begins it; raises `DuplicateError` for an id used before."""
@@ -92,6 +130,10 @@ class Jobs:
         if job is None:
             raise NotFoundError(f"Not found: Job {project}:{LOCATION}.{job_id}")
         return job
+
+    def find(self, project: str, job_id: str) -> Job | None:
+        """The job, or None."""
+        return self._jobs.get((project, job_id))
 
     def all(self, project: str) -> list[Job]:
         """The project's jobs, newest first."""

@@ -17,6 +17,7 @@ from bqlite.errors import InvalidError, UnsupportedError
 from bqlite.queries import (
     Destination,
     Outcome,
+    Store,
     prepare_target,
     sql_errors,
     temporary,
@@ -78,7 +79,9 @@ class Load:
         )
 
 
-def run_load(catalog: Catalog, load: Load, connection: duckdb.DuckDBPyConnection) -> Outcome:
+def run_load(
+    catalog: Catalog, load: Load, connection: duckdb.DuckDBPyConnection, store: Store
+) -> Outcome:
     """Reads the file into a table in memory, then writes it to its destination at once.
 
     Raises:
@@ -100,7 +103,7 @@ def run_load(catalog: Catalog, load: Load, connection: duckdb.DuckDBPyConnection
         try:
             for number, (batch, first_line) in enumerate(batches):
                 _stage(connection, staged, batch, first_line, number)
-            return _publish(catalog, load, staged, connection)
+            return _publish(catalog, load, staged, connection, store)
         finally:
             connection.execute(f"DROP TABLE {staged.relation}")
 
@@ -123,7 +126,11 @@ def _wanted(catalog: Catalog, load: Load) -> tuple[Field, ...]:
 
 
 def _publish(
-    catalog: Catalog, load: Load, staged: Table, connection: duckdb.DuckDBPyConnection
+    catalog: Catalog,
+    load: Load,
+    staged: Table,
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
 ) -> Outcome:
     with catalog.engine.write(connection) as transaction:
         is_new = not catalog.has_table(load.destination.name)
@@ -146,7 +153,12 @@ def _publish(
             f"SELECT {staged.column_list} FROM {staged.relation}"
         ).fetchone()
         catalog.touch(transaction, table)
-        return Outcome(table, int(row[0]) if row else 0)
+        size = load.path.stat().st_size
+        outcome = Outcome(
+            table, int(row[0]) if row else 0, statistics={"inputFileBytes": str(size)}
+        )
+        store(transaction, outcome)
+        return outcome
 
 
 def _stage(connection: duckdb.DuckDBPyConnection, staged: Table, batch: pa.RecordBatch,

@@ -1,6 +1,6 @@
 """Runs a plan: a query's rows go to a result table, DML and DDL change the store."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -93,8 +93,11 @@ def describe(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[tuple[Fie
     return fields, f"SELECT {casts} FROM ({sql}) AS q({names})"
 
 
+Store = Callable[[Transaction, Outcome], None]
+
+
 def run(catalog: Catalog, plan: Plan, project: str, destination: Destination | None,
-        connection: duckdb.DuckDBPyConnection) -> Outcome:  # fmt: skip
+        connection: duckdb.DuckDBPyConnection, store: Store) -> Outcome:  # fmt: skip
     """Runs one planned statement.
 
     Args:
@@ -102,7 +105,8 @@ def run(catalog: Catalog, plan: Plan, project: str, destination: Destination | N
         plan: What to run.
         project: Whose result it is.
         destination: Where a query's rows go; None for a result table of their own.
-        connection: The connection for reading; a cancel interrupts it.
+        connection: The connection to work with; a cancel interrupts it.
+        store: Writes the job down in the transaction of what it wrote.
 
     Raises:
         BqliteError: The statement failed; nothing changed.
@@ -112,10 +116,13 @@ def run(catalog: Catalog, plan: Plan, project: str, destination: Destination | N
             return _to_result(catalog, plan, project, connection)
         with catalog.engine.write(connection) as transaction:
             if plan.is_query and destination is not None:
-                return _to_table(catalog, transaction, plan, destination)
-            if plan.definition is not None:
-                return _define(catalog, transaction, plan, plan.definition)
-            return _change(catalog, transaction, plan)
+                outcome = _to_table(catalog, transaction, plan, destination)
+            elif plan.definition is not None:
+                outcome = _define(catalog, transaction, plan, plan.definition)
+            else:
+                outcome = _change(catalog, transaction, plan)
+            store(transaction, outcome)
+            return outcome
 
 
 def _to_result(
@@ -144,11 +151,18 @@ def _to_table(
     catalog: Catalog, transaction: Transaction, plan: Plan, destination: Destination
 ) -> Outcome:
     fields, sql = describe(transaction.connection, plan.sql)
+    staged = ""
+    if destination.name in plan.read and destination.write == "WRITE_TRUNCATE":
+        staged = f"temp.{new_name('replacement')}"
+        transaction.connection.execute(f"CREATE TEMP TABLE {staged} AS {sql}")
+        sql = f"FROM {staged}"
     table = prepare_target(catalog, transaction, destination, fields)
     columns = ", ".join(quote(one.name) for one in fields)
     row = transaction.connection.execute(
         f"INSERT INTO {table.relation} ({columns}) {sql}"
     ).fetchone()
+    if staged:
+        transaction.connection.execute(f"DROP TABLE {staged}")
     catalog.touch(transaction, table)
     return Outcome(table, int(row[0]) if row else 0)
 
@@ -230,10 +244,10 @@ def _define(
             return _defined("SKIP", target)
         if exists and definition.replace:
             _check_kind(catalog.table(target), kind)
-            catalog.delete_table(transaction, catalog.table(target))
-            catalog.forget_name(target)
+            _create(catalog, transaction, plan, definition, replaced=catalog.table(target))
+            return _defined("REPLACE", target)
         _create(catalog, transaction, plan, definition)
-        return _defined("REPLACE" if exists else "CREATE", target)
+        return _defined("CREATE", target)
     if kind in {"DROP_TABLE", "DROP_VIEW"} and not exists and definition.exists_ok:
         return _defined("SKIP", target)
     table = catalog.table(target)
@@ -256,18 +270,28 @@ def _define(
 
 
 def _create(
-    catalog: Catalog, transaction: Transaction, plan: Plan, definition: Definition
-) -> Table:
+    catalog: Catalog,
+    transaction: Transaction,
+    plan: Plan,
+    definition: Definition,
+    replaced: Table | None = None,
+) -> None:
     now = str(now_ms())
     body = {**definition.resource, "creationTime": now, "lastModifiedTime": now}
     fields, sql = definition.fields, ""
     if plan.sql:
         fields, sql = describe(transaction.connection, plan.sql)
-    if definition.view_sql:
-        return catalog.create_table(
-            transaction, Table(definition.target, fields, body, definition.view_sql)
-        )
-    return catalog.create_table(transaction, Table(definition.target, fields, body), sql)
+    table = Table(definition.target, fields, body, definition.view_sql)
+    is_view, staged = bool(definition.view_sql), ""
+    if replaced is not None:
+        if sql and not is_view:  # the query may read the table it replaces
+            staged = f"temp.{new_name('replacement')}"
+            transaction.connection.execute(f"CREATE TEMP TABLE {staged} AS {sql}")
+            sql = f"FROM {staged}"
+        catalog.delete_table(transaction, replaced)
+    catalog.create_table(transaction, table, "" if is_view else sql, replaces=replaced is not None)
+    if staged:
+        transaction.connection.execute(f"DROP TABLE {staged}")
 
 
 def _define_dataset(catalog: Catalog, transaction: Transaction, definition: Definition) -> Outcome:
@@ -313,4 +337,4 @@ def _message(error: Exception) -> str:
     text = str(error)
     for kind in ("Binder Error: ", "Invalid Input Error: ", "Catalog Error: ", "Parser Error: "):
         text = text.removeprefix(kind)
-    return text.split("\n\nLINE", 1)[0].split("\nLINE", 1)[0].strip()
+    return text.split("\n", 1)[0].strip()

@@ -38,7 +38,11 @@ def query(call: Call) -> dict[str, Any]:
         raise UnsupportedError("bqlite does not support queryResultsFormat ARROW over REST")
     for key in ("queryResultsFormat", "arrowSerializationOptions"):
         body.pop(key, None)
-    job = _start_query(call, body, str(uuid.uuid4()), {"query": body})
+    # A request id makes a repeated request mean the job it began the first time.
+    id_ = str(body.get("requestId") or uuid.uuid4())
+    job = call.services.jobs.find(call.project, id_)
+    if job is None:
+        job = _start_query(call, body, id_, {"query": body})
     if body.get("dryRun"):
         return {**_results(call, job, 0), "jobComplete": True}
     wait_ms = min(int(body.get("timeoutMs") or DEFAULT_WAIT_MS), MAX_WAIT_MS)
@@ -137,7 +141,7 @@ def _start_query(
 
     def work(job: Job, connection: duckdb.DuckDBPyConnection) -> Outcome:
         planned = _plan(catalog, job, request, limit)
-        return run(catalog, planned, job.project, destination, connection)
+        return run(catalog, planned, job.project, destination, connection, job.store)
 
     return call.services.jobs.start(job, work)
 

@@ -95,13 +95,10 @@ def start_load(call: Call, body: dict[str, Any], path: Path) -> dict[str, Any]:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    size = path.stat().st_size
 
     def work(job: Job, connection: duckdb.DuckDBPyConnection) -> Outcome:
         try:
-            outcome = run_load(call.services.catalog, load, connection)
-            outcome.statistics["inputFileBytes"] = str(size)
-            return outcome
+            return run_load(call.services.catalog, load, connection, job.store)
         finally:
             path.unlink(missing_ok=True)
 

@@ -36,7 +36,7 @@ FAITHFUL: frozenset[type[exp.Expression]] = frozenset(
     StddevPop StddevSamp Variance VariancePop Corr CovarPop CovarSamp ArgMax ArgMin BitwiseAndAgg
     BitwiseOrAgg BitwiseXorAgg RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead
     FirstValue LastValue NthValue PercentileCont PercentileDisc Lower Upper Replace Reverse Repeat
-    Trim StartsWith EndsWith Length ByteLength Concat Greatest Least Abs Sign Sqrt Exp Ln Log Pow
+    Trim StartsWith EndsWith Length Concat Greatest Least Abs Sign Sqrt Exp Ln Log Pow
     Round Ceil Floor Trunc Sin Cos Tan Asin Acos Atan Atan2 IsNan IsInf ArraySize ArrayReverse
     ArrayConcat GenerateSeries Uuid RawString HexString ByteString JSONPath JSONPathRoot
     JSONPathKey JSONPathSubscript WeekStart Values Insert Update Delete Merge When Whens Schema
@@ -96,6 +96,8 @@ def rewrite(root: exp.Expression) -> exp.Expression:
 
 
 def _name_of(node: exp.Expression) -> str:
+    if isinstance(node, exp.TableSample):
+        return "TABLESAMPLE"
     if isinstance(node, exp.Anonymous):
         return f"the function {node.name.upper()}"
     if isinstance(node, exp.Func):
@@ -171,7 +173,13 @@ def _boundaries(node: Any) -> exp.Expression:
     unit, days = _unit(node.args.get("unit"))
     if unit not in {*_MICROSECONDS, *_DATE_UNITS}:
         raise refuse(f"a difference in {unit.upper()}")
-    return call("date_diff", unit, _shift(node.expression, days), _shift(node.this, days))
+    start, end = _shift(node.expression, days), _shift(node.this, days)
+    if unit != "week":
+        return call("date_diff", unit, start, end)
+    mondays = [call("date_trunc", "week", value) for value in (start, end)]
+    return exp.Paren(
+        this=exp.IntDiv(this=call("date_diff", "day", *mondays), expression=exp.Literal.number(7))
+    )
 
 
 def _extract(node: exp.Extract) -> exp.Expression:
@@ -310,7 +318,7 @@ def _number(node: exp.Literal) -> exp.Expression:
         return node
     if isinstance(parent, (exp.Add, exp.Sub)):
         beside = parent.expression if node.arg_key == "this" else parent.this
-        if isinstance(beside, exp.Column):
+        if not isinstance(beside, (exp.Literal, exp.Binary, exp.Paren, exp.Neg)):
             return node  # a DATE plus days, where DuckDB wants the narrow integer
     return cast(exp.Literal.number(text), "BIGINT")
 
@@ -501,7 +509,17 @@ def _select(node: exp.Select) -> exp.Expression:
         raise refuse(f"SELECT AS {kind}")
     if node.args.get("laterals") or node.args.get("hint"):
         raise refuse("LATERAL or a hint")
+    if kind == "STRUCT" and not _is_value(node):
+        node.set("kind", None)  # a value table's columns are the struct's members
     return node
+
+
+def _is_value(node: exp.Select) -> bool:
+    """Whether a SELECT is a value, as in ARRAY(SELECT ...), rather than a table."""
+    parent = node.parent
+    if isinstance(parent, exp.Subquery):
+        return not isinstance(parent.parent, (exp.From, exp.Join))
+    return isinstance(parent, exp.Array)
 
 
 def _unix_to_time(node: exp.UnixToTime) -> exp.Expression:
@@ -560,6 +578,14 @@ RULES: dict[type[exp.Expression], Callable[[Any], exp.Expression]] = {
     exp.Split: _plain("string_split", "this", "expression"),
     exp.StrPosition: _plain("strpos", "this", "substr"),
     exp.Substring: _substring,
+    exp.ByteLength: _plain("bq_byte_length", "this"),
+    exp.Pad: lambda n: call(
+        "lpad" if n.args.get("is_left") else "rpad",
+        n.this,
+        n.expression,
+        n.args.get("fill_pattern") or " ",
+    ),
+    exp.MD5: _plain("md5", "this"),
     exp.Left: _plain("left", "this", "expression"),
     exp.Right: _plain("right", "this", "expression"),
     exp.Format: _printf,

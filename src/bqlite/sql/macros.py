@@ -71,7 +71,10 @@ MACROS: tuple[str, ...] = (
          (epoch_us(CAST(a AS TIMESTAMPTZ)) - epoch_us(CAST(b AS TIMESTAMPTZ))) // unit_us""",
     """CREATE MACRO bq_unix(x, unit_us) AS (epoch_us(CAST(x AS TIMESTAMPTZ))
          - ((epoch_us(CAST(x AS TIMESTAMPTZ)) % unit_us) + unit_us) % unit_us) // unit_us""",
-    # Strings and arrays: positions.
+    # Strings and arrays: lengths and positions.
+    """CREATE MACRO bq_byte_length(x) AS CASE
+         WHEN typeof(x) = 'BLOB' THEN octet_length(TRY_CAST(x AS BLOB))
+         ELSE strlen(x::VARCHAR) END""",
     """CREATE MACRO bq_substr(x, p) AS substr(x, CASE WHEN p = 0 THEN 1
          WHEN p < -length(x) THEN 1 ELSE p END)""",
     """CREATE MACRO bq_substr_length(x, p, n) AS CASE

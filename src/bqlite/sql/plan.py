@@ -76,19 +76,18 @@ def plan(request: Request, names: Names) -> Plan:
         return _dml(root, resolver)
     definition = define(root, resolver)
     if definition is None:
-        kind = root.name if isinstance(root, exp.Command) else type(root).__name__
-        raise UnsupportedSqlError(f"the statement {kind.upper()} is not supported by bqlite")
+        word = request.sql.split(maxsplit=1)[0].upper()
+        raise UnsupportedSqlError(f"the statement {word} is not supported by bqlite")
     if definition.query is None:
         return Plan(definition.statement_type, target=definition.target, definition=definition)
     inner = _query(definition.query, resolver)
-    is_view = definition.statement_type == "CREATE_VIEW"
     return Plan(
         definition.statement_type,
         inner.sql,
         inner.read,
         inner.columns,
         definition.target,
-        definition if not is_view else definition,
+        definition,
     )
 
 

@@ -1,0 +1,393 @@
+"""Every line of docs/reference/bqlite.md's table of SQL: what it gives, or how it is refused."""
+
+import datetime as dt
+import math
+from decimal import Decimal
+
+import pytest
+from google.api_core.exceptions import BadRequest, GoogleAPICallError
+
+UTC = dt.UTC
+T = "TIMESTAMP '2024-03-10 13:14:15.678901+00'"
+
+# What BigQuery answers, one expression a line.
+ANSWERS = [
+    # numbers
+    ("1 / 2", 0.5),
+    ("4 / 2", 2.0),
+    ("DIV(7, 2)", 3),
+    ("DIV(-7, 2)", -3),
+    ("MOD(-7, 3)", -1),
+    ("1.5", 1.5),
+    ("0.1 + 0.2", 0.1 + 0.2),
+    ("2000000000 + 2000000000", 4_000_000_000),
+    ("IF(true, 2000000000, 0) * 2", 4_000_000_000),
+    ("9223372036854775807", 2**63 - 1),
+    ("-5 * 3", -15),
+    ("0x1F", 31),
+    ("1e3", 1000.0),
+    ("CAST(2.5 AS INT64)", 3),
+    ("CAST(-2.5 AS INT64)", -3),
+    ("CAST(3.5 AS INT64)", 4),
+    ("CAST('12' AS INT64)", 12),
+    ("CAST('0x1F' AS INT64)", 31),
+    ("CAST(true AS INT64)", 1),
+    ("SAFE_CAST('2.5' AS INT64)", None),
+    ("SAFE_CAST('abc' AS INT64)", None),
+    ("SAFE_CAST('1.5' AS FLOAT64)", 1.5),
+    ("SAFE_CAST('x' AS FLOAT64)", None),
+    ("SAFE_CAST('maybe' AS BOOL)", None),
+    ("CAST('TRUE' AS BOOL)", True),
+    ("CAST(1.0 AS STRING)", "1"),
+    ("CAST(1.5 AS STRING)", "1.5"),
+    ("CAST(12 AS STRING)", "12"),
+    ("CAST(true AS STRING)", "true"),
+    ("CAST(NUMERIC '1.50' AS STRING)", "1.5"),
+    ("CAST(b'ab' AS STRING)", "ab"),
+    ("CAST('ab' AS BYTES)", b"ab"),
+    ("CAST('1.123456789' AS NUMERIC)", Decimal("1.123456789")),
+    ("NUMERIC '1.5' + NUMERIC '1.5'", Decimal(3)),
+    ("NUMERIC '1.5' * NUMERIC '1.5'", Decimal("2.25")),
+    ("NUMERIC '1.5' * 2", Decimal(3)),
+    ("CAST(NUMERIC '2.5' AS INT64)", 3),
+    ("SAFE_DIVIDE(1, 0)", None),
+    ("SAFE_DIVIDE(1, 4)", 0.25),
+    ("IEEE_DIVIDE(1, 0)", math.inf),
+    ("ROUND(2.5)", 3.0),
+    ("ROUND(-2.5)", -3.0),
+    ("ROUND(1.2345, 2)", 1.23),
+    ("TRUNC(-1.7)", -1.0),
+    ("CEIL(1.2)", 2.0),
+    ("FLOOR(-1.2)", -2.0),
+    ("LOG(EXP(1.0))", 1.0),
+    ("LOG(8, 2)", 3.0),
+    ("LOG10(1000.0)", 3.0),
+    ("LN(1.0)", 0.0),
+    ("POW(2, 10)", 1024.0),
+    ("SQRT(16.0)", 4.0),
+    ("ABS(-3)", 3),
+    ("SIGN(-3)", -1),
+    ("GREATEST(1, NULL, 3)", None),
+    ("LEAST(4, 2, 3)", 2),
+    ("IS_NAN(CAST('nan' AS FLOAT64))", True),
+    ("IS_INF(CAST('inf' AS FLOAT64))", True),
+    ("5 & 3", 1),
+    ("5 | 3", 7),
+    ("5 ^ 3", 6),
+    ("~5", -6),
+    ("1 << 40", 1 << 40),
+    ("SAFE_ADD(9223372036854775807, 1)", None),
+    ("NULL / 0", None),
+    # conditions and NULL
+    ("IF(1 > 2, 'a', 'b')", "b"),
+    ("IFNULL(NULL, 3)", 3),
+    ("NULLIF(3, 3)", None),
+    ("COALESCE(NULL, NULL, 5)", 5),
+    ("CASE WHEN false THEN 1 END", None),
+    ("CASE 2 WHEN 1 THEN 'a' WHEN 2 THEN 'b' ELSE 'c' END", "b"),
+    ("3 IN UNNEST([1, 2, 3])", True),
+    ("4 IN UNNEST([1, 2, NULL])", None),
+    ("2 BETWEEN 1 AND 3", True),
+    ("NULL IS NOT DISTINCT FROM NULL", True),
+    ("NOT true", False),
+    ("true AND NULL", None),
+    # strings
+    ("CONCAT('a', NULL)", None),
+    ("CONCAT('a', 'b', 'c')", "abc"),
+    ("'a' || 'b'", "ab"),
+    ("SUBSTR('abcdef', 0, 2)", "ab"),
+    ("SUBSTR('abcdef', 2)", "bcdef"),
+    ("SUBSTR('abcdef', -2)", "ef"),
+    ("SUBSTR('abc', -5)", "abc"),
+    ("LENGTH('naïve')", 5),
+    ("BYTE_LENGTH('naïve')", 6),
+    ("LENGTH(b'abc')", 3),
+    ("UPPER('é')", "É"),
+    ("LOWER('ÀB')", "àb"),
+    ("TRIM('  x ')", "x"),
+    ("RTRIM('xyy', 'y')", "x"),
+    ("LTRIM(' x')", "x"),
+    ("STRPOS('abc', 'c')", 3),
+    ("STRPOS('abc', 'z')", 0),
+    ("REPLACE('aXbX', 'X', '-')", "a-b-"),
+    ("REVERSE('abc')", "cba"),
+    ("REPEAT('ab', 2)", "abab"),
+    ("LEFT('abc', 2)", "ab"),
+    ("RIGHT('abc', 2)", "bc"),
+    ("LPAD('7', 3, '0')", "007"),
+    ("RPAD('7', 3, '0')", "700"),
+    ("LPAD('abc', 2)", "ab"),
+    ("STARTS_WITH('abc', 'ab')", True),
+    ("ENDS_WITH('abc', 'bc')", True),
+    ("SPLIT('a,b,c')", ["a", "b", "c"]),
+    ("SPLIT('a-b', '-')", ["a", "b"]),
+    (r"'a%b' LIKE 'a\\%b'", True),
+    (r"'axb' LIKE 'a\\%b'", False),
+    ("'abc' LIKE 'a_c'", True),
+    ("'abc' NOT LIKE 'a%'", False),
+    (r"REGEXP_CONTAINS('abc', r'^a.c$')", True),
+    (r"REGEXP_EXTRACT('order 42', r'(\d+)')", "42"),
+    (r"REGEXP_EXTRACT('none', r'\d+')", None),
+    (r"REGEXP_EXTRACT_ALL('a1b22', r'\d+')", ["1", "22"]),
+    (r"REGEXP_REPLACE('a1b2', r'(\d)', r'<\1>')", "a<1>b<2>"),
+    ("FORMAT('%d rows of %s', 3, 'x')", "3 rows of x"),
+    ("FORMAT('%5.2f', 3.14159)", " 3.14"),
+    ("TO_HEX(b'\\x01\\xff')", "01ff"),
+    ("FROM_HEX('01ff')", b"\x01\xff"),
+    ("TO_BASE64(b'ab')", "YWI="),
+    ("TO_HEX(MD5('a'))", "0cc175b9c0f1b6a831c399e269772661"),
+    (
+        "TO_HEX(SHA256('a'))",
+        "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb",
+    ),
+    (r"'it\'s'", "it's"),
+    ("'''a'b'''", "a'b"),
+    (r"r'\d'", r"\d"),
+    (r"'tab\tend'", "tab\tend"),
+    # times
+    (T, dt.datetime(2024, 3, 10, 13, 14, 15, 678901, UTC)),
+    ("TIMESTAMP '2024-03-10 12:00:00 UTC'", dt.datetime(2024, 3, 10, 12, tzinfo=UTC)),
+    ("TIMESTAMP('2024-03-10')", dt.datetime(2024, 3, 10, tzinfo=UTC)),
+    (
+        "TIMESTAMP('2024-03-10 12:00:00', 'Europe/Berlin')",
+        dt.datetime(2024, 3, 10, 11, tzinfo=UTC),
+    ),
+    (f"TIMESTAMP_TRUNC({T}, HOUR)", dt.datetime(2024, 3, 10, 13, tzinfo=UTC)),
+    (f"TIMESTAMP_TRUNC({T}, DAY)", dt.datetime(2024, 3, 10, tzinfo=UTC)),
+    (f"TIMESTAMP_TRUNC({T}, WEEK)", dt.datetime(2024, 3, 10, tzinfo=UTC)),
+    (f"TIMESTAMP_TRUNC({T}, ISOWEEK)", dt.datetime(2024, 3, 4, tzinfo=UTC)),
+    (f"TIMESTAMP_TRUNC({T}, MONTH)", dt.datetime(2024, 3, 1, tzinfo=UTC)),
+    (f"TIMESTAMP_DIFF({T}, TIMESTAMP '2024-03-10 12:59:59+00', HOUR)", 0),
+    (f"TIMESTAMP_DIFF({T}, TIMESTAMP '2024-03-09 13:14:15+00', DAY)", 1),
+    ("TIMESTAMP_DIFF(TIMESTAMP '2024-01-01', TIMESTAMP '2024-01-01 01:30:00', HOUR)", -1),
+    (f"TIMESTAMP_ADD({T}, INTERVAL 1 HOUR)", dt.datetime(2024, 3, 10, 14, 14, 15, 678901, UTC)),
+    (f"TIMESTAMP_SUB({T}, INTERVAL 1 DAY)", dt.datetime(2024, 3, 9, 13, 14, 15, 678901, UTC)),
+    ("TIMESTAMP_SECONDS(1)", dt.datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)),
+    ("TIMESTAMP_MILLIS(1)", dt.datetime(1970, 1, 1, 0, 0, 0, 1000, tzinfo=UTC)),
+    ("TIMESTAMP_MICROS(1)", dt.datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=UTC)),
+    ("UNIX_SECONDS(TIMESTAMP '1970-01-01 00:00:01.9+00')", 1),
+    ("UNIX_SECONDS(TIMESTAMP '1969-12-31 23:59:59.5+00')", -1),
+    ("UNIX_MILLIS(TIMESTAMP '1970-01-01 00:00:01.9+00')", 1900),
+    ("UNIX_MICROS(TIMESTAMP '1970-01-01 00:00:00.000005+00')", 5),
+    ("UNIX_DATE(DATE '1970-01-11')", 10),
+    (f"DATE({T})", dt.date(2024, 3, 10)),
+    (f"DATE({T}, 'Asia/Tokyo')", dt.date(2024, 3, 10)),
+    ("DATE(2024, 2, 29)", dt.date(2024, 2, 29)),
+    (f"DATETIME({T})", dt.datetime(2024, 3, 10, 13, 14, 15, 678901)),
+    ("DATETIME(2024, 1, 2, 3, 4, 5)", dt.datetime(2024, 1, 2, 3, 4, 5)),
+    ("TIME(1, 2, 3)", dt.time(1, 2, 3)),
+    ("DATE_ADD(DATE '2024-01-31', INTERVAL 1 MONTH)", dt.date(2024, 2, 29)),
+    ("DATE_SUB(DATE '2024-03-01', INTERVAL 1 DAY)", dt.date(2024, 2, 29)),
+    ("DATE_DIFF(DATE '2024-03-10', DATE '2024-03-01', DAY)", 9),
+    ("DATE_DIFF(DATE '2024-03-10', DATE '2024-03-09', WEEK)", 1),
+    ("DATE_DIFF(DATE '2024-03-11', DATE '2024-03-10', ISOWEEK)", 1),
+    ("DATE_DIFF(DATE '2024-03-11', DATE '2024-03-10', WEEK(MONDAY))", 1),
+    ("DATE_DIFF(DATE '2024-02-01', DATE '2024-01-31', MONTH)", 1),
+    ("DATETIME_DIFF(DATETIME '2024-01-02', DATETIME '2024-01-01 23:00:00', DAY)", 1),
+    ("DATE_TRUNC(DATE '2024-03-13', WEEK)", dt.date(2024, 3, 10)),
+    ("DATE_TRUNC(DATE '2024-03-13', WEEK(TUESDAY))", dt.date(2024, 3, 12)),
+    ("DATE_TRUNC(DATE '2024-03-13', MONTH)", dt.date(2024, 3, 1)),
+    ("DATE '2024-03-10' + 1", dt.date(2024, 3, 11)),
+    ("LAST_DAY(DATE '2024-02-10')", dt.date(2024, 2, 29)),
+    ("EXTRACT(DAYOFWEEK FROM DATE '2024-03-10')", 1),
+    ("EXTRACT(DAYOFYEAR FROM DATE '2024-02-01')", 32),
+    ("EXTRACT(ISOWEEK FROM DATE '2024-03-10')", 10),
+    (f"EXTRACT(SECOND FROM {T})", 15),
+    (f"EXTRACT(MILLISECOND FROM {T})", 678),
+    (f"EXTRACT(MICROSECOND FROM {T})", 678901),
+    (f"EXTRACT(HOUR FROM {T} AT TIME ZONE 'Asia/Tokyo')", 22),
+    (f"EXTRACT(DATE FROM {T})", dt.date(2024, 3, 10)),
+    (f"FORMAT_TIMESTAMP('%F %T', {T})", "2024-03-10 13:14:15"),
+    (f"FORMAT_TIMESTAMP('%H', {T}, 'Asia/Tokyo')", "22"),
+    ("FORMAT_DATE('%d.%m.%Y', DATE '2024-03-10')", "10.03.2024"),
+    (
+        "PARSE_TIMESTAMP('%Y-%m-%d %H:%M', '2024-03-10 12:30')",
+        dt.datetime(2024, 3, 10, 12, 30, tzinfo=UTC),
+    ),
+    ("PARSE_DATE('%Y%m%d', '20240310')", dt.date(2024, 3, 10)),
+    (f"CAST({T} AS DATE)", dt.date(2024, 3, 10)),
+    ("CAST(DATE '2024-03-10' AS TIMESTAMP)", dt.datetime(2024, 3, 10, tzinfo=UTC)),
+    ("CAST(TIMESTAMP '2024-03-10 12:00:00+00' AS STRING)", "2024-03-10 12:00:00+00"),
+    (f"STRING({T})", "2024-03-10 13:14:15.678901+00"),
+    (f"{T} < CURRENT_TIMESTAMP()", True),
+    # arrays, structs, JSON
+    ("[1, 2, 3]", [1, 2, 3]),
+    ("ARRAY<INT64>[1, 2]", [1, 2]),
+    ("[1, 2, 3][OFFSET(0)]", 1),
+    ("[1, 2, 3][ORDINAL(1)]", 1),
+    ("[1, 2, 3][SAFE_OFFSET(9)]", None),
+    ("[1, 2, 3][2]", 3),
+    ("ARRAY_LENGTH([1, 2])", 2),
+    ("ARRAY_CONCAT([1], [2, 3])", [1, 2, 3]),
+    ("ARRAY_REVERSE([1, 2])", [2, 1]),
+    ("ARRAY_TO_STRING(['a', 'b'], '-')", "a-b"),
+    ("GENERATE_ARRAY(1, 5, 2)", [1, 3, 5]),
+    (
+        "GENERATE_DATE_ARRAY(DATE '2024-01-01', DATE '2024-01-02')",
+        [dt.date(2024, 1, 1), dt.date(2024, 1, 2)],
+    ),
+    ("ARRAY(SELECT x FROM UNNEST([3, 1, 2]) AS x ORDER BY x)", [1, 2, 3]),
+    ("ARRAY(SELECT x FROM UNNEST([1]) AS x WHERE x > 5)", []),
+    ("STRUCT(1 AS a, 'x' AS b)", {"a": 1, "b": "x"}),
+    ("STRUCT(1 AS a, 'x' AS b).b", "x"),
+    ("JSON_VALUE(JSON '{\"a\": {\"b\": 5}}', '$.a.b')", "5"),
+    ("JSON_VALUE(JSON '{\"a\": {\"b\": 5}}', '$.a')", None),
+    ("JSON_VALUE('{\"a\": true}', '$.a')", "true"),
+    ("TO_JSON_STRING(STRUCT(1 AS a))", '{"a":1}'),
+    ("PARSE_JSON('{\"a\": 1}')", {"a": 1}),
+    ("EXISTS(SELECT 1)", True),
+    ("(SELECT MAX(x) FROM UNNEST([1, 5, 3]) AS x)", 5),
+    ("LENGTH(GENERATE_UUID())", 36),
+    ("RAND() < 1", True),
+    ("SAFE.SUBSTR('abc', 2)", "bc"),
+]
+
+ROWS = "UNNEST([STRUCT(1 AS k, 1.0 AS x, 'a' AS s), (1, 3.0, 'b'), (2, 5.0, NULL), (2, NULL, 'd')])"
+FROM = "(SELECT r.k AS k, r.x AS x, r.s AS s FROM (SELECT 1) CROSS JOIN " + ROWS + " AS r)"
+
+QUERIES = [
+    (f"SELECT k, SUM(x) AS v FROM {FROM} GROUP BY k ORDER BY k", [(1, 4.0), (2, 5.0)]),
+    (f"SELECT COUNT(*), COUNT(x), COUNTIF(x > 2) FROM {FROM}", [(4, 3, 2)]),
+    (f"SELECT COUNT(DISTINCT k), APPROX_COUNT_DISTINCT(k) FROM {FROM}", [(2, 2)]),
+    (f"SELECT AVG(x), MIN(s), MAX(s) FROM {FROM}", [(3.0, "a", "d")]),
+    (f"SELECT SUM(k) FROM {FROM}", [(6,)]),
+    (f"SELECT APPROX_QUANTILES(x, 2) FROM {FROM}", [([1.0, 3.0, 5.0],)]),
+    (f"SELECT LOGICAL_AND(k > 0), LOGICAL_OR(k > 1) FROM {FROM}", [(True, True)]),
+    (f"SELECT STRING_AGG(s, '-' ORDER BY s DESC) FROM {FROM}", [("d-b-a",)]),
+    (f"SELECT ARRAY_AGG(x IGNORE NULLS ORDER BY x DESC LIMIT 2) FROM {FROM}", [([5.0, 3.0],)]),
+    (f"SELECT STDDEV(x), VAR_POP(x) FROM {FROM}", [(2.0, 8 / 3)]),
+    (f"SELECT MAX_BY(s, x) FROM {FROM} WHERE s IS NOT NULL AND x IS NOT NULL", [("b",)]),
+    # NULL is the smallest value
+    (f"SELECT x FROM {FROM} ORDER BY x", [(None,), (1.0,), (3.0,), (5.0,)]),
+    (f"SELECT x FROM {FROM} ORDER BY x DESC", [(5.0,), (3.0,), (1.0,), (None,)]),
+    (f"SELECT x FROM {FROM} ORDER BY x ASC NULLS LAST LIMIT 1", [(1.0,)]),
+    (
+        f"SELECT s, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x) FROM {FROM} ORDER BY k, 2",
+        [("a", 1), ("b", 2), ("d", 1), (None, 2)],
+    ),
+    (
+        f"SELECT k, x FROM {FROM} WHERE true "
+        "QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY x DESC) = 1 ORDER BY k",
+        [(1, 3.0), (2, 5.0)],
+    ),
+    (
+        f"SELECT k, SUM(x) OVER (ORDER BY k, x ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) "
+        f"FROM {FROM} ORDER BY k, x",
+        [(1, 1.0), (1, 4.0), (2, 3.0), (2, 5.0)],
+    ),
+    (f"SELECT DISTINCT PERCENTILE_CONT(x, 0.5) OVER () FROM {FROM}", [(3.0,)]),
+    (
+        f"SELECT LAG(x) OVER (ORDER BY k, x), LEAD(x, 1, 0.0) OVER (ORDER BY k, x) FROM {FROM} "
+        "ORDER BY k, x",
+        [(None, 3.0), (1.0, None), (3.0, 5.0), (None, 0.0)],
+    ),
+    (f"SELECT * EXCEPT (s) REPLACE (k * 10 AS k) FROM {FROM} ORDER BY x LIMIT 1", [(20, None)]),
+    ("SELECT 1 AS a UNION ALL SELECT 1", [(1,), (1,)]),
+    ("SELECT 1 AS a UNION DISTINCT SELECT 1", [(1,)]),
+    ("SELECT 1 AS a EXCEPT DISTINCT SELECT 2", [(1,)]),
+    ("WITH a AS (SELECT 1 AS x), b AS (SELECT x + 1 AS x FROM a) SELECT * FROM b", [(2,)]),
+    ("SELECT x FROM UNNEST([3, 4]) AS x ORDER BY x", [(3,), (4,)]),
+    ("SELECT * FROM UNNEST([3, 4]) AS x ORDER BY x", [(3,), (4,)]),
+    ("SELECT x, o FROM UNNEST(['a', 'b']) AS x WITH OFFSET AS o ORDER BY o", [("a", 0), ("b", 1)]),
+    ("SELECT s.a FROM UNNEST([STRUCT(1 AS a, 2 AS b)]) AS s", [(1,)]),
+    (
+        "SELECT t.k, v FROM (SELECT 1 AS k, [7, 8] AS vs) AS t, UNNEST(t.vs) AS v ORDER BY v",
+        [(1, 7), (1, 8)],
+    ),
+    (
+        "SELECT t.k, v FROM (SELECT 1 AS k, CAST([] AS ARRAY<INT64>) AS vs) AS t "
+        "LEFT JOIN UNNEST(t.vs) AS v ON true",
+        [(1, None)],
+    ),
+    ("SELECT AS STRUCT 1 AS a, 'x' AS b", [(1, "x")]),
+    (
+        "SELECT a.x, b.y FROM (SELECT 1 AS x) a LEFT JOIN (SELECT 2 AS x, 3 AS y) b USING (x)",
+        [(1, None)],
+    ),
+    ("SELECT k FROM (SELECT 1 AS k) GROUP BY 1 HAVING COUNT(*) > 0", [(1,)]),
+    ("SELECT 1 LIMIT 0", []),
+    ("SELECT x FROM UNNEST([1, 2, 3]) x ORDER BY x LIMIT 1 OFFSET 1", [(2,)]),
+]
+
+REFUSED = [
+    ("SELECT FARM_FINGERPRINT('a')", "FARM_FINGERPRINT"),
+    ("SELECT NET.HOST('a')", "HOST"),
+    ("SELECT ST_GEOGPOINT(1, 2)", "ST_GEOGPOINT"),
+    ("SELECT BIGNUMERIC '1'", "BIGNUMERIC"),
+    ("SELECT CAST(1 AS NUMERIC(10, 2))", "precision"),
+    ("SELECT CAST('a' AS STRING FORMAT 'x')", "FORMAT"),
+    ("SELECT NUMERIC '1' / NUMERIC '3'", "division of NUMERIC"),
+    ("SELECT @@session", "@@session"),
+    ("SELECT 1; SELECT 2", "script"),
+    ("DECLARE x INT64", "DECLARE"),
+    ("SELECT * FROM read_csv('/etc/passwd')", "table function"),
+    ("SELECT read_text('/etc/passwd')", "READ_TEXT"),
+    ("SELECT getenv('HOME')", "GETENV"),
+    ("SELECT current_setting('threads')", "CURRENT_SETTING"),
+    ("ATTACH DATABASE '/tmp/x.db'", "ATTACH"),
+    ("COPY (SELECT 1) TO '/tmp/x.csv'", "COPY"),
+    ("PRAGMA database_list", "PRAGMA"),
+    ("SET threads = 1", "SET"),
+    ("INSTALL httpfs", "INSTALL"),
+    ("SELECT 'a' ILIKE 'A'", "ILIKE"),
+    ("SELECT TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), CURRENT_TIMESTAMP(), MONTH)", "TIMESTAMP_DIFF"),
+    ("SELECT DATE_TRUNC(CURRENT_TIMESTAMP(), MONTH)", "DATE"),
+    ("SELECT EXTRACT(WEEK FROM DATE '2024-01-01')", "WEEK"),
+    ("SELECT FORMAT_DATE('%Q', DATE '2024-01-01')", "%Q"),
+    ("SELECT FORMAT('%T', 1)", "FORMAT"),
+    ("SELECT * FROM UNNEST([STRUCT(1 AS a)])", "SELECT *"),
+    ("SELECT rowid FROM (SELECT 1 AS x)", "rowid"),
+    ("SELECT _PARTITIONTIME FROM (SELECT 1 AS x)", "_PARTITIONTIME"),
+    ("SELECT * FROM (SELECT 1 AS x) TABLESAMPLE SYSTEM (10 PERCENT)", "TABLESAMPLE"),
+    ("SELECT * FROM (SELECT 1 AS x, 'a' AS y) PIVOT(SUM(x) FOR y IN ('a'))", "PIVOT"),
+]
+
+WRONG = [
+    ("SELECT 1 / 0", "division by zero"),
+    ("SELECT MOD(1, 0)", "division by zero"),
+    ("SELECT CAST('2.5' AS INT64)", "Bad int64 value"),
+    ("SELECT CAST('maybe' AS BOOL)", "Bad bool value"),
+    ("SELECT [1, 2][OFFSET(5)]", "out of bounds"),
+    ("SELECT 9223372036854775807 + 1", "verflow"),
+    ("SELECT SUM(x) FROM UNNEST([9223372036854775807, 1]) AS x", "range"),
+    ("SELECT 1 AS a, 2 AS a", "Duplicate column names"),
+    ("SELECT nope FROM (SELECT 1 AS x)", "nope"),
+    ("SELEC 1", "yntax"),
+    ("SELECT * FROM t", "must be qualified"),
+    ("SELECT ERROR('mine')", "mine"),
+    ("SELECT @p", "@p"),
+]
+
+
+@pytest.mark.parametrize(("expression", "answer"), ANSWERS, ids=[a for a, _ in ANSWERS])
+def test_an_expression_has_the_value_and_type_bigquery_gives_it(client, expression, answer):
+    (row,) = client.query_and_wait(f"SELECT {expression} AS v")
+    if isinstance(answer, float) and not math.isinf(answer):
+        assert row.v == pytest.approx(answer, rel=1e-15)
+    else:
+        assert row.v == answer
+    assert type(row.v) is type(answer)
+
+
+@pytest.mark.parametrize(("sql", "answer"), QUERIES, ids=[q for q, _ in QUERIES])
+def test_a_query_has_the_rows_bigquery_gives_it(client, sql, answer):
+    assert [row.values() for row in client.query_and_wait(sql)] == answer
+
+
+@pytest.mark.parametrize(("sql", "name"), REFUSED, ids=[q for q, _ in REFUSED])
+def test_what_bqlite_has_not_is_refused_by_name(client, sql, name):
+    with pytest.raises(GoogleAPICallError) as refusal:
+        client.query_and_wait(sql)
+    assert name in refusal.value.message
+
+
+@pytest.mark.parametrize(("sql", "message"), WRONG, ids=[q for q, _ in WRONG])
+def test_a_wrong_query_is_a_400_that_says_what_is_wrong(client, sql, message):
+    with pytest.raises(BadRequest) as refusal:
+        client.query_and_wait(sql)
+    assert message in refusal.value.message
+
+
+def test_unnamed_columns_are_called_f0_f1(client):
+    rows = client.query_and_wait("SELECT 1, 2 AS b, 3")
+    assert [field.name for field in rows.schema] == ["f0_", "b", "f1_"]
