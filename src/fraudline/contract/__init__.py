@@ -7,7 +7,8 @@ beyond reading the contract file, and is the only room that knows a column's nam
 
 from fraudline.contract.columns import Column, arrow_schema
 from fraudline.contract.conform import Refusal, conform
-from fraudline.contract.contract import Contract, load_contract
+from fraudline.contract.contract import Contract
+from fraudline.contract.contract_file import load_contract
 from fraudline.contract.decoder import Decoder, Reject
 from fraudline.contract.encode import json_lines
 from fraudline.contract.messages import Messages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -11,6 +12,10 @@ import pyarrow as pa
 ColumnType = Literal["float64", "int64", "bool", "string", "timestamp", "bytes"]
 COLUMN_TYPES: tuple[str, ...] = get_args(ColumnType)
 NUMERIC_TYPES = frozenset({"float64", "int64"})
+
+# What BigQuery and Python can tell of time.
+EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
+LATEST = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 _ARROW_TYPES: dict[str, pa.DataType] = {
     "float64": pa.float64(),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudline.contract.columns import NUMERIC_TYPES, Column, arrow_schema
+from fraudline.contract.columns import EARLIEST, LATEST, NUMERIC_TYPES, Column, arrow_schema
 from fraudline.contract.records import RejectReason
 from fraudline.errors import ContractError
 
@@ -32,8 +33,11 @@ class Refusal:
 def conform(table: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[Refusal]]:
     """Give a table exactly these columns and types; refuse each row that does not fit.
 
+    No value is altered: a number that its column's type cannot hold exactly is refused.
+
     Args:
-        table: Columns of any order; a column of strings is parsed.
+        table: Columns of any order; a column of text, also as bytes, is parsed. A timestamp
+            without a time zone is taken as UTC.
         columns: What the result is to have.
 
     Returns:
@@ -41,21 +45,11 @@ def conform(table: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[
         its first fault.
 
     Raises:
-        ContractError: a column is missing or unknown, so no row can fit.
+        ContractError: a column is missing, unknown, there twice, or of a type that cannot
+            hold what it should, so no row can fit.
     """
     expected = [column.name for column in columns]
-    missing = [name for name in expected if name not in table.column_names]
-    unknown = [name for name in table.column_names if name not in expected]
-    if missing or unknown:
-        raise ContractError(
-            "the columns are not those of the contract: "
-            + "; ".join(
-                f"{word} {', '.join(map(repr, names))}"
-                for word, names in (("missing", missing), ("unknown", unknown))
-                if names
-            )
-            + f". Expected exactly: {', '.join(expected)}."
-        )
+    _check_names(table.column_names, expected)
     faults: dict[int, Refusal] = {}
     cast = [_cast(table.column(column.name), column, faults) for column in columns]
     for values, column in zip(cast, columns, strict=True):
@@ -68,36 +62,106 @@ def conform(table: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[
     return conformed.cast(arrow_schema(columns)), [faults[row] for row in sorted(faults)]
 
 
+def _check_names(found: Sequence[str], expected: Sequence[str]) -> None:
+    faults = {
+        "missing": [name for name in expected if name not in found],
+        "unknown": [name for name in found if name not in expected],
+        "there twice": [name for name, times in Counter(found).items() if times > 1],
+    }
+    if any(faults.values()):
+        raise ContractError(
+            "the columns are not those of the contract: "
+            + "; ".join(
+                f"{fault} {', '.join(map(repr, names))}" for fault, names in faults.items() if names
+            )
+            + f". Expected exactly: {', '.join(expected)}."
+        )
+
+
 def _all_nullable(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_nullable(True) for field in schema])
 
 
 def _cast(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) -> pa.ChunkedArray:
-    """Cast a column as a whole, or, when that fails, value by value to find the faults."""
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        values = pc.utf8_trim_whitespace(values)
+    def refuse(row: int, value: pa.Scalar, reason: RejectReason, expected: str) -> None:
+        fault = f"column '{column.name}': expected {expected}, found {_found(value)}"
+        faults.setdefault(row, Refusal(row, reason, fault))
+
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if _is_bytes(values.type):
+        values = _convert(
+            values,
+            pa.string(),
+            lambda row, value: refuse(row, value, RejectReason.INVALID_UTF8, "UTF-8"),
+        )
+
+    def refuse_type(row: int, value: pa.Scalar) -> None:
+        refuse(row, value, RejectReason.WRONG_TYPE, column.type)
+
+    if _is_text(values.type):
         if column.type != "string":
+            values = pc.utf8_trim_whitespace(values.cast(pa.string()))
             values = pc.if_else(pc.equal(values, ""), None, values)
+    elif not _is_readable(values.type, column):
+        raise ContractError(
+            f"column '{column.name}' is {values.type}, which cannot be read as {column.type}."
+        )
+    elif column.type == "bool" and not pa.types.is_boolean(values.type):
+        # As a number, whatever is not 0 would be taken for true; as text, only 1 is.
+        values = _convert(values, pa.int64(), refuse_type).cast(pa.string())
+    return _convert(values, column.arrow_type, refuse_type)
+
+
+def _convert(
+    values: pa.ChunkedArray,
+    target: pa.DataType,
+    refuse: Callable[[int, pa.Scalar], None],
+    first_row: int = 1,
+) -> pa.ChunkedArray:
+    """Cast all at once, or, when that fails, in halves, until each fault is found.
+
+    A value that is at fault is refused, and null in the result.
+    """
     try:
-        return values.cast(column.arrow_type)
+        return values.cast(target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        pass
-    parsed: list[object] = []
-    for row, value in enumerate(values, start=1):
-        try:
-            parsed.append(value.cast(column.arrow_type).as_py())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            parsed.append(None)
-            faults.setdefault(
-                row,
-                Refusal(
-                    row,
-                    RejectReason.WRONG_TYPE,
-                    f"column '{column.name}': expected {column.type}, "
-                    f"found {str(value.as_py())[:100]!r}",
-                ),
-            )
-    return pa.chunked_array([pa.array(parsed, column.arrow_type)])
+        if len(values) == 1:
+            refuse(first_row, values[0])
+            return pa.chunked_array([pa.nulls(1, target)])
+    half = len(values) // 2
+    return pa.chunked_array(
+        [
+            *_convert(values.slice(0, half), target, refuse, first_row).chunks,
+            *_convert(values.slice(half), target, refuse, first_row + half).chunks,
+        ]
+    )
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _is_readable(kind: pa.DataType, column: Column) -> bool:
+    """Whether values of a type mean what the column means: no number is a time."""
+    if pa.types.is_null(kind):
+        return True
+    if column.type == "timestamp":
+        return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+    if column.type == "string":
+        return bool(pa.types.is_integer(kind))
+    return bool(
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_boolean(kind)
+    )
 
 
 def _check(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) -> None:
@@ -108,7 +172,7 @@ def _check(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) 
                 Refusal(
                     index + 1,
                     reason,
-                    f"column '{column.name}': expected {expected}, found {values[index].as_py()!r}",
+                    f"column '{column.name}': expected {expected}, found {_found(values[index])}",
                 ),
             )
 
@@ -120,12 +184,26 @@ def _check(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) 
         refuse(pc.less(values, column.min), RejectReason.OUT_OF_RANGE, f"at least {column.min:g}")
     if column.type in NUMERIC_TYPES and column.max is not None:
         refuse(pc.greater(values, column.max), RejectReason.OUT_OF_RANGE, f"at most {column.max:g}")
+    if column.type == "timestamp":
+        earliest, latest = (pa.scalar(limit, column.arrow_type) for limit in (EARLIEST, LATEST))
+        refuse(
+            pc.or_(pc.less(values, earliest), pc.greater(values, latest)),
+            RejectReason.OUT_OF_RANGE,
+            "a time of the years 1 to 9999 in UTC",
+        )
     if column.type == "string":
         refuse(
             pc.greater(pc.utf8_length(values), column.max_length),
             RejectReason.OUT_OF_RANGE,
             f"at most {column.max_length} characters",
         )
+
+
+def _found(value: pa.Scalar) -> str:
+    try:
+        return repr(value.as_py())[:100] if value.is_valid else "nothing"
+    except (OverflowError, ValueError):  # a time that Python cannot tell
+        return f"{value.value} {value.type}"
 
 
 def _where(mask: pa.ChunkedArray) -> list[int]:

@@ -39,7 +39,7 @@ REJECT_COLUMNS: tuple[Column, ...] = (
 
 
 class RejectReason(StrEnum):
-    """Why a message is not a transaction."""
+    """Why a message is not a transaction, or has no score."""
 
     TOMBSTONE = "tombstone"
     EMPTY = "empty"
@@ -52,3 +52,4 @@ class RejectReason(StrEnum):
     UNKNOWN_COLUMN = "unknown_column"
     WRONG_TYPE = "wrong_type"
     OUT_OF_RANGE = "out_of_range"
+    NOT_SCORABLE = "not_scorable"

@@ -49,16 +49,16 @@ def read_transactions(path: Path, contract: Contract) -> TransactionFile:
     ragged: list[Refusal] = []
     try:
         if path.suffix == ".parquet":
-            table = pa.parquet.read_table(path)
+            table = pa.parquet.ParquetFile(path).read()
         elif path.suffix == ".csv":
             table = _read_csv(path, ragged)
         else:
             raise InputError(
                 f"{path}: expected a name that ends in .csv or .parquet, found '{path.suffix}'."
             )
-    except (pa.ArrowInvalid, OSError, UnicodeDecodeError, csv.Error) as error:
+        is_labelled = contract.label in table.column_names
+    except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read: {error}.") from None
-    is_labelled = contract.label in table.column_names
     columns = contract.columns if is_labelled else contract.transaction_columns
     try:
         rows, refusals = conform(table, columns)
@@ -70,7 +70,7 @@ def read_transactions(path: Path, contract: Contract) -> TransactionFile:
 
 
 def _read_csv(path: Path, ragged: list[Refusal]) -> pa.Table:
-    """Read all columns as text, so that a malformed number is the fault of its row only."""
+    """Read all columns as bytes, so that a malformed value is the fault of its row only."""
 
     def refuse(row: pa.csv.InvalidRow) -> str:
         ragged.append(
@@ -84,14 +84,14 @@ def _read_csv(path: Path, ragged: list[Refusal]) -> pa.Table:
         )
         return "skip"
 
-    with path.open(newline="", encoding="utf-8") as file:
-        names = next(csv.reader(file), [])
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        names = next((row for row in csv.reader(file) if row), [])
     return pa.csv.read_csv(
         path,
         read_options=pa.csv.ReadOptions(use_threads=False),  # row numbers need one thread
-        parse_options=pa.csv.ParseOptions(invalid_row_handler=refuse),
+        parse_options=pa.csv.ParseOptions(invalid_row_handler=refuse, newlines_in_values=True),
         convert_options=pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            column_types=dict.fromkeys(names, pa.binary()), strings_can_be_null=False
         ),
     )
 

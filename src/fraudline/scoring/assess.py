@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from fraudline.bundle import Bundle
 from fraudline.contract import Contract
+from fraudline.errors import InputError
 
 APPROVE = "approve"
 BLOCK = "block"
@@ -20,7 +21,8 @@ class Assessment:
     """What a bundle says of a batch of transactions, row by row.
 
     Attributes:
-        scores: Probability of fraud, float64, shape (rows,).
+        scores: Probability of fraud, float64, shape (rows,); NaN for values that are so far
+            from all that the model has seen that its arithmetic overflows.
         is_blocked: Whether the score reaches the threshold, bool, shape (rows,).
         threshold: Least score that is blocked.
         model_version: Version of the bundle.
@@ -59,7 +61,17 @@ def as_history(transactions: pa.Table, assessment: Assessment, contract: Contrac
         transactions: What was assessed; a label that it has is replaced.
         assessment: What `assess` said of these rows.
         contract: What a transaction looks like.
+
+    Raises:
+        InputError: a row has no score, so neither label would be true.
     """
+    unscored = np.flatnonzero(np.isnan(assessment.scores))
+    if len(unscored):
+        raise InputError(
+            f"model {assessment.model_version} gives no number for {len(unscored)} rows, the "
+            f"first is row {unscored[0] + 1} of those that fit the contract. Take them out of "
+            "the file, or narrow the limits in the contract so that they are refused."
+        )
     label = contract.column(contract.label)
     decided = pa.array(assessment.is_blocked).cast(label.arrow_type)
     columns = [

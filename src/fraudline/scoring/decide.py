@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from fraudline.bundle import Bundle
-from fraudline.contract import Contract, Decoder, Reject
+from fraudline.contract import Contract, Decoder, Reject, RejectReason
 from fraudline.contract.messages import Messages
 from fraudline.contract.records import MAX_ORIGINAL_BYTES
 from fraudline.scoring.assess import assess
@@ -72,6 +72,9 @@ class Decider:
         for row, (index, score, decision) in enumerate(
             zip(accepted, assessment.scores.tolist(), assessment.decisions, strict=True)
         ):
+            if not 0 <= score <= 1:
+                rejects.append(_not_scorable(index, score, assessment.model_version))
+                continue
             partition, offset = messages.partitions[index], messages.offsets[index]
             own_columns = encode(
                 _Decision(
@@ -95,6 +98,15 @@ class Decider:
             value = reject_record(messages, reject, decided_at)
             outcomes.append(Outcome(True, None, value))
         return outcomes
+
+
+def _not_scorable(index: int, score: float, model_version: str) -> Reject:
+    return Reject(
+        index,
+        RejectReason.NOT_SCORABLE,
+        f"model {model_version} gives {score}, which is no probability, for these values; "
+        "narrower limits in the contract would refuse them",
+    )
 
 
 def _usable_key(key: bytes | None) -> bytes | None:
