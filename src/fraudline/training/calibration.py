@@ -22,6 +22,11 @@ class Platt:
     slope: float
     intercept: float
 
+    def probabilities(self, log_odds: Scores) -> Scores:
+        """The calibrated probability of each row, shape (rows,)."""
+        calibrated: Scores = np.exp(-np.logaddexp(0, -self.slope * log_odds - self.intercept))
+        return calibrated
+
 
 def fit_platt(labels: Labels, log_odds: Scores) -> Platt:
     """Fit the line that makes scores probabilities on the rows given.

@@ -12,10 +12,13 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import keras
 import tensorflow as tf
 
+tf.get_logger().setLevel("ERROR")  # it warns of every model that is traced anew
+
 __all__ = ["keras", "make_deterministic"]
 
 
 def make_deterministic(seed: int) -> None:
-    """Seed Python, NumPy and TensorFlow, and let TensorFlow use only operations that repeat."""
+    """Begin anew: names, seeds, and only operations of TensorFlow that repeat."""
+    keras.utils.clear_session()  # names of layers count on from an earlier model otherwise
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()

@@ -112,9 +112,9 @@ def _write_preparation(writer: _Writer, preparation: Preparation) -> None:
 
 def _write_network(writer: _Writer, network: Any) -> None:
     # What a batch normalisation leaves to the next layer, by channel.
-    scale, shift = np.ones(1), np.zeros(1)
+    scale, shift = np.ones(network.input_shape[-1]), np.zeros(network.input_shape[-1])
     # Where each of ONNX's flattened values, channel by channel, stands in Keras' order.
-    order: npt.NDArray[np.int64] = np.arange(0)
+    order = np.arange(network.input_shape[-1])
     for layer in network.layers:
         match type(layer).__name__:
             case "Reshape":

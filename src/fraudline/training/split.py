@@ -61,16 +61,23 @@ def split_at_random(labels: npt.NDArray[np.int8], test_share: float, seed: int) 
     """A random test part with the same share of frauds, and no validation part.
 
     Raises:
-        InputError: `test_share` is 0, which would leave nothing to judge the model by.
+        InputError: `test_share` is 0, which would leave nothing to judge the model by, or
+            there are too few frauds.
     """
     if test_share == 0:
         raise InputError(
             "a random split has no validation part, so with a test share of 0 nothing is left "
             "to judge the model by. Give a test share above 0, or take the recipe 'default'."
         )
-    train, test = train_test_split(
-        np.arange(len(labels)), test_size=test_share, stratify=labels, random_state=seed
-    )
+    try:
+        train, test = train_test_split(
+            np.arange(len(labels)), test_size=test_share, stratify=labels, random_state=seed
+        )
+    except ValueError:
+        raise InputError(
+            f"{int(labels.sum())} frauds among {len(labels)} transactions are too few for a "
+            f"random split with a test share of {test_share}. Take a longer period."
+        ) from None
     return Split(np.sort(train), np.arange(0), np.sort(test))
 
 

@@ -133,8 +133,10 @@ def _learn(
         seed=seed,
     )
     network = recipe.network(inputs.shape[1])
-    network.compile(recipe.optimizer(len(rows) * recipe.epochs), "binary_crossentropy")
-    return network, fit(network, rows, validation, recipe.epochs, on_progress)
+    # A model around the same layers learns, so that the network is saved without its optimizer.
+    learner = keras.Model(network.inputs, network.outputs)
+    learner.compile(recipe.optimizer(len(rows) * recipe.epochs), "binary_crossentropy")
+    return network, fit(learner, rows, validation, recipe.epochs, on_progress)
 
 
 def _calibrate(recipe: Recipe, network: Any, inputs: Matrix, labels: Labels) -> tuple[float, str]:
@@ -146,7 +148,7 @@ def _calibrate(recipe: Recipe, network: Any, inputs: Matrix, labels: Labels) -> 
     line = fit_platt(labels, log_odds)
     kernel, bias = before_sigmoid.get_weights()
     before_sigmoid.set_weights([kernel * line.slope, bias * line.slope + line.intercept])
-    best = best_f1(labels, predict(network, inputs))
+    best = best_f1(labels, line.probabilities(log_odds))
     return round(best / 2, 4), (
         f"half of {best:.3f}, the best F1 that any threshold reaches on the validation part: "
         "for calibrated scores this is the threshold that maximises F1 (Lipton, Elkan and "

@@ -16,13 +16,13 @@ WARM_UP_STEPS = 50
 def optimizer(steps: int) -> Any:
     """AdamW whose rate rises at first and then falls along a cosine to a hundredth."""
     rate = keras.optimizers.schedules.CosineDecay(
-        1e-4,
+        0.0,
         max(steps - WARM_UP_STEPS, 1),
         alpha=0.01,
-        warmup_target=1e-3,
+        warmup_target=3e-3,
         warmup_steps=WARM_UP_STEPS,
     )
-    return keras.optimizers.AdamW(rate, weight_decay=4e-3)
+    return keras.optimizers.AdamW(rate, weight_decay=0.05)
 
 
 DEFAULT = Recipe(

@@ -1,0 +1,87 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+
+from fraudline.bundle import Manifest
+from fraudline.contract import Contract, load_contract
+from fraudline.training.recipes.default import DEFAULT
+from fraudline.training.recipes.recipe import Recipe
+from fraudline.training.recipes.tutorial import TUTORIAL
+from fraudline.training.train import train
+
+SAMPLE = Path(__file__).parents[1] / "data" / "creditcard-sample.csv"
+
+# Long enough to learn something, short enough for a test.
+QUICK = {
+    "default": replace(DEFAULT, epochs=3, batch_rows=64, legitimate_rows=800),
+    "tutorial": replace(TUTORIAL, epochs=2, batch_rows=64),
+}
+
+
+class Candidate(NamedTuple):
+    directory: Path
+    manifest: Manifest
+    said: list[str]
+
+
+Trainer = Callable[..., Candidate]
+
+
+@pytest.fixture(scope="session")
+def quick() -> dict[str, Recipe]:
+    return QUICK
+
+
+@pytest.fixture(scope="session")
+def creditcard() -> Contract:
+    return load_contract("creditcard")
+
+
+@pytest.fixture(scope="session")
+def history(creditcard: Contract) -> pa.Table:
+    return pyarrow.csv.read_csv(SAMPLE).cast(creditcard.history_schema)
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, creditcard: Contract, history: pa.Table
+) -> Trainer:
+    """Trains a quick candidate; by default from the sample, with a test part of a fifth."""
+
+    def trained(
+        recipe: Recipe,
+        *,
+        history: pa.Table = history,
+        contract: Contract = creditcard,
+        test_share: float = 0.2,
+    ) -> Candidate:
+        directory, said = tmp_path_factory.mktemp("bundle"), []
+        manifest = train(
+            history,
+            contract,
+            recipe,
+            directory,
+            source="the sample",
+            test_share=test_share,
+            seed=7,
+            on_progress=said.append,
+        )
+        return Candidate(directory, manifest, said)
+
+    return trained
+
+
+@pytest.fixture(scope="session")
+def candidates(trained: Trainer) -> dict[str, Candidate]:
+    """A candidate of each recipe, trained once."""
+    return {name: trained(recipe) for name, recipe in QUICK.items()}
+
+
+@pytest.fixture(params=["default", "tutorial"])
+def candidate(request: pytest.FixtureRequest, candidates: dict[str, Candidate]) -> Candidate:
+    return candidates[request.param]

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from fraudline.training.preparation import (
+    Inputs,
+    Preparation,
+    as_they_are,
+    with_log_amount_and_time_of_day,
+)
+
+
+def test_each_input_has_mean_zero_and_deviation_one_over_the_rows_it_was_fitted_on():
+    features = np.random.default_rng(0).normal(50, 7, size=(4000, 3)).astype(np.float32)
+    prepared = Preparation.fit(Inputs(plain=(2, 0)), features).apply(features)
+    assert prepared.shape == (4000, 2)
+    assert prepared.mean(axis=0) == pytest.approx(0, abs=1e-4)
+    assert prepared.std(axis=0) == pytest.approx(1, abs=1e-4)
+    assert prepared[:, 1] == pytest.approx((features[:, 0] - features[:, 0].mean()) / 7, abs=0.1)
+
+
+def test_a_constant_feature_becomes_zero_rather_than_a_division_by_zero():
+    features = np.full((10, 1), 5, dtype=np.float32)
+    assert not Preparation.fit(Inputs(plain=(0,)), features).apply(features).any()
+
+
+def test_amounts_become_logarithms_and_a_refund_keeps_its_sign():
+    features = np.array([[0], [np.e - 1], [1 - np.e]], dtype=np.float32)
+    derived = Inputs(plain=(), logarithm=(0,)).derive(features, np)
+    assert derived[:, 0] == pytest.approx([0, 1, -1])
+
+
+def test_time_of_day_is_the_same_on_every_day():
+    features = np.array([[21600], [21600 + 86400], [0]], dtype=np.float32)
+    derived = Inputs(plain=(), time_of_day=(0,)).derive(features, np)
+    assert derived == pytest.approx(np.array([[1, 0], [1, 0], [0, 1]]), abs=1e-6)
+
+
+def test_roles_of_the_contract_decide_which_feature_is_which(creditcard):
+    inputs = with_log_amount_and_time_of_day(creditcard)
+    names = np.array(creditcard.features)
+    assert names[list(inputs.logarithm)].tolist() == ["Amount"]
+    assert names[list(inputs.time_of_day)].tolist() == ["Time"]
+    assert names[list(inputs.plain)].tolist() == [f"V{number}" for number in range(1, 29)]
+    assert as_they_are(creditcard) == Inputs(plain=tuple(range(30)))

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from fraudline.errors import InputError
+from fraudline.training.split import check_split, find_twins, split_at_random, split_by_time
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    return (np.arange(1000) % 20 == 0).astype(np.int8)
+
+
+def test_a_split_by_time_keeps_the_order_of_train_validation_and_test(labels):
+    split = split_by_time(labels, 0.2, seed=1)
+    assert split.train.tolist() == list(range(640))
+    assert split.validation.tolist() == list(range(640, 800))
+    assert split.test.tolist() == list(range(800, 1000))
+    assert split.judged_by == "test"
+
+
+def test_without_a_test_share_the_validation_part_judges(labels):
+    split = split_by_time(labels, 0.0, seed=1)
+    assert len(split.train) == 800
+    assert list(split.parts) == ["train", "validation"]
+    assert split.judged_by == "validation"
+
+
+def test_a_random_split_has_the_same_share_of_frauds_and_no_row_twice(labels):
+    split = split_at_random(labels, 0.2, seed=1)
+    assert labels[split.test].mean() == labels[split.train].mean()
+    assert sorted([*split.train, *split.test]) == list(range(1000))
+    assert split.test.tolist() == split_at_random(labels, 0.2, seed=1).test.tolist()
+    assert split.test.tolist() != split_at_random(labels, 0.2, seed=2).test.tolist()
+
+
+def test_a_random_split_without_a_test_part_is_refused(labels):
+    with pytest.raises(InputError, match="nothing is left to judge"):
+        split_at_random(labels, 0.0, seed=1)
+
+
+def test_a_random_split_of_a_single_fraud_is_refused():
+    labels = np.zeros(1000, dtype=np.int8)
+    labels[3] = 1
+    with pytest.raises(InputError, match="1 frauds among 1000"):
+        split_at_random(labels, 0.2, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("frauds_at", "part"), [((900, 990), "train"), ((0, 600), "validation"), ((100, 700), "test")]
+)
+def test_a_part_without_frauds_is_refused_by_name(frauds_at, part):
+    labels = np.zeros(1000, dtype=np.int8)
+    labels[slice(*frauds_at)] = 1
+    with pytest.raises(InputError, match=f"the {part} part"):
+        check_split(split_by_time(labels, 0.2, seed=1), labels)
+
+
+def test_twins_are_the_rows_that_judge_and_equal_a_train_row(labels):
+    features = np.random.default_rng(0).normal(size=(1000, 3)).astype(np.float32)
+    features[850] = features[10]  # test equals train
+    features[700] = features[20]  # validation equals train: does not judge here
+    features[860] = features[870]  # test equals test
+    assert find_twins(features, split_by_time(labels, 0.2, seed=1)).tolist() == [850]

@@ -1,0 +1,218 @@
+import datetime as dt
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fraudline.bundle import GRAPH_FILE, open_bundle
+from fraudline.bundle.bundle import read_manifest
+from fraudline.contract import Contract, load_contract
+from fraudline.errors import InputError
+from fraudline.scoring import assess
+from fraudline.training.recipes.catalogue import RECIPES, find_recipe
+from fraudline.training.split import split_at_random, split_by_time
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+PAYMENTS = """
+name = "payments"
+[roles]
+label = "is_fraud"
+amount = "amount_minor"
+event_time = "paid_at"
+id = "payment_id"
+[columns]
+payment_id = { type = "string" }
+paid_at = { type = "timestamp", feature = true }
+amount_minor = { type = "int64", unit = "cent" }
+speed = { type = "float64" }
+distance = { type = "float64" }
+age = { type = "float64" }
+risk = { type = "float64" }
+is_fraud = { type = "bool" }
+"""
+
+
+@pytest.fixture(scope="module")
+def payments(tmp_path_factory) -> tuple[Contract, pa.Table]:
+    """Another contract altogether, and 1,500 payments with some sense in them."""
+    path = tmp_path_factory.mktemp("contract") / "payments.toml"
+    path.write_text(PAYMENTS)
+    contract = load_contract(str(path))
+    random = np.random.default_rng(11)
+    is_fraud = random.random(1500) < 0.1
+    begin = dt.datetime(2025, 3, 1, tzinfo=dt.UTC)
+    columns = {
+        "payment_id": [f"p{number}" for number in range(1500)],
+        "paid_at": [begin + dt.timedelta(minutes=7 * number) for number in range(1500)],
+        "amount_minor": (np.exp(random.normal(8, 2, 1500)) * (1 + 3 * is_fraud)).astype(int),
+        **{name: random.normal(is_fraud, 1.0) for name in ("speed", "distance", "age", "risk")},
+        "is_fraud": is_fraud,
+    }
+    return contract, pa.table(columns, schema=contract.history_schema)
+
+
+def altered(history: pa.Table, contract: Contract, rows: np.ndarray) -> pa.Table:
+    """The history with every feature but the event time replaced in these rows."""
+    for name in contract.features:
+        if name != contract.event_time:
+            values = history.column(name).to_numpy().copy()
+            values[rows] = 3 * values[rows][::-1] + 1
+            at = history.schema.get_field_index(name)
+            history = history.set_column(at, history.schema.field(at), pa.array(values))
+    return history
+
+
+def graph_bytes(candidate) -> bytes:
+    return (candidate.directory / GRAPH_FILE).read_bytes()
+
+
+def twins(candidate) -> int:
+    metrics = msgspec.json.decode((candidate.directory / "metrics.json").read_bytes())
+    return metrics["twins_of_train_rows"]
+
+
+def test_a_candidate_is_a_bundle_that_scores_as_it_was_judged(candidate, creditcard, history):
+    directory, manifest, _ = candidate
+    bundle = open_bundle(directory, creditcard)
+    test = {"default": split_by_time, "tutorial": split_at_random}[manifest.recipe](
+        creditcard.labels(history), 0.2, 7
+    ).test
+
+    assessment = assess(history.take(test), creditcard, bundle)
+
+    labels, metrics = creditcard.labels(history)[test], manifest.parts["test"].metrics
+    assert metrics["frauds_caught"] == assessment.is_blocked[labels == 1].sum()
+    assert metrics["legitimate_blocked"] == assessment.is_blocked[labels == 0].sum()
+    assert manifest.parts["test"].rows == len(test)
+    assert metrics["average_precision"] > 0.5, "frauds are 14 % of the sample; it learned nothing"
+
+
+def test_a_candidate_has_its_model_its_figures_and_pictures_that_open(candidate):
+    directory, manifest, _ = candidate
+    assert {path.name for path in directory.iterdir()} == {
+        "bundle.json", "confusion_matrix.png", "graph.onnx", "learning_curves.png",
+        "metrics.json", "model.keras", "pr_curve.png", "report.html", "score_distribution.png",
+    }  # fmt: skip
+    assert all(path.read_bytes().startswith(PNG) for path in directory.glob("*.png"))
+    figures = msgspec.json.decode((directory / "metrics.json").read_bytes())
+    assert figures["parts"]["test"] == manifest.parts["test"].metrics
+
+
+def test_the_report_stands_by_itself_and_says_what_it_is_about(candidate):
+    directory, manifest, _ = candidate
+    page = (directory / "report.html").read_text()
+    assert not re.search(r"""(src|href)=["'](?!data:)""", page), "something is fetched"
+    assert page.count("data:image/png;base64,") == 4
+    assert "the sample" in page
+    assert "All figures below are of the <strong>test</strong> part" in page
+    assert f"{manifest.parts['test'].metrics['average_precision']:.3f}" in page
+    assert "weighted avg" in page
+
+
+def test_nothing_that_learns_sees_a_test_row(candidate, trained, quick, creditcard, history):
+    recipe = quick[candidate.manifest.recipe]
+    test = recipe.split(creditcard.labels(history), 0.2, 7).test
+
+    other = trained(recipe, history=altered(history, creditcard, test))
+
+    assert graph_bytes(candidate) == graph_bytes(other)
+    assert candidate.manifest.threshold == other.manifest.threshold
+    before, after = candidate.manifest.parts, other.manifest.parts
+    assert before["train"] == after["train"]
+    assert before["test"].metrics != after["test"].metrics
+
+
+def test_another_process_makes_the_same_bundle_byte_by_byte_and_prints_nothing(
+    candidates, quick, history, tmp_path
+):
+    recipe, table, bundle = quick["default"], tmp_path / "history.parquet", tmp_path / "bundle"
+    pq.write_table(history, table)
+    bundle.mkdir()
+    code = f"""
+from dataclasses import replace
+from pathlib import Path
+import pyarrow.parquet as pq
+from fraudline.contract import load_contract
+from fraudline.training.recipes.default import DEFAULT
+from fraudline.training.train import train
+quick = replace(DEFAULT, epochs={recipe.epochs}, batch_rows={recipe.batch_rows},
+                legitimate_rows={recipe.legitimate_rows})
+train(pq.read_table({str(table)!r}), load_contract("creditcard"), quick, Path({str(bundle)!r}),
+      source="the sample", test_share=0.2, seed=7, on_progress=lambda _: None)
+"""
+
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert done.stdout + done.stderr == ""
+    manifest = read_manifest(bundle)
+    assert manifest.files == candidates["default"].manifest.files
+    assert manifest.version == candidates["default"].manifest.version
+
+
+def test_without_a_test_part_the_report_says_that_validation_judges_and_chose(trained, quick):
+    directory, manifest, _ = trained(replace(quick["default"], epochs=1), test_share=0.0)
+    assert set(manifest.parts) == {"train", "validation"}
+    page = (directory / "report.html").read_text()
+    assert "All figures below are of the <strong>validation</strong> part" in page
+    assert "also chose the calibration and the threshold" in page
+
+
+@pytest.mark.parametrize("name", ["default", "tutorial"])
+def test_any_other_contract_trains_without_a_line_of_code(name, payments, trained, quick):
+    contract, history = payments
+    recipe = replace(quick[name], epochs=1)
+
+    directory, manifest, _ = trained(recipe, history=history, contract=contract)
+
+    bundle = open_bundle(directory, contract)
+    scores = assess(history, contract, bundle).scores
+    assert np.all((scores >= 0) & (scores <= 1))
+    assert manifest.features == ("paid_at", "amount_minor", "speed", "distance", "age", "risk")
+    assert manifest.parts["train"].first_event == "2025-03-01T00:00:00+00:00"
+    assert "cent" in (directory / "report.html").read_text()
+
+
+def test_the_tutorial_counts_exact_twins_between_train_and_test(
+    candidates, trained, quick, creditcard, history
+):
+    labels = creditcard.labels(history)
+    split = split_at_random(labels, 0.2, 7)
+    # A legitimate test row becomes a copy of the legitimate train row before it.
+    row = next(
+        row for row in split.test if row - 1 in split.train and not labels[row - 1 : row + 1].any()
+    )
+    order = np.arange(history.num_rows)
+    order[row] = row - 1
+
+    other = trained(quick["tutorial"], history=history.take(order))
+
+    count = twins(other)
+    assert count == twins(candidates["tutorial"]) + 1
+    assert f"{count} transactions of the test part" in (other.directory / "report.html").read_text()
+
+
+def test_progress_is_told_in_sentences(candidates):
+    said = candidates["default"].said
+    assert said[0].startswith("train: 2,272 transactions, ")
+    assert any(re.match(r"epoch 3 of 3: loss [\d.]+, validation average", line) for line in said)
+
+
+def test_an_unknown_recipe_is_refused_and_the_known_ones_are_named():
+    assert set(RECIPES) == {"default", "tutorial"}
+    with pytest.raises(InputError, match="default, tutorial"):
+        find_recipe("defualt")
+
+
+def test_looking_at_the_room_loads_no_tensorflow_and_judging_scores_neither():
+    code = (
+        "import sys, fraudline.training, fraudline.training.evaluation;"
+        "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
