@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from bqlite.engine import Engine, Transaction
+from bqlite.engine import Engine, Transaction, first
 from bqlite.errors import DuplicateError, InvalidError, NotFoundError, UnsupportedSqlError
 from bqlite.sql.names import Source, TableName
 from bqlite.types import Field, fields_from_schema, literal, quote, schema_resource
@@ -380,8 +380,7 @@ class Catalog:
         if table.view_sql:
             return 0
         with self.engine.cursor() as cursor:
-            row = cursor.execute(f"SELECT count(*) FROM {table.relation}").fetchone()
-        return int(row[0]) if row else 0
+            return int(first(cursor, f"SELECT count(*) FROM {table.relation}")[0])
 
     def column_bytes(self, table: Table) -> dict[str, int]:
         """BigQuery's logical size of each column, by lower-case name; measured once a version."""
@@ -392,7 +391,7 @@ class Catalog:
             return {}
         sums = ", ".join(_size_sql(one) for one in table.fields)
         with self.engine.cursor() as cursor:
-            row = cursor.execute(f"SELECT {sums} FROM {table.relation}").fetchone() or ()
+            row = first(cursor, f"SELECT {sums} FROM {table.relation}")
         sizes = {f.name.lower(): int(n or 0) for f, n in zip(table.fields, row, strict=True)}
         self._bytes[table.name] = (table.version, sizes)
         return sizes

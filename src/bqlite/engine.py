@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -116,6 +117,12 @@ class Engine:
             self._root.close()
         shutil.rmtree(self._directory / "spill", ignore_errors=True)
         self._lock_file.close()
+
+
+def first(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
+    """The one row of an answer; DuckDB keeps a connection busy until an answer is read whole."""
+    rows = connection.execute(sql).fetchall()
+    return tuple(rows[0]) if rows else (0,)
 
 
 def rollback(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,5 +1,6 @@
 """Jobs: what runs, what ran, and how it ended."""
 
+import contextlib
 import json
 import logging
 import threading
@@ -143,9 +144,7 @@ class Jobs:
     def cancel(self, job: Job) -> None:
         """Asks a job to stop; one that has ended stays as it is."""
         job.is_cancelled = True
-        connection = job.connection
-        if connection is not None and not job.done.is_set():
-            connection.interrupt()
+        threading.Thread(target=_interrupt, args=(job,), daemon=True).start()
 
     def close(self) -> None:
         """Starts no more jobs."""
@@ -169,3 +168,12 @@ class Jobs:
             job.connection = None
             job.ended_ms = now_ms()
             job.done.set()
+
+
+def _interrupt(job: Job) -> None:
+    """Interrupts until the job has ended: an interrupt between two statements is lost."""
+    while not job.done.wait(0.05):
+        connection = job.connection
+        if connection is not None:
+            with contextlib.suppress(duckdb.Error):  # it may have been closed just now
+                connection.interrupt()

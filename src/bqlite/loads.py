@@ -13,6 +13,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from bqlite.catalog import Catalog, Table, create_relation
+from bqlite.engine import first
 from bqlite.errors import InvalidError, UnsupportedError
 from bqlite.queries import (
     Destination,
@@ -148,15 +149,14 @@ def _publish(
                 create_relation(connection, table)
             table = replace(table, body={**table.body, **layout})
             catalog.put_table(transaction, table)
-        row = connection.execute(
+        (rows,) = first(
+            connection,
             f"INSERT INTO {table.relation} ({staged.column_list}) "
-            f"SELECT {staged.column_list} FROM {staged.relation}"
-        ).fetchone()
+            f"SELECT {staged.column_list} FROM {staged.relation}",
+        )
         catalog.touch(transaction, table)
         size = load.path.stat().st_size
-        outcome = Outcome(
-            table, int(row[0]) if row else 0, statistics={"inputFileBytes": str(size)}
-        )
+        outcome = Outcome(table, int(rows), statistics={"inputFileBytes": str(size)})
         store(transaction, outcome)
         return outcome
 
@@ -213,13 +213,13 @@ def _locate(connection: duckdb.DuckDBPyConnection, view: str, columns: list[Fiel
             else f"{column} IS NOT NULL AND TRY({expression}) IS NULL"
         )
         try:
-            row = connection.execute(
+            rows = connection.execute(
                 f"SELECT i, v FROM (SELECT row_number() OVER () - 1 AS i, {column} AS v, "
                 f"{bad} AS bad FROM {view}) WHERE bad ORDER BY i LIMIT 1"
-            ).fetchone()
+            ).fetchall()
         except duckdb.Error:
             continue
-        if row is not None:
+        for row in rows:
             found = "NULL" if row[1] is None else repr(row[1])
             wanted = f"{one.sql}{' (REQUIRED)' if one.mode == 'REQUIRED' else ''}"
             return InvalidError(

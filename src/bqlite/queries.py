@@ -1,5 +1,6 @@
 """Runs a plan: a query's rows go to a result table, DML and DDL change the store."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -8,7 +9,7 @@ from typing import Any
 import duckdb
 
 from bqlite.catalog import Catalog, Dataset, Table, create_relation, now_ms
-from bqlite.engine import Transaction
+from bqlite.engine import Transaction, first
 from bqlite.errors import (
     DuplicateError,
     InvalidError,
@@ -17,6 +18,7 @@ from bqlite.errors import (
     ResourceError,
     StoppedError,
 )
+from bqlite.sql.assign import ACCEPTED
 from bqlite.sql.ddl import Definition
 from bqlite.sql.names import TableName, new_name
 from bqlite.sql.plan import Plan
@@ -130,9 +132,9 @@ def _to_result(
 ) -> Outcome:
     fields, sql = describe(connection, plan.sql)
     table = temporary(project, fields)
-    row = connection.execute(f"CREATE TABLE {table.relation} AS {sql}").fetchone()
+    (rows,) = first(connection, f"CREATE TABLE {table.relation} AS {sql}")
     catalog.add_temporary(table)
-    return Outcome(table, int(row[0]) if row else 0)
+    return Outcome(table, int(rows))
 
 
 def temporary(project: str, fields: tuple[Field, ...]) -> Table:
@@ -158,13 +160,11 @@ def _to_table(
         sql = f"FROM {staged}"
     table = prepare_target(catalog, transaction, destination, fields)
     columns = ", ".join(quote(one.name) for one in fields)
-    row = transaction.connection.execute(
-        f"INSERT INTO {table.relation} ({columns}) {sql}"
-    ).fetchone()
+    (rows,) = first(transaction.connection, f"INSERT INTO {table.relation} ({columns}) {sql}")
     if staged:
         transaction.connection.execute(f"DROP TABLE {staged}")
     catalog.touch(transaction, table)
-    return Outcome(table, int(row[0]) if row else 0)
+    return Outcome(table, int(rows))
 
 
 def prepare_target(
@@ -222,14 +222,39 @@ def check_same(table: Table, fields: tuple[Field, ...]) -> None:
 def _change(catalog: Catalog, transaction: Transaction, plan: Plan) -> Outcome:
     assert plan.target is not None
     table = catalog.table(plan.target)
-    row = transaction.connection.execute(plan.sql).fetchone()
-    count = int(row[0]) if row else 0
+    if plan.insert_sql:
+        _check_insert(transaction.connection, plan, table)
+    count = int(first(transaction.connection, plan.sql)[0])
     catalog.touch(transaction, table)
     keys = {"INSERT": "insertedRowCount", "UPDATE": "updatedRowCount", "DELETE": "deletedRowCount"}
     statistics: dict[str, Any] = {}
     if plan.statement_type in keys:
         statistics["dmlStats"] = {keys[plan.statement_type]: str(count)}
     return Outcome(affected=count, statistics=statistics)
+
+
+def _check_insert(connection: duckdb.DuckDBPyConnection, plan: Plan, table: Table) -> None:
+    """Refuses what BigQuery does not coerce, where DuckDB would round or print."""
+    relation = connection.sql(plan.insert_sql)
+    assert relation is not None
+    if len(relation.types) != len(plan.insert_columns):
+        raise InvalidQueryError(
+            f"Inserted row has wrong column count; Has {len(relation.types)}, expected "
+            f"{len(plan.insert_columns)}"
+        )
+    by_name = {one.name.lower(): one for one in table.fields}
+    for name, kind in zip(plan.insert_columns, relation.types, strict=True):
+        one = by_name.get(name.lower())
+        if one is None:
+            raise InvalidQueryError(f"Column {name} is not present in table {table.name}")
+        if one.mode == "REPEATED" or one.type not in ACCEPTED:
+            continue
+        if not re.fullmatch(rf'{ACCEPTED[one.type]}|"?NULL"?', str(kind)):
+            found = field_from_duckdb(name, kind).sql
+            raise InvalidQueryError(
+                f"Query column has type {found} which cannot be inserted into column {name}, "
+                f"which has type {one.sql}"
+            )
 
 
 def _define(
@@ -256,9 +281,9 @@ def _define(
         catalog.delete_table(transaction, table)
         return _defined("DROP", target)
     if kind == "TRUNCATE_TABLE":
-        row = transaction.connection.execute(f"DELETE FROM {table.relation}").fetchone()
+        (rows,) = first(transaction.connection, f"DELETE FROM {table.relation}")
         catalog.touch(transaction, table)
-        return Outcome(affected=int(row[0]) if row else 0)
+        return Outcome(affected=int(rows))
     have = {one.name.lower() for one in table.fields}
     added = [one for one in definition.fields if one.name.lower() not in have]
     if len(added) < len(definition.fields) and not definition.exists_ok:

@@ -1,5 +1,6 @@
 """Data sets over REST."""
 
+import zlib
 from typing import Any
 
 from bqlite.catalog import LOCATION, Dataset, now_ms
@@ -25,6 +26,7 @@ def list_projects(call: Call) -> dict[str, Any]:
         {
             "kind": "bigquery#project",
             "id": name,
+            "numericId": str(zlib.crc32(name.encode())),
             "friendlyName": name,
             "projectReference": {"projectId": name},
         }

@@ -103,11 +103,14 @@ def _create(root: exp.Create, resolver: Resolver) -> Definition | None:
 
 def _drop(root: exp.Drop, resolver: Resolver) -> Definition | None:
     kind = str(root.args.get("kind")).upper()
+    tables = root.args.get("tables") or []
+    if len(tables) != 1:
+        return None
     if kind == "SCHEMA":
-        target = _dataset_name(root.this, resolver)
+        target = _dataset_name(tables[0], resolver)
         resource = {"cascade": bool(root.args.get("cascade"))}
     elif kind in {"TABLE", "VIEW"}:
-        target, resource = resolver.full_name(root.this), {}
+        target, resource = resolver.full_name(tables[0]), {}
     else:
         return None
     return Definition(
@@ -188,6 +191,8 @@ def _properties(root: exp.Create) -> dict[str, Any]:
             resource.update(_partitioning(one.this))
         elif isinstance(one, exp.Cluster) or type(one).__name__ == "ClusterProperty":
             resource["clustering"] = {"fields": [column.name for column in one.expressions]}
+        elif isinstance(one, exp.LocationProperty):
+            resource["location"] = one.name
         elif type(one) is exp.Property:
             key = one.this.name if isinstance(one.this, exp.Expression) else str(one.this)
             value = _constant(one.args.get("value"))

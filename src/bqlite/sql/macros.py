@@ -62,6 +62,10 @@ MACROS: tuple[str, ...] = (
          WHEN typeof(x) = 'VARCHAR' THEN CASE {_BOOL_WORD} WHEN 'true' THEN true
            WHEN 'false' THEN false END
          ELSE TRY_CAST(x AS BOOLEAN) END""",
+    """CREATE MACRO bq_assign(x, accepted, wanted) AS CASE
+         WHEN regexp_full_match(typeof(x), accepted) THEN x
+         ELSE error('a value of type ' || typeof(x) || ' cannot be assigned to a column of type '
+           || wanted) END""",
     # A DATE function given something else would otherwise lose its time of day.
     """CREATE MACRO bq_date(x) AS CASE
          WHEN typeof(x) IN ('DATE', 'VARCHAR', '"NULL"') THEN CAST(x AS DATE)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlglot import exp
 
 from bqlite.errors import InvalidQueryError, UnsupportedSqlError
+from bqlite.sql.assign import guard_assignments
 from bqlite.sql.ddl import Definition, define
 from bqlite.sql.functions import rewrite
 from bqlite.sql.names import Names, Resolver, TableName, parse
@@ -44,6 +45,8 @@ class Plan:
         columns: The names of columns it mentions in lower case, or None if it reads all.
         target: The table that DML or DDL changes.
         definition: What DDL defines.
+        insert_sql: The rows of an INSERT, as a query of their own.
+        insert_columns: The columns an INSERT fills, in the order of its rows.
     """
 
     statement_type: str
@@ -52,6 +55,8 @@ class Plan:
     columns: frozenset[str] | None = None
     target: TableName | None = None
     definition: Definition | None = None
+    insert_sql: str = ""
+    insert_columns: tuple[str, ...] = ()
 
     @property
     def is_query(self) -> bool:
@@ -96,7 +101,7 @@ def _query(root: exp.Query, resolver: Resolver) -> Plan:
     resolver.resolve(root)
     _name_columns(root)
     _check_stars(root)
-    return Plan("SELECT", _render(root), resolver.read, columns)
+    return Plan("SELECT", _sql(rewrite(root)), resolver.read, columns)
 
 
 def _dml(root: exp.Expression, resolver: Resolver) -> Plan:
@@ -108,8 +113,9 @@ def _dml(root: exp.Expression, resolver: Resolver) -> Plan:
     if not isinstance(table, exp.Table):
         raise InvalidQueryError("a DML statement names the table it changes")
     target = resolver.full_name(table)
-    if resolver.names.source(target).view_sql:
-        raise InvalidQueryError(f"'{target}' is a view, and a view's rows cannot be changed")
+    source = resolver.names.source(target)
+    if source.view_sql or source.catalog != "store":
+        raise InvalidQueryError(f"'{target}' is no stored table: its rows cannot be changed")
     had_alias = bool(table.alias)
     columns = _columns(root)
     resolver.resolve(root)
@@ -117,11 +123,23 @@ def _dml(root: exp.Expression, resolver: Resolver) -> Plan:
         table.set("alias", None)
     for query in root.find_all(exp.Select):
         _name_columns(query)
-    return Plan(type(root).__name__.upper(), _render(root), resolver.read, columns, target)
+    root = rewrite(root)
+    guard_assignments(root, source.fields)
+    insert_sql, insert_columns = "", ()
+    if isinstance(root, exp.Insert):
+        insert_sql = _sql(root.expression)
+        if isinstance(root.this, exp.Schema):
+            insert_columns = tuple(column.name for column in root.this.expressions)
+        else:
+            insert_columns = tuple(one.name for one in source.fields)
+    return Plan(
+        type(root).__name__.upper(), _sql(root), resolver.read, columns, target,
+        insert_sql=insert_sql, insert_columns=insert_columns,
+    )  # fmt: skip
 
 
-def _render(root: exp.Expression) -> str:
-    return str(rewrite(root).sql(dialect="duckdb", identify=True, unsupported_level=None))
+def _sql(root: exp.Expression) -> str:
+    return str(root.sql(dialect="duckdb", identify=True))
 
 
 def _columns(root: exp.Expression) -> frozenset[str] | None:

@@ -10,6 +10,7 @@ import grpc
 import pyarrow as pa
 
 from bqlite.catalog import Catalog, Table
+from bqlite.engine import first
 from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
 from bqlite.queries import describe, sql_errors, temporary
 from bqlite.rest.tables import select_fields
@@ -137,8 +138,8 @@ class Reader:
         copy = temporary(table.name.project, fields)
         with self._catalog.engine.cursor() as cursor, sql_errors():
             describe(cursor, planned.sql)
-            row = cursor.execute(f"CREATE TABLE {copy.relation} AS {planned.sql}").fetchone()
-        return copy, int(row[0]) if row else 0
+            (count,) = first(cursor, f"CREATE TABLE {copy.relation} AS {planned.sql}")
+        return copy, int(count)
 
 
 def table_name(text: str) -> TableName:

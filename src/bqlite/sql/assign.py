@@ -1,0 +1,59 @@
+"""Which types a column takes from DML. DuckDB would round or print a value that does not fit."""
+
+from sqlglot import exp
+
+from bqlite.sql.functions import call
+from bqlite.types import Field
+
+_NULL = '"NULL"'
+_INTEGERS = "TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT"
+_NUMBERS = rf"{_INTEGERS}|DOUBLE|FLOAT|DECIMAL.*"
+# What BigQuery coerces, as a pattern over DuckDB's type names. A STRING literal becomes a time.
+ACCEPTED: dict[str, str] = {
+    "STRING": "VARCHAR",
+    "BYTES": "BLOB|VARCHAR",
+    "INTEGER": _INTEGERS,
+    "FLOAT": _NUMBERS,
+    "NUMERIC": _NUMBERS,
+    "BOOLEAN": "BOOLEAN",
+    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE|VARCHAR",
+    "DATE": "DATE|VARCHAR",
+    "TIME": "TIME|VARCHAR",
+    "DATETIME": "TIMESTAMP|DATE|VARCHAR",
+    "JSON": "JSON",
+}
+
+
+def guard_assignments(root: exp.Expression, fields: tuple[Field, ...]) -> None:
+    """Makes UPDATE and MERGE fail on a value of a type its column does not take.
+
+    Args:
+        root: The statement, already written for DuckDB.
+        fields: The columns of its target.
+    """
+    by_name = {one.name.lower(): one for one in fields}
+    updates = [root] if isinstance(root, exp.Update) else []
+    whens = list(root.find_all(exp.When)) if isinstance(root, exp.Merge) else []
+    inserts = []
+    for when in whens:
+        then = when.args.get("then")
+        if isinstance(then, exp.Update):
+            updates.append(then)
+        elif isinstance(then, exp.Insert):
+            inserts.append(then)
+    for update in updates:
+        for assignment in update.expressions:
+            _guard(by_name.get(assignment.this.name.lower()), assignment.expression)
+    for insert in inserts:
+        if not isinstance(insert.this, exp.Tuple) or not isinstance(insert.expression, exp.Tuple):
+            continue
+        for column, value in zip(
+            insert.this.expressions, insert.expression.expressions, strict=False
+        ):
+            _guard(by_name.get(column.name.lower()), value)
+
+
+def _guard(one: Field | None, value: exp.Expression) -> None:
+    if one is None or one.mode == "REPEATED" or one.type not in ACCEPTED:
+        return
+    value.replace(call("bq_assign", value.copy(), f"{ACCEPTED[one.type]}|{_NULL}", one.sql))

@@ -1,0 +1,209 @@
+"""Data sets, tables and views as Google's client creates, changes, lists and deletes them."""
+
+import pytest
+from google.api_core.exceptions import (
+    BadRequest,
+    Conflict,
+    MethodNotImplemented,
+    NotFound,
+    PreconditionFailed,
+)
+from google.cloud import bigquery
+
+F = bigquery.SchemaField
+
+
+def test_a_data_set_keeps_what_is_said_of_it(client, dataset):
+    one = client.get_dataset(dataset)
+    one.description, one.labels = "cards", {"team": "fraud"}
+    client.update_dataset(one, ["description", "labels"])
+    again = client.get_dataset(dataset)
+    assert (again.description, again.labels) == ("cards", {"team": "fraud"})
+    assert dataset in [listed.dataset_id for listed in client.list_datasets()]
+
+
+def test_a_data_set_created_twice_is_a_conflict(client, dataset):
+    with pytest.raises(Conflict):
+        client.create_dataset(dataset)
+    client.create_dataset(dataset, exists_ok=True)
+
+
+def test_a_data_set_in_use_is_deleted_only_with_its_contents(client, dataset):
+    client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("a", "INT64")]))
+    with pytest.raises(BadRequest, match="still in use"):
+        client.delete_dataset(dataset)
+    client.delete_dataset(dataset, delete_contents=True)
+    with pytest.raises(NotFound):
+        client.get_dataset(dataset)
+
+
+def test_a_table_shows_its_layout_labels_and_size(client, dataset):
+    table = bigquery.Table(
+        f"local.{dataset}.t",
+        schema=[
+            F("at", "TIMESTAMP", mode="REQUIRED", description="when"),
+            F("id", "STRING"),
+            F("tags", "STRING", mode="REPEATED"),
+            F("place", "RECORD", fields=[F("city", "STRING"), F("zip", "INTEGER")]),
+        ],
+    )
+    table.time_partitioning = bigquery.TimePartitioning(field="at", type_="HOUR")
+    table.clustering_fields = ["id"]
+    table.description, table.labels = "what happened", {"kind": "events"}
+    client.create_table(table)
+    client.query_and_wait(
+        f"INSERT {dataset}.t (at, id) VALUES (TIMESTAMP '2024-01-01', 'abc'), "
+        "(TIMESTAMP '2024-01-02', NULL)"
+    )
+    got = client.get_table(f"{dataset}.t")
+    assert got.schema == table.schema
+    assert got.schema[0].description == "when"
+    assert got.time_partitioning.field == "at"
+    assert got.time_partitioning.type_ == "HOUR"
+    assert got.clustering_fields == ["id"]
+    assert (got.description, got.labels) == ("what happened", {"kind": "events"})
+    assert got.num_rows == 2
+    assert got.num_bytes == 8 * 2 + 2 + 3
+    assert got.table_type == "TABLE"
+
+
+def test_range_partitioning_is_kept(client, dataset):
+    table = bigquery.Table(f"local.{dataset}.t", schema=[F("a", "INT64")])
+    table.range_partitioning = bigquery.RangePartitioning(
+        field="a", range_=bigquery.PartitionRange(start=0, end=100, interval=10)
+    )
+    client.create_table(table)
+    assert client.get_table(f"{dataset}.t").range_partitioning.range_.interval == 10
+
+
+def test_partitioning_by_a_missing_column_is_refused(client, dataset):
+    table = bigquery.Table(f"local.{dataset}.t", schema=[F("a", "INT64")])
+    table.time_partitioning = bigquery.TimePartitioning(field="b")
+    with pytest.raises(BadRequest, match="'b'"):
+        client.create_table(table)
+
+
+def test_a_patch_adds_nullable_columns_and_nothing_else(client, dataset):
+    table = client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("a", "INT64")]))
+    client.query_and_wait(f"INSERT {dataset}.t (a) VALUES (1)")
+    table.schema = [F("a", "INT64"), F("b", "STRING"), F("c", "INT64", mode="REPEATED")]
+    client.update_table(table, ["schema"])
+    assert [r.values() for r in client.list_rows(f"{dataset}.t")] == [(1, None, [])]
+    for bad in (
+        [F("a", "STRING")],
+        [F("b", "STRING")],
+        [*table.schema, F("d", "INT64", "REQUIRED")],
+    ):
+        table = client.get_table(f"{dataset}.t")
+        table.schema = bad
+        with pytest.raises(BadRequest):
+            client.update_table(table, ["schema"])
+
+
+def test_a_stale_etag_is_a_failed_precondition(client, dataset):
+    first = client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("a", "INT64")]))
+    second = client.get_table(f"{dataset}.t")
+    second.description = "newer"
+    client.update_table(second, ["description"])
+    first.description = "older"
+    with pytest.raises(PreconditionFailed):
+        client.update_table(first, ["description"])
+
+
+def test_tables_are_listed_by_name_and_page(client, dataset):
+    for name in ("c", "a", "b"):
+        client.create_table(bigquery.Table(f"local.{dataset}.{name}", schema=[F("x", "INT64")]))
+    listed = client.list_tables(dataset, page_size=2)
+    assert [table.table_id for table in listed] == ["a", "b", "c"]
+
+
+def test_a_deleted_table_is_gone_and_its_name_free(client, dataset):
+    for kind in ("INT64", "STRING"):
+        client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("a", kind)]))
+        client.delete_table(f"{dataset}.t")
+    with pytest.raises(NotFound):
+        client.get_table(f"{dataset}.t")
+    client.delete_table(f"{dataset}.t", not_found_ok=True)
+
+
+@pytest.mark.parametrize("kind", ["GEOGRAPHY", "BIGNUMERIC", "INTERVAL", "RANGE"])
+def test_a_type_bqlite_has_not_is_refused_by_name(client, dataset, kind):
+    with pytest.raises(MethodNotImplemented, match=kind):
+        client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("a", kind)]))
+
+
+def test_a_column_property_bqlite_has_not_is_refused_by_name(client, dataset):
+    column = F("a", "INT64", default_value_expression="7")
+    with pytest.raises(MethodNotImplemented, match="defaultValueExpression"):
+        client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[column]))
+
+
+def test_a_view_is_its_query_over_the_rows_of_now(client, dataset):
+    client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("a", "INT64")]))
+    view = bigquery.Table(f"local.{dataset}.v")
+    view.view_query = f"SELECT a, a / 2 AS half FROM `local.{dataset}.t` WHERE a > 0"
+    client.create_table(view)
+    client.query_and_wait(f"INSERT {dataset}.t (a) VALUES (-1), (3)")
+    got = client.get_table(f"{dataset}.v")
+    assert got.table_type == "VIEW"
+    assert [(field.name, field.field_type) for field in got.schema] == [
+        ("a", "INTEGER"),
+        ("half", "FLOAT"),
+    ]
+    rows = client.query_and_wait(f"SELECT v.half FROM {dataset}.v AS v")
+    assert [row.half for row in rows] == [1.5]
+
+
+def test_a_view_over_nothing_is_refused(client, dataset):
+    view = bigquery.Table(f"local.{dataset}.v")
+    view.view_query = f"SELECT a FROM {dataset}.nope"
+    with pytest.raises(NotFound, match="nope"):
+        client.create_table(view)
+
+
+def test_names_that_differ_only_in_case_are_one_name(client, dataset):
+    client.create_table(bigquery.Table(f"local.{dataset}.Tab", schema=[F("a", "INT64")]))
+    with pytest.raises(Conflict, match="case"):
+        client.create_table(bigquery.Table(f"local.{dataset}.tab", schema=[F("a", "INT64")]))
+    with pytest.raises(NotFound):
+        client.get_table(f"{dataset}.tab")
+
+
+def test_projects_are_those_with_data_sets(client):
+    assert "local" in [project.project_id for project in client.list_projects()]
+
+
+def test_an_unknown_address_or_parameter_is_refused_by_name(client):
+    with pytest.raises(MethodNotImplemented, match="routines"):
+        list(client.list_routines("local.x"))
+    with pytest.raises(MethodNotImplemented, match="filter"):
+        list(client.list_datasets(filter="labels.a:b"))
+
+
+def test_insert_all_is_refused_by_name(client, dataset):
+    client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("a", "INT64")]))
+    with pytest.raises(MethodNotImplemented, match="insertAll"):
+        client.insert_rows_json(f"{dataset}.t", [{"a": 1}], retry=None)
+
+
+def test_information_schema_lists_tables_and_columns(client, dataset):
+    table = bigquery.Table(
+        f"local.{dataset}.t",
+        schema=[F("a", "INT64", mode="REQUIRED"), F("b", "FLOAT64", "REPEATED")],
+    )
+    table.clustering_fields = ["a"]
+    client.create_table(table)
+    rows = client.query_and_wait(
+        f"SELECT table_name, table_type FROM {dataset}.INFORMATION_SCHEMA.TABLES"
+    )
+    assert [row.values() for row in rows] == [("t", "BASE TABLE")]
+    rows = client.query_and_wait(
+        "SELECT column_name, is_nullable, data_type, clustering_ordinal_position "
+        f"FROM `local.{dataset}`.INFORMATION_SCHEMA.COLUMNS ORDER BY ordinal_position"
+    )
+    assert [row.values() for row in rows] == [
+        ("a", "NO", "INT64", 1),
+        ("b", "YES", "ARRAY<FLOAT64>", None),
+    ]
+    with pytest.raises(BadRequest, match="PARTITIONS"):
+        client.query_and_wait(f"SELECT * FROM {dataset}.INFORMATION_SCHEMA.PARTITIONS")
