@@ -18,7 +18,7 @@ SAMPLE = Path(__file__).parents[1] / "data" / "creditcard-sample.csv"
 
 # Long enough to learn something, short enough for a test.
 QUICK = {
-    "default": replace(DEFAULT, epochs=3, batch_rows=64, legitimate_rows=800),
+    "default": replace(DEFAULT, epochs=3, batch_rows=64, legitimate_per_fraud=3),
     "tutorial": replace(TUTORIAL, epochs=2, batch_rows=64),
 }
 

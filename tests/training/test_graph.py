@@ -5,9 +5,10 @@ import pytest
 from fraudline.bundle import GRAPH_FILE
 from fraudline.training.engine import keras
 from fraudline.training.graph import run_graph, write_graph
+from fraudline.training.model import Model
 from fraudline.training.preparation import Inputs, Preparation
 from fraudline.training.recipes.tutorial import network
-from fraudline.training.train import MODEL_FILE, whole_model
+from fraudline.training.train import MODEL_FILE
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_logarithm_and_time_of_day_are_the_same_in_the_graph_and_in_keras(featur
 
     by_graph = run_graph(write_graph(preparation, model, 5), features)
 
-    by_keras = whole_model(preparation, model, 5).predict(features, verbose=0)[:, 0]
+    by_keras = Model(preparation, model).as_keras(5).predict(features, verbose=0)[:, 0]
     assert np.abs(by_graph - by_keras).max() < 1e-6
 
 

@@ -55,9 +55,10 @@ def test_a_part_without_frauds_is_refused_by_name(frauds_at, part):
         check_split(split_by_time(labels, 0.2, seed=1), labels)
 
 
-def test_twins_are_the_rows_that_judge_and_equal_a_train_row(labels):
+def test_twins_are_the_rows_that_judge_and_equal_a_row_that_was_learned_from(labels):
     features = np.random.default_rng(0).normal(size=(1000, 3)).astype(np.float32)
     features[850] = features[10]  # test equals train
-    features[700] = features[20]  # validation equals train: does not judge here
+    features[855] = features[700]  # test equals validation
+    features[720] = features[20]  # validation equals train
     features[860] = features[870]  # test equals test
-    assert find_twins(features, split_by_time(labels, 0.2, seed=1)).tolist() == [850]
+    assert find_twins(features, split_by_time(labels, 0.2, seed=1)).tolist() == [850, 855]

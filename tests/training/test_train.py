@@ -75,7 +75,7 @@ def graph_bytes(candidate) -> bytes:
 
 def twins(candidate) -> int:
     metrics = msgspec.json.decode((candidate.directory / "metrics.json").read_bytes())
-    return metrics["twins_of_train_rows"]
+    return metrics["twins_of_learned_rows"]
 
 
 def test_a_candidate_is_a_bundle_that_scores_as_it_was_judged(candidate, creditcard, history):
@@ -143,7 +143,7 @@ from fraudline.contract import load_contract
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.train import train
 quick = replace(DEFAULT, epochs={recipe.epochs}, batch_rows={recipe.batch_rows},
-                legitimate_rows={recipe.legitimate_rows})
+                legitimate_per_fraud={recipe.legitimate_per_fraud})
 train(pq.read_table({str(table)!r}), load_contract("creditcard"), quick, Path({str(bundle)!r}),
       source="the sample", test_share=0.2, seed=7, on_progress=lambda _: None)
 """

@@ -1,4 +1,4 @@
-"""Fitting: a network and rows to a network that has learned."""
+"""Fitting: a recipe and rows to a model that has learned."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score, log_loss
 
-from fraudline.training.engine import keras
-
-PREDICT_BATCH_ROWS = 4096
+from fraudline.contract import Contract
+from fraudline.training.engine import keras, make_deterministic
+from fraudline.training.model import Model, predict
+from fraudline.training.preparation import Preparation
+from fraudline.training.recipes.recipe import Recipe
 
 Matrix = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int8]
@@ -41,8 +43,8 @@ class EpochRows(keras.utils.PyDataset):  # type: ignore[misc] # Keras brings no 
         inputs: float32, shape (rows, inputs).
         labels: Shape (rows,).
         batch_rows: Rows in a batch; the last one may have fewer.
-        legitimate_rows: Every epoch has all frauds and this many legitimate rows, drawn
-            anew; None takes all of them.
+        legitimate_per_fraud: Every epoch has all frauds and for each this many legitimate
+            rows, drawn anew; None takes all of them.
         seed: Of order and draw.
     """
 
@@ -52,14 +54,19 @@ class EpochRows(keras.utils.PyDataset):  # type: ignore[misc] # Keras brings no 
         labels: Labels,
         *,
         batch_rows: int,
-        legitimate_rows: int | None,
+        legitimate_per_fraud: int | None,
         seed: int,
     ) -> None:
         super().__init__()
         self._inputs, self._labels = inputs, labels.astype(np.float32)[:, None]
         self._frauds, self._legitimate = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
         self._batch_rows = batch_rows
-        self._draw = min(legitimate_rows or len(labels), len(self._legitimate))
+        wanted = (
+            len(labels)
+            if legitimate_per_fraud is None
+            else (legitimate_per_fraud * len(self._frauds))
+        )
+        self._draw = min(wanted, len(self._legitimate))
         self._random = np.random.default_rng(seed)
         self.on_epoch_end()
 
@@ -107,28 +114,39 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc] # Keras brings no 
         self._on_progress(said)
 
 
-def fit(
-    network: Any,
-    rows: EpochRows,
+def fit_model(
+    recipe: Recipe,
+    contract: Contract,
+    train: tuple[Matrix, Labels],
     validation: tuple[Matrix, Labels],
-    epochs: int,
+    seed: int,
     on_progress: Callable[[str], None],
-) -> list[Epoch]:
-    """Fit a compiled network for a fixed number of epochs.
+) -> tuple[Model, list[Epoch]]:
+    """Balance, scale and fit by a recipe, for a fixed number of epochs.
 
     Args:
-        network: A compiled Keras model; changed in place.
-        rows: The train rows.
-        validation: Inputs and labels that are measured after each epoch, perhaps none.
-        epochs: How many.
+        recipe: How.
+        contract: What the features are.
+        train: Features and labels, all that is learned from.
+        validation: Features and labels that are measured after each epoch, perhaps none.
+        seed: Of everything that is random; two fits with one seed begin alike.
         on_progress: Called with a sentence after each epoch.
     """
-    watch = _Watch(validation, epochs, on_progress)
-    network.fit(rows, epochs=epochs, verbose=0, shuffle=False, callbacks=[watch])
-    return watch.seen
-
-
-def predict(model: Any, inputs: Matrix) -> npt.NDArray[np.float64]:
-    """A Keras model's output for each row, float64, shape (rows,)."""
-    scores: Matrix = model.predict(inputs, batch_size=PREDICT_BATCH_ROWS, verbose=0)
-    return scores[:, 0].astype(np.float64)
+    make_deterministic(seed)
+    features, labels = recipe.balance(*train, seed)
+    preparation = Preparation.fit(recipe.inputs(contract), features)
+    inputs = preparation.apply(features)
+    rows = EpochRows(
+        inputs,
+        labels,
+        batch_rows=recipe.batch_rows,
+        legitimate_per_fraud=recipe.legitimate_per_fraud,
+        seed=seed,
+    )
+    network = recipe.network(inputs.shape[1])
+    # A model around the same layers learns, so that the network is saved without its optimizer.
+    learner = keras.Model(network.inputs, network.outputs)
+    learner.compile(recipe.optimizer(len(rows) * recipe.epochs), "binary_crossentropy")
+    watch = _Watch((preparation.apply(validation[0]), validation[1]), recipe.epochs, on_progress)
+    learner.fit(rows, epochs=recipe.epochs, verbose=0, shuffle=False, callbacks=[watch])
+    return Model(preparation, network), watch.seen

@@ -40,7 +40,7 @@ class Outcome:
         amounts: Of every row of the history.
         evaluations: By part.
         epochs: In order.
-        twins: Rows of the part that judges with an exact twin among the train rows.
+        twins: Rows of the part that judges with an exact twin in another part.
     """
 
     split: Split

@@ -99,7 +99,8 @@ def check_split(split: Split, labels: npt.NDArray[np.int8]) -> None:
 
 
 def find_twins(features: npt.NDArray[np.float32], split: Split) -> Rows:
-    """Rows of the part that judges that have an exact twin among the train rows."""
-    seen = {row.tobytes() for row in features[split.train]}
+    """Rows of the part that judges with an exact twin, feature by feature, in another part."""
     judged = split.parts[split.judged_by]
+    others = [rows for name, rows in split.parts.items() if name != split.judged_by]
+    seen = {row.tobytes() for row in features[np.concatenate(others)]}
     return np.array([row for row in judged if features[row].tobytes() in seen], dtype=np.int64)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import platform
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,14 +16,13 @@ import pyarrow as pa
 
 from fraudline.bundle import GRAPH_FILE, Manifest, Part, write_manifest
 from fraudline.contract import Contract
-from fraudline.training.calibration import best_f1, fit_platt
-from fraudline.training.engine import keras, make_deterministic
+from fraudline.training.calibration import Platt, best_f1, fit_platt
 from fraudline.training.evaluation import Evaluation, evaluate
-from fraudline.training.fitting import Epoch, EpochRows, fit, predict
+from fraudline.training.fitting import fit_model
 from fraudline.training.graph import run_graph, write_graph
 from fraudline.training.history import check_history, event_text
 from fraudline.training.keras_file import save_model
-from fraudline.training.preparation import Preparation
+from fraudline.training.model import Model
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.report import Outcome, write_report
 from fraudline.training.split import Split, check_split, find_twins
@@ -33,6 +32,7 @@ METRICS_FILE = "metrics.json"
 
 Matrix = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int8]
+Scores = npt.NDArray[np.float64]
 
 _SOFTWARE = ("fraudline", "tensorflow-cpu", "keras", "numpy", "onnx", "scikit-learn")
 
@@ -70,21 +70,27 @@ def train(
     check_split(split, labels)
     on_progress(_described(split, labels))
 
-    make_deterministic(seed)
-    train_features, train_labels = recipe.balance(features[split.train], labels[split.train], seed)
-    preparation = Preparation.fit(recipe.inputs(contract), train_features)
-    validation = preparation.apply(features[split.validation]), labels[split.validation]
-    network, epochs = _learn(
-        recipe, preparation.apply(train_features), train_labels, validation, seed, on_progress
-    )
-    threshold, threshold_rule = _calibrate(recipe, network, *validation)
+    train_part = features[split.train], labels[split.train]
+    validation = features[split.validation], labels[split.validation]
+    model, epochs = fit_model(recipe, contract, train_part, validation, seed, on_progress)
+    choice = _choose(recipe, model, *validation)
+    if choice.line is not None:
+        on_progress("fitting anew on the train and validation parts together")
+        rows = np.concatenate([split.train, split.validation])
+        both, none = (features[rows], labels[rows]), (features[:0], labels[:0])
+        model, _ = fit_model(recipe, contract, both, none, seed, on_progress)
+        model.calibrate(choice.line)
 
-    graph = write_graph(preparation, network, len(contract.features))
+    n_features = len(contract.features)
+    graph = write_graph(model.preparation, model.network, n_features)
     (directory / GRAPH_FILE).write_bytes(graph)
-    save_model(whole_model(preparation, network, len(contract.features)), directory / MODEL_FILE)
+    save_model(model.as_keras(n_features), directory / MODEL_FILE)
 
     on_progress("judging the candidate")
     scores, amounts = run_graph(graph, features), contract.amounts(history)
+    # The model has learned from the validation part since: what counts is what it said before.
+    scores[split.validation] = choice.validation_scores
+    threshold = choice.threshold
     evaluations = {
         name: evaluate(labels[rows], scores[rows], threshold, amounts[rows])
         for name, rows in split.parts.items()
@@ -98,7 +104,7 @@ def train(
         contract_fingerprint=contract.fingerprint,
         features=contract.features,
         threshold=threshold,
-        threshold_rule=threshold_rule,
+        threshold_rule=choice.rule,
         source=source,
         parts=_parts(history, contract, split, evaluations),
         software={"python": platform.python_version()}
@@ -111,49 +117,30 @@ def train(
     return write_manifest(directory, manifest)
 
 
-def whole_model(preparation: Preparation, network: Any, n_features: int) -> Any:
-    """The Keras model that the graph equals: raw features in, probability out."""
-    features = keras.Input((n_features,), name="features")
-    return keras.Model(features, network(preparation.apply(features, keras.ops)))
+@dataclass(frozen=True)
+class _Choice:
+    """What was chosen on the validation part, and the calibrated scores that chose it."""
+
+    threshold: float
+    rule: str
+    line: Platt | None
+    validation_scores: Scores
 
 
-def _learn(
-    recipe: Recipe,
-    inputs: Matrix,
-    labels: Labels,
-    validation: tuple[Matrix, Labels],
-    seed: int,
-    on_progress: Callable[[str], None],
-) -> tuple[Any, list[Epoch]]:
-    rows = EpochRows(
-        inputs,
-        labels,
-        batch_rows=recipe.batch_rows,
-        legitimate_rows=recipe.legitimate_rows,
-        seed=seed,
-    )
-    network = recipe.network(inputs.shape[1])
-    # A model around the same layers learns, so that the network is saved without its optimizer.
-    learner = keras.Model(network.inputs, network.outputs)
-    learner.compile(recipe.optimizer(len(rows) * recipe.epochs), "binary_crossentropy")
-    return network, fit(learner, rows, validation, recipe.epochs, on_progress)
-
-
-def _calibrate(recipe: Recipe, network: Any, inputs: Matrix, labels: Labels) -> tuple[float, str]:
-    """Make the network's scores probabilities, if the recipe says so, and give the threshold."""
+def _choose(recipe: Recipe, model: Model, features: Matrix, labels: Labels) -> _Choice:
     if recipe.threshold is not None:
-        return recipe.threshold, f"fixed at {recipe.threshold} by the recipe"
-    before_sigmoid = network.layers[-2]
-    log_odds = predict(keras.Model(network.inputs, before_sigmoid.output), inputs)
+        rule = f"fixed at {recipe.threshold} by the recipe"
+        return _Choice(recipe.threshold, rule, None, np.empty(0))
+    log_odds = model.log_odds(features)
     line = fit_platt(labels, log_odds)
-    kernel, bias = before_sigmoid.get_weights()
-    before_sigmoid.set_weights([kernel * line.slope, bias * line.slope + line.intercept])
-    best = best_f1(labels, line.probabilities(log_odds))
-    return round(best / 2, 4), (
+    scores = line.probabilities(log_odds)
+    best = best_f1(labels, scores)
+    rule = (
         f"half of {best:.3f}, the best F1 that any threshold reaches on the validation part: "
         "for calibrated scores this is the threshold that maximises F1 (Lipton, Elkan and "
         "Naryanaswamy, 2014), and it does not hang on a single transaction"
     )
+    return _Choice(round(best / 2, 4), rule, line, scores)
 
 
 def _described(split: Split, labels: Labels) -> str:
@@ -182,6 +169,6 @@ def _write_metrics(path: Path, outcome: Outcome) -> None:
     content = {
         "parts": {name: judged.metrics() for name, judged in outcome.evaluations.items()},
         "epochs": outcome.epochs,
-        "twins_of_train_rows": len(outcome.twins),
+        "twins_of_learned_rows": len(outcome.twins),
     }
     path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")

@@ -38,6 +38,6 @@ DEFAULT = Recipe(
     optimizer=optimizer,
     epochs=8,
     batch_rows=512,
-    legitimate_rows=30_000,
+    legitimate_per_fraud=40,
     threshold=None,
 )

@@ -33,10 +33,11 @@ class Recipe:
         optimizer: Number of steps of the whole fit to a Keras optimizer.
         epochs: Passes over the rows of an epoch.
         batch_rows: Rows in a step.
-        legitimate_rows: Legitimate rows drawn for each epoch beside all frauds; None
-            takes all.
-        threshold: Least score that is blocked; None chooses it on the validation part,
-            where scores are then calibrated too.
+        legitimate_per_fraud: Legitimate rows drawn for each fraud, anew for each epoch,
+            which always has all frauds; None takes all legitimate rows.
+        threshold: Least score that is blocked. None chooses it on the validation part,
+            calibrates scores there, and then fits anew on train and validation together:
+            the latest transactions tell most of the next ones.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Recipe:
     optimizer: Callable[[int], Any]
     epochs: int
     batch_rows: int
-    legitimate_rows: int | None
+    legitimate_per_fraud: int | None
     threshold: float | None
 
 

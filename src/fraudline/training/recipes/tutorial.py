@@ -65,6 +65,6 @@ TUTORIAL = Recipe(
     optimizer=optimizer,
     epochs=10,
     batch_rows=32,
-    legitimate_rows=None,
+    legitimate_per_fraud=None,
     threshold=0.5,
 )

@@ -1,0 +1,48 @@
+"""A model: what prepares the features, and the network that sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fraudline.training.calibration import Platt
+from fraudline.training.engine import keras
+from fraudline.training.preparation import Preparation
+
+PREDICT_BATCH_ROWS = 4096
+
+Matrix = npt.NDArray[np.float32]
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A preparation and a Keras `Sequential` whose last layers are Dense(1) and a sigmoid."""
+
+    preparation: Preparation
+    network: Any
+
+    def log_odds(self, features: Matrix) -> Scores:
+        """What the network gives before its sigmoid, float64, shape (rows,)."""
+        before_sigmoid = keras.Model(self.network.inputs, self.network.layers[-2].output)
+        return predict(before_sigmoid, self.preparation.apply(features))
+
+    def calibrate(self, line: Platt) -> None:
+        """Make the line part of the last dense layer: two straight lines in a row are one."""
+        dense = self.network.layers[-2]
+        kernel, bias = dense.get_weights()
+        dense.set_weights([kernel * line.slope, bias * line.slope + line.intercept])
+
+    def as_keras(self, n_features: int) -> Any:
+        """The whole as one Keras model: raw features in, probability out."""
+        features = keras.Input((n_features,), name="features")
+        return keras.Model(features, self.network(self.preparation.apply(features, keras.ops)))
+
+
+def predict(network: Any, inputs: Matrix) -> Scores:
+    """A Keras model's output for each row, float64, shape (rows,)."""
+    scores: Matrix = network.predict(inputs, batch_size=PREDICT_BATCH_ROWS, verbose=0)
+    return scores[:, 0].astype(np.float64)
