@@ -5,7 +5,23 @@ incomplete or was made for another contract is refused by name. Never trains, an
 unpickles: the graph is ONNX, the manifest JSON.
 """
 
-from fraudline.bundle.bundle import GRAPH_FILE, Bundle, open_bundle, write_manifest
+from fraudline.bundle.bundle import (
+    GRAPH_FILE,
+    Bundle,
+    check_bundle,
+    open_bundle,
+    read_manifest,
+    write_manifest,
+)
 from fraudline.bundle.manifest import Manifest, Part
 
-__all__ = ["GRAPH_FILE", "Bundle", "Manifest", "Part", "open_bundle", "write_manifest"]
+__all__ = [
+    "GRAPH_FILE",
+    "Bundle",
+    "Manifest",
+    "Part",
+    "check_bundle",
+    "open_bundle",
+    "read_manifest",
+    "write_manifest",
+]

@@ -57,16 +57,14 @@ def write_manifest(directory: Path, manifest: Manifest) -> Manifest:
 
     Returns:
         The manifest as written, with `files` and `version`.
+
+    Raises:
+        BundleError: what was written would not be read, a measure that is NaN for example.
     """
-    files = {
-        str(path.relative_to(directory)): _sha256(path)
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and path.name != MANIFEST_FILE
-    }
-    sealed = msgspec.structs.replace(manifest, files=files).sealed()
+    sealed = msgspec.structs.replace(manifest, files=_hashes(directory)).sealed()
     encoded = msgspec.json.format(msgspec.json.encode(sealed), indent=2)
     (directory / MANIFEST_FILE).write_bytes(encoded + b"\n")
-    return sealed
+    return read_manifest(directory)
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -77,18 +75,20 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST_FILE
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except FileNotFoundError:
+        content = path.read_bytes()
+    except OSError as error:
         raise BundleError(
-            f"{directory} is not a bundle: it has no {MANIFEST_FILE}. "
-            "`fraudline train` makes one; `fraudline models list` shows those that exist."
+            f"{directory} is not a bundle: {MANIFEST_FILE} cannot be read ({error.strerror}). "
+            "`fraudline train` makes a bundle; `fraudline models list` shows those that exist."
         ) from None
-    except msgspec.DecodeError as error:
+    try:
+        # The number first: another format may have other fields.
+        found = msgspec.json.decode(content, type=_Format).format
+        manifest = msgspec.json.decode(content, type=Manifest) if found == FORMAT else None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BundleError(f"{path} is not a bundle's manifest: {error}. Train anew.") from None
-    if manifest.format != FORMAT:
-        raise BundleError(
-            f"{path} has format {manifest.format}, this fraudline reads {FORMAT}. Train anew."
-        )
+    if manifest is None:
+        raise BundleError(f"{path} has format {found}, this fraudline reads {FORMAT}. Train anew.")
     if manifest.version != manifest.expected_version():
         raise BundleError(
             f"{path} was altered: it says version {manifest.version}, "
@@ -97,25 +97,35 @@ def read_manifest(directory: Path) -> Manifest:
     return manifest
 
 
+def check_bundle(directory: Path) -> Manifest:
+    """Check that a bundle's files are exactly those of its manifest, byte for byte.
+
+    Raises:
+        BundleError: the manifest is not sound, or a file is missing, altered or surplus.
+    """
+    manifest = read_manifest(directory)
+    found = _hashes(directory)
+    faults = [
+        f"{name} {fault}"
+        for name in sorted({GRAPH_FILE, *manifest.files, *found})
+        if (fault := _difference(manifest.files.get(name), found.get(name)))
+    ]
+    if faults:
+        raise BundleError(
+            f"bundle {manifest.version} in {directory} was altered: {'; '.join(faults)}. "
+            "Restore it or train anew."
+        )
+    return manifest
+
+
 def open_bundle(directory: Path, contract: Contract) -> Bundle:
     """Open a bundle whose files are whole and whose contract is the given one.
 
     Raises:
-        BundleError: a file is missing or altered, or the bundle is for another contract.
+        BundleError: a file is missing, altered or surplus, the bundle is for another
+            contract, or its graph does not score.
     """
-    manifest = read_manifest(directory)
-    for name, expected in manifest.files.items():
-        path = directory / name
-        if not path.is_file():
-            raise BundleError(
-                f"bundle {manifest.version} is incomplete: {path} is missing. "
-                "Restore it or train anew."
-            )
-        if (found := _sha256(path)) != expected:
-            raise BundleError(
-                f"bundle {manifest.version} was altered: {path} has sha256 {found[:16]}…, "
-                f"expected {expected[:16]}…. Restore it or train anew."
-            )
+    manifest = check_bundle(directory)
     if (
         manifest.contract_fingerprint != contract.fingerprint
         or manifest.features != contract.features
@@ -128,12 +138,41 @@ def open_bundle(directory: Path, contract: Contract) -> Bundle:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # scale by processes: partitions, not threads
     options.inter_op_num_threads = 1
-    session = ort.InferenceSession(
-        directory / GRAPH_FILE, options, providers=["CPUExecutionProvider"]
-    )
-    return Bundle(directory, manifest, session)
+    try:
+        session = ort.InferenceSession(
+            directory / GRAPH_FILE, options, providers=["CPUExecutionProvider"]
+        )
+        bundle = Bundle(directory, manifest, session)
+        bundle.score(np.zeros((1, len(contract.features)), dtype=np.float32))
+    except Exception as error:  # ONNX Runtime's errors have no other base
+        raise BundleError(
+            f"bundle {manifest.version} cannot score {len(contract.features)} features: {error} "
+            "Train anew."
+        ) from error
+    return bundle
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+class _Format(msgspec.Struct):
+    format: int
+
+
+def _difference(expected: str | None, found: str | None) -> str:
+    if found == expected and expected is not None:
+        return ""
+    if found is None:
+        return "is missing"
+    if expected is None:
+        return "does not belong to it"
+    return f"has sha256 {found[:16]}…, expected {expected[:16]}…"
+
+
+def _hashes(directory: Path) -> dict[str, str]:
+    """SHA-256 of each file but the manifest and hidden ones, by its path in the directory."""
+    hashes = {}
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        is_hidden = any(part.startswith(".") for part in name.split("/"))  # a file manager's
+        if path.is_file() and name != MANIFEST_FILE and not is_hidden:
+            with path.open("rb") as file:
+                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes

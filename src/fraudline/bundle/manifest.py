@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from typing import Annotated
 
 import msgspec
 
 FORMAT = 1
+
+# A version is the name of a directory and is made of these.
+_Word = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_]{1,128}$")]
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,16 +51,16 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         format: Version of this structure.
     """
 
-    recipe: str
-    contract: str
+    recipe: _Word
+    contract: _Word
     contract_fingerprint: str
     features: tuple[str, ...]
-    threshold: float
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)]
     threshold_rule: str
     source: str
     parts: dict[str, Part]
     software: dict[str, str]
-    created_at: dt.datetime
+    created_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     files: dict[str, str]
     version: str = ""
     format: int = FORMAT

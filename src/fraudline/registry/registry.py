@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
-from fraudline.bundle import Manifest
-from fraudline.bundle.bundle import read_manifest
+from fraudline.bundle import Manifest, check_bundle, read_manifest
 from fraudline.errors import BundleError, InputError
 
 CHAMPION = "champion"
+_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+
+logger = logging.getLogger(__name__)
 
 
 class Registry:
@@ -33,25 +37,35 @@ class Registry:
         return Path(tempfile.mkdtemp(prefix=".candidate-", dir=self.directory))
 
     def add(self, candidate: Path) -> Manifest:
-        """Take over a finished bundle as a version; adding the same one again changes nothing."""
-        manifest = read_manifest(candidate)
+        """Take over a finished bundle as a version; adding the same one again changes nothing.
+
+        A version that is there but was altered is replaced, so that training anew mends it.
+        """
+        manifest = check_bundle(candidate)
         target = self.directory / manifest.version
         if target.exists():
-            shutil.rmtree(candidate)
-        else:
-            candidate.chmod(0o755)  # a temporary directory is for its maker alone
-            candidate.rename(target)
+            try:
+                existing = check_bundle(target)
+            except BundleError:
+                shutil.rmtree(target)
+            else:
+                shutil.rmtree(candidate)
+                return existing
+        candidate.chmod(0o755)  # a temporary directory is for its maker alone
+        candidate.rename(target)
         return manifest
 
     def versions(self) -> list[Manifest]:
-        """Every version, oldest first."""
+        """Every version, oldest first; one that is broken is named in the log and left out."""
         if not self.directory.is_dir():
             return []
-        manifests = [
-            read_manifest(path)
-            for path in self.directory.iterdir()
-            if path.is_dir() and not path.name.startswith(".")
-        ]
+        manifests = []
+        for path in sorted(self.directory.iterdir()):
+            if path.is_dir() and not path.name.startswith("."):
+                try:
+                    manifests.append(read_manifest(path))
+                except BundleError as error:
+                    logger.warning("a version is broken and not listed: %s", error)
         return sorted(manifests, key=lambda manifest: manifest.created_at)
 
     def path(self, version: str) -> Path:
@@ -61,10 +75,10 @@ class Registry:
             InputError: there is no such version.
         """
         path = self.directory / version
-        if version.startswith(".") or Path(version).name != version or not path.is_dir():
+        if not _VERSION.fullmatch(version) or not path.is_dir():
             known = [manifest.version for manifest in self.versions()]
             raise InputError(
-                f"there is no model version '{version}' in {self.directory}; "
+                f"there is no model version {version[:300]!r} in {self.directory}; "
                 f"there {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}. "
                 "`fraudline models list` shows them, `fraudline train` makes one."
             )
@@ -88,7 +102,7 @@ class Registry:
             BundleError: no version has been promoted yet.
         """
         try:
-            return (self.directory / CHAMPION).read_text().strip()
+            return (self.directory / CHAMPION).read_text(errors="replace").strip()
         except FileNotFoundError:
             raise BundleError(
                 f"there is no champion in {self.directory}: train a model with "
