@@ -1,8 +1,9 @@
 """Every setting once: its type, its unit, its default and a sentence.
 
 A setting is read, in this order, from an environment variable (`FRAUDLINE_KAFKA__GROUP`),
-from `fraudline.toml` in the working directory, or from the default below. A name that is
-not listed here is refused, so a misspelt one cannot be silently ignored.
+from `fraudline.toml` in the working directory, or from the default below. A variable that
+is empty counts as not set. A name that is not listed here is refused, so a misspelt one
+cannot be silently ignored.
 """
 
 from __future__ import annotations
@@ -157,6 +158,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=ENVIRONMENT_PREFIX,
         env_nested_delimiter="__",
+        env_ignore_empty=True,
         extra="forbid",
         frozen=True,
     )
@@ -199,8 +201,8 @@ def load_settings() -> Settings:
     """Read the settings of the working directory.
 
     Raises:
-        SettingsError: a setting is unknown or malformed; the message names each one,
-            where it was set and what is allowed.
+        SettingsError: a setting is unknown or malformed; the message names each one and
+            what is allowed, and never repeats a value, which may be a secret.
     """
     known = {f"{ENVIRONMENT_PREFIX}{name}".upper() for name in _names()}
     unknown = sorted(
@@ -217,7 +219,12 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc']) or 'settings'}: {fault['msg']}"
+            f"{'.'.join(str(part) for part in fault['loc']) or 'settings'}: "
+            + (
+                "there is no such setting"
+                if fault["type"] == "extra_forbidden"
+                else fault["msg"].removeprefix("Value error, ")
+            )
             for fault in error.errors()
         )
         raise SettingsError(
@@ -234,5 +241,6 @@ def _names() -> list[str]:
         group = field.annotation
         if isinstance(group, type) and issubclass(group, _Group):
             names += [f"{name}__{inner}" for inner in group.model_fields]
-        names.append(name)
+        else:
+            names.append(name)
     return names

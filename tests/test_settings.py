@@ -1,0 +1,157 @@
+"""A setting comes from one known place, a wrong one is named, and a secret is never told."""
+
+from pathlib import Path
+
+import pytest
+
+from fraudline.errors import SettingsError
+from fraudline.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _empty_directory(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    return monkeypatch.setenv
+
+
+def write(text: str) -> None:
+    Path("fraudline.toml").write_text(text)
+
+
+def test_without_a_file_and_variables_the_defaults_hold():
+    assert load_settings() == Settings()
+    assert load_settings().kafka.group == "fraudline"
+
+
+def test_the_file_comes_before_the_default_and_the_environment_before_the_file(environment):
+    write('contract = "wallet"\n[kafka]\ngroup = "file"\npartitions = 7\n')
+    environment("FRAUDLINE_KAFKA__GROUP", "environment")
+    settings = load_settings()
+    assert settings.kafka.group == "environment"
+    assert settings.kafka.partitions == 7
+    assert settings.contract == "wallet"
+    assert settings.bigquery.dataset == "fraud_detection"
+
+
+@pytest.mark.parametrize("name", ["FRAUDLINE_SCORING__BATCH_ROWS", "fraudline_scoring__batch_rows"])
+def test_a_variable_may_be_in_either_case(environment, name):
+    environment(name, "17")
+    assert load_settings().scoring.batch_rows == 17
+
+
+def test_an_empty_variable_counts_as_not_set(environment):
+    write('home = "elsewhere"\n')
+    environment("FRAUDLINE_HOME", "")
+    environment("FRAUDLINE_KAFKA__SSL_CA_LOCATION", "")
+    assert load_settings().home == Path("elsewhere")
+    assert load_settings().kafka.ssl_ca_location is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "FRAUDLINE_KAFKA__GRUOP",
+        "FRAUDLINE_KAFKA_GROUP",
+        "FRAUDLINE_KAFKA__GROUP__X",
+        "FRAUDLINE_GROUP",
+        "FRAUDLINE_KAFKA",
+        "FRAUDLINE_",
+        "fraudline_kafka__gruop",
+    ],
+)
+def test_an_unknown_variable_is_refused_by_name(environment, name):
+    environment(name, "x")
+    with pytest.raises(SettingsError, match=f"unknown setting in the environment: {name}\\."):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[kafka]\ngruop = "x"\n', "kafka.gruop: there is no such setting"),
+        ("x = 1\n", "x: there is no such setting"),
+        ("[nowhere]\nx = 1\n", "nowhere: there is no such setting"),
+        ('kafka = "x"\n', "kafka: Input should be a valid dictionary"),
+        ("[kafka]\npartitions = 0\n", "kafka.partitions: Input should be greater than or equal"),
+        ('[kafka]\npartitions = "many"\n', "kafka.partitions: Input should be a valid integer"),
+        ('[kafka]\ngroup = ""\n', "kafka.group: String should have at least 1 character"),
+        ('[kafka]\nsecurity_protocol = "TLS"\n', "kafka.security_protocol: Input should be 'PLAIN"),
+        (
+            '[kafka]\nsecurity_protocol = "SASL_SSL"\n',
+            "kafka: security_protocol is SASL_SSL, but sasl_username is empty",
+        ),
+        ("[kafka\n", "fraudline.toml cannot be read: Expected ']'"),
+        ("[kafka]\n[kafka]\n", "fraudline.toml cannot be read: Cannot declare"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_setting_and_what_is_allowed(text, told):
+    write(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert told in str(caught.value)
+    assert "fraudline.toml" in str(caught.value)
+
+
+def test_a_file_that_is_not_utf8_is_refused():
+    Path("fraudline.toml").write_bytes(b'contract = "\xff"')
+    with pytest.raises(SettingsError, match=r"fraudline\.toml cannot be read"):
+        load_settings()
+
+
+def test_all_wrong_settings_are_named_at_once(environment):
+    write("[kafka]\npartitions = 0\n")
+    environment("FRAUDLINE_SINK__BATCH_ROWS", "-1")
+    with pytest.raises(SettingsError, match=r"kafka\.partitions: .*; sink\.batch_rows: "):
+        load_settings()
+
+
+def test_a_secret_is_in_no_text_of_the_settings(environment):
+    environment("FRAUDLINE_KAFKA__SASL_PASSWORD", "hunter2")
+    settings = load_settings()
+    assert settings.kafka.sasl_password.get_secret_value() == "hunter2"
+    for text in (
+        repr(settings),
+        str(settings),
+        str(settings.kafka.sasl_password),
+        str(settings.model_dump()),
+        settings.model_dump_json(),
+    ):
+        assert "hunter2" not in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[kafka]\nsasl_password = ["hunter2"]\n',
+        '[kafka]\nsasl_password = "hunter2"\nsecurity_protocol = "SASL_SSL"\n',
+        '[kafka]\nsasl_password = "hunter2"\npartitions = 0\n',
+        'sasl_password = "hunter2"\n',
+    ],
+)
+def test_a_secret_is_in_no_error_message(text):
+    write(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_a_setting_cannot_be_changed_once_it_is_read():
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings().kafka.group = "other"
+
+
+def test_every_setting_has_a_sentence_about_it():
+    def walk(model):
+        for name, field in model.model_fields.items():
+            if hasattr(field.annotation, "model_fields"):
+                yield from walk(field.annotation)
+            else:
+                yield name, field.description or ""
+
+    for name, sentence in walk(Settings):
+        assert sentence.endswith("."), name
