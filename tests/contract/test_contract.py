@@ -1,0 +1,112 @@
+"""All that follows from a contract, for the one that fraudline brings and for another."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message
+
+from fraudline.contract import DECISION_COLUMNS, REJECT_COLUMNS, Decoder, json_lines
+from fraudline.contract.columns import Column, arrow_schema
+
+
+def payments(*changes: dict[str, object]) -> pa.RecordBatch:
+    rows, _, rejects = Decoder(WALLET.transaction_columns).decode(
+        [message(WALLET_ROW, **change) for change in changes]
+    )
+    assert rejects == []
+    return rows
+
+
+def test_a_transaction_in_flight_has_every_column_but_the_label():
+    assert [column.name for column in WALLET.transaction_columns] == list(WALLET_ROW)
+    assert [column.name for column in CREDITCARD.transaction_columns] == list(CARD_ROW)
+
+
+def test_a_decision_has_the_transactions_columns_and_then_its_own():
+    assert WALLET.decision_columns == (*WALLET.transaction_columns, *DECISION_COLUMNS)
+
+
+def test_a_schema_has_the_columns_in_order_with_their_types_and_nulls():
+    assert [(field.name, str(field.type), field.nullable) for field in WALLET.history_schema] == [
+        ("payment_id", "string", False),
+        ("paid_at", "timestamp[us, tz=UTC]", False),
+        ("amount_minor", "int64", False),
+        ("velocity", "double", False),
+        ("distance_km", "double", False),
+        ("is_abroad", "bool", False),
+        ("risk_note", "double", True),
+        ("is_fraud", "bool", False),
+        ("merchant", "string", True),
+    ]
+
+
+def test_a_description_in_a_schema_tells_the_unit():
+    schema = arrow_schema([Column("x", "float64", "Way.", unit="km"), Column("y", "int64")])
+    assert schema.field("x").metadata == {b"description": b"Way. Unit: km."}
+    assert schema.field("y").metadata is None
+
+
+def test_a_network_sees_neither_label_nor_id_nor_strings_nor_nullable_columns():
+    assert WALLET.features == ("paid_at", "amount_minor", "velocity", "distance_km", "is_abroad")
+
+
+def test_the_feature_matrix_is_float32_in_feature_order():
+    matrix = WALLET.feature_matrix(payments({}))
+    assert matrix.dtype == np.float32
+    assert matrix.tolist() == [[np.float32(11_045.678901), 1250.0, 1.5, 2.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("moment", "second_of_day"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("1969-12-31T23:59:59.5Z", 86_399.5),
+        ("0001-01-01T00:00:01Z", 1),
+        ("9999-12-31T12:00:00Z", 43_200),
+        ("2026-01-01T00:30:00+02:00", 81_000),
+    ],
+)
+def test_a_network_sees_a_time_as_its_second_of_the_day_in_utc(moment, second_of_day):
+    assert WALLET.feature_matrix(payments({"paid_at": moment}))[0, 0] == second_of_day
+
+
+def test_a_table_of_many_chunks_gives_the_same_matrix_as_one_batch():
+    batch = payments({}, {"is_abroad": False}, {"amount_minor": 0})
+    table = pa.Table.from_batches([batch.slice(0, 1), batch.slice(1), batch.slice(0, 0)])
+    assert np.array_equal(WALLET.feature_matrix(table), WALLET.feature_matrix(batch))
+
+
+def test_no_rows_give_an_empty_matrix_of_the_right_width():
+    assert WALLET.feature_matrix(WALLET.transaction_schema.empty_table()).shape == (0, 5)
+
+
+def test_every_value_that_a_contract_lets_through_is_a_finite_feature():
+    most = 3.4028234663852886e38
+    rows = payments({"velocity": most, "amount_minor": 2**63 - 1}, {"velocity": -most})
+    assert np.isfinite(WALLET.feature_matrix(rows)).all()
+
+
+def test_labels_are_0_or_1_be_they_bool_or_integer():
+    wallet = pa.table({"is_fraud": [True, False]})
+    card = pa.table({"Class": [1, 0]})
+    assert WALLET.labels(wallet).tolist() == CREDITCARD.labels(card).tolist() == [1, 0]
+
+
+def test_amounts_are_float64_be_they_integer_or_float():
+    amounts = WALLET.amounts(payments({"amount_minor": 7}))
+    assert amounts.dtype == np.float64
+    assert amounts.tolist() == [7.0]
+
+
+def test_json_lines_are_one_object_a_row_with_every_column():
+    (line,) = json_lines(payments({"merchant": None}))
+    assert line == (
+        b'{"payment_id":"p-1","paid_at":"2026-01-02T03:04:05.678901Z","amount_minor":1250,'
+        b'"velocity":1.5,"distance_km":2.0,"is_abroad":true,"risk_note":null,"merchant":null}'
+    )
+
+
+def test_no_decision_or_reject_column_is_there_twice():
+    for columns in (WALLET.decision_columns, CREDITCARD.decision_columns, REJECT_COLUMNS):
+        names = [column.name for column in columns]
+        assert len(names) == len(set(names))

@@ -1,0 +1,229 @@
+"""A malformed contract is refused, and the message names the table and the key."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.transactions import CREDITCARD, WALLET, WALLET_FILE
+
+from fraudline.contract import Contract, load_contract
+from fraudline.errors import ContractError
+
+SMALL = """
+name = "small"
+
+[roles]
+label = "y"
+amount = "a"
+event_time = "t"
+id = "i"
+
+[columns]
+t = { type = "int64" }
+a = { type = "float64" }
+x = { type = "float64" }
+s = { type = "string" }
+i = { type = "string" }
+y = { type = "int64" }
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(old: str = "", new: str = "") -> Contract:
+        assert old in SMALL
+        path = tmp_path / "small.toml"
+        path.write_text(SMALL.replace(old, new, 1) if old else SMALL)
+        return load_contract(str(path))
+
+    return load
+
+
+def column(text: str) -> tuple[str, str]:
+    return 'x = { type = "float64" }', f"x = {{ {text} }}"
+
+
+REFUSED = {
+    "no TOML": ("[roles]", "[roles", "is not valid TOML"),
+    "a table twice": ("[columns]", "[roles]\n[columns]", "is not valid TOML"),
+    "a column twice": ("x = {", "a = {", "is not valid TOML"),
+    "an unknown key": ('name = "small"', 'name = "small"\nversion = 1', "unknown key version"),
+    "no name": ('name = "small"', "", "name must be letters"),
+    "a name with a slash": ('"small"', '"../small"', "name must be letters"),
+    "a name that is a number": ('"small"', "1", "name must be letters"),
+    "a description that is a number": (
+        'name = "small"',
+        'name = "small"\ndescription = 1',
+        "description = 1, expected str",
+    ),
+    "no columns": ("[columns]", "[elsewhere]", "unknown key elsewhere"),
+    "an unknown role": ('id = "i"', 'card = "i"', "[roles]: unknown key card"),
+    "no label": ('label = "y"', "", "[roles]: 'label' is missing"),
+    "no amount": ('amount = "a"', "", "[roles]: 'amount' is missing"),
+    "no event time": ('event_time = "t"', "", "[roles]: 'event_time' is missing"),
+    "a role without its column": ('label = "y"', 'label = "Y"', "label = 'Y' is not one of its"),
+    "a role that is a list": ('label = "y"', 'label = ["y"]', "label = ['y'] is not one of its"),
+    "two roles for a column": ('amount = "a"', 'amount = "t"', "column 't' has two roles"),
+    "the label as the amount": ('amount = "a"', 'amount = "y"', "column 'y' has two roles"),
+    "a label that is a float": ('label = "y"', 'label = "x"', "label column 'x' must be int64"),
+    "a label that may be null": (
+        'y = { type = "int64" }',
+        'y = { type = "int64", nullable = true, feature = false }',
+        "label column 'y' must be int64 or bool and not nullable",
+    ),
+    "an amount that is a string": ('amount = "a"', 'amount = "s"', "amount column 's' must be"),
+    "an event time that is a string": (
+        'event_time = "t"',
+        'event_time = "s"',
+        "event_time column 's' must be",
+    ),
+    "an id that is a float": ('id = "i"', 'id = "x"', "id column 'x' must be string"),
+    "an id too long for a decision": (
+        'i = { type = "string" }',
+        'i = { type = "string", max_length = 1025 }',
+        "id column 'i' has max_length 1025",
+    ),
+    "a column that is no table": ('x = { type = "float64" }', 'x = "float64"', "column 'x'"),
+    "a column without a type": (*column(""), "column 'x': type is None"),
+    "an unknown type": (*column('type = "decimal"'), "column 'x': type is 'decimal'"),
+    "a type that is a list": (*column('type = ["int64"]'), "column 'x': type is ['int64']"),
+    "bytes": (*column('type = "bytes"'), "column 'x': type is 'bytes'"),
+    "an unknown key of a column": (
+        *column('type = "int64", mim = 1'),
+        "column 'x': unknown key mim",
+    ),
+    "a limit in quotes": (*column('type = "float64", min = "0"'), "column 'x': min = '0'"),
+    "a limit that is a bool": (*column('type = "int64", max = true'), "column 'x': max = True"),
+    "a limit of a string": (*column('type = "string", min = 1'), "column 'x': min needs a num"),
+    "a limit that is NaN": (*column('type = "float64", min = nan'), "column 'x': min = nan must"),
+    "an infinite limit": (*column('type = "float64", max = inf'), "column 'x': max = inf must"),
+    "a limit beyond float32": (*column('type = "float64", max = 1e39'), "column 'x': max = 1e+39"),
+    "a fraction as the limit of integers": (
+        *column('type = "int64", min = 0.5'),
+        "column 'x': min = 0.5, expected int",
+    ),
+    "a limit beyond int64": (
+        *column('type = "int64", max = 9223372036854775808'),
+        "column 'x': max = 9223372036854775808 must lie in",
+    ),
+    "limits that leave nothing": (
+        *column('type = "int64", min = 2, max = 1'),
+        "column 'x': min = 2 is above max = 1",
+    ),
+    "nullable in quotes": (
+        *column('type = "int64", nullable = "no"'),
+        "column 'x': nullable = 'no', expected bool",
+    ),
+    "feature as a number": (
+        *column('type = "int64", feature = 1'),
+        "column 'x': feature = 1, expected bool",
+    ),
+    "a unit that is a number": (*column('type = "int64", unit = 1'), "column 'x': unit = 1"),
+    "a length in quotes": (
+        *column('type = "string", max_length = "9"'),
+        "column 'x': max_length = '9', expected int",
+    ),
+    "a length of 0": (*column('type = "string", max_length = 0'), "column 'x': max_length = 0"),
+    "a length of a number": (
+        *column('type = "int64", max_length = 9'),
+        "column 'x': max_length = 9 needs a string",
+    ),
+    "a string for a network": (
+        *column('type = "string", feature = true'),
+        "column 'x': a network cannot see",
+    ),
+    "a null for a network": (
+        *column('type = "int64", nullable = true'),
+        "column 'x': a network cannot see",
+    ),
+    "names equal but for case": ("x = {", "A = {", "the column name 'A' is there twice"),
+    "a decision's column": ("x = {", "Score = {", "the column name 'Score' is reserved"),
+    "a reject's column": ("x = {", "reason = {", "the column name 'reason' is reserved"),
+    "a column of BigQuery's own": ("x = {", "_PARTITIONTIME = {", "'_PARTITIONTIME' is reserved"),
+    "a name with a dot": ("x = {", '"x.y" = {', "'x.y' is not a BigQuery column name"),
+    "a name that starts with a digit": ("x = {", '"1x" = {', "'1x' is not a BigQuery"),
+    "an empty name": ("x = {", '"" = {', "'' is not a BigQuery column name"),
+    "a name of 129 letters": ("x = {", f"{'x' * 129} = {{", "is not a BigQuery column name"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "told"), REFUSED.values(), ids=REFUSED)
+def test_a_malformed_contract_is_refused_by_table_and_key(load, old, new, told):
+    with pytest.raises(ContractError, match=re.escape(told)) as caught:
+        load(old, new)
+    assert "small.toml" in str(caught.value)
+
+
+def test_the_contract_that_the_refused_ones_differ_from_is_sound(load):
+    assert load().features == ("t", "a", "x")
+
+
+def test_a_contract_without_features_is_refused(tmp_path):
+    path = tmp_path / "blind.toml"
+    path.write_text(re.sub(r'"(float64|int64)" }', r'"\1", feature = false }', SMALL))
+    with pytest.raises(ContractError, match="no column is a feature"):
+        load_contract(str(path))
+
+
+@pytest.mark.parametrize("key", ["roles", "columns"])
+def test_a_table_that_is_a_word_is_refused(tmp_path, key):
+    path = tmp_path / "flat.toml"
+    other = "columns" if key == "roles" else "roles"
+    path.write_text(f'name = "flat"\n{key} = "x"\n[{other}]\nlabel = "y"\n')
+    with pytest.raises(ContractError, match=f"{key} = 'x', expected dict"):
+        load_contract(str(path))
+
+
+@pytest.mark.parametrize("key", ["roles", "columns"])
+def test_a_missing_table_is_refused_by_name(tmp_path, key):
+    path = tmp_path / "part.toml"
+    path.write_text(re.sub(rf"\[{key}\][^\[]*", "", SMALL))
+    with pytest.raises(ContractError, match=rf"\[{key}\] is missing or empty"):
+        load_contract(str(path))
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path):
+    path = tmp_path / "latin.toml"
+    path.write_bytes(b'name = "caf\xe9"')
+    with pytest.raises(ContractError, match="is not valid TOML"):
+        load_contract(str(path))
+
+
+@pytest.mark.parametrize("name", ["", "paypal", "../x", "contracts/creditcard", "a\0b", "x" * 5000])
+def test_what_is_neither_a_known_name_nor_a_file_is_refused_with_the_known_names(name):
+    with pytest.raises(ContractError, match=r"there is no contract .* or one of creditcard"):
+        load_contract(name)
+
+
+def test_a_directory_is_not_a_contract(tmp_path):
+    with pytest.raises(ContractError, match="there is no contract"):
+        load_contract(str(tmp_path))
+
+
+def test_a_contract_is_found_by_name_or_by_path():
+    assert load_contract("creditcard") == CREDITCARD
+    path = Path(__file__).parents[2] / "contracts" / "creditcard.toml"
+    assert load_contract(str(path)) == CREDITCARD
+
+
+def test_a_float_feature_without_limits_has_those_of_float32(load):
+    column = load().column("x")
+    assert (column.min, column.max) == (-3.4028234663852886e38, 3.4028234663852886e38)
+
+
+def test_an_id_and_a_label_are_never_features(load):
+    contract = load('i = { type = "string" }', 'i = { type = "int64", feature = true }')
+    assert contract.features == ("t", "a", "x")
+
+
+def test_the_fingerprint_follows_what_data_look_like_and_not_the_words_about_it():
+    columns = list(WALLET.columns)
+    described = replace(columns[2], description="Other words.")
+    limited = replace(columns[2], max=10)
+    same = replace(WALLET, description="", columns=(*columns[:2], described, *columns[3:]))
+    other = replace(WALLET, columns=(*columns[:2], limited, *columns[3:]))
+    swapped = replace(WALLET, columns=tuple(reversed(columns)))
+    assert WALLET.fingerprint == load_contract(str(WALLET_FILE)).fingerprint == same.fingerprint
+    fingerprints = {each.fingerprint for each in (WALLET, other, swapped, CREDITCARD)}
+    assert len(fingerprints) == 4

@@ -1,0 +1,32 @@
+"""Transactions of both contracts, as a producer would send them."""
+
+from pathlib import Path
+
+import msgspec
+
+from fraudline.contract import Contract, load_contract
+
+WALLET_FILE = Path(__file__).parent / "data" / "contracts" / "wallet.toml"
+CREDITCARD: Contract = load_contract("creditcard")
+WALLET: Contract = load_contract(str(WALLET_FILE))
+
+CARD_ROW = {column.name: 1.0 for column in CREDITCARD.transaction_columns}
+WALLET_ROW = {
+    "payment_id": "p-1",
+    "paid_at": "2026-01-02T03:04:05.678901Z",
+    "amount_minor": 1250,
+    "velocity": 1.5,
+    "distance_km": 2.0,
+    "is_abroad": True,
+    "risk_note": None,
+    "merchant": "Café \u0022Zur Post\u0022 {}",
+}
+
+
+def message(row: dict[str, object], **changes: object) -> bytes:
+    return msgspec.json.encode({**row, **changes})
+
+
+def raw(row: dict[str, object], column: str, value: bytes) -> bytes:
+    """The row with a column whose value is exactly these bytes, JSON or not."""
+    return message(row, **{column: msgspec.Raw(value)})
