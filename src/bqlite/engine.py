@@ -4,7 +4,6 @@ The connection's own database is in memory and holds query results and read snap
 with the process and spill to `DIR/spill` when memory is short. The file is attached as `store`.
 """
 
-import fcntl
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from bqlite.directory import Claim
 from bqlite.errors import ServerStartError
 from bqlite.sql.macros import MACROS
 
@@ -44,25 +44,24 @@ class Engine:
     """The database of one directory.
 
     Args:
-        directory: Where the file lies; created if absent.
+        claim: The directory the file lies in.
         memory_limit_mb: What DuckDB may hold in memory, results included.
 
     Raises:
         ServerStartError: The directory cannot be used, in one line.
     """
 
-    def __init__(self, directory: Path, memory_limit_mb: int) -> None:
-        self._directory = directory
-        self._lock_file = _claim(directory)
+    def __init__(self, claim: Claim, memory_limit_mb: int) -> None:
+        self._claim = claim
         self._write_lock = threading.Lock()
         self._cursors_lock = threading.Lock()
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
         try:
-            self._root = _open(directory, memory_limit_mb)
+            self._root = _open(claim.path, memory_limit_mb)
         except (duckdb.Error, OSError) as error:
-            self._lock_file.close()
+            claim.release()
             raise ServerStartError(
-                f"cannot open {directory / DATABASE}: {_first_line(error)}"
+                f"cannot open {claim.path / DATABASE}: {_first_line(error)}"
             ) from error
 
     @contextmanager
@@ -115,8 +114,8 @@ class Engine:
         """Closes the file; the directory is free for another server."""
         with self._write_lock:
             self._root.close()
-        shutil.rmtree(self._directory / "spill", ignore_errors=True)
-        self._lock_file.close()
+        shutil.rmtree(self._claim.path / "spill", ignore_errors=True)
+        self._claim.release()
 
 
 def first(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
@@ -131,25 +130,6 @@ def rollback(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("ROLLBACK")
     except duckdb.TransactionException:
         return
-
-
-def _claim(directory: Path):  # type: ignore[no-untyped-def]  # an open file of a private type
-    """Takes the directory's lock, which the kernel frees however the process ends."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock_file = (directory / "bqlite.lock").open("a+")
-    except OSError as error:
-        raise ServerStartError(
-            f"cannot use {directory}: {error.strerror}; give --data a directory to write in"
-        ) from error
-    try:
-        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock_file.close()
-        raise ServerStartError(
-            f"{directory} is in use by another bqlite; stop it or give --data another directory"
-        ) from error
-    return lock_file
 
 
 def _open(directory: Path, memory_limit_mb: int) -> duckdb.DuckDBPyConnection:

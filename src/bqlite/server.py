@@ -8,10 +8,13 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bqlite.directory import Claim
 from bqlite.errors import ServerStartError
 
 DEFAULT_PROJECT = "local"
@@ -48,7 +51,13 @@ class Server:
         project: str = DEFAULT_PROJECT,
         memory_limit_mb: int = DEFAULT_MEMORY_LIMIT_MB,
     ) -> None:
-        # Imported here so that a wrong option or a directory in use is told at once.
+        # Claimed before anything large is imported, so that a refusal comes at once.
+        claim = Claim(directory)
+        try:
+            self._socket = _listen(port)
+        except ServerStartError:
+            claim.release()
+            raise
         import uvicorn  # noqa: PLC0415
 
         from bqlite.catalog import Catalog  # noqa: PLC0415
@@ -56,10 +65,14 @@ class Server:
         from bqlite.jobs import Jobs  # noqa: PLC0415
         from bqlite.rest.app import build as build_rest  # noqa: PLC0415
         from bqlite.rest.call import Services  # noqa: PLC0415
-        from bqlite.storage.service import build as build_storage  # noqa: PLC0415
 
-        self._socket = _listen(port)
-        self._engine = Engine(directory, memory_limit_mb)
+        try:
+            with _without_pandas():
+                from bqlite.storage.service import build as build_storage  # noqa: PLC0415
+            self._engine = Engine(claim, memory_limit_mb)
+        except ServerStartError:
+            self._socket.close()
+            raise
         try:
             catalog = Catalog(self._engine)
             self._jobs = Jobs(catalog)
@@ -105,9 +118,7 @@ def main(argv: list[str] | None = None) -> None:
     """Runs the command until SIGTERM or SIGINT; exit code 1 says why it could not start."""
     options = _parse(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
-    # Google's storage package imports pandas if it is there, which a server never uses and which
-    # would cost it a second of its start.
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None means: not importable
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a taken port is told by bqlite itself
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -152,6 +163,19 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         help="what DuckDB may hold in memory; results beyond it go to disk",
     )  # fmt: skip
     return parser.parse_args(argv)
+
+
+@contextmanager
+def _without_pandas() -> Iterator[None]:
+    """Google's storage package imports pandas if it can, which a server would wait a second for."""
+    is_loaded = "pandas" in sys.modules
+    if not is_loaded:
+        sys.modules["pandas"] = None  # type: ignore[assignment]  # None means: not importable
+    try:
+        yield
+    finally:
+        if not is_loaded:
+            del sys.modules["pandas"]
 
 
 def _listen(port: int) -> socket.socket:

@@ -68,7 +68,7 @@ class ArrowDecoder:
     def __init__(self, serialized_schema: bytes) -> None:
         try:
             self._schema = pa.ipc.read_schema(pa.py_buffer(serialized_schema))
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError, EOFError) as error:
             raise AppendError(f"arrow_rows.writer_schema is no Arrow schema: {error}") from error
 
     def decode(self, request: Any, fields: Sequence[Field], table: str) -> pa.Table:
@@ -78,7 +78,7 @@ class ArrowDecoder:
         try:
             batch = pa.ipc.read_record_batch(pa.py_buffer(data), self._schema)
             batch.validate(full=True)  # foreign bytes: offsets and UTF-8 must be true before use
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError, EOFError) as error:
             raise AppendError(f"arrow_rows holds no valid record batch: {error}") from error
         arrays = [_cast_arrow(batch.column(i), one) for i, one in enumerate(columns)]
         return pa.Table.from_arrays(arrays, names=[one.name for one in columns])

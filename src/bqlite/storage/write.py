@@ -214,13 +214,11 @@ class _Connection:
 def _insert(transaction: Transaction, table: Table, rows: pa.Table) -> None:
     names = ", ".join(quote(name) for name in rows.schema.names)
     connection = transaction.connection
-    connection.register("appended", rows)
+    connection.register("appended", rows)  # until the transaction's own connection closes
     try:
         connection.execute(f"INSERT INTO {table.relation} ({names}) SELECT {names} FROM appended")
     except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
         raise _json_errors(rows, table.fields, error) from error
-    finally:
-        connection.unregister("appended")
 
 
 def _json_errors(rows: pa.Table, fields: tuple[Field, ...], error: Exception) -> AppendError:
