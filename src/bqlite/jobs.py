@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 
 from bqlite.catalog import LOCATION, Catalog, now_ms
-from bqlite.errors import BqliteError, DuplicateError, NotFoundError, StoppedError
 from bqlite.engine import Transaction
+from bqlite.errors import BqliteError, DuplicateError, NotFoundError, StoppedError
 from bqlite.queries import Outcome
 
 MAX_KEPT = 10_000  # jobs remembered; older ones are forgotten as BigQuery forgets them in time

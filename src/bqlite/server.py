@@ -8,8 +8,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -65,10 +63,9 @@ class Server:
         from bqlite.jobs import Jobs  # noqa: PLC0415
         from bqlite.rest.app import build as build_rest  # noqa: PLC0415
         from bqlite.rest.call import Services  # noqa: PLC0415
+        from bqlite.storage.service import build as build_storage  # noqa: PLC0415
 
         try:
-            with _without_pandas():
-                from bqlite.storage.service import build as build_storage  # noqa: PLC0415
             self._engine = Engine(claim, memory_limit_mb)
         except ServerStartError:
             self._socket.close()
@@ -163,19 +160,6 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         help="what DuckDB may hold in memory; results beyond it go to disk",
     )  # fmt: skip
     return parser.parse_args(argv)
-
-
-@contextmanager
-def _without_pandas() -> Iterator[None]:
-    """Google's storage package imports pandas if it can, which a server would wait a second for."""
-    is_loaded = "pandas" in sys.modules
-    if not is_loaded:
-        sys.modules["pandas"] = None  # type: ignore[assignment]  # None means: not importable
-    try:
-        yield
-    finally:
-        if not is_loaded:
-            del sys.modules["pandas"]
 
 
 def _listen(port: int) -> socket.socket:

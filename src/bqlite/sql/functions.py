@@ -26,22 +26,7 @@ _STRFTIME_DIRECTIVES = frozenset("YmdHMSjaAbBpIyf%")
 
 FAITHFUL: frozenset[type[exp.Expression]] = frozenset(
     getattr(exp, name)
-    for name in """
-    Select From Join Where Group Having Order Ordered Limit Offset Qualify Window WindowSpec With
-    CTE Subquery Union Except Intersect Table TableAlias Identifier Column Star Alias Aliases Paren
-    Literal Boolean Null Neg And Or Not EQ NEQ GT GTE LT LTE NullSafeEQ NullSafeNEQ Is Between Case
-    If Coalesce Nullif Add Sub Mul DPipe BitwiseAnd BitwiseOr BitwiseXor BitwiseNot
-    BitwiseLeftShift BitwiseRightShift DataType DataTypeParam Var Exists Tuple Struct PropertyEQ
-    Dot Distinct Filter Count Sum Min Max Avg AnyValue CountIf LogicalAnd LogicalOr Stddev
-    StddevPop StddevSamp Variance VariancePop Corr CovarPop CovarSamp ArgMax ArgMin BitwiseAndAgg
-    BitwiseOrAgg BitwiseXorAgg RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead
-    FirstValue LastValue NthValue PercentileCont PercentileDisc Lower Upper Replace Reverse Repeat
-    Trim StartsWith EndsWith Length Concat Greatest Least Abs Sign Sqrt Exp Ln Log Pow
-    Round Ceil Floor Trunc Sin Cos Tan Asin Acos Atan Atan2 IsNan IsInf ArraySize ArrayReverse
-    ArrayConcat GenerateSeries Uuid RawString HexString ByteString JSONPath JSONPathRoot
-    JSONPathKey JSONPathSubscript WeekStart Values Insert Update Delete Merge When Whens Schema
-    Grouping Cube Rollup GroupingSets
-    """.split()
+    for name in ["Select", "From", "Join", "Where", "Group", "Having", "Order", "Ordered", "Limit", "Offset", "Qualify", "Window", "WindowSpec", "With", "CTE", "Subquery", "Union", "Except", "Intersect", "Table", "TableAlias", "Identifier", "Column", "Star", "Alias", "Aliases", "Paren", "Literal", "Boolean", "Null", "Neg", "And", "Or", "Not", "EQ", "NEQ", "GT", "GTE", "LT", "LTE", "NullSafeEQ", "NullSafeNEQ", "Is", "Between", "Case", "If", "Coalesce", "Nullif", "Add", "Sub", "Mul", "DPipe", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot", "BitwiseLeftShift", "BitwiseRightShift", "DataType", "DataTypeParam", "Var", "Exists", "Tuple", "Struct", "PropertyEQ", "Dot", "Distinct", "Filter", "Count", "Sum", "Min", "Max", "Avg", "AnyValue", "CountIf", "LogicalAnd", "LogicalOr", "Stddev", "StddevPop", "StddevSamp", "Variance", "VariancePop", "Corr", "CovarPop", "CovarSamp", "ArgMax", "ArgMin", "BitwiseAndAgg", "BitwiseOrAgg", "BitwiseXorAgg", "RowNumber", "Rank", "DenseRank", "PercentRank", "CumeDist", "Ntile", "Lag", "Lead", "FirstValue", "LastValue", "NthValue", "PercentileCont", "PercentileDisc", "Lower", "Upper", "Replace", "Reverse", "Repeat", "Trim", "StartsWith", "EndsWith", "Length", "Concat", "Greatest", "Least", "Abs", "Sign", "Sqrt", "Exp", "Ln", "Log", "Pow", "Round", "Ceil", "Floor", "Trunc", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Atan2", "IsNan", "IsInf", "ArraySize", "ArrayReverse", "ArrayConcat", "GenerateSeries", "Uuid", "RawString", "HexString", "ByteString", "JSONPath", "JSONPathRoot", "JSONPathKey", "JSONPathSubscript", "WeekStart", "Values", "Insert", "Update", "Delete", "Merge", "When", "Whens", "Schema", "Grouping", "Cube", "Rollup", "GroupingSets"]
     if hasattr(exp, name)
 )
 
@@ -198,7 +183,7 @@ def _extract(node: exp.Extract) -> exp.Expression:
         return exp.Paren(this=exp.Mod(this=part, expression=exp.Literal.number(size)))
     if unit == "ISOWEEK":
         unit = "WEEK"
-    elif unit not in "YEAR ISOYEAR QUARTER MONTH DAY HOUR MINUTE SECOND DAYOFYEAR".split():
+    elif unit not in ["YEAR", "ISOYEAR", "QUARTER", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND", "DAYOFYEAR"]:
         raise refuse(f"EXTRACT({unit})")
     return call("date_part", unit.lower(), value)
 

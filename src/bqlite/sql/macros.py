@@ -71,7 +71,7 @@ MACROS: tuple[str, ...] = (
          WHEN typeof(x) IN ('DATE', 'VARCHAR', '"NULL"') THEN CAST(x AS DATE)
          ELSE error('a DATE function takes a DATE in bqlite, found ' || typeof(x)
            || ': use the TIMESTAMP_ or DATETIME_ function') END""",
-    f"""CREATE MACRO bq_timestamp_diff(a, b, unit_us) AS
+    """CREATE MACRO bq_timestamp_diff(a, b, unit_us) AS
          (epoch_us(CAST(a AS TIMESTAMPTZ)) - epoch_us(CAST(b AS TIMESTAMPTZ))) // unit_us""",
     """CREATE MACRO bq_unix(x, unit_us) AS (epoch_us(CAST(x AS TIMESTAMPTZ))
          - ((epoch_us(CAST(x AS TIMESTAMPTZ)) % unit_us) + unit_us) % unit_us) // unit_us""",

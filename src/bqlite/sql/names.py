@@ -7,7 +7,7 @@ from typing import Protocol
 import sqlglot
 from sqlglot import exp
 
-from bqlite.errors import InvalidQueryError, NotFoundError, UnsupportedSqlError
+from bqlite.errors import InvalidQueryError, UnsupportedSqlError
 from bqlite.types import Field
 
 MAX_VIEW_DEPTH = 16  # BigQuery's own limit

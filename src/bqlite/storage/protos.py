@@ -1,10 +1,37 @@
 """Google's messages, as plain protobuf classes; the wrappers around them cost time per field."""
 
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
 from typing import Any
 
-from google.cloud.bigquery_storage_v1 import types
-
 from bqlite.types import Field
+
+_PACKAGE = "google.cloud.bigquery_storage_v1"
+
+
+def _message_types() -> Any:
+    """Google's message types without Google's clients.
+
+    The package imports its clients when it is imported, and with them pandas, requests and
+    cryptography: half the time a server would take to start, for what it never uses. So the types
+    are imported below a bare package of the same path, which is then forgotten again.
+    """
+    if _PACKAGE in sys.modules:
+        return importlib.import_module(f"{_PACKAGE}.types")
+    spec = importlib.util.find_spec(_PACKAGE)
+    assert spec is not None
+    bare = ModuleType(_PACKAGE)
+    bare.__path__ = list(spec.submodule_search_locations or ())
+    sys.modules[_PACKAGE] = bare
+    try:
+        return importlib.import_module(f"{_PACKAGE}.types")
+    finally:
+        del sys.modules[_PACKAGE]
+
+
+types = _message_types()
 
 
 def _plain(message: Any) -> Any:
@@ -32,6 +59,7 @@ COMMITTED = int(types.WriteStream.Type.COMMITTED)
 FULL_VIEW = int(types.WriteStreamView.FULL)
 FIELDS_ERROR = int(types.RowError.RowErrorCode.FIELDS_ERROR)
 
+_MODE = types.TableFieldSchema.Mode
 _TYPE = types.TableFieldSchema.Type
 _TYPES = {
     "STRING": _TYPE.STRING, "INTEGER": _TYPE.INT64, "FLOAT": _TYPE.DOUBLE,
@@ -52,7 +80,7 @@ def table_schema(fields: tuple[Field, ...]) -> Any:
 def _fill(target: Any, one: Field) -> None:
     target.name = one.name
     target.type_ = int(_TYPES[one.type])
-    target.mode = int(types.TableFieldSchema.Mode[one.mode])
+    target.mode = int(_MODE[one.mode])
     target.description = one.description
     for member in one.fields:
         _fill(target.fields.add(), member)

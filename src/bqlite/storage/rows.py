@@ -1,7 +1,6 @@
 """Appended rows, Arrow or protobuf, as an Arrow table in exactly the column types of the table."""
 
 import datetime
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
