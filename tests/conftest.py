@@ -60,6 +60,7 @@ class Place:
         """Run a command to its end; standard error comes with standard output."""
         return subprocess.run(
             [sys.executable, "-m", "fraudline.cli", *arguments],
+            check=False,
             env={**self.environment, **environment},
             cwd=self.project.settings.home,
             stdin=subprocess.DEVNULL,
@@ -97,7 +98,8 @@ class Place:
 def place(services_home: Path, home: Path, contract: str = "creditcard") -> Iterator[Place]:
     """A project with topics, a group and a data set that no other test uses."""
     home.mkdir(parents=True, exist_ok=True)
-    (home / "services.json").symlink_to(services_home / "services.json")
+    for shared in ("services.json", "kafka", "bqlite"):  # the services of all tests
+        (home / shared).symlink_to(services_home / shared)
     suffix = uuid.uuid4().hex[:8]
     settings = Settings(
         home=home,

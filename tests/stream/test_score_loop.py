@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from typing import Self
 
 import msgspec
 import pytest
+from tests.conftest import Place, eventually
+from tests.models import tiny_bundle
 
 from fraudline.bundle import open_bundle
 from fraudline.errors import BrokerError
 from fraudline.scoring import Decider
+from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import create_topics, existing_topics, require_topics
 from fraudline.stream.read import ranges, read_range
 from fraudline.stream.replay import replay
 from fraudline.stream.score_loop import score_loop
-from tests.conftest import Place, eventually
-from tests.models import tiny_bundle
 
 pytestmark = pytest.mark.usefixtures("services_home")
 
@@ -72,7 +74,7 @@ class Scorer:
     def _count(self, decisions: int, rejects: int) -> None:
         self.done += decisions + rejects
 
-    def __enter__(self) -> Scorer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -95,9 +97,7 @@ def test_each_message_becomes_one_decision_or_one_reject(here: Place) -> None:
         "tombstone": 1,
         "empty": 1,
     }
-    positions = {
-        (row["source_partition"], row["source_offset"]) for row in [*decisions, *rejects]
-    }
+    positions = {(row["source_partition"], row["source_offset"]) for row in [*decisions, *rejects]}
     assert len(positions) == len(lines)
 
 
@@ -123,7 +123,7 @@ def test_a_batch_that_was_not_committed_is_decided_again_and_seen_once(here: Pla
     send(here, list(transactions(here, 40)))
     fails = [True]
 
-    class Cut(Exception):
+    class CutError(Exception):
         pass
 
     project = here.project
@@ -134,11 +134,11 @@ def test_a_batch_that_was_not_committed_is_decided_again_and_seen_once(here: Pla
     def decide(messages, decided_at):
         outcomes = decider.decide(messages, decided_at)
         if fails.pop() if fails else False:
-            raise Cut
+            raise CutError
         return outcomes
 
     stop = threading.Event()
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         score_loop(project.kafka, decide, batch_rows=50, stop=stop, on_batch=lambda *_: None)
     with Scorer(here) as scorer:
         eventually(lambda: scorer.done == 40)
@@ -160,7 +160,5 @@ def test_topics_that_exist_are_not_created_again(here: Place) -> None:
 
 
 def test_a_broker_that_does_not_answer_is_named() -> None:
-    from fraudline.settings import KafkaSettings
-
     with pytest.raises(BrokerError, match=r"127\.0\.0\.1:9\b"):
         existing_topics(KafkaSettings(bootstrap_servers="127.0.0.1:9"))

@@ -1,0 +1,116 @@
+"""The whole road on a sample of the real data, by the commands that a user types."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.conftest import SAMPLE, Place, eventually, place
+
+
+@pytest.fixture(scope="module")
+def trained(services_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A project whose history is the sample, with a champion trained on it."""
+    with place(services_home, tmp_path_factory.mktemp("trained") / "home") as made:
+        assert_well(made.run("load", str(SAMPLE)))
+        assert_well(made.run("train", "--promote"))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def streamed(trained: Place) -> Place:
+    """The same, after a scorer and a sink have dealt with the sample and four bad messages."""
+    bad = trained.project.settings.home / "bad.jsonl"
+    bad.write_bytes(b'broken\n{"Time": 1}\n\n[]\n')
+    trained.start("score")
+    trained.start("sink")
+    assert_well(trained.run("replay", str(SAMPLE), "--rate", "0"))
+    assert_well(trained.run("replay", str(bad)))
+    return trained
+
+
+def assert_well(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 0, done.stdout
+
+
+def sample_rows() -> int:
+    return len(SAMPLE.read_text().splitlines()) - 1
+
+
+def test_history_that_is_loaded_already_is_not_loaded_again(trained: Place) -> None:
+    again = trained.run("load", str(SAMPLE))
+    assert_well(again)
+    assert "loaded before, nothing to do" in again.stdout
+
+
+def test_check_counts_frauds_and_saves_its_report(trained: Place) -> None:
+    done = trained.run("check")
+    assert_well(done)
+    report = json.loads((trained.project.settings.home / "reports" / "check.json").read_text())
+    assert report["rows"] == sample_rows()
+    assert report["frauds"] == 492
+    assert "492 frauds" in done.stdout
+
+
+def test_the_trained_version_is_listed_as_champion(trained: Place) -> None:
+    listed = trained.run("models", "list")
+    assert_well(listed)
+    champion = trained.project.registry.champion()
+    assert any("*" in line and champion in line for line in listed.stdout.splitlines())
+
+
+def test_every_message_is_one_row_in_bigquery(streamed: Place) -> None:
+    proof = streamed.run("reconcile", "--wait", "60")
+    assert_well(proof)
+    rows = sample_rows()
+    assert f"{rows + 4:,} inputs: {rows:,} decisions, 4 rejects; missing 0, doubled 0" in (
+        proof.stdout
+    )
+
+
+def test_the_view_has_the_columns_of_the_history(streamed: Place) -> None:
+    assert_well(streamed.run("reconcile", "--wait", "60"))
+    names = [column.name for column in streamed.project.contract.columns]
+    selected = ", ".join(f"`{name}`" for name in names)
+    done = streamed.run("query", f"SELECT COUNT(*) AS n FROM (SELECT {selected} FROM "
+                        "decided_transactions)")  # fmt: skip
+    assert_well(done)
+    assert str(sample_rows()) in done.stdout
+
+
+def test_the_tutorial_s_own_lines_read_the_history(trained: Place) -> None:
+    warehouse = trained.project.warehouse
+    client = warehouse.client
+    dataset = trained.project.settings.bigquery.dataset
+    frame = (
+        client.query(f"SELECT * FROM {dataset}.fraud_detection_train")
+        .result()
+        .to_dataframe(bqstorage_client=warehouse.read_client)
+    )
+    assert len(frame) == sample_rows()
+    assert frame["Class"].sum() == 492
+
+
+def test_predictions_land_in_bigquery_as_they_were_written(streamed: Place) -> None:
+    home = streamed.project.settings.home
+    done = streamed.run("predict", str(SAMPLE), "--out", str(home / "predictions.jsonl"))
+    assert_well(done)
+    assert "precision" in done.stdout
+    assert "accuracy" in done.stdout
+    lines = (home / "predictions.jsonl").read_text().splitlines()
+    assert list(json.loads(lines[0])) == [
+        column.name for column in streamed.project.contract.columns
+    ]
+    assert streamed.run("verify", str(home / "predictions.jsonl")).returncode == 1
+    topic = streamed.project.settings.kafka.topic_predictions
+    assert_well(streamed.run("replay", str(home / "predictions.jsonl"), "--topic", topic))
+    eventually(lambda: streamed.run("verify", str(home / "predictions.jsonl")).returncode == 0, 120)
+    first = json.loads(lines[0])
+    first["Amount"] += 0.01
+    (home / "altered.jsonl").write_text("\n".join([json.dumps(first), *lines[1:]]))
+    altered = streamed.run("verify", str(home / "altered.jsonl"))
+    assert altered.returncode == 1
+    assert "1 rows are missing, 1 are surplus" in altered.stdout

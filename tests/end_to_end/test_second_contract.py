@@ -1,0 +1,65 @@
+"""Another kind of transaction goes the whole road with a contract file and no new code."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.conftest import Place, place
+from tests.end_to_end.test_pipeline import assert_well
+
+from fraudline.contract import load_contract
+
+CONTRACT = Path(__file__).parents[1] / "data" / "contracts" / "wallet.toml"
+ROWS = 800
+
+
+@pytest.fixture(scope="module")
+def wallet(services_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A project for made-up wallet payments."""
+    with place(services_home, tmp_path_factory.mktemp("wallet") / "home", str(CONTRACT)) as made:
+        yield made
+
+
+def made_up_history() -> pa.Table:
+    random = np.random.default_rng(7)
+    is_fraud = random.random(ROWS) < 0.1
+    begin = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    values = {
+        "payment_id": [f"p-{number}" for number in range(ROWS)],
+        "paid_at": [begin + dt.timedelta(minutes=7 * number) for number in range(ROWS)],
+        "amount_minor": random.integers(1, 50_000, ROWS),
+        "velocity": random.normal(2 * is_fraud, 1.0),
+        "distance_km": np.abs(random.normal(30 * is_fraud, 10.0)),
+        "is_abroad": random.random(ROWS) < 0.3,
+        "risk_note": [None if number % 3 else 0.5 for number in range(ROWS)],
+        "is_fraud": is_fraud,
+        "merchant": ["a “quoted” shop {x}" if number % 2 else None for number in range(ROWS)],
+    }
+    return pa.table(values, schema=load_contract(str(CONTRACT)).history_schema)
+
+
+def test_a_made_up_contract_needs_no_new_code(wallet: Place) -> None:
+    history = wallet.project.settings.home / "history.parquet"
+    pq.write_table(made_up_history(), history)
+    assert_well(wallet.run("load", str(history)))
+    assert_well(wallet.run("check"))
+    assert_well(wallet.run("train", "--promote"))
+    wallet.start("score")
+    wallet.start("sink")
+    assert_well(wallet.run("replay", str(history), "--rate", "0"))
+    proof = wallet.run("reconcile", "--wait", "60")
+    assert_well(proof)
+    assert "missing 0, doubled 0, differing 0" in proof.stdout
+    kept = wallet.run(
+        "query",
+        "SELECT COUNT(*) AS n FROM decisions "
+        "WHERE transaction_id = payment_id AND merchant IS NULL AND paid_at IS NOT NULL",
+    )
+    assert_well(kept)
+    assert str(ROWS // 2) in kept.stdout
