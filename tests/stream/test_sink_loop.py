@@ -1,0 +1,244 @@
+"""The loop from topics to BigQuery: whatever happens, each message is one row."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+import pyarrow as pa
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from tests.conftest import Place, eventually
+
+from fraudline.cli.routes import routes
+from fraudline.errors import WarehouseAwayError, WarehouseError
+from fraudline.settings import BigQuerySettings
+from fraudline.stream.replay import replay
+from fraudline.stream.sink_loop import AppendStream, Route, sink_loop
+from fraudline.warehouse.append import CommittedStream, finalize
+from fraudline.warehouse.client import Warehouse
+from fraudline.warehouse.query import query
+
+ROWS = 200
+LONG_MS = 60_000
+
+
+class CrashError(Exception):
+    """Stands for the death of a process: nothing in the loop handles it."""
+
+
+def predictions(place: Place, first: int, count: int) -> list[bytes | None]:
+    contract = place.project.contract
+    return [
+        msgspec.json.encode(
+            {
+                column.name: 0 if column.name == contract.label else float(number)
+                for column in contract.columns
+            }
+        )
+        for number in range(first, first + count)
+    ]
+
+
+def send(place: Place, lines: list[bytes | None]) -> None:
+    kafka = place.project.kafka
+    replay(
+        kafka,
+        kafka.topic_predictions,
+        lines,
+        rate=0,
+        stop=threading.Event(),
+        on_sent=lambda _: None,
+    )
+
+
+def stored(place: Place) -> list[float]:
+    rows = query(place.project.warehouse, "SELECT Time FROM predictions ORDER BY Time")
+    return rows.column("Time").to_pylist()
+
+
+def run_sink(
+    place: Place,
+    sources: list[Route],
+    *,
+    until: Callable[[], bool] | None = None,
+    commit_interval_ms: int = 50,
+    on_batch: Callable[[str, int, int], None] = lambda *_: None,
+) -> None:
+    """Run the loop here until a condition holds, or until it dies by itself."""
+    stop = threading.Event()
+    watcher = None
+    if until is not None:
+
+        def watch() -> None:
+            try:
+                eventually(until)
+            finally:
+                stop.set()
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+    try:
+        sink_loop(
+            place.project.kafka,
+            sources,
+            batch_rows=50,
+            commit_interval_ms=commit_interval_ms,
+            stop=stop,
+            on_batch=on_batch,
+        )
+    finally:
+        if watcher is not None:
+            watcher.join()
+
+
+def crash(*_: object) -> None:
+    raise CrashError
+
+
+def test_each_message_of_each_topic_is_one_row(here: Place) -> None:
+    send(here, predictions(here, 0, ROWS))
+    run_sink(here, routes(here.project), until=lambda: len(stored(here)) >= ROWS)
+    assert stored(here) == [float(number) for number in range(ROWS)]
+
+
+def test_rows_stored_but_not_committed_are_skipped_by_the_next_owner(here: Place) -> None:
+    send(here, predictions(here, 0, ROWS))
+    with pytest.raises(CrashError):
+        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, on_batch=crash)
+    before = len(stored(here))
+    assert before > 0
+    with pytest.raises(CrashError):  # and once more, while some are still to be skipped
+        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, on_batch=crash)
+    run_sink(here, routes(here.project), until=lambda: len(stored(here)) >= ROWS)
+    assert stored(here) == [float(number) for number in range(ROWS)]
+
+
+class Faulty:
+    """A stream to BigQuery that fails once, before or after its rows were stored."""
+
+    def __init__(self, stream: AppendStream, fails: list[str], error: Exception) -> None:
+        self._stream, self._fails, self._error = stream, fails, error
+
+    @property
+    def name(self) -> str:
+        return self._stream.name
+
+    def send(self, rows: pa.RecordBatch) -> None:
+        self._fail("send")
+        self._stream.send(rows)
+
+    def wait(self) -> None:
+        self._stream.wait()
+        self._fail("answer")
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _fail(self, when: str) -> None:
+        if when in self._fails:
+            self._fails.remove(when)
+            raise self._error
+
+
+@pytest.mark.parametrize("when", ["send", "answer"])
+def test_a_lost_append_and_a_lost_answer_both_end_in_one_row_each(here: Place, when: str) -> None:
+    send(here, predictions(here, 0, ROWS))
+    fails = [when]
+
+    def faulty(route: Route) -> Route:
+        return replace(
+            route,
+            open_stream=lambda: Faulty(route.open_stream(), fails, WarehouseAwayError("gone")),
+        )
+
+    sources = [faulty(route) for route in routes(here.project)]
+    run_sink(here, sources, until=lambda: len(stored(here)) >= ROWS)
+    assert fails == []
+    assert stored(here) == [float(number) for number in range(ROWS)]
+
+
+def test_a_writer_that_was_replaced_cannot_append_any_more(here: Place) -> None:
+    project = here.project
+    schema = project.contract.history_schema
+    stream = CommittedStream(project.warehouse, project.settings.bigquery.table_predictions, schema)
+    rows = pa.RecordBatch.from_pylist(
+        [dict.fromkeys(schema.names, 0)], schema=schema
+    )  # fmt: skip
+    stream.send(rows)
+    stream.wait()
+    assert finalize(project.warehouse, stream.name) == 1
+    assert finalize(project.warehouse, stream.name) == 1  # asking again changes nothing
+    stream.send(rows)
+    with pytest.raises(WarehouseError):
+        stream.wait()
+    stream.close()
+    assert stored(here) == [0.0]
+
+
+def test_a_message_that_no_table_can_hold_becomes_one_reject_even_after_a_crash(
+    here: Place,
+) -> None:
+    send(here, [*predictions(here, 0, 10), b"broken", *predictions(here, 10, 10)])
+    with pytest.raises(CrashError):
+        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, on_batch=crash)
+
+    def rejects() -> list[dict[str, object]]:
+        return query(
+            here.project.warehouse, "SELECT source_topic, reason, original FROM rejects"
+        ).to_pylist()
+
+    run_sink(here, routes(here.project), until=lambda: len(rejects()) >= 1)
+    assert rejects() == [
+        {
+            "source_topic": here.project.kafka.topic_predictions,
+            "reason": "invalid_json",
+            "original": b"broken",
+        }
+    ]
+    assert stored(here) == [float(number) for number in range(20)]
+
+
+def test_rows_arrive_as_protobuf_as_they_do_as_arrow(here: Place) -> None:
+    project = here.project
+    settings = project.settings.bigquery
+    by_protobuf = Warehouse(
+        BigQuerySettings(**{**settings.model_dump(), "append_format": "protobuf"}),
+        project.warehouse._endpoint,
+    )
+    schema = project.contract.history_schema
+    rows = pa.RecordBatch.from_pylist(
+        [
+            {name: number * 0.1 if name != "Class" else number % 2 for name in schema.names}
+            for number in range(3)
+        ],
+        schema=schema,
+    )
+    for warehouse in (project.warehouse, by_protobuf):
+        stream = CommittedStream(warehouse, settings.table_predictions, schema)
+        stream.send(rows)
+        stream.wait()
+        stream.close()
+    found = query(project.warehouse, "SELECT DISTINCT * FROM predictions ORDER BY Time")
+    assert found.to_pylist() == rows.to_pylist()
+    assert len(stored(here)) == 6
+
+
+def test_offsets_that_another_program_commits_are_not_taken_for_ours(here: Place) -> None:
+    kafka = here.project.kafka
+    send(here, predictions(here, 0, 10))
+    consumer = Consumer(
+        {"bootstrap.servers": kafka.bootstrap_servers, "group.id": f"{kafka.group}.sink"}
+    )
+    consumer.commit(
+        offsets=[
+            TopicPartition(kafka.topic_predictions, partition, 0, "theirs")
+            for partition in range(kafka.partitions)
+        ],
+        asynchronous=False,
+    )
+    consumer.close()
+    with pytest.raises(WarehouseError, match=r"'theirs'.*kafka\.group"):
+        run_sink(here, routes(here.project))
