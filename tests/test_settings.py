@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fraudline.cli.services import settings as list_settings
 from fraudline.errors import SettingsError
 from fraudline.settings import Settings, load_settings
 
@@ -121,6 +122,14 @@ def test_a_secret_is_in_no_text_of_the_settings(environment):
         settings.model_dump_json(),
     ):
         assert "hunter2" not in text
+
+
+def test_the_command_that_lists_the_settings_hides_a_secret(environment, capsys):
+    environment("FRAUDLINE_KAFKA__SASL_PASSWORD", "hunter2")
+    list_settings()
+    told = capsys.readouterr().out
+    assert "kafka.sasl_password" in told
+    assert "hunter2" not in told
 
 
 @pytest.mark.parametrize(
