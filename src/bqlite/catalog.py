@@ -4,21 +4,22 @@ The REST resources are held in memory for reading and written through the same t
 rows they describe. Only the one writer changes them, after its commit.
 """
 
-import hashlib
+# ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
+
 import json
 import threading
-import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import duckdb
 
 from bqlite.engine import Engine, Transaction, first
-from bqlite.errors import DuplicateError, InvalidError, NotFoundError, UnsupportedSqlError
+from bqlite.errors import DuplicateError, InvalidError, NotFoundError
+from bqlite.information_schema import view_sql
+from bqlite.relations import Dataset, Stream, Table, now_ms, stream_prefix
 from bqlite.sql.names import Source, TableName
-from bqlite.types import Field, fields_from_schema, literal, quote, schema_resource
+from bqlite.types import Field, fields_from_schema, quote, schema_resource
 
-LOCATION = "US"
 MAX_RESULTS = 500  # query results kept; the oldest goes first
 _TABLES = """
 CREATE TABLE IF NOT EXISTS store._bqlite.datasets (project VARCHAR, dataset VARCHAR, body VARCHAR);
@@ -29,74 +30,6 @@ CREATE TABLE IF NOT EXISTS store._bqlite.streams
 CREATE TABLE IF NOT EXISTS store._bqlite.jobs
   (project VARCHAR, id VARCHAR, ended_ms BIGINT, body VARCHAR);
 """
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A data set: its name and REST resource."""
-
-    project: str
-    dataset: str
-    body: dict[str, Any]
-
-    @property
-    def schema(self) -> str:
-        """The DuckDB schema that holds its tables."""
-        return f"{self.project}.{self.dataset}"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table, view or query result.
-
-    Attributes:
-        name: Its full name.
-        fields: Its columns.
-        body: What else the user said of it, as a REST resource, with its times.
-        view_sql: A view's query, or an empty string.
-        catalog: The DuckDB database that holds the rows.
-        schema: The DuckDB schema that holds the rows.
-        version: Grows with every change of its rows.
-    """
-
-    name: TableName
-    fields: tuple[Field, ...]
-    body: dict[str, Any]
-    view_sql: str = ""
-    catalog: str = "store"
-    schema: str = ""
-    version: int = 0
-
-    @property
-    def relation(self) -> str:
-        """The table's name in DuckDB's SQL."""
-        return f"{self.catalog}.{quote(self.schema)}.{quote(self.name.table)}"
-
-    @property
-    def column_list(self) -> str:
-        """Its columns in DuckDB's SQL."""
-        return ", ".join(quote(one.name) for one in self.fields)
-
-    @property
-    def is_temporary(self) -> bool:
-        """Whether it is a query's result."""
-        return self.catalog == "memory"
-
-    @property
-    def etag(self) -> str:
-        """Changes with everything said of the table; its rows may change under it."""
-        text = json.dumps([self.body, schema_resource(self.fields), self.view_sql])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Stream:
-    """A COMMITTED write stream: how many rows it holds and whether it takes more."""
-
-    name: str
-    rows: int
-    created_ms: int
-    is_finalized: bool
 
 
 class Catalog:
@@ -169,7 +102,7 @@ class Catalog:
         transaction.after_commit(lambda: self._datasets.__setitem__(key, dataset))
 
     def delete_dataset(self, transaction: Transaction, dataset: Dataset, *, contents: bool) -> None:
-        """Removes a data set; raises `InvalidError` if it holds tables and `contents` is not set."""
+        """Removes a data set; raises `InvalidError` if it holds tables and not `contents`."""
         tables = self.tables(dataset.project, dataset.dataset)
         if tables and not contents:
             raise InvalidError(
@@ -358,20 +291,7 @@ class Catalog:
 
     def information_schema(self, project: str, dataset: str, view: str) -> str:
         """`INFORMATION_SCHEMA.TABLES` or `COLUMNS` of a data set, as a query of constants."""
-        tables = self.tables(project, dataset)
-        if view == "TABLES":
-            rows = [_tables_row(table) for table in tables]
-            empty = _tables_row(Table(TableName("", "", ""), (), {"creationTime": "0"}))
-        elif view == "COLUMNS":
-            rows = [_columns_row(t, i, f) for t in tables for i, f in enumerate(t.fields, 1)]
-            empty = _columns_row(Table(TableName("", "", ""), (), {}), 0, Field("", "STRING"))
-        else:
-            raise UnsupportedSqlError(f"INFORMATION_SCHEMA.{view} is not supported by bqlite")
-        structs = [
-            f"SELECT {', '.join(f'{value} AS {key}' for key, value in row.items())}"
-            for row in rows or [empty]
-        ]
-        return " UNION ALL ".join(structs) + ("" if rows else " LIMIT 0")
+        return view_sql(self.tables(project, dataset), view)
 
     # Sizes --------------------------------------------------------------------------------------
 
@@ -406,16 +326,6 @@ def create_relation(connection: duckdb.DuckDBPyConnection, table: Table) -> None
     if not columns:
         raise InvalidError(f"table '{table.name}' has no columns; give it a schema")
     connection.execute(f"CREATE TABLE {table.relation} ({columns})")
-
-
-def stream_prefix(name: TableName) -> str:
-    """What the names of a table's write streams begin with."""
-    return f"projects/{name.project}/datasets/{name.dataset}/tables/{name.table}/streams/"
-
-
-def now_ms() -> int:
-    """The time as BigQuery's resources write it."""
-    return time.time_ns() // 1_000_000
 
 
 def _table(name: TableName, body: dict[str, Any]) -> Table:
@@ -462,34 +372,3 @@ def _size_sql(one: Field) -> str:
         return f"sum({sizes[one.type]})"
     fixed = {"BOOLEAN": 1, "NUMERIC": 16}.get(one.type, 8)
     return f"count({column}) * {fixed}"
-
-
-def _tables_row(table: Table) -> dict[str, str]:
-    kind = "VIEW" if table.view_sql else "BASE TABLE"
-    return {
-        "table_catalog": literal(table.name.project),
-        "table_schema": literal(table.name.dataset),
-        "table_name": literal(table.name.table),
-        "table_type": literal(kind),
-        "is_insertable_into": literal("NO" if table.view_sql else "YES"),
-        "creation_time": f"TIMESTAMP_MILLIS({int(table.body.get('creationTime', 0))})",
-    }
-
-
-def _columns_row(table: Table, position: int, one: Field) -> dict[str, str]:
-    partition = table.body.get("timePartitioning") or table.body.get("rangePartitioning") or {}
-    clustering = [c.lower() for c in (table.body.get("clustering") or {}).get("fields", ())]
-    name = one.name.lower()
-    cluster = str(clustering.index(name) + 1) if name in clustering else "CAST(NULL AS INT64)"
-    is_partition = str(partition.get("field", "")).lower() == name and bool(name)
-    return {
-        "table_catalog": literal(table.name.project),
-        "table_schema": literal(table.name.dataset),
-        "table_name": literal(table.name.table),
-        "column_name": literal(one.name),
-        "ordinal_position": str(position),
-        "is_nullable": literal("NO" if one.mode == "REQUIRED" else "YES"),
-        "data_type": literal(one.sql),
-        "is_partitioning_column": literal("YES" if is_partition else "NO"),
-        "clustering_ordinal_position": cluster,
-    }

@@ -38,14 +38,16 @@ class Bqlite:
         from google.cloud import bigquery_storage_v1 as storage  # noqa: PLC0415
 
         kind = storage.BigQueryReadClient.get_transport_class("grpc")
-        return storage.BigQueryReadClient(transport=kind(channel=self._channel()))
+        transport = kind(channel=self._channel())
+        return storage.BigQueryReadClient(transport=transport)  # type: ignore[no-untyped-call]  # Google's
 
     def write_client(self) -> Any:
         """A `google.cloud.bigquery_storage_v1.BigQueryWriteClient`."""
         from google.cloud import bigquery_storage_v1 as storage  # noqa: PLC0415
 
         kind = storage.BigQueryWriteClient.get_transport_class("grpc")
-        return storage.BigQueryWriteClient(transport=kind(channel=self._channel()))
+        transport = kind(channel=self._channel())
+        return storage.BigQueryWriteClient(transport=transport)  # type: ignore[no-untyped-call]  # Google's
 
     def _channel(self) -> Any:
         import grpc  # noqa: PLC0415

@@ -84,14 +84,14 @@ class Engine:
         Args:
             connection: A cursor of this engine to write with; a new one if None.
         """
-        with self._write_lock, self._own_or(connection) as connection:
-            connection.execute("BEGIN")
-            transaction = Transaction(connection)
+        with self._write_lock, self._own_or(connection) as writer:
+            writer.execute("BEGIN")
+            transaction = Transaction(writer)
             try:
                 yield transaction
                 transaction.finish()
             except BaseException:
-                rollback(connection)
+                rollback(writer)
                 raise
 
     @contextmanager

@@ -1,5 +1,7 @@
 """Jobs: what runs, what ran, and how it ended."""
 
+# ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
+
 import contextlib
 import json
 import logging
@@ -11,10 +13,11 @@ from typing import Any
 
 import duckdb
 
-from bqlite.catalog import LOCATION, Catalog, now_ms
+from bqlite.catalog import Catalog
 from bqlite.engine import Transaction
-from bqlite.errors import BqliteError, DuplicateError, NotFoundError, StoppedError
+from bqlite.errors import BqliteError, DuplicateError, NotFoundError
 from bqlite.queries import Outcome
+from bqlite.relations import LOCATION, now_ms
 
 MAX_KEPT = 10_000  # jobs remembered; older ones are forgotten as BigQuery forgets them in time
 CONCURRENT = 16
@@ -155,8 +158,6 @@ class Jobs:
         try:
             with self._catalog.engine.cursor() as connection:
                 job.connection = connection
-                if job.is_cancelled:
-                    raise StoppedError("Job execution was cancelled: User requested cancellation")
                 job.outcome = work(job, connection)
         except BqliteError as error:
             job.error = error

@@ -1,5 +1,7 @@
 """Runs a plan: a query's rows go to a result table, DML and DDL change the store."""
 
+# ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
+
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from bqlite.catalog import Catalog, Dataset, Table, create_relation, now_ms
+from bqlite.catalog import Catalog, create_relation
 from bqlite.engine import Transaction, first
 from bqlite.errors import (
     DuplicateError,
@@ -18,6 +20,7 @@ from bqlite.errors import (
     ResourceError,
     StoppedError,
 )
+from bqlite.relations import Dataset, Table, now_ms
 from bqlite.sql.assign import ACCEPTED
 from bqlite.sql.ddl import Definition
 from bqlite.sql.names import TableName, new_name
@@ -264,34 +267,44 @@ def _define(
     if kind.endswith("_SCHEMA"):
         return _define_dataset(catalog, transaction, definition)
     exists = catalog.has_table(target)
-    if kind.startswith("CREATE_"):
-        if exists and definition.exists_ok:
-            return _defined("SKIP", target)
-        if exists and definition.replace:
-            _check_kind(catalog.table(target), kind)
-            _create(catalog, transaction, plan, definition, replaced=catalog.table(target))
-            return _defined("REPLACE", target)
-        _create(catalog, transaction, plan, definition)
-        return _defined("CREATE", target)
-    if kind in {"DROP_TABLE", "DROP_VIEW"} and not exists and definition.exists_ok:
+    if exists == kind.startswith("CREATE_") and definition.exists_ok and kind != "ALTER_TABLE":
         return _defined("SKIP", target)
-    table = catalog.table(target)
-    if kind in {"DROP_TABLE", "DROP_VIEW"}:
-        _check_kind(table, kind)
-        catalog.delete_table(transaction, table)
-        return _defined("DROP", target)
-    if kind == "TRUNCATE_TABLE":
-        (rows,) = first(transaction.connection, f"DELETE FROM {table.relation}")
-        catalog.touch(transaction, table)
-        return Outcome(affected=int(rows))
+    if kind.startswith("CREATE_"):
+        replaced = None
+        if exists and definition.replace:
+            replaced = catalog.table(target)
+            _check_kind(replaced, kind)
+        _create(catalog, transaction, plan, definition, replaced)
+        return _defined("CREATE" if replaced is None else "REPLACE", target)
+    change = {"TRUNCATE_TABLE": _truncate, "ALTER_TABLE": _alter}.get(kind, _drop)
+    return change(catalog, transaction, catalog.table(target), definition)
+
+
+def _drop(
+    catalog: Catalog, transaction: Transaction, table: Table, definition: Definition
+) -> Outcome:
+    _check_kind(table, definition.statement_type)
+    catalog.delete_table(transaction, table)
+    return _defined("DROP", table.name)
+
+
+def _truncate(catalog: Catalog, transaction: Transaction, table: Table, _: Definition) -> Outcome:
+    (rows,) = first(transaction.connection, f"DELETE FROM {table.relation}")
+    catalog.touch(transaction, table)
+    return Outcome(affected=int(rows))
+
+
+def _alter(
+    catalog: Catalog, transaction: Transaction, table: Table, definition: Definition
+) -> Outcome:
     have = {one.name.lower() for one in table.fields}
     added = [one for one in definition.fields if one.name.lower() not in have]
     if len(added) < len(definition.fields) and not definition.exists_ok:
-        raise InvalidQueryError(f"a column of that name exists in '{target}'")
+        raise InvalidQueryError(f"a column of that name exists in '{table.name}'")
     table = catalog.add_columns(transaction, table, added)
-    table.body["lastModifiedTime"] = str(now_ms())
-    catalog.put_table(transaction, table)
-    return _defined("ALTER", target)
+    body = {**table.body, "lastModifiedTime": str(now_ms())}
+    catalog.put_table(transaction, replace(table, body=body))
+    return _defined("ALTER", table.name)
 
 
 def _create(
@@ -299,7 +312,7 @@ def _create(
     transaction: Transaction,
     plan: Plan,
     definition: Definition,
-    replaced: Table | None = None,
+    replaced: Table | None,
 ) -> None:
     now = str(now_ms())
     body = {**definition.resource, "creationTime": now, "lastModifiedTime": now}

@@ -131,7 +131,8 @@ async def _unknown(request: Request, _: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    log.exception("%s %s failed in a way bqlite did not foresee", request.method, request.url.path)
+    what = f"{request.method} {request.url.path}"
+    log.error("%s failed in a way bqlite did not foresee", what, exc_info=error)
     failure = BqliteError(f"bqlite failed unexpectedly: {type(error).__name__}: {error}")
     failure.reason, failure.status = "unexpected", 500
     return _refusal(failure)

@@ -3,8 +3,8 @@
 import zlib
 from typing import Any
 
-from bqlite.catalog import LOCATION, Dataset, now_ms
 from bqlite.errors import UnsupportedError
+from bqlite.relations import LOCATION, Dataset, now_ms
 from bqlite.rest.call import Call, page
 
 _KEPT = {

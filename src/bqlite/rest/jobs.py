@@ -46,8 +46,8 @@ def query(call: Call) -> dict[str, Any]:
     if body.get("dryRun"):
         return {**_results(call, job, 0), "jobComplete": True}
     wait_ms = min(int(body.get("timeoutMs") or DEFAULT_WAIT_MS), MAX_WAIT_MS)
-    return _answer(call, job, wait_ms, most=body.get("maxResults"),
-                   int64=bool((body.get("formatOptions") or {}).get("useInt64Timestamp")))  # fmt: skip
+    is_int64 = bool((body.get("formatOptions") or {}).get("useInt64Timestamp"))
+    return _answer(call, job, wait_ms, most=body.get("maxResults"), int64=is_int64)
 
 
 def query_results(call: Call) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _start_query(
 def _plan(catalog: Catalog, job: Job, request: Request, limit: int) -> Plan:
     planned = plan(request, catalog)
     job.statement_type = planned.statement_type
-    for name, _ in planned.read.items():
+    for name in planned.read:
         for column, size in catalog.column_bytes(catalog.table(name)).items():
             if planned.columns is None or column in planned.columns:
                 job.bytes_processed += size

@@ -1,11 +1,13 @@
 """Tables and views over REST."""
 
+# ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
+
 from dataclasses import replace
 from typing import Any
 
-from bqlite.catalog import LOCATION, Table, now_ms
 from bqlite.errors import InvalidError, UnsupportedError
 from bqlite.queries import describe, sql_errors
+from bqlite.relations import LOCATION, Table, now_ms
 from bqlite.rest.call import Call, page
 from bqlite.rest.datasets import merge
 from bqlite.rest.values import rows_json
@@ -90,8 +92,10 @@ def list_(call: Call) -> dict[str, Any]:
     call.allow("maxResults", "pageToken")
     tables = call.services.catalog.tables(call.project, call.path["dataset"])
     items, token = page(tables, call)
-    keys = ("kind", "id", "tableReference", "type", "labels", "timePartitioning", "friendlyName",
-            "clustering", "rangePartitioning", "creationTime", "expirationTime", "view")  # fmt: skip
+    keys = (
+        "kind", "id", "tableReference", "type", "labels", "timePartitioning", "friendlyName",
+        "clustering", "rangePartitioning", "creationTime", "expirationTime", "view",
+    )  # fmt: skip
     listed = []
     for table in items:
         whole = _described(table)

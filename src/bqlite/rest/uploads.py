@@ -13,7 +13,8 @@ import duckdb
 
 from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
 from bqlite.jobs import Job
-from bqlite.loads import Load, run_load
+from bqlite.loads.job import run_load
+from bqlite.loads.load import Load
 from bqlite.queries import Outcome
 from bqlite.rest.call import Call
 from bqlite.rest.jobs import job_id, resource

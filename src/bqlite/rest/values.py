@@ -53,8 +53,9 @@ def _column(column: pa.Array, one: Field, int64_timestamps: bool) -> list[Any]: 
         return [row if ok else None for row, ok in zip(whole, valid, strict=True)]
     if one.type in {"TIMESTAMP", "DATETIME"}:
         micros = column.view(pa.int64()).to_pylist()
-        render = _datetime if one.type == "DATETIME" else (str if int64_timestamps else _seconds)
-        return [None if value is None else render(value) for value in micros]
+        moment: Callable[[int], str] = str if int64_timestamps else _seconds
+        moment = _datetime if one.type == "DATETIME" else moment
+        return [None if value is None else moment(value) for value in micros]
     if one.type == "TIME":
         return [
             None if value is None else _clock(value)

@@ -2,7 +2,7 @@
 
 from sqlglot import exp
 
-from bqlite.sql.functions import call
+from bqlite.sql.nodes import call
 from bqlite.types import Field
 
 _NULL = '"NULL"'
@@ -24,7 +24,7 @@ ACCEPTED: dict[str, str] = {
 }
 
 
-def guard_assignments(root: exp.Expression, fields: tuple[Field, ...]) -> None:
+def guard_assignments(root: exp.Expr, fields: tuple[Field, ...]) -> None:
     """Makes UPDATE and MERGE fail on a value of a type its column does not take.
 
     Args:
@@ -53,7 +53,7 @@ def guard_assignments(root: exp.Expression, fields: tuple[Field, ...]) -> None:
             _guard(by_name.get(column.name.lower()), value)
 
 
-def _guard(one: Field | None, value: exp.Expression) -> None:
+def _guard(one: Field | None, value: exp.Expr) -> None:
     if one is None or one.mode == "REPEATED" or one.type not in ACCEPTED:
         return
     value.replace(call("bq_assign", value.copy(), f"{ACCEPTED[one.type]}|{_NULL}", one.sql))

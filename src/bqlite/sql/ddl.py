@@ -54,7 +54,7 @@ class Definition:
     replace: bool = False
 
 
-def define(root: exp.Expression, resolver: Resolver) -> Definition | None:
+def define(root: exp.Expr, resolver: Resolver) -> Definition | None:
     """The definition in a DDL statement; None if it is no DDL bqlite has."""
     if isinstance(root, exp.Create):
         return _create(root, resolver)
@@ -135,7 +135,7 @@ def _dataset_name(table: exp.Table, resolver: Resolver) -> TableName:
     return TableName(".".join(parts[:-1]) or resolver.project, parts[-1], "")
 
 
-def _field(column: exp.Expression) -> Field:
+def _field(column: exp.Expr) -> Field:
     if not isinstance(column, exp.ColumnDef):
         raise UnsupportedSqlError("a table constraint is not supported by bqlite")
     mode, description = "NULLABLE", ""
@@ -153,8 +153,7 @@ def _field(column: exp.Expression) -> Field:
 def _typed(name: str, kind: exp.DataType, mode: str, description: str = "") -> Field:
     word = kind.this.name
     if word == "ARRAY":
-        element = _typed(name, kind.expressions[0], "REPEATED", description)
-        return element
+        return _typed(name, kind.expressions[0], "REPEATED", description)
     if word == "STRUCT":
         members = tuple(_typed(m.name, m.args["kind"], "NULLABLE") for m in kind.expressions)
         return Field(name, "RECORD", mode, members, description)
@@ -165,9 +164,9 @@ def _typed(name: str, kind: exp.DataType, mode: str, description: str = "") -> F
     return Field(name, _TYPES[word], mode, description=description)
 
 
-def _options(properties: exp.Expression) -> dict[str, Any]:
+def _options(properties: exp.Expr) -> dict[str, Any]:
     return {
-        str(one.this.name if isinstance(one.this, exp.Expression) else one.this): _constant(
+        str(one.this.name if isinstance(one.this, exp.Expr) else one.this): _constant(
             one.args.get("value")
         )
         for one in properties.find_all(exp.Property)
@@ -180,7 +179,7 @@ def _constant(value: Any) -> Any:
         return value.this
     if isinstance(value, exp.Array):
         return [tuple(part.name for part in item.expressions) for item in value.expressions]
-    return value.sql(dialect="bigquery") if isinstance(value, exp.Expression) else value
+    return value.sql(dialect="bigquery") if isinstance(value, exp.Expr) else value
 
 
 def _properties(root: exp.Create) -> dict[str, Any]:
@@ -194,7 +193,7 @@ def _properties(root: exp.Create) -> dict[str, Any]:
         elif isinstance(one, exp.LocationProperty):
             resource["location"] = one.name
         elif type(one) is exp.Property:
-            key = one.this.name if isinstance(one.this, exp.Expression) else str(one.this)
+            key = one.this.name if isinstance(one.this, exp.Expr) else str(one.this)
             value = _constant(one.args.get("value"))
             if key == "description":
                 resource["description"] = value
@@ -211,7 +210,7 @@ def _properties(root: exp.Create) -> dict[str, Any]:
     return resource
 
 
-def _partitioning(by: exp.Expression) -> dict[str, Any]:
+def _partitioning(by: exp.Expr) -> dict[str, Any]:
     if isinstance(by, exp.RangeBucket):
         series = by.expression
         parts = [series.args["start"], series.args["end"], series.args.get("step")]

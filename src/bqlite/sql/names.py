@@ -63,7 +63,7 @@ class Resolver:
     read: dict[TableName, tuple[Field, ...]] = field(default_factory=dict)
     depth: int = 0
 
-    def resolve(self, root: exp.Expression) -> None:
+    def resolve(self, root: exp.Expr) -> None:
         """Points every table of `root` at what is stored; replaces views by their query."""
         for table in list(root.find_all(exp.Table)):
             if isinstance(table.this, exp.Func):
@@ -112,7 +112,7 @@ class Resolver:
             table.set("alias", exp.TableAlias(this=exp.to_identifier(name.table, quoted=True)))
         point_at(table, name, source)
 
-    def _view(self, name: TableName, sql: str) -> exp.Expression:
+    def _view(self, name: TableName, sql: str) -> exp.Expr:
         if self.depth >= MAX_VIEW_DEPTH:
             raise InvalidQueryError(f"views nest more than {MAX_VIEW_DEPTH} deep at '{name}'")
         inner = parse(sql)
@@ -120,7 +120,7 @@ class Resolver:
         nested.resolve(inner)
         return inner
 
-    def _replace(self, table: exp.Table, query: exp.Expression, alias: str) -> None:
+    def _replace(self, table: exp.Table, query: exp.Expr, alias: str) -> None:
         subquery = exp.Subquery(
             this=query, alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True))
         )
@@ -146,7 +146,7 @@ def point_at(table: exp.Table, name: TableName, source: Source) -> None:
     table.set("catalog", exp.to_identifier(source.catalog, quoted=True))
 
 
-def parse(sql: str) -> exp.Expression:
+def parse(sql: str) -> exp.Expr:
     """Parses one BigQuery statement.
 
     Raises:
@@ -176,7 +176,7 @@ def new_name(prefix: str) -> str:
 
 def _is_cte(table: exp.Table) -> bool:
     name = table.name.lower()
-    node: exp.Expression | None = table
+    node: exp.Expr | None = table
     while node is not None:
         parent = node.parent
         if isinstance(parent, exp.With):
@@ -189,15 +189,16 @@ def _is_cte(table: exp.Table) -> bool:
             node = parent.parent
             continue
         with_ = node.args.get("with_") or node.args.get("with")
-        if with_ is not None and any(cte.alias.lower() == name for cte in with_.expressions):
-            if not _inside(table, with_):
+        if with_ is not None and not _inside(table, with_):
+            names = {cte.alias.lower() for cte in with_.expressions}
+            if name in names:
                 return True
         node = parent
     return False
 
 
-def _inside(node: exp.Expression, ancestor: exp.Expression) -> bool:
-    current: exp.Expression | None = node
+def _inside(node: exp.Expr, ancestor: exp.Expr) -> bool:
+    current: exp.Expr | None = node
     while current is not None:
         if current is ancestor:
             return True

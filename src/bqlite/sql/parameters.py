@@ -1,8 +1,7 @@
 """Query parameters, written into the statement as typed values."""
 
 import base64
-import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlglot import exp
@@ -11,9 +10,7 @@ from bqlite.errors import InvalidQueryError, UnsupportedSqlError
 from bqlite.types import ALIASES, SCALARS
 
 
-def bind(
-    root: exp.Expression, parameters: Sequence[Mapping[str, Any]], mode: str
-) -> exp.Expression:
+def bind(root: exp.Expr, parameters: Sequence[Mapping[str, Any]], mode: str) -> exp.Expr:
     """Replaces `@name` and `?` by the values given.
 
     Args:
@@ -45,7 +42,7 @@ def bind(
     return root
 
 
-def _value(kind: Mapping[str, Any], value: Mapping[str, Any], what: str) -> exp.Expression:
+def _value(kind: Mapping[str, Any], value: Mapping[str, Any], what: str) -> exp.Expr:
     name = str(kind.get("type", "")).upper()
     if name == "ARRAY":
         element = kind.get("arrayType", {})
@@ -53,7 +50,7 @@ def _value(kind: Mapping[str, Any], value: Mapping[str, Any], what: str) -> exp.
         return exp.cast(exp.Array(expressions=items), _type(kind, what), dialect="bigquery")
     if name == "STRUCT":
         values = value.get("structValues") or {}
-        members: list[exp.Expression] = []
+        members: list[exp.Expr] = []
         for member in kind.get("structTypes", ()):
             inner = _value(member["type"], values.get(member.get("name"), {}), what)
             key = exp.to_identifier(member.get("name") or f"_{len(members)}", quoted=True)
@@ -75,24 +72,28 @@ def _type(kind: Mapping[str, Any], what: str) -> str:
     return scalar.sql
 
 
-def _scalar(name: str, value: Any, what: str) -> exp.Expression:
+def _scalar(name: str, value: Any, what: str) -> exp.Expr:
     kind = _type({"type": name}, what)
     if value is None:
         return exp.cast(exp.Null(), kind, dialect="bigquery")
     text = str(value)
+    write = _WRITERS.get(kind)
     try:
-        if kind == "INT64":
-            return exp.cast(exp.Literal.string(str(int(text))), kind, dialect="bigquery")
-        if kind == "FLOAT64":
-            return exp.cast(exp.Literal.string(repr(float(text))), kind, dialect="bigquery")
-        if kind == "BOOL":
-            return exp.Boolean(this={"true": True, "false": False}[text.lower()])
-        if kind == "BYTES":
-            return exp.Unhex(this=exp.Literal.string(base64.b64decode(text).hex()))
-        if kind == "TIMESTAMP" and not text.endswith(("Z", "UTC")) and "+" not in text:
-            datetime.datetime.fromisoformat(text)
+        if write is not None:
+            return write(text)
     except (ValueError, KeyError) as error:
         raise InvalidQueryError(f"{what}: '{text}' is not a {kind}") from error
-    if kind == "JSON":
-        return exp.ParseJSON(this=exp.Literal.string(text))
     return exp.cast(exp.Literal.string(text), kind, dialect="bigquery")
+
+
+_WRITERS: Mapping[str, Callable[[str], exp.Expr]] = {
+    "INT64": lambda text: exp.cast(exp.Literal.string(str(int(text))), "INT64", dialect="bigquery"),
+    "FLOAT64": lambda text: exp.cast(
+        exp.Literal.string(repr(float(text))), "FLOAT64", dialect="bigquery"
+    ),
+    "BOOL": lambda text: exp.Boolean(this={"true": True, "false": False}[text.lower()]),
+    "BYTES": lambda text: exp.Unhex(
+        this=exp.Literal.string(base64.b64decode(text, validate=True).hex())
+    ),
+    "JSON": lambda text: exp.ParseJSON(this=exp.Literal.string(text)),
+}

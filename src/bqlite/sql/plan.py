@@ -104,7 +104,7 @@ def _query(root: exp.Query, resolver: Resolver) -> Plan:
     return Plan("SELECT", _sql(rewrite(root)), resolver.read, columns)
 
 
-def _dml(root: exp.Expression, resolver: Resolver) -> Plan:
+def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
     if isinstance(root, (exp.Update, exp.Delete)) and root.args.get("where") is None:
         raise InvalidQueryError(f"{type(root).__name__.upper()} must have a WHERE clause")
     if isinstance(root, exp.Insert) and (root.args.get("overwrite") or root.args.get("conflict")):
@@ -125,7 +125,8 @@ def _dml(root: exp.Expression, resolver: Resolver) -> Plan:
         _name_columns(query)
     root = rewrite(root)
     guard_assignments(root, source.fields)
-    insert_sql, insert_columns = "", ()
+    insert_sql = ""
+    insert_columns: tuple[str, ...] = ()
     if isinstance(root, exp.Insert):
         insert_sql = _sql(root.expression)
         if isinstance(root.this, exp.Schema):
@@ -138,21 +139,21 @@ def _dml(root: exp.Expression, resolver: Resolver) -> Plan:
     )  # fmt: skip
 
 
-def _sql(root: exp.Expression) -> str:
+def _sql(root: exp.Expr) -> str:
     return str(root.sql(dialect="duckdb", identify=True))
 
 
-def _columns(root: exp.Expression) -> frozenset[str] | None:
+def _columns(root: exp.Expr) -> frozenset[str] | None:
     if any(True for _ in root.find_all(exp.Star)) and not _only_counts(root):
         return None
     return frozenset(part.name.lower() for part in root.find_all(exp.Identifier))
 
 
-def _only_counts(root: exp.Expression) -> bool:
+def _only_counts(root: exp.Expr) -> bool:
     return all(isinstance(star.parent, exp.Count) for star in root.find_all(exp.Star))
 
 
-def _name_columns(root: exp.Expression) -> None:
+def _name_columns(root: exp.Expr) -> None:
     """Gives unnamed columns BigQuery's names f0_, f1_ and so on, in every SELECT."""
     for select in root.find_all(exp.Select):
         unnamed = 0
@@ -165,7 +166,7 @@ def _name_columns(root: exp.Expression) -> None:
             unnamed += 1
 
 
-def _check_stars(root: exp.Expression) -> None:
+def _check_stars(root: exp.Expr) -> None:
     """`SELECT *` over an array of structs would give other columns than BigQuery's."""
     for select in root.find_all(exp.Select):
         if not any(item.is_star for item in select.expressions):
@@ -180,7 +181,7 @@ def _check_stars(root: exp.Expression) -> None:
                 )
 
 
-def _is_scalar_array(array: exp.Expression) -> bool:
+def _is_scalar_array(array: exp.Expr) -> bool:
     if isinstance(array, (exp.GenerateSeries, exp.GenerateDateArray, exp.GenerateTimestampArray)):
         return True
     return isinstance(array, exp.Array) and all(

@@ -1,5 +1,8 @@
 """Storage Read: a session is a snapshot, each of its streams a range of the snapshot's rows."""
 
+# ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
+
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -9,10 +12,11 @@ from typing import Any
 import grpc
 import pyarrow as pa
 
-from bqlite.catalog import Catalog, Table
+from bqlite.catalog import Catalog
 from bqlite.engine import first
 from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
 from bqlite.queries import describe, sql_errors, temporary
+from bqlite.relations import Table
 from bqlite.rest.tables import select_fields
 from bqlite.sql.names import TableName, new_name
 from bqlite.sql.plan import Request, plan
@@ -164,7 +168,7 @@ def _ranges(count: int, most: int) -> tuple[tuple[int, int], ...]:
         return ()
     streams = max(1, min(most, count // MIN_ROWS_PER_STREAM))
     edges = [count * i // streams for i in range(streams + 1)]
-    return tuple(zip(edges, edges[1:], strict=False))
+    return tuple(itertools.pairwise(edges))
 
 
 def _messages(batch: pa.RecordBatch) -> Iterator[tuple[bytes, int]]:

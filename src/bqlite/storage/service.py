@@ -79,7 +79,7 @@ def _write_service(writer: Writer) -> grpc.GenericRpcHandler:
     )
 
 
-class _Unknown(grpc.GenericRpcHandler):
+class _Unknown(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     """Every method bqlite does not have."""
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
@@ -99,7 +99,7 @@ def _unary(handler: Callable[[Any, Any], Any], request: Any) -> grpc.RpcMethodHa
             return handler(message, context)
         except BqliteError as error:
             return abort(context, error)
-        except Exception as error:  # a defect of bqlite is told, and stands in its log
+        except Exception as error:  # noqa: BLE001  # a defect of bqlite is told and logged
             return _unexpected(context, error)
 
     return grpc.unary_unary_rpc_method_handler(guarded, request.FromString, _serialize)
@@ -115,7 +115,7 @@ def _streaming(
             abort(context, error)
         except grpc.RpcError:
             return  # the client is gone
-        except Exception as error:  # a defect of bqlite is told, and stands in its log
+        except Exception as error:  # noqa: BLE001  # a defect of bqlite is told and logged
             if context.is_active():
                 _unexpected(context, error)
 
@@ -123,7 +123,7 @@ def _streaming(
 
 
 def _unexpected(context: grpc.ServicerContext, error: Exception) -> None:
-    log.exception("a call failed in a way bqlite did not foresee")
+    log.error("a call failed in a way bqlite did not foresee", exc_info=error)
     context.abort(
         grpc.StatusCode.INTERNAL, f"bqlite failed unexpectedly: {type(error).__name__}: {error}"
     )

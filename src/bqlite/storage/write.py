@@ -1,5 +1,7 @@
 """Storage Write: the default stream and COMMITTED streams with explicit offsets."""
 
+# ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
+
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,10 +11,13 @@ import duckdb
 import grpc
 import pyarrow as pa
 
-from bqlite.catalog import LOCATION, Catalog, Stream, Table, now_ms, stream_prefix
+from bqlite.catalog import Catalog
 from bqlite.engine import Transaction
 from bqlite.errors import BqliteError, InvalidError, NotFoundError, UnsupportedError
+from bqlite.relations import LOCATION, Stream, Table, now_ms, stream_prefix
 from bqlite.sql.names import TableName
+from bqlite.storage.arrow_rows import ArrowDecoder
+from bqlite.storage.proto_rows import ProtoDecoder
 from bqlite.storage.protos import (
     COMMITTED,
     FIELDS_ERROR,
@@ -24,7 +29,7 @@ from bqlite.storage.protos import (
     table_schema,
 )
 from bqlite.storage.read import table_name
-from bqlite.storage.rows import ArrowDecoder, ProtoDecoder, bad_rows, check_required
+from bqlite.storage.row_errors import bad_rows, check_required
 from bqlite.storage.status import AppendError, status_of, stream_not_found
 from bqlite.types import Field, quote
 
@@ -151,12 +156,16 @@ class _Connection:
         return answer
 
     def _open(self, request: Any) -> None:
-        """Takes the stream's name and the writer's schema, which only the first request must have."""
+        """Takes the stream and the writer's schema, which only the first request must have."""
         if request.ByteSize() > MAX_REQUEST_BYTES:
             raise AppendError(
                 f"the request has {request.ByteSize()} bytes, more than {MAX_REQUEST_BYTES}: "
                 "append fewer rows at a time"
             )
+        self._open_stream(request)
+        self._open_rows(request)
+
+    def _open_stream(self, request: Any) -> None:
         if self._target is None:
             if not request.write_stream:
                 raise AppendError("the first request names no write_stream", ends_connection=True)
@@ -172,6 +181,8 @@ class _Connection:
                 "bqlite takes one stream a connection: open another connection for "
                 f"'{request.write_stream}'"
             )
+
+    def _open_rows(self, request: Any) -> None:
         rows = request.WhichOneof("rows")
         if rows == "arrow_rows" and request.arrow_rows.writer_schema.serialized_schema:
             self._decoder = ArrowDecoder(request.arrow_rows.writer_schema.serialized_schema)

@@ -1,6 +1,6 @@
-"""Appended rows, Arrow or protobuf, as an Arrow table in exactly the column types of the table."""
+"""Rows appended as protobuf, as an Arrow table with exactly the column types of their table."""
 
-import datetime
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -10,148 +10,14 @@ import pyarrow as pa
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
-from bqlite.storage.protos import StorageErrorCode
+from bqlite.storage.row_errors import bad_rows, extra_field
 from bqlite.storage.status import AppendError
 from bqlite.types import Field
 
-_EPOCH_DAYS = datetime.date(1970, 1, 1).toordinal()
+_EPOCH_DAYS = dt.date(1970, 1, 1).toordinal()
 _MIN_US, _MAX_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999
 _MIN_DAY, _MAX_DAY = -719_162, 2_932_896
 _DAY_US = 86_400_000_000
-MAX_ROW_ERRORS = 100
-
-
-def extra_field(name: str, table: str) -> AppendError:
-    """The writer's schema has a column the table lacks."""
-    return AppendError(
-        f"Input schema has more fields than BigQuery schema, extra fields: '{name}'",
-        storage_code=StorageErrorCode.SCHEMA_MISMATCH_EXTRA_FIELDS,
-        entity=table,
-    )
-
-
-def bad_rows(errors: list[tuple[int, str]], count: int) -> AppendError:
-    """Rows that cannot be stored; none of the request's rows is."""
-    return AppendError(
-        f"Errors found while processing rows. Please refer to the row_errors field for details. "
-        f"{count} row(s) at fault; no row of the request was appended.",
-        row_errors=errors[:MAX_ROW_ERRORS],
-    )
-
-
-def check_required(table: pa.Table, fields: Sequence[Field]) -> None:
-    """Raises `AppendError` naming each row that leaves a REQUIRED column NULL."""
-    have = set(table.schema.names)
-    errors: list[tuple[int, str]] = []
-    for one in fields:
-        if one.mode != "REQUIRED":
-            continue
-        if one.name not in have:
-            message = f"Field {one.name} is REQUIRED and missing from the rows"
-            errors += [(row, message) for row in range(table.num_rows)]
-        elif table[one.name].null_count:
-            nulls = table[one.name].is_null().to_pylist()
-            message = f"Field {one.name} is REQUIRED and NULL"
-            errors += [(row, message) for row, is_null in enumerate(nulls) if is_null]
-    if errors:
-        raise bad_rows(sorted(errors), len({row for row, _ in errors}))
-
-
-class ArrowDecoder:
-    """Reads a connection's Arrow batches.
-
-    Args:
-        serialized_schema: The IPC schema message of the first request.
-    """
-
-    def __init__(self, serialized_schema: bytes) -> None:
-        try:
-            self._schema = pa.ipc.read_schema(pa.py_buffer(serialized_schema))
-        except (pa.ArrowException, OSError, EOFError) as error:
-            raise AppendError(f"arrow_rows.writer_schema is no Arrow schema: {error}") from error
-
-    def decode(self, request: Any, fields: Sequence[Field], table: str) -> pa.Table:
-        """The request's rows with the table's names and types."""
-        columns = self._columns(fields, table)
-        data = request.arrow_rows.rows.serialized_record_batch
-        try:
-            batch = pa.ipc.read_record_batch(pa.py_buffer(data), self._schema)
-            batch.validate(full=True)  # foreign bytes: offsets and UTF-8 must be true before use
-        except (pa.ArrowException, OSError, EOFError) as error:
-            raise AppendError(f"arrow_rows holds no valid record batch: {error}") from error
-        arrays = [_cast_arrow(batch.column(i), one) for i, one in enumerate(columns)]
-        return pa.Table.from_arrays(arrays, names=[one.name for one in columns])
-
-    def _columns(self, fields: Sequence[Field], table: str) -> list[Field]:
-        by_name = {one.name.lower(): one for one in fields}
-        columns = []
-        for arrow in self._schema:
-            one = by_name.pop(arrow.name.lower(), None)
-            if one is None:
-                raise extra_field(arrow.name, table)
-            if not _fits(arrow.type, one.arrow.type):
-                raise AppendError(
-                    f"column '{one.name}': expected {one.sql} (Arrow {one.arrow.type}), found "
-                    f"Arrow {arrow.type}",
-                    entity=table,
-                )
-            columns.append(one)
-        return columns
-
-
-def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether every value of `found` that fits keeps its meaning as `wanted`."""
-    if found.equals(wanted) or pa.types.is_null(found):
-        return True
-    t = pa.types
-    if t.is_dictionary(found):
-        return _fits(found.value_type, wanted)
-    if t.is_list(wanted):
-        is_list = t.is_list(found) or t.is_large_list(found)
-        return is_list and _fits(found.value_type, wanted.value_type)
-    if t.is_struct(wanted):
-        if not t.is_struct(found):
-            return False
-        wanted_by_name = {wanted.field(i).name: wanted.field(i) for i in range(wanted.num_fields)}
-        return all(
-            found.field(i).name in wanted_by_name
-            and _fits(found.field(i).type, wanted_by_name[found.field(i).name].type)
-            for i in range(found.num_fields)
-        )
-    checks: list[tuple[Callable[..., bool], tuple[Callable[..., bool], ...]]] = [
-        (t.is_integer, (t.is_integer,)),
-        (t.is_floating, (t.is_floating,)),
-        (t.is_string, (t.is_string, t.is_large_string, t.is_string_view)),
-        (t.is_binary, (t.is_binary, t.is_large_binary, t.is_fixed_size_binary)),
-        (t.is_decimal, (t.is_decimal,)),
-        (t.is_date, (t.is_date,)),
-        (t.is_time, (t.is_time,)),
-    ]
-    for is_wanted, accepted in checks:
-        if is_wanted(wanted):
-            return any(accept(found) for accept in accepted)
-    if t.is_timestamp(wanted):
-        return t.is_timestamp(found) and (found.tz is None) == (wanted.tz is None)
-    return False
-
-
-def _cast_arrow(column: pa.Array, one: Field) -> pa.Array:
-    wanted = one.arrow.type
-    if column.type.equals(wanted):
-        return column
-    try:
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        return column.cast(wanted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        errors = []
-        for row in range(len(column)):
-            try:
-                column.slice(row, 1).cast(wanted)
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                found = column[row].as_py()
-                errors.append((row, f"Field {one.name}: {found!r} is not a {one.sql}"))
-        raise bad_rows(errors or [(0, str(error))], len(errors)) from error
 
 
 @dataclass(frozen=True)
@@ -307,18 +173,18 @@ def _micros(value: int) -> int:
 
 
 def _timestamp_text(text: str) -> int:
-    value = datetime.datetime.fromisoformat(text.removesuffix(" UTC"))
+    value = dt.datetime.fromisoformat(text.removesuffix(" UTC"))
     if value.tzinfo is None:
-        value = value.replace(tzinfo=datetime.UTC)
-    return _datetime_micros(value.astimezone(datetime.UTC).replace(tzinfo=None))
+        value = value.replace(tzinfo=dt.UTC)
+    return _datetime_micros(value.astimezone(dt.UTC).replace(tzinfo=None))
 
 
-def _datetime_micros(value: datetime.datetime) -> int:
+def _datetime_micros(value: dt.datetime) -> int:
     days = value.date().toordinal() - _EPOCH_DAYS
     return days * _DAY_US + _clock_micros(value.time())
 
 
-def _clock_micros(value: datetime.time) -> int:
+def _clock_micros(value: dt.time) -> int:
     seconds = (value.hour * 60 + value.minute) * 60 + value.second
     return seconds * 1_000_000 + value.microsecond
 
@@ -332,12 +198,12 @@ def _day(value: int) -> int:
 def _packed_time(value: int) -> int:
     """A TIME as BigQuery packs it: 5 bits hour, 6 minute, 6 second, 20 microsecond."""
     micro, second = value & 0xFFFFF, value >> 20 & 0x3F
-    return _clock_micros(datetime.time(value >> 32 & 0x1F, value >> 26 & 0x3F, second, micro))
+    return _clock_micros(dt.time(value >> 32 & 0x1F, value >> 26 & 0x3F, second, micro))
 
 
 def _packed_datetime(value: int) -> int:
     """A DATETIME as BigQuery packs it: 14 bits year, 4 month, 5 day, then a TIME."""
-    day = datetime.date(value >> 46 & 0x3FFF, value >> 42 & 0xF, value >> 37 & 0x1F)
+    day = dt.date(value >> 46 & 0x3FFF, value >> 42 & 0xF, value >> 37 & 0x1F)
     return (day.toordinal() - _EPOCH_DAYS) * _DAY_US + _packed_time(value & 0x1FFFFFFFFF)
 
 
@@ -378,15 +244,15 @@ _CONVERTERS: dict[str, dict[str, Callable[[Any], Any] | None]] = {
     "TIMESTAMP": {"an integer": _micros, "a string": _timestamp_text},
     "DATE": {
         "an integer": _day,
-        "a string": lambda text: datetime.date.fromisoformat(text).toordinal() - _EPOCH_DAYS,
+        "a string": lambda text: dt.date.fromisoformat(text).toordinal() - _EPOCH_DAYS,
     },
     "TIME": {
         "an integer": _packed_time,
-        "a string": lambda text: _clock_micros(datetime.time.fromisoformat(text)),
+        "a string": lambda text: _clock_micros(dt.time.fromisoformat(text)),
     },
     "DATETIME": {
         "an integer": _packed_datetime,
-        "a string": lambda text: _datetime_micros(datetime.datetime.fromisoformat(text)),
+        "a string": lambda text: _datetime_micros(dt.datetime.fromisoformat(text)),
     },
     "JSON": {"a string": None},
 }

@@ -1,0 +1,92 @@
+"""A load as it was asked for, and what its readers share."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from bqlite.errors import UnsupportedError
+from bqlite.queries import Destination
+from bqlite.sql.names import TableName
+from bqlite.types import Field
+
+READ_AS_TEXT = {"TIMESTAMP", "DATETIME", "DATE", "TIME", "NUMERIC", "JSON", "BYTES"}
+_KNOWN = {
+    "destinationTable", "schema", "sourceFormat", "skipLeadingRows", "fieldDelimiter", "quote",
+    "nullMarker", "allowQuotedNewlines", "writeDisposition", "createDisposition", "autodetect",
+    "encoding", "timePartitioning", "rangePartitioning", "clustering", "parquetOptions",
+    "maxBadRecords", "ignoreUnknownValues", "allowJaggedRows",
+    "destinationTableProperties",
+}  # fmt: skip
+Batches = Iterator[tuple[pa.RecordBatch, int]]
+
+
+@dataclass(frozen=True)
+class Load:
+    """One load as it was asked for.
+
+    Attributes:
+        path: The uploaded file.
+        options: The REST `JobConfigurationLoad`.
+        destination: The table, and what to do with what it holds.
+    """
+
+    path: Path
+    options: Mapping[str, Any]
+    destination: Destination
+
+    @classmethod
+    def from_resource(cls, path: Path, options: Mapping[str, Any]) -> "Load":
+        """Reads a `JobConfigurationLoad`; refuses by name what bqlite does not have."""
+        for key in sorted(options.keys() - _KNOWN):
+            if options[key] not in (None, False, "", [], {}, 0, "0"):
+                raise UnsupportedError(
+                    f"load: bqlite does not support configuration.load.{key}", location=key
+                )
+        for key in ("maxBadRecords", "ignoreUnknownValues", "allowJaggedRows"):
+            if options.get(key) not in (None, False, 0, "0"):
+                raise UnsupportedError(f"load: bqlite does not support {key}", location=key)
+        if str(options.get("encoding") or "UTF-8").upper() not in {"UTF-8", "UTF8"}:
+            raise UnsupportedError("load: bqlite reads UTF-8 only", location="encoding")
+        table = options.get("destinationTable") or {}
+        name = TableName(
+            *(str(table.get(key, "")) for key in ("projectId", "datasetId", "tableId"))
+        )
+        return cls(
+            path,
+            options,
+            Destination(
+                name,
+                str(options.get("createDisposition") or "CREATE_IF_NEEDED"),
+                str(options.get("writeDisposition") or "WRITE_APPEND"),
+            ),
+        )
+
+
+def detected(name: str, kind: pa.DataType) -> Field:
+    """The column that holds an Arrow type a file brought along."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        element = detected(name, kind.value_type)
+        return replace(element, mode="REPEATED")
+    if pa.types.is_struct(kind):
+        members = tuple(
+            detected(kind.field(i).name, kind.field(i).type) for i in range(kind.num_fields)
+        )
+        return Field(name, "RECORD", fields=members)
+    checks = [
+        (pa.types.is_integer, "INTEGER"), (pa.types.is_floating, "FLOAT"),
+        (pa.types.is_boolean, "BOOLEAN"), (pa.types.is_date, "DATE"), (pa.types.is_time, "TIME"),
+        (pa.types.is_decimal, "NUMERIC"), (pa.types.is_binary, "BYTES"),
+        (pa.types.is_large_binary, "BYTES"), (pa.types.is_string, "STRING"),
+        (pa.types.is_large_string, "STRING"), (pa.types.is_null, "STRING"),
+    ]  # fmt: skip
+    for check, word in checks:
+        if check(kind):
+            return Field(name, word)
+    if pa.types.is_timestamp(kind):
+        return Field(name, "TIMESTAMP" if kind.tz else "DATETIME")
+    if pa.types.is_dictionary(kind):
+        return detected(name, kind.value_type)
+    raise UnsupportedError(f"column '{name}': bqlite does not read the type {kind}")

@@ -1,0 +1,90 @@
+"""Data sets, tables and write streams: what is known of each."""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from bqlite.sql.names import TableName
+from bqlite.types import Field, quote, schema_resource
+
+LOCATION = "US"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set: its name and REST resource."""
+
+    project: str
+    dataset: str
+    body: dict[str, Any]
+
+    @property
+    def schema(self) -> str:
+        """The DuckDB schema that holds its tables."""
+        return f"{self.project}.{self.dataset}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, view or query result.
+
+    Attributes:
+        name: Its full name.
+        fields: Its columns.
+        body: What else the user said of it, as a REST resource, with its times.
+        view_sql: A view's query, or an empty string.
+        catalog: The DuckDB database that holds the rows.
+        schema: The DuckDB schema that holds the rows.
+        version: Grows with every change of its rows.
+    """
+
+    name: TableName
+    fields: tuple[Field, ...]
+    body: dict[str, Any]
+    view_sql: str = ""
+    catalog: str = "store"
+    schema: str = ""
+    version: int = 0
+
+    @property
+    def relation(self) -> str:
+        """The table's name in DuckDB's SQL."""
+        return f"{self.catalog}.{quote(self.schema)}.{quote(self.name.table)}"
+
+    @property
+    def column_list(self) -> str:
+        """Its columns in DuckDB's SQL."""
+        return ", ".join(quote(one.name) for one in self.fields)
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether it is a query's result."""
+        return self.catalog == "memory"
+
+    @property
+    def etag(self) -> str:
+        """Changes with everything said of the table; its rows may change under it."""
+        text = json.dumps([self.body, schema_resource(self.fields), self.view_sql])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A COMMITTED write stream: how many rows it holds and whether it takes more."""
+
+    name: str
+    rows: int
+    created_ms: int
+    is_finalized: bool
+
+
+def stream_prefix(name: TableName) -> str:
+    """What the names of a table's write streams begin with."""
+    return f"projects/{name.project}/datasets/{name.dataset}/tables/{name.table}/streams/"
+
+
+def now_ms() -> int:
+    """The time as BigQuery's resources write it."""
+    return time.time_ns() // 1_000_000
