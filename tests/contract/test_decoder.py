@@ -5,7 +5,7 @@ import datetime as dt
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message, raw
 
@@ -257,6 +257,7 @@ EDGES = {
 }
 
 
+@settings(deadline=None)
 @given(st.lists(PAYMENTS, max_size=5))
 @example([EDGES])
 def test_any_valid_row_is_the_same_bit_for_bit_after_encoding_and_decoding(payments):
@@ -269,6 +270,7 @@ def test_any_valid_row_is_the_same_bit_for_bit_after_encoding_and_decoding(payme
         assert list(map(str, decoded[name].to_pylist())) == list(map(str, rows[name].to_pylist()))
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1))
 @example(-(2**63))
 def test_any_64_bit_integer_survives(number):
@@ -286,6 +288,7 @@ def damaged(draw) -> bytes:
     return value[:start] + more + value[stop:]
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.binary(max_size=64) | damaged(), max_size=8))
 def test_any_bytes_give_a_row_or_a_reject_and_the_same_ones_alone_as_in_a_batch(messages):
     for decoder in (CARD, PAYMENT, Decoder(REJECT_COLUMNS)):

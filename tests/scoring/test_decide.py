@@ -4,7 +4,7 @@ import datetime as dt
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.models import manifest_for, tiny_bundle, weights, write_tiny_graph
 from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message, raw
@@ -121,6 +121,7 @@ def test_an_absurd_time_stamp_is_told_as_absent(card, sent_at_ms):
     assert rejected(outcomes[1])["received_at"] is None
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1) | st.integers(-(10**14), 3 * 10**14))
 def test_any_time_stamp_gives_a_decision_that_can_be_read(card, sent_at_ms):
     (outcome,) = card.decide(arrived(message(CARD_ROW), sent_at_ms=sent_at_ms), NOW)
@@ -161,6 +162,7 @@ def test_no_messages_have_no_outcomes(card):
     assert card.decide(arrived(), NOW) == []
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(
