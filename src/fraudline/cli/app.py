@@ -7,7 +7,6 @@ import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from fraudline.cli import batch, demo, history, models, proof, services, streaming
@@ -57,18 +56,9 @@ def begin(
 def main() -> None:
     """Run the command line; an error ends it with one message and the right exit code."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except FraudlineError as error:
         ERR.print(f"error: {error}", style="red", markup=False)
-        code = error.exit_code
-    except click.exceptions.Abort:
-        code = 130
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except KeyboardInterrupt:
-        code = 130
+        sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)

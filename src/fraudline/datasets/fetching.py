@@ -35,6 +35,8 @@ def fetch(
         DatasetError: no source has it, or the cache cannot be written; the message names each
             source and why it failed.
     """
+    if source is not None and not source.is_file():
+        raise InputError(f"{source}, given as data set '{dataset.name}', is not a file.")
     directory = cache / "datasets"
     path = directory / dataset.file_name
     try:
@@ -68,8 +70,6 @@ def _is_present(dataset: Dataset, path: Path, on_progress: OnProgress) -> bool:
 
 
 def _copy(dataset: Dataset, source: Path, path: Path, on_progress: OnProgress) -> None:
-    if not source.is_file():
-        raise InputError(f"{source}, given as data set '{dataset.name}', is not a file.")
     part = path.with_suffix(".copy.part")
     on_progress(f"copying {source}", 0, dataset.size_bytes)
     shutil.copyfile(source, part)
