@@ -68,7 +68,7 @@ def sql_errors() -> Iterator[None]:
         raise ResourceError(f"Resources exceeded during query execution: {error}") from error
     except duckdb.ConstraintException as error:
         raise InvalidQueryError(_message(error)) from error
-    except duckdb.IOException as error:
+    except (duckdb.IOException, duckdb.TransactionException) as error:
         raise ResourceError(f"the disk refused a read or write: {_message(error)}") from error
     except (duckdb.InternalException, duckdb.FatalException):
         raise

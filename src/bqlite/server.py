@@ -113,7 +113,7 @@ class Server:
 
 def main(argv: list[str] | None = None) -> None:
     """Runs the command until SIGTERM or SIGINT; exit code 1 says why it could not start."""
-    options = _parse(argv)
+    options = parse(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a taken port is told by bqlite itself
     stop = threading.Event()
@@ -145,7 +145,8 @@ def main(argv: list[str] | None = None) -> None:
     os._exit(0)
 
 
-def _parse(argv: list[str] | None) -> argparse.Namespace:
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The command's options."""
     parser = argparse.ArgumentParser(
         prog="bqlite", description="A BigQuery for one machine, on 127.0.0.1 only."
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bqlite.errors import InvalidError, UnsupportedError
 
@@ -88,6 +89,10 @@ class Field:
         mode = str(resource.get("mode") or "NULLABLE").upper()
         if mode not in MODES:
             raise InvalidError(f"column '{name}': mode '{mode}' is none of {', '.join(MODES)}")
+        if mode == "REQUIRED" and depth > 1:
+            raise UnsupportedError(
+                f"column '{name}': bqlite does not support REQUIRED inside a RECORD", location=name
+            )
         members = resource.get("fields") or ()
         if (kind == "RECORD") != bool(members):
             raise InvalidError(f"column '{name}': a RECORD has fields and no other type has any")
@@ -175,6 +180,12 @@ def conform(batch: pa.RecordBatch, fields: Sequence[Field]) -> pa.RecordBatch:
     columns = [
         column if column.type == target.type else column.cast(target.type)
         for column, target in zip(batch.columns, schema, strict=True)
+    ]
+    columns = [
+        pc.coalesce(column, pa.scalar([], column.type))  # an ARRAY is empty and never NULL
+        if one.mode == "REPEATED" and column.null_count
+        else column
+        for column, one in zip(columns, fields, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 

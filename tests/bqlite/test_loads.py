@@ -25,7 +25,10 @@ def rows(client, target):
 
 
 def test_a_csv_file_is_loaded_with_quotes_nulls_and_exponents(client, dataset):
-    text = 'id,amount,n,at\n"a,""b""",1e+05,"7",2024-01-01 00:00:00 UTC\n,,,\n"",1.5,2,2024-01-02T03:04:05.000006Z\n'
+    text = (
+        'id,amount,n,at\n"a,""b""",1e+05,"7",2024-01-01 00:00:00 UTC\n,,,\n'
+        '"",1.5,2,2024-01-02T03:04:05.000006Z\n'
+    )
     job = load(client, f"{dataset}.t", text, schema=SCHEMA, skip_leading_rows=1)
     assert job.output_rows == 3
     got = rows(client, f"{dataset}.t")

@@ -14,19 +14,19 @@ from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.rpc import code_pb2
+from tests.bqlite.storage.appends import Connection, arrow_request, committed
 
 import bqlite
 from bqlite.errors import ServerStartError
 from bqlite.server import Server
-from tests.bqlite.storage.appends import Connection, arrow_request, committed
 
 
 class Process:
     """A bqlite of its own process."""
 
-    def __init__(self, directory, *options):
+    def __init__(self, directory, *options, prefix=()):
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "bqlite", "--data", str(directory), *options],
+            [*prefix, sys.executable, "-m", "bqlite", "--data", str(directory), *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         line = self.popen.stdout.readline()
@@ -52,8 +52,8 @@ class Process:
 def start(tmp_path):
     started = []
 
-    def start(*options, directory=tmp_path / "data"):
-        started.append(Process(directory, *options))
+    def start(*options, directory=tmp_path / "data", prefix=()):
+        started.append(Process(directory, *options, prefix=prefix))
         return started[-1]
 
     yield start
@@ -113,7 +113,7 @@ def test_a_directory_or_port_in_use_is_named(bq, tmp_path):
         Server(tmp_path / "other", port=port)
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "bqlite.duckdb").write_text("no database" * 1000)
-    with pytest.raises(ServerStartError, match="bqlite.duckdb"):
+    with pytest.raises(ServerStartError, match=r"bqlite\.duckdb"):
         Server(tmp_path / "bad")
     with bqlite.serve(tmp_path / "other"):  # a refusal leaves the directory free
         pass
@@ -180,6 +180,33 @@ def test_kill_9_between_and_within_appends_loses_no_row_and_doubles_none(start):
     assert process.bq.write_client().finalize_write_stream(name=stream).row_count == total
 
 
+# Every file ends at 4 or 8 MB, by shell, as on a disk that is full.
+SMALL_FILES = ("sh", "-c", 'ulimit -f 8192; exec "$0" "$@"')
+
+
+def test_a_full_disk_is_told_and_keeps_what_was_acknowledged(start):
+    process = start(prefix=SMALL_FILES)
+    client = process.bq.client()
+    client.create_dataset("d")
+    client.query_and_wait("CREATE TABLE d.t (n INT64)")
+    stream = committed(process.bq.write_client(), "projects/local/datasets/d/tables/t")
+    acknowledged, refusal = 0, None
+    with Connection(process.bq.write_client()) as connection:
+        while refusal is None and acknowledged < 10_000_000:
+            rows = pa.table({"n": range(acknowledged, acknowledged + 20_000)})
+            try:
+                connection.send(arrow_request(rows, stream=stream, offset=acknowledged))
+                acknowledged += 20_000
+            except exceptions.ResourceExhausted as error:
+                refusal = error
+    assert "the disk refused" in refusal.message
+    process.end(signal.SIGKILL)
+    bq = start().bq
+    (row,) = bq.client().query_and_wait("SELECT COUNT(*) AS n, MAX(n) AS m FROM d.t")
+    assert row.values() == (acknowledged, acknowledged - 1)
+    assert bq.write_client().finalize_write_stream(name=stream).row_count == acknowledged
+
+
 def test_many_writers_and_readers_at_once_end_with_every_row(bq, client, dataset):
     client.query_and_wait(f"CREATE TABLE {dataset}.t (w INT64, n INT64)")
     parent = f"projects/local/datasets/{dataset}/tables/t"
@@ -194,7 +221,7 @@ def test_many_writers_and_readers_at_once_end_with_every_row(bq, client, dataset
                     rows = pa.table({"w": [number] * 20, "n": list(range(i * 20, i * 20 + 20))})
                     request = arrow_request(rows, stream=stream, offset=i * 20)
                     assert not connection.send(request).error.code
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever fails in a thread fails the test
             failures.append(error)
 
     def read():
@@ -202,7 +229,7 @@ def test_many_writers_and_readers_at_once_end_with_every_row(bq, client, dataset
             for _ in range(10):
                 (row,) = client.query_and_wait(f"SELECT COUNT(*) AS n FROM {dataset}.t")
                 assert row.n % 20 == 0
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever fails in a thread fails the test
             failures.append(error)
 
     threads = [threading.Thread(target=write, args=(i,)) for i in range(8)]

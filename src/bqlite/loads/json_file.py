@@ -95,7 +95,7 @@ def _json_value(one: Field, value: Any) -> Any:
         if unknown:
             raise ValueError(f"no such member: {min(unknown)}")
         return {m.name: _json_value(m, value.get(m.name)) for m in one.fields}
-    convert = _SCALARS.get(one.type, _text)
+    convert: Callable[[Any], Any] = _SCALARS.get(one.type, _text)
     return convert(value)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ class Uploads:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        shutil.rmtree(directory, ignore_errors=True)  # what a process before this one left behind
         self._open: dict[str, Upload] = {}
 
     def begin(self, call: Call) -> str:

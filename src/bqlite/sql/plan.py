@@ -72,6 +72,13 @@ def plan(request: Request, names: Names) -> Plan:
         UnsupportedSqlError: It uses what bqlite does not have; the message names it.
         NotFoundError: It names a table that does not exist.
     """
+    try:
+        return _plan(request, names)
+    except RecursionError as error:
+        raise UnsupportedSqlError("the query nests too deeply for bqlite") from error
+
+
+def _plan(request: Request, names: Names) -> Plan:
     root = parse(request.sql)
     bind(root, request.parameters, request.parameter_mode)
     resolver = Resolver(names, request.project, request.dataset)

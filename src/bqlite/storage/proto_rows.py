@@ -140,8 +140,6 @@ def _value(row: Any, member: _Member) -> Any:
         items = getattr(row, member.name)
         return [convert(item) for item in items] if convert else list(items)
     if member.has_presence and not row.HasField(member.name):
-        if member.column.mode == "REQUIRED" and row.DESCRIPTOR.containing_type is not None:
-            raise ValueError("the member is REQUIRED and missing")
         return None
     value = getattr(row, member.name)
     return convert(value) if convert else value

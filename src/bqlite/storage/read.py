@@ -24,6 +24,7 @@ from bqlite.storage.protos import ARROW, ReadRowsResponse, ReadSession
 from bqlite.types import Field, arrow_schema, conform, quote
 
 SESSION_LIFE_S = 6 * 3600  # as in BigQuery
+MAX_SESSIONS = 16  # snapshots kept; the oldest goes first
 MAX_MESSAGE_BYTES = 3 << 20  # below the 4 MB a gRPC client takes unless told otherwise
 ROWS_PER_BATCH = 32_768
 MIN_ROWS_PER_STREAM = 10_000
@@ -124,6 +125,7 @@ class Reader:
         now = time.monotonic()
         with self._lock:
             over = [name for name, one in self._sessions.items() if one.expires_at_s < now]
+            over += [name for name in self._sessions if name not in over][:-MAX_SESSIONS]
             sessions = [self._sessions.pop(name) for name in over]
         for one in sessions:
             if one.is_own:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from bqlite.catalog import Catalog
 from bqlite.engine import Transaction
 from bqlite.errors import BqliteError, InvalidError, NotFoundError, UnsupportedError
+from bqlite.queries import sql_errors
 from bqlite.relations import LOCATION, Stream, Table, now_ms, stream_prefix
 from bqlite.sql.names import TableName
 from bqlite.storage.arrow_rows import ArrowDecoder
@@ -208,7 +209,7 @@ class _Connection:
             _check_offset(self._catalog, target.name, wanted)
         rows = self._decoder.decode(request, table.fields, str(target.table))
         check_required(rows, table.fields)
-        with self._catalog.engine.write() as transaction:
+        with sql_errors(), self._catalog.engine.write() as transaction:
             offset = None
             if not self._catalog.has_table(target.table):
                 raise stream_not_found(target.name)
@@ -217,8 +218,12 @@ class _Connection:
                 offset = stream.rows
                 grown = replace(stream, rows=offset + rows.num_rows)
                 self._catalog.put_stream(transaction, grown)
-            _insert(transaction, self._catalog.table(target.table), rows)
-            self._catalog.touch(transaction, table)
+            current = self._catalog.table(target.table)
+            if current.fields != table.fields:  # changed while the rows were being decoded
+                rows = self._decoder.decode(request, current.fields, str(target.table))
+                check_required(rows, current.fields)
+            _insert(transaction, current, rows)
+            self._catalog.touch(transaction, current)
         return self._catalog.table(target.table), offset
 
 

@@ -132,6 +132,12 @@ def test_a_type_bqlite_has_not_is_refused_by_name(client, dataset, kind):
         client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("a", kind)]))
 
 
+def test_a_required_member_of_a_record_is_refused_by_name(client, dataset):
+    column = F("r", "RECORD", fields=[F("x", "INT64", "REQUIRED")])
+    with pytest.raises(MethodNotImplemented, match="REQUIRED inside a RECORD"):
+        client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[column]))
+
+
 def test_a_column_property_bqlite_has_not_is_refused_by_name(client, dataset):
     column = F("a", "INT64", default_value_expression="7")
     with pytest.raises(MethodNotImplemented, match="defaultValueExpression"):

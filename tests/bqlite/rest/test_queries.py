@@ -1,5 +1,7 @@
 """Query jobs: parameters, paging, dry runs, destinations, DML, DDL, cancelling."""
 
+# ruff: noqa: DTZ001  # a DATETIME has no time zone
+
 import datetime as dt
 import threading
 from decimal import Decimal
@@ -84,6 +86,11 @@ def test_results_are_read_alike_over_rest_and_storage(client, read_client):
     by_rest = job.to_arrow(create_bqstorage_client=False)
     assert by_storage.to_pylist() == by_rest.to_pylist()
     assert by_storage.num_rows == 10
+
+
+def test_json_text_is_kept_as_it_was_written(client, read_client):
+    table = client.query("SELECT JSON '{\"a\":  1}' AS j").to_arrow(bqstorage_client=read_client)
+    assert table["j"].to_pylist() == ['{"a":  1}']
 
 
 def test_the_result_is_a_table_of_its_own_that_expires(client):
@@ -291,8 +298,8 @@ def test_queries_see_whole_statements_while_others_write(client, dataset):
 def test_options_that_would_change_the_answer_are_refused_by_name(client):
     with pytest.raises(MethodNotImplemented, match="legacy"):
         client.query("SELECT 1", job_config=Config(use_legacy_sql=True)).result()
+    config = Config(time_partitioning=bigquery.TimePartitioning())
     with pytest.raises(MethodNotImplemented, match="timePartitioning"):
-        config = Config(time_partitioning=bigquery.TimePartitioning())
         client.query("SELECT 1", job_config=config).result()
     with pytest.raises(MethodNotImplemented, match="extract"):
         client.extract_table("local.x.y", "gs://bucket/file")

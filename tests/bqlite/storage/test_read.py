@@ -93,8 +93,8 @@ def test_long_values_are_split_so_that_any_client_takes_them(client, bq, dataset
 
 
 def test_what_reading_has_not_is_refused_by_name(client, read_client, numbers, dataset):
+    asked = types.ReadSession(table=numbers, data_format=types.DataFormat.AVRO)
     with pytest.raises(exceptions.MethodNotImplemented, match="ARROW"):
-        asked = types.ReadSession(table=numbers, data_format=types.DataFormat.AVRO)
         read_client.create_read_session(parent="projects/local", read_session=asked)
     with pytest.raises(exceptions.MethodNotImplemented, match="sample_percentage"):
         session(read_client, numbers, sample_percentage=5.0)

@@ -1,5 +1,7 @@
 """Storage Write: offsets, what is refused and how, and every type bit for bit."""
 
+# ruff: noqa: DTZ001  # a DATETIME has no time zone
+
 import datetime as dt
 from decimal import Decimal
 
@@ -10,7 +12,6 @@ from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import types
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.rpc import code_pb2
-
 from tests.bqlite.storage import appends
 from tests.bqlite.storage.appends import Connection, arrow_request, committed
 
@@ -249,8 +250,8 @@ def test_a_stream_type_bqlite_has_not_is_refused_by_name(write_client, table, ki
 def test_a_method_bqlite_has_not_is_unimplemented_by_name(write_client, read_client, table):
     with pytest.raises(exceptions.MethodNotImplemented, match="FlushRows"):
         write_client.flush_rows(write_stream=f"{table}/streams/x")
+    request = types.BatchCommitWriteStreamsRequest(parent=table, write_streams=["x"])
     with pytest.raises(exceptions.MethodNotImplemented, match="BatchCommitWriteStreams"):
-        request = types.BatchCommitWriteStreamsRequest(parent=table, write_streams=["x"])
         write_client.batch_commit_write_streams(request=request)
     with pytest.raises(exceptions.MethodNotImplemented, match="SplitReadStream"):
         read_client.split_read_stream(request=types.SplitReadStreamRequest(name="x"))
@@ -275,19 +276,23 @@ def message_class(*fields, nested=()):
 
 
 def test_protobuf_rows_are_stored_with_the_schema_of_the_first_request(client, write_client, table):
-    Row, descriptor = message_class(
+    row_class, descriptor = message_class(
         ("a", P.TYPE_INT64, P.LABEL_OPTIONAL, None), ("s", P.TYPE_STRING, P.LABEL_OPTIONAL, None)
     )
     stream = committed(write_client, table)
     with Connection(write_client) as connection:
-        first = [Row(a=1, s="ü").SerializeToString(), Row(a=2).SerializeToString()]
+        first = [row_class(a=1, s="ü").SerializeToString(), row_class(a=2).SerializeToString()]
         answer = connection.send(
             appends.proto_request(first, stream=stream, offset=0, descriptor=descriptor)
         )
         assert not answer.error.code
-        second = [Row(a=-(2**63), s="").SerializeToString()]
+        second = [row_class(a=-(2**63), s="").SerializeToString()]
         assert not connection.send(appends.proto_request(second, offset=2)).error.code
-        bad = [Row(a=4).SerializeToString(), Row(s="no a").SerializeToString(), b"\xff\xff"]
+        bad = [
+            row_class(a=4).SerializeToString(),
+            row_class(s="no a").SerializeToString(),
+            b"\xff\xff",
+        ]
         answer = connection.send(appends.proto_request(bad, offset=3))
         assert [e.index for e in answer.row_errors] == [2]
         answer = connection.send(appends.proto_request(bad[:2], offset=3))
@@ -304,7 +309,7 @@ def test_protobuf_fields_fill_every_type_as_google_documents(client, write_clien
     o, r = P.LABEL_OPTIONAL, P.LABEL_REPEATED
     place = descriptor_pb2.DescriptorProto(name="Place")
     place.field.add(name="zip", number=1, type=P.TYPE_INT64, label=o)
-    Row, descriptor = message_class(
+    row_class, descriptor = message_class(
         ("bytes", P.TYPE_BYTES, o, None),
         ("float64", P.TYPE_DOUBLE, o, None),
         ("bool", P.TYPE_BOOL, o, None),
@@ -323,8 +328,9 @@ def test_protobuf_fields_fill_every_type_as_google_documents(client, write_clien
     )
     packed_time = (12 << 32) | (34 << 26) | (56 << 20) | 789
     packed_day = (2024 << 46) | (2 << 42) | (29 << 37)
-    row = Row(
-        bytes=b"\x00\xff", float64=0.1, bool=True, timestamp=-1, date=19_000, time="01:02:03.000004",
+    row = row_class(
+        bytes=b"\x00\xff", float64=0.1, bool=True, timestamp=-1, date=19_000,
+        time="01:02:03.000004",
         datetime="2024-01-02 03:04:05", numeric="-1.000000001", json='{"a": 1}', tags=["x", ""],
         numeric_bytes=(1_500_000_000).to_bytes(4, "little", signed=True),
         packed_time=packed_time, packed_dt=packed_day | packed_time,
@@ -333,7 +339,7 @@ def test_protobuf_fields_fill_every_type_as_google_documents(client, write_clien
     with Connection(write_client) as connection:
         answer = connection.send(
             appends.proto_request(
-                [row.SerializeToString(), Row().SerializeToString()],
+                [row.SerializeToString(), row_class().SerializeToString()],
                 stream=f"projects/local/datasets/{dataset}/tables/t/_default",
                 descriptor=descriptor,
             )
