@@ -55,7 +55,7 @@ def placed(shell: Shell, here: Place) -> Shell:
     ("arguments", "names"),
     [
         (["replay", "live.csv", "--speed", "3"], ["--speed"]),
-        (["replay", "live.csv", "--rate", "fast"], ["--rate", "fast"]),
+        (["replay", "live.csv", "--rate", "fast"], ["--rate"]),
         (["replay", "live.csv"], ["live.csv"]),
         (["lod", "history.csv"], ["lod"]),
         (["dataset", "debitcard"], ["debitcard", "creditcard"]),

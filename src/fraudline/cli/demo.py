@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import numpy as np
@@ -32,9 +32,11 @@ from fraudline.cli.screen import OUT, progress_bar, say
 from fraudline.cli.services import create_topics_and_tables
 from fraudline.contract import Messages, json_lines
 from fraudline.errors import LocalServiceError, ProofError
-from fraudline.reconcile.ledger import Ledger
 from fraudline.scoring import BLOCK
 from fraudline.settings import ENVIRONMENT_PREFIX, LOCAL, Settings, load_settings
+
+if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
+    from fraudline.reconcile.ledger import Ledger
 
 HISTORY_SHARE = 0.8
 _START_TIMEOUT_S = 60.0
@@ -288,8 +290,8 @@ def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: 
     for title, text in lines:
         grid.add_row(f"[bold]{title}", text)
     OUT.print(Panel(grid, title="fraudline demo", title_align="left"))
-    OUT.print(  # the SQL is for a person to type
-        f"Where to look next: export {ENVIRONMENT_PREFIX}HOME={home}, then\n"
+    OUT.print(
+        f"Where to look next: export {ENVIRONMENT_PREFIX}HOME={home}, then\n"  # noqa: S608 - the SQL is for a person to type
         "  fraudline up\n"
         "  fraudline reconcile\n"
         '  fraudline query "SELECT decision, COUNT(*) AS n FROM decisions GROUP BY decision"\n'

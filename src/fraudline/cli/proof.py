@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fraudline.cli.project import Project
 from fraudline.cli.screen import OUT, say, show_table
 from fraudline.errors import InputError, ProofError
-from fraudline.reconcile.ledger import Ledger
+
+if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
+    from fraudline.reconcile.ledger import Ledger
 
 _LEDGER = {
     "partition": "part",

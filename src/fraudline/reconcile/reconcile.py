@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudline.contract import Contract, Decoder, Messages
+from fraudline.contract import Contract, Decoder, Messages, RejectReason
 from fraudline.contract.records import MAX_ORIGINAL_BYTES
 from fraudline.reconcile.ledger import Ledger, PartitionLedger
 from fraudline.settings import KafkaSettings
@@ -16,6 +16,8 @@ from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
 
 WINDOW_MESSAGES = 50_000
+NO_MESSAGE = "stored, but there is no such message"
+_NO_END = 2**63 - 1
 
 Offsets = npt.NDArray[np.int64]
 
@@ -35,6 +37,7 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
             kafka, kafka.topic_transactions, partition, start, stop, WINDOW_MESSAGES
         ):
             _check_window(ledger, entry, warehouse, contract, (first, end), messages)
+        _check_beyond(ledger, entry, kafka, warehouse)
     return ledger
 
 
@@ -79,7 +82,9 @@ def _check_window(
     names = [column.name for column in contract.transaction_columns]
     settings = warehouse.settings
     decisions = _stored(warehouse, settings.table_decisions, names, ledger.topic, entry, window)
-    rejects = _stored(warehouse, settings.table_rejects, ["original"], ledger.topic, entry, window)
+    rejects = _stored(
+        warehouse, settings.table_rejects, ["original", "reason"], ledger.topic, entry, window
+    )
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
     decided_at_offsets, rejected_at_offsets = _offsets(decisions), _offsets(rejects)
     stored = np.concatenate([decided_at_offsets, rejected_at_offsets])
@@ -91,17 +96,24 @@ def _check_window(
     for name, faulty, what in (
         ("missing", np.setdiff1d(offsets, found), "neither decided nor rejected"),
         ("doubled", found[counts > 1], "stored more than once"),
-        ("unexpected", np.setdiff1d(found, offsets), "stored, but there is no such message"),
+        ("unexpected", np.setdiff1d(found, offsets), NO_MESSAGE),
     ):
         setattr(entry, name, getattr(entry, name) + len(faulty))
         for offset in faulty:
             ledger.note(entry.partition, int(offset), what)
 
     transactions, accepted, refused = Decoder(contract.transaction_columns).decode(messages.values)
-    refused_indices = [reject.index for reject in refused]
     sent = pa.Table.from_batches([transactions]).append_column(
         "source_offset", pa.array(offsets[accepted], pa.int64())
     )
+    # Only the model could tell that these cannot be scored, so they may be rejects, too.
+    unscorable = np.isin(
+        offsets[accepted],
+        _offsets(rejects.filter(pc.equal(rejects["reason"], RejectReason.NOT_SCORABLE.value))),
+    )
+    sent = sent.filter(pa.array(~unscorable))
+    refused_indices = [reject.index for reject in refused]
+    refused_indices += np.asarray(accepted, dtype=np.int64)[unscorable].tolist()
     originals = pa.table(
         {
             "original": pa.array(
@@ -122,6 +134,26 @@ def _check_window(
             ledger.note(entry.partition, int(offset), "the row is not what the message says")
 
 
+def _check_beyond(
+    ledger: Ledger, entry: PartitionLedger, kafka: KafkaSettings, warehouse: Warehouse
+) -> None:
+    """Find rows for offsets that the topic has not reached, by its end after the rows were read."""
+    beyond = [
+        offset
+        for table in (warehouse.settings.table_decisions, warehouse.settings.table_rejects)
+        for offset in _offsets(
+            _stored(warehouse, table, [], ledger.topic, entry, (entry.end_offset, _NO_END))
+        ).tolist()
+    ]
+    if not beyond:
+        return
+    _, end = ranges(kafka, ledger.topic)[entry.partition]
+    for offset in beyond:
+        if offset >= end:
+            entry.unexpected += 1
+            ledger.note(entry.partition, offset, NO_MESSAGE)
+
+
 def _stored(
     warehouse: Warehouse,
     table: str,
@@ -130,10 +162,10 @@ def _stored(
     entry: PartitionLedger,
     window: tuple[int, int],
 ) -> pa.Table:
-    selected = ", ".join(f"`{name}`" for name in columns)
+    selected = ", ".join(f"`{name}`" for name in [*columns, "source_offset"])
     return query(
         warehouse,
-        f"SELECT {selected}, source_offset FROM `{warehouse.table(table)}` "  # noqa: S608 - names come from settings and a checked contract
+        f"SELECT {selected} FROM `{warehouse.table(table)}` "  # noqa: S608 - names come from settings and a checked contract
         "WHERE source_topic = @topic AND source_partition = @partition "
         "AND source_offset >= @first AND source_offset < @end",
         [

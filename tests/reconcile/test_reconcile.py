@@ -1,0 +1,119 @@
+"""The proof finds what is wrong: a proof that cannot fail proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.conftest import Place, eventually, place
+from tests.stream.test_score_loop import Scorer, send, transactions
+from tests.stream.test_sink_loop import run_sink
+
+from fraudline.cli.routes import routes
+from fraudline.reconcile import Ledger, ledger_sql, reconcile
+from fraudline.warehouse.query import query
+
+DECIDED, REJECTED = 60, 3
+
+
+@pytest.fixture(scope="module")
+def stored(services_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A topic of which every message is stored as it should be."""
+    with place(services_home, tmp_path_factory.mktemp("stored") / "home") as made:
+        send(made, [*transactions(made, DECIDED), b"broken", None, b"[]"])
+        with Scorer(made) as scorer:
+            eventually(lambda: scorer.done == DECIDED + REJECTED)
+        run_sink(made, routes(made.project), until=lambda: count(made) == DECIDED + REJECTED)
+        yield made
+
+
+def count(made: Place) -> int:
+    sql = "SELECT (SELECT COUNT(*) FROM decisions) + (SELECT COUNT(*) FROM rejects) AS n"
+    total: int = query(made.project.warehouse, sql).to_pylist()[0]["n"]
+    return total
+
+
+def check(made: Place) -> Ledger:
+    project = made.project
+    return reconcile(project.kafka, project.warehouse, project.contract)
+
+
+def run(made: Place, sql: str) -> None:
+    made.project.warehouse.client.query(sql).result()
+
+
+def one_offset(made: Place, table: str) -> str:
+    """A condition that picks one row of a table."""
+    row = query(
+        made.project.warehouse,
+        f"SELECT source_partition AS p, source_offset AS o FROM {table} "
+        "ORDER BY source_partition, source_offset LIMIT 1",
+    ).to_pylist()[0]
+    return f"source_partition = {row['p']} AND source_offset = {row['o']}"
+
+
+@pytest.fixture
+def kept(stored: Place) -> Iterator[Place]:
+    """The same, put back after the test has spoilt it."""
+    for table in ("decisions", "rejects"):
+        run(stored, f"CREATE OR REPLACE TABLE kept_{table} AS SELECT * FROM {table}")
+    yield stored
+    for table in ("decisions", "rejects"):
+        run(stored, f"DELETE FROM {table} WHERE TRUE")
+        run(stored, f"INSERT INTO {table} SELECT * FROM kept_{table}")
+
+
+def test_what_is_stored_once_and_as_sent_is_exact(stored: Place) -> None:
+    ledger = check(stored)
+    assert ledger.is_exact, ledger.examples
+    assert ledger.total("inputs") == DECIDED + REJECTED
+    assert ledger.total("decisions") == DECIDED
+    assert ledger.total("rejects") == REJECTED
+
+
+@pytest.mark.parametrize("table", ["decisions", "rejects"])
+def test_a_row_that_is_gone_is_missing(kept: Place, table: str) -> None:
+    run(kept, f"DELETE FROM {table} WHERE {one_offset(kept, table)}")
+    ledger = check(kept)
+    assert not ledger.is_exact
+    assert not ledger.is_complete
+    assert ledger.total("missing") == 1
+    assert "neither decided nor rejected" in ledger.examples[0]
+
+
+@pytest.mark.parametrize("table", ["decisions", "rejects"])
+def test_a_row_that_is_there_twice_is_doubled(kept: Place, table: str) -> None:
+    condition = one_offset(kept, table)
+    run(kept, f"INSERT INTO {table} SELECT * FROM kept_{table} WHERE {condition}")
+    assert check(kept).total("doubled") == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("decisions", "Amount = Amount + 0.001"),
+        ("decisions", "V28 = -V28 - 1"),
+        ("rejects", "original = b'other'"),
+    ],
+)
+def test_a_value_that_was_altered_is_differing(kept: Place, table: str, change: str) -> None:
+    run(kept, f"UPDATE {table} SET {change} WHERE {one_offset(kept, table)}")
+    assert check(kept).total("differing") == 1
+
+
+def test_a_row_without_a_message_is_unexpected(kept: Place) -> None:
+    condition = one_offset(kept, "decisions")
+    run(kept, f"UPDATE decisions SET source_offset = 1000000 WHERE {condition}")
+    ledger = check(kept)
+    assert ledger.total("missing") == 1
+    assert ledger.total("unexpected") == 1
+    assert "there is no such message" in ledger.examples[1]
+
+
+def test_the_sql_gives_the_same_answer(stored: Place) -> None:
+    project = stored.project
+    answer = query(project.warehouse, ledger_sql(project.kafka, project.warehouse)).to_pylist()
+    assert sum(row["decisions"] for row in answer) == DECIDED
+    assert sum(row["rejects"] for row in answer) == REJECTED
+    assert all(row["not_stored"] == row["doubled"] == 0 for row in answer)
