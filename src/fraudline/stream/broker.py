@@ -16,6 +16,17 @@ from fraudline.settings import KafkaSettings
 
 _LOG = logging.getLogger("fraudline.kafka")
 _ANSWER_TIMEOUT_S = 10.0
+_HOPELESS = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client's own name for local errors
+    }
+)
 _TELLING = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._RESOLVE})  # noqa: SLF001 - the client's own names for local errors
 
 
@@ -124,24 +135,31 @@ def _words(error: Exception) -> str:
     return cause.str() if isinstance(cause, KafkaError) else str(cause)
 
 
+def raise_if_hopeless(error: KafkaError) -> None:
+    """Turn an error that waiting cannot heal into one for people; let others pass.
+
+    Raises:
+        BrokerError: the broker refuses for good.
+    """
+    if error.code() in _HOPELESS:
+        raise BrokerError(
+            f"the broker refuses: {error.str()} ({error.name()}). Check the topic names, the "
+            "credentials and the rights of the user."
+        )
+
+
 def raise_for(error: KafkaError) -> None:
-    """Turn an error that a consumer delivers among its messages into one for people.
+    """Deal with an error that a consumer delivers among its messages.
 
     Nothing happens for an error that the client gets over by itself.
 
     Raises:
-        BrokerError: waiting will not help.
+        BrokerError: the broker refuses for good.
+        KafkaException: this client is done for; another one may do better.
     """
-    if error.fatal() or error.code() in (
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client's own name for it
-    ):
-        raise BrokerError(
-            f"the broker refuses: {error.str()} ({error.name()}). Check the topic names and "
-            "the rights of the user."
-        )
+    raise_if_hopeless(error)
+    if error.fatal():
+        raise KafkaException(error)
     _LOG.warning("broker: %s (%s); the client tries again", error.str(), error.name())
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
-from fraudline.errors import BrokerError, WarehouseAwayError
+from fraudline.errors import WarehouseAwayError
+from fraudline.stream.broker import raise_if_hopeless
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_PAUSE_S = 10.0
+_WENT_WELL_S = 30.0
 
 
 def persist(session: Callable[[], None], *, name: str, stop: threading.Event) -> None:
@@ -19,7 +22,7 @@ def persist(session: Callable[[], None], *, name: str, stop: threading.Event) ->
 
     What a session had not committed did not happen, so beginning anew from what is
     committed is always right. Each failure is logged; pauses grow to ten seconds while
-    failures follow upon each other.
+    sessions fail soon after they began.
 
     Args:
         session: Returns when `stop` is set; calls may follow one upon the other.
@@ -31,17 +34,16 @@ def persist(session: Callable[[], None], *, name: str, stop: threading.Event) ->
     """
     failures = 0
     while not stop.is_set():
+        begun_at = time.monotonic()
         try:
             session()
-            failures = 0
         except (KafkaException, WarehouseAwayError) as error:
-            failures += 1
+            reason = error.args[0]
+            if isinstance(reason, KafkaError):
+                raise_if_hopeless(reason)
+            went_well = time.monotonic() - begun_at > _WENT_WELL_S
+            failures = 1 if went_well else failures + 1
             pause_s = min(0.25 * 2**failures, _LONGEST_PAUSE_S)
-            reason = error.args[0] if error.args else error
-            if isinstance(error, KafkaException) and "authori" in str(reason).lower():
-                raise BrokerError(
-                    f"{name}: the broker refuses: {reason}. Check the rights of the user."
-                ) from None
             _LOG.warning(
                 "%s: makes no progress, failure %d in a row: %s. Nothing is lost; "
                 "it tries again in %.1f s",
