@@ -18,7 +18,7 @@ from fraudline.bundle import GRAPH_FILE, Manifest, Part, write_manifest
 from fraudline.contract import Contract
 from fraudline.training.calibration import Platt, best_f1, fit_platt
 from fraudline.training.evaluation import Evaluation, evaluate
-from fraudline.training.fitting import fit_model
+from fraudline.training.fitting import Epoch, fit_model
 from fraudline.training.graph import run_graph, write_graph
 from fraudline.training.history import check_history, event_text
 from fraudline.training.keras_file import save_model
@@ -70,17 +70,9 @@ def train(
     check_split(split, labels)
     on_progress(_described(split, labels))
 
-    train_part = features[split.train], labels[split.train]
-    validation = features[split.validation], labels[split.validation]
-    model, epochs = fit_model(recipe, contract, train_part, validation, seed, on_progress)
-    choice = _choose(recipe, model, *validation)
-    if choice.line is not None:
-        on_progress("fitting anew on the train and validation parts together")
-        rows = np.concatenate([split.train, split.validation])
-        both, none = (features[rows], labels[rows]), (features[:0], labels[:0])
-        model, _ = fit_model(recipe, contract, both, none, seed, on_progress)
-        model.calibrate(choice.line)
-
+    model, epochs, choice = _fit_and_choose(
+        recipe, contract, features, labels, split, seed, on_progress
+    )
     n_features = len(contract.features)
     graph = write_graph(model.preparation, model.network, n_features)
     (directory / GRAPH_FILE).write_bytes(graph)
@@ -125,6 +117,29 @@ class _Choice:
     rule: str
     line: Platt | None
     validation_scores: Scores
+
+
+def _fit_and_choose(
+    recipe: Recipe,
+    contract: Contract,
+    features: Matrix,
+    labels: Labels,
+    split: Split,
+    seed: int,
+    on_progress: Callable[[str], None],
+) -> tuple[Model, list[Epoch], _Choice]:
+    """Fit, choose on the validation part if there is one, and then fit anew with it."""
+    train_part = features[split.train], labels[split.train]
+    validation = features[split.validation], labels[split.validation]
+    model, epochs = fit_model(recipe, contract, train_part, validation, seed, on_progress)
+    choice = _choose(recipe, model, *validation)
+    if choice.line is not None:
+        on_progress("fitting anew on the train and validation parts together")
+        rows = np.concatenate([split.train, split.validation])
+        both, none = (features[rows], labels[rows]), (features[:0], labels[:0])
+        model, _ = fit_model(recipe, contract, both, none, seed, on_progress)
+        model.calibrate(choice.line)
+    return model, epochs, choice
 
 
 def _choose(recipe: Recipe, model: Model, features: Matrix, labels: Labels) -> _Choice:

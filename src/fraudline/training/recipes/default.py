@@ -31,8 +31,8 @@ DEFAULT = Recipe(
     "the event time as time of day, AdamW, and scores calibrated to probabilities.",
     split=split_by_time,
     balance=keep_balance,
-    balancing="each epoch saw every fraud of the train part and a new draw of its legitimate "
-    "transactions; none was invented",
+    balancing="each epoch saw every fraud and, for each of them, 40 legitimate transactions, "
+    "drawn anew; none was invented",
     inputs=with_log_amount_and_time_of_day,
     network=network,
     optimizer=optimizer,
