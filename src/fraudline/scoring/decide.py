@@ -54,6 +54,9 @@ class Decider:
         self._contract = contract
         self._bundle = bundle
         self._decoder = Decoder(contract.transaction_columns)
+        # Arrow looks for pandas when it makes its first array, which takes a second where
+        # pandas is installed: better now than while the first transaction waits.
+        assess(self._decoder.decode([])[0], contract, bundle)
 
     def decide(self, messages: Messages, decided_at: dt.datetime) -> list[Outcome]:
         """Exactly one outcome for each message: decisions in order, then rejects.

@@ -83,8 +83,12 @@ class Intake:
             on_lost=rebalanced(on_lost),
         )
 
-    def take(self, most: int) -> list[Message]:
-        """Wait shortly for a message, then take all that are there already, up to `most`.
+    def take(self, most: int, linger_s: float = 0) -> list[Message]:
+        """Wait shortly for a message, then take those that are there, up to `most`.
+
+        Args:
+            most: How many to take at most.
+            linger_s: How long to wait for more once there is one.
 
         Raises:
             BrokerError: the broker refuses for good.
@@ -92,7 +96,7 @@ class Intake:
         self._is_rebalanced = False
         messages = self._consumer.consume(1, timeout=_WAIT_S)
         if messages and most > 1:
-            messages += self._consumer.consume(most - 1, timeout=0)
+            messages += self._consumer.consume(most - 1, timeout=linger_s)
         if self._is_rebalanced:
             # Assigned without offsets, partitions begin at the committed ones.
             self._consumer.assign(self._consumer.assignment())

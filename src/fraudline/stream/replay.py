@@ -62,6 +62,11 @@ def replay(
     begun_at = time.monotonic()
     sent = 0
     for line in lines:
+        if sent == 1:
+            # The first message opens the connection. The clock starts when it has arrived,
+            # or the next ones would grow old while they wait for that.
+            producer.flush(_FLUSH_TIMEOUT_S)
+            begun_at = time.monotonic()
         while rate and sent >= (time.monotonic() - begun_at) * rate and not stop.is_set():
             producer.poll(_TICK_S)
         if stop.is_set() or failed:

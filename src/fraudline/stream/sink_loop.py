@@ -38,6 +38,8 @@ from fraudline.stream.session import persist
 from fraudline.stream.transaction import Record, Transactions
 
 _GROUP_TIMEOUT_S = 15.0
+# An append costs the store the same for one row as for hundreds.
+_LINGER_S = 0.1
 
 
 class AppendStream(Protocol):
@@ -151,7 +153,7 @@ class _Sink:
         )
         due_at = time.monotonic() + commit_interval_s
         while not stop.is_set():
-            taken = intake.take(batch_rows)
+            taken = intake.take(batch_rows, _LINGER_S)
             if taken:
                 self._store(taken)
             if time.monotonic() >= due_at:
