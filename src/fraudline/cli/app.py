@@ -13,6 +13,11 @@ from fraudline.cli import batch, demo, history, models, proof, services, streami
 from fraudline.cli.screen import ERR
 from fraudline.errors import FraudlineError
 
+# What the extra `train` brings; a host that only scores does without.
+_IN_TRAIN = frozenset(
+    {"imblearn", "jinja2", "keras", "matplotlib", "onnx", "sklearn", "tensorflow"}
+)
+
 app = typer.Typer(
     name="fraudline",
     help="Catches card fraud while the payment is still in flight.",
@@ -60,5 +65,15 @@ def main() -> None:
     except FraudlineError as error:
         ERR.print(f"error: {error}", style="red", markup=False)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name not in _IN_TRAIN:
+            raise
+        ERR.print(
+            f"error: this command needs {error.name}, which is not installed here: this is an "
+            "installation that only scores. Install `pip install 'fraudline[train]'`.",
+            style="red",
+            markup=False,
+        )
+        sys.exit(1)
     except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fraudline.bundle import Manifest
+from fraudline.bundle import Manifest, Part
 from fraudline.cli.project import Project
 from fraudline.cli.screen import OUT, say, show_table
 
@@ -74,15 +74,13 @@ def list_versions() -> None:
     versions = registry.versions()
     champion = registry.champion() if registry.has_champion() else None
     show_table(
-        ("", "version", "made", "recipe", "judged on", "average precision", "threshold"),
+        ("", "version", "made", "average precision"),
         (
             (
                 "*" if manifest.version == champion else "",
                 manifest.version,
-                f"{manifest.created_at:%Y-%m-%d %H:%M}",
-                manifest.recipe,
-                *_judged(manifest),
-                f"{manifest.threshold:.4g}",
+                f"{manifest.created_at:%Y-%m-%d}",
+                _judged(manifest),
             )
             for manifest in versions
         ),
@@ -128,32 +126,36 @@ def show_manifest(manifest: Manifest) -> None:
         ("made with", ", ".join(f"{name} {number}" for name, number in manifest.software.items())),
     ):
         OUT.print(f"{name:<10} {value}", markup=False)
-    measures = sorted({name for part in manifest.parts.values() for name in part.metrics})
+    parts = manifest.parts.values()
+    measures = sorted({name for part in parts for name in part.metrics})
     show_table(
-        ("part", "rows", "frauds", "first", "last", *measures),
-        (
-            (
-                name,
-                part.rows,
-                part.frauds,
-                part.first_event,
-                part.last_event,
-                *(
-                    f"{part.metrics[measure]:.4f}" if measure in part.metrics else ""
-                    for measure in measures
-                ),
-            )
-            for name, part in manifest.parts.items()
-        ),
+        ("", *manifest.parts),
+        [
+            ("rows", *(part.rows for part in parts)),
+            ("frauds", *(part.frauds for part in parts)),
+            ("first event", *(part.first_event for part in parts)),
+            ("last event", *(part.last_event for part in parts)),
+            *(
+                (measure.replace("_", " "), *(_rounded(part, measure) for part in parts))
+                for measure in measures
+            ),
+        ],
     )
 
 
-def _judged(manifest: Manifest) -> tuple[str, str]:
+def _rounded(part: Part, measure: str) -> str:
+    value = part.metrics.get(measure)
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value.is_integer() and value > 1 else f"{value:,.4f}"
+
+
+def _judged(manifest: Manifest) -> str:
     for name in ("test", "validation"):
         part = manifest.parts.get(name)
         if part is not None and "average_precision" in part.metrics:
-            return name, f"{part.metrics['average_precision']:.4f}"
-    return "", ""
+            return f"{part.metrics['average_precision']:.3f} on {name}"
+    return ""
 
 
 COMMANDS = (train,)

@@ -32,8 +32,9 @@ def down() -> None:
 
 def status() -> None:
     """Show the local services: whether each runs and answers, and where its log is."""
+    services = local.status(Project().settings)
     show_table(
-        ("service", "state", "pid", "address", "memory MiB", "up s", "log"),
+        ("service", "state", "pid", "address", "MiB", "up s"),
         (
             (
                 service.name,
@@ -42,11 +43,12 @@ def status() -> None:
                 service.address,
                 None if service.memory_bytes is None else service.memory_bytes // 2**20,
                 None if service.uptime_s is None else int(service.uptime_s),
-                os.path.relpath(service.log),
             )
-            for service in local.status(Project().settings)
+            for service in services
         ),
     )
+    for service in services:
+        OUT.print(f"log of {service.name}: {os.path.relpath(service.log)}", markup=False)
 
 
 def setup() -> None:
