@@ -1,0 +1,82 @@
+"""The guides: every command in them exists, every setting and contract in them is valid."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from fraudline.cli.app import app
+from fraudline.contract import Decoder, load_contract
+from fraudline.settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
+PAGES = [*GUIDES, ROOT / "deploy" / "README.md"]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Each call of `fraudline` in a page's shell blocks, as a list of arguments."""
+    lines = "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    calls = [re.split(r" \| | & *$|\) *$", line)[0] for line in lines]
+    return [
+        shlex.split(call[call.index("fraudline ") :])[1:]
+        for call in calls
+        if re.match(r"(\w+=\$\()?(\.venv/bin/)?fraudline ", call)
+    ]
+
+
+def test_there_are_guides_with_commands():
+    assert {page.stem for page in GUIDES} >= {
+        "tutorial", "bigquery", "redpanda", "operations", "your-own-data",
+    }  # fmt: skip
+    assert sum(len(commands(page)) for page in PAGES) > 40
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_of_a_guide_is_one_that_the_command_line_takes(page):
+    group = typer.main.get_command(app)
+    for arguments in commands(page):
+        command, given = group, [part for part in arguments if part != "-v"]
+        while given and given[0] in getattr(command, "commands", {}):
+            command = command.commands[given.pop(0)]
+        assert not hasattr(command, "commands"), f"no command: {arguments}"
+        command.make_context("fraudline", given)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_setting_of_a_guide_exists(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(page, "toml"):
+        if "[columns]" not in block:
+            Path("fraudline.toml").write_text(block)
+            load_settings()
+    text = page.read_text()
+    for variable in set(re.findall(r"export (FRAUDLINE_\w+)=", text)):
+        monkeypatch.setenv(variable, "SCRAM-SHA-256" if "MECHANISM" in variable else "value")
+    load_settings()
+
+
+def test_the_contract_of_the_guide_reads_the_message_of_the_guide(tmp_path):
+    page = ROOT / "docs" / "guides" / "your-own-data.md"
+    (written,) = [block for block in blocks(page, "toml") if "[columns]" in block]
+    path = tmp_path / "wallet.toml"
+    path.write_text(written)
+    contract = load_contract(str(path))
+    (message,) = blocks(page, "json")
+    rows, _, rejects = Decoder(contract.transaction_columns).decode([message.encode()])
+    assert rejects == []
+    assert rows.to_pylist()[0]["amount_minor"] == 1250
+    assert len(contract.features) == 4
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_of_a_guide_leads_to_a_file(page):
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert missing == []
