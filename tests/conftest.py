@@ -86,6 +86,14 @@ class Place:
         self.processes.append(process)
         return process
 
+    def logs(self) -> list[tuple[subprocess.Popen[str], Path]]:
+        """What was started, and where each wrote what it said."""
+        home = self.project.settings.home
+        return [
+            (process, home / f"{process.args[3]}-{number}.log")
+            for number, process in enumerate(self.processes)
+        ]
+
     def close(self) -> None:
         """Kill what still runs."""
         for process in self.processes:

@@ -102,10 +102,12 @@ def test_a_scorer_and_a_sink_that_sleep_past_their_session_cannot_do_harm(worker
     time.sleep(4.0)
     for process in sleepers:
         process.send_signal(signal.SIGSTOP)
-    others = [workers.start("score"), workers.start("sink")]
+    for command in ("score", "sink"):
+        workers.start(command)
     time.sleep(14.0)  # the session time-out of the group is 10 s: the others own all by now
     for process in sleepers:
         process.send_signal(signal.SIGCONT)
     stream.join()
     assert_exact(workers)
-    assert all(process.poll() is None for process in [*sleepers, *others])
+    for process, log in workers.logs():
+        assert process.poll() is None, log.read_text()

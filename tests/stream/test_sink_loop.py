@@ -160,6 +160,25 @@ def test_a_lost_append_and_a_lost_answer_both_end_in_one_row_each(here: Place, w
     assert stored(here) == [float(number) for number in range(ROWS)]
 
 
+def test_a_sink_whose_stream_was_taken_over_begins_anew(here: Place) -> None:
+    send(here, predictions(here, 0, ROWS))
+    taken_over = []
+
+    class TakenOver(Faulty):
+        def send(self, rows: pa.RecordBatch) -> None:
+            if not taken_over:  # as the next owner of the partition would
+                taken_over.append(finalize(here.project.warehouse, self.name))
+            super().send(rows)
+
+    def watched(route: Route) -> Route:
+        return replace(route, open_stream=lambda: TakenOver(route.open_stream(), [], CrashError()))
+
+    sources = [watched(route) for route in routes(here.project)]
+    run_sink(here, sources, until=lambda: len(stored(here)) >= ROWS)
+    assert taken_over == [0]
+    assert stored(here) == [float(number) for number in range(ROWS)]
+
+
 def test_a_writer_that_was_replaced_cannot_append_any_more(here: Place) -> None:
     project = here.project
     schema = project.contract.history_schema

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 from google.api_core.exceptions import GoogleAPICallError, from_grpc_status
 from google.cloud.bigquery_storage_v1 import types
+from google.protobuf.any_pb2 import Any as AnyMessage
 
+from fraudline.errors import WarehouseAwayError
 from fraudline.warehouse.client import RETRY, Warehouse, translated
 from fraudline.warehouse.schema import ProtobufRows
 
 # The service takes requests below 10 MB; a row is at most about 1 MB.
 _MOST_REQUEST_BYTES = 6_000_000
 _ANSWER_TIMEOUT_S = 60.0
+_STORAGE_ERROR = types.StorageError.pb()
+_STREAM_FINALIZED = types.StorageError.StorageErrorCode.STREAM_FINALIZED
 
 
 class CommittedStream:
@@ -71,7 +77,7 @@ class CommittedStream:
         self._sent_requests += 1
         self._unanswered += 1
         if self._answers is None:
-            with translated(self._what):
+            with self._answered():
                 # The client waits for the first answer, so a request must be there already.
                 # Its own retry would read the queue a second time: there must be none.
                 self._answers = self._client.append_rows(
@@ -85,7 +91,8 @@ class CommittedStream:
         """Wait until everything sent is stored.
 
         Raises:
-            WarehouseAwayError: no answer came; the rows may be stored or not.
+            WarehouseAwayError: no answer came, or the stream is another writer's now; the
+                rows may be stored or not.
             WarehouseError: BigQuery refuses the rows.
         """
         if self._answers is None:
@@ -95,12 +102,30 @@ class CommittedStream:
         overdue.start()
         try:
             while self._unanswered:
-                with translated(self._what):
-                    answer = next(self._answers)
-                    _raise_for(answer)
+                self._receive()
                 self._unanswered -= 1
         finally:
             overdue.cancel()
+
+    def _receive(self) -> None:
+        with self._answered():
+            answer = next(self._answers, None)
+            if answer is None:
+                raise WarehouseAwayError(f"{self._what}: BigQuery ended the connection.")
+            _raise_for(answer)
+
+    @contextmanager
+    def _answered(self) -> Iterator[None]:
+        with translated(self._what):
+            try:
+                yield
+            except GoogleAPICallError as error:
+                if _is_finalized(error):
+                    raise WarehouseAwayError(
+                        f"{self._what}: stream {self.name} was finalized: another process has "
+                        "taken its place."
+                    ) from None
+                raise
 
     def close(self) -> None:
         """Drop the connection; the stream itself stays as it is."""
@@ -142,6 +167,18 @@ def _raise_for(answer: types.AppendRowsResponse) -> None:
     if answer.error.code:
         faults = "; ".join(f"row {row.index}: {row.message}" for row in answer.row_errors[:5])
         error: GoogleAPICallError = from_grpc_status(  # type: ignore[no-untyped-call]  # Google's
-            answer.error.code, f"{answer.error.message}{': ' if faults else ''}{faults}"
+            answer.error.code,
+            f"{answer.error.message}{': ' if faults else ''}{faults}",
+            details=list(answer.error.details),
         )
         raise error
+
+
+def _is_finalized(error: GoogleAPICallError) -> bool:
+    """Whether BigQuery's own detail of the error says that the stream takes no more rows."""
+    for detail in error.details:
+        if isinstance(detail, AnyMessage) and detail.Is(_STORAGE_ERROR.DESCRIPTOR):
+            storage_error = _STORAGE_ERROR()
+            detail.Unpack(storage_error)
+            return bool(storage_error.code == _STREAM_FINALIZED)
+    return False
