@@ -124,7 +124,13 @@ def prove(ports: Mapping[str, int], timeout_s: float) -> None:
 def _format(java: list[str], properties: Path, on_progress: Callable[[str], None]) -> None:
     on_progress("kafka: preparing its data directory (once)")
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-    tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)]
+    tool = [
+        "kafka.tools.StorageTool",
+        "format",
+        f"--cluster-id={cluster_id}",
+        "-c",
+        str(properties),
+    ]
     try:
         subprocess.run(  # noqa: S603 - the command is ours, no shell reads it
             [*java, *tool],

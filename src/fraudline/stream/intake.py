@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from fraudline.contract import Messages
 from fraudline.settings import KafkaSettings
@@ -65,23 +65,50 @@ class Intake:
     ) -> None:
         self._consumer = consumer
         self._is_rebalanced = False
+        self._membership: bytes | None = None
 
-        def rebalanced(
+        def assigned(_: Consumer, partitions: Partitions) -> None:
+            self._is_rebalanced = True
+            self._membership = consumer.consumer_group_metadata()
+            if not consumer.memberid():  # thrown out since: see `membership`
+                self._membership = None
+            if on_assign is not None:
+                on_assign(partitions)
+
+        def taken_away(
             then: Callable[[Partitions], None] | None,
         ) -> Callable[[Consumer, Partitions], None]:
             def callback(_: Consumer, partitions: Partitions) -> None:
                 self._is_rebalanced = True
                 if then is not None:
                     then(partitions)
+                self._membership = None
 
             return callback
 
         consumer.subscribe(
             topics,
-            on_assign=rebalanced(on_assign),
-            on_revoke=rebalanced(on_revoke),
-            on_lost=rebalanced(on_lost),
+            on_assign=assigned,
+            on_revoke=taken_away(on_revoke),
+            on_lost=taken_away(on_lost),
         )
+
+    @property
+    def membership(self) -> bytes:
+        """In whose name offsets are committed: the member and generation that own them.
+
+        It is kept from the moment of the assignment. Asked later, the client may have
+        learnt in the background that it was thrown out, and answers with an empty
+        membership, which a broker takes, in a transaction, from anybody.
+
+        Raises:
+            KafkaException: this member owns nothing any more.
+        """
+        if self._membership is None:
+            raise KafkaException(
+                KafkaError(KafkaError.UNKNOWN_MEMBER_ID, "thrown out of the consumer group")
+            )
+        return self._membership
 
     def take(self, most: int, linger_s: float = 0) -> list[Message]:
         """Wait shortly for a message, then take those that are there, up to `most`.

@@ -47,7 +47,7 @@ def score_loop(
         consumer = group_consumer(kafka, f"{kafka.group}.score")
         transactions = None
         try:
-            transactions = Transactions(kafka, consumer, "score")
+            transactions = Transactions(kafka, "score")
             intake = Intake(consumer, [kafka.topic_transactions])
             while not stop.is_set():
                 taken = intake.take(batch_rows)
@@ -65,6 +65,7 @@ def score_loop(
                             for outcome in outcomes
                         ),
                         next_offsets(taken),
+                        intake.membership,
                     )
                     rejects = sum(outcome.is_reject for outcome in outcomes)
                     on_batch(len(outcomes) - rejects, rejects)

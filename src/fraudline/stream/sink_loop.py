@@ -141,10 +141,11 @@ class _Sink:
         self._partitions: dict[tuple[str, int], _Partition] = {}
         self._consumer = group_consumer(kafka, f"{kafka.group}.sink")
         self._transactions: Transactions | None = None
+        self._intake: Intake | None = None
 
     def run(self, batch_rows: int, commit_interval_s: float, stop: threading.Event) -> None:
-        self._transactions = Transactions(self._kafka, self._consumer, "sink")
-        intake = Intake(
+        self._transactions = Transactions(self._kafka, "sink")
+        self._intake = intake = Intake(
             self._consumer,
             list(self._routes),
             on_assign=self._assigned,
@@ -235,12 +236,14 @@ class _Sink:
         if not moved:
             return
         assert self._transactions is not None
+        assert self._intake is not None
         self._transactions.commit(
             [record for _, state in moved for record in state.rejects],
             [
                 TopicPartition(*key, state.position, metadata=_metadata(state))
                 for key, state in moved
             ],
+            self._intake.membership,
         )
         for _, state in moved:
             state.is_moved = False

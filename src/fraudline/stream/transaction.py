@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import KafkaException, Producer
 
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config
@@ -26,19 +26,17 @@ Record = tuple[str, bytes | None, bytes]
 
 
 class Transactions:
-    """A transactional producer bound to the consumer whose offsets it commits.
+    """A transactional producer.
 
     Args:
         kafka: Broker and credentials.
-        consumer: Whose group the offsets belong to.
         purpose: Part of the transactional id, for people who look at the broker.
 
     Raises:
         KafkaException: the broker does not answer.
     """
 
-    def __init__(self, kafka: KafkaSettings, consumer: Consumer, purpose: str) -> None:
-        self._consumer = consumer
+    def __init__(self, kafka: KafkaSettings, purpose: str) -> None:
         self._producer = Producer(
             {
                 **client_config(kafka),
@@ -56,8 +54,13 @@ class Transactions:
         )
         self._producer.init_transactions(_TIMEOUT_S)
 
-    def commit(self, records: Iterable[Record], offsets: Partitions) -> None:
+    def commit(self, records: Iterable[Record], offsets: Partitions, membership: bytes) -> None:
         """Produce the records and move the group's offsets, in one transaction.
+
+        Args:
+            records: What to produce.
+            offsets: The offset after the last message done, of each partition.
+            membership: `Intake.membership` of the consumer that took the messages.
 
         Raises:
             KafkaException: it did not happen, or its answer was lost. Either way the
@@ -66,8 +69,9 @@ class Transactions:
         self._producer.begin_transaction()
         for topic, key, value in records:
             self._producer.produce(topic, key=key, value=value)
-        group = self._consumer.consumer_group_metadata()
-        _persist(lambda: self._producer.send_offsets_to_transaction(offsets, group, _TIMEOUT_S))
+        _persist(
+            lambda: self._producer.send_offsets_to_transaction(offsets, membership, _TIMEOUT_S)
+        )
         _persist(lambda: self._producer.commit_transaction(_TIMEOUT_S))
 
     def abort(self) -> None:
