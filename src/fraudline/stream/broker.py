@@ -15,6 +15,26 @@ from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 
 _LOG = logging.getLogger("fraudline.kafka")
+
+
+class _FewLines(logging.Filter):
+    """Lets one line pass in five seconds: a client without a broker writes twenty a second."""
+
+    _silent_until = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        now = time.monotonic()
+        if now < self._silent_until:
+            return False
+        self._silent_until = now + 5.0
+        return True
+
+
+_LOG.addFilter(_FewLines())
+_SILENT = logging.getLogger("fraudline.kafka.silent")
+_SILENT.setLevel(logging.CRITICAL)
 _ANSWER_TIMEOUT_S = 10.0
 _HOPELESS = frozenset(
     {
@@ -60,10 +80,15 @@ def existing_topics(kafka: KafkaSettings) -> frozenset[str]:
     told: list[KafkaError] = []
     config = client_config(kafka)
     config["error_cb"] = told.append
+    config["logger"] = _SILENT  # the error below says it all, once
+    admin = None
     try:
-        return frozenset(AdminClient(config).list_topics(timeout=_ANSWER_TIMEOUT_S).topics)
+        admin = AdminClient(config)
+        return frozenset(admin.list_topics(timeout=_ANSWER_TIMEOUT_S).topics)
     except (KafkaException, ValueError) as error:
-        # The time-out says only that nothing came; the callback heard why.
+        # The time-out says only that nothing came; the callback hears why.
+        if admin is not None:
+            admin.poll(0)
         telling = [cause for cause in told if cause.code() in _TELLING] or told
         reason = telling[0].str() if telling else _words(error)
         raise BrokerError(
