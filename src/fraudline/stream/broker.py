@@ -166,6 +166,12 @@ def raise_if_hopeless(error: KafkaError) -> None:
     Raises:
         BrokerError: the broker refuses for good.
     """
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - its only name
+        raise BrokerError(
+            f"messages were deleted from the topic before they were dealt with: {error.str()}. "
+            "Lengthen the topic's retention. To go on without them, set the consumer group's "
+            "offsets to the earliest ones."
+        )
     if error.code() in _HOPELESS:
         raise BrokerError(
             f"the broker refuses: {error.str()} ({error.name()}). Check the topic names, the "

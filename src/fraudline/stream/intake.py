@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from fraudline.contract import Messages
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config, raise_for
 
 _WAIT_S = 0.1
+_ANSWER_TIMEOUT_S = 15.0
+_STABLE_TIMEOUT_S = 45.0  # a transaction ends after 10 s, and the broker looks every 10 s
 
 Partitions = list[TopicPartition]
 
@@ -24,7 +34,8 @@ def group_consumer(kafka: KafkaSettings, group: str, **options: Any) -> Consumer
             "group.id": group,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
+            # Where to begin is decided in `Intake`; to begin anywhere else is an error.
+            "auto.offset.reset": "error",
             # A killed process is replaced after this time; a longer pause than
             # max.poll.interval.ms counts as death too.
             "session.timeout.ms": 10_000,
@@ -46,10 +57,15 @@ class Intake:
     rebalance ends, what they took before: the score loop commits each batch before it takes
     the next one, the sink loop commits when partitions are revoked.
 
+    The committed offsets are asked for here, and waited for while a transaction of the
+    last owner is open. Left to itself, the client was seen to begin at the start of the
+    topic when a rebalance met such a transaction.
+
     Args:
         consumer: A consumer made by `group_consumer`.
         topics: What to subscribe to.
-        on_assign: Called with partitions that this member is now responsible for.
+        on_assign: Called with partitions that this member is now responsible for, with their
+            committed offsets and metadata.
         on_revoke: Called before they are given to another member.
         on_lost: Called after they were: it is too late to commit anything.
     """
@@ -66,14 +82,25 @@ class Intake:
         self._consumer = consumer
         self._is_rebalanced = False
         self._membership: bytes | None = None
+        self._starts: Partitions = []
 
         def assigned(_: Consumer, partitions: Partitions) -> None:
             self._is_rebalanced = True
             self._membership = consumer.consumer_group_metadata()
             if not consumer.memberid():  # thrown out since: see `membership`
                 self._membership = None
+            committed = self._committed(partitions)
             if on_assign is not None:
-                on_assign(partitions)
+                on_assign(committed)
+            self._starts = [
+                TopicPartition(
+                    start.topic,
+                    start.partition,
+                    OFFSET_BEGINNING if start.offset < 0 else start.offset,
+                )
+                for start in committed
+            ]
+            consumer.assign(self._starts)
 
         def taken_away(
             then: Callable[[Partitions], None] | None,
@@ -83,6 +110,7 @@ class Intake:
                 if then is not None:
                     then(partitions)
                 self._membership = None
+                self._starts = []
 
             return callback
 
@@ -125,8 +153,7 @@ class Intake:
         if messages and most > 1:
             messages += self._consumer.consume(most - 1, timeout=linger_s)
         if self._is_rebalanced:
-            # Assigned without offsets, partitions begin at the committed ones.
-            self._consumer.assign(self._consumer.assignment())
+            self._consumer.assign(self._starts)
             return []
         taken = []
         for message in messages:
@@ -136,6 +163,19 @@ class Intake:
             else:
                 raise_for(error)
         return taken
+
+    def _committed(self, partitions: Partitions) -> Partitions:
+        """The committed offsets, once no transaction can change them any more."""
+        deadline = time.monotonic() + _STABLE_TIMEOUT_S
+        while True:
+            found = self._consumer.committed(partitions, timeout=_ANSWER_TIMEOUT_S)
+            errors = [part.error for part in found if part.error is not None]
+            if not errors:
+                return found
+            is_pending = all(error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT for error in errors)
+            if not is_pending or time.monotonic() > deadline:
+                raise KafkaException(errors[0])
+            time.sleep(_WAIT_S)
 
 
 def position_of(message: Message) -> tuple[str, int, int]:

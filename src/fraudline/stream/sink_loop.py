@@ -37,7 +37,6 @@ from fraudline.stream.intake import Intake, Partitions, columns_of, group_consum
 from fraudline.stream.session import persist
 from fraudline.stream.transaction import Record, Transactions
 
-_GROUP_TIMEOUT_S = 15.0
 # An append costs the store the same for one row as for hundreds.
 _LINGER_S = 0.1
 
@@ -169,7 +168,7 @@ class _Sink:
         self._consumer.close()
 
     def _assigned(self, partitions: Partitions) -> None:
-        for committed in self._consumer.committed(partitions, timeout=_GROUP_TIMEOUT_S):
+        for committed in partitions:
             route = self._routes[committed.topic]
             rows = 0
             if committed.metadata:
