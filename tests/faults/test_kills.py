@@ -34,10 +34,10 @@ def workers(here: Place) -> Place:
 class Stream(threading.Thread):
     """Sends transactions, a bad message among every hundred, at a steady rate."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, rows: int = ROWS) -> None:
         super().__init__(daemon=True)
         self._kafka = place.project.kafka
-        lines: list[bytes | None] = list(transactions(place, ROWS))
+        lines: list[bytes | None] = list(transactions(place, rows))
         lines[50::100] = [b"broken"] * len(lines[50::100])
         self._lines = lines
 
@@ -97,17 +97,20 @@ def test_kill_9_of_scorers_and_sinks_loses_and_doubles_nothing(workers: Place, s
 
 def test_a_scorer_and_a_sink_that_sleep_past_their_session_cannot_do_harm(workers: Place) -> None:
     sleepers = [workers.start("score"), workers.start("sink")]
-    stream = Stream(workers)
-    stream.start()
-    time.sleep(4.0)
+    first = Stream(workers, ROWS // 2)
+    first.start()
+    time.sleep(3.5)
     for process in sleepers:
         process.send_signal(signal.SIGSTOP)
     for command in ("score", "sink"):
         workers.start(command)
-    time.sleep(14.0)  # the session time-out of the group is 10 s: the others own all by now
+    time.sleep(12.0)  # the session time-out of the group is 10 s: the others own all by now
     for process in sleepers:
         process.send_signal(signal.SIGCONT)
-    stream.join()
+    second = Stream(workers, ROWS // 2)  # while they come to, and are let in again
+    second.start()
+    first.join()
+    second.join()
     assert_exact(workers)
     for process, log in workers.logs():
         assert process.poll() is None, log.read_text()

@@ -14,7 +14,6 @@ from tests.models import tiny_bundle
 from fraudline.bundle import open_bundle
 from fraudline.errors import BrokerError
 from fraudline.scoring import Decider
-from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import create_topics, existing_topics, require_topics
 from fraudline.stream.read import ranges, read_range
 from fraudline.stream.replay import replay
@@ -157,8 +156,3 @@ def test_topics_that_exist_are_not_created_again(here: Place) -> None:
     kafka = here.project.kafka
     assert create_topics(kafka, [kafka.topic_transactions]) == []
     assert kafka.topic_transactions in existing_topics(kafka)
-
-
-def test_a_broker_that_does_not_answer_is_named() -> None:
-    with pytest.raises(BrokerError, match=r"127\.0\.0\.1:9\b"):
-        existing_topics(KafkaSettings(bootstrap_servers="127.0.0.1:9"))

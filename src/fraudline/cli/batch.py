@@ -80,9 +80,11 @@ def verify(
     from fraudline.reconcile import verify as compare
 
     project = Project()
-    if not file.is_file():
-        raise InputError(f"there is no file {file}.")
-    rows, _, rejects = Decoder(project.contract.columns).decode(file.read_bytes().splitlines())
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from None
+    rows, _, rejects = Decoder(project.contract.columns).decode(lines)
     if rejects:
         raise InputError(
             f"{file}, line {rejects[0].index + 1} is not a prediction: {rejects[0].message}. "

@@ -37,8 +37,8 @@ def reconcile(
 ) -> None:
     """Prove that every input is exactly one decision in BigQuery or one reject.
 
-    Offset by offset and value by value. Prints the SQL that gives the same answer, and its
-    result. Ends with exit code 1 if anything is missing, doubled or differing.
+    Offset by offset and value by value. Prints SQL that counts the same from the tables, and
+    its result. Ends with exit code 1 if anything is missing, doubled or differing.
     """
     project = Project()
     ledger = checked_ledger(project, wait_s)

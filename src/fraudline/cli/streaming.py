@@ -66,9 +66,10 @@ def read_lines(project: Project, file: Path) -> list[bytes]:
     from fraudline.errors import InputError
 
     if file.suffix == ".jsonl":
-        if not file.is_file():
-            raise InputError(f"there is no file {file}.")
-        return file.read_bytes().splitlines()
+        try:
+            return file.read_bytes().splitlines()
+        except OSError as error:
+            raise InputError(f"{file} cannot be read: {error.strerror}.") from None
     read = read_transactions(file, project.contract)
     for refusal in read.refusals[:10]:
         say(f"{file}, row {refusal.row} is not sent: {refusal.message}")

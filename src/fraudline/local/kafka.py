@@ -164,6 +164,8 @@ def _properties(directory: Path, ports: Mapping[str, int]) -> dict[str, str | in
         "auto.create.topics.enable": "false",
         # This is a ledger: nothing is dropped because it is old.
         "log.retention.ms": -1,
+        # Nor are the places where a scorer or a sink that was away is to go on.
+        "offsets.retention.minutes": 2**31 - 1,
         # One node: every replicated thing has one copy, and few partitions start faster.
         "offsets.topic.replication.factor": 1,
         "offsets.topic.num.partitions": 4,

@@ -42,11 +42,12 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
 
 
 def ledger_sql(kafka: KafkaSettings, warehouse: Warehouse) -> str:
-    """SQL that gives the same answer from the tables alone.
+    """SQL that counts the same from the tables alone.
 
-    Offsets of a topic follow upon each other unless its producer uses transactions, so
-    with a plain producer `not_stored` is the number of lost messages between the first and
-    the last one.
+    It cannot see what was lost before the first or after the last row, nor a value that was
+    altered: for that the topic itself has to be read, as `reconcile` does. Offsets follow
+    upon each other unless the topic's producer uses transactions, so with a plain producer
+    `not_stored` is the number of lost messages between the first and the last row.
     """
     decisions, rejects = (
         warehouse.table(name)

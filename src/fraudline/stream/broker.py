@@ -38,7 +38,6 @@ _SILENT.setLevel(logging.CRITICAL)
 _ANSWER_TIMEOUT_S = 10.0
 _HOPELESS = frozenset(
     {
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
@@ -143,8 +142,9 @@ def create_topics(kafka: KafkaSettings, topics: Iterable[str]) -> list[str]:
     for topic, future in futures.items():
         try:
             future.result(timeout=_ANSWER_TIMEOUT_S)
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+        except (KafkaException, TimeoutError) as error:
+            cause = error.args[0] if error.args else None
+            if isinstance(cause, KafkaError) and cause.code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 continue  # somebody else was faster
             raise BrokerError(
                 f"topic '{topic}' could not be created at {kafka.bootstrap_servers} "
@@ -157,7 +157,7 @@ def create_topics(kafka: KafkaSettings, topics: Iterable[str]) -> list[str]:
 
 def _words(error: Exception) -> str:
     cause = error.args[0] if error.args else error
-    return cause.str() if isinstance(cause, KafkaError) else str(cause)
+    return cause.str() if isinstance(cause, KafkaError) else str(cause) or "no answer in time"
 
 
 def raise_if_hopeless(error: KafkaError) -> None:
@@ -207,7 +207,7 @@ def wait_for_member(kafka: KafkaSettings, group: str, timeout_s: float) -> bool:
             found = admin.describe_consumer_groups([group])[group].result(_ANSWER_TIMEOUT_S)
             if any(member.assignment.topic_partitions for member in found.members):
                 return True
-        except KafkaException as error:
+        except (KafkaException, TimeoutError) as error:
             _LOG.debug("group %s: %s", group, _words(error))
         time.sleep(0.1)
     return False

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from fraudline.contract import Messages
 from fraudline.errors import BrokerError
@@ -47,6 +47,11 @@ def ranges(kafka: KafkaSettings, topic: str) -> dict[int, tuple[int, int]]:
             )
             for partition in sorted(metadata.partitions)
         }
+    except KafkaException as error:
+        raise BrokerError(
+            f"topic '{topic}' cannot be read at {kafka.bootstrap_servers}: {error.args[0].str()}. "
+            "Check that the broker runs; a local one is started by `fraudline up`."
+        ) from None
     finally:
         consumer.close()
 

@@ -10,7 +10,9 @@ A new owner of a partition finalizes the named stream. This shuts out a writer t
 thought dead, and the final row count minus the committed one is exactly how many rows
 beyond the committed offset are stored already: they are skipped. It then goes on with a
 stream of its own, whose name is committed before its first append. Rows that are still to
-be skipped are carried as a negative count, so a death at any point leaves the same sum.
+be skipped are carried as a negative count, so a death at any point leaves the same sum. An
+owner that leaves, or has had nothing to do for a while, finalizes its stream itself and
+commits the count without a name.
 
 Offsets move in Kafka transactions, together with the rejects of messages that could not be
 decoded, so these too are neither lost nor doubled, and a stale owner cannot commit.
@@ -19,6 +21,7 @@ decoded, so these too are neither lost nor doubled, and a stale owner cannot com
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -37,8 +40,10 @@ from fraudline.stream.intake import Intake, Partitions, columns_of, group_consum
 from fraudline.stream.session import persist
 from fraudline.stream.transaction import Record, Transactions
 
+_IDLE_S = 300.0
 # An append costs the store the same for one row as for hundreds.
 _LINGER_S = 0.1
+_LOG = logging.getLogger(__name__)
 
 
 class AppendStream(Protocol):
@@ -80,15 +85,27 @@ class _Partition:
     """What this process knows of a partition it owns.
 
     `rows` is how many rows of `stream` stem from messages before `position`; it is negative
-    by the number of rows to skip, which an earlier stream holds.
+    by the number of rows to skip, which earlier streams hold.
     """
 
     route: Route
-    rows: int
-    position: int = -1
+    position: int
+    rows: int = 0
     stream: AppendStream | None = None
+    used_at: float = field(default_factory=time.monotonic)
     is_moved: bool = False
     rejects: list[Record] = field(default_factory=list)
+
+    def settle(self, stream: str) -> None:
+        """Close a stream for ever, and keep only how many of its rows are to be skipped."""
+        stored = self.route.finalize(stream)
+        if stored < self.rows:
+            raise WarehouseError(
+                f"write stream {stream} holds {stored} rows, but {self.rows} were acknowledged: "
+                "BigQuery has lost some. Stop the sink and compare with `fraudline reconcile`."
+            )
+        self.rows -= stored
+        self.is_moved = True
 
 
 def sink_loop(
@@ -157,8 +174,10 @@ class _Sink:
             if taken:
                 self._store(taken)
             if time.monotonic() >= due_at:
+                self._settle(idle_s=_IDLE_S)
                 self._commit()
                 due_at = time.monotonic() + commit_interval_s
+        self._settle()
         self._commit()
 
     def close(self) -> None:
@@ -169,14 +188,23 @@ class _Sink:
 
     def _assigned(self, partitions: Partitions) -> None:
         for committed in partitions:
-            route = self._routes[committed.topic]
-            rows = 0
+            state = _Partition(self._routes[committed.topic], position=committed.offset)
+            self._partitions[committed.topic, committed.partition] = state
             if committed.metadata:
-                name, count = _parse_metadata(committed)
-                rows = count - route.finalize(name)
-            self._partitions[committed.topic, committed.partition] = _Partition(route, rows)
+                state.rows, name = _parse_metadata(committed)
+                if name:
+                    state.settle(name)
+            elif committed.offset >= 0:
+                _LOG.warning(
+                    "sink: topic '%s', partition %d begins at offset %d, which was set by hand: "
+                    "whether rows beyond it are stored already is not known",
+                    committed.topic,
+                    committed.partition,
+                    committed.offset,
+                )
 
     def _revoked(self, partitions: Partitions) -> None:
+        self._settle()
         self._commit()
         self._lost(partitions)
 
@@ -204,19 +232,21 @@ class _Sink:
                 (self._kafka.topic_rejects, None, reject_record(batch, reject, rejected_at))
                 for reject in rejects
             ]
-            decoded.append((state, position_of(messages[-1])[2] + 1, rows.num_rows, letters))
             unstored = rows.slice(min(max(0, -state.rows), rows.num_rows))
+            counts = rows.num_rows, unstored.num_rows
+            decoded.append((state, position_of(messages[-1])[2] + 1, counts, letters))
             assert state.stream is not None  # `_open_streams` saw to it
             if unstored.num_rows:
                 state.stream.send(unstored)
-        for state, position, count, letters in decoded:
+        for state, position, (count, stored), letters in decoded:
             assert state.stream is not None
             state.stream.wait()
             state.position = position
             state.rows += count
             state.rejects += letters
             state.is_moved = True
-            self._on_batch(state.route.topic, count, len(letters))
+            state.used_at = time.monotonic()
+            self._on_batch(state.route.topic, stored, len(letters))
 
     def _open_streams(self, pieces: list[tuple[_Partition, list[Message]]]) -> None:
         """Give a stream to each partition without one, and commit its name before its use."""
@@ -229,6 +259,19 @@ class _Sink:
             state.is_moved = True
         if fresh:
             self._commit()
+
+    def _settle(self, idle_s: float = 0) -> None:
+        """Finalize streams that were not used for a while, or, at the end, all of them.
+
+        BigQuery closes a connection after ten idle minutes and forgets a stream after some
+        idle days; a partition that no offset ties to a stream waits as long as it likes.
+        """
+        now = time.monotonic()
+        for state in self._partitions.values():
+            if state.stream is not None and now - state.used_at >= idle_s:
+                state.settle(state.stream.name)
+                state.stream.close()
+                state.stream = None
 
     def _commit(self) -> None:
         moved = [(key, state) for key, state in self._partitions.items() if state.is_moved]
@@ -250,14 +293,14 @@ class _Sink:
 
 
 def _metadata(state: _Partition) -> str:
-    assert state.stream is not None  # a partition moves only once it has one
-    return f"{state.rows} {state.stream.name}"
+    return str(state.rows) if state.stream is None else f"{state.rows} {state.stream.name}"
 
 
-def _parse_metadata(committed: TopicPartition) -> tuple[str, int]:
+def _parse_metadata(committed: TopicPartition) -> tuple[int, str]:
+    """Row count and name of the stream; no name where nothing is to be finalized."""
     count, _, name = (committed.metadata or "").partition(" ")
     try:
-        return name, int(count)
+        return int(count), name
     except ValueError:
         raise WarehouseError(
             f"sink: the committed offset {committed.offset} of topic '{committed.topic}', "

@@ -68,11 +68,14 @@ class Transactions:
         """
         self._producer.begin_transaction()
         for topic, key, value in records:
-            self._producer.produce(topic, key=key, value=value)
-        _persist(
-            lambda: self._producer.send_offsets_to_transaction(offsets, membership, _TIMEOUT_S)
-        )
-        _persist(lambda: self._producer.commit_transaction(_TIMEOUT_S))
+            while True:
+                try:
+                    self._producer.produce(topic, key=key, value=value)
+                    break
+                except BufferError:  # the client's queue is full: let it drain
+                    self._producer.poll(0.1)
+        _repeat(lambda: self._producer.send_offsets_to_transaction(offsets, membership, _TIMEOUT_S))
+        _repeat(lambda: self._producer.commit_transaction(_TIMEOUT_S))
 
     def abort(self) -> None:
         """Abort what is open, if anything, so that readers need not wait for its time-out."""
@@ -82,7 +85,7 @@ class Transactions:
             _LOG.debug("nothing to abort: %s", error.args[0])
 
 
-def _persist(step: Callable[[], None]) -> None:
+def _repeat(step: Callable[[], None]) -> None:
     """Repeat a step for as long as the client says that this may help."""
     deadline = time.monotonic() + _TIMEOUT_S
     while True:
@@ -91,3 +94,4 @@ def _persist(step: Callable[[], None]) -> None:
         except KafkaException as error:
             if not error.args[0].retriable() or time.monotonic() > deadline:
                 raise
+            time.sleep(0.01)

@@ -19,7 +19,7 @@ from fraudline.warehouse.schema import ProtobufRows
 
 # The service takes requests below 10 MB; a row is at most about 1 MB.
 _MOST_REQUEST_BYTES = 6_000_000
-_ANSWER_TIMEOUT_S = 60.0
+_ANSWER_TIMEOUT_S = 30.0  # well below the time after which a consumer counts as dead
 _STORAGE_ERROR = types.StorageError.pb()
 _STREAM_FINALIZED = types.StorageError.StorageErrorCode.STREAM_FINALIZED
 
