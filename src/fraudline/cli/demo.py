@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import shutil
 import subprocess
@@ -11,12 +10,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
@@ -30,13 +26,13 @@ from fraudline.cli.project import Project
 from fraudline.cli.proof import checked_ledger
 from fraudline.cli.screen import OUT, progress_bar, say
 from fraudline.cli.services import create_topics_and_tables
-from fraudline.contract import Messages, json_lines
+from fraudline.contract import json_lines
 from fraudline.errors import LocalServiceError, ProofError
-from fraudline.scoring import BLOCK
 from fraudline.settings import ENVIRONMENT_PREFIX, LOCAL, Settings, load_settings
 
 if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
     from fraudline.reconcile.ledger import Ledger
+    from fraudline.reconcile.live import Seen
 
 HISTORY_SHARE = 0.8
 _START_TIMEOUT_S = 60.0
@@ -133,71 +129,38 @@ def _load_history(project: Project) -> pa.Table:
     return rows.slice(cut)
 
 
-class _Decision(msgspec.Struct):
-    """The fields of a decision that the demo looks at as it comes."""
-
-    received_at: dt.datetime
-    decision: str
-
-
-@dataclass
-class Seen:
-    """What a consumer of decisions saw of them as they came."""
-
-    blocked: int = 0
-    latencies_ms: list[float] = field(default_factory=list)
-    first_sent_at_s: float = float("inf")
-    last_seen_at_s: float = 0.0
-
-    def add(self, messages: Messages, seen_at_s: float) -> None:
-        """Count decisions that came at `seen_at_s`, seconds since 1970."""
-        decode = msgspec.json.Decoder(_Decision).decode
-        for value in messages.values:
-            decision = decode(value or b"")
-            sent_at_s = decision.received_at.timestamp()
-            self.latencies_ms.append((seen_at_s - sent_at_s) * 1000)
-            self.first_sent_at_s = min(self.first_sent_at_s, sent_at_s)
-            self.blocked += decision.decision == BLOCK
-        self.last_seen_at_s = seen_at_s
-
-    @property
-    def rate(self) -> float:
-        """Decisions a second, from the first one sent to the last one seen."""
-        return len(self.latencies_ms) / (self.last_seen_at_s - self.first_sent_at_s)
-
-
 def _stream(project: Project, live: pa.Table, rate: float) -> Seen:
     """Send the live part while a scorer and a sink run; watch the decisions as they come."""
-    from fraudline.stream.read import watch
+    from fraudline.reconcile.live import watching_decisions
     from fraudline.stream.replay import replay
 
     kafka = project.kafka
     lines = _with_broken(_lines(project, live))
-    seen, stop, ready = Seen(), threading.Event(), threading.Event()
-    watcher = threading.Thread(
-        target=watch,
-        args=(kafka, kafka.topic_decisions),
-        kwargs={"stop": stop, "on_messages": seen.add, "ready": ready},
-        daemon=True,
-    )
-    with _running(project, "score"), _running(project, "sink"):
-        watcher.start()
-        ready.wait(_START_TIMEOUT_S)
-        with progress_bar("streaming") as bar:
+    with (
+        _running(project, "score"),
+        _running(project, "sink"),
+        watching_decisions(kafka) as seen,
+        progress_bar("streaming") as bar,
+    ):
 
-            def tell(sent: int) -> None:
-                done = len(seen.latencies_ms)
-                bar(f"sent {sent:,}, decided {done:,}, blocked {seen.blocked}", done, len(live))
+        def tell(sent: int) -> None:
+            words = f"sent {sent:,}, decided {seen.count:,}, blocked {seen.blocked}"
+            bar(words, seen.count, len(live))
 
-            replay(kafka, kafka.topic_transactions, lines, rate=rate, stop=stop, on_sent=tell)
-            deadline = time.monotonic() + _DRAIN_TIMEOUT_S
-            while len(seen.latencies_ms) < len(live) and time.monotonic() < deadline:
-                time.sleep(0.05)
-                tell(len(lines))
+        replay(
+            kafka,
+            kafka.topic_transactions,
+            lines,
+            rate=rate,
+            stop=threading.Event(),
+            on_sent=tell,
+        )
+        deadline = time.monotonic() + _DRAIN_TIMEOUT_S
+        while seen.count < len(live) and time.monotonic() < deadline:
+            time.sleep(0.05)
+            tell(len(lines))
         # The sink is stopped only when it has stored what was decided.
         checked_ledger(project, _DRAIN_TIMEOUT_S)
-    stop.set()
-    watcher.join()
     return seen
 
 
@@ -265,8 +228,10 @@ def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: 
     outcomes = read_outcomes(project.warehouse, project.contract, live)
     unit = project.contract.column(project.contract.amount).unit
     judged = evaluate(outcomes.labels, outcomes.scores, outcomes.threshold, outcomes.amounts)
-    p50, p99 = np.percentile(seen.latencies_ms, [50, 99])
     home = os.path.relpath(project.settings.home)
+    found = shutil.which("fraudline")
+    program = "fraudline" if found == sys.argv[0] else os.path.relpath(sys.argv[0])
+    report = project.registry.path(project.registry.champion()) / "report.html"
     lines = [
         ("Exactly once", f"{ledger.total('inputs'):,} messages sent: "
          f"{ledger.total('decisions'):,} decisions in BigQuery, {ledger.total('rejects')} rejects"),
@@ -283,7 +248,7 @@ def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: 
         ("Money", f"{judged.amount_caught:,.2f} {unit} of fraud stopped, "
          f"{judged.amount_missed:,.2f} {unit} missed"),
         ("Speed", f"{seen.rate:,.0f} transactions/s sent and decided; from event to decision "
-         f"p50 {p50:.0f} ms, p99 {p99:.0f} ms"),
+         f"p50 {seen.latency_ms(50):.0f} ms, p99 {seen.latency_ms(99):.0f} ms"),
         ("Time", f"{took_s:.0f} s in all"),
     ]  # fmt: skip
     grid = Table.grid(padding=(0, 2))
@@ -292,11 +257,11 @@ def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: 
     OUT.print(Panel(grid, title="fraudline demo", title_align="left"))
     OUT.print(
         f"Where to look next: export {ENVIRONMENT_PREFIX}HOME={home}, then\n"  # noqa: S608 - the SQL is for a person to type
-        "  fraudline up\n"
-        "  fraudline reconcile\n"
-        '  fraudline query "SELECT decision, COUNT(*) AS n FROM decisions GROUP BY decision"\n'
-        '  fraudline query "SELECT reason, message FROM rejects"\n'
-        f"  the model's report: {project.registry.path(project.registry.champion())}/report.html",
+        f"  {program} up\n"
+        f"  {program} reconcile\n"
+        f'  {program} query "SELECT decision, COUNT(*) AS n FROM decisions GROUP BY decision"\n'
+        f'  {program} query "SELECT reason, message FROM rejects"\n'
+        f"The model's report: {os.path.relpath(report)}",
         markup=False,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -68,15 +67,15 @@ def reconcile(
 
 def checked_ledger(project: Project, wait_s: float) -> Ledger:
     """Reconcile, again and again for a while if something is still on its way."""
-    from fraudline.reconcile import reconcile as check
+    from fraudline.reconcile import reconcile_when_complete
 
-    deadline = time.monotonic() + wait_s
-    while True:
-        ledger = check(project.kafka, project.warehouse, project.contract)
-        if ledger.is_complete or time.monotonic() >= deadline:
-            return ledger
-        say(f"{ledger.total('missing'):,} are still on their way …")
-        time.sleep(min(2.0, max(0.0, deadline - time.monotonic())))
+    return reconcile_when_complete(
+        project.kafka,
+        project.warehouse,
+        project.contract,
+        wait_s=wait_s,
+        on_wait=lambda missing: say(f"{missing:,} are still on their way …"),
+    )
 
 
 def show_ledger_sql(project: Project) -> None:

@@ -5,7 +5,15 @@ count of each kind of disagreement, with examples. Reads only; never repairs.
 """
 
 from fraudline.reconcile.ledger import Ledger, PartitionLedger
-from fraudline.reconcile.reconcile import ledger_sql, reconcile
+from fraudline.reconcile.reconcile import ledger_sql, reconcile, reconcile_when_complete
 from fraudline.reconcile.verify import Verification, verify
 
-__all__ = ["Ledger", "PartitionLedger", "Verification", "ledger_sql", "reconcile", "verify"]
+__all__ = [
+    "Ledger",
+    "PartitionLedger",
+    "Verification",
+    "ledger_sql",
+    "reconcile",
+    "reconcile_when_complete",
+    "verify",
+]

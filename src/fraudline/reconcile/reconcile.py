@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -18,6 +21,7 @@ from fraudline.warehouse.query import query
 WINDOW_MESSAGES = 50_000
 NO_MESSAGE = "stored, but there is no such message"
 _NO_END = 2**63 - 1
+_LOOK_AGAIN_S = 2.0
 
 Offsets = npt.NDArray[np.int64]
 
@@ -39,6 +43,32 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
             _check_window(ledger, entry, warehouse, contract, (first, end), messages)
         _check_beyond(ledger, entry, kafka, warehouse)
     return ledger
+
+
+def reconcile_when_complete(
+    kafka: KafkaSettings,
+    warehouse: Warehouse,
+    contract: Contract,
+    *,
+    wait_s: float,
+    on_wait: Callable[[int], None],
+) -> Ledger:
+    """Check again while something is missing, since it may still be on its way.
+
+    Args:
+        kafka: As for `reconcile`.
+        warehouse: As for `reconcile`.
+        contract: As for `reconcile`.
+        wait_s: After so many seconds the ledger is given as it is.
+        on_wait: Told how many are missing, before each wait.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        ledger = reconcile(kafka, warehouse, contract)
+        if ledger.is_complete or time.monotonic() >= deadline:
+            return ledger
+        on_wait(ledger.total("missing"))
+        time.sleep(min(_LOOK_AGAIN_S, max(0.0, deadline - time.monotonic())))
 
 
 def ledger_sql(kafka: KafkaSettings, warehouse: Warehouse) -> str:
