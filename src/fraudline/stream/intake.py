@@ -126,8 +126,8 @@ class Intake:
         """In whose name offsets are committed: the member and generation that own them.
 
         It is kept from the moment of the assignment. Asked later, the client may have
-        learnt in the background that it was thrown out, and answers with an empty
-        membership, which a broker takes, in a transaction, from anybody.
+        learnt in the background that it was thrown out, and answers with a membership
+        without a member, by which a broker cannot tell an old owner from the new one.
 
         Raises:
             KafkaException: this member owns nothing any more.
@@ -153,7 +153,8 @@ class Intake:
         if messages and most > 1:
             messages += self._consumer.consume(most - 1, timeout=linger_s)
         if self._is_rebalanced:
-            self._consumer.assign(self._starts)
+            if self._starts:  # else nothing is ours, and the client knows
+                self._consumer.assign(self._starts)
             return []
         taken = []
         for message in messages:
