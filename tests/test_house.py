@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "warehouse": {"contract"},
     "training": {"bundle", "contract"},
     "local": {"datasets"},  # the cache directory
-    "reconcile": {"contract", "stream", "warehouse"},
+    "reconcile": {"contract", "scoring", "stream", "warehouse"},
     "learning": {"bundle", "contract", "registry", "scoring", "stream", "training", "warehouse"},
     "console": {"bundle", "contract", "registry", "scoring", "stream", "warehouse"},
 }
