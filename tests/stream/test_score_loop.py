@@ -30,11 +30,11 @@ def transactions(place: Place, count: int) -> list[bytes]:
     ]
 
 
-def send(place: Place, lines: list[bytes | None]) -> None:
+def send(place: Place, lines: list[bytes | None], topic: str | None = None) -> None:
     kafka = place.project.kafka
     sent = replay(
         kafka,
-        kafka.topic_transactions,
+        topic or kafka.topic_transactions,
         lines,
         rate=0,
         stop=threading.Event(),

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from tests.conftest import Place, eventually
+from tests.stream import test_score_loop
 
 from fraudline.cli.routes import routes
 from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.settings import BigQuerySettings
-from fraudline.stream.replay import replay
 from fraudline.stream.sink_loop import AppendStream, Route, sink_loop
 from fraudline.warehouse.append import CommittedStream, finalize
 from fraudline.warehouse.client import Warehouse
@@ -43,15 +43,7 @@ def predictions(place: Place, first: int, count: int) -> list[bytes | None]:
 
 
 def send(place: Place, lines: list[bytes | None]) -> None:
-    kafka = place.project.kafka
-    replay(
-        kafka,
-        kafka.topic_predictions,
-        lines,
-        rate=0,
-        stop=threading.Event(),
-        on_sent=lambda _: None,
-    )
+    test_score_loop.send(place, lines, place.project.kafka.topic_predictions)
 
 
 def stored(place: Place) -> list[float]:

@@ -59,7 +59,7 @@ def load_history(
         contract.history_schema,
         description=f"Labelled history ({contract.name}). {contract.description}"[:1024],
         partition_by=_partition_column(contract),
-        cluster_by=[contract.label] if contract.column(contract.label).type == "int64" else [],
+        cluster_by=_cluster_columns(contract),
     )
     what = f"loading table {warehouse.table(name)}"
     with translated(what):
@@ -90,8 +90,7 @@ def _run_load_job(warehouse: Warehouse, contract: Contract, history: pa.Table, t
     partition_column = _partition_column(contract)
     if partition_column is not None:
         config.time_partitioning = bigquery.TimePartitioning(field=partition_column)
-    if contract.column(contract.label).type == "int64":
-        config.clustering_fields = [contract.label]
+    config.clustering_fields = _cluster_columns(contract) or None
     with tempfile.TemporaryFile() as file:
         pq.write_table(history, file)
         file.seek(0)
@@ -102,6 +101,10 @@ def _run_load_job(warehouse: Warehouse, contract: Contract, history: pa.Table, t
 def _partition_column(contract: Contract) -> str | None:
     is_timestamp = contract.column(contract.event_time).type == "timestamp"
     return contract.event_time if is_timestamp else None
+
+
+def _cluster_columns(contract: Contract) -> list[str]:
+    return [contract.label] if contract.column(contract.label).type == "int64" else []
 
 
 def read_history(warehouse: Warehouse, contract: Contract) -> pa.Table:
