@@ -85,6 +85,7 @@ def test_a_reject_is_the_message_as_it_came_and_why(card):
         "message": "byte 9 is not valid UTF-8: invalid start byte",
         "original": b'{"Time": \xff',
         "original_size_bytes": 10,
+        "original_key": b"card 7",
         "received_at": SENT_AT,
         "rejected_at": NOW,
     }
@@ -130,8 +131,9 @@ def test_any_time_stamp_gives_a_decision_that_can_be_read(card, sent_at_ms):
 
 def test_a_key_as_long_as_a_message_is_dropped_and_a_short_one_kept(card):
     for key, kept in ((b"k" * 1024, b"k" * 1024), (b"k" * 1025, None), (b"", b""), (None, None)):
-        (outcome,) = card.decide(arrived(message(CARD_ROW), key=key), NOW)
-        assert outcome.key == kept
+        decided, refused = card.decide(arrived(message(CARD_ROW), b"broken", key=key), NOW)
+        assert decided.key == kept
+        assert rejected(refused)["original_key"] == kept
 
 
 def test_a_very_long_message_is_cut_in_its_reject_and_its_size_is_told(card):
@@ -149,7 +151,7 @@ def test_the_largest_reject_fits_in_a_message():
         _, _, (reject,) = Decoder(columns, 10**6).decode([value])
         record = reject_record(arrived(b"\xff" * 10**6), reject, NOW)
         assert len(record) < 1_000_000
-        assert len(rejected(Outcome(is_reject=True, key=None, value=record))["message"]) <= 4096
+        assert len(rejected(Outcome(is_reject=True, verdict="empty", key=None, value=record))["message"]) <= 4096
 
 
 def test_a_tombstone_is_rejected_with_empty_bytes(card):

@@ -23,11 +23,13 @@ class Outcome:
 
     Attributes:
         is_reject: Which of the two.
+        verdict: The decision, or the reason of the reject.
         key: The key of the message, which keeps a card's decisions in one partition.
         value: JSON with the columns of a decision or of a reject.
     """
 
     is_reject: bool
+    verdict: str
     key: bytes | None
     value: bytes
 
@@ -96,10 +98,10 @@ class Decider:
             message = messages.values[index]
             assert message is not None  # a tombstone is never accepted
             value = message.rstrip()[:-1] + b"," + own_columns[1:]
-            outcomes.append(Outcome(False, _usable_key(messages.keys[index]), value))
+            outcomes.append(Outcome(False, decision, _usable_key(messages.keys[index]), value))
         for reject in rejects:
             value = reject_record(messages, reject, decided_at)
-            outcomes.append(Outcome(True, None, value))
+            outcomes.append(Outcome(True, reject.reason, None, value))
         return outcomes
 
 
@@ -113,13 +115,14 @@ def _not_scorable(index: int, score: float, model_version: str) -> Reject:
 
 
 def _usable_key(key: bytes | None) -> bytes | None:
-    """A key may be as long as a message; with one that long, a decision would not fit."""
+    """A key may be as long as a message; with one that long, an outcome would not fit."""
     return key if key is not None and len(key) <= MOST_KEY_BYTES else None
 
 
 def reject_record(messages: Messages, reject: Reject, rejected_at: dt.datetime) -> bytes:
     """A reject as JSON with `REJECT_COLUMNS`: where the message was, why, and its bytes."""
     original = messages.values[reject.index] or b""
+    key = _usable_key(messages.keys[reject.index])
     return msgspec.json.encode(
         {
             "source_topic": messages.topic,
@@ -129,6 +132,7 @@ def reject_record(messages: Messages, reject: Reject, rejected_at: dt.datetime) 
             "message": reject.message[:4096],
             "original": base64.b64encode(original[:MAX_ORIGINAL_BYTES]).decode(),
             "original_size_bytes": len(original),
+            "original_key": None if key is None else base64.b64encode(key).decode(),
             "received_at": messages.received_at(reject.index),
             "rejected_at": rejected_at,
         }
