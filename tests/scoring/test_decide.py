@@ -10,7 +10,14 @@ from tests.models import manifest_for, tiny_bundle, weights, write_tiny_graph
 from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message, raw
 
 from fraudline.bundle import GRAPH_FILE, open_bundle, write_manifest
-from fraudline.contract import DECISION_COLUMNS, REJECT_COLUMNS, Column, Decoder, Messages
+from fraudline.contract import (
+    DECISION_COLUMNS,
+    REJECT_COLUMNS,
+    Column,
+    Decoder,
+    Messages,
+    RejectRecord,
+)
 from fraudline.contract.records import MAX_ORIGINAL_BYTES
 from fraudline.scoring import Decider, Outcome, decide, reject_record
 
@@ -52,6 +59,11 @@ def rejected(outcome: Outcome) -> dict[str, object]:
 def test_the_record_that_is_encoded_has_the_columns_of_a_decision():
     fields = [field.name for field in msgspec.structs.fields(decide._Decision)]
     assert fields == [column.name for column in DECISION_COLUMNS]
+
+
+def test_the_record_of_a_reject_has_the_columns_of_a_reject():
+    fields = [field.name for field in msgspec.structs.fields(RejectRecord)]
+    assert fields == [column.name for column in REJECT_COLUMNS]
 
 
 def test_a_decision_is_the_transaction_and_what_was_decided(card):
@@ -151,7 +163,8 @@ def test_the_largest_reject_fits_in_a_message():
         _, _, (reject,) = Decoder(columns, 10**6).decode([value])
         record = reject_record(arrived(b"\xff" * 10**6), reject, NOW)
         assert len(record) < 1_000_000
-        assert len(rejected(Outcome(is_reject=True, verdict="empty", key=None, value=record))["message"]) <= 4096
+        outcome = Outcome(is_reject=True, verdict=reject.reason, key=None, value=record)
+        assert len(rejected(outcome)["message"]) <= 4096
 
 
 def test_a_tombstone_is_rejected_with_empty_bytes(card):

@@ -16,13 +16,16 @@ from fraudline.contract.records import (
     DECISION_COLUMNS,
     POSITION_COLUMNS,
     REJECT_COLUMNS,
+    REPLAYED,
     RejectReason,
+    RejectRecord,
 )
 
 __all__ = [
     "DECISION_COLUMNS",
     "POSITION_COLUMNS",
     "REJECT_COLUMNS",
+    "REPLAYED",
     "Column",
     "Contract",
     "Decoder",
@@ -30,6 +33,7 @@ __all__ = [
     "Refusal",
     "Reject",
     "RejectReason",
+    "RejectRecord",
     "arrow_schema",
     "conform",
     "json_lines",

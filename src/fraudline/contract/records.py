@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import StrEnum
+
+import msgspec
 
 from fraudline.contract.columns import Column
 
@@ -37,6 +40,28 @@ REJECT_COLUMNS: tuple[Column, ...] = (
     Column("received_at", "timestamp", "When the message says it was sent.", is_nullable=True),
     Column("rejected_at", "timestamp", "When it was rejected."),
 )
+
+# In the place of a reason: the reject at this position was dealt with.
+REPLAYED = "replayed"
+
+
+class RejectRecord(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A reject as a message: `REJECT_COLUMNS`; a test holds the two together.
+
+    As JSON, bytes are base64. A record whose reason is `REPLAYED` says of the reject at the
+    same position that its original was sent again.
+    """
+
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    reason: str
+    message: str
+    original: bytes
+    original_size_bytes: int
+    original_key: bytes | None
+    received_at: dt.datetime | None
+    rejected_at: dt.datetime
 
 
 class RejectReason(StrEnum):

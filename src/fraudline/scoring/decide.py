@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import msgspec
 from fraudline.bundle import Bundle
 from fraudline.contract import Contract, Decoder, Reject, RejectReason
 from fraudline.contract.messages import Messages
-from fraudline.contract.records import MAX_ORIGINAL_BYTES
+from fraudline.contract.records import MAX_ORIGINAL_BYTES, RejectRecord
 from fraudline.scoring.assess import assess
 
 MOST_KEY_BYTES = 1024
@@ -121,19 +120,19 @@ def _usable_key(key: bytes | None) -> bytes | None:
 
 def reject_record(messages: Messages, reject: Reject, rejected_at: dt.datetime) -> bytes:
     """A reject as JSON with `REJECT_COLUMNS`: where the message was, why, and its bytes."""
-    original = messages.values[reject.index] or b""
-    key = _usable_key(messages.keys[reject.index])
+    index = reject.index
+    original = messages.values[index] or b""
     return msgspec.json.encode(
-        {
-            "source_topic": messages.topic,
-            "source_partition": messages.partitions[reject.index],
-            "source_offset": messages.offsets[reject.index],
-            "reason": reject.reason,
-            "message": reject.message[:4096],
-            "original": base64.b64encode(original[:MAX_ORIGINAL_BYTES]).decode(),
-            "original_size_bytes": len(original),
-            "original_key": None if key is None else base64.b64encode(key).decode(),
-            "received_at": messages.received_at(reject.index),
-            "rejected_at": rejected_at,
-        }
+        RejectRecord(
+            source_topic=messages.topic,
+            source_partition=messages.partitions[index],
+            source_offset=messages.offsets[index],
+            reason=reject.reason,
+            message=reject.message[:4096],
+            original=original[:MAX_ORIGINAL_BYTES],
+            original_size_bytes=len(original),
+            original_key=_usable_key(messages.keys[index]),
+            received_at=messages.received_at(index),
+            rejected_at=rejected_at,
+        )
     )
