@@ -297,6 +297,14 @@ class Catalog:
         )
         transaction.after_commit(lambda: self._streams.__setitem__(stream.name, stream))
 
+    def forget_stream(self, name: str) -> None:
+        """Removes a write stream, as BigQuery does with one that has had no traffic for days."""
+        with self.engine.write() as transaction:
+            transaction.connection.execute(
+                "DELETE FROM store._bqlite.streams WHERE name = ?", [name]
+            )
+            transaction.after_commit(lambda: self._streams.pop(name, None))
+
     # What SQL asks ------------------------------------------------------------------------------
 
     def source(self, name: TableName) -> Source:

@@ -58,9 +58,17 @@ class Bqlite:
 
 
 @contextmanager
-def serve(directory: str | Path, *, project: str = "local") -> Iterator[Bqlite]:
-    """Runs bqlite in this process over `directory` for as long as the block lasts."""
+def serve(
+    directory: str | Path, *, project: str = "local", faults: bool = False
+) -> Iterator[Bqlite]:
+    """Runs bqlite in this process over `directory` for as long as the block lasts.
+
+    Args:
+        directory: Where the data lies; created if absent.
+        project: The clients' project.
+        faults: Whether faults can be armed, as with `--faults`.
+    """
     from bqlite.server import Server  # noqa: PLC0415
 
-    with Server(Path(directory), project=project) as server:
+    with Server(Path(directory), project=project, has_faults=faults) as server:
         yield Bqlite(server.rest, server.storage, server.project)

@@ -27,9 +27,9 @@ class Transaction:
     """One write: everything done on `connection` becomes visible together, or not at all."""
 
     connection: duckdb.DuckDBPyConnection
-    _after_commit: list[Callable[[], None]] = field(default_factory=list)
+    _after_commit: list[Callable[[], object]] = field(default_factory=list)
 
-    def after_commit(self, action: Callable[[], None]) -> None:
+    def after_commit(self, action: Callable[[], object]) -> None:
         """Runs `action` once the rows are on disk and before the next writer starts."""
         self._after_commit.append(action)
 

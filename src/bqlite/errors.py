@@ -9,11 +9,13 @@ class BqliteError(Exception):
         status: The HTTP status.
         grpc_code: The canonical gRPC code number.
         location: The field, file or name the error is about, or an empty string.
+        ends_connection: Whether a connection for appends ends with it.
     """
 
     reason = "invalid"
     status = 400
     grpc_code = 3
+    ends_connection = True
 
     def __init__(self, message: str, *, location: str = "") -> None:
         super().__init__(message)

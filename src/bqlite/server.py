@@ -31,6 +31,7 @@ class Server:
         storage_port: The gRPC port, 0 for a free one.
         project: The project shown to a client that names none.
         memory_limit_mb: What DuckDB may hold in memory.
+        has_faults: Whether clients may arm faults.
 
     Attributes:
         rest: The REST endpoint's URL.
@@ -48,6 +49,7 @@ class Server:
         storage_port: int = 0,
         project: str = DEFAULT_PROJECT,
         memory_limit_mb: int = DEFAULT_MEMORY_LIMIT_MB,
+        has_faults: bool = False,
     ) -> None:
         # Claimed before anything large is imported, so that a refusal comes at once.
         claim = Claim(directory)
@@ -60,6 +62,7 @@ class Server:
 
         from bqlite.catalog import Catalog  # noqa: PLC0415
         from bqlite.engine import Engine  # noqa: PLC0415
+        from bqlite.faults import Faults  # noqa: PLC0415
         from bqlite.jobs import Jobs  # noqa: PLC0415
         from bqlite.rest.app import build as build_rest  # noqa: PLC0415
         from bqlite.rest.call import Services  # noqa: PLC0415
@@ -73,16 +76,17 @@ class Server:
         try:
             catalog = Catalog(self._engine)
             self._jobs = Jobs(catalog)
-            self._grpc, bound, _ = build_storage(catalog, storage_port)
+            self._faults = Faults(catalog.forget_stream)
+            self._grpc, bound = build_storage(catalog, self._faults, storage_port)
         except BaseException:
             self._engine.close()
             self._socket.close()
             raise
-        services = Services(catalog, self._jobs, directory / "uploads", project)
+        services = Services(catalog, self._jobs, self._faults, directory / "uploads", project)
+        app = build_rest(services, has_faults=has_faults)
         config = uvicorn.Config(
-            build_rest(services), log_config=None, lifespan="off", access_log=False,
-            timeout_graceful_shutdown=1,
-        )  # fmt: skip
+            app, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1
+        )
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._uvicorn.run, args=([self._socket],), name="rest", daemon=True
@@ -103,6 +107,7 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         self._uvicorn.should_exit = True
+        self._faults.clear()
         stopped = self._grpc.stop(grace=0.2)
         self._jobs.close()
         self._engine.interrupt()
@@ -126,6 +131,7 @@ def main(argv: list[str] | None = None) -> None:
             storage_port=options.storage_port,
             project=options.project,
             memory_limit_mb=options.memory_limit_mb,
+            has_faults=options.faults,
         )
     except ServerStartError as error:
         sys.stderr.write(f"bqlite: {error}\n")
@@ -160,6 +166,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--memory-limit-mb", type=int, default=DEFAULT_MEMORY_LIMIT_MB,
         help="what DuckDB may hold in memory; results beyond it go to disk",
     )  # fmt: skip
+    parser.add_argument(
+        "--faults", action="store_true", help="let tests break connections and forget streams"
+    )
     return parser.parse_args(argv)
 
 
@@ -169,6 +178,7 @@ def _listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+        listener.listen(128)  # from here on a client that connects is kept, not refused
     except OSError as error:
         listener.close()
         raise ServerStartError(

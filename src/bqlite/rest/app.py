@@ -9,8 +9,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from bqlite.errors import BqliteError, ResourceError, UnsupportedError
+from bqlite.faults import ConnectionLostError, Faults, InjectedError
 from bqlite.rest import datasets, jobs, tables
 from bqlite.rest.call import Call, Services
 from bqlite.rest.uploads import MAX_MULTIPART_BYTES, Uploads
@@ -20,82 +22,132 @@ MAX_BODY_BYTES = 16 << 20
 log = logging.getLogger("bqlite")
 
 Handler = Callable[[Call], dict[str, Any] | None]
+Endpoint = Callable[[Request], Awaitable[Response]]
 _PROJECT = "/bigquery/v2/projects/{project}"
 _DATASET = _PROJECT + "/datasets/{dataset}"
 _TABLE = _DATASET + "/tables/{table}"
 _JOB = _PROJECT + "/jobs/{job}"
-ROUTES: list[tuple[str, str, Handler]] = [
-    ("GET", "/bigquery/v2/projects", datasets.list_projects),
-    ("GET", _PROJECT + "/datasets", datasets.list_),
-    ("POST", _PROJECT + "/datasets", datasets.insert),
-    ("GET", _DATASET, datasets.get),
-    ("PATCH", _DATASET, datasets.patch),
-    ("DELETE", _DATASET, datasets.delete),
-    ("GET", _DATASET + "/tables", tables.list_),
-    ("POST", _DATASET + "/tables", tables.insert),
-    ("GET", _TABLE, tables.get),
-    ("PATCH", _TABLE, tables.patch),
-    ("DELETE", _TABLE, tables.delete),
-    ("GET", _TABLE + "/data", tables.list_rows),
-    ("POST", _PROJECT + "/queries", jobs.query),
-    ("GET", _PROJECT + "/queries/{job}", jobs.query_results),
-    ("GET", _PROJECT + "/jobs", jobs.list_),
-    ("POST", _PROJECT + "/jobs", jobs.insert),
-    ("GET", _JOB, jobs.get),
-    ("POST", _JOB + "/cancel", jobs.cancel),
+# Google's name of the call, method, address, handler.
+ROUTES: list[tuple[str, str, str, Handler]] = [
+    ("projects.list", "GET", "/bigquery/v2/projects", datasets.list_projects),
+    ("datasets.list", "GET", _PROJECT + "/datasets", datasets.list_),
+    ("datasets.insert", "POST", _PROJECT + "/datasets", datasets.insert),
+    ("datasets.get", "GET", _DATASET, datasets.get),
+    ("datasets.patch", "PATCH", _DATASET, datasets.patch),
+    ("datasets.delete", "DELETE", _DATASET, datasets.delete),
+    ("tables.list", "GET", _DATASET + "/tables", tables.list_),
+    ("tables.insert", "POST", _DATASET + "/tables", tables.insert),
+    ("tables.get", "GET", _TABLE, tables.get),
+    ("tables.patch", "PATCH", _TABLE, tables.patch),
+    ("tables.delete", "DELETE", _TABLE, tables.delete),
+    ("tabledata.list", "GET", _TABLE + "/data", tables.list_rows),
+    ("jobs.query", "POST", _PROJECT + "/queries", jobs.query),
+    ("jobs.getQueryResults", "GET", _PROJECT + "/queries/{job}", jobs.query_results),
+    ("jobs.list", "GET", _PROJECT + "/jobs", jobs.list_),
+    ("jobs.insert", "POST", _PROJECT + "/jobs", jobs.insert),
+    ("jobs.get", "GET", _JOB, jobs.get),
+    ("jobs.cancel", "POST", _JOB + "/cancel", jobs.cancel),
 ]
 
 
-def build(services: Services) -> Starlette:
-    """The application over the given services."""
-    uploads = Uploads(services.uploads)
-    upload = _upload_endpoint(uploads, services)
-    path = "/upload" + _PROJECT + "/jobs"
-    routes = [Route(where, _endpoint(h, services), methods=[m]) for m, where, h in ROUTES]
-    routes.append(Route(path, upload, methods=["POST", "PUT"]))
+def build(services: Services, *, has_faults: bool) -> Starlette:
+    """The application over the given services; `has_faults` lets clients arm faults."""
+    routes = [
+        Route(where, _endpoint(services, name, _answer(handler, services)), methods=[method])
+        for name, method, where, handler in ROUTES
+    ]
+    upload = _endpoint(services, "jobs.upload", _upload(Uploads(services.uploads), services))
+    routes.append(Route("/upload" + _PROJECT + "/jobs", upload, methods=["POST", "PUT"]))
     routes.append(Route("/", lambda _: JSONResponse({"name": "bqlite"})))
+    if has_faults:
+        control = _control(services.faults)
+        routes.append(Route("/bqlite/faults", control, methods=["GET", "POST", "DELETE"]))
+    services.faults.calls.update({name for name, _, _, _ in ROUTES}, {"jobs.upload"})
     return Starlette(
         routes=routes,
         exception_handlers={404: _unknown, 405: _unknown, Exception: _unexpected},
     )
 
 
-def _endpoint(handler: Handler, services: Services) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
+def _endpoint(services: Services, name: str, answer: Endpoint) -> Endpoint:
+    """What is common to all addresses: faults before and after, errors in Google's shape."""
+    faults = services.faults
+
+    async def told(request: Request) -> Response:
         try:
-            call = await _call(request, services, MAX_BODY_BYTES)
-            answer = await run_in_threadpool(handler, call)
+            return await answer(request)
         except BqliteError as error:
             return _refusal(error)
-        return Response(status_code=204) if answer is None else JSONResponse(answer)
+
+    async def endpoint(request: Request) -> Response:
+        if not faults.is_armed:
+            return await told(request)
+        try:
+            finish = await run_in_threadpool(faults.before, name, request.url.path)
+            response = await told(request)
+            await run_in_threadpool(finish)
+        except ConnectionLostError:
+            return _Broken()
+        except InjectedError as error:
+            return _refusal(error)
+        return response
 
     return endpoint
 
 
-def _upload_endpoint(
-    uploads: Uploads, services: Services
-) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
+def _answer(handler: Handler, services: Services) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        found = await run_in_threadpool(handler, await _call(request, services, MAX_BODY_BYTES))
+        return Response(status_code=204) if found is None else JSONResponse(found)
+
+    return answer
+
+
+def _upload(uploads: Uploads, services: Services) -> Endpoint:
+    async def answer(request: Request) -> Response:
         kind = request.query_params.get("uploadType", "")
+        if request.method == "PUT":
+            call = await _call(request, services, 0)
+            received, job = await uploads.receive(call, request.stream())
+            if job is not None:
+                return JSONResponse(job)
+            headers = {"Range": f"bytes=0-{received - 1}"} if received else {}
+            return Response(status_code=308, headers=headers)
+        if kind == "resumable":
+            call = await _call(request, services, MAX_BODY_BYTES)
+            return Response(headers={"Location": uploads.begin(call)})
+        if kind == "multipart":
+            call = await _call(request, services, MAX_MULTIPART_BYTES)
+            return JSONResponse(await run_in_threadpool(uploads.multipart, call))
+        raise UnsupportedError(f"bqlite does not support uploadType '{kind}'")
+
+    return answer
+
+
+def _control(faults: Faults) -> Endpoint:
+    """Where faults are armed (POST), looked at (GET) and cleared (DELETE)."""
+
+    async def control(request: Request) -> Response:
         try:
-            if request.method == "PUT":
-                call = await _call(request, services, 0)
-                received, job = await uploads.receive(call, request.stream())
-                if job is not None:
-                    return JSONResponse(job)
-                headers = {"Range": f"bytes=0-{received - 1}"} if received else {}
-                return Response(status_code=308, headers=headers)
-            if kind == "resumable":
-                call = await _call(request, services, MAX_BODY_BYTES)
-                return Response(headers={"Location": uploads.begin(call)})
-            if kind == "multipart":
-                call = await _call(request, services, MAX_MULTIPART_BYTES)
-                return JSONResponse(await run_in_threadpool(uploads.multipart, call))
-            raise UnsupportedError(f"bqlite does not support uploadType '{kind}'")
+            if request.method == "POST":
+                faults.arm(await _read(request.stream(), MAX_BODY_BYTES))
         except BqliteError as error:
             return _refusal(error)
+        if request.method == "DELETE":
+            faults.clear()
+        return JSONResponse({"faults": faults.to_json()})
 
-    return endpoint
+    return control
+
+
+class _Broken(Response):
+    """No answer: the connection ends before its first byte."""
+
+    async def __call__(self, _: Scope, receive: Receive, __: Send) -> None:
+        # ASGI has no word for it, so this reaches for what uvicorn receives from.
+        receive.__self__.transport.abort()  # type: ignore[attr-defined]
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 async def _call(request: Request, services: Services, limit: int) -> Call:

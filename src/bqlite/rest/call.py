@@ -8,6 +8,7 @@ from typing import Any
 
 from bqlite.catalog import Catalog
 from bqlite.errors import InvalidError, PreconditionError, UnsupportedError
+from bqlite.faults import Faults
 from bqlite.jobs import Jobs
 from bqlite.sql.names import TableName
 
@@ -25,6 +26,7 @@ class Services:
 
     catalog: Catalog
     jobs: Jobs
+    faults: Faults
     uploads: Path
     project: str
 

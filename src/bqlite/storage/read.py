@@ -61,7 +61,7 @@ class Reader:
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
 
-    def create_read_session(self, request: Any, _: grpc.ServicerContext) -> Any:
+    def create_read_session(self, request: Any) -> Any:
         """Takes the snapshot and says how to read it."""
         asked = request.read_session
         _check(asked)

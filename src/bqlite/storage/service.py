@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from typing import Any
 
 import grpc
 
 from bqlite.catalog import Catalog
 from bqlite.errors import BqliteError, ServerStartError
+from bqlite.faults import Faults
 from bqlite.storage import protos
 from bqlite.storage.read import Reader
 from bqlite.storage.status import abort
@@ -16,12 +18,14 @@ from bqlite.storage.write import Writer
 
 MAX_CALLS = 256  # open calls; a thread each, and one too many is refused rather than kept waiting
 MAX_RECEIVED_BYTES = 32 << 20  # above 10 MB, so that a request too large is refused in words
+# A request's message, the member that names what it is about, and what answers it.
+_Unary = tuple[Any, str, Callable[[Any], Any]]
 _PACKAGE = "google.cloud.bigquery.storage.v1"
 
 log = logging.getLogger("bqlite")
 
 
-def build(catalog: Catalog, port: int) -> tuple[grpc.Server, int, Reader]:
+def build(catalog: Catalog, faults: Faults, port: int) -> tuple[grpc.Server, int]:
     """A server listening on 127.0.0.1, not yet started, and its port.
 
     Raises:
@@ -36,47 +40,60 @@ def build(catalog: Catalog, port: int) -> tuple[grpc.Server, int, Reader]:
             ("grpc.so_reuseport", 0),
         ],
     )
-    reader, writer = Reader(catalog), Writer(catalog)
-    server.add_generic_rpc_handlers((_read_service(reader), _write_service(writer), _Unknown()))
+    services = (
+        _read_service(Reader(catalog), faults),
+        _write_service(Writer(catalog, faults), faults),
+    )
+    server.add_generic_rpc_handlers((*services, _Unknown()))
     try:
         bound = server.add_insecure_port(f"127.0.0.1:{port}")
     except RuntimeError as error:
         raise ServerStartError(
             f"port {port} is taken; give --storage-port another, or 0 for a free one"
         ) from error
-    return server, bound, reader
+    return server, bound
 
 
-def _read_service(reader: Reader) -> grpc.GenericRpcHandler:
-    return grpc.method_handlers_generic_handler(
-        f"{_PACKAGE}.BigQueryRead",
-        {
-            "CreateReadSession": _unary(
-                reader.create_read_session, protos.CreateReadSessionRequest
-            ),
-            "ReadRows": grpc.unary_stream_rpc_method_handler(
-                _streaming(reader.read_rows), protos.ReadRowsRequest.FromString, _serialize
-            ),
-        },
+def _read_service(reader: Reader, faults: Faults) -> grpc.GenericRpcHandler:
+    def read_rows(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        # Each message counts as a call, so that a stream can break in its middle.
+        for answer in reader.read_rows(request, context):
+            with faults.around("ReadRows", request.read_stream):
+                pass
+            yield answer
+
+    create = (protos.CreateReadSessionRequest, "read_session.table", reader.create_read_session)
+    read = grpc.unary_stream_rpc_method_handler(
+        _streaming(read_rows), protos.ReadRowsRequest.FromString, _serialize
     )
+    return _service("BigQueryRead", {"CreateReadSession": create}, {"ReadRows": read}, faults)
 
 
-def _write_service(writer: Writer) -> grpc.GenericRpcHandler:
-    return grpc.method_handlers_generic_handler(
-        f"{_PACKAGE}.BigQueryWrite",
-        {
-            "CreateWriteStream": _unary(
-                writer.create_write_stream, protos.CreateWriteStreamRequest
-            ),
-            "GetWriteStream": _unary(writer.get_write_stream, protos.GetWriteStreamRequest),
-            "FinalizeWriteStream": _unary(
-                writer.finalize_write_stream, protos.FinalizeWriteStreamRequest
-            ),
-            "AppendRows": grpc.stream_stream_rpc_method_handler(
-                _streaming(writer.append_rows), protos.AppendRowsRequest.FromString, _serialize
-            ),
-        },
+def _write_service(writer: Writer, faults: Faults) -> grpc.GenericRpcHandler:
+    unary: dict[str, _Unary] = {
+        "CreateWriteStream": (
+            protos.CreateWriteStreamRequest, "parent", writer.create_write_stream,
+        ),
+        "GetWriteStream": (protos.GetWriteStreamRequest, "name", writer.get_write_stream),
+        "FinalizeWriteStream": (
+            protos.FinalizeWriteStreamRequest, "name", writer.finalize_write_stream,
+        ),
+    }  # fmt: skip
+    append = grpc.stream_stream_rpc_method_handler(
+        _streaming(writer.append_rows), protos.AppendRowsRequest.FromString, _serialize
     )
+    return _service("BigQueryWrite", unary, {"AppendRows": append}, faults)
+
+
+def _service(
+    name: str,
+    unary: dict[str, _Unary],
+    streaming: dict[str, grpc.RpcMethodHandler],
+    faults: Faults,
+) -> grpc.GenericRpcHandler:
+    faults.calls |= unary.keys() | streaming.keys()
+    methods = {call: _unary(call, *unary[call], faults) for call in unary}
+    return grpc.method_handlers_generic_handler(f"{_PACKAGE}.{name}", {**methods, **streaming})
 
 
 class _Unknown(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
@@ -93,16 +110,21 @@ class _Unknown(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no typ
         return grpc.stream_stream_rpc_method_handler(refuse)
 
 
-def _unary(handler: Callable[[Any, Any], Any], request: Any) -> grpc.RpcMethodHandler:
+def _unary(
+    call: str, kind: Any, entity: str, handler: Callable[[Any], Any], faults: Faults
+) -> grpc.RpcMethodHandler:
+    entity_of = attrgetter(entity)
+
     def guarded(message: Any, context: grpc.ServicerContext) -> Any:
         try:
-            return handler(message, context)
+            with faults.around(call, entity_of(message)):
+                return handler(message)
         except BqliteError as error:
             return abort(context, error)
         except Exception as error:  # noqa: BLE001  # a defect of bqlite is told and logged
             return _unexpected(context, error)
 
-    return grpc.unary_unary_rpc_method_handler(guarded, request.FromString, _serialize)
+    return grpc.unary_unary_rpc_method_handler(guarded, kind.FromString, _serialize)
 
 
 def _streaming(

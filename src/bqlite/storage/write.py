@@ -14,6 +14,7 @@ import pyarrow as pa
 from bqlite.catalog import Catalog
 from bqlite.engine import Transaction
 from bqlite.errors import BqliteError, InvalidError, NotFoundError, UnsupportedError
+from bqlite.faults import Faults
 from bqlite.queries import sql_errors
 from bqlite.relations import LOCATION, Stream, Table, now_ms, stream_prefix
 from bqlite.sql.names import TableName
@@ -51,12 +52,14 @@ class Writer:
 
     Args:
         catalog: What is known.
+        faults: What happens to an append on request.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, faults: Faults) -> None:
         self._catalog = catalog
+        self._faults = faults
 
-    def create_write_stream(self, request: Any, _: grpc.ServicerContext) -> Any:
+    def create_write_stream(self, request: Any) -> Any:
         """Creates a COMMITTED stream."""
         if request.write_stream.type_ != COMMITTED:
             kind = WriteStream.Type.Name(request.write_stream.type_)
@@ -71,7 +74,7 @@ class Writer:
             self._catalog.create_stream(transaction, stream)
         return self._described(stream, table.fields)
 
-    def get_write_stream(self, request: Any, _: grpc.ServicerContext) -> Any:
+    def get_write_stream(self, request: Any) -> Any:
         """Describes a stream; with the FULL view, its table's schema too."""
         target = _target(request.name)
         table = self._writable(target.table)
@@ -81,7 +84,7 @@ class Writer:
             return self._described(Stream(target.name, 0, created, is_finalized=False), fields)
         return self._described(self._stream(target.name), fields)
 
-    def finalize_write_stream(self, request: Any, _: grpc.ServicerContext) -> Any:
+    def finalize_write_stream(self, request: Any) -> Any:
         """Lets a stream take no more rows; answers its row count, however often it is asked."""
         target = _target(request.name)
         if target.is_default:
@@ -97,7 +100,15 @@ class Writer:
         """One connection: answers every request in order."""
         connection = _Connection(self._catalog)
         for request in requests:
-            yield connection.answer(request)
+            stream = request.write_stream or connection.stream
+            try:
+                with self._faults.around("AppendRows", stream):
+                    answer = connection.append(request)
+            except BqliteError as error:
+                if error.ends_connection:
+                    raise
+                answer = refusal(error, stream)
+            yield answer
 
     def _writable(self, name: TableName) -> Table:
         return writable(self._catalog, name)
@@ -124,6 +135,15 @@ def writable(catalog: Catalog, name: TableName) -> Table:
     return table
 
 
+def refusal(error: BqliteError, stream: str) -> Any:
+    """The answer that tells an error after which the connection lives on."""
+    answer = AppendRowsResponse(write_stream=stream)
+    answer.error.CopyFrom(status_of(error))
+    for index, message in error.row_errors if isinstance(error, AppendError) else ():
+        answer.row_errors.add(index=index, code=FIELDS_ERROR, message=message)
+    return answer
+
+
 class _Connection:
     """What a connection keeps between its requests: the stream, the writer's schema."""
 
@@ -133,21 +153,17 @@ class _Connection:
         self._decoder: ArrowDecoder | ProtoDecoder | None = None
         self._fields: tuple[Field, ...] = ()
 
-    def answer(self, request: Any) -> Any:
-        """Appends one request's rows; an error that leaves the connection open is in the answer."""
-        answer = AppendRowsResponse(write_stream=request.write_stream)
-        try:
-            self._open(request)
-            assert self._target is not None
-            answer.write_stream = self._target.name
-            table, offset = self._append(request, self._target)
-        except AppendError as error:
-            if error.ends_connection:
-                raise
-            answer.error.CopyFrom(status_of(error))
-            for index, message in error.row_errors:
-                answer.row_errors.add(index=index, code=FIELDS_ERROR, message=message)
-            return answer
+    @property
+    def stream(self) -> str:
+        """The stream's name, empty before the first request."""
+        return self._target.name if self._target is not None else ""
+
+    def append(self, request: Any) -> Any:
+        """Appends one request's rows."""
+        self._open(request)
+        assert self._target is not None
+        answer = AppendRowsResponse(write_stream=self._target.name)
+        table, offset = self._append(request, self._target)
         answer.append_result.SetInParent()
         if offset is not None:
             answer.append_result.offset.value = offset
