@@ -15,6 +15,7 @@ from fraudline.bundle import open_bundle
 from fraudline.errors import BrokerError
 from fraudline.scoring import Decider
 from fraudline.stream.broker import create_topics, existing_topics, require_topics
+from fraudline.stream.progress import Progress
 from fraudline.stream.read import ranges, read_range
 from fraudline.stream.replay import replay
 from fraudline.stream.score_loop import score_loop
@@ -61,17 +62,19 @@ class Scorer:
         directory = project.settings.home / "tiny"
         if not directory.exists():
             tiny_bundle(directory, project.contract)
-        self.done = 0
+        self.progress = Progress("score")
         self._stop = threading.Event()
         decide = Decider(project.contract, open_bundle(directory, project.contract)).decide
         self._thread = threading.Thread(
             target=score_loop,
             args=(project.kafka, decide),
-            kwargs={"batch_rows": 50, "stop": self._stop, "on_batch": self._count},
+            kwargs={"batch_rows": 50, "stop": self._stop, "progress": self.progress},
         )
 
-    def _count(self, decisions: int, rejects: int) -> None:
-        self.done += decisions + rejects
+    @property
+    def done(self) -> int:
+        """Messages of which the outcome is committed."""
+        return self.progress.done.total() + self.progress.rejected.total()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -138,7 +141,7 @@ def test_a_batch_that_was_not_committed_is_decided_again_and_seen_once(here: Pla
 
     stop = threading.Event()
     with pytest.raises(CutError):
-        score_loop(project.kafka, decide, batch_rows=50, stop=stop, on_batch=lambda *_: None)
+        score_loop(project.kafka, decide, batch_rows=50, stop=stop, progress=Progress("score"))
     with Scorer(here) as scorer:
         eventually(lambda: scorer.done == 40)
     assert len(committed(here, project.kafka.topic_decisions)) == 40

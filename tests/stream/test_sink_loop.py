@@ -16,6 +16,7 @@ from tests.stream import test_score_loop
 from fraudline.cli.routes import routes
 from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.settings import BigQuerySettings
+from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import AppendStream, Route, sink_loop
 from fraudline.warehouse.append import CommittedStream, finalize
 from fraudline.warehouse.client import Warehouse
@@ -57,7 +58,7 @@ def run_sink(
     *,
     until: Callable[[], bool] | None = None,
     commit_interval_ms: int = 50,
-    on_batch: Callable[[str, int, int], None] = lambda *_: None,
+    progress: Progress | None = None,
 ) -> None:
     """Run the loop here until a condition holds, or until it dies by itself."""
     stop = threading.Event()
@@ -79,15 +80,18 @@ def run_sink(
             batch_rows=50,
             commit_interval_ms=commit_interval_ms,
             stop=stop,
-            on_batch=on_batch,
+            progress=progress or Progress("sink"),
         )
     finally:
         if watcher is not None:
             watcher.join()
 
 
-def crash(*_: object) -> None:
-    raise CrashError
+class Crashing(Progress):
+    """A loop that dies after it has stored something and before it commits that."""
+
+    def batch(self, *_: object) -> None:
+        raise CrashError
 
 
 def test_each_message_of_each_topic_is_one_row(here: Place) -> None:
@@ -99,11 +103,11 @@ def test_each_message_of_each_topic_is_one_row(here: Place) -> None:
 def test_rows_stored_but_not_committed_are_skipped_by_the_next_owner(here: Place) -> None:
     send(here, predictions(here, 0, ROWS))
     with pytest.raises(CrashError):
-        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, on_batch=crash)
+        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, progress=Crashing("sink"))
     before = len(stored(here))
     assert before > 0
     with pytest.raises(CrashError):  # and once more, while some are still to be skipped
-        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, on_batch=crash)
+        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, progress=Crashing("sink"))
     run_sink(here, routes(here.project), until=lambda: len(stored(here)) >= ROWS)
     assert stored(here) == [float(number) for number in range(ROWS)]
 
@@ -194,7 +198,7 @@ def test_a_message_that_no_table_can_hold_becomes_one_reject_even_after_a_crash(
 ) -> None:
     send(here, [*predictions(here, 0, 10), b"broken", *predictions(here, 10, 10)])
     with pytest.raises(CrashError):
-        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, on_batch=crash)
+        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, progress=Crashing("sink"))
 
     def rejects() -> list[dict[str, object]]:
         return query(

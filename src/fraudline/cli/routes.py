@@ -31,6 +31,7 @@ def _route(
     decoder = Decoder(columns, most_bytes)
     return Route(
         topic=topic,
+        table=table,
         decoder=decoder,
         open_stream=lambda: CommittedStream(project.warehouse, table, decoder.schema),
         finalize=lambda stream: finalize(project.warehouse, stream),

@@ -9,12 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fraudline.cli.project import Project
 from fraudline.cli.screen import progress_bar, say
+
+if TYPE_CHECKING:  # a Kafka client comes with the room, and not every command needs one
+    from fraudline.stream.progress import Progress
 
 _STATUS_EVERY_S = 5.0
 
@@ -88,6 +91,7 @@ def score() -> None:
     from fraudline.bundle import open_bundle
     from fraudline.scoring import Decider
     from fraudline.stream.broker import require_topics
+    from fraudline.stream.progress import Progress
     from fraudline.stream.score_loop import score_loop
 
     project = Project()
@@ -99,16 +103,15 @@ def score() -> None:
         f"scoring topic '{kafka.topic_transactions}' with {version}, "
         f"threshold {bundle.manifest.threshold:.4g}; stop with Ctrl-C"
     )
-    counter = Counter("decided", "rejected")
-    with stop_on_signal() as stop:
+    progress = Progress("score")
+    with stop_on_signal() as stop, told_on_screen(progress, "decided"):
         score_loop(
             kafka,
             Decider(project.contract, bundle).decide,
             batch_rows=project.settings.scoring.batch_rows,
             stop=stop,
-            on_batch=counter.add,
+            progress=progress,
         )
-    counter.say()
 
 
 def sink() -> None:
@@ -118,6 +121,7 @@ def sink() -> None:
     """
     from fraudline.cli.routes import routes
     from fraudline.stream.broker import require_topics
+    from fraudline.stream.progress import Progress
     from fraudline.stream.sink_loop import sink_loop
     from fraudline.warehouse.tables import require_tables
 
@@ -138,49 +142,51 @@ def sink() -> None:
         f"storing topics {', '.join(topics)} in {settings.bigquery.project}."
         f"{settings.bigquery.dataset}; stop with Ctrl-C"
     )
-    counter = Counter("stored", "rejected")
-    with stop_on_signal() as stop:
+    progress = Progress("sink")
+    with stop_on_signal() as stop, told_on_screen(progress, "stored"):
         sink_loop(
             project.kafka,
             sources,
             batch_rows=settings.sink.batch_rows,
             commit_interval_ms=settings.sink.commit_interval_ms,
             stop=stop,
-            on_batch=lambda _, rows, rejects: counter.add(rows, rejects),
+            progress=progress,
         )
-    counter.say()
 
 
-class Counter:
-    """Counts of a running loop, told every few seconds while they grow.
+@contextmanager
+def told_on_screen(progress: Progress, done: str) -> Iterator[None]:
+    """Tell every few seconds, and at the end, how far a loop is, while the block runs.
 
     Args:
+        progress: What the loop tells of itself.
         done: What becomes of most messages, in a word.
-        rejected: What becomes of the others.
     """
+    told, told_at = 0, time.monotonic()
 
-    def __init__(self, done: str, rejected: str) -> None:
-        self._words = (done, rejected)
-        self._counts = [0, 0]
-        self._told_at = time.monotonic()
-        self._told = 0
-
-    def add(self, done: int, rejected: int) -> None:
-        """Count a batch."""
-        self._counts[0] += done
-        self._counts[1] += rejected
-        if time.monotonic() - self._told_at >= _STATUS_EVERY_S:
-            self.say()
-
-    def say(self) -> None:
-        """Tell the counts, and the rate since they were told last."""
+    def tell() -> None:
+        nonlocal told, told_at
         now = time.monotonic()
-        rate = (sum(self._counts) - self._told) / max(now - self._told_at, 1e-9)
-        self._told_at, self._told = now, sum(self._counts)
-        say(
-            f"{self._counts[0]:,} {self._words[0]}, {self._counts[1]:,} {self._words[1]}, "
-            f"{rate:,.0f}/s"
-        )
+        count, rejected = progress.done.total(), progress.rejected.total()
+        rate = (count + rejected - told) / max(now - told_at, 1e-9)
+        told, told_at = count + rejected, now
+        say(f"{count:,} {done}, {rejected:,} rejected, {rate:,.0f}/s")
+
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(_STATUS_EVERY_S):
+            if progress.done.total() + progress.rejected.total() > told:
+                tell()
+
+    teller = threading.Thread(target=run, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+        tell()
 
 
 @contextmanager

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 from fraudline.contract import Messages
 from fraudline.scoring import Outcome
 from fraudline.settings import KafkaSettings
 from fraudline.stream.intake import Intake, columns_of, group_consumer, next_offsets
+from fraudline.stream.progress import Progress
 from fraudline.stream.session import persist
 from fraudline.stream.transaction import Transactions
 
@@ -27,7 +29,7 @@ def score_loop(
     *,
     batch_rows: int,
     stop: threading.Event,
-    on_batch: Callable[[int, int], None],
+    progress: Progress,
 ) -> None:
     """Decide every transaction of the topic, exactly once, until told to stop.
 
@@ -37,7 +39,7 @@ def score_loop(
         decide: Messages and the time to outcomes, one for each message.
         batch_rows: Most messages in one Kafka transaction.
         stop: Set it to end the loop after the batch in hand.
-        on_batch: Told decisions and rejects of each batch, after it was committed.
+        progress: Told of each step and of each batch, after it was committed.
 
     Raises:
         BrokerError: the broker refuses for good.
@@ -50,28 +52,37 @@ def score_loop(
             transactions = Transactions(kafka, "score")
             intake = Intake(consumer, [kafka.topic_transactions])
             while not stop.is_set():
+                progress.step("take")
                 taken = intake.take(batch_rows)
-                if taken:
-                    outcomes = decide(
-                        columns_of(kafka.topic_transactions, taken), dt.datetime.now(dt.UTC)
-                    )
-                    transactions.commit(
+                if not taken:
+                    progress.idle()
+                    continue
+                progress.step("decide")
+                messages = columns_of(kafka.topic_transactions, taken)
+                outcomes = decide(messages, dt.datetime.now(dt.UTC))
+                progress.step("commit")
+                offsets = next_offsets(taken)
+                transactions.commit(
+                    (
                         (
-                            (
-                                kafka.topic_rejects if outcome.is_reject else kafka.topic_decisions,
-                                outcome.key,
-                                outcome.value,
-                            )
-                            for outcome in outcomes
-                        ),
-                        next_offsets(taken),
-                        intake.membership,
-                    )
-                    rejects = sum(outcome.is_reject for outcome in outcomes)
-                    on_batch(len(outcomes) - rejects, rejects)
+                            kafka.topic_rejects if outcome.is_reject else kafka.topic_decisions,
+                            outcome.key,
+                            outcome.value,
+                        )
+                        for outcome in outcomes
+                    ),
+                    offsets,
+                    intake.membership,
+                )
+                progress.batch(
+                    {(after.topic, after.partition): after.offset for after in offsets},
+                    messages.sent_at_ms,
+                    Counter(outcome.verdict for outcome in outcomes if not outcome.is_reject),
+                    Counter(outcome.verdict for outcome in outcomes if outcome.is_reject),
+                )
         finally:
             if transactions is not None:
                 transactions.abort()
             consumer.close()
 
-    persist(session, name="score", stop=stop)
+    persist(session, progress=progress, stop=stop)

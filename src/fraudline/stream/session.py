@@ -11,13 +11,14 @@ from confluent_kafka import KafkaError, KafkaException
 
 from fraudline.errors import WarehouseAwayError
 from fraudline.stream.broker import raise_if_hopeless
+from fraudline.stream.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_PAUSE_S = 10.0
 _WENT_WELL_S = 30.0
 
 
-def persist(session: Callable[[], None], *, name: str, stop: threading.Event) -> None:
+def persist(session: Callable[[], None], *, progress: Progress, stop: threading.Event) -> None:
     """Run a session again after each failure that time may heal, until told to stop.
 
     What a session had not committed did not happen, so beginning anew from what is
@@ -26,7 +27,7 @@ def persist(session: Callable[[], None], *, name: str, stop: threading.Event) ->
 
     Args:
         session: Returns when `stop` is set; calls may follow one upon the other.
-        name: What is running, for the log.
+        progress: Names what is running, and is told of each failure.
         stop: Ends the waiting.
 
     Raises:
@@ -44,10 +45,12 @@ def persist(session: Callable[[], None], *, name: str, stop: threading.Event) ->
             went_well = time.monotonic() - begun_at > _WENT_WELL_S
             failures = 1 if went_well else failures + 1
             pause_s = min(0.25 * 2**failures, _LONGEST_PAUSE_S)
+            kind = "broker" if isinstance(error, KafkaException) else "warehouse"
+            progress.failed(kind, str(reason))
             _LOG.warning(
                 "%s: makes no progress, failure %d in a row: %s. Nothing is lost; "
                 "it tries again in %.1f s",
-                name,
+                progress.task,
                 failures,
                 reason,
                 pause_s,

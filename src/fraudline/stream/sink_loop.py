@@ -24,6 +24,7 @@ import datetime as dt
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -37,6 +38,7 @@ from fraudline.errors import WarehouseError
 from fraudline.scoring import reject_record
 from fraudline.settings import KafkaSettings
 from fraudline.stream.intake import Intake, Partitions, columns_of, group_consumer, position_of
+from fraudline.stream.progress import Progress
 from fraudline.stream.session import persist
 from fraudline.stream.transaction import Record, Transactions
 
@@ -69,12 +71,14 @@ class Route:
 
     Attributes:
         topic: Topic of JSON messages.
+        table: Name of what holds the rows, for people.
         decoder: Decodes them into the store's rows.
         open_stream: Makes a new stream for these rows.
         finalize: Closes a stream for ever, by name; gives the number of its rows.
     """
 
     topic: str
+    table: str
     decoder: Decoder
     open_stream: Callable[[], AppendStream]
     finalize: Callable[[str], int]
@@ -115,7 +119,7 @@ def sink_loop(
     batch_rows: int,
     commit_interval_ms: int,
     stop: threading.Event,
-    on_batch: Callable[[str, int, int], None],
+    progress: Progress,
 ) -> None:
     """Store every message of the routes' topics, exactly once, until told to stop.
 
@@ -127,7 +131,7 @@ def sink_loop(
         commit_interval_ms: Time between two commits of offsets; it bounds how many rows a
             new owner has to skip, not what can be lost, which is nothing.
         stop: Set it to end the loop after the batch in hand.
-        on_batch: Told topic, rows stored and messages rejected, after each batch.
+        progress: Told of each step and of each batch, after it was stored.
 
     Raises:
         BrokerError: the broker refuses for good.
@@ -135,13 +139,13 @@ def sink_loop(
     """
 
     def session() -> None:
-        sink = _Sink(kafka, {route.topic: route for route in routes}, on_batch)
+        sink = _Sink(kafka, {route.topic: route for route in routes}, progress)
         try:
             sink.run(batch_rows, commit_interval_ms / 1000, stop)
         finally:
             sink.close()
 
-    persist(session, name="sink", stop=stop)
+    persist(session, progress=progress, stop=stop)
 
 
 class _Sink:
@@ -149,11 +153,11 @@ class _Sink:
         self,
         kafka: KafkaSettings,
         routes: dict[str, Route],
-        on_batch: Callable[[str, int, int], None],
+        progress: Progress,
     ) -> None:
         self._kafka = kafka
         self._routes = routes
-        self._on_batch = on_batch
+        self._progress = progress
         self._partitions: dict[tuple[str, int], _Partition] = {}
         self._consumer = group_consumer(kafka, f"{kafka.group}.sink")
         self._transactions: Transactions | None = None
@@ -170,9 +174,12 @@ class _Sink:
         )
         due_at = time.monotonic() + commit_interval_s
         while not stop.is_set():
+            self._progress.step("take")
             taken = intake.take(batch_rows, _LINGER_S)
             if taken:
                 self._store(taken)
+            else:
+                self._progress.idle()
             if time.monotonic() >= due_at:
                 self._settle(idle_s=_IDLE_S)
                 self._commit()
@@ -222,8 +229,10 @@ class _Sink:
             (self._partitions[key], list(messages))
             for key, messages in groupby(sorted(taken, key=partition_of), key=partition_of)
         ]
+        self._progress.step("open")
         self._open_streams(pieces)
-        decoded = []
+        self._progress.step("send")
+        sent = []
         for state, messages in pieces:
             batch = columns_of(state.route.topic, messages)
             rows, _, rejects = state.route.decoder.decode(batch.values)
@@ -233,20 +242,26 @@ class _Sink:
                 for reject in rejects
             ]
             unstored = rows.slice(min(max(0, -state.rows), rows.num_rows))
-            counts = rows.num_rows, unstored.num_rows
-            decoded.append((state, position_of(messages[-1])[2] + 1, counts, letters))
+            reasons = Counter(reject.reason.value for reject in rejects)
+            sent.append((state, batch, rows.num_rows, unstored.num_rows, letters, reasons))
             assert state.stream is not None  # `_open_streams` saw to it
             if unstored.num_rows:
                 state.stream.send(unstored)
-        for state, position, (count, stored), letters in decoded:
+        self._progress.step("wait")
+        for state, batch, count, stored, letters, reasons in sent:
             assert state.stream is not None
             state.stream.wait()
-            state.position = position
+            state.position = batch.offsets[-1] + 1
             state.rows += count
             state.rejects += letters
             state.is_moved = True
             state.used_at = time.monotonic()
-            self._on_batch(state.route.topic, stored, len(letters))
+            self._progress.batch(
+                {(batch.topic, batch.partitions[-1]): state.position},
+                batch.sent_at_ms,
+                {state.route.table: stored},
+                reasons,
+            )
 
     def _open_streams(self, pieces: list[tuple[_Partition, list[Message]]]) -> None:
         """Give a stream to each partition without one, and commit its name before its use."""
@@ -277,6 +292,7 @@ class _Sink:
         moved = [(key, state) for key, state in self._partitions.items() if state.is_moved]
         if not moved:
             return
+        self._progress.step("commit")
         assert self._transactions is not None
         assert self._intake is not None
         self._transactions.commit(
