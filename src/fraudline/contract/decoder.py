@@ -5,12 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Sequence
+import struct
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+from msgspec.structs import astuple
 
 from fraudline.contract.columns import EARLIEST, LATEST, Column, arrow_schema
 from fraudline.contract.records import RejectReason
@@ -70,64 +74,102 @@ class Decoder:
         """
         rows: list[tuple[Any, ...]] = []
         accepted: list[int] = []
-        rejects: list[Reject] = []
+        faults: dict[int, _Fault] = {}
+        decode, most_bytes = self._decode, self._max_message_bytes
         for index, message in enumerate(messages):
+            if message is None or len(message) > most_bytes:
+                faults[index] = self._unread(message)
+                continue
             try:
-                rows.append(self._decode_one(message))
+                rows.append(astuple(decode(message)))
                 accepted.append(index)
-            except _MessageError as fault:
-                rejects.append(Reject(index, fault.reason, fault.message))
-        values = zip(*rows, strict=True) if rows else [()] * len(self._names)
-        arrays = [
-            pa.array(column, field.type) for column, field in zip(values, self.schema, strict=True)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                faults[index] = self._fault(message, str(error))
+        found = dict(self._second_look(messages, accepted, rows))
+        if found:
+            faults |= {accepted[row]: fault for row, fault in found.items()}
+            rows = [values for row, values in enumerate(rows) if row not in found]
+            accepted = [index for index in accepted if index not in faults]
+        rejects = [
+            Reject(index, faults[index].reason, faults[index].message) for index in sorted(faults)
         ]
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema), accepted, rejects
+        return self._batch(rows), accepted, rejects
 
-    def _decode_one(self, message: bytes | None) -> tuple[Any, ...]:
+    def _batch(self, rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+        columns = zip(*rows, strict=True) if rows else [()] * len(self._names)
+        arrays = []
+        for values, field in zip(columns, self.schema, strict=True):
+            if field.type == pa.float64() and not field.nullable:
+                # They are floats, all of them: this takes a quarter of the time.
+                packed = pa.py_buffer(struct.pack(f"{len(rows)}d", *values))
+                arrays.append(pa.Array.from_buffers(field.type, len(rows), [None, packed]))
+            else:
+                arrays.append(pa.array(values, field.type))
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _unread(self, message: bytes | None) -> _Fault:
         if message is None:
-            raise _MessageError(
+            return _Fault(
                 RejectReason.TOMBSTONE, "the message has a key but no value (a tombstone)"
             )
-        if len(message) > self._max_message_bytes:
-            raise _MessageError(
-                RejectReason.TOO_LARGE,
-                f"the message has {len(message):,} bytes, "
-                f"at most {self._max_message_bytes:,} are allowed",
-            )
-        try:
-            row = msgspec.structs.astuple(self._decode(message))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise self._fault(message, str(error)) from None
-        if message.count(b'"') > self._fewest_quotes:
-            _refuse_repeats(message)
-        for index in self._timestamps:
-            # With an offset from UTC, the first and last days of the calendar leave it.
-            if row[index] is not None and not EARLIEST <= row[index] <= LATEST:
-                raise _MessageError(
-                    RejectReason.OUT_OF_RANGE,
-                    f"column '{self._names[index]}': expected a time of the years 1 to 9999 "
-                    f"in UTC, found {row[index].isoformat()}",
-                )
-        return row
+        return _Fault(
+            RejectReason.TOO_LARGE,
+            f"the message has {len(message):,} bytes, "
+            f"at most {self._max_message_bytes:,} are allowed",
+        )
 
-    def _fault(self, message: bytes, text: str) -> _MessageError:
+    def _second_look(
+        self,
+        messages: Sequence[bytes | None],
+        accepted: list[int],
+        rows: list[tuple[Any, ...]],
+    ) -> Iterator[tuple[int, _Fault]]:
+        """Faults that the decoder let pass, each with the row it is in."""
+        texts = [messages[index] or b"" for index in accepted]
+        # Each row has the fewest quotes or more, so if the sum is the fewest, all have it.
+        quotes = np.count_nonzero(np.frombuffer(b"".join(texts), np.uint8) == ord('"'))
+        if quotes > self._fewest_quotes * len(texts):
+            for row, text in enumerate(texts):
+                repeated = _repeated_key(text) if text.count(b'"') > self._fewest_quotes else None
+                if repeated is not None:
+                    yield (
+                        row,
+                        _Fault(
+                            RejectReason.DUPLICATE_COLUMN,
+                            f"column '{repeated}' is there more than once",
+                        ),
+                    )
+        for index in self._timestamps:
+            for row, values in enumerate(rows):
+                # With an offset from UTC, the first and last days of the calendar leave it.
+                if values[index] is not None and not EARLIEST <= values[index] <= LATEST:
+                    yield (
+                        row,
+                        _Fault(
+                            RejectReason.OUT_OF_RANGE,
+                            f"column '{self._names[index]}': expected a time of the years 1 to "
+                            f"9999 in UTC, found {values[index].isoformat()}",
+                        ),
+                    )
+
+    def _fault(self, message: bytes, text: str) -> _Fault:
         """Sort what msgspec says into our reasons; its wording is held by the tests."""
         if not message.strip():
-            return _MessageError(RejectReason.EMPTY, "the message is empty")
+            return _Fault(RejectReason.EMPTY, "the message is empty")
         try:
             message.decode()
         except UnicodeDecodeError as invalid:
-            return _MessageError(
+            return _Fault(
                 RejectReason.INVALID_UTF8,
                 f"byte {invalid.start} is not valid UTF-8: {invalid.reason}",
             )
         if missing := re.match(r"Object missing required field `(.*)`", text):
-            return _MessageError(
+            return _Fault(
                 RejectReason.MISSING_COLUMN,
                 f"column '{missing[1]}' is missing; expected exactly: {', '.join(self._names)}",
             )
         if unknown := re.match(r"Object contains unknown field `(.*)`", text, re.DOTALL):
-            return _MessageError(
+            return _Fault(
                 RejectReason.UNKNOWN_COLUMN,
                 f"column {unknown[1][:100]!r} is unknown; expected exactly: "
                 f"{', '.join(self._names)}",
@@ -135,47 +177,42 @@ class Decoder:
         return self._typed_fault(text)
 
     @staticmethod
-    def _typed_fault(text: str) -> _MessageError:
+    def _typed_fault(text: str) -> _Fault:
         where = re.search(r" - at `\$\.(.*)`", text)
         if where is None:
             if "Expected `object`" in text:
                 found = text.partition("got ")[2].strip("`")
-                return _MessageError(
+                return _Fault(
                     RejectReason.NOT_AN_OBJECT,
                     f"expected one JSON object a message, found {found}",
                 )
-            return _MessageError(
-                RejectReason.INVALID_JSON, text.replace("Input data", "the message")
-            )
+            return _Fault(RejectReason.INVALID_JSON, text.replace("Input data", "the message"))
         column, fault = where[1], text[: where.start()].replace("`", "")
         fault = fault[:1].lower() + fault[1:]
         is_range = re.search(r"[<>]=? ?-?\d|out of range|of length", fault) is not None
-        return _MessageError(
+        return _Fault(
             RejectReason.OUT_OF_RANGE if is_range else RejectReason.WRONG_TYPE,
             f"column '{column}': {fault}",
         )
 
 
-class _MessageError(Exception):
+class _Fault(NamedTuple):
     """Why one message is not a row."""
 
-    def __init__(self, reason: RejectReason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
+    reason: RejectReason
+    message: str
 
 
-def _refuse_repeats(message: bytes) -> None:
-    def keys(pairs: list[tuple[str, Any]]) -> None:
-        seen = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise _MessageError(
-                    RejectReason.DUPLICATE_COLUMN, f"column '{key}' is there more than once"
-                )
-            seen.add(key)
+def _repeated_key(message: bytes) -> str | None:
+    """The first key that an object has more than once, if there is one."""
+    repeated: list[str] = []
 
-    json.loads(message, object_pairs_hook=keys)
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        counts = Counter(key for key, _ in pairs)
+        repeated.extend(key for key, count in counts.items() if count > 1)
+
+    json.loads(message, object_pairs_hook=look)
+    return repeated[0] if repeated else None
 
 
 def _struct(columns: Sequence[Column]) -> type[msgspec.Struct]:
