@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from bqlite.engine import Engine, Transaction, first
 from bqlite.errors import DuplicateError, InvalidError, NotFoundError
@@ -145,6 +146,13 @@ class Catalog:
             raise NotFoundError(f"Not found: Table {name.project}:{name.dataset}.{name.table}")
         return found
 
+    def writable(self, name: TableName) -> Table:
+        """The table; raises if it does not exist, is a view or a query's result."""
+        table = self.table(name)
+        if table.view_sql or table.is_temporary:
+            raise InvalidError(f"rows cannot be appended to '{name}', which is no stored table")
+        return table
+
     def has_table(self, name: TableName) -> bool:
         """Whether the table exists."""
         return name in self._tables
@@ -237,6 +245,14 @@ class Catalog:
                 f"ALTER TABLE {table.relation} ADD COLUMN {quote(one.name)} {one.duckdb}"
             )
         return replace(table, fields=(*table.fields, *added))
+
+    def insert(self, transaction: Transaction, table: Table, rows: pa.Table) -> None:
+        """Adds rows whose columns are, or are some of, the table's."""
+        names = ", ".join(quote(name) for name in rows.schema.names)
+        connection = transaction.connection
+        connection.register("inserted", rows)  # until the transaction's own connection closes
+        connection.execute(f"INSERT INTO {table.relation} ({names}) SELECT {names} FROM inserted")
+        self.touch(transaction, table)
 
     def touch(self, transaction: Transaction, table: Table) -> None:
         """Notes that a table's rows changed."""

@@ -94,5 +94,12 @@ class ResourceError(BqliteError):
     grpc_code = 8
 
 
+class RequestTooLargeError(BqliteError):
+    """A request larger than BigQuery takes."""
+
+    status = 413
+    grpc_code = 8
+
+
 class ServerStartError(Exception):
     """The server cannot start; the message is the one line its user reads."""

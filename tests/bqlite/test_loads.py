@@ -161,7 +161,7 @@ def test_a_list_of_dicts_is_loaded_with_a_detected_schema(client, dataset):
     ("text", "message"),
     [
         ('{"a": 1}\n{"a": "x"}\n', "line 2, column 'a'"),
-        ('{"a": 1}\n{"b": 1}\n', "line 2: no such field: b"),
+        ('{"a": 1}\n{"b": 1}\n', "line 2, column 'b': no such field: b"),
         ('{"a": 1}\nnot json\n', "line 2"),
         ('{"a": 1}\n[1]\n', "line 2"),
         ('{"a": 1.5}\n', "line 1, column 'a'"),

@@ -1,7 +1,8 @@
 """The Starlette application: which address means which handler, and how errors look."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import zlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -11,10 +12,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from bqlite.errors import BqliteError, ResourceError, UnsupportedError
+from bqlite.errors import BqliteError, InvalidError, RequestTooLargeError, UnsupportedError
 from bqlite.faults import ConnectionLostError, Faults, InjectedError
 from bqlite.rest import datasets, jobs, tables
 from bqlite.rest.call import Call, Services
+from bqlite.rest.insert_all import insert_all
 from bqlite.rest.uploads import MAX_MULTIPART_BYTES, Uploads
 
 MAX_BODY_BYTES = 16 << 20
@@ -41,6 +43,7 @@ ROUTES: list[tuple[str, str, str, Handler]] = [
     ("tables.patch", "PATCH", _TABLE, tables.patch),
     ("tables.delete", "DELETE", _TABLE, tables.delete),
     ("tabledata.list", "GET", _TABLE + "/data", tables.list_rows),
+    ("tabledata.insertAll", "POST", _TABLE + "/insertAll", insert_all),
     ("jobs.query", "POST", _PROJECT + "/queries", jobs.query),
     ("jobs.getQueryResults", "GET", _PROJECT + "/queries/{job}", jobs.query_results),
     ("jobs.list", "GET", _PROJECT + "/jobs", jobs.list_),
@@ -130,7 +133,7 @@ def _control(faults: Faults) -> Endpoint:
     async def control(request: Request) -> Response:
         try:
             if request.method == "POST":
-                faults.arm(await _read(request.stream(), MAX_BODY_BYTES))
+                faults.arm(await _read(request, MAX_BODY_BYTES))
         except BqliteError as error:
             return _refusal(error)
         if request.method == "DELETE":
@@ -151,7 +154,7 @@ class _Broken(Response):
 
 
 async def _call(request: Request, services: Services, limit: int) -> Call:
-    body = b"" if limit == 0 else await _read(request.stream(), limit)
+    body = b"" if limit == 0 else await _read(request, limit)
     return Call(
         request.path_params,
         dict(request.query_params),
@@ -162,13 +165,19 @@ async def _call(request: Request, services: Services, limit: int) -> Call:
     )
 
 
-async def _read(stream: AsyncIterator[bytes], limit: int) -> bytes:
+async def _read(request: Request, limit: int) -> bytes:
+    """The body; unpacked if the client packed it, as Google's Java client does."""
+    packed = request.headers.get("content-encoding", "").lower() == "gzip"
+    unpack = zlib.decompressobj(wbits=31).decompress if packed else None
     pieces, size = [], 0
-    async for piece in stream:
-        size += len(piece)
+    async for piece in request.stream():
+        try:
+            pieces.append(unpack(piece, limit + 1 - size) if unpack else piece)
+        except zlib.error as error:
+            raise InvalidError(f"the request's body is not gzip: {error}") from error
+        size += len(pieces[-1])
         if size > limit:
-            raise ResourceError(f"the request is larger than {limit} bytes")
-        pieces.append(piece)
+            raise RequestTooLargeError(f"the request is larger than {limit} bytes")
     return b"".join(pieces)
 
 

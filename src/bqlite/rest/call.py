@@ -10,6 +10,7 @@ from bqlite.catalog import Catalog
 from bqlite.errors import InvalidError, PreconditionError, UnsupportedError
 from bqlite.faults import Faults
 from bqlite.jobs import Jobs
+from bqlite.rest.insert_ids import InsertIds
 from bqlite.sql.names import TableName
 
 # Parameters that change the form of an answer and never its content, or that a server with one
@@ -29,6 +30,7 @@ class Services:
     faults: Faults
     uploads: Path
     project: str
+    insert_ids: InsertIds = field(default_factory=InsertIds)
 
 
 @dataclass(frozen=True)

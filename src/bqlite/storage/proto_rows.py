@@ -10,14 +10,21 @@ import pyarrow as pa
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
+from bqlite.cells import (
+    check_day,
+    check_micros,
+    clock_micros,
+    date_of,
+    datetime_micros,
+    datetime_of,
+    numeric_of,
+    time_of,
+    timestamp_of,
+    to_array,
+)
 from bqlite.storage.row_errors import bad_rows, extra_field
 from bqlite.storage.status import AppendError
 from bqlite.types import Field
-
-_EPOCH_DAYS = dt.date(1970, 1, 1).toordinal()
-_MIN_US, _MAX_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999
-_MIN_DAY, _MAX_DAY = -719_162, 2_932_896
-_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ class ProtoDecoder:
         arrays = []
         for member in members:
             values = _column(rows, member, errors)
-            arrays.append(_array(values, member.column, errors))
+            arrays.append(to_array(values, member.column, errors))
         if errors:
             raise bad_rows(sorted(errors), len({row for row, _ in errors}))
         return pa.Table.from_arrays(arrays, names=[member.column.name for member in members])
@@ -145,71 +152,18 @@ def _value(row: Any, member: _Member) -> Any:
     return convert(value) if convert else value
 
 
-def _array(values: list[Any], one: Field, errors: list[tuple[int, str]]) -> pa.Array:
-    wanted = one.arrow.type
-    try:
-        if one.mode != "REPEATED" and one.type in {"TIMESTAMP", "DATETIME", "TIME"}:
-            return pa.array(values, pa.int64()).cast(wanted)
-        if one.mode != "REPEATED" and one.type == "DATE":
-            return pa.array(values, pa.int32()).cast(wanted)
-        return pa.array(values, wanted)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError) as error:
-        for number, value in enumerate(values):
-            try:
-                pa.array([value], wanted)
-            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError):
-                errors.append((number, f"Field {one.name}: {value!r} is not a {one.sql}"))
-        if not errors:
-            errors.append((0, f"Field {one.name}: {error}"))
-        return pa.nulls(len(values), wanted)
-
-
-def _micros(value: int) -> int:
-    if not _MIN_US <= value <= _MAX_US:
-        raise ValueError(f"{value} microseconds is outside the years 1 to 9999")
-    return value
-
-
-def _timestamp_text(text: str) -> int:
-    value = dt.datetime.fromisoformat(text.removesuffix(" UTC"))
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=dt.UTC)
-    return _datetime_micros(value.astimezone(dt.UTC).replace(tzinfo=None))
-
-
-def _datetime_micros(value: dt.datetime) -> int:
-    days = value.date().toordinal() - _EPOCH_DAYS
-    return days * _DAY_US + _clock_micros(value.time())
-
-
-def _clock_micros(value: dt.time) -> int:
-    seconds = (value.hour * 60 + value.minute) * 60 + value.second
-    return seconds * 1_000_000 + value.microsecond
-
-
-def _day(value: int) -> int:
-    if not _MIN_DAY <= value <= _MAX_DAY:
-        raise ValueError(f"day {value} is outside the years 1 to 9999")
-    return value
-
-
 def _packed_time(value: int) -> int:
     """A TIME as BigQuery packs it: 5 bits hour, 6 minute, 6 second, 20 microsecond."""
     micro, second = value & 0xFFFFF, value >> 20 & 0x3F
-    return _clock_micros(dt.time(value >> 32 & 0x1F, value >> 26 & 0x3F, second, micro))
+    return clock_micros(dt.time(value >> 32 & 0x1F, value >> 26 & 0x3F, second, micro))
 
 
 def _packed_datetime(value: int) -> int:
     """A DATETIME as BigQuery packs it: 14 bits year, 4 month, 5 day, then a TIME."""
     day = dt.date(value >> 46 & 0x3FFF, value >> 42 & 0xF, value >> 37 & 0x1F)
-    return (day.toordinal() - _EPOCH_DAYS) * _DAY_US + _packed_time(value & 0x1FFFFFFFFF)
-
-
-def _numeric_text(text: str) -> Decimal:
-    value = Decimal(text)
-    if not value.is_finite() or value != round(value, 9):
-        raise ValueError(f"{text} has more than 9 decimals or is not finite")
-    return value
+    return datetime_micros(dt.datetime.combine(day, dt.time.min)) + _packed_time(
+        value & 0x1FFFFFFFFF
+    )
 
 
 def _numeric_bytes(data: bytes) -> Decimal:
@@ -238,19 +192,10 @@ _CONVERTERS: dict[str, dict[str, Callable[[Any], Any] | None]] = {
     "INTEGER": {"an integer": None, "a bool": int, "an enum": None},
     "FLOAT": {"a double": None, "a float": None},
     "BOOLEAN": {"a bool": None, "an integer": bool},
-    "NUMERIC": {"a string": _numeric_text, "bytes": _numeric_bytes},
-    "TIMESTAMP": {"an integer": _micros, "a string": _timestamp_text},
-    "DATE": {
-        "an integer": _day,
-        "a string": lambda text: dt.date.fromisoformat(text).toordinal() - _EPOCH_DAYS,
-    },
-    "TIME": {
-        "an integer": _packed_time,
-        "a string": lambda text: _clock_micros(dt.time.fromisoformat(text)),
-    },
-    "DATETIME": {
-        "an integer": _packed_datetime,
-        "a string": lambda text: _datetime_micros(dt.datetime.fromisoformat(text)),
-    },
+    "NUMERIC": {"a string": numeric_of, "bytes": _numeric_bytes},
+    "TIMESTAMP": {"an integer": check_micros, "a string": timestamp_of},
+    "DATE": {"an integer": check_day, "a string": date_of},
+    "TIME": {"an integer": _packed_time, "a string": time_of},
+    "DATETIME": {"an integer": _packed_datetime, "a string": datetime_of},
     "JSON": {"a string": None},
 }

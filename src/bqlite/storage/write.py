@@ -1,7 +1,5 @@
 """Storage Write: the default stream and COMMITTED streams with explicit offsets."""
 
-# ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
-
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +10,6 @@ import grpc
 import pyarrow as pa
 
 from bqlite.catalog import Catalog
-from bqlite.engine import Transaction
 from bqlite.errors import BqliteError, InvalidError, NotFoundError, UnsupportedError
 from bqlite.faults import Faults
 from bqlite.queries import sql_errors
@@ -33,7 +30,7 @@ from bqlite.storage.protos import (
 from bqlite.storage.read import table_name
 from bqlite.storage.row_errors import bad_rows, check_required
 from bqlite.storage.status import AppendError, status_of, stream_not_found
-from bqlite.types import Field, quote
+from bqlite.types import Field
 
 MAX_REQUEST_BYTES = 10 << 20
 
@@ -66,10 +63,10 @@ class Writer:
             raise UnsupportedError(
                 f"bqlite does not support write streams of type {kind}; it has COMMITTED"
             )
-        table = self._writable(table_name(request.parent))
+        table = self._catalog.writable(table_name(request.parent))
         name = stream_prefix(table.name) + uuid.uuid4().hex
         with self._catalog.engine.write() as transaction:
-            self._writable(table.name)
+            self._catalog.writable(table.name)
             stream = Stream(name, 0, now_ms(), is_finalized=False)
             self._catalog.create_stream(transaction, stream)
         return self._described(stream, table.fields)
@@ -77,7 +74,7 @@ class Writer:
     def get_write_stream(self, request: Any) -> Any:
         """Describes a stream; with the FULL view, its table's schema too."""
         target = _target(request.name)
-        table = self._writable(target.table)
+        table = self._catalog.writable(target.table)
         fields = table.fields if request.view == FULL_VIEW else ()
         if target.is_default:
             created = int(table.body.get("creationTime", 0))
@@ -110,9 +107,6 @@ class Writer:
                 answer = refusal(error, stream)
             yield answer
 
-    def _writable(self, name: TableName) -> Table:
-        return writable(self._catalog, name)
-
     def _stream(self, name: str) -> Stream:
         try:
             return self._catalog.stream(name)
@@ -125,14 +119,6 @@ class Writer:
         if fields:
             answer.table_schema.CopyFrom(table_schema(fields))
         return answer
-
-
-def writable(catalog: Catalog, name: TableName) -> Table:
-    """The table; raises if it is a view or a query's result."""
-    table = catalog.table(name)
-    if table.view_sql or table.is_temporary:
-        raise InvalidError(f"rows cannot be appended to '{name}', which is no stored table")
-    return table
 
 
 def refusal(error: BqliteError, stream: str) -> Any:
@@ -188,7 +174,7 @@ class _Connection:
                 raise AppendError("the first request names no write_stream", ends_connection=True)
             try:
                 self._target = _target(request.write_stream)
-                self._fields = writable(self._catalog, self._target.table).fields
+                self._fields = self._catalog.writable(self._target.table).fields
             except NotFoundError as error:
                 raise stream_not_found(request.write_stream) from error
             except BqliteError as error:
@@ -238,19 +224,11 @@ class _Connection:
             if current.fields != table.fields:  # changed while the rows were being decoded
                 rows = self._decoder.decode(request, current.fields, str(target.table))
                 check_required(rows, current.fields)
-            _insert(transaction, current, rows)
-            self._catalog.touch(transaction, current)
+            try:
+                self._catalog.insert(transaction, current, rows)
+            except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
+                raise _json_errors(rows, table.fields, error) from error
         return self._catalog.table(target.table), offset
-
-
-def _insert(transaction: Transaction, table: Table, rows: pa.Table) -> None:
-    names = ", ".join(quote(name) for name in rows.schema.names)
-    connection = transaction.connection
-    connection.register("appended", rows)  # until the transaction's own connection closes
-    try:
-        connection.execute(f"INSERT INTO {table.relation} ({names}) SELECT {names} FROM appended")
-    except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
-        raise _json_errors(rows, table.fields, error) from error
 
 
 def _json_errors(rows: pa.Table, fields: tuple[Field, ...], error: Exception) -> AppendError:

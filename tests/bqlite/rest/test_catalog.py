@@ -186,12 +186,6 @@ def test_an_unknown_address_or_parameter_is_refused_by_name(client):
         list(client.list_datasets(filter="labels.a:b"))
 
 
-def test_insert_all_is_refused_by_name(client, dataset):
-    client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("a", "INT64")]))
-    with pytest.raises(MethodNotImplemented, match="insertAll"):
-        client.insert_rows_json(f"{dataset}.t", [{"a": 1}], retry=None)
-
-
 def test_information_schema_lists_tables_and_columns(client, dataset):
     table = bigquery.Table(
         f"local.{dataset}.t",

@@ -1,0 +1,101 @@
+"""Single values on their way into a column: as text or numbers in, as Arrow stores them out."""
+
+import datetime as dt
+from decimal import Context, Decimal
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from bqlite.types import Field
+
+_Zoned = TypeVar("_Zoned", dt.datetime, dt.time)
+_EPOCH_DAYS = dt.date(1970, 1, 1).toordinal()
+_MIN_US, _MAX_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999
+_MIN_DAY, _MAX_DAY = -719_162, 2_932_896
+_DAY_US = 86_400_000_000
+_MAX_NUMERIC, _NANO, _WIDE = Decimal(10) ** 29, Decimal("1e-9"), Context(prec=38)
+
+
+def to_array(values: list[Any], one: Field, errors: list[tuple[int, str]]) -> pa.Array:
+    """The column of these values; one that does not fit is NULL and noted with its row's number."""
+    wanted = one.arrow.type
+    try:
+        if one.mode != "REPEATED" and one.type in {"TIMESTAMP", "DATETIME", "TIME"}:
+            return pa.array(values, pa.int64()).cast(wanted)
+        if one.mode != "REPEATED" and one.type == "DATE":
+            return pa.array(values, pa.int32()).cast(wanted)
+        return pa.array(values, wanted)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError) as error:
+        for number, value in enumerate(values):
+            try:
+                pa.array([value], wanted)
+            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError):
+                errors.append((number, f"Field {one.name}: {value!r} is not a {one.sql}"))
+        if not errors:
+            errors.append((0, f"Field {one.name}: {error}"))
+        return pa.nulls(len(values), wanted)
+
+
+def check_micros(value: int) -> int:
+    """Microseconds since 1970, within BigQuery's years."""
+    if not _MIN_US <= value <= _MAX_US:
+        raise ValueError(f"{value} microseconds is outside the years 1 to 9999")
+    return value
+
+
+def check_day(value: int) -> int:
+    """Days since 1970, within BigQuery's years."""
+    if not _MIN_DAY <= value <= _MAX_DAY:
+        raise ValueError(f"day {value} is outside the years 1 to 9999")
+    return value
+
+
+def timestamp_of(text: str) -> int:
+    """A TIMESTAMP's text as microseconds since 1970; UTC if it names no zone."""
+    value = dt.datetime.fromisoformat(text.removesuffix(" UTC"))
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=dt.UTC)
+    return datetime_micros(value.astimezone(dt.UTC).replace(tzinfo=None))
+
+
+def datetime_of(text: str) -> int:
+    """A DATETIME's text as microseconds."""
+    return datetime_micros(_without_zone(dt.datetime.fromisoformat(text)))
+
+
+def date_of(text: str) -> int:
+    """A DATE's text as days since 1970."""
+    return dt.date.fromisoformat(text).toordinal() - _EPOCH_DAYS
+
+
+def time_of(text: str) -> int:
+    """A TIME's text as microseconds."""
+    return clock_micros(_without_zone(dt.time.fromisoformat(text)))
+
+
+def numeric_of(text: str) -> Decimal:
+    """A NUMERIC's text; raises `ValueError` if it has more than 29 digits before or 9 after."""
+    value = Decimal(text)
+    if value.is_finite() and abs(value) < _MAX_NUMERIC:
+        stored = value.quantize(_NANO, context=_WIDE)
+        if stored == value:
+            return stored
+    raise ValueError(f"{text} has more than 29 digits before the point or 9 after it")
+
+
+def datetime_micros(value: dt.datetime) -> int:
+    """A moment without zone as microseconds since 1970."""
+    days = value.date().toordinal() - _EPOCH_DAYS
+    return days * _DAY_US + clock_micros(value.time())
+
+
+def clock_micros(value: dt.time) -> int:
+    """A time of day as microseconds."""
+    seconds = (value.hour * 60 + value.minute) * 60 + value.second
+    return seconds * 1_000_000 + value.microsecond
+
+
+def _without_zone(value: _Zoned) -> _Zoned:
+    if value.tzinfo is not None:
+        raise ValueError(f"{value} has a time zone")
+    return value
