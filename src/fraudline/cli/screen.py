@@ -14,6 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -21,7 +22,7 @@ ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def say(sentence: str) -> None:
     """A line about what is going on."""
-    ERR.print(sentence, markup=False)
+    ERR.print(printable(sentence), markup=False)
 
 
 def show_table(
@@ -38,16 +39,31 @@ def show_table(
         )
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     for row in kept:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(Text(_cell(value)) for value in row))
     OUT.print(table)
 
 
 def _cell(value: object) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return str(value).replace("[", "\\[")
+    return "NULL" if value is None else printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Text of any origin with nothing in it that steers a terminal; its lines stay lines.
+
+    Control characters, marks that turn the direction of writing, invisible ones and halves
+    of surrogate pairs are written as escapes.
+    """
+    return "\n".join(
+        line
+        if line.isprintable()
+        else "".join(
+            character
+            if character.isprintable()
+            else character.encode("unicode_escape").decode("ascii")
+            for character in line
+        )
+        for line in text.split("\n")
+    )
 
 
 @contextmanager
