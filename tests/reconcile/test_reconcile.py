@@ -116,4 +116,4 @@ def test_the_sql_gives_the_same_answer(stored: Place) -> None:
     answer = query(project.warehouse, ledger_sql(project.kafka, project.warehouse)).to_pylist()
     assert sum(row["decisions"] for row in answer) == DECIDED
     assert sum(row["rejects"] for row in answer) == REJECTED
-    assert all(row["not_stored"] == row["doubled"] == 0 for row in answer)
+    assert all(row["without_row"] == row["doubled"] == 0 for row in answer)

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from fraudline.cli import batch, demo, history, models, proof, services, streaming
-from fraudline.cli.screen import ERR
+from fraudline.cli import batch, demo, history, models, proof, rejects, services, streaming
+from fraudline.cli.screen import ERR, printable
 from fraudline.errors import FraudlineError
 
 # What the extra `train` brings; a host that only scores does without.
@@ -40,6 +40,7 @@ for panel, room in (
     for command in room.COMMANDS:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(models.models, name="models", rich_help_panel="Models")
+app.add_typer(rejects.rejects, name="rejects", rich_help_panel="The stream")
 
 
 @app.callback()
@@ -63,7 +64,7 @@ def main() -> None:
     try:
         app()
     except FraudlineError as error:
-        ERR.print(f"error: {error}", style="red", markup=False)
+        ERR.print(printable(f"error: {error}"), style="red", markup=False)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         if error.name not in _IN_TRAIN:

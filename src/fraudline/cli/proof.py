@@ -52,9 +52,11 @@ def reconcile(
     totals = ", ".join(
         f"{name} {ledger.total(name)}" for name in ("missing", "doubled", "differing", "unexpected")
     )
+    sent_again = ledger.total("sent_again")
     OUT.print(
         f"{ledger.total('inputs'):,} inputs: {ledger.total('decisions'):,} decisions, "
-        f"{ledger.total('rejects'):,} rejects; {totals}",
+        f"{ledger.total('rejects'):,} rejects"
+        f"{f' ({sent_again:,} of them sent again)' if sent_again else ''}; {totals}",
         markup=False,
     )
     if not ledger.is_exact:

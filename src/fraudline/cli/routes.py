@@ -25,6 +25,14 @@ def routes(project: Project) -> list[Route]:
     ]  # fmt: skip
 
 
+def decoders(project: Project) -> dict[str, Decoder]:
+    """For each topic that is read, what decodes its messages."""
+    return {
+        project.kafka.topic_transactions: Decoder(project.contract.transaction_columns),
+        **{route.topic: route.decoder for route in routes(project)},
+    }
+
+
 def _route(
     project: Project, topic: str, table: str, columns: tuple[Column, ...], most_bytes: int
 ) -> Route:

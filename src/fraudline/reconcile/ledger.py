@@ -18,8 +18,9 @@ class PartitionLedger:
         inputs: Messages in the topic.
         decisions: Rows of decisions stored for them.
         rejects: Rows of rejects stored for them.
+        sent_again: Rejects whose message was sent again, as another input.
         missing: Messages with neither.
-        doubled: Messages with more than one row.
+        doubled: Messages with more than one row, or sent again more than once.
         differing: Messages whose row does not say what the message says.
         unexpected: Rows for offsets at which there is no message.
     """
@@ -30,6 +31,7 @@ class PartitionLedger:
     inputs: int = 0
     decisions: int = 0
     rejects: int = 0
+    sent_again: int = 0
     missing: int = 0
     doubled: int = 0
     differing: int = 0

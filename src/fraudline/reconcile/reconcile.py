@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudline.contract import Contract, Decoder, Messages, RejectReason
+from fraudline.contract import REPLAYED, Contract, Decoder, Messages, RejectReason
 from fraudline.contract.records import MAX_ORIGINAL_BYTES
 from fraudline.reconcile.ledger import Ledger, PartitionLedger
+from fraudline.scoring import usable_key
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read import ranges, read_range
 from fraudline.warehouse.client import Warehouse
@@ -20,6 +21,11 @@ from fraudline.warehouse.query import query
 
 WINDOW_MESSAGES = 50_000
 NO_MESSAGE = "stored, but there is no such message"
+DIFFERS = "the row is not what the message says"
+REJECTED_BUT_GOOD = (
+    "rejected, though it can be decoded; if the contract was mended since, `fraudline rejects "
+    "replay` sends it again"
+)
 _NO_END = 2**63 - 1
 _LOOK_AGAIN_S = 2.0
 
@@ -76,8 +82,9 @@ def ledger_sql(kafka: KafkaSettings, warehouse: Warehouse) -> str:
 
     It cannot see what was lost before the first or after the last row, nor a value that was
     altered: for that the topic itself has to be read, as `reconcile` does. Offsets follow
-    upon each other unless the topic's producer uses transactions, so with a plain producer
-    `not_stored` is the number of lost messages between the first and the last row.
+    upon each other unless a producer uses transactions, so with a plain producer
+    `without_row` is the number of lost messages between the first and the last row. A
+    transaction takes one more offset for its end, and so does each one of a replay of rejects.
     """
     decisions, rejects = (
         warehouse.table(name)
@@ -90,12 +97,13 @@ WITH stored AS (
   UNION ALL
   SELECT source_partition, source_offset, 'reject' AS kind
   FROM `{rejects}` WHERE source_topic = '{kafka.topic_transactions}'
+    AND reason != '{REPLAYED}'  -- which marks a reject whose message was sent again
 )
 SELECT
   source_partition AS `partition`,
   COUNTIF(kind = 'decision') AS decisions,
   COUNTIF(kind = 'reject') AS rejects,
-  MAX(source_offset) - MIN(source_offset) + 1 - COUNT(DISTINCT source_offset) AS not_stored,
+  MAX(source_offset) - MIN(source_offset) + 1 - COUNT(DISTINCT source_offset) AS without_row,
   COUNT(*) - COUNT(DISTINCT source_offset) AS doubled
 FROM stored
 GROUP BY source_partition
@@ -113,56 +121,87 @@ def _check_window(
     names = [column.name for column in contract.transaction_columns]
     settings = warehouse.settings
     decisions = _stored(warehouse, settings.table_decisions, names, ledger.topic, entry, window)
-    rejects = _stored(
-        warehouse, settings.table_rejects, ["original", "reason"], ledger.topic, entry, window
+    rejects, markers = _split(
+        _stored(
+            warehouse,
+            settings.table_rejects,
+            ["original", "original_key", "reason"],
+            ledger.topic,
+            entry,
+            window,
+        )
     )
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
     decided_at_offsets, rejected_at_offsets = _offsets(decisions), _offsets(rejects)
     stored = np.concatenate([decided_at_offsets, rejected_at_offsets])
     found, counts = np.unique(stored, return_counts=True)
+    sent_again, times = np.unique(_offsets(markers), return_counts=True)
 
     entry.inputs += len(offsets)
     entry.decisions += len(decided_at_offsets)
     entry.rejects += len(rejected_at_offsets)
+    entry.sent_again += len(sent_again)
     for name, faulty, what in (
         ("missing", np.setdiff1d(offsets, found), "neither decided nor rejected"),
         ("doubled", found[counts > 1], "stored more than once"),
+        ("doubled", sent_again[times > 1], "rejected, and sent again more than once"),
         ("unexpected", np.setdiff1d(found, offsets), NO_MESSAGE),
     ):
         setattr(entry, name, getattr(entry, name) + len(faulty))
         for offset in faulty:
             ledger.note(entry.partition, int(offset), what)
 
+    expected_decisions, expected_rejects = _expected(contract, messages, rejects, sent_again)
+    for expected, found_rows, other, what in (
+        (expected_decisions, decisions, rejected_at_offsets, REJECTED_BUT_GOOD),
+        (expected_rejects, rejects, decided_at_offsets, DIFFERS),
+    ):
+        wrong_kind = np.intersect1d(_offsets(expected), other)
+        differing = np.setdiff1d(_differing(expected, found_rows), wrong_kind)
+        entry.differing += len(wrong_kind) + len(differing)
+        for offset in wrong_kind:
+            ledger.note(entry.partition, int(offset), what)
+        for offset in differing:
+            ledger.note(entry.partition, int(offset), DIFFERS)
+
+
+def _expected(
+    contract: Contract, messages: Messages, rejects: pa.Table, sent_again: Offsets
+) -> tuple[pa.Table, pa.Table]:
+    """What the messages say themselves: the transactions, and the bytes of the rejects.
+
+    A message that can be decoded may be a reject all the same: if only the model could tell
+    that it has no score, or if it was sent again after the contract had been mended.
+    """
+    offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
     transactions, accepted, refused = Decoder(contract.transaction_columns).decode(messages.values)
+    rows: Offsets = np.asarray(accepted, dtype=np.int64)
+    not_scorable = pc.equal(rejects["reason"], RejectReason.NOT_SCORABLE.value)
+    may_be_reject = np.isin(offsets[rows], _offsets(rejects.filter(not_scorable)))
+    may_be_reject |= np.isin(offsets[rows], sent_again)
     sent = pa.Table.from_batches([transactions]).append_column(
-        "source_offset", pa.array(offsets[accepted], pa.int64())
+        "source_offset", pa.array(offsets[rows], pa.int64())
     )
-    # Only the model could tell that these cannot be scored, so they may be rejects, too.
-    unscorable = np.isin(
-        offsets[accepted],
-        _offsets(rejects.filter(pc.equal(rejects["reason"], RejectReason.NOT_SCORABLE.value))),
-    )
-    sent = sent.filter(pa.array(~unscorable))
-    refused_indices = [reject.index for reject in refused]
-    refused_indices += np.asarray(accepted, dtype=np.int64)[unscorable].tolist()
+    indices = [*(reject.index for reject in refused), *rows[may_be_reject].tolist()]
     originals = pa.table(
         {
             "original": pa.array(
-                [(messages.values[index] or b"")[:MAX_ORIGINAL_BYTES] for index in refused_indices],
+                [(messages.values[index] or b"")[:MAX_ORIGINAL_BYTES] for index in indices],
                 pa.binary(),
             ),
-            "source_offset": pa.array(offsets[refused_indices], pa.int64()),
+            "original_key": pa.array(
+                [usable_key(messages.keys[index]) for index in indices], pa.binary()
+            ),
+            "source_offset": pa.array(offsets[indices], pa.int64()),
         }
     )
-    for expected, found_rows, other in (
-        (sent, decisions, rejected_at_offsets),
-        (originals, rejects, decided_at_offsets),
-    ):
-        differing = _differing(expected, found_rows)
-        wrong_kind = np.intersect1d(_offsets(expected), other)
-        for offset in np.union1d(differing, wrong_kind):
-            entry.differing += 1
-            ledger.note(entry.partition, int(offset), "the row is not what the message says")
+    return sent.filter(pa.array(~may_be_reject)), originals
+
+
+def _split(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Rejects, and the markers of those whose message was sent again."""
+    is_marker = pc.equal(rows["reason"], REPLAYED)
+    return rows.filter(pc.invert(is_marker)), rows.filter(is_marker)
 
 
 def _check_beyond(

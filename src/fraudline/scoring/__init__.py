@@ -6,7 +6,7 @@ all go through `assess`, so what was tested offline is what runs online.
 """
 
 from fraudline.scoring.assess import APPROVE, BLOCK, Assessment, as_history, assess
-from fraudline.scoring.decide import Decider, Outcome, reject_record
+from fraudline.scoring.decide import Decider, Outcome, reject_record, usable_key
 
 __all__ = [
     "APPROVE",
@@ -17,4 +17,5 @@ __all__ = [
     "as_history",
     "assess",
     "reject_record",
+    "usable_key",
 ]

@@ -16,19 +16,20 @@ from fraudline.scoring.assess import assess
 MOST_KEY_BYTES = 1024
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What becomes of one message: a decision or a reject.
 
     Attributes:
         is_reject: Which of the two.
         verdict: The decision, or the reason of the reject.
-        key: The key of the message, which keeps a card's decisions in one partition.
+        partition: Where the message was.
+        key: The key of the message.
         value: JSON with the columns of a decision or of a reject.
     """
 
     is_reject: bool
     verdict: str
+    partition: int
     key: bytes | None
     value: bytes
 
@@ -44,16 +45,26 @@ class _Decision(msgspec.Struct, gc=False):
     decision: str
     threshold: float
     model_version: str
+    repeat_of: str | None
     received_at: dt.datetime | None
     decided_at: dt.datetime
 
 
 class Decider:
-    """Decodes, scores and decides messages with one bundle."""
+    """Decodes, scores and decides messages with one bundle.
 
-    def __init__(self, contract: Contract, bundle: Bundle) -> None:
+    Args:
+        contract: What a transaction looks like.
+        bundle: The model and its threshold.
+        firsts: What was decided before, for a contract whose transactions have an id.
+    """
+
+    def __init__(
+        self, contract: Contract, bundle: Bundle, firsts: FirstDecisions | None = None
+    ) -> None:
         self._contract = contract
         self._bundle = bundle
+        self._firsts = firsts
         self._decoder = Decoder(contract.transaction_columns)
         # Arrow looks for pandas when it makes its first array, which takes a second where
         # pandas is installed: better now than while the first transaction waits.
@@ -62,48 +73,34 @@ class Decider:
     def decide(self, messages: Messages, decided_at: dt.datetime) -> list[Outcome]:
         """Exactly one outcome for each message: decisions in order, then rejects.
 
-        A decision carries the transaction's own bytes, so no number is printed anew.
+        A decision carries the transaction's own bytes, so no number is printed anew. A
+        transaction that was decided before is given that decision again.
         """
         transactions, accepted, rejects = self._decoder.decode(messages.values)
         assessment = assess(transactions, self._contract, self._bundle)
-        ids = (
-            transactions.column(self._contract.id).to_pylist()
-            if self._contract.id is not None
-            else None
-        )
+        decisions = self._decisions(messages, transactions, accepted, assessment, decided_at)
         encode = msgspec.json.Encoder().encode
         outcomes = []
-        for row, (index, score, decision) in enumerate(
-            zip(accepted, assessment.scores.tolist(), assessment.decisions, strict=True)
-        ):
-            if not 0 <= score <= 1:
-                rejects.append(_not_scorable(index, score, assessment.model_version))
+        for index, made in zip(accepted, decisions, strict=True):
+            if isinstance(made, Reject):
+                rejects.append(made)
                 continue
-            partition, offset = messages.partitions[index], messages.offsets[index]
-            own_columns = encode(
-                _Decision(
-                    f"{messages.topic}:{partition}:{offset}" if ids is None else str(ids[row]),
-                    messages.topic,
-                    partition,
-                    offset,
-                    score,
-                    decision,
-                    assessment.threshold,
-                    assessment.model_version,
-                    messages.received_at(index),
-                    decided_at,
-                )
-            )
             message = messages.values[index]
             assert message is not None  # a tombstone is never accepted
-            value = message.rstrip()[:-1] + b"," + own_columns[1:]
-            outcomes.append(Outcome(False, decision, _usable_key(messages.keys[index]), value))
+            outcomes.append(
+                Outcome(
+                    False,
+                    made.decision,
+                    made.source_partition,
+                    usable_key(messages.keys[index]),
+                    b"%b,%b" % (message.rstrip()[:-1], encode(made)[1:]),
+                )
+            )
         for reject in rejects:
             value = reject_record(messages, reject, decided_at)
-            outcomes.append(Outcome(True, reject.reason, None, value))
+            partition = messages.partitions[reject.index]
+            outcomes.append(Outcome(True, reject.reason, partition, None, value))
         return outcomes
-
-
 def _not_scorable(index: int, score: float, model_version: str) -> Reject:
     return Reject(
         index,
@@ -113,7 +110,7 @@ def _not_scorable(index: int, score: float, model_version: str) -> Reject:
     )
 
 
-def _usable_key(key: bytes | None) -> bytes | None:
+def usable_key(key: bytes | None) -> bytes | None:
     """A key may be as long as a message; with one that long, an outcome would not fit."""
     return key if key is not None and len(key) <= MOST_KEY_BYTES else None
 
@@ -131,7 +128,7 @@ def reject_record(messages: Messages, reject: Reject, rejected_at: dt.datetime) 
             message=reject.message[:4096],
             original=original[:MAX_ORIGINAL_BYTES],
             original_size_bytes=len(original),
-            original_key=_usable_key(messages.keys[index]),
+            original_key=usable_key(messages.keys[index]),
             received_at=messages.received_at(index),
             rejected_at=rejected_at,
         )

@@ -11,8 +11,9 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from functools import partial
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config
@@ -24,6 +25,9 @@ _TIMEOUT_S = 30.0
 Record = tuple[str, bytes | None, bytes]
 """Topic, key and value of a message to be produced."""
 
+Placed = tuple[str, int, bytes | None, bytes]
+"""Topic, partition, key and value of a message to be produced there and nowhere else."""
+
 
 class Transactions:
     """A transactional producer.
@@ -31,18 +35,21 @@ class Transactions:
     Args:
         kafka: Broker and credentials.
         purpose: Part of the transactional id, for people who look at the broker.
+        is_sole: Whether there is one such producer at a time. A new one shuts out the one
+            before it, whose open transaction is over when this constructor returns.
 
     Raises:
         KafkaException: the broker does not answer.
     """
 
-    def __init__(self, kafka: KafkaSettings, purpose: str) -> None:
+    def __init__(self, kafka: KafkaSettings, purpose: str, *, is_sole: bool = False) -> None:
+        name = f"{kafka.group}.{purpose}"
         self._producer = Producer(
             {
                 **client_config(kafka),
                 # A fresh id needs no coordination between machines. What a killed process
                 # left open is aborted by the broker after transaction.timeout.ms.
-                "transactional.id": f"{kafka.group}.{purpose}.{uuid.uuid4()}",
+                "transactional.id": name if is_sole else f"{name}.{uuid.uuid4()}",
                 "transaction.timeout.ms": 10_000,
                 "linger.ms": 5,
                 "batch.num.messages": 10_000,
@@ -76,6 +83,51 @@ class Transactions:
                     self._producer.poll(0.1)
         _repeat(lambda: self._producer.send_offsets_to_transaction(offsets, membership, _TIMEOUT_S))
         _repeat(lambda: self._producer.commit_transaction(_TIMEOUT_S))
+
+    def commit_with_places(
+        self, messages: list[Placed], then: Callable[[list[int]], list[Placed]]
+    ) -> None:
+        """Produce messages, and others that tell where these went, in one transaction.
+
+        Args:
+            messages: What to produce first.
+            then: The offset of each message in its partition to what is produced next.
+
+        Raises:
+            KafkaException: it did not happen, or its answer was lost.
+        """
+        self._producer.begin_transaction()
+        offsets = self._land(messages)
+        self._land(then(offsets))
+        _repeat(lambda: self._producer.commit_transaction(_TIMEOUT_S))
+
+    def _land(self, messages: list[Placed]) -> list[int]:
+        """Produce messages and wait until the broker has them all."""
+        offsets = [-1] * len(messages)
+        failed: list[KafkaError] = []
+
+        def delivered(index: int, error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                offsets[index] = message.offset() or 0
+            else:
+                failed.append(error)
+
+        for index, (topic, partition, key, value) in enumerate(messages):
+            self._producer.produce(
+                topic, value, key, partition, on_delivery=partial(delivered, index)
+            )
+        try:
+            left = self._producer.flush(_TIMEOUT_S)
+        except SystemError as error:
+            # The client goes on to call `delivered` with its own fatal error already raised.
+            if isinstance(error.__cause__, KafkaException):
+                raise error.__cause__ from None
+            raise
+        if left:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer in time"))  # noqa: SLF001 - its only name
+        if failed:
+            raise KafkaException(failed[0])
+        return offsets
 
     def abort(self) -> None:
         """Abort what is open, if anything, so that readers need not wait for its time-out."""

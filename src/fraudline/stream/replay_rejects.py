@@ -1,0 +1,231 @@
+"""Sending originals of rejects again, exactly once.
+
+An original goes to its topic in the very Kafka transaction that holds, in the topic of
+rejects, the marker that it was sent: neither is there without the other. The marker is in
+the partition of its reject, so that a topic's retention deletes the reject first.
+
+One replay runs at a time: its transactional id is fixed, so a new one shuts out the one
+before it, and only then reads what is pending. That reading waits for the end of every
+transaction that was open by then, so no marker is missed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException
+
+from fraudline.contract import REPLAYED, Decoder, RejectRecord
+from fraudline.errors import BrokerError, InputError
+from fraudline.settings import KafkaSettings
+from fraudline.stream.broker import raise_if_hopeless
+from fraudline.stream.read import ranges
+from fraudline.stream.rejects import Position, Survey, pending, source_of, survey
+from fraudline.stream.transaction import Placed, Transactions
+
+_SHUT_OUT = frozenset(
+    {
+        KafkaError._FENCED,  # noqa: SLF001 - the client's own name
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+    }
+)
+
+
+@dataclass
+class Staying:
+    """Pending rejects that cannot be sent again for the same reason.
+
+    Attributes:
+        count: How many.
+        position: The first one.
+        message: What is wrong with that one.
+    """
+
+    position: Position
+    message: str
+    count: int = 0
+
+
+@dataclass
+class Replay:
+    """What a replay did.
+
+    Attributes:
+        sent: How many originals were sent again; of a dry run, how many would be.
+        transactions: In how many transactions.
+        staying: The others, by reason.
+    """
+
+    sent: int = 0
+    transactions: int = 0
+    staying: dict[str, Staying] = field(default_factory=dict)
+
+
+def replay_rejects(
+    kafka: KafkaSettings,
+    decoders: Mapping[str, Decoder],
+    *,
+    since: dt.datetime,
+    reason: str | None,
+    positions: Collection[Position],
+    is_dry_run: bool,
+    stop: threading.Event,
+    on_sent: Callable[[int], None],
+) -> Replay:
+    """Send originals of pending rejects to the topic and partition that they came from.
+
+    Only those that can be decoded now: the others would be rejected again.
+
+    Args:
+        kafka: Broker and topics.
+        decoders: For each topic, what decodes its messages.
+        since: Rejects that are older stay.
+        reason: Only rejects of this reason, if given.
+        positions: Only these, if there are any.
+        is_dry_run: Whether nothing is sent.
+        stop: Ends the replay after the transaction in hand.
+        on_sent: Told how many were sent so far, after each transaction.
+
+    Raises:
+        BrokerError: the broker refuses, or another replay was started.
+        InputError: a position has no pending reject; nothing was sent.
+    """
+    done = Replay()
+    transactions = None
+    try:
+        if not is_dry_run:
+            transactions = Transactions(kafka, "rejects", is_sole=True)
+        found = survey(kafka, since, positions)
+        _require_pending(positions, found)
+        sendable = _Sendable(kafka, decoders, done.staying)
+        for partition, records in pending(kafka, found):
+            if stop.is_set():
+                break
+            chosen = sendable.choose(
+                [
+                    record
+                    for record in records
+                    if (reason is None or record.reason == reason)
+                    and (not positions or source_of(record) in positions)
+                ]
+            )
+            if chosen and transactions is not None:
+                _send(transactions, kafka.topic_rejects, partition, chosen)
+                done.transactions += 1
+            done.sent += len(chosen)
+            on_sent(done.sent)
+    except KafkaException as error:
+        raise _explained(error, kafka, done) from None
+    finally:
+        if transactions is not None:
+            transactions.abort()
+    return done
+
+
+class _Sendable:
+    """Finds the rejects whose originals would be accepted now; keeps account of the others."""
+
+    def __init__(
+        self, kafka: KafkaSettings, decoders: Mapping[str, Decoder], staying: dict[str, Staying]
+    ) -> None:
+        self._kafka = kafka
+        self._decoders = decoders
+        self._staying = staying
+        self._partitions: dict[str, Collection[int]] = {}
+
+    def choose(self, records: list[RejectRecord]) -> list[RejectRecord]:
+        """Those that can be sent again, in the order in which they came."""
+        chosen = []
+        for record in records:
+            decoder = self._decoders.get(record.source_topic)
+            if decoder is None:
+                self._stays("other_topic", record, "the settings name no such topic")
+            elif record.source_partition not in self._partitions_of(record.source_topic):
+                self._stays("no_partition", record, "its topic has no such partition any more")
+            elif len(record.original) != record.original_size_bytes:
+                self._stays(
+                    "cut",
+                    record,
+                    f"of its {record.original_size_bytes:,} bytes only the first "
+                    f"{len(record.original):,} were kept",
+                )
+            else:
+                _, _, refused = decoder.decode([record.original])
+                if refused:
+                    self._stays(refused[0].reason.value, record, refused[0].message)
+                else:
+                    chosen.append(record)
+        return chosen
+
+    def _partitions_of(self, topic: str) -> Collection[int]:
+        if topic not in self._partitions:
+            self._partitions[topic] = ranges(self._kafka, topic)
+        return self._partitions[topic]
+
+    def _stays(self, reason: str, record: RejectRecord, message: str) -> None:
+        first = Staying(source_of(record), message)
+        self._staying.setdefault(reason, first).count += 1
+
+
+def _send(
+    transactions: Transactions, topic_rejects: str, partition: int, chosen: list[RejectRecord]
+) -> None:
+    originals: list[Placed] = [
+        (record.source_topic, record.source_partition, record.original_key, record.original)
+        for record in chosen
+    ]
+
+    def markers(offsets: list[int]) -> list[Placed]:
+        now = dt.datetime.now(dt.UTC)
+        return [
+            (topic_rejects, partition, None, msgspec.json.encode(_marker(record, offset, now)))
+            for record, offset in zip(chosen, offsets, strict=True)
+        ]
+
+    transactions.commit_with_places(originals, markers)
+
+
+def _marker(record: RejectRecord, offset: int, replayed_at: dt.datetime) -> RejectRecord:
+    again = Position(record.source_topic, record.source_partition, offset)
+    return msgspec.structs.replace(
+        record,
+        reason=REPLAYED,
+        message=f"sent again as {again}",
+        original=b"",
+        original_key=None,
+        rejected_at=replayed_at,
+    )
+
+
+def _require_pending(positions: Collection[Position], found: Survey) -> None:
+    for position in positions:
+        if position in found.replayed:
+            raise InputError(
+                f"the reject of {position} was sent again before; `fraudline rejects show "
+                f"{position}` tells as what. Nothing was sent."
+            )
+        if position not in found.found:
+            raise InputError(
+                f"{position} has no reject in this time. `fraudline rejects list` prints those "
+                "that are pending; `--days` reaches further back. Nothing was sent."
+            )
+
+
+def _explained(error: KafkaException, kafka: KafkaSettings, done: Replay) -> BrokerError:
+    reason = error.args[0]
+    raise_if_hopeless(reason)
+    so_far = (
+        f"{done.sent:,} rejects were sent again and are marked; run the command again for the "
+        "others: none is sent twice."
+    )
+    if reason.code() in _SHUT_OUT:
+        return BrokerError(
+            f"another `fraudline rejects replay` of group '{kafka.group}' was started and goes "
+            f"on alone. Until then {so_far}"
+        )
+    return BrokerError(f"the replay was cut short: {reason.str()} ({reason.name()}). {so_far}")
