@@ -9,12 +9,16 @@ BIN    := $(VENV)/bin
 digest  = $(shell cat requirements/$(1).txt pyproject.toml | cksum | tr -d ' ')
 ALL    := $(VENV)/installed-all-$(call digest,all)
 DEV    := $(VENV)/installed-dev-$(call digest,dev)
+RIVAL  := benchmarks/.venv
+BENCH  := $(RIVAL)/installed-$(call digest,bench)
 
-.PHONY: help demo test lint format requirements clean
+.PHONY: help demo test bench lint format requirements clean
 
 help:
 	@echo "make demo          the whole pipeline on real data, with a proof at its end"
 	@echo "make test          the tests, against a real broker and bqlite"
+	@echo "make bench         the benchmarks and their baselines, to benchmarks/RESULTS.md;"
+	@echo "                   make bench ONLY=model runs one of them"
 	@echo "make lint          style and types"
 	@echo "make requirements  compile the locked requirements anew"
 	@echo "make clean         remove the environment and the state of this directory"
@@ -24,6 +28,9 @@ demo: $(ALL)
 
 test: $(DEV) lint
 	@$(BIN)/pytest
+
+bench: $(DEV) $(BENCH)
+	@$(BIN)/python -m benchmarks $(ONLY)
 
 lint: $(DEV)
 	@$(BIN)/ruff check
@@ -48,6 +55,12 @@ $(VENV)/installed-%: $(VENV)/bin/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . && \
 	rm -f $(VENV)/installed-$$name-* && touch $@
 
+$(BENCH): $(VENV)/bin/uv
+	@echo "environment: making $(RIVAL), for what the benchmarks compare with"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(RIVAL)
+	@$(BIN)/uv pip install --quiet --python $(RIVAL)/bin/python --require-hashes -r requirements/bench.txt
+	@touch $@
+
 requirements: $(VENV)/bin/uv
 	@for extra in "scoring" "all --extra all" "dev --extra all --group dev"; do \
 	set -- $$extra; name=$$1; shift; \
@@ -56,8 +69,10 @@ requirements: $(VENV)/bin/uv
 	  --custom-compile-command "make requirements" $$@ pyproject.toml -o requirements/$$name.txt; \
 	done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make requirements" --group bench -o requirements/bench.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make requirements" requirements/build.in -o requirements/build.txt
 
 clean:
 	@if [ -x $(BIN)/fraudline ]; then $(BIN)/fraudline down; fi
-	@rm -rf $(VENV) .fraudline
+	@rm -rf $(VENV) $(RIVAL) .fraudline

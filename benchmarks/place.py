@@ -1,0 +1,243 @@
+"""Where benchmarks run: a broker and bqlite of their own, topics, models, processes."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+import pyarrow as pa
+from benchmarks.measure import say
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from fraudline import local
+from fraudline.bundle import Bundle, open_bundle
+from fraudline.cli.project import Project
+from fraudline.cli.services import create_topics_and_tables
+from fraudline.contract import json_lines
+from fraudline.datasets.files import read_transactions
+from fraudline.settings import KafkaSettings, Settings, load_settings
+from fraudline.stream.broker import client_config
+from fraudline.stream.read import ranges, read_range
+
+SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "creditcard-sample.csv"
+_NUMBERS = itertools.count()
+_TIMEOUT_S = 180.0
+_LEGITIMATE_PER_FRAUD = 577  # in the whole data set, from which the sample has every fraud
+
+
+class Place:
+    """A project whose topics, consumer group and data set nothing else uses.
+
+    Args:
+        settings: Its settings; the services of its home run.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.project = Project(settings)
+        self._create_topic_with_arrival_times(self.kafka.topic_decisions)
+        create_topics_and_tables(self.project)
+
+    def _create_topic_with_arrival_times(self, topic: str) -> None:
+        """So that every scorer's decisions are dated by the broker, and none by itself."""
+        admin = AdminClient(client_config(self.kafka))
+        dated = {"message.timestamp.type": "LogAppendTime"}
+        made = admin.create_topics([NewTopic(topic, self.kafka.partitions, 1, config=dated)])
+        made[topic].result(30)
+
+    def sibling(self, **changes: Any) -> Place:
+        """The same services and models with fresh decisions; `changes` are Kafka settings."""
+        return Place(_fresh(self.project.settings, **changes))
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        """The broker."""
+        return self.project.kafka
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which the command line sees this project."""
+        settings = self.project.settings
+        found = {name: value for name, value in os.environ.items() if "FRAUDLINE" not in name}
+        for group in ("kafka", "bigquery", "scoring", "sink"):
+            for name in (values := getattr(settings, group)).model_fields_set:
+                found[f"FRAUDLINE_{group}__{name}".upper()] = str(getattr(values, name))
+        return {
+            **found,
+            "FRAUDLINE_HOME": str(settings.home),
+            "FRAUDLINE_CONTRACT": settings.contract,
+        }
+
+    def run(self, *arguments: str) -> None:
+        """Run a command of ours to its end."""
+        done = subprocess.run(
+            [sys.executable, "-m", "fraudline.cli", *arguments],
+            env=self.environment, check=False, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"`fraudline {' '.join(arguments)}` failed: {done.stdout}")
+
+    @contextmanager
+    def running(self, *command: str) -> Iterator[psutil.Process]:
+        """Run a command of ours, or any other whose first word is a path, beside us."""
+        words = command if "/" in command[0] else (sys.executable, "-m", "fraudline.cli", *command)
+        log = self.project.settings.home / "logs" / f"{next(_NUMBERS)}.log"
+        with log.open("wb") as file:
+            process = psutil.Popen(
+                words, env=self.environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            )
+        try:
+            yield process
+            if process.poll() is not None:
+                raise RuntimeError(f"{words} ended: {log.read_text(errors='replace')[-2000:]}")
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except psutil.TimeoutExpired:
+                process.kill()
+
+    def train(self, recipe: str) -> Bundle:
+        """Train by a recipe on what was loaded, promote the result, and open it."""
+        self.run("train", "--recipe", recipe, "--promote")
+        registry = self.project.registry
+        return open_bundle(registry.path(registry.champion()), self.project.contract)
+
+    def rows(self) -> pa.Table:
+        """Real transactions: the sample's legitimate ones, and frauds in their true share."""
+        rows = read_transactions(SAMPLE, self.project.contract).rows
+        labels = self.project.contract.labels(rows)
+        frauds, legitimate = np.flatnonzero(labels), np.flatnonzero(labels == 0)
+        few = frauds[:: len(frauds) * _LEGITIMATE_PER_FRAUD // len(legitimate)]
+        return rows.take(np.sort(np.concatenate([legitimate, few])))
+
+    def lines(self) -> list[bytes]:
+        """The same as messages."""
+        names = [column.name for column in self.project.contract.transaction_columns]
+        return json_lines(self.rows().select(names))
+
+    def fill(self, topic: str, lines: Sequence[bytes], count: int) -> None:
+        """Produce so many messages to a topic, the lines over and over, evenly."""
+        producer = Producer({**client_config(self.kafka), "linger.ms": 50, "batch.size": 1_000_000})
+        for index in range(count):
+            while True:
+                try:
+                    producer.produce(
+                        topic,
+                        lines[index % len(lines)],
+                        partition=index % self.kafka.partitions,
+                    )
+                    break
+                except BufferError:
+                    producer.poll(0.05)
+        if left := producer.flush(60):
+            raise RuntimeError(f"{left} messages did not arrive in topic '{topic}'")
+
+    def end_of(self, topic: str) -> Callable[[], int]:
+        """A function that tells how many offsets of a topic are taken, at little cost."""
+        consumer = Consumer({**client_config(self.kafka), "group.id": "benchmark"})
+        parts = [TopicPartition(topic, number) for number in range(self.kafka.partitions)]
+
+        def count() -> int:
+            try:
+                return sum(consumer.get_watermark_offsets(part, timeout=10)[1] for part in parts)
+            except KafkaException:  # the topic is so fresh that it has no leader yet
+                return 0
+
+        return count
+
+    def times_ms(self, topic: str) -> npt.NDArray[np.int64]:
+        """Time stamps of a topic's committed messages, milliseconds since 1970, in order."""
+        stamps: list[int] = []
+        for partition, (start, stop) in ranges(self.kafka, topic).items():
+            for _, _, messages in read_range(self.kafka, topic, partition, start, stop, 50_000):
+                stamps += messages.sent_at_ms
+        return np.sort(np.asarray(stamps, dtype=np.int64))
+
+
+@contextmanager
+def opened() -> Iterator[Place]:
+    """A place with services that just started and an empty home, until the block ends."""
+    settings = load_settings()
+    home = (settings.home / "bench").absolute()
+    if home.exists():
+        local.down(settings.model_copy(update={"home": home}), say)
+        shutil.rmtree(home)
+    home.mkdir(parents=True)
+    settings = Settings(home=home, contract="creditcard")
+    with local.running(settings, say):
+        yield Place(_fresh(settings))
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """What a process did between a tenth and nine tenths of its messages.
+
+    Attributes:
+        rate: Messages a second, by the time at which the broker had them.
+        cpu_us: Processor time that the process took for one message, all its threads.
+    """
+
+    rate: float
+    cpu_us: float
+
+
+def throughput(
+    place: Place, process: Callable[[], AbstractContextManager[psutil.Process]], count: int
+) -> Throughput:
+    """Let a process fill the topic of decisions: how fast it is once it runs."""
+    topic = place.kafka.topic_decisions
+    end, deadline = place.end_of(topic), time.monotonic() + _TIMEOUT_S
+    with process() as running:
+        seen: list[tuple[int, float]] = []
+        while not seen or seen[-1][0] < count:
+            if time.monotonic() > deadline or running.poll() is not None:
+                raise RuntimeError(f"{seen[-1:]} of {count:,} messages in topic '{topic}'")
+            times = running.cpu_times()
+            seen.append((end(), times.user + times.system))
+            time.sleep(0.05)
+    first, last = (next(at for at in seen if at[0] >= count * share) for share in (0.1, 0.9))
+    times_ms = place.times_ms(topic)[:count]
+    begin, stop = len(times_ms) // 10, len(times_ms) * 9 // 10
+    return Throughput(
+        float((stop - begin) / (times_ms[stop] - times_ms[begin]) * 1000),
+        (last[1] - first[1]) / (last[0] - first[0]) * 1e6,
+    )
+
+
+def wait_until(is_true: Callable[[], bool], timeout_s: float, what: str) -> None:
+    """Wait for a condition, and fail loudly if it does not come true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not is_true():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"not within {timeout_s:.0f} s: {what}")
+        time.sleep(0.1)
+
+
+def _fresh(settings: Settings, **changes: Any) -> Settings:
+    number = next(_NUMBERS)
+    fresh = {
+        name: f"{name.removeprefix('topic_')}-{number}"
+        for name in ("group", "topic_decisions", "topic_rejects", "topic_predictions")
+    }
+    if not settings.kafka.model_fields_set:
+        fresh["topic_transactions"] = f"transactions-{number}"
+    kafka = settings.kafka.model_copy(update={**fresh, **changes})
+    bigquery = settings.bigquery.model_copy(update={"dataset": f"bench_{number}"})
+    return settings.model_copy(update={"kafka": kafka, "bigquery": bigquery})
