@@ -17,8 +17,7 @@ import pyarrow as pa
 from bqlite.engine import Engine, Transaction, first
 from bqlite.errors import DuplicateError, InvalidError, NotFoundError
 from bqlite.information_schema import view_sql
-from bqlite.relations import Dataset, Stream, Table, now_ms, stream_prefix
-from bqlite.sql.names import Source, TableName
+from bqlite.relations import Dataset, Source, Stream, Table, TableName, now_ms, stream_prefix
 from bqlite.types import Field, fields_from_schema, quote, schema_resource
 
 EXACT_ROWS = 100_000  # a table larger than this is not measured after every change

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from bqlite.errors import UnsupportedSqlError
-from bqlite.relations import Table
-from bqlite.sql.names import TableName
+from bqlite.relations import Table, TableName
 from bqlite.types import Field, literal
 
 

@@ -20,12 +20,9 @@ from bqlite.errors import (
     ResourceError,
     StoppedError,
 )
-from bqlite.relations import Dataset, Table, now_ms
-from bqlite.sql.assign import ACCEPTED
-from bqlite.sql.ddl import Definition
-from bqlite.sql.names import TableName, new_name
-from bqlite.sql.plan import Plan
-from bqlite.types import Field, field_from_duckdb, quote
+from bqlite.relations import Dataset, Table, TableName, new_name, now_ms
+from bqlite.sql.statement import Definition, Plan
+from bqlite.types import ACCEPTED, Field, field_from_duckdb, quote
 
 RESULT_DATASET = "_bqlite_results"
 RESULT_LIFE_MS = 24 * 3600 * 1000  # a query result lives a day, as in BigQuery

@@ -1,15 +1,37 @@
-"""Data sets, tables and write streams: what is known of each."""
+"""Names, data sets, tables and write streams: what is known of each."""
 
 import hashlib
 import json
 import time
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from bqlite.sql.names import TableName
 from bqlite.types import Field, quote, schema_resource
 
 LOCATION = "US"
+
+
+@dataclass(frozen=True)
+class TableName:
+    """A table's full name."""
+
+    project: str
+    dataset: str
+    table: str
+
+    def __str__(self) -> str:
+        return f"{self.project}.{self.dataset}.{self.table}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a name stands for: a stored relation, or a view's query."""
+
+    fields: tuple[Field, ...] = ()
+    schema: str = ""
+    catalog: str = "store"
+    view_sql: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +105,11 @@ class Stream:
 def stream_prefix(name: TableName) -> str:
     """What the names of a table's write streams begin with."""
     return f"projects/{name.project}/datasets/{name.dataset}/tables/{name.table}/streams/"
+
+
+def new_name(prefix: str) -> str:
+    """A name nobody else has."""
+    return f"{prefix}{uuid.uuid4().hex}"
 
 
 def now_ms() -> int:

@@ -98,6 +98,7 @@ class Server:
     def __enter__(self) -> Self:
         self._grpc.start()
         self._thread.start()
+        threading.Thread(target=_load_parser, name="parser", daemon=True).start()
         return self
 
     def __exit__(
@@ -170,6 +171,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--faults", action="store_true", help="let tests break connections and forget streams"
     )
     return parser.parse_args(argv)
+
+
+def _load_parser() -> None:
+    """Loads what the first statement would wait for, while clients already connect."""
+    import bqlite.sql.plan  # noqa: F401, PLC0415
 
 
 def _listen(port: int) -> socket.socket:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bqlite.errors import InvalidError, UnsupportedError
 
@@ -43,6 +42,23 @@ ALIASES: Mapping[str, str] = {
     "BOOL": "BOOLEAN",
     "STRUCT": "RECORD",
     "DECIMAL": "NUMERIC",
+}
+_INTEGERS = "TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT"
+_NUMBERS = rf"{_INTEGERS}|DOUBLE|FLOAT|DECIMAL.*"
+# What DML may put into a column without a cast, as a pattern over DuckDB's type names.
+# A STRING literal becomes a time.
+ACCEPTED: Mapping[str, str] = {
+    "STRING": "VARCHAR",
+    "BYTES": "BLOB|VARCHAR",
+    "INTEGER": _INTEGERS,
+    "FLOAT": _NUMBERS,
+    "NUMERIC": _NUMBERS,
+    "BOOLEAN": "BOOLEAN",
+    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE|VARCHAR",
+    "DATE": "DATE|VARCHAR",
+    "TIME": "TIME|VARCHAR",
+    "DATETIME": "TIMESTAMP|DATE|VARCHAR",
+    "JSON": "JSON",
 }
 MODES = ("NULLABLE", "REQUIRED", "REPEATED")
 _FIELD_KEYS = {"name", "type", "mode", "fields", "description"}
@@ -182,7 +198,7 @@ def conform(batch: pa.RecordBatch, fields: Sequence[Field]) -> pa.RecordBatch:
         for column, target in zip(batch.columns, schema, strict=True)
     ]
     columns = [
-        pc.coalesce(column, pa.scalar([], column.type))  # an ARRAY is empty and never NULL
+        column.fill_null(pa.scalar([], column.type))  # an ARRAY is empty and never NULL
         if one.mode == "REPEATED" and column.null_count
         else column
         for column, one in zip(columns, fields, strict=True)

@@ -88,6 +88,16 @@ def test_it_says_in_one_line_where_it_listens_and_keeps_all_over_a_restart(start
     assert client.get_job("the-insert").num_dml_affected_rows == 1
 
 
+def test_a_start_waits_for_no_parser_file_reader_or_client():
+    late = {"sqlglot", "pyarrow.parquet", "pyarrow.csv", "pandas", "google.cloud.bigquery"}
+    program = (
+        "import sys, uvicorn, bqlite.catalog, bqlite.rest.app, bqlite.storage.service\n"
+        f"print(sorted({late} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.decode().strip() == "[]"
+
+
 def test_what_it_cannot_use_is_refused_in_one_line_with_exit_code_1(start, bq, tmp_path):
     taken = bq.storage.rpartition(":")[2]
     (tmp_path / "file").write_text("")

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from bqlite.errors import UnsupportedError
 from bqlite.queries import Destination
-from bqlite.sql.names import TableName
+from bqlite.relations import TableName
 from bqlite.types import Field
 
 READ_AS_TEXT = {"TIMESTAMP", "DATETIME", "DATE", "TIME", "NUMERIC", "JSON", "BYTES"}

@@ -10,10 +10,10 @@ from bqlite.catalog import Catalog
 from bqlite.errors import InvalidError, ResourceError, UnsupportedError
 from bqlite.jobs import Job
 from bqlite.queries import Destination, Outcome, describe, run, sql_errors
+from bqlite.relations import TableName
 from bqlite.rest.call import Call, page
 from bqlite.rest.tables import read_page, reference
-from bqlite.sql.names import TableName
-from bqlite.sql.plan import Plan, Request, plan
+from bqlite.sql.statement import Plan, Request, plan
 from bqlite.types import schema_resource
 
 DEFAULT_WAIT_MS = 10_000

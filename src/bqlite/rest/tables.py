@@ -7,12 +7,11 @@ from typing import Any
 
 from bqlite.errors import InvalidError, UnsupportedError
 from bqlite.queries import describe, sql_errors
-from bqlite.relations import LOCATION, Table, now_ms
+from bqlite.relations import LOCATION, Table, TableName, now_ms
 from bqlite.rest.call import Call, page
 from bqlite.rest.datasets import merge
 from bqlite.rest.values import rows_json
-from bqlite.sql.names import TableName
-from bqlite.sql.plan import Request, plan
+from bqlite.sql.statement import Request, plan
 from bqlite.types import Field, conform, fields_from_schema, quote, schema_resource
 
 _KEPT = {

@@ -14,7 +14,6 @@ import duckdb
 
 from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
 from bqlite.jobs import Job
-from bqlite.loads.job import run_load
 from bqlite.loads.load import Load
 from bqlite.queries import Outcome
 from bqlite.rest.call import Call
@@ -100,6 +99,8 @@ def start_load(call: Call, body: dict[str, Any], path: Path) -> dict[str, Any]:
         raise
 
     def work(job: Job, connection: duckdb.DuckDBPyConnection) -> Outcome:
+        from bqlite.loads.job import run_load  # noqa: PLC0415  # a start need not load Parquet
+
         try:
             return run_load(call.services.catalog, load, connection, job.store)
         finally:

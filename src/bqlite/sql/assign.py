@@ -1,27 +1,11 @@
-"""Which types a column takes from DML. DuckDB would round or print a value that does not fit."""
+"""Guards UPDATE and MERGE: DuckDB would round or print a value that does not fit its column."""
 
 from sqlglot import exp
 
 from bqlite.sql.nodes import call
-from bqlite.types import Field
+from bqlite.types import ACCEPTED, Field
 
 _NULL = '"NULL"'
-_INTEGERS = "TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT"
-_NUMBERS = rf"{_INTEGERS}|DOUBLE|FLOAT|DECIMAL.*"
-# What BigQuery coerces, as a pattern over DuckDB's type names. A STRING literal becomes a time.
-ACCEPTED: dict[str, str] = {
-    "STRING": "VARCHAR",
-    "BYTES": "BLOB|VARCHAR",
-    "INTEGER": _INTEGERS,
-    "FLOAT": _NUMBERS,
-    "NUMERIC": _NUMBERS,
-    "BOOLEAN": "BOOLEAN",
-    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE|VARCHAR",
-    "DATE": "DATE|VARCHAR",
-    "TIME": "TIME|VARCHAR",
-    "DATETIME": "TIMESTAMP|DATE|VARCHAR",
-    "JSON": "JSON",
-}
 
 
 def guard_assignments(root: exp.Expr, fields: tuple[Field, ...]) -> None:

@@ -1,12 +1,13 @@
 """CREATE, DROP, ALTER and TRUNCATE: what they define, as the REST resources of the catalog."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp
 
 from bqlite.errors import InvalidQueryError, UnsupportedSqlError
-from bqlite.sql.names import Resolver, TableName
+from bqlite.relations import TableName
+from bqlite.sql.names import Resolver
+from bqlite.sql.statement import Definition
 from bqlite.types import Field
 
 _TYPES = {
@@ -27,31 +28,6 @@ _TYPES = {
     "TIME": "TIME",
     "JSON": "JSON",
 }
-
-
-@dataclass(frozen=True)
-class Definition:
-    """What a DDL statement asks for.
-
-    Attributes:
-        statement_type: BigQuery's word.
-        target: The table, view, or data set (with an empty table).
-        query: The query of CREATE TABLE AS or CREATE VIEW.
-        view_sql: A view's query as BigQuery wrote it.
-        fields: The columns, where the statement gives any.
-        resource: Partitioning, clustering, description, labels and expiration.
-        exists_ok: IF NOT EXISTS, or IF EXISTS for DROP.
-        replace: OR REPLACE.
-    """
-
-    statement_type: str
-    target: TableName
-    query: exp.Query | None = None
-    view_sql: str = ""
-    fields: tuple[Field, ...] = ()
-    resource: dict[str, Any] = field(default_factory=dict)
-    exists_ok: bool = False
-    replace: bool = False
 
 
 def define(root: exp.Expr, resolver: Resolver) -> Definition | None:

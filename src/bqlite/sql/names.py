@@ -1,49 +1,17 @@
 """Which table each name in a statement means; views are written out where they stand."""
 
-import uuid
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import sqlglot
 from sqlglot import exp
 
 from bqlite.errors import InvalidQueryError, UnsupportedSqlError
+from bqlite.relations import Source, TableName
+from bqlite.sql.statement import Names
 from bqlite.types import Field
 
 MAX_VIEW_DEPTH = 16  # BigQuery's own limit
 _PSEUDO_COLUMNS = {"_PARTITIONTIME", "_PARTITIONDATE", "_TABLE_SUFFIX", "_FILE_NAME"}
-
-
-@dataclass(frozen=True)
-class TableName:
-    """A table's full name."""
-
-    project: str
-    dataset: str
-    table: str
-
-    def __str__(self) -> str:
-        return f"{self.project}.{self.dataset}.{self.table}"
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a name stands for: a stored relation, or a view's query."""
-
-    fields: tuple[Field, ...] = ()
-    schema: str = ""
-    catalog: str = "store"
-    view_sql: str = ""
-
-
-class Names(Protocol):
-    """The part of the catalog that SQL needs."""
-
-    def source(self, name: TableName) -> Source:
-        """What `name` stands for; raises `NotFoundError`."""
-
-    def information_schema(self, project: str, dataset: str, view: str) -> str:
-        """One `INFORMATION_SCHEMA` view as a query; raises `UnsupportedSqlError`."""
 
 
 @dataclass
@@ -167,11 +135,6 @@ def parse(sql: str) -> exp.Expr:
             else "Syntax error: the query is empty"
         )
     return statements[0]
-
-
-def new_name(prefix: str) -> str:
-    """A name nobody else has."""
-    return f"{prefix}{uuid.uuid4().hex}"
 
 
 def _is_cte(table: exp.Table) -> bool:

@@ -1,84 +1,18 @@
 """One BigQuery statement, taken apart into what bqlite will run."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
 from sqlglot import exp
 
 from bqlite.errors import InvalidQueryError, UnsupportedSqlError
 from bqlite.sql.assign import guard_assignments
-from bqlite.sql.ddl import Definition, define
+from bqlite.sql.ddl import define
 from bqlite.sql.functions import rewrite
-from bqlite.sql.names import Names, Resolver, TableName, parse
+from bqlite.sql.names import Resolver, parse
 from bqlite.sql.parameters import bind
-from bqlite.types import Field
+from bqlite.sql.statement import Names, Plan, Request
 
 
-@dataclass(frozen=True)
-class Request:
-    """A statement as a front received it.
-
-    Attributes:
-        sql: BigQuery's SQL.
-        project: The project the job runs in.
-        dataset: The default data set as (project, data set), or None.
-        parameters: REST `QueryParameter` resources.
-        parameter_mode: `NAMED` or `POSITIONAL`.
-    """
-
-    sql: str
-    project: str
-    dataset: tuple[str, str] | None = None
-    parameters: Sequence[Mapping[str, Any]] = ()
-    parameter_mode: str = "NAMED"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to run.
-
-    Attributes:
-        statement_type: BigQuery's word, such as `SELECT` or `CREATE_TABLE_AS_SELECT`.
-        sql: DuckDB's SQL of the query or DML statement; empty for plain DDL.
-        read: The tables it reads, each with its columns.
-        columns: The names of columns it mentions in lower case, or None if it reads all.
-        target: The table that DML or DDL changes.
-        definition: What DDL defines.
-        insert_sql: The rows of an INSERT, as a query of their own.
-        insert_columns: The columns an INSERT fills, in the order of its rows.
-    """
-
-    statement_type: str
-    sql: str = ""
-    read: Mapping[TableName, tuple[Field, ...]] = field(default_factory=dict)
-    columns: frozenset[str] | None = None
-    target: TableName | None = None
-    definition: Definition | None = None
-    insert_sql: str = ""
-    insert_columns: tuple[str, ...] = ()
-
-    @property
-    def is_query(self) -> bool:
-        """Whether the plan yields rows."""
-        return self.statement_type == "SELECT"
-
-
-def plan(request: Request, names: Names) -> Plan:
-    """Parses, resolves, checks and translates one statement.
-
-    Raises:
-        InvalidQueryError: The statement is wrong.
-        UnsupportedSqlError: It uses what bqlite does not have; the message names it.
-        NotFoundError: It names a table that does not exist.
-    """
-    try:
-        return _plan(request, names)
-    except RecursionError as error:
-        raise UnsupportedSqlError("the query nests too deeply for bqlite") from error
-
-
-def _plan(request: Request, names: Names) -> Plan:
+def translate(request: Request, names: Names) -> Plan:
+    """Does what `statement.plan` says."""
     root = parse(request.sql)
     bind(root, request.parameters, request.parameter_mode)
     resolver = Resolver(names, request.project, request.dataset)

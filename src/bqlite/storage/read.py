@@ -16,10 +16,9 @@ from bqlite.catalog import Catalog
 from bqlite.engine import first
 from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
 from bqlite.queries import describe, sql_errors, temporary
-from bqlite.relations import Table
+from bqlite.relations import Table, TableName, new_name
 from bqlite.rest.tables import select_fields
-from bqlite.sql.names import TableName, new_name
-from bqlite.sql.plan import Request, plan
+from bqlite.sql.statement import Request, plan
 from bqlite.storage.protos import ARROW, ReadRowsResponse, ReadSession
 from bqlite.types import Field, arrow_schema, conform, quote
 

@@ -13,8 +13,7 @@ from bqlite.catalog import Catalog
 from bqlite.errors import BqliteError, InvalidError, NotFoundError, UnsupportedError
 from bqlite.faults import Faults
 from bqlite.queries import sql_errors
-from bqlite.relations import LOCATION, Stream, Table, now_ms, stream_prefix
-from bqlite.sql.names import TableName
+from bqlite.relations import LOCATION, Stream, Table, TableName, now_ms, stream_prefix
 from bqlite.storage.arrow_rows import ArrowDecoder
 from bqlite.storage.proto_rows import ProtoDecoder
 from bqlite.storage.protos import (

@@ -12,9 +12,8 @@ import requests
 from google.api_core import exceptions
 from google.cloud import bigquery
 
-from bqlite.relations import Table
+from bqlite.relations import Table, TableName
 from bqlite.rest import insert_ids
-from bqlite.sql.names import TableName
 
 F = bigquery.SchemaField
 
