@@ -52,6 +52,14 @@ class WarehouseAwayError(WarehouseError):
     """BigQuery does not answer or is over its quota: the same request may succeed later."""
 
 
+class StreamFinalizedError(WarehouseError):
+    """A write stream takes no more rows: another process has taken its writer's place."""
+
+
+class StreamForgottenError(WarehouseAwayError):
+    """BigQuery does not know a write stream any more; a new one can go on after its rows."""
+
+
 class LocalServiceError(ServiceError):
     """A service of this machine could not be started, stopped or proved healthy."""
 

@@ -17,7 +17,8 @@ from fraudline.cli.routes import routes
 from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.settings import BigQuerySettings
 from fraudline.stream.progress import Progress
-from fraudline.stream.sink_loop import AppendStream, Route, sink_loop
+from fraudline.stream.sink_loop import sink_loop
+from fraudline.stream.sink_partition import AppendStream, Route
 from fraudline.warehouse.append import CommittedStream, finalize
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
@@ -126,8 +127,16 @@ class Faulty:
         self._fail("send")
         self._stream.send(rows)
 
-    def wait(self) -> None:
-        self._stream.wait()
+    @property
+    def sent(self) -> int:
+        return self._stream.sent
+
+    @property
+    def acknowledged(self) -> int:
+        return self._stream.acknowledged
+
+    def wait(self, timeout_s: float) -> None:
+        self._stream.wait(timeout_s)
         self._fail("answer")
 
     def close(self) -> None:
@@ -183,12 +192,12 @@ def test_a_writer_that_was_replaced_cannot_append_any_more(here: Place) -> None:
         [dict.fromkeys(schema.names, 0)], schema=schema
     )  # fmt: skip
     stream.send(rows)
-    stream.wait()
+    stream.wait(10)
     assert finalize(project.warehouse, stream.name) == 1
     assert finalize(project.warehouse, stream.name) == 1  # asking again changes nothing
     stream.send(rows)
     with pytest.raises(WarehouseError):
-        stream.wait()
+        stream.wait(10)
     stream.close()
     assert stored(here) == [0.0]
 
@@ -234,7 +243,7 @@ def test_rows_arrive_as_protobuf_as_they_do_as_arrow(here: Place) -> None:
     for warehouse in (project.warehouse, by_protobuf):
         stream = CommittedStream(warehouse, settings.table_predictions, schema)
         stream.send(rows)
-        stream.wait()
+        stream.wait(10)
         stream.close()
     found = query(project.warehouse, "SELECT DISTINCT * FROM predictions ORDER BY Time")
     assert found.to_pylist() == rows.to_pylist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fraudline.cli.project import Project
 from fraudline.contract import REJECT_COLUMNS, Column, Decoder
 from fraudline.contract.decoder import MAX_MESSAGE_BYTES
-from fraudline.stream.sink_loop import Route
+from fraudline.stream.sink_partition import Route
 from fraudline.warehouse.append import CommittedStream, finalize
 
 _MAX_RECORD_BYTES = MAX_MESSAGE_BYTES + 16 * 1024  # a decision carries its transaction

@@ -92,15 +92,8 @@ class Intake:
             committed = self._committed(partitions)
             if on_assign is not None:
                 on_assign(committed)
-            self._starts = [
-                TopicPartition(
-                    start.topic,
-                    start.partition,
-                    OFFSET_BEGINNING if start.offset < 0 else start.offset,
-                )
-                for start in committed
-            ]
-            consumer.assign(self._starts)
+            self._starts = committed
+            self.fetch(committed)
 
         def taken_away(
             then: Callable[[Partitions], None] | None,
@@ -154,7 +147,7 @@ class Intake:
             messages += self._consumer.consume(most - 1, timeout=linger_s)
         if self._is_rebalanced:
             if self._starts:  # else nothing is ours, and the client knows
-                self._consumer.assign(self._starts)
+                self.fetch(self._starts)
             return []
         taken = []
         for message in messages:
@@ -164,6 +157,23 @@ class Intake:
             else:
                 raise_for(error)
         return taken
+
+    def fetch(self, starts: Partitions) -> None:
+        """Take messages of these partitions from now on, of those that are ours.
+
+        Args:
+            starts: The next offset of each; a negative one is the topic's beginning.
+        """
+        self._consumer.assign(
+            [
+                TopicPartition(
+                    start.topic,
+                    start.partition,
+                    OFFSET_BEGINNING if start.offset < 0 else start.offset,
+                )
+                for start in starts
+            ]
+        )
 
     def _committed(self, partitions: Partitions) -> Partitions:
         """The committed offsets, once no transaction can change them any more."""

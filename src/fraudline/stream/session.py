@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException
 
-from fraudline.errors import WarehouseAwayError
+from fraudline.errors import StreamFinalizedError
 from fraudline.stream.broker import raise_if_hopeless
 from fraudline.stream.progress import Progress
 
@@ -38,7 +38,7 @@ def persist(session: Callable[[], None], *, progress: Progress, stop: threading.
         begun_at = time.monotonic()
         try:
             session()
-        except (KafkaException, WarehouseAwayError) as error:
+        except (KafkaException, StreamFinalizedError) as error:
             reason = error.args[0]
             if isinstance(reason, KafkaError):
                 raise_if_hopeless(reason)

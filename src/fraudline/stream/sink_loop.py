@@ -11,11 +11,16 @@ thought dead, and the final row count minus the committed one is exactly how man
 beyond the committed offset are stored already: they are skipped. It then goes on with a
 stream of its own, whose name is committed before its first append. Rows that are still to
 be skipped are carried as a negative count, so a death at any point leaves the same sum. An
-owner that leaves, or has had nothing to do for a while, finalizes its stream itself and
-commits the count without a name.
+owner that leaves, or has had nothing to do for a while, and has been told that all it sent
+is stored, commits the count without a name.
 
 Offsets move in Kafka transactions, together with the rejects of messages that could not be
 decoded, so these too are neither lost nor doubled, and a stale owner cannot commit.
+
+While the store is away, the loop keeps its place in the group: it takes no more messages of
+the topics concerned, keeps the few it has, and tries the step that failed again and again.
+A new owner's finalizing is such a step, and so is the repetition of an append at the same
+offset, which stores nothing twice. `docs/decisions/0003-exactly-once-sink.md` argues why.
 """
 
 from __future__ import annotations
@@ -25,91 +30,28 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import groupby
-from typing import Protocol
+from collections.abc import Iterator
+from functools import partial
 
-import pyarrow as pa
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 
-from fraudline.contract import Decoder
-from fraudline.errors import WarehouseError
+from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.scoring import reject_record
 from fraudline.settings import KafkaSettings
-from fraudline.stream.intake import Intake, Partitions, columns_of, group_consumer, position_of
-from fraudline.stream.progress import Progress
+from fraudline.stream.hold import Hold
+from fraudline.stream.intake import Intake, Partitions, columns_of, group_consumer
+from fraudline.stream.progress import Position, Progress
 from fraudline.stream.session import persist
-from fraudline.stream.transaction import Record, Transactions
+from fraudline.stream.sink_partition import Piece, Route, SinkPartition
+from fraudline.stream.transaction import Transactions
 
 _IDLE_S = 300.0
 # An append costs the store the same for one row as for hundreds.
 _LINGER_S = 0.1
+# The loop must come back to its consumer well within max.poll.interval.ms.
+_PATIENCE_S = 2.0
+_LONGEST_ROUND_S = 10.0
 _LOG = logging.getLogger(__name__)
-
-
-class AppendStream(Protocol):
-    """A stream of the store, written by this process only."""
-
-    @property
-    def name(self) -> str:
-        """Its name, by which it can be finalized later."""
-
-    def send(self, rows: pa.RecordBatch) -> None:
-        """Begin to append rows after all that were sent before."""
-
-    def wait(self) -> None:
-        """Wait until everything sent is stored; raise if it may not be."""
-
-    def close(self) -> None:
-        """Drop the connection."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """Where the messages of a topic go.
-
-    Attributes:
-        topic: Topic of JSON messages.
-        table: Name of what holds the rows, for people.
-        decoder: Decodes them into the store's rows.
-        open_stream: Makes a new stream for these rows.
-        finalize: Closes a stream for ever, by name; gives the number of its rows.
-    """
-
-    topic: str
-    table: str
-    decoder: Decoder
-    open_stream: Callable[[], AppendStream]
-    finalize: Callable[[str], int]
-
-
-@dataclass
-class _Partition:
-    """What this process knows of a partition it owns.
-
-    `rows` is how many rows of `stream` stem from messages before `position`; it is negative
-    by the number of rows to skip, which earlier streams hold.
-    """
-
-    route: Route
-    position: int
-    rows: int = 0
-    stream: AppendStream | None = None
-    used_at: float = field(default_factory=time.monotonic)
-    is_moved: bool = False
-    rejects: list[Record] = field(default_factory=list)
-
-    def settle(self, stream: str) -> None:
-        """Close a stream for ever, and keep only how many of its rows are to be skipped."""
-        stored = self.route.finalize(stream)
-        if stored < self.rows:
-            raise WarehouseError(
-                f"write stream {stream} holds {stored} rows, but {self.rows} were acknowledged: "
-                "BigQuery has lost some. Stop the sink and compare with `fraudline reconcile`."
-            )
-        self.rows -= stored
-        self.is_moved = True
 
 
 def sink_loop(
@@ -149,6 +91,8 @@ def sink_loop(
 
 
 class _Sink:
+    """One session: a membership in the group, and the partitions that come with it."""
+
     def __init__(
         self,
         kafka: KafkaSettings,
@@ -158,7 +102,9 @@ class _Sink:
         self._kafka = kafka
         self._routes = routes
         self._progress = progress
-        self._partitions: dict[tuple[str, int], _Partition] = {}
+        self._partitions: dict[Position, SinkPartition] = {}
+        self._holds = {topic: Hold(topic) for topic in routes}
+        self._not_fetched: set[str] = set()
         self._consumer = group_consumer(kafka, f"{kafka.group}.sink")
         self._transactions: Transactions | None = None
         self._intake: Intake | None = None
@@ -177,31 +123,33 @@ class _Sink:
             self._progress.step("take")
             taken = intake.take(batch_rows, _LINGER_S)
             if taken:
-                self._store(taken)
-            else:
+                self._decode(taken)
+            elif not any(partition.in_hand for partition in self._partitions.values()):
                 self._progress.idle()
+            self._advance()
             if time.monotonic() >= due_at:
-                self._settle(idle_s=_IDLE_S)
+                for partition in self._partitions.values():
+                    partition.leave(idle_s=_IDLE_S)
                 self._commit()
                 due_at = time.monotonic() + commit_interval_s
-        self._settle()
-        self._commit()
+        self._leave()
 
     def close(self) -> None:
         if self._transactions is not None:
             self._transactions.abort()
         self._lost([TopicPartition(*key) for key in self._partitions])
+        self._progress.resumed()
         self._consumer.close()
 
     def _assigned(self, partitions: Partitions) -> None:
+        self._not_fetched = set()
         for committed in partitions:
-            state = _Partition(self._routes[committed.topic], position=committed.offset)
-            self._partitions[committed.topic, committed.partition] = state
-            if committed.metadata:
-                state.rows, name = _parse_metadata(committed)
-                if name:
-                    state.settle(name)
-            elif committed.offset >= 0:
+            route = self._routes[committed.topic]
+            rows, claimed = _parse_metadata(committed) if committed.metadata else (0, "")
+            self._partitions[committed.topic, committed.partition] = SinkPartition(
+                route, committed.offset, rows, claimed
+            )
+            if not committed.metadata and committed.offset >= 0:
                 _LOG.warning(
                     "sink: topic '%s', partition %d begins at offset %d, which was set by hand: "
                     "whether rows beyond it are stored already is not known",
@@ -211,105 +159,163 @@ class _Sink:
                 )
 
     def _revoked(self, partitions: Partitions) -> None:
-        self._settle()
-        self._commit()
+        self._leave()
         self._lost(partitions)
 
     def _lost(self, partitions: Partitions) -> None:
         for lost in partitions:
-            state = self._partitions.pop((lost.topic, lost.partition), None)
-            if state is not None and state.stream is not None:
-                state.stream.close()
+            partition = self._partitions.pop((lost.topic, lost.partition), None)
+            if partition is not None:
+                partition.close()
 
-    def _store(self, taken: list[Message]) -> None:
-        def partition_of(message: Message) -> tuple[str, int]:
-            return position_of(message)[:2]
-
-        pieces = [
-            (self._partitions[key], list(messages))
-            for key, messages in groupby(sorted(taken, key=partition_of), key=partition_of)
-        ]
-        self._progress.step("open")
-        self._open_streams(pieces)
-        self._progress.step("send")
-        sent = []
-        for state, messages in pieces:
-            batch = columns_of(state.route.topic, messages)
-            rows, _, rejects = state.route.decoder.decode(batch.values)
+    def _decode(self, taken: list[Message]) -> None:
+        self._progress.step("decode")
+        by_partition: dict[Position, list[Message]] = {}
+        for message in taken:
+            key: Position = message.topic(), message.partition()  # type: ignore[assignment]  # a consumed message has both
+            by_partition.setdefault(key, []).append(message)
+        for key, messages in by_partition.items():
+            partition = self._partitions[key]
+            batch = columns_of(key[0], messages)
+            rows, _, rejects = partition.route.decoder.decode(batch.values)
             rejected_at = dt.datetime.now(dt.UTC)
-            letters: list[Record] = [
-                (self._kafka.topic_rejects, None, reject_record(batch, reject, rejected_at))
-                for reject in rejects
-            ]
-            unstored = rows.slice(min(max(0, -state.rows), rows.num_rows))
-            reasons = Counter(reject.reason.value for reject in rejects)
-            sent.append((state, batch, rows.num_rows, unstored.num_rows, letters, reasons))
-            assert state.stream is not None  # `_open_streams` saw to it
-            if unstored.num_rows:
-                state.stream.send(unstored)
-        self._progress.step("wait")
-        for state, batch, count, stored, letters, reasons in sent:
-            assert state.stream is not None
-            state.stream.wait()
-            state.position = batch.offsets[-1] + 1
-            state.rows += count
-            state.rejects += letters
-            state.is_moved = True
-            state.used_at = time.monotonic()
-            self._progress.batch(
-                {(batch.topic, batch.partitions[-1]): state.position},
-                batch.sent_at_ms,
-                {state.route.table: stored},
-                reasons,
+            partition.take(
+                Piece(
+                    start=batch.offsets[0],
+                    position=batch.offsets[-1] + 1,
+                    sent_at_ms=batch.sent_at_ms,
+                    rows=rows,
+                    rejects=[
+                        (self._kafka.topic_rejects, None, reject_record(batch, reject, rejected_at))
+                        for reject in rejects
+                    ],
+                    reasons=Counter(reject.reason.value for reject in rejects),
+                )
             )
 
-    def _open_streams(self, pieces: list[tuple[_Partition, list[Message]]]) -> None:
-        """Give a stream to each partition without one, and commit its name before its use."""
-        fresh = [
-            (state, position_of(messages[0])[2]) for state, messages in pieces if not state.stream
-        ]
-        for state, position in fresh:
-            state.stream = state.route.open_stream()
-            state.position = position
-            state.is_moved = True
-        if fresh:
-            self._commit()
+    def _advance(self) -> None:
+        """Take each topic's partitions as far as the store allows; hold those it does not."""
+        deadline = time.monotonic() + _LONGEST_ROUND_S
+        for topic, hold in self._holds.items():
+            if not hold.is_due:
+                continue
+            owned = {key: one for key, one in self._partitions.items() if key[0] == topic}
+            try:
+                self._store(owned, deadline)
+            except WarehouseAwayError as error:
+                hold.fail(str(error))
+            else:
+                hold.heal()
+        self._fetch()
+        for topic, hold in self._holds.items():
+            hold.tell(partial(self._waiting, topic))
 
-    def _settle(self, idle_s: float = 0) -> None:
-        """Finalize streams that were not used for a while, or, at the end, all of them.
+    def _store(self, owned: dict[Position, SinkPartition], deadline: float) -> None:
+        """Store what one topic's partitions hold; every step may fail and be taken again.
 
-        BigQuery closes a connection after ten idle minutes and forgets a stream after some
-        idle days; a partition that no offset ties to a stream waits as long as it likes.
+        What was sent in the last round is waited for only now: it was on its way while the
+        next messages were decoded.
         """
-        now = time.monotonic()
-        for state in self._partitions.values():
-            if state.stream is not None and now - state.used_at >= idle_s:
-                state.settle(state.stream.name)
-                state.stream.close()
-                state.stream = None
+
+        def each(step: str) -> Iterator[tuple[Position, SinkPartition]]:
+            self._progress.step(step)
+            for position, partition in owned.items():
+                if time.monotonic() > deadline:
+                    raise WarehouseAwayError("BigQuery answers too slowly to go on at once.")
+                yield position, partition
+
+        for _, partition in each("settle"):
+            partition.settle_claim()
+        answered_by = time.monotonic() + _PATIENCE_S
+        for position, partition in each("wait"):
+            for piece in partition.collect(max(0.0, answered_by - time.monotonic())):
+                self._report(position, partition, piece)
+        for _, partition in each("open"):
+            partition.open()
+        if any(partition.is_nameless for partition in owned.values()):
+            self._commit()
+        for _, partition in each("send"):
+            partition.send()
+
+    def _report(self, position: Position, partition: SinkPartition, piece: Piece) -> None:
+        self._progress.batch(
+            {position: piece.position},
+            piece.sent_at_ms,
+            {partition.route.table: piece.stored},
+            piece.reasons,
+        )
+
+    def _fetch(self) -> None:
+        """Take messages of those topics only that can be stored.
+
+        The client's own pause and resume are not used: they keep offsets of their own, which
+        were seen to outlive an assignment. Each partition begins where it is told to.
+        """
+        held = {topic for topic, hold in self._holds.items() if hold.is_held}
+        if held == self._not_fetched or not self._partitions:
+            return
+        assert self._intake is not None
+        self._intake.fetch(
+            [
+                TopicPartition(*position, partition.next_offset)
+                for position, partition in self._partitions.items()
+                if position[0] not in held
+            ]
+        )
+        self._not_fetched = held
+        if held:
+            self._progress.waiting("; ".join(sorted(self._holds[topic].reason for topic in held)))
+        else:
+            self._progress.resumed()
+
+    def _waiting(self, topic: str) -> str:
+        """How many messages of a topic are not stored yet, in words."""
+        try:
+            ends = {
+                position: self._consumer.get_watermark_offsets(
+                    TopicPartition(*position), timeout=_PATIENCE_S
+                )
+                for position in self._partitions
+                if position[0] == topic
+            }
+        except KafkaException:
+            return "an unknown number of messages"
+        waiting = sum(
+            high - max(low, self._partitions[position].position)
+            for position, (low, high) in ends.items()
+        )
+        return f"about {waiting:,} messages"
+
+    def _leave(self) -> None:
+        """Commit all that is stored, and leave no stream behind that is not needed any more."""
+        answered_by = time.monotonic() + _PATIENCE_S
+        for position, partition in self._partitions.items():
+            try:
+                for piece in partition.collect(max(0.0, answered_by - time.monotonic())):
+                    self._report(position, partition, piece)
+            except WarehouseAwayError as error:
+                # The next owner finalizes the stream, and learns what became of the rows.
+                _LOG.warning("sink: left with rows unanswered: %s", error)
+            partition.leave()
+        self._commit()
 
     def _commit(self) -> None:
-        moved = [(key, state) for key, state in self._partitions.items() if state.is_moved]
+        moved = [one for one in self._partitions.items() if one[1].is_moved]
         if not moved:
             return
         self._progress.step("commit")
         assert self._transactions is not None
         assert self._intake is not None
         self._transactions.commit(
-            [record for _, state in moved for record in state.rejects],
+            [record for _, partition in moved for record in partition.rejects],
             [
-                TopicPartition(*key, state.position, metadata=_metadata(state))
-                for key, state in moved
+                TopicPartition(*position, partition.position, metadata=partition.metadata)
+                for position, partition in moved
             ],
             self._intake.membership,
         )
-        for _, state in moved:
-            state.is_moved = False
-            state.rejects = []
-
-
-def _metadata(state: _Partition) -> str:
-    return str(state.rows) if state.stream is None else f"{state.rows} {state.stream.name}"
+        for _, partition in moved:
+            partition.committed()
 
 
 def _parse_metadata(committed: TopicPartition) -> tuple[int, str]:

@@ -4,36 +4,56 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections import deque
 from typing import Any
 
+import grpc
 import pyarrow as pa
-from google.api_core.exceptions import GoogleAPICallError, from_grpc_status
-from google.cloud.bigquery_storage_v1 import types
+from google.api_core import exceptions as google_errors
+from google.api_core.exceptions import GoogleAPICallError
+from google.cloud.bigquery_storage_v1 import BigQueryWriteClient, types
 from google.protobuf.any_pb2 import Any as AnyMessage
 
-from fraudline.errors import WarehouseAwayError
-from fraudline.warehouse.client import RETRY, Warehouse, translated
+from fraudline.errors import (
+    StreamFinalizedError,
+    StreamForgottenError,
+    WarehouseAwayError,
+    WarehouseError,
+)
+from fraudline.warehouse.client import Warehouse, translated
 from fraudline.warehouse.schema import ProtobufRows
 
 # The service takes requests below 10 MB; a row is at most about 1 MB.
 _MOST_REQUEST_BYTES = 6_000_000
-_ANSWER_TIMEOUT_S = 30.0  # well below the time after which a consumer counts as dead
+_CALL_TIMEOUT_S = 10.0  # of a single call; whoever calls decides whether and when to repeat it
+_SILENCE_S = 30.0  # a connection that owes answers and gives none for this long is given up
 _STORAGE_ERROR = types.StorageError.pb()
-_STREAM_FINALIZED = types.StorageError.StorageErrorCode.STREAM_FINALIZED
+_CODE = types.StorageError.StorageErrorCode
 
 
 class CommittedStream:
     """An application-created stream of type COMMITTED: rows are visible once acknowledged.
 
-    Each request says at which offset its rows go, so a request that was delivered twice
-    cannot store its rows twice. Source: Storage Write API, `AppendRowsRequest.offset`.
+    Each request says at which offset its rows go, and what is not acknowledged is kept.
+    After any failure that time may heal, the same rows are sent again at the same offsets
+    over a new connection: BigQuery stores an offset once, and answers ALREADY_EXISTS to
+    whoever comes later. Source: Storage Write API, `AppendRowsRequest.offset`, and "Manage
+    stream offsets to achieve exactly-once semantics" among its best practices.
 
     Args:
         warehouse: The data set.
         table: Name of the table in it.
         schema: Arrow schema of the rows.
+
+    Attributes:
+        name: The stream's full name.
+        sent: Rows given to `send` in all.
+        acknowledged: How many of them are known to be stored; always the first ones.
+
+    Raises:
+        WarehouseAwayError: no stream could be created now.
+        WarehouseError: BigQuery refuses.
     """
 
     def __init__(self, warehouse: Warehouse, table: str, schema: pa.Schema) -> None:
@@ -45,98 +65,128 @@ class CommittedStream:
             created = self._client.create_write_stream(
                 parent=parent,
                 write_stream=types.WriteStream(type_=types.WriteStream.Type.COMMITTED),
-                retry=RETRY,
+                retry=None,
+                timeout=_CALL_TIMEOUT_S,
             )
         self.name: str = created.name
+        self.sent = 0
+        self.acknowledged = 0
         self._protobuf = (
             ProtobufRows(schema) if warehouse.settings.append_format == "protobuf" else None
         )
-        self._requests: queue.SimpleQueue[types.AppendRowsRequest | None] = queue.SimpleQueue()
-        self._answers: Any = None
-        self._sent_rows = 0
-        self._sent_requests = 0
-        self._unanswered = 0
+        self._unanswered: deque[tuple[int, pa.RecordBatch]] = deque()
+        self._in_doubt = 0  # of these: went out before, and it is unknown whether they arrived
+        self._owed_since = 0.0
+        self._connection: _Connection | None = None
 
     def send(self, rows: pa.RecordBatch) -> None:
-        """Begin to append rows after all that were sent before.
-
-        Raises:
-            WarehouseError: the stream cannot be opened.
-        """
+        """Begin to append rows after all that were sent before."""
         if rows.nbytes > _MOST_REQUEST_BYTES and rows.num_rows > 1:
             half = rows.num_rows // 2
             self.send(rows.slice(0, half))
             self.send(rows.slice(half))
             return
-        request = types.AppendRowsRequest(offset=self._sent_rows)
-        self._fill(request, rows)
-        if self._sent_requests == 0:
-            request.write_stream = self.name
-        self._requests.put(request)
-        self._sent_rows += rows.num_rows
-        self._sent_requests += 1
-        self._unanswered += 1
-        if self._answers is None:
-            with self._answered():
-                # The client waits for the first answer, so a request must be there already.
-                # Its own retry would read the queue a second time: there must be none.
-                self._answers = self._client.append_rows(
-                    iter(self._requests.get, None),
-                    retry=None,
-                    timeout=None,
-                    metadata=(("x-goog-request-params", f"write_stream={self.name}"),),
-                )
+        if self._connection is not None and not self._unanswered and self._connection.has_news:
+            self._disconnect()  # it ended while there was nothing to do
+        if not self._unanswered:
+            self._owed_since = time.monotonic()
+        self._unanswered.append((self.sent, rows))
+        self.sent += rows.num_rows
+        if self._connection is None:
+            self._connect()
+        else:
+            self._request(self._connection, *self._unanswered[-1])
 
-    def wait(self) -> None:
-        """Wait until everything sent is stored.
+    def wait(self, timeout_s: float) -> None:
+        """Wait until all that was sent is stored; send it again if the connection was lost.
 
         Raises:
-            WarehouseAwayError: no answer came, or the stream is another writer's now; the
-                rows may be stored or not.
-            WarehouseError: BigQuery refuses the rows.
+            WarehouseAwayError: not all of it is known to be stored yet: wait again later.
+            StreamFinalizedError: another process has taken this one's place.
+            StreamForgottenError: the stream is gone; it held what was acknowledged, no more.
+            WarehouseError: BigQuery refuses the rows, or what it says cannot be true.
         """
-        if self._answers is None:
-            return
-        overdue = threading.Timer(_ANSWER_TIMEOUT_S, self.close)
-        overdue.daemon = True
-        overdue.start()
-        try:
-            while self._unanswered:
-                self._receive()
-                self._unanswered -= 1
-        finally:
-            overdue.cancel()
-
-    def _receive(self) -> None:
-        with self._answered():
-            answer = next(self._answers, None)
-            if answer is None:
-                raise WarehouseAwayError(f"{self._what}: BigQuery ended the connection.")
-            _raise_for(answer)
-
-    @contextmanager
-    def _answered(self) -> Iterator[None]:
-        with translated(self._what):
+        deadline = time.monotonic() + timeout_s
+        while self._unanswered:
+            if self._connection is None:
+                self._connect()
+            assert self._connection is not None
             try:
-                yield
+                answer = self._connection.answer(max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise self._still_waiting() from None
             except GoogleAPICallError as error:
-                if _is_finalized(error):
-                    raise WarehouseAwayError(
-                        f"{self._what}: stream {self.name} was finalized: another process has "
-                        "taken its place."
-                    ) from None
-                raise
+                self._judge(error)
+                self._disconnect()
+            else:
+                self._judge(_error_of(answer))
 
     def close(self) -> None:
         """Drop the connection; the stream itself stays as it is."""
-        self._requests.put(None)
-        cancel = getattr(self._answers, "cancel", None)
-        if cancel is not None:
-            cancel()
+        self._disconnect()
 
-    def _fill(self, request: types.AppendRowsRequest, rows: pa.RecordBatch) -> None:
-        """Put the rows, and into a connection's first request their schema."""
-        is_first = self._sent_requests == 0
+    def _still_waiting(self) -> WarehouseAwayError:
+        silent_s = time.monotonic() - self._owed_since
+        if silent_s > _SILENCE_S:
+            self._disconnect()
+        return WarehouseAwayError(f"{self._what}: BigQuery has not answered for {silent_s:.0f} s.")
+
+    def _judge(self, error: GoogleAPICallError | None) -> None:
+        """Take the answer to the first unanswered request: it is stored, or an error says why."""
+        if error is None or (self._in_doubt and isinstance(error, google_errors.AlreadyExists)):
+            _, rows = self._unanswered.popleft()
+            self.acknowledged += rows.num_rows
+            self._in_doubt = max(0, self._in_doubt - 1)
+            self._owed_since = time.monotonic()
+            return
+        was_in_doubt = self._in_doubt > 0
+        self._disconnect()
+        if _storage_code(error) == _CODE.STREAM_FINALIZED:
+            raise StreamFinalizedError(
+                f"{self._what}: stream {self.name} was finalized: another process has taken its "
+                "place."
+            ) from None
+        if isinstance(error, google_errors.NotFound):
+            raise self._forgotten(was_in_doubt=was_in_doubt) from None
+        if isinstance(error, (google_errors.OutOfRange, google_errors.AlreadyExists)):
+            raise WarehouseError(
+                f"{self._what}: stream {self.name} does not end after the {self.acknowledged} "
+                f"rows that were acknowledged: {error.message}. Stop all sinks and compare with "
+                "`fraudline reconcile`."
+            ) from None
+        with translated(self._what):
+            raise error
+
+    def _forgotten(self, *, was_in_doubt: bool) -> WarehouseError:
+        if not was_in_doubt:
+            return StreamForgottenError(
+                f"{self._what}: BigQuery does not know stream {self.name} any more."
+            )
+        return WarehouseError(
+            f"{self._what}: BigQuery does not know stream {self.name} any more, and whether it "
+            f"held its rows {self.acknowledged} to {self.sent - 1} is not known, since their "
+            "answers were lost. See 'A forgotten stream' in docs/guides/operations.md."
+        )
+
+    def _connect(self) -> None:
+        self._connection = _Connection(self._client, self.name)
+        self._owed_since = time.monotonic()
+        for offset, rows in self._unanswered:
+            self._request(self._connection, offset, rows)
+
+    def _disconnect(self) -> None:
+        """Drop the connection: what it had not answered is in doubt from now on."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+            self._in_doubt = len(self._unanswered)
+
+    def _request(self, connection: _Connection, offset: int, rows: pa.RecordBatch) -> None:
+        """Send rows, and in a connection's first request the stream and their schema."""
+        request = types.AppendRowsRequest(offset=offset)
+        is_first = not connection.is_used
+        if is_first:
+            request.write_stream = self.name
         if self._protobuf is None:
             request.arrow_rows.rows.serialized_record_batch = rows.serialize().to_pybytes()
             if is_first:
@@ -147,6 +197,69 @@ class CommittedStream:
             request.proto_rows.rows.serialized_rows = self._protobuf.encode(rows)
             if is_first:
                 request.proto_rows.writer_schema.proto_descriptor = self._protobuf.descriptor
+        connection.send(request)
+
+
+class _Connection:
+    """One AppendRows call; a thread of its own receives the answers."""
+
+    def __init__(self, client: BigQueryWriteClient, stream: str) -> None:
+        self.is_used = False
+        self._requests: queue.SimpleQueue[types.AppendRowsRequest | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[types.AppendRowsResponse | GoogleAPICallError] = (
+            queue.SimpleQueue()
+        )
+        # The client's own method waits for the first answer before it gives a call that could
+        # be cancelled, and its retry would read the queue a second time.
+        append_rows: Any = client.transport.append_rows  # its annotation is of a single request
+        self._call = append_rows(
+            iter(self._requests.get, None),
+            metadata=(("x-goog-request-params", f"write_stream={stream}"),),
+        )
+        threading.Thread(target=self._receive, name=f"answers of {stream}", daemon=True).start()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something came that was not looked at yet."""
+        return not self._answers.empty()
+
+    def send(self, request: types.AppendRowsRequest) -> None:
+        """Queue a request."""
+        self.is_used = True
+        self._requests.put(request)
+
+    def answer(self, timeout_s: float) -> types.AppendRowsResponse:
+        """The next answer.
+
+        Raises:
+            queue.Empty: none came in time.
+            GoogleAPICallError: the connection has ended.
+        """
+        answer = self._answers.get(timeout=timeout_s)
+        if isinstance(answer, GoogleAPICallError):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """End the call, whatever it waits for."""
+        self._requests.put(None)
+        self._call.cancel()
+
+    def _receive(self) -> None:
+        try:
+            for answer in self._call:
+                self._answers.put(answer)
+            self._answers.put(google_errors.ServiceUnavailable("the connection was ended"))  # type: ignore[no-untyped-call]  # Google's
+        except grpc.RpcError as error:
+            self._answers.put(_translated_end(error))
+
+
+def _translated_end(error: Any) -> GoogleAPICallError:
+    try:
+        end: GoogleAPICallError = google_errors.from_grpc_error(error)  # type: ignore[no-untyped-call]  # Google's
+    except ValueError:  # cancelled by us after the server had sent details of another end
+        end = google_errors.from_grpc_status(error.code(), error.details())  # type: ignore[no-untyped-call]  # Google's
+    return end
 
 
 def finalize(warehouse: Warehouse, stream: str) -> int:
@@ -156,29 +269,41 @@ def finalize(warehouse: Warehouse, stream: str) -> int:
         How many rows were appended to it in all.
 
     Raises:
+        WarehouseAwayError: BigQuery does not answer; asking again is safe.
         WarehouseError: there is no such stream.
     """
-    with translated(f"finalizing write stream {stream}"):
-        answer: Any = warehouse.write_client.finalize_write_stream(name=stream, retry=RETRY)
+    what = f"finalizing write stream {stream}"
+    with translated(what):
+        try:
+            answer: Any = warehouse.write_client.finalize_write_stream(
+                name=stream, retry=None, timeout=_CALL_TIMEOUT_S
+            )
+        except google_errors.NotFound:
+            raise WarehouseError(
+                f"{what}: BigQuery does not know it any more, so how many rows it held beyond the "
+                "committed offset cannot be told. See 'A forgotten stream' in "
+                "docs/guides/operations.md."
+            ) from None
     return int(answer.row_count)
 
 
-def _raise_for(answer: types.AppendRowsResponse) -> None:
-    if answer.error.code:
-        faults = "; ".join(f"row {row.index}: {row.message}" for row in answer.row_errors[:5])
-        error: GoogleAPICallError = from_grpc_status(  # type: ignore[no-untyped-call]  # Google's
-            answer.error.code,
-            f"{answer.error.message}{': ' if faults else ''}{faults}",
-            details=list(answer.error.details),
-        )
-        raise error
+def _error_of(answer: types.AppendRowsResponse) -> GoogleAPICallError | None:
+    if not answer.error.code:
+        return None
+    faults = "; ".join(f"row {row.index}: {row.message}" for row in answer.row_errors[:5])
+    error: GoogleAPICallError = google_errors.from_grpc_status(  # type: ignore[no-untyped-call]  # Google's
+        answer.error.code,
+        f"{answer.error.message}{': ' if faults else ''}{faults}",
+        details=list(answer.error.details),
+    )
+    return error
 
 
-def _is_finalized(error: GoogleAPICallError) -> bool:
-    """Whether BigQuery's own detail of the error says that the stream takes no more rows."""
+def _storage_code(error: GoogleAPICallError) -> int | None:
+    """BigQuery's own detail of an error, if it gave one."""
     for detail in error.details:
         if isinstance(detail, AnyMessage) and detail.Is(_STORAGE_ERROR.DESCRIPTOR):
             storage_error = _STORAGE_ERROR()
             detail.Unpack(storage_error)
-            return bool(storage_error.code == _STREAM_FINALIZED)
-    return False
+            return int(storage_error.code)
+    return None

@@ -39,6 +39,8 @@ _CHANNEL_OPTIONS = (
     # A server that was stopped, not ended, is noticed by its silence.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # gRPC waits up to two minutes between two tries to connect, unless it is told otherwise.
+    ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
 
@@ -155,6 +157,8 @@ def translated(what: str) -> Iterator[None]:
     except google_errors.RetryError as error:
         cause = error.cause if error.cause is not None else error
         raise WarehouseAwayError(f"{what}: BigQuery does not answer: {_words(cause)}.") from None
+    except google_errors.MethodNotImplemented as error:
+        raise WarehouseError(f"{what}: BigQuery does not have this: {_words(error)}.") from None
     except (
         google_errors.ServiceUnavailable,
         google_errors.TooManyRequests,

@@ -1,0 +1,253 @@
+"""What a sink knows of one partition it owns, and the steps that store its messages.
+
+Each step can be repeated after any failure that time may heal: it takes up what is left to do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from fraudline.contract import Decoder
+from fraudline.errors import StreamForgottenError, WarehouseError
+from fraudline.stream.transaction import Record
+
+
+class AppendStream(Protocol):
+    """A stream of the store, written by this process only."""
+
+    @property
+    def name(self) -> str:
+        """Its name, by which it can be finalized later."""
+
+    @property
+    def sent(self) -> int:
+        """How many rows were given to `send` in all."""
+
+    @property
+    def acknowledged(self) -> int:
+        """How many of them are known to be stored; always the first ones."""
+
+    def send(self, rows: pa.RecordBatch) -> None:
+        """Begin to append rows after all that were sent before."""
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until everything sent is stored, sending it again if need be.
+
+        Raises:
+            WarehouseAwayError: not all of it is known to be stored yet: wait again later.
+            StreamForgottenError: the stream is gone; it held what was acknowledged, no more.
+            StreamFinalizedError: another process has taken this one's place.
+            WarehouseError: the store refuses for good.
+        """
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where the messages of a topic go.
+
+    Attributes:
+        topic: Topic of JSON messages.
+        table: Name of what holds the rows, for people.
+        decoder: Decodes them into the store's rows.
+        open_stream: Makes a new stream for these rows.
+        finalize: Closes a stream for ever, by name; gives the number of its rows.
+    """
+
+    topic: str
+    table: str
+    decoder: Decoder
+    open_stream: Callable[[], AppendStream]
+    finalize: Callable[[str], int]
+
+
+@dataclass
+class Piece:
+    """Messages that were taken and are not known to be stored yet.
+
+    Attributes:
+        start: Offset of the first message.
+        position: The offset after the last one.
+        sent_at_ms: When each was sent, milliseconds since 1970 UTC.
+        rows: The rows of those that could be decoded.
+        rejects: A record for each of the others.
+        reasons: How many were rejected, by reason.
+        end: How many rows the stream holds once this piece is stored; None until it is sent.
+        stored: How many of its rows were not stored by an earlier stream.
+    """
+
+    start: int
+    position: int
+    sent_at_ms: Sequence[int]
+    rows: pa.RecordBatch
+    rejects: list[Record]
+    reasons: Counter[str]
+    end: int | None = None
+    stored: int = 0
+
+
+class SinkPartition:
+    """One partition: the offset to commit, the stream behind it, and what is on its way.
+
+    Args:
+        route: Where its rows go.
+        position: The committed offset.
+        rows: The row count committed with it.
+        claimed: The stream committed with it, which its last owner may write to still.
+
+    Attributes:
+        position: The offset after the last message that is dealt with.
+        rows: How many rows of `stream` stem from messages before `position`; negative by the
+            number of rows to skip, which earlier streams hold.
+        is_moved: Whether there is something to commit.
+        rejects: Records of rejected messages before `position`, to be committed with it.
+    """
+
+    def __init__(self, route: Route, position: int, rows: int = 0, claimed: str = "") -> None:
+        self.route = route
+        self.position = position
+        self.rows = rows
+        self.is_moved = False
+        self.rejects: list[Record] = []
+        self._claimed = claimed
+        self._stream: AppendStream | None = None
+        self._is_named = False
+        self._pieces: deque[Piece] = deque()
+        self._used_at = time.monotonic()
+
+    @property
+    def next_offset(self) -> int:
+        """Where to go on taking messages."""
+        return self._pieces[-1].position if self._pieces else self.position
+
+    @property
+    def metadata(self) -> str:
+        """What is committed with the offset: the row count, and the stream if there is one."""
+        name = self._stream.name if self._stream is not None else self._claimed
+        return f"{self.rows} {name}".rstrip()
+
+    @property
+    def in_hand(self) -> int:
+        """How many pieces are not known to be stored yet."""
+        return len(self._pieces)
+
+    def take(self, piece: Piece) -> None:
+        """Take the next messages."""
+        self._pieces.append(piece)
+        self._used_at = time.monotonic()
+
+    def settle_claim(self) -> None:
+        """Shut out the last owner, and learn how many rows it stored beyond the offset."""
+        if not self._claimed:
+            return
+        stored = self.route.finalize(self._claimed)
+        if stored < self.rows:
+            raise WarehouseError(
+                f"write stream {self._claimed} holds {stored} rows, but {self.rows} were "
+                "acknowledged: BigQuery has lost some. Stop the sink and compare with "
+                "`fraudline reconcile`."
+            )
+        self._claimed = ""
+        self.rows -= stored
+        self.is_moved = True
+
+    def collect(self, timeout_s: float) -> list[Piece]:
+        """Wait until what was sent is stored, and move behind it.
+
+        Returns:
+            The pieces that are stored now.
+        """
+        if self._stream is None:
+            return []
+        try:
+            self._stream.wait(timeout_s)
+        except StreamForgottenError:
+            self._move()
+            self._part()
+            raise
+        return self._move()
+
+    def open(self) -> None:
+        """Get a stream if there is something to send and none to send it to."""
+        if self._stream is None and self._pieces:
+            self._stream = self.route.open_stream()
+            self._is_named = False
+            self.position = self._pieces[0].start
+            self.is_moved = True
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether there is a stream whose name must be committed before its first append."""
+        return self._stream is not None and not self._is_named
+
+    def committed(self) -> None:
+        """Tell that position, metadata and rejects are committed."""
+        self.is_moved = False
+        self.rejects = []
+        self._is_named = True
+
+    def send(self) -> None:
+        """Begin to store what was taken, without the rows that earlier streams hold."""
+        if self._stream is None:
+            return
+        assert self._is_named
+        rows = self.rows
+        for piece in self._pieces:
+            if piece.end is None:
+                unstored = piece.rows.slice(min(max(0, -rows), piece.rows.num_rows))
+                if unstored.num_rows:
+                    self._stream.send(unstored)
+                piece.stored = max(piece.stored, unstored.num_rows)
+                piece.end = self._stream.sent
+            rows += piece.rows.num_rows
+
+    def leave(self, idle_s: float = 0) -> None:
+        """Let no offset depend on the stream any more, if all it was given is stored.
+
+        Nobody else writes to it and nothing is on its way to it, so what was acknowledged is
+        exactly what it holds. There is nothing to ask, and no one to shut out.
+
+        Args:
+            idle_s: Only if nothing was taken for this long.
+        """
+        if self._stream is None or time.monotonic() - self._used_at < idle_s:
+            return
+        if self._stream.acknowledged == self._stream.sent:
+            self._part()
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def _move(self) -> list[Piece]:
+        assert self._stream is not None
+        stored = []
+        while self._pieces:
+            piece = self._pieces[0]
+            if piece.end is None or piece.end > self._stream.acknowledged:
+                break
+            stored.append(self._pieces.popleft())
+            self.position = piece.position
+            self.rows += piece.rows.num_rows
+            self.rejects += piece.rejects
+            self.is_moved = True
+        return stored
+
+    def _part(self) -> None:
+        """Go on without the stream: its rows that are not behind `position` are to be skipped."""
+        assert self._stream is not None
+        self._stream.close()
+        self.rows -= self._stream.acknowledged
+        self._stream = None
+        self.is_moved = True
+        for piece in self._pieces:
+            piece.end = None
