@@ -1,4 +1,4 @@
-"""What is known of data sets, tables and write streams; kept in the file beside the rows.
+"""What is known of data sets and tables; kept in the file beside the rows.
 
 The REST resources are held in memory for reading and written through the same transaction as the
 rows they describe. Only the one writer changes them, after its commit.
@@ -17,18 +17,16 @@ import pyarrow as pa
 from bqlite.engine import Engine, Transaction, first
 from bqlite.errors import DuplicateError, InvalidError, NotFoundError
 from bqlite.information_schema import view_sql
-from bqlite.relations import Dataset, Source, Stream, Table, TableName, now_ms, stream_prefix
+from bqlite.relations import Dataset, Source, Table, TableName, create_relation, now_ms
+from bqlite.streams import Streams, waiting_rows
 from bqlite.types import Field, fields_from_schema, quote, schema_resource
 
 EXACT_ROWS = 100_000  # a table larger than this is not measured after every change
-FINALIZED_LIFE_MS = 7 * 24 * 3600 * 1000  # a finalized stream is remembered a week
 MAX_RESULTS = 500  # query results kept; the oldest goes first
 _TABLES = """
 CREATE TABLE IF NOT EXISTS store._bqlite.datasets (project VARCHAR, dataset VARCHAR, body VARCHAR);
 CREATE TABLE IF NOT EXISTS store._bqlite.tables
   (project VARCHAR, dataset VARCHAR, name VARCHAR, body VARCHAR);
-CREATE TABLE IF NOT EXISTS store._bqlite.streams
-  (name VARCHAR, rows BIGINT, created_ms BIGINT, finalized BOOLEAN);
 CREATE TABLE IF NOT EXISTS store._bqlite.jobs
   (project VARCHAR, id VARCHAR, ended_ms BIGINT, body VARCHAR);
 """
@@ -48,24 +46,23 @@ class Catalog:
 
     Args:
         engine: Where it is kept.
+
+    Attributes:
+        streams: The write streams of its tables.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._datasets: dict[tuple[str, str], Dataset] = {}
         self._tables: dict[TableName, Table] = {}
-        self._streams: dict[str, Stream] = {}
         self._bytes: dict[TableName, _Size] = {}
         self._results: dict[TableName, Table] = {}
         self._results_lock = threading.Lock()
         with engine.write() as transaction:
             transaction.connection.execute(_TABLES)
-            transaction.connection.execute(
-                "DELETE FROM store._bqlite.streams WHERE finalized AND created_ms < ?",
-                [now_ms() - FINALIZED_LIFE_MS],
-            )
         with engine.cursor() as cursor:
             self._load(cursor)
+        self.streams = Streams(engine)
 
     def _load(self, cursor: duckdb.DuckDBPyConnection) -> None:
         for project, name, body in cursor.execute("FROM store._bqlite.datasets").fetchall():
@@ -73,8 +70,6 @@ class Catalog:
         for project, dataset, name, text in cursor.execute("FROM store._bqlite.tables").fetchall():
             table = _table(TableName(project, dataset, name), json.loads(text))
             self._tables[table.name] = table
-        for row in cursor.execute("FROM store._bqlite.streams").fetchall():
-            self._streams[row[0]] = Stream(*row)
 
     # Data sets ----------------------------------------------------------------------------------
 
@@ -220,29 +215,28 @@ class Catalog:
             transaction.connection.execute(f"DROP TABLE {table.relation}")
         key = table.name.project, table.name.dataset, table.name.table
         _forget(transaction, "tables", key)
-        prefix = stream_prefix(table.name)
-        transaction.connection.execute(
-            "DELETE FROM store._bqlite.streams WHERE starts_with(name, ?)", [prefix]
-        )
+        for stream in self.streams.of(table.name):
+            self.streams.forget(transaction, stream)
 
         def forget() -> None:
             self._tables.pop(table.name, None)
             self._bytes.pop(table.name, None)
-            for name in [one for one in self._streams if one.startswith(prefix)]:
-                del self._streams[name]
 
         transaction.after_commit(forget)
 
     def add_columns(self, transaction: Transaction, table: Table, added: list[Field]) -> Table:
         """Adds NULLABLE or REPEATED columns; raises `InvalidError` for a REQUIRED one."""
+        streams = self.streams.of(table.name)
+        waiting = [waiting_rows(one, table).relation for one in streams if one.is_waiting]
         for one in added:
             if one.mode == "REQUIRED":
                 raise InvalidError(
                     f"column '{one.name}': a column added to a table must be NULLABLE or REPEATED"
                 )
-            transaction.connection.execute(
-                f"ALTER TABLE {table.relation} ADD COLUMN {quote(one.name)} {one.duckdb}"
-            )
+            for relation in (table.relation, *waiting):
+                transaction.connection.execute(
+                    f"ALTER TABLE {relation} ADD COLUMN {quote(one.name)} {one.duckdb}"
+                )
         return replace(table, fields=(*table.fields, *added))
 
     def insert(self, transaction: Transaction, table: Table, rows: pa.Table) -> None:
@@ -287,39 +281,6 @@ class Catalog:
         with self.engine.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {table.relation}")
 
-    # Streams ------------------------------------------------------------------------------------
-
-    def stream(self, name: str) -> Stream:
-        """The write stream; raises `NotFoundError`."""
-        found = self._streams.get(name)
-        if found is None:
-            raise NotFoundError(f"Requested entity was not found. Entity: {name}")
-        return found
-
-    def create_stream(self, transaction: Transaction, stream: Stream) -> None:
-        """Adds a write stream."""
-        transaction.connection.execute(
-            "INSERT INTO store._bqlite.streams VALUES (?, ?, ?, ?)",
-            [stream.name, stream.rows, stream.created_ms, stream.is_finalized],
-        )
-        transaction.after_commit(lambda: self._streams.__setitem__(stream.name, stream))
-
-    def put_stream(self, transaction: Transaction, stream: Stream) -> None:
-        """Stores a stream's row count and whether it is finalized."""
-        transaction.connection.execute(
-            "UPDATE store._bqlite.streams SET rows = ?, finalized = ? WHERE name = ?",
-            [stream.rows, stream.is_finalized, stream.name],
-        )
-        transaction.after_commit(lambda: self._streams.__setitem__(stream.name, stream))
-
-    def forget_stream(self, name: str) -> None:
-        """Removes a write stream, as BigQuery does with one that has had no traffic for days."""
-        with self.engine.write() as transaction:
-            transaction.connection.execute(
-                "DELETE FROM store._bqlite.streams WHERE name = ?", [name]
-            )
-            transaction.after_commit(lambda: self._streams.pop(name, None))
-
     # What SQL asks ------------------------------------------------------------------------------
 
     def source(self, name: TableName) -> Source:
@@ -360,17 +321,6 @@ class Catalog:
         sizes = {f.name.lower(): int(n or 0) for f, n in zip(table.fields, row, strict=True)}
         self._bytes[table.name] = _Size(table.version, rows, sizes)
         return sizes
-
-
-def create_relation(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Creates the DuckDB table."""
-    columns = ", ".join(
-        f"{quote(f.name)} {f.duckdb}{' NOT NULL' if f.mode == 'REQUIRED' else ''}"
-        for f in table.fields
-    )
-    if not columns:
-        raise InvalidError(f"table '{table.name}' has no columns; give it a schema")
-    connection.execute(f"CREATE TABLE {table.relation} ({columns})")
 
 
 def _table(name: TableName, body: dict[str, Any]) -> Table:

@@ -76,7 +76,7 @@ def time_of(text: str) -> int:
 def numeric_of(text: str) -> Decimal:
     """A NUMERIC's text; raises `ValueError` if it has more than 29 digits before or 9 after."""
     value = Decimal(text)
-    if value.is_finite() and abs(value) < _MAX_NUMERIC:
+    if value.is_finite() and value.copy_abs() < _MAX_NUMERIC:
         stored = value.quantize(_NANO, context=_WIDE)
         if stored == value:
             return stored

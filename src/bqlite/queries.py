@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from bqlite.catalog import Catalog, create_relation
+from bqlite.catalog import Catalog
 from bqlite.engine import Transaction, first
 from bqlite.errors import (
     DuplicateError,
@@ -20,7 +20,7 @@ from bqlite.errors import (
     ResourceError,
     StoppedError,
 )
-from bqlite.relations import Dataset, Table, TableName, new_name, now_ms
+from bqlite.relations import Dataset, Table, TableName, create_relation, new_name, now_ms
 from bqlite.sql.statement import Definition, Plan
 from bqlite.types import ACCEPTED, Field, field_from_duckdb, quote
 

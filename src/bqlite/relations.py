@@ -7,6 +7,9 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
+
+from bqlite.errors import InvalidError
 from bqlite.types import Field, quote, schema_resource
 
 LOCATION = "US"
@@ -94,12 +97,39 @@ class Table:
 
 @dataclass(frozen=True)
 class Stream:
-    """A COMMITTED write stream: how many rows it holds and whether it takes more."""
+    """A write stream.
+
+    Attributes:
+        name: Its full name, below its table's.
+        rows: How many rows it holds.
+        created_ms: When it was made.
+        is_finalized: Whether it takes no more rows.
+        kind: `COMMITTED`, or `PENDING` if its rows wait for a commit.
+        committed_ms: When a PENDING stream was committed, 0 before.
+    """
 
     name: str
     rows: int
     created_ms: int
     is_finalized: bool
+    kind: str = "COMMITTED"
+    committed_ms: int = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its rows are not yet in the table."""
+        return self.kind == "PENDING" and not self.committed_ms
+
+
+def create_relation(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Creates the DuckDB table."""
+    columns = ", ".join(
+        f"{quote(f.name)} {f.duckdb}{' NOT NULL' if f.mode == 'REQUIRED' else ''}"
+        for f in table.fields
+    )
+    if not columns:
+        raise InvalidError(f"table '{table.name}' has no columns; give it a schema")
+    connection.execute(f"CREATE TABLE {table.relation} ({columns})")
 
 
 def stream_prefix(name: TableName) -> str:

@@ -76,7 +76,7 @@ class Server:
         try:
             catalog = Catalog(self._engine)
             self._jobs = Jobs(catalog)
-            self._faults = Faults(catalog.forget_stream)
+            self._faults = Faults(catalog.streams.expire)
             self._grpc, bound = build_storage(catalog, self._faults, storage_port)
         except BaseException:
             self._engine.close()

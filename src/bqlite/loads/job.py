@@ -7,7 +7,7 @@ from dataclasses import replace
 import duckdb
 import pyarrow as pa
 
-from bqlite.catalog import Catalog, create_relation
+from bqlite.catalog import Catalog
 from bqlite.engine import first
 from bqlite.errors import InvalidError, UnsupportedError
 from bqlite.loads.csv_file import read_csv
@@ -21,7 +21,7 @@ from bqlite.queries import (
     sql_errors,
     temporary,
 )
-from bqlite.relations import Table
+from bqlite.relations import Table, create_relation
 from bqlite.types import Field, fields_from_schema, quote
 
 

@@ -40,6 +40,8 @@ def _plain(message: Any) -> Any:
 
 AppendRowsRequest = _plain(types.AppendRowsRequest)
 AppendRowsResponse = _plain(types.AppendRowsResponse)
+BatchCommitWriteStreamsRequest = _plain(types.BatchCommitWriteStreamsRequest)
+BatchCommitWriteStreamsResponse = _plain(types.BatchCommitWriteStreamsResponse)
 CreateReadSessionRequest = _plain(types.CreateReadSessionRequest)
 CreateWriteStreamRequest = _plain(types.CreateWriteStreamRequest)
 FinalizeWriteStreamRequest = _plain(types.FinalizeWriteStreamRequest)
@@ -55,7 +57,6 @@ WriteStream = _plain(types.WriteStream)
 
 StorageErrorCode = types.StorageError.StorageErrorCode
 ARROW = int(types.DataFormat.ARROW)
-COMMITTED = int(types.WriteStream.Type.COMMITTED)
 FULL_VIEW = int(types.WriteStreamView.FULL)
 FIELDS_ERROR = int(types.RowError.RowErrorCode.FIELDS_ERROR)
 

@@ -78,6 +78,9 @@ def _write_service(writer: Writer, faults: Faults) -> grpc.GenericRpcHandler:
         "FinalizeWriteStream": (
             protos.FinalizeWriteStreamRequest, "name", writer.finalize_write_stream,
         ),
+        "BatchCommitWriteStreams": (
+            protos.BatchCommitWriteStreamsRequest, "parent", writer.batch_commit_write_streams,
+        ),
     }  # fmt: skip
     append = grpc.stream_stream_rpc_method_handler(
         _streaming(writer.append_rows), protos.AppendRowsRequest.FromString, _serialize

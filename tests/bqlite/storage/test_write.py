@@ -226,6 +226,37 @@ def test_a_first_request_without_schema_or_stream_is_refused(write_client, table
         Connection(write_client).send(arrow_request(some(1)))
 
 
+def test_one_connection_serves_the_default_streams_of_several_tables(client, write_client, table):
+    client.query_and_wait(f"CREATE TABLE {table.split('/')[3]}.u (x FLOAT64)")
+    other = table[:-1] + "u"
+    doubles = pa.table({"x": [0.5]})
+    with Connection(write_client) as connection:
+        for _ in range(2):
+            answer = connection.send(arrow_request(some(1), stream=f"{table}/_default"))
+            assert not answer.error.code
+            assert answer.write_stream == f"{table}/_default"
+            answer = connection.send(arrow_request(doubles, stream=f"{other}/streams/_default"))
+            assert not answer.error.code
+            assert not answer.updated_schema.fields
+        # From then on each request names its stream, and a new stream comes with its schema.
+        nameless = connection.send(arrow_request(doubles, with_schema=False))
+        assert "name one in each request" in nameless.error.message
+        bare = arrow_request(some(1), stream=f"{table}/_default", with_schema=False)
+        assert "no writer_schema" in connection.send(bare).error.message
+    assert rows(client, table) == [(1, "1"), (1, "1")]
+    assert rows(client, other) == [(0.5,), (0.5,)]
+
+
+def test_a_connection_of_a_stream_of_ones_own_serves_no_other(client, write_client, table):
+    stream = committed(write_client, table)
+    with Connection(write_client) as connection:
+        connection.send(arrow_request(some(1), stream=stream, offset=0))
+        answer = connection.send(arrow_request(some(2), stream=f"{table}/_default"))
+        assert "open another" in answer.error.message
+        assert not connection.send(arrow_request(some(3), offset=1, with_schema=False)).error.code
+    assert len(rows(client, table)) == 2
+
+
 def test_the_default_stream_takes_no_offset(write_client, table):
     with Connection(write_client) as connection:
         request = arrow_request(some(1), stream=f"{table}/streams/_default", offset=0)
@@ -240,19 +271,15 @@ def test_a_view_takes_no_rows(client, write_client, dataset):
         committed(write_client, f"projects/local/datasets/{dataset}/tables/v")
 
 
-@pytest.mark.parametrize("kind", ["PENDING", "BUFFERED"])
-def test_a_stream_type_bqlite_has_not_is_refused_by_name(write_client, table, kind):
-    stream = types.WriteStream(type_=types.WriteStream.Type[kind])
-    with pytest.raises(exceptions.MethodNotImplemented, match=kind):
+def test_a_stream_type_bqlite_has_not_is_refused_by_name(write_client, table):
+    stream = types.WriteStream(type_=types.WriteStream.Type.BUFFERED)
+    with pytest.raises(exceptions.MethodNotImplemented, match="BUFFERED"):
         write_client.create_write_stream(parent=table, write_stream=stream)
 
 
 def test_a_method_bqlite_has_not_is_unimplemented_by_name(write_client, read_client, table):
     with pytest.raises(exceptions.MethodNotImplemented, match="FlushRows"):
         write_client.flush_rows(write_stream=f"{table}/streams/x")
-    request = types.BatchCommitWriteStreamsRequest(parent=table, write_streams=["x"])
-    with pytest.raises(exceptions.MethodNotImplemented, match="BatchCommitWriteStreams"):
-        write_client.batch_commit_write_streams(request=request)
     with pytest.raises(exceptions.MethodNotImplemented, match="SplitReadStream"):
         read_client.split_read_stream(request=types.SplitReadStreamRequest(name="x"))
 
@@ -363,6 +390,20 @@ def test_protobuf_fields_fill_every_type_as_google_documents(client, write_clien
         dt.datetime(2024, 2, 29, 12, 34, 56, 789),
     )
     assert second == (*[None] * 9, [], *[None] * 4)
+
+
+def test_a_numeric_keeps_all_its_38_digits(client, write_client, dataset):
+    client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("n", "NUMERIC")]))
+    row_class, descriptor = message_class(("n", P.TYPE_STRING, P.LABEL_OPTIONAL, None))
+    widest = "-99999999999999999999999999999.999999999"
+    with Connection(write_client) as connection:
+        rows = [row_class(n=text).SerializeToString() for text in (widest, "1e29", "1e-10")]
+        stream = f"projects/local/datasets/{dataset}/tables/t/_default"
+        answer = connection.send(appends.proto_request(rows, stream=stream, descriptor=descriptor))
+        assert [e.index for e in answer.row_errors] == [1, 2]
+        answer = connection.send(appends.proto_request(rows[:1]))
+        assert not answer.error.code
+    assert [row.n for row in client.list_rows(f"{dataset}.t")] == [Decimal(widest)]
 
 
 def test_a_protobuf_field_of_the_wrong_type_is_refused(write_client, table):

@@ -1,0 +1,203 @@
+"""One connection of `AppendRows`: which stream it writes to, and what each request does."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+import grpc
+import pyarrow as pa
+
+from bqlite.catalog import Catalog
+from bqlite.errors import BqliteError, NotFoundError
+from bqlite.queries import sql_errors
+from bqlite.relations import Stream, Table, TableName
+from bqlite.storage.arrow_rows import ArrowDecoder
+from bqlite.storage.proto_rows import ProtoDecoder
+from bqlite.storage.protos import AppendRowsResponse, StorageErrorCode, table_schema
+from bqlite.storage.read import table_name
+from bqlite.storage.row_errors import bad_rows, check_required
+from bqlite.storage.status import AppendError, stream_not_found
+from bqlite.streams import waiting_rows
+from bqlite.types import Field
+
+MAX_REQUEST_BYTES = 10 << 20
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a stream's name means."""
+
+    name: str
+    table: TableName
+    is_default: bool
+
+
+class Connection:
+    """What a connection keeps between its requests: the stream, the writer's schema."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._target: Target | None = None
+        self._decoder: ArrowDecoder | ProtoDecoder | None = None
+        self._fields: tuple[Field, ...] = ()
+        self._is_shared = False
+
+    @property
+    def stream(self) -> str:
+        """The stream's name, empty before the first request."""
+        return self._target.name if self._target is not None else ""
+
+    def append(self, request: Any) -> Any:
+        """Appends one request's rows."""
+        self._open(request)
+        assert self._target is not None
+        answer = AppendRowsResponse(write_stream=self._target.name)
+        table, offset = self._append(request, self._target)
+        answer.append_result.SetInParent()
+        if offset is not None:
+            answer.append_result.offset.value = offset
+        if table.fields != self._fields:
+            self._fields = table.fields
+            answer.updated_schema.CopyFrom(table_schema(table.fields))
+        return answer
+
+    def _open(self, request: Any) -> None:
+        """Takes the stream and the writer's schema, which only the first request must have."""
+        if request.ByteSize() > MAX_REQUEST_BYTES:
+            raise AppendError(
+                f"the request has {request.ByteSize()} bytes, more than {MAX_REQUEST_BYTES}: "
+                "append fewer rows at a time"
+            )
+        self._open_stream(request)
+        self._open_rows(request)
+
+    def _open_stream(self, request: Any) -> None:
+        """Takes the stream from the first request, and from each that names another one."""
+        name = request.write_stream
+        if self._target is not None and name in {"", self._target.name}:
+            if not name and self._is_shared:
+                raise AppendError(
+                    "the connection writes to several streams: name one in each request"
+                )
+            return
+        if not name:
+            raise AppendError("the first request names no write_stream", ends_connection=True)
+        try:
+            target = target_of(name)
+            fields = self._catalog.writable(target.table).fields
+        except NotFoundError as error:
+            raise stream_not_found(name) from error
+        except BqliteError as error:
+            raise AppendError(error.message, ends_connection=True) from error
+        if self._target is not None:
+            if not (target.is_default and self._target.is_default):
+                raise AppendError(
+                    "a connection takes several streams only if each is a default stream: open "
+                    f"another one for '{name}'"
+                )
+            self._is_shared, self._decoder = True, None
+        self._target, self._fields = target, fields
+
+    def _open_rows(self, request: Any) -> None:
+        rows = request.WhichOneof("rows")
+        if rows == "arrow_rows" and request.arrow_rows.writer_schema.serialized_schema:
+            self._decoder = ArrowDecoder(request.arrow_rows.writer_schema.serialized_schema)
+        elif rows == "proto_rows" and request.proto_rows.HasField("writer_schema"):
+            self._decoder = ProtoDecoder(request.proto_rows.writer_schema.proto_descriptor)
+        wanted = {"arrow_rows": ArrowDecoder, "proto_rows": ProtoDecoder}.get(rows or "")
+        if wanted is None:
+            raise AppendError("the request holds neither arrow_rows nor proto_rows")
+        if not isinstance(self._decoder, wanted):
+            raise AppendError(f"the connection has had no writer_schema for {rows} of this stream")
+
+    def _append(self, request: Any, target: Target) -> tuple[Table, int | None]:
+        """Decodes outside the lock, then stores rows and position in one transaction."""
+        assert self._decoder is not None
+        wanted = request.offset.value if request.HasField("offset") else None
+        if target.is_default and wanted is not None:
+            raise AppendError("the default stream takes no offset")
+        try:
+            table = self._catalog.table(target.table)
+        except NotFoundError as error:
+            raise stream_not_found(target.name) from error
+        if not target.is_default:
+            check_offset(self._catalog, target.name, wanted)
+        rows = self._decoder.decode(request, table.fields, str(target.table))
+        check_required(rows, table.fields)
+        with sql_errors(), self._catalog.engine.write() as transaction:
+            offset = None
+            if not self._catalog.has_table(target.table):
+                raise stream_not_found(target.name)
+            current = self._catalog.table(target.table)
+            goal = current
+            if not target.is_default:
+                stream = check_offset(self._catalog, target.name, wanted)
+                offset = stream.rows
+                grown = replace(stream, rows=offset + rows.num_rows)
+                self._catalog.streams.put(transaction, grown)
+                goal = waiting_rows(stream, current) if stream.is_waiting else current
+            if current.fields != table.fields:  # changed while the rows were being decoded
+                rows = self._decoder.decode(request, current.fields, str(target.table))
+                check_required(rows, current.fields)
+            try:
+                self._catalog.insert(transaction, goal, rows)
+            except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
+                raise _json_errors(rows, table.fields, error) from error
+        return self._catalog.table(target.table), offset
+
+
+def _json_errors(rows: pa.Table, fields: tuple[Field, ...], error: Exception) -> AppendError:
+    """Which rows hold text that is no JSON, the one thing Arrow's types do not rule out."""
+    errors = []
+    for one in fields:
+        if one.type != "JSON" or one.name not in rows.schema.names:
+            continue
+        for number, text in enumerate(rows[one.name].to_pylist()):
+            try:
+                json.loads(text if text is not None else "null")
+            except (ValueError, TypeError):
+                errors.append((number, f"Field {one.name}: the text is not JSON"))
+    return bad_rows(errors or [(0, str(error))], len(errors) or 1)
+
+
+def stream_called(catalog: Catalog, name: str) -> Stream:
+    """The stream; raises `AppendError` with Google's details if there is none."""
+    try:
+        return catalog.streams.get(name)
+    except NotFoundError as error:
+        raise stream_not_found(name) from error
+
+
+def check_offset(catalog: Catalog, name: str, wanted: int | None) -> Stream:
+    """The stream, if its next row may stand at `wanted`."""
+    stream = stream_called(catalog, name)
+    if stream.is_finalized:
+        raise AppendError(
+            f"Stream has been finalized and cannot be appended. Entity: {name}",
+            storage_code=StorageErrorCode.STREAM_FINALIZED,
+            entity=name,
+            ends_connection=True,
+        )
+    if wanted is None or wanted == stream.rows:
+        return stream
+    place = "within" if wanted < stream.rows else "beyond"
+    is_within = wanted < stream.rows
+    raise AppendError(
+        f"The offset is {place} stream, expected offset {stream.rows}, received {wanted}. "
+        f"Entity: {name}",
+        code=grpc.StatusCode.ALREADY_EXISTS if is_within else grpc.StatusCode.OUT_OF_RANGE,
+        storage_code=(
+            StorageErrorCode.OFFSET_ALREADY_EXISTS
+            if is_within
+            else StorageErrorCode.OFFSET_OUT_OF_RANGE
+        ),
+        entity=name,
+    )
+
+
+def target_of(name: str) -> Target:
+    """`.../tables/T/streams/S`, `.../tables/T/streams/_default` or `.../tables/T/_default`."""
+    table, _, stream = name.rpartition("/")
+    table = table.removesuffix("/streams")
+    return Target(name, table_name(table), stream == "_default")
