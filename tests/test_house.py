@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stream": {"contract", "scoring"},
     "warehouse": {"contract"},
     "training": {"bundle", "contract"},
+    "metrics": {"scoring", "stream"},
     "local": {"datasets"},  # the cache directory
     "reconcile": {"contract", "scoring", "stream", "warehouse"},
     "learning": {"bundle", "contract", "registry", "scoring", "stream", "training", "warehouse"},
@@ -47,6 +48,7 @@ ONLY_IN = {
     "typer": {"cli"},
     "rich": {"cli"},
     "pandas": set(),
+    "prometheus_client": {"metrics"},
     "pickle": set(),
 }
 

@@ -134,6 +134,27 @@ class SinkSettings(_Group):
     )
 
 
+class MetricsSettings(_Group):
+    """What `score` and `sink` let others see of them, by HTTP."""
+
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="Address at which metrics and health are served."
+    )
+    port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of GET /metrics and GET /health; 0 serves nothing. "
+        "Each process needs one of its own.",
+    )
+    stalled_after_s: float = Field(
+        10.0,
+        gt=0,
+        description="How long a process may go without proving that it moves before it counts "
+        "as unhealthy, seconds.",
+    )
+
+
 class LocalSettings(_Group):
     """The services that `fraudline up` runs on this machine, always on 127.0.0.1."""
 
@@ -178,6 +199,7 @@ class Settings(BaseSettings):
     bigquery: BigQuerySettings = Field(default_factory=BigQuerySettings)
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     local: LocalSettings = Field(default_factory=LocalSettings)
 
     @classmethod

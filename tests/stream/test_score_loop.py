@@ -74,7 +74,8 @@ class Scorer:
     @property
     def done(self) -> int:
         """Messages of which the outcome is committed."""
-        return self.progress.done.total() + self.progress.rejected.total()
+        account = self.progress.snapshot()
+        return account.done.total() + account.rejected.total()
 
     def __enter__(self) -> Self:
         self._thread.start()

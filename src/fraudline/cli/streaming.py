@@ -5,21 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from fraudline.cli.project import Project
 from fraudline.cli.screen import progress_bar, say
-
-if TYPE_CHECKING:  # a Kafka client comes with the room, and not every command needs one
-    from fraudline.stream.progress import Progress
-
-_STATUS_EVERY_S = 5.0
 
 
 def replay(
@@ -89,7 +83,9 @@ def score() -> None:
     to the topic of rejects, with its reason and the original bytes.
     """
     from fraudline.bundle import open_bundle
-    from fraudline.scoring import Decider
+    from fraudline.cli.telling import told
+    from fraudline.contract import RejectReason
+    from fraudline.scoring import APPROVE, BLOCK, Decider
     from fraudline.stream.broker import require_topics
     from fraudline.stream.progress import Progress
     from fraudline.stream.score_loop import score_loop
@@ -103,8 +99,8 @@ def score() -> None:
         f"scoring topic '{kafka.topic_transactions}' with {version}, "
         f"threshold {bundle.manifest.threshold:.4g}; stop with Ctrl-C"
     )
-    progress = Progress("score")
-    with stop_on_signal() as stop, told_on_screen(progress, "decided"):
+    progress = Progress("score", done=[APPROVE, BLOCK], rejected=RejectReason)
+    with stop_on_signal() as stop, told(progress, project.settings.metrics, version):
         score_loop(
             kafka,
             Decider(project.contract, bundle).decide,
@@ -120,6 +116,8 @@ def sink() -> None:
     Any number of these processes share the topics' partitions.
     """
     from fraudline.cli.routes import routes
+    from fraudline.cli.telling import told
+    from fraudline.contract import RejectReason
     from fraudline.stream.broker import require_topics
     from fraudline.stream.progress import Progress
     from fraudline.stream.sink_loop import sink_loop
@@ -142,8 +140,8 @@ def sink() -> None:
         f"storing topics {', '.join(topics)} in {settings.bigquery.project}."
         f"{settings.bigquery.dataset}; stop with Ctrl-C"
     )
-    progress = Progress("sink")
-    with stop_on_signal() as stop, told_on_screen(progress, "stored"):
+    progress = Progress("sink", done=[source.table for source in sources], rejected=RejectReason)
+    with stop_on_signal() as stop, told(progress, project.settings.metrics):
         sink_loop(
             project.kafka,
             sources,
@@ -152,41 +150,6 @@ def sink() -> None:
             stop=stop,
             progress=progress,
         )
-
-
-@contextmanager
-def told_on_screen(progress: Progress, done: str) -> Iterator[None]:
-    """Tell every few seconds, and at the end, how far a loop is, while the block runs.
-
-    Args:
-        progress: What the loop tells of itself.
-        done: What becomes of most messages, in a word.
-    """
-    told, told_at = 0, time.monotonic()
-
-    def tell() -> None:
-        nonlocal told, told_at
-        now = time.monotonic()
-        count, rejected = progress.done.total(), progress.rejected.total()
-        rate = (count + rejected - told) / max(now - told_at, 1e-9)
-        told, told_at = count + rejected, now
-        say(f"{count:,} {done}, {rejected:,} rejected, {rate:,.0f}/s")
-
-    over = threading.Event()
-
-    def run() -> None:
-        while not over.wait(_STATUS_EVERY_S):
-            if progress.done.total() + progress.rejected.total() > told:
-                tell()
-
-    teller = threading.Thread(target=run, daemon=True)
-    teller.start()
-    try:
-        yield
-    finally:
-        over.set()
-        teller.join()
-        tell()
 
 
 @contextmanager

@@ -1,22 +1,120 @@
 """What a loop tells of itself while it runs: how far it is, what it does, what it waits for.
 
-A loop writes here from its one thread, a few plain numbers for each batch. Whoever wants to
-know reads them from other threads at any time: the console line, the metrics, the health.
+A loop tells from its one thread, a few plain numbers for each batch. Whoever wants to know,
+the console line, the metrics, the health, takes a snapshot from another thread.
 """
 
 from __future__ import annotations
 
+import threading
 import time
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-# Powers of two, so that each bucket is as exact, relative to what it counts, as the next one.
-LATENCY_BOUNDS_S: tuple[float, ...] = tuple(0.001 * 2**power for power in range(20))
+from fraudline.stream.intake import Partitions
+from fraudline.stream.statistics import EVERY_MS, Statistics, parse
 
 Position = tuple[str, int]
 """Topic and partition."""
+
+# Powers of two: each bucket is as exact, relative to what it counts, as the next one.
+BOUNDS_S: tuple[float, ...] = tuple(0.001 * 2**power for power in range(20))
+_CAUGHT_UP_FRESH_S = 2.0
+
+
+@dataclass
+class Durations:
+    """Durations, counted in buckets.
+
+    Attributes:
+        counts: One entry for each of `BOUNDS_S`, its upper bound, and one for longer ones.
+        sum_s: Their sum, seconds.
+    """
+
+    counts: npt.NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros(len(BOUNDS_S) + 1, dtype=np.int64)
+    )
+    sum_s: float = 0.0
+
+    def add(self, duration_s: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(BOUNDS_S, duration_s)] += 1
+        self.sum_s += duration_s
+
+    def add_all(self, durations_s: npt.NDArray[np.float64]) -> None:
+        """Count many."""
+        buckets = np.searchsorted(BOUNDS_S, durations_s)
+        self.counts += np.bincount(buckets, minlength=len(self.counts))
+        self.sum_s += float(durations_s.sum())
+
+
+@dataclass
+class Account:
+    """What is known of a loop at one moment. Times are those of `time.monotonic`.
+
+    Attributes:
+        task: What runs, in a word.
+        done: Messages by what became of them: a decision, or the table they are stored in.
+        rejected: Messages by the reason why they could not be dealt with.
+        failures: Ends of a session, by kind.
+        latencies: Ages of messages when they were done, by their own time stamps.
+        steps: How long each step of the loop took.
+        step: The one that the loop is in.
+        step_since: Since when.
+        failed_with: Why the last session ended, until all went well again.
+        failed_at: When it ended.
+        waits_for: What the loop waits for, while it can do nothing.
+        waits_since: Since when.
+        appends_in_flight: Appends that the store has not answered yet.
+        statistics: What the Kafka client knew last.
+        taken: The offset after the last message taken, of each partition.
+        finished: The offset after the last message done, of each partition.
+        proved_at: When each partition last had a message done, or surely nothing to do. A
+            member without a partition has one entry, `None`: that it is in its group.
+    """
+
+    task: str
+    done: Counter[str]
+    rejected: Counter[str]
+    failures: Counter[str] = field(default_factory=lambda: Counter(broker=0, warehouse=0))
+    latencies: Durations = field(default_factory=Durations)
+    steps: dict[str, Durations] = field(default_factory=dict)
+    step: str = "start"
+    step_since: float = field(default_factory=time.monotonic)
+    failed_with: str | None = None
+    failed_at: float = 0.0
+    waits_for: str | None = None
+    waits_since: float = 0.0
+    appends_in_flight: int = 0
+    statistics: Statistics | None = None
+    taken: dict[Position, int] = field(default_factory=dict)
+    finished: dict[Position, int] = field(default_factory=dict)
+    proved_at: dict[Position | None, float] = field(default_factory=dict)
+
+    def waiting_messages(self) -> dict[Position, int]:
+        """How many offsets of each partition are still to be done, by the last statistics."""
+        if self.statistics is None:
+            return {}
+        return {
+            key: max(0, fetched.end - (self.finished.get(key, fetched.position)
+                                       if self.is_in_hand(key) else fetched.position))
+            for key, fetched in self.statistics.partitions.items()
+        }  # fmt: skip
+
+    def silent_s(self, now: float) -> float:
+        """Age of the oldest proof: so long ago all was surely well. Infinite: never yet."""
+        return now - min(self.proved_at.values(), default=float("-inf"))
+
+    def is_in_hand(self, key: Position) -> bool:
+        """Whether messages of a partition were taken and are not done."""
+        return self.taken.get(key) != self.finished.get(key) and key in self.taken
 
 
 class Progress:
@@ -24,44 +122,57 @@ class Progress:
 
     Args:
         task: What runs, in a word: `score` or `sink`.
-
-    Attributes:
-        done: Messages by what became of them: a decision, or the table they are stored in.
-        rejected: Messages by the reason why they could not be dealt with.
-        failures: Ends of a session, by kind.
-        latencies: Messages by their age when they were done: one entry for each of
-            `LATENCY_BOUNDS_S`, its upper bound, and one for those that were older.
-        latency_sum_s: The sum of these ages, seconds.
-        positions: The next offset to be dealt with, of each partition.
-        appends_in_flight: Appends that the store has not answered yet.
-        failed_with: What ended the last session, in words, until something went well again.
-        waits_for: What the loop waits for, in words, while it can do nothing; else None.
-        doing: The step that the loop is in.
-        doing_since: When it began, by `time.monotonic`.
+        done: The names that `batch` will use, so that each can be seen from zero on.
+        rejected: Likewise.
     """
 
-    def __init__(self, task: str) -> None:
-        self.task = task
-        self.done: Counter[str] = Counter()
-        self.rejected: Counter[str] = Counter()
-        self.failures: Counter[str] = Counter()
-        self.latencies = np.zeros(len(LATENCY_BOUNDS_S) + 1, dtype=np.int64)
-        self.latency_sum_s = 0.0
-        self.positions: dict[Position, int] = {}
-        self.appends_in_flight = 0
-        self.failed_with: str | None = None
-        self.waits_for: str | None = None
-        self.doing = "start"
-        self.doing_since = time.monotonic()
+    def __init__(self, task: str, done: Iterable[str] = (), rejected: Iterable[str] = ()) -> None:
+        self._account = Account(
+            task, Counter(dict.fromkeys(done, 0)), Counter(dict.fromkeys(rejected, 0))
+        )
+        self._fresh: str | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def task(self) -> str:
+        """What runs, in a word."""
+        return self._account.task
+
+    def snapshot(self) -> Account:
+        """What is known now. Never waits for the loop, whatever that hangs in."""
+        with self._lock:
+            return deepcopy(self._account)
+
+    @property
+    def consumer_options(self) -> dict[str, Any]:
+        """Options by which a consumer tells its statistics here, while it is consumed from."""
+        return {"statistics.interval.ms": EVERY_MS, "stats_cb": self._take_statistics}
 
     def step(self, name: str) -> None:
         """Tell what the loop does from now on."""
-        self.doing = name
-        self.doing_since = time.monotonic()
+        with self._lock:
+            self._begin(name)
+
+    def took(self, offsets: Partitions, step: str) -> None:
+        """Tell that messages were taken, and which step comes first.
+
+        Args:
+            offsets: The one after the last of them, of each partition.
+            step: What the loop does from now on.
+        """
+        with self._lock:
+            self._account.taken.update(_positions(offsets))
+            self._look_at_statistics()
+            self._begin(step)
+
+    def idle(self) -> None:
+        """Tell that there was nothing to take."""
+        with self._lock:
+            self._look_at_statistics()
 
     def batch(
         self,
-        positions: Mapping[Position, int],
+        offsets: Partitions,
         sent_at_ms: Sequence[int],
         done: Mapping[str, int],
         rejected: Mapping[str, int],
@@ -69,35 +180,37 @@ class Progress:
         """Tell of messages whose outcomes are safe now: committed, or stored.
 
         Args:
-            positions: The offset after the last of them, of each partition.
+            offsets: The one after the last of them, of each partition.
             sent_at_ms: When each was sent, milliseconds since 1970 UTC.
             done: How many came to which end.
             rejected: How many were refused, by reason.
         """
-        self.failed_with = None
-        self.positions.update(positions)
-        self.done.update(done)
-        self.rejected.update(rejected)
+        finished = _positions(offsets)
         ages_s = time.time() - np.asarray(sent_at_ms, dtype=np.float64) / 1000
-        buckets = np.searchsorted(LATENCY_BOUNDS_S, ages_s)
-        self.latencies += np.bincount(buckets, minlength=len(self.latencies))
-        self.latency_sum_s += float(ages_s.sum())
-
-    def idle(self) -> None:
-        """Tell that there was nothing to take, and that nothing is in hand."""
-        self.failed_with = None
+        with self._lock:
+            account = self._account
+            account.finished.update(finished)
+            account.proved_at.update(dict.fromkeys(finished, time.monotonic()))
+            account.done.update(done)
+            account.rejected.update(rejected)
+            account.latencies.add_all(ages_s)
 
     def waiting(self, for_what: str) -> None:
         """Tell that the loop can do nothing until something outside changes."""
-        self.waits_for = for_what
+        with self._lock:
+            if self._account.waits_for is None:
+                self._account.waits_since = time.monotonic()
+            self._account.waits_for = for_what
 
     def resumed(self) -> None:
         """Tell that the wait is over."""
-        self.waits_for = None
+        with self._lock:
+            self._account.waits_for = None
 
     def in_flight(self, appends: int) -> None:
         """Tell how many appends the store has not answered yet."""
-        self.appends_in_flight = appends
+        with self._lock:
+            self._account.appends_in_flight = appends
 
     def failed(self, kind: str, reason: str) -> None:
         """Tell that a session ended; the next one begins after a pause.
@@ -106,6 +219,60 @@ class Progress:
             kind: Which side failed, in a word.
             reason: What failed, in words.
         """
-        self.failed_with = reason
-        self.failures[kind] += 1
-        self.step("pause")
+        with self._lock:
+            account = self._account
+            account.failures[kind] += 1
+            account.failed_with, account.failed_at = reason, time.monotonic()
+            account.waits_for = None
+            account.appends_in_flight = 0
+            account.taken.clear()
+            account.finished.clear()
+            account.statistics = self._fresh = None
+            self._begin("pause")
+
+    def _take_statistics(self, text: str) -> None:
+        self._fresh = text
+
+    def _begin(self, step: str) -> None:
+        account = self._account
+        now = time.monotonic()
+        account.steps.setdefault(account.step, Durations()).add(now - account.step_since)
+        account.step, account.step_since = step, now
+
+    def _look_at_statistics(self) -> None:
+        """See which partitions surely have nothing to do.
+
+        This needs statistics from before the last take, and what that brought: a partition
+        whose messages are in the client's hands or in ours has something to do.
+        """
+        if self._fresh is None:
+            return
+        account = self._account
+        account.statistics = found = parse(self._fresh)
+        self._fresh = None
+        if not found.is_steady:
+            return
+        now = time.monotonic()
+        # The first partitions ever have to prove themselves; later ones get a while.
+        begun_at = now if account.proved_at else float("-inf")
+        proofs: dict[Position | None, float] = {}
+        if not found.partitions:
+            proofs[None] = max(found.answered_at, account.proved_at.get(None, begun_at))
+        for key, fetched in found.partitions.items():
+            proofs[key] = account.proved_at.get(key, begun_at)
+            if (
+                not account.is_in_hand(key)
+                and fetched.position >= fetched.end
+                and now - fetched.answered_at < _CAUGHT_UP_FRESH_S
+            ):
+                proofs[key] = now
+        account.proved_at = proofs
+        for kept in (account.taken, account.finished):
+            for key in kept.keys() - found.partitions.keys():  # another member has them now
+                del kept[key]
+        if account.failed_with is not None and min(proofs.values()) > account.failed_at:
+            account.failed_with = None
+
+
+def _positions(offsets: Partitions) -> dict[Position, int]:
+    return {(after.topic, after.partition): after.offset for after in offsets}

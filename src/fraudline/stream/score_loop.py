@@ -46,7 +46,7 @@ def score_loop(
     """
 
     def session() -> None:
-        consumer = group_consumer(kafka, f"{kafka.group}.score")
+        consumer = group_consumer(kafka, f"{kafka.group}.score", **progress.consumer_options)
         transactions = None
         try:
             transactions = Transactions(kafka, "score")
@@ -57,11 +57,11 @@ def score_loop(
                 if not taken:
                     progress.idle()
                     continue
-                progress.step("decide")
+                offsets = next_offsets(taken)
+                progress.took(offsets, "decide")
                 messages = columns_of(kafka.topic_transactions, taken)
                 outcomes = decide(messages, dt.datetime.now(dt.UTC))
                 progress.step("commit")
-                offsets = next_offsets(taken)
                 transactions.commit(
                     (
                         (
@@ -75,7 +75,7 @@ def score_loop(
                     intake.membership,
                 )
                 progress.batch(
-                    {(after.topic, after.partition): after.offset for after in offsets},
+                    offsets,
                     messages.sent_at_ms,
                     Counter(outcome.verdict for outcome in outcomes if not outcome.is_reject),
                     Counter(outcome.verdict for outcome in outcomes if outcome.is_reject),

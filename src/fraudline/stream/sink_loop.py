@@ -39,7 +39,7 @@ from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.scoring import reject_record
 from fraudline.settings import KafkaSettings
 from fraudline.stream.hold import Hold
-from fraudline.stream.intake import Intake, Partitions, columns_of, group_consumer
+from fraudline.stream.intake import Intake, Partitions, columns_of, group_consumer, next_offsets
 from fraudline.stream.progress import Position, Progress
 from fraudline.stream.session import persist
 from fraudline.stream.sink_partition import Piece, Route, SinkPartition
@@ -105,7 +105,7 @@ class _Sink:
         self._partitions: dict[Position, SinkPartition] = {}
         self._holds = {topic: Hold(topic) for topic in routes}
         self._not_fetched: set[str] = set()
-        self._consumer = group_consumer(kafka, f"{kafka.group}.sink")
+        self._consumer = group_consumer(kafka, f"{kafka.group}.sink", **progress.consumer_options)
         self._transactions: Transactions | None = None
         self._intake: Intake | None = None
 
@@ -169,11 +169,13 @@ class _Sink:
                 partition.close()
 
     def _decode(self, taken: list[Message]) -> None:
-        self._progress.step("decode")
         by_partition: dict[Position, list[Message]] = {}
         for message in taken:
             key: Position = message.topic(), message.partition()  # type: ignore[assignment]  # a consumed message has both
             by_partition.setdefault(key, []).append(message)
+        self._progress.took(
+            next_offsets([messages[-1] for messages in by_partition.values()]), "decode"
+        )
         for key, messages in by_partition.items():
             partition = self._partitions[key]
             batch = columns_of(key[0], messages)
@@ -239,7 +241,7 @@ class _Sink:
 
     def _report(self, position: Position, partition: SinkPartition, piece: Piece) -> None:
         self._progress.batch(
-            {position: piece.position},
+            [TopicPartition(*position, piece.position)],
             piece.sent_at_ms,
             {partition.route.table: piece.stored},
             piece.reasons,

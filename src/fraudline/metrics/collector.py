@@ -1,0 +1,142 @@
+"""The account of a loop as Prometheus metrics, made when they are asked for.
+
+Names follow Prometheus' conventions: base units, `_total` for counters. All are listed in
+`docs/reference/metrics.md`; a test holds the list to this module.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from itertools import accumulate
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from fraudline.scoring import BLOCK
+from fraudline.stream.health import judge
+from fraudline.stream.progress import BOUNDS_S, Account, Durations, Progress
+
+
+class LoopCollector(Collector):
+    """Metrics of one loop.
+
+    Args:
+        progress: The loop's account of itself.
+        stalled_after_s: See `fraudline.stream.health`.
+        model_version: The version of the model that decides, if one does.
+    """
+
+    def __init__(
+        self, progress: Progress, stalled_after_s: float, model_version: str | None
+    ) -> None:
+        self._progress = progress
+        self._stalled_after_s = stalled_after_s
+        self._model_version = model_version
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics, as of now; every one has the label `task`."""
+        account = self._progress.snapshot()
+        task = account.task
+        info = {"version": version("fraudline")}
+        if self._model_version is not None:
+            info["model_version"] = self._model_version
+        yield InfoMetricFamily("fraudline_build", "What runs here.", value={"task": task, **info})
+        yield from _outcomes(account)
+        yield _counter(
+            "fraudline_failures", "Sessions that ended by a failure, by the side that failed.",
+            task, "kind", account.failures,
+        )  # fmt: skip
+        yield _histogram(
+            "fraudline_latency_seconds",
+            "From a message's own time stamp until its outcome was committed or stored.",
+            [({"task": task}, account.latencies)],
+        )
+        yield _histogram(
+            "fraudline_step_seconds",
+            "Duration of each step of the loop; one batch takes each step once.",
+            [({"task": task, "step": name}, spent) for name, spent in account.steps.items()],
+        )
+        yield from self._state(account)
+
+    def _state(self, account: Account) -> Iterator[Metric]:
+        task, now = account.task, time.monotonic()
+        health = judge(account, now, self._stalled_after_s)
+        lag = GaugeMetricFamily(
+            "fraudline_consumer_lag_messages",
+            "Offsets of a partition that are still to be dealt with, as of a second ago.",
+            labels=["task", "topic", "partition"],
+        )
+        for (topic, partition), count in account.waiting_messages().items():
+            lag.add_metric([task, topic, str(partition)], count)
+        yield lag
+        for name, meaning, value in (
+            ("is_healthy", "1 if all was surely well a moment ago, as in GET /health.",
+             health.is_healthy),
+            ("is_waiting", "1 while the loop can do nothing until something outside changes.",
+             account.waits_for is not None),
+            ("appends_in_flight", "Appends that BigQuery has not answered yet.",
+             account.appends_in_flight),
+            ("last_progress_timestamp_seconds",
+             "When every partition was last known to move or to have nothing to do.",
+             max(0.0, time.time() - health.silent_s)),
+        ):  # fmt: skip
+            gauge = GaugeMetricFamily(f"fraudline_{name}", meaning, labels=["task"])
+            gauge.add_metric([task], float(value))
+            yield gauge
+
+
+def _outcomes(account: Account) -> Iterator[Metric]:
+    if account.task == "sink":
+        yield _counter(
+            "fraudline_rows_stored", "Rows that BigQuery has acknowledged to this process.",
+            account.task, "table", account.done,
+        )  # fmt: skip
+        yield _counter(
+            "fraudline_messages_rejected", "Messages that no table can hold.",
+            account.task, "reason", account.rejected,
+        )  # fmt: skip
+        return
+    for name, meaning, count in (
+        ("decided", "Transactions with a committed decision.", account.done.total()),
+        ("blocked", "Those of them that were blocked.", account.done[BLOCK]),
+    ):
+        counter = CounterMetricFamily(f"fraudline_transactions_{name}", meaning, labels=["task"])
+        counter.add_metric([account.task], count)
+        yield counter
+    yield _counter(
+        "fraudline_transactions_rejected", "Messages that could not be decoded or scored.",
+        account.task, "reason", account.rejected,
+    )  # fmt: skip
+
+
+def _counter(
+    name: str, meaning: str, task: str, label: str, counts: Mapping[str, int]
+) -> CounterMetricFamily:
+    counter = CounterMetricFamily(name, meaning, labels=["task", label])
+    for value, count in counts.items():
+        counter.add_metric([task, value], count)
+    return counter
+
+
+def _histogram(
+    name: str, meaning: str, series: Iterable[tuple[dict[str, str], Durations]]
+) -> HistogramMetricFamily:
+    found = list(series)
+    histogram = HistogramMetricFamily(name, meaning, labels=list(found[0][0]) if found else ())
+    bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]
+    for labels, durations in found:
+        cumulative = accumulate(durations.counts.tolist())
+        histogram.add_metric(
+            list(labels.values()),
+            list(zip(bounds, cumulative, strict=True)),
+            durations.sum_s,
+        )
+    return histogram

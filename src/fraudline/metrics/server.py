@@ -1,0 +1,106 @@
+"""`GET /metrics` and `GET /health`, beside a loop."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from fraudline.errors import ServiceError
+from fraudline.metrics.collector import LoopCollector
+from fraudline.settings import MetricsSettings
+from fraudline.stream.health import judge
+from fraudline.stream.progress import Progress
+
+Answer = tuple[HTTPStatus, str, bytes]
+"""Status, content type and body."""
+
+
+@contextmanager
+def serving(
+    progress: Progress, settings: MetricsSettings, model_version: str | None = None
+) -> Iterator[None]:
+    """Serve metrics and health while the block runs; nothing, if the settings' port is 0.
+
+    Raises:
+        ServiceError: the port cannot be listened at.
+    """
+    if settings.port == 0:
+        yield
+        return
+    registry = CollectorRegistry()
+    registry.register(LoopCollector(progress, settings.stalled_after_s, model_version))
+    ProcessCollector(registry=registry)
+    routes: dict[str, Callable[[str], Answer]] = {
+        "/metrics": partial(_metrics, registry),
+        "/health": lambda _: _health(progress, settings.stalled_after_s),
+    }
+    try:
+        server = ThreadingHTTPServer((settings.host, settings.port), partial(_Handler, routes))
+    except OSError as error:
+        raise ServiceError(
+            f"metrics cannot be served at {settings.host}, port {settings.port}: "
+            f"{error.strerror}. Give each process a port of its own by FRAUDLINE_METRICS__PORT; "
+            "0 serves nothing."
+        ) from None
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _metrics(registry: CollectorRegistry, accepts: str) -> Answer:
+    encode, content_type = choose_encoder(accepts)
+    return HTTPStatus.OK, content_type, encode(registry)
+
+
+def _health(progress: Progress, stalled_after_s: float) -> Answer:
+    health = judge(progress.snapshot(), time.monotonic(), stalled_after_s)
+    body = {
+        "task": progress.task,
+        "is_healthy": health.is_healthy,
+        "reason": health.reason,
+        "silent_s": round(health.silent_s, 3) if math.isfinite(health.silent_s) else None,
+        "waiting_messages": health.waiting,
+    }
+    status = HTTPStatus.OK if health.is_healthy else HTTPStatus.SERVICE_UNAVAILABLE
+    return status, "application/json", json.dumps(body).encode() + b"\n"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = 5.0  # of a client that says nothing
+    server_version = "fraudline"
+    sys_version = ""
+
+    def __init__(self, routes: dict[str, Callable[[str], Answer]], *arguments: Any) -> None:
+        self._routes = routes
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        answer = self._routes.get(urlsplit(self.path).path)
+        if answer is None:
+            self.send_error(HTTPStatus.NOT_FOUND, f"there is only {' and '.join(self._routes)}")
+            return
+        status, content_type, body = answer(self.headers.get("Accept", ""))
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: a scrape every few seconds is no news."""

@@ -1,0 +1,95 @@
+"""Whether a loop is well, judged by what it did, never by what it says of itself.
+
+A loop is well if each of its partitions had a message done, or surely nothing to do, a
+moment ago. These proofs grow old by themselves, so a loop that hangs, tries again and again
+or waits for a silent broker becomes unwell without having to notice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fraudline.stream.progress import Account
+from fraudline.stream.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Health:
+    """A judgement.
+
+    Attributes:
+        is_healthy: Whether all was surely well a moment ago.
+        silent_s: How old the oldest proof is, seconds; infinite if there never was one.
+        waiting: Messages that wait, as far as is known.
+        reason: Why it is not healthy, in words; empty if it is.
+    """
+
+    is_healthy: bool
+    silent_s: float
+    waiting: int
+    reason: str
+
+
+def judge(account: Account, now: float, stalled_after_s: float) -> Health:
+    """Judge a loop.
+
+    Args:
+        account: What is known of it.
+        now: By `time.monotonic`.
+        stalled_after_s: How old a proof may be.
+    """
+    silent_s = account.silent_s(now)
+    waits = account.waits_for is not None and now - account.waits_since > stalled_after_s
+    is_healthy = silent_s <= stalled_after_s and not waits
+    waiting = sum(account.waiting_messages().values())
+    return Health(
+        is_healthy,
+        silent_s,
+        waiting,
+        "" if is_healthy else _reason(account, now, stalled_after_s),
+    )
+
+
+def _reason(account: Account, now: float, stalled_after_s: float) -> str:
+    """The most telling of the things that are wrong."""
+    in_step_s = now - account.step_since
+    if account.waits_for is not None:
+        return f"has waited {now - account.waits_since:.0f} s: {account.waits_for}"
+    if account.failed_with is not None:
+        count = account.failures.total()
+        return f"tries again after {count} failure{'s' * (count > 1)}: {account.failed_with}"
+    if in_step_s > stalled_after_s:
+        return f"has been in step '{account.step}' for {in_step_s:.0f} s"
+    found = account.statistics
+    if found is None:
+        return "starting: is not in its consumer group yet"
+    return _reason_in_kafka(account, found, now, stalled_after_s)
+
+
+def _reason_in_kafka(
+    account: Account, found: Statistics, now: float, stalled_after_s: float
+) -> str:
+    silences = [now - each.answered_at for each in found.partitions.values()]
+    silence_s = max(silences, default=now - found.answered_at)
+    if silence_s > stalled_after_s / 2:
+        return f"the broker does not answer; it was last heard {_ago(silence_s)}"
+    if not found.is_steady:
+        return f"the consumer group is not steady: {found.group}"
+    waiting = account.waiting_messages()
+    oldest = min(account.proved_at, key=lambda key: account.proved_at[key])
+    if oldest is None or oldest not in found.partitions:
+        return "no partition has proved itself yet"
+    silent_s = now - account.proved_at[oldest]
+    since = f"for {silent_s:.0f} s" if silent_s < float("inf") else "yet"
+    where = f"topic '{oldest[0]}', partition {oldest[1]}"
+    fetched = found.partitions[oldest]
+    if fetched.position >= fetched.stable < fetched.end:
+        return (
+            f"{where}: an open transaction of its producer holds back {waiting[oldest]:,} "
+            f"messages; nothing came {since}"
+        )
+    return f"{where}: {waiting[oldest]:,} messages wait, and none was done {since}"
+
+
+def _ago(duration_s: float) -> str:
+    return f"{duration_s:.0f} s ago" if duration_s < float("inf") else "before it was lost"

@@ -1,0 +1,135 @@
+"""Metrics and health over HTTP, beside a loop that may hang."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from confluent_kafka import TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
+
+from fraudline.errors import ServiceError
+from fraudline.metrics import serving
+from fraudline.settings import MetricsSettings
+from fraudline.stream.progress import BOUNDS_S, Progress
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def busy(task: str, done: dict[str, int]) -> Progress:
+    """A loop that has just dealt with three messages, 3 ms, 1 s and 100 days old."""
+    progress = Progress(task, done=done, rejected=["empty"])
+    after = [TopicPartition("t", 0, 3)]
+    now_ms = int(time.time() * 1000)
+    progress.took(after, "decide")
+    progress.batch(after, [now_ms - 3, now_ms - 1000, now_ms - 8_640_000_000], done, {"empty": 1})
+    return progress
+
+
+def scrape(progress: Progress, port: int, model_version: str | None = None) -> dict[str, float]:
+    with serving(progress, MetricsSettings(port=port), model_version):
+        answer = httpx.get(f"http://127.0.0.1:{port}/metrics")
+    assert answer.status_code == 200
+    return {
+        f"{sample.name}{sorted(sample.labels.items())}": sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_a_scorer_tells_what_it_decided(port: int) -> None:
+    found = scrape(busy("score", {"approve": 5, "block": 2}), port, "creditcard-1")
+    task = ("task", "score")
+    assert found[f"fraudline_transactions_decided_total{[task]}"] == 7
+    assert found[f"fraudline_transactions_blocked_total{[task]}"] == 2
+    assert found[f"fraudline_transactions_rejected_total{[('reason', 'empty'), task]}"] == 1
+    assert found[f"fraudline_failures_total{[('kind', 'broker'), task]}"] == 0
+    assert found[f"fraudline_is_healthy{[task]}"] == 1
+    assert any("creditcard-1" in name for name in found)
+    assert found["process_resident_memory_bytes[]"] > 0
+
+
+def test_a_sink_tells_what_it_stored_in_each_table(port: int) -> None:
+    found = scrape(busy("sink", {"decisions": 3, "rejects": 0}), port)
+    for table, rows in (("decisions", 3), ("rejects", 0)):
+        name = f"fraudline_rows_stored_total{[('table', table), ('task', 'sink')]}"
+        assert found[name] == rows
+
+
+def test_each_message_is_counted_in_the_buckets_of_its_age(port: int) -> None:
+    found = scrape(busy("score", {"approve": 3}), port)
+
+    def older_than_no(bound: float) -> float:
+        return found[f"fraudline_latency_seconds_bucket{[('le', str(bound)), ('task', 'score')]}"]
+
+    assert older_than_no(0.001) == 0
+    assert older_than_no(0.512) == 1
+    assert older_than_no(2.048) == 2
+    assert older_than_no(BOUNDS_S[-1]) == 2
+    assert found["fraudline_latency_seconds_count[('task', 'score')]"] == 3
+    assert found["fraudline_latency_seconds_sum[('task', 'score')]"] > 8_640_000
+
+
+def test_health_is_200_while_messages_are_done_and_503_with_a_reason_when_none_are(
+    port: int,
+) -> None:
+    progress = busy("sink", {"decisions": 3})
+    with serving(progress, MetricsSettings(port=port, stalled_after_s=0.5)):
+        address = f"http://127.0.0.1:{port}/health"
+        assert httpx.get(address).status_code == 200
+        deadline = time.monotonic() + 30
+        while (answer := httpx.get(address)).status_code == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert answer.status_code == 503
+    found = answer.json()
+    assert found["task"] == "sink"
+    assert found["is_healthy"] is False
+    assert "step 'decide'" in found["reason"]
+    assert found["silent_s"] > 0.5
+
+
+def test_nothing_listens_unless_a_port_is_set(port: int) -> None:
+    assert MetricsSettings().port == 0
+    with serving(busy("sink", {}), MetricsSettings()), socket.socket() as asked:
+        assert asked.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_port_that_is_taken_is_told_with_the_setting(port: int) -> None:
+    progress = Progress("score")
+    settings = MetricsSettings(port=port)
+    with (
+        serving(progress, settings),
+        pytest.raises(ServiceError, match="FRAUDLINE_METRICS__PORT"),
+        serving(progress, settings),
+    ):
+        pass
+
+
+def test_any_other_path_is_not_found(port: int) -> None:
+    with serving(Progress("score"), MetricsSettings(port=port)):
+        answer = httpx.get(f"http://127.0.0.1:{port}/")
+    assert answer.status_code == 404
+    assert "/health" in answer.text
+
+
+@pytest.mark.parametrize("task", ["score", "sink"])
+def test_every_metric_is_in_the_reference(port: int, task: str) -> None:
+    with serving(busy(task, {"approve": 1}), MetricsSettings(port=port)):
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    families = {
+        line.split()[2] for line in text.splitlines() if line.startswith("# TYPE fraudline_")
+    }
+    assert len(families) > 8
+    reference = REFERENCE.read_text()
+    assert [name for name in families if f"`{name}`" not in reference] == []

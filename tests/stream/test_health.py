@@ -1,0 +1,202 @@
+"""A loop is healthy only if each of its partitions surely moved, or had nothing to do, just now."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import threading
+import time
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from tests.conftest import Place, eventually
+from tests.models import tiny_bundle
+from tests.stream.test_score_loop import Scorer, send, transactions
+
+from fraudline import local
+from fraudline.contract import Messages
+from fraudline.errors import WarehouseAwayError
+from fraudline.scoring import Decider, Outcome
+from fraudline.settings import Settings
+from fraudline.stream.health import Health, judge
+from fraudline.stream.progress import Progress
+from fraudline.stream.score_loop import score_loop
+from fraudline.stream.session import persist
+
+PATIENCE_S = 2.0
+
+
+def health(progress: Progress, later_s: float = 0) -> Health:
+    return judge(progress.snapshot(), time.monotonic() + later_s, PATIENCE_S)
+
+
+def done(progress: Progress, partition: int, offset: int) -> None:
+    """Tell of a message that was taken and dealt with."""
+    after = [TopicPartition("t", partition, offset + 1)]
+    progress.took(after, "decide")
+    progress.batch(after, [int(time.time() * 1000)], {"approve": 1}, {})
+
+
+def test_a_loop_that_has_not_done_anything_is_not_healthy_yet():
+    found = health(Progress("score"))
+    assert not found.is_healthy
+    assert "starting" in found.reason
+
+
+def test_a_proof_grows_old_by_itself():
+    progress = Progress("score")
+    done(progress, 0, 0)
+    assert health(progress).is_healthy
+    progress.step("commit")
+    hung = health(progress, later_s=60)
+    assert not hung.is_healthy
+    assert hung.reason == "has been in step 'commit' for 60 s"
+
+
+def test_one_partition_that_moves_does_not_speak_for_one_that_does_not():
+    progress = Progress("sink")
+    done(progress, 0, 0)
+    time.sleep(0.01)
+    done(progress, 1, 0)
+    account = progress.snapshot()
+    stands_since = account.proved_at["t", 0]
+    assert judge(account, stands_since + PATIENCE_S, PATIENCE_S).is_healthy
+    assert not judge(account, stands_since + PATIENCE_S + 0.001, PATIENCE_S).is_healthy
+    assert account.proved_at["t", 1] > stands_since
+
+
+def test_a_loop_that_waits_says_for_what_even_while_it_gives_other_signs_of_life():
+    progress = Progress("sink")
+    done(progress, 0, 0)
+    progress.waiting("BigQuery does not answer")
+    account = progress.snapshot()
+    account.waits_since -= 60
+    found = judge(account, time.monotonic(), PATIENCE_S)
+    assert not found.is_healthy
+    assert found.reason == "has waited 60 s: BigQuery does not answer"
+    progress.resumed()
+    assert health(progress).is_healthy
+
+
+def test_sessions_that_fail_again_and_again_are_counted_and_told_with_their_reason():
+    progress = Progress("sink")
+    stop = threading.Event()
+    tries = []
+
+    def session() -> None:
+        tries.append(1)
+        if len(tries) == 2:
+            stop.set()
+        raise WarehouseAwayError("BigQuery is over its quota")
+
+    persist(session, progress=progress, stop=stop)
+    found = health(progress)
+    assert not found.is_healthy
+    assert found.reason == "tries again after 2 failures: BigQuery is over its quota"
+    assert progress.snapshot().failures == {"broker": 0, "warehouse": 2}
+
+
+def test_an_idle_loop_proves_that_nothing_waits(here: Place) -> None:
+    with Scorer(here) as scorer:
+        eventually(lambda: health(scorer.progress).is_healthy)
+        first = scorer.progress.snapshot().proved_at
+        eventually(lambda: min(scorer.progress.snapshot().proved_at.values()) > max(first.values()))
+        send(here, list(transactions(here, 20)))
+        eventually(lambda: scorer.done == 20)
+        eventually(lambda: health(scorer.progress).waiting == 0)
+        assert health(scorer.progress).is_healthy
+
+
+def test_a_member_without_a_partition_is_healthy_while_it_is_in_its_group(here: Place) -> None:
+    partitions = here.project.kafka.partitions
+    scorers = [Scorer(here) for _ in range(partitions + 1)]
+    for scorer in scorers:
+        scorer.__enter__()
+    try:
+        eventually(lambda: all(health(scorer.progress).is_healthy for scorer in scorers))
+        eventually(
+            lambda: (
+                sorted(
+                    len(scorer.progress.snapshot().proved_at.keys() - {None}) for scorer in scorers
+                )
+                == [0, *[1] * partitions]
+            )
+        )
+        assert all(health(scorer.progress).is_healthy for scorer in scorers)
+    finally:
+        for scorer in scorers:
+            scorer.__exit__()
+
+
+def test_messages_behind_an_open_transaction_of_their_producer_are_told(here: Place) -> None:
+    kafka = here.project.kafka
+    producer = Producer(
+        {"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": kafka.group}
+    )
+    producer.init_transactions(30)
+    with Scorer(here) as scorer:
+        eventually(lambda: health(scorer.progress).is_healthy)
+        producer.begin_transaction()
+        producer.produce(kafka.topic_transactions, transactions(here, 1)[0], partition=0)
+        producer.flush(30)
+        eventually(lambda: not health(scorer.progress).is_healthy)
+        found = health(scorer.progress)
+        assert found.reason.startswith(
+            f"topic '{kafka.topic_transactions}', partition 0: an open transaction of its "
+            "producer holds back 1 messages"
+        )
+        producer.commit_transaction(30)
+        eventually(lambda: scorer.done == 1)
+        eventually(lambda: health(scorer.progress).is_healthy)
+
+
+def test_a_loop_that_hangs_with_messages_in_hand_is_not_healthy(here: Place) -> None:
+    send(here, list(transactions(here, 20)))
+    progress, stop, go_on = Progress("score"), threading.Event(), threading.Event()
+    contract = here.project.contract
+    decider = Decider(contract, tiny_bundle(here.project.settings.home / "tiny", contract))
+
+    def decide(messages: Messages, decided_at: dt.datetime) -> list[Outcome]:
+        go_on.wait()
+        return decider.decide(messages, decided_at)
+
+    thread = threading.Thread(
+        target=score_loop,
+        args=(here.project.kafka, decide),
+        kwargs={"batch_rows": 10, "stop": stop, "progress": progress},
+    )
+    thread.start()
+    try:
+        eventually(lambda: "step 'decide'" in health(progress).reason)
+        assert not health(progress).is_healthy
+        go_on.set()
+        eventually(lambda: health(progress).is_healthy)
+    finally:
+        go_on.set()
+        stop.set()
+        thread.join()
+
+
+def test_a_broker_that_stops_answering_is_not_taken_for_an_empty_topic(
+    here: Place, broker_pid: int
+) -> None:
+    with Scorer(here) as scorer:
+        eventually(lambda: health(scorer.progress).is_healthy)
+        os.kill(broker_pid, signal.SIGSTOP)
+        try:
+            eventually(lambda: not health(scorer.progress).is_healthy)
+            assert "the broker does not answer" in health(scorer.progress).reason
+        finally:
+            os.kill(broker_pid, signal.SIGCONT)
+        eventually(lambda: health(scorer.progress).is_healthy)
+
+
+@pytest.fixture
+def broker_pid(services_home) -> int:
+    (pid,) = [
+        service.pid
+        for service in local.status(Settings(home=services_home))
+        if service.name == "kafka"
+    ]
+    return pid
