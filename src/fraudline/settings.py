@@ -119,7 +119,14 @@ class ScoringSettings(_Group):
     """How a scorer trades delay for throughput."""
 
     batch_rows: int = Field(
-        2000, ge=1, le=100_000, description="Most transactions in one Kafka transaction."
+        8000, ge=1, le=100_000, description="Most transactions in one Kafka transaction."
+    )
+    repeat_window_offsets: int = Field(
+        100_000,
+        ge=1,
+        le=10_000_000,
+        description="How many offsets of its partition later a transaction that is sent again, "
+        "with the same id, is still given its first decision; for contracts with an id.",
     )
 
 

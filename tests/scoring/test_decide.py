@@ -18,8 +18,8 @@ from fraudline.contract import (
     Messages,
     RejectRecord,
 )
-from fraudline.contract.records import MAX_ORIGINAL_BYTES
-from fraudline.scoring import Decider, Outcome, decide, reject_record
+from fraudline.contract.records import MAX_ORIGINAL_BYTES, Decision
+from fraudline.scoring import Decider, Outcome, reject_record
 
 NOW = dt.datetime(2026, 5, 4, 3, 2, 1, 123_456, tzinfo=dt.UTC)
 SENT_MS = 1_767_323_045_678
@@ -57,7 +57,7 @@ def rejected(outcome: Outcome) -> dict[str, object]:
 
 
 def test_the_record_that_is_encoded_has_the_columns_of_a_decision():
-    fields = [field.name for field in msgspec.structs.fields(decide._Decision)]
+    fields = [field.name for field in msgspec.structs.fields(Decision)]
     assert fields == [column.name for column in DECISION_COLUMNS]
 
 
@@ -81,6 +81,7 @@ def test_a_decision_is_the_transaction_and_what_was_decided(card):
         "decision": "block" if found["score"] >= 0.5 else "approve",
         "threshold": 0.5,
         "model_version": card._bundle.manifest.version,
+        "repeat_of": None,
         "received_at": SENT_AT,
         "decided_at": NOW,
     }
@@ -163,7 +164,9 @@ def test_the_largest_reject_fits_in_a_message():
         _, _, (reject,) = Decoder(columns, 10**6).decode([value])
         record = reject_record(arrived(b"\xff" * 10**6), reject, NOW)
         assert len(record) < 1_000_000
-        outcome = Outcome(is_reject=True, verdict=reject.reason, key=None, value=record)
+        outcome = Outcome(
+            is_reject=True, verdict=reject.reason, partition=0, key=None, value=record
+        )
         assert len(rejected(outcome)["message"]) <= 4096
 
 

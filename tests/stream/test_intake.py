@@ -35,11 +35,10 @@ def test_who_was_thrown_out_of_the_group_cannot_commit_what_it_holds(here: Place
     eventually(lambda: bool(retaken.extend(other.take(100)) or retaken))
     assert not slow_consumer.memberid()  # the client knows, though nobody has told us
 
+    transaction.produce([(kafka.topic_decisions, 0, None, b"{}")])
     with pytest.raises(KafkaException):
-        transaction.commit(
-            [(kafka.topic_decisions, None, b"{}")], next_offsets(taken), slow.membership
-        )
-    transaction.abort()
+        transaction.commit(next_offsets(taken), slow.membership)
+    transaction.close()
     assert committed(here, kafka.topic_decisions) == []
     slow_consumer.close()
     other_consumer.close()

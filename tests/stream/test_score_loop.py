@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Self
 
 import msgspec
@@ -13,8 +14,9 @@ from tests.models import tiny_bundle
 
 from fraudline.bundle import open_bundle
 from fraudline.errors import BrokerError
-from fraudline.scoring import Decider
+from fraudline.scoring import Decider, FirstDecisions
 from fraudline.stream.broker import create_topics, existing_topics, require_topics
+from fraudline.stream.intake import Partitions
 from fraudline.stream.progress import Progress
 from fraudline.stream.read import ranges, read_range
 from fraudline.stream.replay import replay
@@ -31,12 +33,18 @@ def transactions(place: Place, count: int) -> list[bytes]:
     ]
 
 
-def send(place: Place, lines: list[bytes | None], topic: str | None = None) -> None:
+def send(
+    place: Place,
+    lines: list[bytes | None],
+    topic: str | None = None,
+    key_of: Callable[[bytes], bytes | None] = lambda _: None,
+) -> None:
     kafka = place.project.kafka
     sent = replay(
         kafka,
         topic or kafka.topic_transactions,
         lines,
+        key_of=key_of,
         rate=0,
         stop=threading.Event(),
         on_sent=lambda _: None,
@@ -57,18 +65,29 @@ def committed(place: Place, topic: str) -> list[dict[str, object]]:
 class Scorer:
     """A score loop in a thread of the test."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(
+        self,
+        place: Place,
+        firsts: FirstDecisions | None = None,
+        on_assign: Callable[[Partitions], None] | None = None,
+    ) -> None:
         project = place.project
         directory = project.settings.home / "tiny"
         if not directory.exists():
             tiny_bundle(directory, project.contract)
         self.progress = Progress("score")
         self._stop = threading.Event()
-        decide = Decider(project.contract, open_bundle(directory, project.contract)).decide
+        bundle = open_bundle(directory, project.contract)
+        decide = Decider(project.contract, bundle, firsts).decide
         self._thread = threading.Thread(
             target=score_loop,
             args=(project.kafka, decide),
-            kwargs={"batch_rows": 50, "stop": self._stop, "progress": self.progress},
+            kwargs={
+                "batch_rows": 50,
+                "stop": self._stop,
+                "progress": self.progress,
+                "on_assign": on_assign,
+            },
         )
 
     @property

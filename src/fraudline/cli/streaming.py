@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,7 @@ def replay(
             project.kafka,
             target,
             lines,
+            key_of=project.contract.key_of,
             rate=rate,
             stop=stop,
             on_sent=lambda count: bar(f"to topic {target}", count, len(lines)),
@@ -85,9 +87,10 @@ def score() -> None:
     from fraudline.bundle import open_bundle
     from fraudline.cli.telling import told
     from fraudline.contract import RejectReason
-    from fraudline.scoring import APPROVE, BLOCK, Decider
+    from fraudline.scoring import APPROVE, BLOCK, Decider, FirstDecisions
     from fraudline.stream.broker import require_topics
     from fraudline.stream.progress import Progress
+    from fraudline.stream.recall import recall
     from fraudline.stream.score_loop import score_loop
 
     project = Project()
@@ -99,14 +102,18 @@ def score() -> None:
         f"scoring topic '{kafka.topic_transactions}' with {version}, "
         f"threshold {bundle.manifest.threshold:.4g}; stop with Ctrl-C"
     )
+    firsts = None
+    if project.contract.id is not None:
+        firsts = FirstDecisions(project.contract, project.settings.scoring.repeat_window_offsets)
     progress = Progress("score", done=[APPROVE, BLOCK], rejected=RejectReason)
     with stop_on_signal() as stop, told(progress, project.settings.metrics, version):
         score_loop(
             kafka,
-            Decider(project.contract, bundle).decide,
+            Decider(project.contract, bundle, firsts).decide,
             batch_rows=project.settings.scoring.batch_rows,
             stop=stop,
             progress=progress,
+            on_assign=partial(recall, kafka, firsts) if firsts is not None else None,
         )
 
 

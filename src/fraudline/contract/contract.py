@@ -6,7 +6,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -71,6 +73,20 @@ class Contract:
         for column in content["columns"]:
             del column["description"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def key_of(self, message: bytes) -> bytes | None:
+        """The key under which a transaction is sent: its id, so that repeats meet; else none."""
+        if self.id is None:
+            return None
+        try:
+            return str(self._id_decoder.decode(message).id).encode()
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None  # it will be rejected, wherever it goes
+
+    @cached_property
+    def _id_decoder(self) -> msgspec.json.Decoder[Any]:
+        identity = msgspec.defstruct("Identity", [("id", str | int)], rename={"id": self.id or ""})
+        return msgspec.json.Decoder(identity)
 
     def column(self, name: str) -> Column:
         """The column with this name."""

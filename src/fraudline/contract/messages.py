@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,12 @@ class Messages:
 
         A producer may set any 64-bit number, and a table knows the years 1 to 9999 only.
         """
-        try:
-            return dt.datetime.fromtimestamp(self.sent_at_ms[index] / 1000, dt.UTC)
-        except (OverflowError, ValueError, OSError):
-            return None
+        return _time(self.sent_at_ms[index])
+
+
+@lru_cache(maxsize=8192)  # of the messages of a busy batch many were sent in the same one
+def _time(at_ms: int) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudline.contract import REPLAYED, Contract, Decoder, Messages, RejectReason
-from fraudline.contract.records import MAX_ORIGINAL_BYTES
+from fraudline.contract import REPLAYED, Contract, Decoder, Messages
+from fraudline.contract.records import MAX_ORIGINAL_BYTES, NOT_IN_THE_MESSAGE
 from fraudline.reconcile.ledger import Ledger, PartitionLedger
 from fraudline.scoring import usable_key
 from fraudline.settings import KafkaSettings
@@ -170,14 +170,14 @@ def _expected(
 ) -> tuple[pa.Table, pa.Table]:
     """What the messages say themselves: the transactions, and the bytes of the rejects.
 
-    A message that can be decoded may be a reject all the same: if only the model could tell
-    that it has no score, or if it was sent again after the contract had been mended.
+    A message that can be decoded may be a reject all the same: if only the model or an
+    earlier message could tell, or if it was sent again after the contract had been mended.
     """
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
     transactions, accepted, refused = Decoder(contract.transaction_columns).decode(messages.values)
     rows: Offsets = np.asarray(accepted, dtype=np.int64)
-    not_scorable = pc.equal(rejects["reason"], RejectReason.NOT_SCORABLE.value)
-    may_be_reject = np.isin(offsets[rows], _offsets(rejects.filter(not_scorable)))
+    unseen = pc.is_in(rejects["reason"], pa.array(sorted(NOT_IN_THE_MESSAGE)))
+    may_be_reject = np.isin(offsets[rows], _offsets(rejects.filter(unseen)))
     may_be_reject |= np.isin(offsets[rows], sent_again)
     sent = pa.Table.from_batches([transactions]).append_column(
         "source_offset", pa.array(offsets[rows], pa.int64())

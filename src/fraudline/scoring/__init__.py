@@ -7,12 +7,14 @@ all go through `assess`, so what was tested offline is what runs online.
 
 from fraudline.scoring.assess import APPROVE, BLOCK, Assessment, as_history, assess
 from fraudline.scoring.decide import Decider, Outcome, reject_record, usable_key
+from fraudline.scoring.repeats import FirstDecisions
 
 __all__ = [
     "APPROVE",
     "BLOCK",
     "Assessment",
     "Decider",
+    "FirstDecisions",
     "Outcome",
     "as_history",
     "assess",

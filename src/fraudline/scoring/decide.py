@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
 import msgspec
+import pyarrow as pa
 
 from fraudline.bundle import Bundle
 from fraudline.contract import Contract, Decoder, Reject, RejectReason
 from fraudline.contract.messages import Messages
-from fraudline.contract.records import MAX_ORIGINAL_BYTES, RejectRecord
-from fraudline.scoring.assess import assess
+from fraudline.contract.records import MAX_ORIGINAL_BYTES, Decision, RejectRecord
+from fraudline.scoring.assess import Assessment, assess
+from fraudline.scoring.repeats import FirstDecision, FirstDecisions, digests_of
 
 MOST_KEY_BYTES = 1024
 
@@ -32,22 +33,6 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     partition: int
     key: bytes | None
     value: bytes
-
-
-class _Decision(msgspec.Struct, gc=False):
-    """`DECISION_COLUMNS`, in a form that encodes fast; a test holds the two together."""
-
-    transaction_id: str
-    source_topic: str
-    source_partition: int
-    source_offset: int
-    score: float
-    decision: str
-    threshold: float
-    model_version: str
-    repeat_of: str | None
-    received_at: dt.datetime | None
-    decided_at: dt.datetime
 
 
 class Decider:
@@ -79,21 +64,29 @@ class Decider:
         transactions, accepted, rejects = self._decoder.decode(messages.values)
         assessment = assess(transactions, self._contract, self._bundle)
         decisions = self._decisions(messages, transactions, accepted, assessment, decided_at)
+        digests = digests_of(transactions) if self._firsts is not None else []
         encode = msgspec.json.Encoder().encode
         outcomes = []
-        for index, made in zip(accepted, decisions, strict=True):
-            if isinstance(made, Reject):
-                rejects.append(made)
+        for row, (index, decision) in enumerate(zip(accepted, decisions, strict=True)):
+            if not 0 <= decision.score <= 1:
+                rejects.append(_not_scorable(index, decision))
                 continue
+            answer = decision
+            if self._firsts is not None:
+                first = self._firsts.first(decision, digests[row])
+                if first.digest != digests[row]:
+                    rejects.append(_id_reused(index, decision, first))
+                    continue
+                answer = first.answer(decision)
             message = messages.values[index]
             assert message is not None  # a tombstone is never accepted
             outcomes.append(
                 Outcome(
                     False,
-                    made.decision,
-                    made.source_partition,
+                    answer.decision,
+                    answer.source_partition,
                     usable_key(messages.keys[index]),
-                    b"%b,%b" % (message.rstrip()[:-1], encode(made)[1:]),
+                    b"%b,%b" % (message.rstrip()[:-1], encode(answer)[1:]),
                 )
             )
         for reject in rejects:
@@ -101,12 +94,63 @@ class Decider:
             partition = messages.partitions[reject.index]
             outcomes.append(Outcome(True, reject.reason, partition, None, value))
         return outcomes
-def _not_scorable(index: int, score: float, model_version: str) -> Reject:
+
+    def _decisions(
+        self,
+        messages: Messages,
+        transactions: pa.RecordBatch,
+        accepted: list[int],
+        assessment: Assessment,
+        decided_at: dt.datetime,
+    ) -> list[Decision]:
+        """What the bundle says of each row, with the place and time of its message."""
+        topic, partitions, offsets = messages.topic, messages.partitions, messages.offsets
+        threshold, version = assessment.threshold, assessment.model_version
+        id_column = self._contract.id
+        ids = (
+            [f"{topic}:{partitions[index]}:{offsets[index]}" for index in accepted]
+            if id_column is None
+            else map(str, transactions.column(id_column).to_pylist())
+        )
+        return [
+            Decision(
+                own_id,
+                topic,
+                partitions[index],
+                offsets[index],
+                score,
+                verdict,
+                threshold,
+                version,
+                None,
+                messages.received_at(index),
+                decided_at,
+            )
+            for own_id, index, score, verdict in zip(
+                ids,
+                accepted,
+                assessment.scores.tolist(),
+                assessment.decisions,
+                strict=True,
+            )
+        ]
+
+
+def _not_scorable(index: int, decision: Decision) -> Reject:
     return Reject(
         index,
         RejectReason.NOT_SCORABLE,
-        f"model {model_version} gives {score}, which is no probability, for these values; "
-        "narrower limits in the contract would refuse them",
+        f"model {decision.model_version} gives {decision.score}, which is no probability, for "
+        "these values; narrower limits in the contract would refuse them",
+    )
+
+
+def _id_reused(index: int, decision: Decision, first: FirstDecision) -> Reject:
+    return Reject(
+        index,
+        RejectReason.ID_REUSED,
+        f"id {decision.transaction_id!r} belongs to the transaction at {first.position}, whose "
+        "values differ from these; a transaction of its own needs an id of its own",
     )
 
 

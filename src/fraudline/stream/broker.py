@@ -115,6 +115,22 @@ def require_topics(kafka: KafkaSettings, topics: Iterable[str]) -> None:
         )
 
 
+def partition_counts(kafka: KafkaSettings, topics: Iterable[str]) -> dict[str, int]:
+    """How many partitions each topic has.
+
+    Raises:
+        KafkaException: the broker does not answer, or a topic is not there.
+    """
+    known = AdminClient(client_config(kafka)).list_topics(timeout=_ANSWER_TIMEOUT_S).topics
+    counts = {topic: len(known[topic].partitions) if topic in known else 0 for topic in topics}
+    for topic, count in counts.items():
+        if not count:
+            raise KafkaException(
+                KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"there is no topic '{topic}'")
+            )
+    return counts
+
+
 def create_topics(kafka: KafkaSettings, topics: Iterable[str]) -> list[str]:
     """Create the topics that do not exist yet.
 

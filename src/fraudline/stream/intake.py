@@ -54,8 +54,8 @@ class Intake:
     A rebalance may happen in the middle of collecting a batch, and the client does not say
     which messages came before it and which after. Such a batch is dropped whole and read
     again from the committed offsets. This needs callers to have committed, before a
-    rebalance ends, what they took before: the score loop commits each batch before it takes
-    the next one, the sink loop commits when partitions are revoked.
+    rebalance ends, what they took before, or to give it up: the score loop aborts its open
+    transaction, the sink loop commits when partitions are revoked.
 
     The committed offsets are asked for here, and waited for while a transaction of the
     last owner is open. Left to itself, the client was seen to begin at the start of the
@@ -131,19 +131,25 @@ class Intake:
             )
         return self._membership
 
-    def take(self, most: int, linger_s: float = 0) -> list[Message]:
+    @property
+    def is_rebalanced(self) -> bool:
+        """Whether the last `take` met a rebalance: what is not committed is given up."""
+        return self._is_rebalanced
+
+    def take(self, most: int, *, wait_s: float = _WAIT_S, linger_s: float = 0) -> list[Message]:
         """Wait shortly for a message, then take those that are there, up to `most`.
 
         Args:
             most: How many to take at most.
+            wait_s: How long to wait for the first one.
             linger_s: How long to wait for more once there is one.
 
         Raises:
             BrokerError: the broker refuses for good.
         """
         self._is_rebalanced = False
-        messages = self._consumer.consume(1, timeout=_WAIT_S)
-        if messages and most > 1:
+        messages = self._consumer.consume(1 if wait_s else most, timeout=wait_s)
+        if messages and wait_s and most > 1:
             messages += self._consumer.consume(most - 1, timeout=linger_s)
         if self._is_rebalanced:
             if self._starts:  # else nothing is ours, and the client knows
@@ -207,11 +213,10 @@ def next_offsets(messages: list[Message]) -> Partitions:
 
 def columns_of(topic: str, taken: list[Message]) -> Messages:
     """Messages of one topic in the form that the other rooms take."""
-    positions = [position_of(message) for message in taken]
     return Messages(
         topic=topic,
-        partitions=[partition for _, partition, _ in positions],
-        offsets=[offset for _, _, offset in positions],
+        partitions=[message.partition() or 0 for message in taken],
+        offsets=[message.offset() or 0 for message in taken],
         keys=[message.key() for message in taken],
         values=[message.value() for message in taken],
         sent_at_ms=[message.timestamp()[1] for message in taken],

@@ -21,6 +21,7 @@ def replay(
     topic: str,
     lines: Iterable[bytes | None],
     *,
+    key_of: Callable[[bytes], bytes | None] = lambda _: None,
     rate: float,
     stop: threading.Event,
     on_sent: Callable[[int], None],
@@ -31,6 +32,7 @@ def replay(
         kafka: Broker and credentials.
         topic: Where to.
         lines: The messages, without line ends.
+        key_of: The key of a line; what has the same key goes to the same partition.
         rate: Messages a second; 0 is as fast as the broker takes them.
         stop: Ends the replay early.
         on_sent: Told how many have been sent so far.
@@ -71,7 +73,7 @@ def replay(
             producer.poll(_TICK_S)
         if stop.is_set() or failed:
             break
-        _produce(producer, topic, line, delivered)
+        _produce(producer, topic, key_of(line) if line else None, line, delivered)
         sent += 1
         if sent % 100 == 0:
             on_sent(sent)
@@ -89,12 +91,13 @@ def replay(
 def _produce(
     producer: Producer,
     topic: str,
+    key: bytes | None,
     line: bytes | None,
     delivered: Callable[[KafkaError | None, Message], None],
 ) -> None:
     while True:
         try:
-            producer.produce(topic, value=line, on_delivery=delivered)
+            producer.produce(topic, line, key, on_delivery=delivered)
             producer.poll(0)
             return
         except BufferError:  # the client's queue is full: let it drain

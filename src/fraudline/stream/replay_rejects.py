@@ -20,12 +20,13 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException
 
 from fraudline.contract import REPLAYED, Decoder, RejectRecord
+from fraudline.contract.records import NOT_IN_THE_MESSAGE
 from fraudline.errors import BrokerError, InputError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import raise_if_hopeless
 from fraudline.stream.read import ranges
 from fraudline.stream.rejects import Position, Survey, pending, source_of, survey
-from fraudline.stream.transaction import Placed, Transactions
+from fraudline.stream.transaction import Record, Transactions
 
 _SHUT_OUT = frozenset(
     {
@@ -79,7 +80,8 @@ def replay_rejects(
 ) -> Replay:
     """Send originals of pending rejects to the topic and partition that they came from.
 
-    Only those that can be decoded now: the others would be rejected again.
+    Only those that can be decoded now: the others would be rejected again. Where the fault
+    was not in the message, only what is asked for by reason or position.
 
     Args:
         kafka: Broker and topics.
@@ -102,7 +104,8 @@ def replay_rejects(
             transactions = Transactions(kafka, "rejects", is_sole=True)
         found = survey(kafka, since, positions)
         _require_pending(positions, found)
-        sendable = _Sendable(kafka, decoders, done.staying)
+        is_asked_for = reason is not None or bool(positions)
+        sendable = _Sendable(kafka, decoders, done.staying, is_asked_for=is_asked_for)
         for partition, records in pending(kafka, found):
             if stop.is_set():
                 break
@@ -123,7 +126,7 @@ def replay_rejects(
         raise _explained(error, kafka, done) from None
     finally:
         if transactions is not None:
-            transactions.abort()
+            transactions.close()
     return done
 
 
@@ -131,11 +134,17 @@ class _Sendable:
     """Finds the rejects whose originals would be accepted now; keeps account of the others."""
 
     def __init__(
-        self, kafka: KafkaSettings, decoders: Mapping[str, Decoder], staying: dict[str, Staying]
+        self,
+        kafka: KafkaSettings,
+        decoders: Mapping[str, Decoder],
+        staying: dict[str, Staying],
+        *,
+        is_asked_for: bool,
     ) -> None:
         self._kafka = kafka
         self._decoders = decoders
         self._staying = staying
+        self._may_leave = frozenset() if is_asked_for else NOT_IN_THE_MESSAGE
         self._partitions: dict[str, Collection[int]] = {}
 
     def choose(self, records: list[RejectRecord]) -> list[RejectRecord]:
@@ -154,6 +163,8 @@ class _Sendable:
                     f"of its {record.original_size_bytes:,} bytes only the first "
                     f"{len(record.original):,} were kept",
                 )
+            elif record.reason in self._may_leave:
+                self._stays(record.reason, record, record.message)
             else:
                 _, _, refused = decoder.decode([record.original])
                 if refused:
@@ -175,12 +186,12 @@ class _Sendable:
 def _send(
     transactions: Transactions, topic_rejects: str, partition: int, chosen: list[RejectRecord]
 ) -> None:
-    originals: list[Placed] = [
+    originals: list[Record] = [
         (record.source_topic, record.source_partition, record.original_key, record.original)
         for record in chosen
     ]
 
-    def markers(offsets: list[int]) -> list[Placed]:
+    def markers(offsets: list[int]) -> list[Record]:
         now = dt.datetime.now(dt.UTC)
         return [
             (topic_rejects, partition, None, msgspec.json.encode(_marker(record, offset, now)))

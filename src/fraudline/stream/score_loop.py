@@ -12,13 +12,19 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
+from confluent_kafka import TopicPartition
+
 from fraudline.contract import Messages
 from fraudline.scoring import Outcome
 from fraudline.settings import KafkaSettings
-from fraudline.stream.intake import Intake, columns_of, group_consumer, next_offsets
+from fraudline.stream.broker import partition_counts
+from fraudline.stream.intake import Intake, Partitions, columns_of, group_consumer, next_offsets
 from fraudline.stream.progress import Progress
 from fraudline.stream.session import persist
-from fraudline.stream.transaction import Transactions
+from fraudline.stream.transaction import Record, Transactions
+
+# Decided at once: enough to share the cost of a call, few enough to stay in the cache.
+_PIECE_ROWS = 500
 
 Decide = Callable[[Messages, dt.datetime], list[Outcome]]
 
@@ -30,6 +36,7 @@ def score_loop(
     batch_rows: int,
     stop: threading.Event,
     progress: Progress,
+    on_assign: Callable[[Partitions], None] | None = None,
 ) -> None:
     """Decide every transaction of the topic, exactly once, until told to stop.
 
@@ -40,6 +47,9 @@ def score_loop(
         batch_rows: Most messages in one Kafka transaction.
         stop: Set it to end the loop after the batch in hand.
         progress: Told of each step and of each batch, after it was committed.
+        on_assign: Called with partitions and their committed offsets, before the first
+            message of them is decided, and again whenever what was decided since may have
+            come to nothing.
 
     Raises:
         BrokerError: the broker refuses for good.
@@ -50,39 +60,88 @@ def score_loop(
         transactions = None
         try:
             transactions = Transactions(kafka, "score")
-            intake = Intake(consumer, [kafka.topic_transactions])
+            intake = Intake(consumer, [kafka.topic_transactions], on_assign=on_assign)
+            scorer = _Scorer(kafka, decide, intake, transactions, progress)
             while not stop.is_set():
-                progress.step("take")
-                taken = intake.take(batch_rows)
-                if not taken:
-                    progress.idle()
-                    continue
-                offsets = next_offsets(taken)
-                progress.took(offsets, "decide")
-                messages = columns_of(kafka.topic_transactions, taken)
-                outcomes = decide(messages, dt.datetime.now(dt.UTC))
-                progress.step("commit")
-                transactions.commit(
-                    (
-                        (
-                            kafka.topic_rejects if outcome.is_reject else kafka.topic_decisions,
-                            outcome.key,
-                            outcome.value,
-                        )
-                        for outcome in outcomes
-                    ),
-                    offsets,
-                    intake.membership,
-                )
-                progress.batch(
-                    offsets,
-                    messages.sent_at_ms,
-                    Counter(outcome.verdict for outcome in outcomes if not outcome.is_reject),
-                    Counter(outcome.verdict for outcome in outcomes if outcome.is_reject),
-                )
+                scorer.one_transaction(batch_rows)
         finally:
             if transactions is not None:
-                transactions.abort()
+                transactions.close()
             consumer.close()
 
     persist(session, progress=progress, stop=stop)
+
+
+class _Scorer:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        decide: Decide,
+        intake: Intake,
+        transactions: Transactions,
+        progress: Progress,
+    ) -> None:
+        self._kafka = kafka
+        self._decide = decide
+        self._intake = intake
+        self._transactions = transactions
+        self._progress = progress
+        self._partitions = partition_counts(kafka, [kafka.topic_decisions, kafka.topic_rejects])
+
+    def one_transaction(self, most_rows: int) -> None:
+        """Take what is there, piece by piece, and commit it as one transaction.
+
+        What is decided travels to the broker while the next piece is decided.
+        """
+        progress, intake = self._progress, self._intake
+        progress.step("take")
+        taken = intake.take(min(_PIECE_ROWS, most_rows))
+        if not taken:
+            progress.idle()
+            return
+        done = _Done()
+        while taken:
+            offsets = next_offsets(taken)
+            progress.took(offsets, "decide")
+            messages = columns_of(self._kafka.topic_transactions, taken)
+            outcomes = self._decide(messages, dt.datetime.now(dt.UTC))
+            self._transactions.produce(map(self._record, outcomes))
+            done.add(offsets, messages, outcomes)
+            more = min(_PIECE_ROWS, most_rows - done.rows)
+            taken = intake.take(more, wait_s=0) if more else []
+        if intake.is_rebalanced:
+            # What was taken is read again from the committed offsets, here or elsewhere.
+            self._transactions.abort()
+            return
+        progress.step("commit")
+        self._transactions.commit(done.offsets, intake.membership)
+        progress.batch(done.offsets, done.sent_at_ms, done.decided, done.rejected)
+
+    def _record(self, outcome: Outcome) -> Record:
+        topic = self._kafka.topic_rejects if outcome.is_reject else self._kafka.topic_decisions
+        # Outcomes keep the partition, and so the order, of their transactions.
+        return topic, outcome.partition % self._partitions[topic], outcome.key, outcome.value
+
+
+class _Done:
+    """What a transaction holds so far."""
+
+    def __init__(self) -> None:
+        self._offsets: dict[int, TopicPartition] = {}
+        self.sent_at_ms: list[int] = []
+        self.decided: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+
+    @property
+    def rows(self) -> int:
+        return len(self.sent_at_ms)
+
+    @property
+    def offsets(self) -> Partitions:
+        return list(self._offsets.values())
+
+    def add(self, offsets: Partitions, messages: Messages, outcomes: list[Outcome]) -> None:
+        self._offsets.update({after.partition: after for after in offsets})
+        self.sent_at_ms += messages.sent_at_ms
+        self.decided.update(outcome.verdict for outcome in outcomes if not outcome.is_reject)
+        self.rejected.update(outcome.verdict for outcome in outcomes if outcome.is_reject)

@@ -43,7 +43,7 @@ from fraudline.stream.intake import Intake, Partitions, columns_of, group_consum
 from fraudline.stream.progress import Position, Progress
 from fraudline.stream.session import persist
 from fraudline.stream.sink_partition import Piece, Route, SinkPartition
-from fraudline.stream.transaction import Transactions
+from fraudline.stream.transaction import ANY_PARTITION, Transactions
 
 _IDLE_S = 300.0
 # An append costs the store the same for one row as for hundreds.
@@ -121,7 +121,7 @@ class _Sink:
         due_at = time.monotonic() + commit_interval_s
         while not stop.is_set():
             self._progress.step("take")
-            taken = intake.take(batch_rows, _LINGER_S)
+            taken = intake.take(batch_rows, linger_s=_LINGER_S)
             if taken:
                 self._decode(taken)
             elif not any(partition.in_hand for partition in self._partitions.values()):
@@ -136,7 +136,7 @@ class _Sink:
 
     def close(self) -> None:
         if self._transactions is not None:
-            self._transactions.abort()
+            self._transactions.close()
         self._lost([TopicPartition(*key) for key in self._partitions])
         self._progress.resumed()
         self._consumer.close()
@@ -188,7 +188,12 @@ class _Sink:
                     sent_at_ms=batch.sent_at_ms,
                     rows=rows,
                     rejects=[
-                        (self._kafka.topic_rejects, None, reject_record(batch, reject, rejected_at))
+                        (
+                            self._kafka.topic_rejects,
+                            ANY_PARTITION,
+                            None,
+                            reject_record(batch, reject, rejected_at),
+                        )
                         for reject in rejects
                     ],
                     reasons=Counter(reject.reason.value for reject in rejects),
@@ -308,8 +313,8 @@ class _Sink:
         self._progress.step("commit")
         assert self._transactions is not None
         assert self._intake is not None
+        self._transactions.produce(record for _, partition in moved for record in partition.rejects)
         self._transactions.commit(
-            [record for _, partition in moved for record in partition.rejects],
             [
                 TopicPartition(*position, partition.position, metadata=partition.metadata)
                 for position, partition in moved

@@ -21,12 +21,12 @@ from fraudline.stream.intake import Partitions
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT_S = 30.0
+_ABORT_TIMEOUT_S = 1.0
 
-Record = tuple[str, bytes | None, bytes]
-"""Topic, key and value of a message to be produced."""
+ANY_PARTITION = -1
 
-Placed = tuple[str, int, bytes | None, bytes]
-"""Topic, partition, key and value of a message to be produced there and nowhere else."""
+Record = tuple[str, int, bytes | None, bytes]
+"""Topic, partition, key and value of a message to be produced."""
 
 
 class Transactions:
@@ -60,12 +60,30 @@ class Transactions:
             }
         )
         self._producer.init_transactions(_TIMEOUT_S)
+        self._is_open = False
 
-    def commit(self, records: Iterable[Record], offsets: Partitions, membership: bytes) -> None:
-        """Produce the records and move the group's offsets, in one transaction.
+    def produce(self, records: Iterable[Record]) -> None:
+        """Produce records in the open transaction, or in a new one.
+
+        They are on their way to the broker while the caller prepares the next ones.
+
+        Raises:
+            KafkaException: the transaction can only be aborted.
+        """
+        self._begin()
+        produce = self._producer.produce
+        for topic, partition, key, value in records:
+            while True:
+                try:
+                    produce(topic, value, key, partition)
+                    break
+                except BufferError:  # the client's queue is full: let it drain
+                    self._producer.poll(0.1)
+
+    def commit(self, offsets: Partitions, membership: bytes) -> None:
+        """Move the group's offsets, and make them and all that was produced one fact.
 
         Args:
-            records: What to produce.
             offsets: The offset after the last message done, of each partition.
             membership: `Intake.membership` of the consumer that took the messages.
 
@@ -73,19 +91,12 @@ class Transactions:
             KafkaException: it did not happen, or its answer was lost. Either way the
                 committed offsets tell what is true: begin anew from them.
         """
-        self._producer.begin_transaction()
-        for topic, key, value in records:
-            while True:
-                try:
-                    self._producer.produce(topic, key=key, value=value)
-                    break
-                except BufferError:  # the client's queue is full: let it drain
-                    self._producer.poll(0.1)
+        self._begin()
         _repeat(lambda: self._producer.send_offsets_to_transaction(offsets, membership, _TIMEOUT_S))
-        _repeat(lambda: self._producer.commit_transaction(_TIMEOUT_S))
+        self._commit()
 
     def commit_with_places(
-        self, messages: list[Placed], then: Callable[[list[int]], list[Placed]]
+        self, messages: list[Record], then: Callable[[list[int]], list[Record]]
     ) -> None:
         """Produce messages, and others that tell where these went, in one transaction.
 
@@ -96,12 +107,12 @@ class Transactions:
         Raises:
             KafkaException: it did not happen, or its answer was lost.
         """
-        self._producer.begin_transaction()
+        self._begin()
         offsets = self._land(messages)
         self._land(then(offsets))
-        _repeat(lambda: self._producer.commit_transaction(_TIMEOUT_S))
+        self._commit()
 
-    def _land(self, messages: list[Placed]) -> list[int]:
+    def _land(self, messages: list[Record]) -> list[int]:
         """Produce messages and wait until the broker has them all."""
         offsets = [-1] * len(messages)
         failed: list[KafkaError] = []
@@ -130,11 +141,30 @@ class Transactions:
         return offsets
 
     def abort(self) -> None:
-        """Abort what is open, if anything, so that readers need not wait for its time-out."""
+        """Abort the open transaction, if there is one, so that nothing of it is ever seen.
+
+        Raises:
+            KafkaException: it could not be aborted; the broker does so by its time-out.
+        """
+        if self._is_open:
+            self._is_open = False
+            self._producer.abort_transaction(_ABORT_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Leave nothing open, so that readers need not wait for a time-out."""
         try:
-            self._producer.abort_transaction(1.0)
+            self.abort()
         except KafkaException as error:
-            _LOG.debug("nothing to abort: %s", error.args[0])
+            _LOG.debug("the open transaction is left to its time-out: %s", error.args[0])
+
+    def _begin(self) -> None:
+        if not self._is_open:
+            self._producer.begin_transaction()
+            self._is_open = True
+
+    def _commit(self) -> None:
+        _repeat(lambda: self._producer.commit_transaction(_TIMEOUT_S))
+        self._is_open = False
 
 
 def _repeat(step: Callable[[], None]) -> None:

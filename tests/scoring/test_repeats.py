@@ -1,0 +1,138 @@
+"""A transaction that is sent again is given its first decision, for as long as it is known."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.models import manifest_for, tiny_bundle, weights, write_tiny_graph
+from tests.transactions import WALLET, WALLET_ROW, message
+
+from fraudline.bundle import GRAPH_FILE, Bundle, open_bundle, write_manifest
+from fraudline.contract import Messages
+from fraudline.contract.records import Decision, RejectRecord
+from fraudline.scoring import Decider, FirstDecisions, Outcome
+
+NOW = dt.datetime(2026, 5, 4, 3, 2, 1, tzinfo=dt.UTC)
+LATER = NOW + dt.timedelta(minutes=5)
+WINDOW = 100
+PAYMENT = message(WALLET_ROW)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return tiny_bundle(tmp_path_factory.mktemp("wallet"), WALLET)
+
+
+@pytest.fixture
+def firsts() -> FirstDecisions:
+    return FirstDecisions(WALLET, WINDOW)
+
+
+@pytest.fixture
+def decider(bundle: Bundle, firsts: FirstDecisions) -> Decider:
+    return Decider(WALLET, bundle, firsts)
+
+
+def at(*offsets: int, values: list[bytes | None], partition: int = 0) -> Messages:
+    count = len(values)
+    return Messages("in", [partition] * count, offsets, [None] * count, values, [0] * count)
+
+
+def decision(outcome: Outcome) -> Decision:
+    assert not outcome.is_reject, outcome.value
+    return msgspec.json.decode(outcome.value, type=Decision)
+
+
+def test_a_transaction_that_is_sent_again_is_given_its_first_decision_and_marked(
+    decider: Decider,
+    bundle: Bundle,
+    firsts: FirstDecisions,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    first = decision(decider.decide(at(7, values=[PAYMENT]), NOW)[0])
+    mended = Decider(
+        WALLET, tiny_bundle(tmp_path_factory.mktemp("other"), WALLET, threshold=0.0), firsts
+    )
+    again = decision(mended.decide(at(9, values=[PAYMENT]), LATER)[0])
+    assert first.repeat_of is None
+    assert again.repeat_of == "in:0:7"
+    assert (again.source_offset, again.decided_at) == (9, LATER)
+    for name in ("transaction_id", "score", "decision", "threshold", "model_version"):
+        assert getattr(again, name) == getattr(first, name), name
+
+
+def test_a_repeat_in_the_same_batch_is_seen(decider: Decider) -> None:
+    outcomes = decider.decide(at(1, 2, 3, values=[PAYMENT] * 3), NOW)
+    assert [decision(outcome).repeat_of for outcome in outcomes] == [None, "in:0:1", "in:0:1"]
+
+
+def test_the_order_of_the_columns_and_the_spelling_of_a_number_do_not_matter(
+    decider: Decider,
+) -> None:
+    other_way = msgspec.json.encode(dict(reversed(WALLET_ROW.items())))
+    spelt = PAYMENT.replace(b'"velocity":1.5', b'"velocity":15e-1')
+    assert spelt != PAYMENT
+    outcomes = decider.decide(at(1, 2, 3, values=[PAYMENT, other_way, spelt]), NOW)
+    assert [decision(outcome).repeat_of for outcome in outcomes] == [None, "in:0:1", "in:0:1"]
+
+
+def test_an_id_that_comes_with_other_values_is_rejected(decider: Decider) -> None:
+    """Else a large payment could borrow the approval of a small one."""
+    large = message(WALLET_ROW, amount_minor=10**6)
+    outcomes = decider.decide(at(1, 2, values=[PAYMENT, large]), NOW)
+    assert [outcome.is_reject for outcome in outcomes] == [False, True]
+    reject = msgspec.json.decode(outcomes[1].value, type=RejectRecord)
+    assert (reject.reason, reject.source_offset, reject.original) == ("id_reused", 2, large)
+    assert "'p-1' belongs to the transaction at in:0:1" in reject.message
+
+
+def test_a_transaction_without_a_score_is_not_remembered(
+    firsts: FirstDecisions, tmp_path: Path
+) -> None:
+    write_tiny_graph(tmp_path / GRAPH_FILE, weights(5), power=2)
+    write_manifest(tmp_path, manifest_for(WALLET))
+    decider = Decider(WALLET, open_bundle(tmp_path, WALLET), firsts)
+    absurd = message(WALLET_ROW, amount_minor=1, distance_km=1e30, velocity=1e30)
+    good = message(WALLET_ROW, velocity=0, distance_km=0)
+    outcomes = decider.decide(at(1, 2, values=[absurd, good]), NOW)
+    assert [outcome.verdict for outcome in outcomes[1:]] == ["not_scorable"]
+    assert decision(outcomes[0]).repeat_of is None
+
+
+def test_a_first_decision_is_known_for_exactly_the_window(decider: Decider) -> None:
+    offsets = (0, WINDOW, WINDOW + 1, 2 * WINDOW + 2)
+    outcomes = decider.decide(at(*offsets, values=[PAYMENT] * 4), NOW)
+    # The third comes after the window, is a first one again, and the fourth likewise.
+    assert [decision(outcome).repeat_of for outcome in outcomes] == [None, "in:0:0", None, None]
+
+
+def test_memory_is_bounded_by_the_window(decider: Decider, firsts: FirstDecisions) -> None:
+    for start in range(0, 10 * WINDOW, WINDOW):
+        offsets = range(start, start + WINDOW)
+        values = [message(WALLET_ROW, payment_id=f"p-{offset}") for offset in offsets]
+        decider.decide(at(*offsets, values=values), NOW)
+    (known,) = firsts._partitions.values()
+    assert len(known) == WINDOW + 1
+
+
+def test_partitions_do_not_know_of_each_other(decider: Decider) -> None:
+    decider.decide(at(1, values=[PAYMENT], partition=0), NOW)
+    (outcome,) = decider.decide(at(1, values=[PAYMENT], partition=1), NOW)
+    assert decision(outcome).repeat_of is None
+
+
+def test_what_was_read_back_is_what_was_known(decider: Decider, bundle: Bundle) -> None:
+    rows = [message(WALLET_ROW, payment_id=f"p-{number % 40}") for number in range(150)]
+    made = decider.decide(at(*range(150), values=rows), NOW)
+    other = FirstDecisions(WALLET, WINDOW)
+    older = other.recall(0, 150 - WINDOW, [outcome.value for outcome in made])
+    assert older == 50
+    assert other.recall(1, 0, [outcome.value for outcome in made]) == 0
+    fresh = Decider(WALLET, bundle, other)
+    again = at(*range(150, 190), values=rows[:40])
+    assert [decision(outcome) for outcome in fresh.decide(again, LATER)] == [
+        decision(outcome) for outcome in decider.decide(again, LATER)
+    ]
