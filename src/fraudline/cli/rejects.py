@@ -129,7 +129,8 @@ def replay(
     """Send the originals of pending rejects again, exactly once, after the fault was mended.
 
     Each goes to the topic and partition that it came from, with its key, if it can be decoded
-    now; the others stay, and why is told. In the same transaction the topic of rejects is
+    now; the others stay, and why is told. What was refused though it could be decoded is sent
+    if it is asked for by reason or position. In the same transaction the topic of rejects is
     told, so that neither a second replay nor one at the same time sends it twice.
     """
     from fraudline.cli.routes import decoders
