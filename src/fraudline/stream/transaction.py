@@ -8,9 +8,11 @@ the generation of the group in which they were consumed, and the broker refuses 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -21,6 +23,8 @@ from fraudline.stream.intake import Partitions
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT_S = 30.0
+# Longer than the broker waits for a transaction: later on there would be nothing to commit.
+_OFFSETS_TIMEOUT_S = 15.0
 _ABORT_TIMEOUT_S = 1.0
 
 ANY_PARTITION = -1
@@ -92,7 +96,12 @@ class Transactions:
                 committed offsets tell what is true: begin anew from them.
         """
         self._begin()
-        _repeat(lambda: self._producer.send_offsets_to_transaction(offsets, membership, _TIMEOUT_S))
+        _returned(
+            lambda: _repeat(
+                lambda: self._producer.send_offsets_to_transaction(offsets, membership, _TIMEOUT_S)
+            ),
+            _OFFSETS_TIMEOUT_S,
+        )
         self._commit()
 
     def commit_with_places(
@@ -165,6 +174,35 @@ class Transactions:
     def _commit(self) -> None:
         _repeat(lambda: self._producer.commit_transaction(_TIMEOUT_S))
         self._is_open = False
+
+
+def _returned(step: Callable[[], None], timeout_s: float) -> None:
+    """Give up on a step that does not return.
+
+    A client that has lost a connection may wait in `send_offsets_to_transaction` for ever,
+    whatever time-out it is given (librdkafka 2.16, its issue 5456). Such a producer is left
+    alone: nobody commits what it holds open, so the broker aborts that.
+
+    Raises:
+        KafkaException: the step failed, or did not return in time.
+    """
+    outcome: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - raised again below, by the thread that waits
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    threading.Thread(target=run, name="send offsets", daemon=True).start()
+    try:
+        outcome.result(timeout_s)
+    except TimeoutError:
+        raise KafkaException(
+            KafkaError(KafkaError._TIMED_OUT, f"offsets got no answer in {timeout_s:g} s")  # noqa: SLF001 - its only name
+        ) from None
 
 
 def _repeat(step: Callable[[], None]) -> None:
