@@ -63,3 +63,15 @@ def test_a_made_up_contract_needs_no_new_code(wallet: Place) -> None:
         "WHERE transaction_id = payment_id AND merchant IS NULL AND paid_at IS NOT NULL",
     )
     assert kept.to_pylist() == [{"n": ROWS // 2}]
+
+    assert_well(wallet.run("replay", str(history), "--rate", "0"))
+    proof = wallet.run("reconcile", "--wait", "60")
+    assert_well(proof)
+    repeats = query(
+        wallet.project.warehouse,
+        "SELECT COUNT(*) AS n, COUNT(DISTINCT again.transaction_id) AS ids FROM decisions again "
+        "JOIN decisions first ON again.repeat_of = CONCAT(first.source_topic, ':', "
+        "CAST(first.source_partition AS STRING), ':', CAST(first.source_offset AS STRING)) "
+        "WHERE again.score = first.score AND again.transaction_id = first.transaction_id",
+    )
+    assert repeats.to_pylist() == [{"n": ROWS, "ids": ROWS}]
