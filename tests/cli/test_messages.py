@@ -66,6 +66,7 @@ def placed(shell: Shell, here: Place) -> Shell:
         (["models", "promote", "../x"], ["../x"]),
         (["verify", "absent.jsonl"], ["absent.jsonl"]),
         (["query", " "], ["SQL"]),
+        (["rejects", "list", "--reason", "bad"], ["'bad'", "invalid_json"]),
     ],
 )
 def test_what_cannot_be_done_as_asked_is_named_with_exit_code_2(
@@ -208,7 +209,8 @@ def test_a_secret_is_never_shown(shell: Shell) -> None:
         [], ["demo"], ["up"], ["down"], ["status"], ["setup"], ["settings"], ["dataset"], ["load"],
         ["check"], ["train"], ["models"], ["models", "list"], ["models", "show"],
         ["models", "promote"], ["replay"], ["score"], ["sink"], ["predict"], ["verify"],
-        ["reconcile"], ["query"],
+        ["reconcile"], ["query"], ["rejects"], ["rejects", "list"], ["rejects", "show"],
+        ["rejects", "replay"],
     ],
 )  # fmt: skip
 def test_every_command_has_a_help_that_reads_well(shell: Shell, command: list[str]) -> None:
