@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message, raw
 
 from fraudline.contract import REJECT_COLUMNS, Column, Decoder, Reject, RejectReason, json_lines
+from fraudline.contract import decoder as decoder_module
 from fraudline.contract.decoder import MAX_MESSAGE_BYTES
 from fraudline.contract.records import NOT_IN_THE_MESSAGE
 
@@ -304,3 +305,11 @@ def test_any_bytes_give_a_row_or_a_reject_and_the_same_ones_alone_as_in_a_batch(
             alone = reject_of(decoder, messages[reject.index])
             assert (alone.reason, alone.message) == (reject.reason, reject.message)
             msgspec.json.encode(alone.message)
+
+
+def test_a_message_without_a_repeat_costs_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[bytes] = []
+    monkeypatch.setattr(decoder_module, "_repeated_key", looked_at.append)
+    given_and_null = [message(WALLET_ROW, merchant=name) for name in ("shop", None, "")]
+    rows, _, rejects = PAYMENT.decode(given_and_null * 3)
+    assert (rows.num_rows, rejects, looked_at) == (9, [], [])

@@ -126,15 +126,15 @@ def test_calls_that_fail_now_and_then_cost_no_row_and_double_none(
 def test_a_quota_that_is_used_up_costs_no_further_stream(
     there: Place, faulty: FaultyBigQuery
 ) -> None:
+    faulty.watch("CreateWriteStream")
     with Sink(there):
         send(there, predictions(there, 0, 100))
         eventually(lambda: is_stored(there, 100))
-        faulty.watch("CreateWriteStream")
         faulty.arm("AppendRows", "error", code="RESOURCE_EXHAUSTED", times=6)
         send(there, predictions(there, 100, 100))
         eventually(lambda: is_stored(there, 200))
-        assert faulty.fired("AppendRows") == 6
-        assert faulty.seen("CreateWriteStream") == 0
+    assert faulty.fired("AppendRows") == 6
+    assert faulty.seen("CreateWriteStream") <= there.project.kafka.partitions
 
 
 def test_a_sink_keeps_its_membership_while_bigquery_is_away_and_holds_few_rows(

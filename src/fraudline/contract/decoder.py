@@ -56,13 +56,16 @@ class Decoder:
         ]
         self._max_message_bytes = max_message_bytes
         self._decode = msgspec.json.Decoder(_struct(columns)).decode
-        # A column's name takes two quotation marks and a string or timestamp at least two
-        # more. A repeated column therefore shows as a surplus, and only a message with a
-        # surplus (a repeat, or quotes inside a string) is worth a second, slow look.
-        self._fewest_quotes = 2 * len(columns) + 2 * sum(
-            column.type in ("string", "timestamp", "bytes") and not column.is_nullable
-            for column in columns
-        )
+        # A column's name takes two quotation marks and a string or timestamp that is not null at
+        # least two more. A repeated column therefore shows as a surplus, and only a message with
+        # a surplus (a repeat, or quotes inside a string) is worth a second, slow look.
+        quoted = [
+            index
+            for index, column in enumerate(columns)
+            if column.type in ("string", "timestamp", "bytes")
+        ]
+        self._quoted_or_null = [index for index in quoted if columns[index].is_nullable]
+        self._fewest_quotes = 2 * (len(columns) + len(quoted) - len(self._quoted_or_null))
 
     def decode(
         self, messages: Sequence[bytes | None]
@@ -131,10 +134,12 @@ class Decoder:
         for start in range(0, len(texts), _QUOTES_ROWS):
             piece = texts[start : start + _QUOTES_ROWS]
             quotes = np.count_nonzero(np.frombuffer(b"".join(piece), np.uint8) == ord('"'))
-            if quotes == self._fewest_quotes * len(piece):
+            fewest = [self._fewest(values) for values in rows[start : start + _QUOTES_ROWS]]
+            if quotes == sum(fewest):
                 continue
             for row, text in enumerate(piece, start):
-                repeated = _repeated_key(text) if text.count(b'"') > self._fewest_quotes else None
+                is_more = text.count(b'"') > fewest[row - start]
+                repeated = _repeated_key(text) if is_more else None
                 if repeated is not None:
                     words = f"column '{repeated}' is there more than once"
                     yield row, _Fault(RejectReason.DUPLICATE_COLUMN, words)
@@ -150,6 +155,14 @@ class Decoder:
                             f"9999 in UTC, found {values[index].isoformat()}",
                         ),
                     )
+
+    def _fewest(self, values: tuple[Any, ...]) -> int:
+        """How many quotation marks a row takes at least."""
+        fewest = self._fewest_quotes
+        for index in self._quoted_or_null:
+            if values[index] is not None:
+                fewest += 2
+        return fewest
 
     def _fault(self, message: bytes, text: str) -> _Fault:
         """Sort what msgspec says into our reasons; its wording is held by the tests."""
