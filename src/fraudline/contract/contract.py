@@ -90,7 +90,11 @@ class Contract:
 
     def column(self, name: str) -> Column:
         """The column with this name."""
-        return next(column for column in self.columns if column.name == name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
 
     def feature_matrix(self, transactions: pa.RecordBatch | pa.Table) -> npt.NDArray[np.float32]:
         """The input of a network: float32, shape (rows, features), in feature order.
@@ -98,22 +102,11 @@ class Contract:
         A bool counts as 0 or 1, and a timestamp as its second of the day in UTC, since a
         float32 could not tell two seconds of this century apart.
         """
-        matrix = np.empty((transactions.num_rows, len(self.features)), dtype=np.float32)
-        for index, name in enumerate(self.features):
-            values = transactions.column(name)
-            if self.column(name).type == "timestamp":
-                since_midnight = pc.subtract(
-                    values.cast(pa.int64()),
-                    pc.floor_temporal(values, unit="day").cast(pa.int64()),
-                )
-                values = pc.divide(since_midnight.cast(pa.float64()), 1e6)
-            elif self.column(name).type == "bool":
-                values = values.cast(pa.int8())
-            matrix[:, index] = (
-                values.to_numpy(zero_copy_only=False)
-                if isinstance(values, pa.Array)
-                else values.to_numpy()
-            )
+        columns = [
+            _as_floats(transactions.column(name), self.column(name).type) for name in self.features
+        ]
+        batch = pa.RecordBatch.from_arrays(columns, names=list(self.features))
+        matrix: npt.NDArray[np.float32] = batch.to_tensor(row_major=True).to_numpy().astype("f4")
         return matrix
 
     def labels(self, history: pa.RecordBatch | pa.Table) -> npt.NDArray[np.int8]:
@@ -123,3 +116,15 @@ class Contract:
     def amounts(self, transactions: pa.RecordBatch | pa.Table) -> npt.NDArray[np.float64]:
         """The amount of each row, in the contract's unit, shape (rows,)."""
         return np.asarray(transactions.column(self.amount), dtype=np.float64)
+
+
+def _as_floats(values: pa.Array | pa.ChunkedArray, kind: str) -> pa.Array:
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if kind == "timestamp":
+        midnight = pc.floor_temporal(values, unit="day")
+        since_midnight = pc.subtract(values.cast(pa.int64()), midnight.cast(pa.int64()))
+        return pc.divide(since_midnight.cast(pa.float64()), 1e6)
+    if kind == "bool":
+        values = values.cast(pa.int8())
+    return values if kind == "float64" else values.cast(pa.float64(), safe=False)
