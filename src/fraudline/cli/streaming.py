@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -105,6 +106,8 @@ def score() -> None:
     firsts = None
     if project.contract.id is not None:
         firsts = FirstDecisions(project.contract, project.settings.scoring.repeat_window_offsets)
+    # All that exists by now stays: the collector need not look at it again and again.
+    gc.freeze()
     progress = Progress("score", done=[APPROVE, BLOCK], rejected=RejectReason)
     with stop_on_signal() as stop, told(progress, project.settings.metrics, version):
         score_loop(
