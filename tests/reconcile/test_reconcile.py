@@ -11,6 +11,7 @@ from tests.stream.test_score_loop import Scorer, send, transactions
 from tests.stream.test_sink_loop import run_sink
 
 from fraudline.cli.routes import routes
+from fraudline.contract import REJECT_COLUMNS
 from fraudline.reconcile import Ledger, ledger_sql, reconcile
 from fraudline.warehouse.query import query
 
@@ -95,11 +96,34 @@ def test_a_row_that_is_there_twice_is_doubled(kept: Place, table: str) -> None:
         ("decisions", "Amount = Amount + 0.001"),
         ("decisions", "V28 = -V28 - 1"),
         ("rejects", "original = b'other'"),
+        ("rejects", "original_key = b'other'"),
     ],
 )
 def test_a_value_that_was_altered_is_differing(kept: Place, table: str, change: str) -> None:
     run(kept, f"UPDATE {table} SET {change} WHERE {one_offset(kept, table)}")
     assert check(kept).total("differing") == 1
+
+
+@pytest.mark.parametrize(("marks", "doubled"), [(1, 0), (2, 1)])
+def test_a_mark_that_a_reject_was_sent_again_is_no_row_but_two_of_them_are_one_too_many(
+    kept: Place, marks: int, doubled: int
+) -> None:
+    condition = one_offset(kept, "rejects")
+    columns = ", ".join(column.name for column in REJECT_COLUMNS)
+    values = columns.replace("reason", "'replayed'")
+    for _ in range(marks):
+        run(
+            kept,
+            f"INSERT INTO rejects ({columns}) SELECT {values} FROM kept_rejects WHERE {condition}",
+        )
+    ledger = check(kept)
+    assert (ledger.total("rejects"), ledger.total("sent_again")) == (REJECTED, 1)
+    assert ledger.total("doubled") == doubled
+    assert ledger.is_exact == (doubled == 0)
+    sql = ledger_sql(kept.project.kafka, kept.project.warehouse)
+    answer = query(kept.project.warehouse, sql).to_pylist()
+    assert sum(row["rejects"] for row in answer) == REJECTED
+    assert all(row["without_row"] == row["doubled"] == 0 for row in answer)
 
 
 def test_a_row_without_a_message_is_unexpected(kept: Place) -> None:

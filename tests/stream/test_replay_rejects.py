@@ -296,9 +296,11 @@ def test_the_overview_counts_by_reason_and_keeps_the_newest(here: Place) -> None
         *(record(here, offset, reason=RejectReason.EMPTY) for offset in range(30, 35)),
         b"garbage",
         None,
+        record(here, 99).replace(b"2026-", b"0001-").replace(b"Z", b"+23:00"),
+        record(here, 99).replace(b"Z", b""),  # a time without an offset
     )
     found = survey(kafka, EVER)
-    assert (found.records, found.unreadable, found.replayed) == (37, 2, set())
+    assert (found.records, found.unreadable, found.replayed) == (39, 4, set())
     seen = overview(kafka, found, None, 3)
     assert seen.counts == {"wrong_type": 30, "empty": 5}
     assert [each.source_offset for each in seen.newest] == [34, 33, 32]

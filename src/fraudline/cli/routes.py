@@ -5,11 +5,11 @@ from __future__ import annotations
 from fraudline.cli.project import Project
 from fraudline.contract import REJECT_COLUMNS, Column, Decoder
 from fraudline.contract.decoder import MAX_MESSAGE_BYTES
+from fraudline.contract.records import MAX_REJECT_BYTES
 from fraudline.stream.sink_partition import Route
 from fraudline.warehouse.append import CommittedStream, finalize
 
 _MAX_RECORD_BYTES = MAX_MESSAGE_BYTES + 16 * 1024  # a decision carries its transaction
-_MAX_REJECT_BYTES = 1_048_576
 
 
 def routes(project: Project) -> list[Route]:
@@ -19,7 +19,7 @@ def routes(project: Project) -> list[Route]:
         _route(project, kafka.topic_decisions, tables.table_decisions,
                contract.decision_columns, _MAX_RECORD_BYTES),
         _route(project, kafka.topic_rejects, tables.table_rejects,
-               REJECT_COLUMNS, _MAX_REJECT_BYTES),
+               REJECT_COLUMNS, MAX_REJECT_BYTES),
         _route(project, kafka.topic_predictions, tables.table_predictions,
                contract.columns, _MAX_RECORD_BYTES),
     ]  # fmt: skip

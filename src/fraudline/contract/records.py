@@ -51,6 +51,7 @@ class Decision(msgspec.Struct, gc=False):
 # Base64 in JSON takes 4 characters for 3 bytes, and a message on the topic is at most 1 MB:
 # what is longer than this is cut, and `original_size_bytes` tells.
 MAX_ORIGINAL_BYTES = 512 * 1024
+MAX_REJECT_BYTES = 1_048_576
 
 REJECT_COLUMNS: tuple[Column, ...] = (
     *POSITION_COLUMNS,

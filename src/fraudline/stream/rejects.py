@@ -15,9 +15,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import msgspec
-
-from fraudline.contract import REPLAYED, RejectRecord
+from fraudline.contract import REJECT_COLUMNS, REPLAYED, Decoder, RejectRecord
+from fraudline.contract.records import MAX_REJECT_BYTES
 from fraudline.errors import InputError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read import ranges, read_range
@@ -180,15 +179,14 @@ def _windows(
     kafka: KafkaSettings, within: dict[int, tuple[int, int]]
 ) -> Iterator[tuple[int, list[RejectRecord | None]]]:
     """Partition, and some of its records, None for what is none; until the end of each."""
-    decode = msgspec.json.Decoder(RejectRecord).decode
+    decoder = Decoder(REJECT_COLUMNS, MAX_REJECT_BYTES)
     for partition, (start, stop) in within.items():
         for _, _, messages in read_range(
             kafka, kafka.topic_rejects, partition, start, stop, _WINDOW_RECORDS
         ):
-            records: list[RejectRecord | None] = []
-            for value in messages.values:
-                try:
-                    records.append(decode(value or b""))
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    records.append(None)
+            rows, accepted, _ = decoder.decode(messages.values)
+            columns = [column.to_pylist() for column in rows.columns]
+            records: list[RejectRecord | None] = [None] * len(messages)
+            for index, *values in zip(accepted, *columns, strict=True):
+                records[index] = RejectRecord(*values)
             yield partition, records
