@@ -33,14 +33,15 @@ from fraudline.settings import BigQuerySettings
 RETRY = Retry(predicate=if_transient_error, initial=0.2, maximum=5.0, timeout=20.0)
 
 _SCOPES = ("https://www.googleapis.com/auth/bigquery",)
-_CHANNEL_OPTIONS = (
+# gRPC waits up to two minutes between two tries to connect, unless it is told otherwise.
+_OPTIONS = (("grpc.max_reconnect_backoff_ms", 5_000),)
+_LOCAL_OPTIONS = (
+    *_OPTIONS,
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     # A server that was stopped, not ended, is noticed by its silence.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # gRPC waits up to two minutes between two tries to connect, unless it is told otherwise.
-    ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
 
@@ -105,10 +106,14 @@ class Warehouse:
         return f"{self.settings.project}.{self.settings.dataset}.{name}"
 
     def _storage_client(self, client: Any, transport: Any) -> Any:
-        if self._endpoint is None:
-            return client(credentials=self._credentials)
-        channel = grpc.insecure_channel(self._endpoint.storage, options=_CHANNEL_OPTIONS)
-        return client(transport=transport(channel=channel))
+        if self._endpoint is not None:
+            local = grpc.insecure_channel(self._endpoint.storage, options=_LOCAL_OPTIONS)
+            return client(transport=transport(channel=local))
+
+        def channel(*where: Any, options: list[tuple[str, int]], **how: Any) -> grpc.Channel:
+            return transport.create_channel(*where, options=[*options, *_OPTIONS], **how)
+
+        return client(transport=transport(credentials=self._credentials, channel=channel))
 
     @cached_property
     def _credentials(self) -> Credentials:
