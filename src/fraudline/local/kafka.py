@@ -177,6 +177,8 @@ def _properties(directory: Path, ports: Mapping[str, int]) -> dict[str, str | in
         "share.coordinator.state.topic.num.partitions": 1,
         # The first consumer of a group need not wait 3 s for others to join.
         "group.initial.rebalance.delay.ms": 0,
+        # What a killed scorer left open is aborted soon after its time-out, not up to 10 s later.
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
         # After a kill the controller waits this long before it lets the same broker in again
         # (9 s by default); the heartbeat is several times shorter, so that one may be late.
         "broker.session.timeout.ms": 4000,

@@ -21,7 +21,7 @@ from fraudline.stream.broker import client_config, raise_for
 
 _WAIT_S = 0.1
 _ANSWER_TIMEOUT_S = 15.0
-_STABLE_TIMEOUT_S = 45.0  # a transaction ends after 10 s, and the broker looks every 10 s
+_STABLE_TIMEOUT_S = 45.0  # a transaction ends after 6 s, and the broker looks every 10 s
 
 Partitions = list[TopicPartition]
 
@@ -38,7 +38,7 @@ def group_consumer(kafka: KafkaSettings, group: str, **options: Any) -> Consumer
             "auto.offset.reset": "error",
             # A killed process is replaced after this time; a longer pause than
             # max.poll.interval.ms counts as death too.
-            "session.timeout.ms": 10_000,
+            "session.timeout.ms": 6_000,  # the least that brokers allow by default
             "heartbeat.interval.ms": 1_000,
             "max.poll.interval.ms": 60_000,
             "fetch.wait.max.ms": 100,

@@ -16,7 +16,7 @@ from fraudline.stream.broker import client_config, raise_for
 from fraudline.stream.intake import columns_of, position_of
 
 _TIMEOUT_S = 15.0
-# A transaction of a dead producer ends after 10 s, and the broker looks every 10 s.
+# A transaction of a dead producer ends after 6 s, and the broker looks every 10 s.
 _SILENCE_S = 30.0
 _WINDOW_BYTES = 32 * 2**20
 _FEW_MESSAGES = 100

@@ -54,7 +54,7 @@ class Transactions:
                 # A fresh id needs no coordination between machines. What a killed process
                 # left open is aborted by the broker after transaction.timeout.ms.
                 "transactional.id": name if is_sole else f"{name}.{uuid.uuid4()}",
-                "transaction.timeout.ms": 10_000,
+                "transaction.timeout.ms": 6_000,
                 "linger.ms": 5,
                 "batch.num.messages": 10_000,
                 "queue.buffering.max.messages": 1_000_000,
