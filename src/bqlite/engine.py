@@ -148,6 +148,8 @@ def _open(directory: Path, memory_limit_mb: int) -> duckdb.DuckDBPyConnection:
     )
     root.execute("SET GLOBAL TimeZone = 'UTC'")
     root.execute("SET GLOBAL errors_as_json = false")
+    # The logarithm or root of a number that has none is an error, as in BigQuery.
+    root.execute("SET GLOBAL ieee_floating_point_ops = false")
     path = str(directory / DATABASE).replace("'", "''")
     root.execute(f"ATTACH '{path}' AS store")
     root.execute("CREATE SCHEMA IF NOT EXISTS store._bqlite")

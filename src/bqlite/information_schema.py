@@ -1,5 +1,7 @@
 """`INFORMATION_SCHEMA` views, written as queries of constants from what the catalog holds."""
 
+# ruff: noqa: S608  # names are quoted, values written by `literal`
+
 from collections.abc import Sequence
 
 from bqlite.errors import UnsupportedSqlError
@@ -8,7 +10,7 @@ from bqlite.types import Field, literal
 
 
 def view_sql(tables: Sequence[Table], view: str) -> str:
-    """BigQuery's SQL for `TABLES` or `COLUMNS` of a data set.
+    """BigQuery's SQL for `TABLES`, `COLUMNS` or `PARTITIONS` of a data set.
 
     Args:
         tables: The data set's tables.
@@ -17,6 +19,9 @@ def view_sql(tables: Sequence[Table], view: str) -> str:
     Raises:
         UnsupportedSqlError: bqlite has no such view.
     """
+    if view == "PARTITIONS":
+        stored = [_partitions(one) for one in tables if not one.view_sql]
+        return " UNION ALL ".join(stored) or _NO_PARTITIONS
     nothing = Table(TableName("", "", ""), (), {})
     if view == "TABLES":
         rows = [_tables_row(table) for table in tables]
@@ -62,3 +67,36 @@ def _columns_row(table: Table, position: int, one: Field) -> dict[str, str]:
         "is_partitioning_column": literal("YES" if is_partition else "NO"),
         "clustering_ordinal_position": cluster,
     }
+
+
+_NO_PARTITIONS = (
+    "SELECT '' AS table_catalog, '' AS table_schema, '' AS table_name, '' AS partition_id, "
+    "0 AS total_rows LIMIT 0"
+)
+_PARTITION_IDS = {"HOUR": "%Y%m%d%H", "DAY": "%Y%m%d", "MONTH": "%Y%m", "YEAR": "%Y"}
+
+
+def _partitions(table: Table) -> str:
+    """The rows of each partition, counted when the query runs."""
+    name, partition = table.name, _partition_id(table)
+    return (
+        f"SELECT {literal(name.project)} AS table_catalog, {literal(name.dataset)} AS "
+        f"table_schema, {literal(name.table)} AS table_name, {partition} AS partition_id, "
+        f"COUNT(*) AS total_rows FROM `{name}` GROUP BY partition_id"
+    )
+
+
+def _partition_id(table: Table) -> str:
+    time, range_ = table.body.get("timePartitioning"), table.body.get("rangePartitioning")
+    if time:
+        column, pattern = f"`{time['field']}`", _PARTITION_IDS[str(time.get("type") or "DAY")]
+        return f"IFNULL(FORMAT_TIMESTAMP('{pattern}', TIMESTAMP({column})), '__NULL__')"
+    if range_:
+        column = f"`{range_['field']}`"
+        start, end, step = (int(range_["range"][key]) for key in ("start", "end", "interval"))
+        first = f"{start} + DIV({column} - {start}, {step}) * {step}"
+        return (
+            f"CASE WHEN {column} IS NULL THEN '__NULL__' WHEN {column} >= {start} AND {column} < "
+            f"{end} THEN CAST({first} AS STRING) ELSE '__UNPARTITIONED__' END"
+        )
+    return "CAST(NULL AS STRING)"

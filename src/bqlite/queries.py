@@ -224,6 +224,10 @@ def _change(catalog: Catalog, transaction: Transaction, plan: Plan) -> Outcome:
     table = catalog.table(plan.target)
     if plan.insert_sql:
         _check_insert(transaction.connection, plan, table)
+    if plan.twice_sql and transaction.connection.execute(plan.twice_sql).fetchall():
+        raise InvalidQueryError(
+            "UPDATE/MERGE must match at most one source row for each target row"
+        )
     count = int(first(transaction.connection, plan.sql)[0])
     catalog.touch(transaction, table)
     keys = {"INSERT": "insertedRowCount", "UPDATE": "updatedRowCount", "DELETE": "deletedRowCount"}
@@ -370,6 +374,9 @@ def _defined(operation: str, target: TableName) -> Outcome:
 
 def _message(error: Exception) -> str:
     text = str(error)
+    unknown = re.search(r'Referenced (?:column|table) "([^"]*)" not found', text)
+    if unknown:
+        return f"Unrecognized name: {unknown[1]}"
     for kind in ("Binder Error: ", "Invalid Input Error: ", "Catalog Error: ", "Parser Error: "):
         text = text.removeprefix(kind)
     return text.split("\n", 1)[0].strip()

@@ -6,6 +6,7 @@ import pathlib
 import re
 
 import pytest
+from google.api_core.exceptions import GoogleAPICallError
 
 from bqlite import server
 
@@ -23,15 +24,36 @@ def rows(title):
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
-EXAMPLES = [(row[0].strip("`"), row[1].strip("`")) for row in rows(
-    "Where DuckDB alone would differ, and bqlite does not"
-)]  # fmt: skip
+def code(cell):
+    return re.fullmatch(r"(`+)(.*?)\1", cell)[2].strip()
+
+
+EXAMPLES = [
+    (code(row[0]), code(row[column]))
+    for title, column in (
+        ("Where DuckDB alone would differ, and bqlite does not", 1),
+        ("Differs", 2),
+    )
+    for row in rows(title)
+]
+REFUSED = [(code(row[0]), row[1]) for row in rows("Refused by name")]
 
 
 @pytest.mark.parametrize(("expression", "answer"), EXAMPLES)
 def test_an_example_of_the_reference_gives_the_answer_beside_it(client, expression, answer):
     (row,) = client.query_and_wait(f"SELECT {expression} AS v")
     assert row.v == ast.literal_eval(answer)
+    assert type(row.v) is type(ast.literal_eval(answer))
+
+
+@pytest.mark.parametrize(("statement", "name"), REFUSED)
+def test_a_statement_the_reference_calls_refused_is_refused_by_name(
+    client, dataset, statement, name
+):
+    client.query_and_wait(f"CREATE TABLE {dataset}.t (a INT64)")
+    with pytest.raises(GoogleAPICallError, match="bqlite") as refusal:
+        client.query_and_wait(re.sub(r"\bd\.", f"{dataset}.", statement))
+    assert name in refusal.value.message
 
 
 @pytest.mark.parametrize("area", [row[0] for row in rows("Works")])

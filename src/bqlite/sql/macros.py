@@ -43,6 +43,7 @@ MACROS: tuple[str, ...] = (
          WHEN typeof(x) IN ('DOUBLE', 'FLOAT') THEN TRY_CAST(round(TRY_CAST(x AS DOUBLE)) AS BIGINT)
          ELSE TRY_CAST(x AS BIGINT) END""",
     """CREATE MACRO bq_string(x) AS CASE
+         WHEN typeof(x) = 'JSON' THEN error('Invalid cast from JSON to STRING')
          WHEN typeof(x) = 'BLOB' THEN decode(TRY_CAST(x AS BLOB))
          WHEN typeof(x) IN ('DOUBLE', 'FLOAT') THEN CASE
            WHEN isnan(TRY_CAST(x AS DOUBLE)) THEN 'NaN'
@@ -57,6 +58,8 @@ MACROS: tuple[str, ...] = (
            WHEN 'false' THEN false
            ELSE CASE WHEN x IS NULL THEN NULL
              ELSE CAST(error('Bad bool value: ' || x::VARCHAR) AS BOOLEAN) END END
+         WHEN NOT regexp_full_match(typeof(x), '(BOOLEAN|.*INT|.*INTEGER|.*INTEGER_LITERAL|"NULL")')
+           THEN CAST(error('Invalid cast from ' || typeof(x) || ' to BOOL') AS BOOLEAN)
          ELSE CAST(x AS BOOLEAN) END""",
     f"""CREATE MACRO bq_safe_bool(x) AS CASE
          WHEN typeof(x) = 'VARCHAR' THEN CASE {_BOOL_WORD} WHEN 'true' THEN true
@@ -92,7 +95,49 @@ MACROS: tuple[str, ...] = (
          WHEN i < 0 THEN NULL ELSE list[CAST(i + 1 AS BIGINT)] END""",
     """CREATE MACRO bq_regexp_extract(x, pattern, n) AS
          CASE WHEN regexp_matches(x, pattern) THEN regexp_extract(x, pattern, n) END""",
+    # A function of JSON gives JSON, and of JSON in a STRING gives a STRING.
+    """CREATE MACRO bq_json_query
+         (j VARCHAR, path) AS CASE WHEN json_type(j, path) <> 'NULL'
+           THEN CAST(json_extract(j, path) AS VARCHAR) END,
+         (j JSON, path) AS json_extract(j, path)""",
+    """CREATE MACRO bq_json_query_array
+         (j VARCHAR, path) AS CASE WHEN json_type(j, path) = 'ARRAY'
+           THEN CAST(CAST(json_extract(j, path) AS JSON[]) AS VARCHAR[]) END,
+         (j JSON, path) AS CASE WHEN json_type(j, path) = 'ARRAY'
+           THEN CAST(json_extract(j, path) AS JSON[]) END""",
+    """CREATE MACRO bq_json_value_array(j, path) AS CASE WHEN json_type(j, path) = 'ARRAY'
+         AND len(list_filter(CAST(json_extract(j, path) AS JSON[]),
+           lambda one: json_type(one) IN ('OBJECT', 'ARRAY'))) = 0
+         THEN list_transform(CAST(json_extract(j, path) AS JSON[]),
+           lambda one: json_extract_string(one, '$')) END""",
+    """CREATE MACRO bq_json_scalar(j, kinds, wanted) AS CASE
+         WHEN typeof(j) <> 'JSON' THEN error(wanted || '(x) takes JSON, found ' || typeof(j))
+         WHEN NOT list_contains(kinds, json_type(j))
+           THEN error('The provided JSON input is not a ' || wanted || ': ' || j::VARCHAR)
+         ELSE json_extract_string(j, '$') END""",
+    """CREATE MACRO bq_string_of
+         (x JSON) AS bq_json_scalar(x, ['VARCHAR'], 'STRING'),
+         (x) AS bq_string(x)""",
+    """CREATE MACRO bq_to_json_string(x) AS CASE
+         WHEN regexp_matches(typeof(x), 'TIME|BLOB')
+           THEN error('TO_JSON of BYTES and of times is refused by bqlite: write it as STRING')
+         ELSE coalesce(CAST(to_json(x) AS VARCHAR), 'null') END""",
+    """CREATE MACRO bq_to_json(x) AS CASE
+         WHEN regexp_matches(typeof(x), 'TIME|BLOB')
+           THEN error('TO_JSON of BYTES and of times is refused by bqlite: write it as STRING')
+         ELSE to_json(x) END""",
+    """CREATE MACRO bq_range_bucket(x, edges) AS CASE WHEN x IS NOT NULL AND edges IS NOT NULL
+         THEN len(list_filter(edges, lambda edge: edge <= x)) END""",
+    """CREATE MACRO bq_pow(a, b) AS CASE
+         WHEN a < 0 AND b <> trunc(b) AND isfinite(b::DOUBLE)
+           THEN error('Floating point error in function: POW(' || a || ', ' || b || ')')
+         ELSE pow(a, b) END""",
     """CREATE MACRO bq_json_value(j, path) AS
          CASE WHEN json_type(j, path) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL
          ELSE json_extract_string(j, path) END""",
+)
+
+# The macros that raise an error of their own.
+RAISING: frozenset[str] = frozenset(
+    text.split("(", 1)[0].split()[-1] for text in MACROS if "error(" in text
 )

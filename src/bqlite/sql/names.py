@@ -65,7 +65,8 @@ class Resolver:
         if name.table.upper().startswith("INFORMATION_SCHEMA."):
             view = name.table.split(".", 1)[1].upper()
             sql = self.names.information_schema(name.project, name.dataset, view)
-            self._replace(table, parse(sql), alias if alias.upper() != name.table.upper() else view)
+            query = self._inner(name, sql)
+            self._replace(table, query, alias if alias.upper() != name.table.upper() else view)
             return
         if "*" in name.table or "$" in name.table or "@" in name.table:
             raise UnsupportedSqlError(
@@ -73,14 +74,14 @@ class Resolver:
             )
         source = self.names.source(name)
         if source.view_sql:
-            self._replace(table, self._view(name, source.view_sql), alias or name.table)
+            self._replace(table, self._inner(name, source.view_sql), alias or name.table)
             return
         self.read[name] = source.fields
         if not alias:
             table.set("alias", exp.TableAlias(this=exp.to_identifier(name.table, quoted=True)))
         point_at(table, name, source)
 
-    def _view(self, name: TableName, sql: str) -> exp.Expr:
+    def _inner(self, name: TableName, sql: str) -> exp.Expr:
         if self.depth >= MAX_VIEW_DEPTH:
             raise InvalidQueryError(f"views nest more than {MAX_VIEW_DEPTH} deep at '{name}'")
         inner = parse(sql)

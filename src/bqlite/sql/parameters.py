@@ -29,7 +29,9 @@ def bind(root: exp.Expr, parameters: Sequence[Mapping[str, Any]], mode: str) -> 
             what = "a positional parameter"
         else:
             if isinstance(node.this, exp.Parameter):
-                raise UnsupportedSqlError(f"the system variable @@{node.this.name} is refused")
+                raise UnsupportedSqlError(
+                    f"the system variable @@{node.this.name} is refused by bqlite"
+                )
             if isinstance(node.parent, exp.Parameter):
                 continue
             parameter, what = named.get(node.name.lower()), f"the parameter @{node.name}"

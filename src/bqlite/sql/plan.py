@@ -46,10 +46,7 @@ def _query(root: exp.Query, resolver: Resolver) -> Plan:
 
 
 def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
-    if isinstance(root, (exp.Update, exp.Delete)) and root.args.get("where") is None:
-        raise InvalidQueryError(f"{type(root).__name__.upper()} must have a WHERE clause")
-    if isinstance(root, exp.Insert) and (root.args.get("overwrite") or root.args.get("conflict")):
-        raise UnsupportedSqlError("INSERT OVERWRITE or ON CONFLICT is not supported by bqlite")
+    _check_dml(root)
     table = root.this.this if isinstance(root.this, exp.Schema) else root.this
     if not isinstance(table, exp.Table):
         raise InvalidQueryError("a DML statement names the table it changes")
@@ -60,7 +57,7 @@ def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
     had_alias = bool(table.alias)
     columns = _columns(root)
     resolver.resolve(root)
-    if isinstance(root, (exp.Insert,)) and not had_alias:
+    if isinstance(root, exp.Insert) and not had_alias:
         table.set("alias", None)
     for query in root.find_all(exp.Select):
         _name_columns(query)
@@ -76,8 +73,33 @@ def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
             insert_columns = tuple(one.name for one in source.fields)
     return Plan(
         type(root).__name__.upper(), _sql(root), resolver.read, columns, target,
-        insert_sql=insert_sql, insert_columns=insert_columns,
+        insert_sql=insert_sql, insert_columns=insert_columns, twice_sql=_met_twice(root),
     )  # fmt: skip
+
+
+def _check_dml(root: exp.Expr) -> None:
+    if isinstance(root, (exp.Update, exp.Delete)) and root.args.get("where") is None:
+        raise InvalidQueryError(f"{type(root).__name__.upper()} must have a WHERE clause")
+    if isinstance(root, exp.Insert) and (root.args.get("overwrite") or root.args.get("conflict")):
+        raise UnsupportedSqlError("INSERT OVERWRITE or ON CONFLICT is not supported by bqlite")
+    for when in root.find_all(exp.When):
+        then = when.args.get("then")
+        if isinstance(then, exp.Insert) and not isinstance(then.this, exp.Tuple):
+            raise UnsupportedSqlError(
+                "INSERT without its columns is not supported in a MERGE by bqlite: name them"
+            )
+
+
+def _met_twice(root: exp.Expr) -> str:
+    """BigQuery refuses an UPDATE with two source rows for a row, where DuckDB takes one of them."""
+    from_ = root.args.get("from_")
+    if not isinstance(root, exp.Update) or from_ is None:
+        return ""
+    target = root.this.copy()
+    row = exp.column("rowid", table=target.alias_or_name)
+    query = exp.select("1").from_(target).join(from_.this.copy(), join_type="cross")
+    query = query.where(root.args["where"].this.copy()).group_by(row).limit(1)
+    return _sql(query.having("count(*) > 1"))
 
 
 def _sql(root: exp.Expr) -> str:

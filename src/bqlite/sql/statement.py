@@ -79,6 +79,7 @@ class Plan:
         definition: What DDL defines.
         insert_sql: The rows of an INSERT, as a query of their own.
         insert_columns: The columns an INSERT fills, in the order of its rows.
+        twice_sql: A query that yields a row if an UPDATE would meet a row of its target twice.
     """
 
     statement_type: str
@@ -89,6 +90,7 @@ class Plan:
     definition: Definition | None = None
     insert_sql: str = ""
     insert_columns: tuple[str, ...] = ()
+    twice_sql: str = ""
 
     @property
     def is_query(self) -> bool:

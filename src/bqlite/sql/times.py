@@ -16,20 +16,11 @@ _MICROSECONDS = {
     "hour": 3_600_000_000,
     "day": 86_400_000_000,
 }
-
-
 _DATE_UNITS = ("day", "week", "isoweek", "month", "quarter", "year")
-
-
 _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
-
-
 _STRFTIME_DIRECTIVES = frozenset("YmdHMSjaAbBpIyf%")
-
-
+_EPOCH = "1970-01-01"
 _TIME_UNITS = tuple(_MICROSECONDS)
-
-
 _ALL_UNITS = (*_TIME_UNITS, "week", "month", "quarter", "year")
 
 
@@ -107,9 +98,14 @@ def _boundaries(node: Any) -> exp.Expr:
 
 
 def _extract(node: exp.Extract) -> exp.Expr:
-    if isinstance(node.this, exp.WeekStart):
-        raise refuse("EXTRACT(WEEK)", "use ISOWEEK")
-    unit, value = node.name.upper(), node.expression
+    value = node.expression
+    if isinstance(node.this, exp.WeekStart) and node.this.name.upper() == "MONDAY":
+        return cast(call("strftime", value, "%W"), "BIGINT")
+    if isinstance(node.this, exp.WeekStart) and node.this.name.upper() != "SUNDAY":
+        raise refuse(f"EXTRACT(WEEK({node.this.name}))")
+    unit = node.name.upper()
+    if unit in {"WEEK", "SUNDAY"}:
+        return cast(call("strftime", value, "%U"), "BIGINT")
     if unit in {"DATE", "TIME"}:
         return cast(value, unit)
     if unit == "DAYOFWEEK":
@@ -251,5 +247,9 @@ TIME_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.UnixSeconds: lambda n: call("bq_unix", n.this, 1_000_000),
     exp.UnixMillis: lambda n: call("bq_unix", n.this, 1_000),
     exp.UnixMicros: lambda n: call("bq_unix", n.this, 1),
+    exp.DateFromUnixDate: lambda n: cast(
+        exp.Add(this=cast(literal("1970-01-01"), "DATE"), expression=cast(n.this, "INTEGER")),
+        "DATE",
+    ),
     exp.UnixDate: lambda n: call("date_diff", "day", cast(literal("1970-01-01"), "DATE"), n.this),
 }

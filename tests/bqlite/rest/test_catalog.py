@@ -205,5 +205,51 @@ def test_information_schema_lists_tables_and_columns(client, dataset):
         ("a", "NO", "INT64", 1),
         ("b", "YES", "ARRAY<FLOAT64>", None),
     ]
-    with pytest.raises(BadRequest, match="PARTITIONS"):
-        client.query_and_wait(f"SELECT * FROM {dataset}.INFORMATION_SCHEMA.PARTITIONS")
+
+
+def test_information_schema_counts_the_rows_of_each_partition(client, dataset):
+    def partitions(name):
+        rows = client.query_and_wait(
+            f"SELECT partition_id, total_rows FROM {dataset}.INFORMATION_SCHEMA.PARTITIONS "
+            f"WHERE table_name = '{name}' ORDER BY partition_id"
+        )
+        return [row.values() for row in rows]
+
+    assert partitions("none") == []
+    for statement in (
+        "CREATE TABLE days (t TIMESTAMP) PARTITION BY DATE(t)",
+        "INSERT days VALUES ('2024-01-01 00:00:00+00'), ('2024-01-01 23:00:00+00'), (NULL)",
+        "CREATE TABLE months (d DATE) PARTITION BY DATE_TRUNC(d, MONTH)",
+        "INSERT months VALUES ('2024-01-31')",
+        "CREATE TABLE tens (n INT64) PARTITION BY RANGE_BUCKET(n, GENERATE_ARRAY(0, 100, 10))",
+        "INSERT tens VALUES (5), (15), (16), (-1), (100), (NULL)",
+        "CREATE TABLE whole (n INT64)",
+        "INSERT whole VALUES (1), (2)",
+    ):
+        client.query_and_wait(
+            statement, job_config=bigquery.QueryJobConfig(default_dataset=f"local.{dataset}")
+        )
+    assert partitions("days") == [("20240101", 2), ("__NULL__", 1)]
+    assert partitions("months") == [("202401", 1)]
+    assert partitions("tens") == [
+        ("0", 1), ("10", 2), ("__NULL__", 1), ("__UNPARTITIONED__", 2)
+    ]  # fmt: skip
+    assert partitions("whole") == [(None, 2)]
+
+
+def test_an_update_or_merge_that_meets_a_row_twice_is_refused(client, dataset):
+    client.query_and_wait(f"CREATE TABLE {dataset}.t (k INT64, v INT64)")
+    client.query_and_wait(f"INSERT {dataset}.t VALUES (1, 0), (2, 0)")
+    twice = "(SELECT 1 AS k, 5 AS v UNION ALL SELECT 1, 6) AS s"
+    for statement in (
+        f"UPDATE {dataset}.t AS t SET v = s.v FROM {twice} WHERE t.k = s.k",
+        f"MERGE {dataset}.t AS t USING {twice} ON t.k = s.k WHEN MATCHED THEN UPDATE SET v = s.v",
+    ):
+        with pytest.raises(BadRequest, match=r"at most one source row|more than once"):
+            client.query_and_wait(statement)
+    once = "(SELECT 1 AS k, 5 AS v) AS s"
+    job = client.query(f"UPDATE {dataset}.t AS t SET v = s.v FROM {once} WHERE t.k = s.k")
+    job.result()
+    assert job.num_dml_affected_rows == 1
+    rows = client.query_and_wait(f"SELECT k, v FROM {dataset}.t ORDER BY k")
+    assert [row.values() for row in rows] == [(1, 5), (2, 0)]
