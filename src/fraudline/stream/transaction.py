@@ -179,9 +179,9 @@ class Transactions:
 def _returned(step: Callable[[], None], timeout_s: float) -> None:
     """Give up on a step that does not return.
 
-    A client that has lost a connection may wait in `send_offsets_to_transaction` for ever,
-    whatever time-out it is given (librdkafka 2.16, its issue 5456). Such a producer is left
-    alone: nobody commits what it holds open, so the broker aborts that.
+    While its group coordinator is away the client may wait in `send_offsets_to_transaction`
+    for ever, whatever time-out it is given (librdkafka 2.16, issue 5456). Such a producer is
+    left alone: nobody commits what it holds open, so the broker aborts that.
 
     Raises:
         KafkaException: the step failed, or did not return in time.
