@@ -13,7 +13,7 @@ from benchmarks.measure import machine
 from benchmarks.place import SAMPLE, opened
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-BENCHES = ("model", "scorer")
+BENCHES = ("model", "scorer", "latency", "sink", "scaling", "start")
 _INTRODUCTION = """# Results
 
 Each section is written by the command in it, which replaces that section and no other. What is

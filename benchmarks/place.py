@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,24 +20,25 @@ import numpy.typing as npt
 import psutil
 import pyarrow as pa
 from benchmarks.measure import say
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from fraudline import local
 from fraudline.bundle import Bundle, open_bundle
 from fraudline.cli.project import Project
-from fraudline.cli.services import create_topics_and_tables
 from fraudline.contract import json_lines
 from fraudline.datasets.files import read_transactions
+from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings, Settings, load_settings
-from fraudline.stream.broker import client_config
+from fraudline.stream.broker import client_config, create_topics, existing_topics
 from fraudline.stream.read import ranges, read_range
+from fraudline.warehouse.tables import create_stream_tables
 
 SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "creditcard-sample.csv"
 _NUMBERS = itertools.count()
 _TIMEOUT_S = 180.0
-_LEGITIMATE_PER_FRAUD = 577  # in the whole data set, from which the sample has every fraud
+_LEGITIMATE_PER_FRAUD = 577  # in the whole data set
 
 
 class Place:
@@ -49,8 +50,12 @@ class Place:
 
     def __init__(self, settings: Settings) -> None:
         self.project = Project(settings)
-        self._create_topic_with_arrival_times(self.kafka.topic_decisions)
-        create_topics_and_tables(self.project)
+        if self.kafka.topic_decisions not in existing_topics(self.kafka):
+            self._create_topic_with_arrival_times(self.kafka.topic_decisions)
+        create_topics(self.kafka, self.project.stream_topics)
+        for topic in self.project.stream_topics:
+            wait_until(lambda: self._has_leaders(topic), 30, f"leaders of topic '{topic}'")  # noqa: B023 - called here and now
+        create_stream_tables(self.project.warehouse, self.project.contract)
 
     def _create_topic_with_arrival_times(self, topic: str) -> None:
         """So that every scorer's decisions are dated by the broker, and none by itself."""
@@ -59,9 +64,32 @@ class Place:
         made = admin.create_topics([NewTopic(topic, self.kafka.partitions, 1, config=dated)])
         made[topic].result(30)
 
-    def sibling(self, **changes: Any) -> Place:
+    def sibling(self, batch_rows: int | None = None, **changes: Any) -> Place:
         """The same services and models with fresh decisions; `changes` are Kafka settings."""
-        return Place(_fresh(self.project.settings, **changes))
+        settings = self.project.settings
+        if batch_rows is not None:
+            settings = settings.model_copy(
+                update={"scoring": settings.scoring.model_copy(update={"batch_rows": batch_rows})}
+            )
+        return Place(_fresh(settings, **changes))
+
+    def elsewhere(self, home: Path, contract: str) -> Place:
+        """The same services for another contract, with models of its own in another home."""
+        for shared in ("services.json", "kafka", "bqlite"):
+            (home / shared).symlink_to(self.project.settings.home / shared)
+        (home / "logs").mkdir()
+        update = {"home": home, "contract": contract}
+        return Place(
+            _fresh(
+                self.project.settings.model_copy(update=update),
+                topic_transactions=f"transactions-{home.name}",
+            )
+        )
+
+    @property
+    def services(self) -> local.Services:
+        """The addresses of broker and bqlite."""
+        return local.addresses(self.project.settings)
 
     @property
     def kafka(self) -> KafkaSettings:
@@ -119,18 +147,21 @@ class Place:
         registry = self.project.registry
         return open_bundle(registry.path(registry.champion()), self.project.contract)
 
-    def rows(self) -> pa.Table:
-        """Real transactions: the sample's legitimate ones, and frauds in their true share."""
-        rows = read_transactions(SAMPLE, self.project.contract).rows
+    def rows(self, file: Path = SAMPLE) -> pa.Table:
+        """The file's legitimate transactions, and frauds in the share they have in real data.
+
+        The sample has every fraud of the whole data set, but few of the others.
+        """
+        rows = read_transactions(file, self.project.contract).rows
         labels = self.project.contract.labels(rows)
         frauds, legitimate = np.flatnonzero(labels), np.flatnonzero(labels == 0)
-        few = frauds[:: len(frauds) * _LEGITIMATE_PER_FRAUD // len(legitimate)]
+        few = frauds[: max(1, len(legitimate) // _LEGITIMATE_PER_FRAUD)]
         return rows.take(np.sort(np.concatenate([legitimate, few])))
 
-    def lines(self) -> list[bytes]:
+    def lines(self, file: Path = SAMPLE) -> list[bytes]:
         """The same as messages."""
         names = [column.name for column in self.project.contract.transaction_columns]
-        return json_lines(self.rows().select(names))
+        return json_lines(self.rows(file).select(names))
 
     def fill(self, topic: str, lines: Sequence[bytes], count: int) -> None:
         """Produce so many messages to a topic, the lines over and over, evenly."""
@@ -154,13 +185,13 @@ class Place:
         consumer = Consumer({**client_config(self.kafka), "group.id": "benchmark"})
         parts = [TopicPartition(topic, number) for number in range(self.kafka.partitions)]
 
-        def count() -> int:
-            try:
-                return sum(consumer.get_watermark_offsets(part, timeout=10)[1] for part in parts)
-            except KafkaException:  # the topic is so fresh that it has no leader yet
-                return 0
+        return lambda: sum(consumer.get_watermark_offsets(part, timeout=10)[1] for part in parts)
 
-        return count
+    def _has_leaders(self, topic: str) -> bool:
+        try:
+            return bool(ranges(self.kafka, topic))
+        except BrokerError:  # the topic is so fresh that nobody is responsible for it yet
+            return False
 
     def times_ms(self, topic: str) -> npt.NDArray[np.int64]:
         """Time stamps of a topic's committed messages, milliseconds since 1970, in order."""
@@ -198,26 +229,30 @@ class Throughput:
     cpu_us: float
 
 
-def throughput(
-    place: Place, process: Callable[[], AbstractContextManager[psutil.Process]], count: int
-) -> Throughput:
-    """Let a process fill the topic of decisions: how fast it is once it runs."""
+def throughput(place: Place, command: tuple[str, ...], count: int, copies: int = 1) -> Throughput:
+    """Let a program, in one process or several, fill the topic of decisions.
+
+    The topic of transactions is full already, so that no producer competes.
+    """
     topic = place.kafka.topic_decisions
     end, deadline = place.end_of(topic), time.monotonic() + _TIMEOUT_S
-    with process() as running:
+    with ExitStack() as stack:
+        running = [stack.enter_context(place.running(*command)) for _ in range(copies)]
         seen: list[tuple[int, float]] = []
         while not seen or seen[-1][0] < count:
-            if time.monotonic() > deadline or running.poll() is not None:
+            if time.monotonic() > deadline or any(one.poll() is not None for one in running):
                 raise RuntimeError(f"{seen[-1:]} of {count:,} messages in topic '{topic}'")
-            times = running.cpu_times()
-            seen.append((end(), times.user + times.system))
+            times = [one.cpu_times() for one in running]
+            seen.append((end(), sum(one.user + one.system for one in times)))
             time.sleep(0.05)
     first, last = (next(at for at in seen if at[0] >= count * share) for share in (0.1, 0.9))
-    times_ms = place.times_ms(topic)[:count]
+    times_ms = place.times_ms(topic)
+    offsets_a_message = end() / len(times_ms)  # the end of a transaction takes an offset, too
+    times_ms = times_ms[:count]
     begin, stop = len(times_ms) // 10, len(times_ms) * 9 // 10
     return Throughput(
         float((stop - begin) / (times_ms[stop] - times_ms[begin]) * 1000),
-        (last[1] - first[1]) / (last[0] - first[0]) * 1e6,
+        (last[1] - first[1]) / (last[0] - first[0]) * offsets_a_message * 1e6,
     )
 
 

@@ -24,10 +24,14 @@ def main(broker: str, source: str, target: str, graph: str, way: str) -> None:
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
-    def decide(transaction: dict[str, float]) -> dict[str, float | str]:
+    def decide(
+        transaction: dict[str, float], key: object, timestamp: int, headers: object
+    ) -> dict[str, float | str]:
+        del key, headers
         features = np.asarray([list(transaction.values())], dtype=np.float32)
         score = float(session.run(None, {"features": features})[0][0, 0])
-        return {**transaction, "score": score, "decision": "block" if score >= 0.5 else "approve"}
+        decision = "block" if score >= 0.5 else "approve"
+        return {**transaction, "score": score, "decision": decision, "received_at": timestamp}
 
     app = Application(
         broker_address=broker,
@@ -38,7 +42,7 @@ def main(broker: str, source: str, target: str, graph: str, way: str) -> None:
         **({"commit_interval": 0.02, "consumer_poll_timeout": 0.02} if way == "often" else {}),
     )
     stream = app.dataframe(app.topic(source, value_deserializer="json"))
-    stream = stream.apply(decide)
+    stream = stream.apply(decide, metadata=True)
     stream.to_topic(app.topic(target, value_serializer="json"))
     app.run()
 

@@ -80,28 +80,33 @@ def model_alone(place: Place, bundle: Bundle) -> Callable[[], float]:
 def ours(place: Place, count: int) -> Throughput:
     """One `fraudline score`."""
     here = place.sibling()
-    return throughput(here, lambda: here.running("score"), count)
+    return throughput(here, ("score",), count)
 
 
-def quix(place: Place, count: int, graph: Path, way: str = "default") -> Throughput:
-    """The same graph in Quix Streams; `way` as in `rival_quix.py`."""
-    return _rival(place, count, str(QUIX_PYTHON), "rival_quix.py", str(graph), way)
+def quix(place: Place, count: int, graph: Path) -> Throughput:
+    """The same graph in Quix Streams."""
+    here = place.sibling()
+    command = quix_command(here, graph, "default")
+    return throughput(here, command, count)
+
+
+def quix_command(place: Place, graph: Path, way: str) -> tuple[str, ...]:
+    """How Quix Streams is started; `way` as in `rival_quix.py`."""
+    return (str(QUIX_PYTHON), *_script(place, "rival_quix.py"), str(graph), way)
 
 
 def keras(place: Place, count: int, model: Path, batch_rows: int) -> Throughput:
     """Keras `predict` in a plain consumer loop."""
-    return _rival(place, count, sys.executable, "rival_keras.py", str(model), str(batch_rows))
-
-
-def _rival(place: Place, count: int, python: str, script: str, *arguments: str) -> Throughput:
     here = place.sibling()
-    kafka = here.kafka
-    command = (
-        python,
-        str(Path(__file__).parent / script),
-        kafka.bootstrap_servers,
-        kafka.topic_transactions,
-        kafka.topic_decisions,
-        *arguments,
-    )
-    return throughput(here, lambda: here.running(*command), count)
+    return throughput(here, keras_command(here, model, batch_rows), count)
+
+
+def keras_command(place: Place, model: Path, batch_rows: int) -> tuple[str, ...]:
+    """How the loop around Keras is started."""
+    return (sys.executable, *_script(place, "rival_keras.py"), str(model), str(batch_rows))
+
+
+def _script(place: Place, name: str) -> tuple[str, ...]:
+    kafka = place.kafka
+    path = str(Path(__file__).parent / name)
+    return path, kafka.bootstrap_servers, kafka.topic_transactions, kafka.topic_decisions
