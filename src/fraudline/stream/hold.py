@@ -71,9 +71,9 @@ class Hold:
         held_s = now - self._since
         since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=held_s)
         _LOG.warning(
-            "sink: topic '%s' has not been stored since %s UTC (%.0f s): %s %s wait in it. Nothing "
-            "is lost, and it goes on by itself when BigQuery does; if this lasts, look at the "
-            "network, BigQuery's status and the project's quotas",
+            "sink: topic '%s' has not been stored since %s UTC (%.0f s): %s %s. Nothing is lost, "
+            "and it goes on by itself when BigQuery does; if this lasts, look at the network, "
+            "BigQuery's status and the project's quotas",
             self._topic,
             since.strftime("%H:%M:%S"),
             held_s,

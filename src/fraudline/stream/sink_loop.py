@@ -167,6 +167,8 @@ class _Sink:
             partition = self._partitions.pop((lost.topic, lost.partition), None)
             if partition is not None:
                 partition.close()
+        if not self._partitions:  # what is owned next begins afresh
+            self._holds = {topic: Hold(topic) for topic in self._routes}
 
     def _decode(self, taken: list[Message]) -> None:
         by_partition: dict[Position, list[Message]] = {}
@@ -286,12 +288,12 @@ class _Sink:
                 if position[0] == topic
             }
         except KafkaException:
-            return "an unknown number of messages"
+            return "An unknown number of messages waits"
         waiting = sum(
             high - max(low, self._partitions[position].position)
             for position, (low, high) in ends.items()
         )
-        return f"about {waiting:,} messages"
+        return f"About {waiting:,} messages wait"
 
     def _leave(self) -> None:
         """Commit all that is stored, and leave no stream behind that is not needed any more."""
