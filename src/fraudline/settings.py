@@ -155,10 +155,10 @@ class MetricsSettings(_Group):
         "Each process needs one of its own.",
     )
     stalled_after_s: float = Field(
-        10.0,
+        5.0,
         gt=0,
         description="How long a process may go without proving that it moves before it counts "
-        "as unhealthy, seconds.",
+        "as unhealthy, and a stage before `reconcile --follow` turns red, seconds.",
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fraudline.cli.following import follow
 from fraudline.cli.project import Project
 from fraudline.cli.screen import OUT, say, show_table
 from fraudline.errors import InputError, ProofError
@@ -33,13 +34,24 @@ def reconcile(
         float,
         typer.Option("--wait", min=0, help="Wait up to so many seconds for what is on its way."),
     ] = 0,
+    is_followed: Annotated[
+        bool,
+        typer.Option("--follow", help="Keep the ledger of what comes from now on, until Ctrl-C."),
+    ] = False,
 ) -> None:
     """Prove that every input is exactly one decision in BigQuery or one reject.
 
     Offset by offset and value by value. Prints SQL that counts the same from the tables, and
     its result. Ends with exit code 1 if anything is missing, doubled or differing.
+
+    With --follow: shows how far each stage is while everything runs, and proves what becomes
+    complete. Red: a stage stands still or something is wrong. Ends with exit code 0 if it is
+    green when it is stopped.
     """
     project = Project()
+    if is_followed:
+        follow(project)
+        return
     ledger = checked_ledger(project, wait_s)
     show_table(
         list(_LEDGER.values()),

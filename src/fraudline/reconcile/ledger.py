@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-_MOST_EXAMPLES = 10
+MOST_EXAMPLES = 10
 
 
 @dataclass
@@ -70,5 +70,5 @@ class Ledger:
 
     def note(self, partition: int, offset: int, what: str) -> None:
         """Keep a disagreement as an example, if there are few so far."""
-        if len(self.examples) < _MOST_EXAMPLES:
+        if len(self.examples) < MOST_EXAMPLES:
             self.examples.append(f"partition {partition}, offset {offset}: {what}")

@@ -46,7 +46,7 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
         for first, end, messages in read_range(
             kafka, kafka.topic_transactions, partition, start, stop, WINDOW_MESSAGES
         ):
-            _check_window(ledger, entry, warehouse, contract, (first, end), messages)
+            check_window(ledger, entry, warehouse, contract, (first, end), messages)
         _check_beyond(ledger, entry, kafka, warehouse)
     return ledger
 
@@ -110,7 +110,7 @@ GROUP BY source_partition
 ORDER BY source_partition"""  # noqa: S608 - names come from the settings
 
 
-def _check_window(
+def check_window(
     ledger: Ledger,
     entry: PartitionLedger,
     warehouse: Warehouse,
@@ -118,6 +118,16 @@ def _check_window(
     window: tuple[int, int],
     messages: Messages,
 ) -> None:
+    """Compare the messages of a range of offsets with the rows that BigQuery holds for it.
+
+    Args:
+        ledger: Is given examples of what is wrong.
+        entry: The partition; its counts grow.
+        warehouse: Where the rows are.
+        contract: What a transaction looks like.
+        window: First offset, and the one after the last.
+        messages: All messages between.
+    """
     names = [column.name for column in contract.transaction_columns]
     settings = warehouse.settings
     decisions = _stored(warehouse, settings.table_decisions, names, ledger.topic, entry, window)

@@ -1,0 +1,212 @@
+"""The ledger kept while everything runs: what is where, what stands still, what is wrong.
+
+Two threads look: one at positions, every second, one at the rows that have become complete
+since, offset by offset and value by value. Neither looks at anything twice, so following
+costs the same however long the topic is. What the proof found wrong stays wrong.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from operator import itemgetter
+from typing import Self
+
+from fraudline.contract import Contract
+from fraudline.errors import FraudlineError
+from fraudline.reconcile.incremental import Proof
+from fraudline.reconcile.stages import Reach, Stages
+from fraudline.settings import KafkaSettings
+from fraudline.stream.progress import Position
+from fraudline.warehouse.client import Warehouse
+
+_LOOK_EVERY_S = 1.0
+_LAST_ANSWER_S = 5.0
+
+
+class Colour(StrEnum):
+    """The state of the whole."""
+
+    GREEN = "green"
+    """Everything is scored, stored and proved."""
+    MOVING = "moving"
+    """Something is on its way, and every stage that has to moves."""
+    RED = "red"
+    """A stage stands still, or the proof found something wrong."""
+
+
+@dataclass(frozen=True)
+class PartitionStatus:
+    """One partition of the input topic.
+
+    Attributes:
+        reach: How far it is.
+        proved: Before it, every row has been compared with its message.
+        rejected: Rejects among the proved ones.
+        wrong: What the proof found missing, doubled, differing or unexpected.
+    """
+
+    reach: Reach
+    proved: int
+    rejected: int
+    wrong: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """The whole at one moment.
+
+    Attributes:
+        colour: In a word.
+        reasons: Why it is not green, each in a sentence.
+        partitions: In detail.
+        proved: How many messages were proved since the following began.
+        examples: Some of what is wrong.
+    """
+
+    colour: Colour
+    reasons: list[str]
+    partitions: dict[int, PartitionStatus]
+    proved: int
+    examples: list[str]
+
+    def total(self, of: Callable[[PartitionStatus], int]) -> int:
+        """A sum over all partitions."""
+        return sum(map(of, self.partitions.values()))
+
+
+class Follower:
+    """Follows the stream from now on; use it as a context.
+
+    Args:
+        kafka: Broker, topics and groups.
+        warehouse: Where the rows are.
+        contract: What a transaction looks like.
+        stalled_after_s: For how long a stage may stand still while something waits.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        warehouse: Warehouse,
+        contract: Contract,
+        stalled_after_s: float,
+    ) -> None:
+        self._stalled_after_s = stalled_after_s
+        self._stages = Stages(kafka)
+        self._proof = Proof(kafka, warehouse, contract)
+        self._stop = threading.Event()
+        self._looking = _Repeated("broker", self._stages.look, self._stop)
+        self._proving = _Repeated("proof", self._prove, self._stop)
+
+    def __enter__(self) -> Self:
+        self._stages.look()  # what is stored from now on is proved
+        self._prove()
+        self._looking.start()
+        self._proving.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in (self._looking, self._proving):
+            thread.join(_LAST_ANSWER_S)
+        if not self._looking.is_alive():
+            self._stages.close()
+
+    def status(self) -> Status:
+        """What is known now. Never waits."""
+        reaches = self._stages.reaches
+        found = self._proof.found
+        partitions = {
+            number: PartitionStatus(
+                reach,
+                found.cursors.get(number, 0),
+                found.rejected.get(number, 0),
+                found.wrong.get(number, 0),
+            )
+            for number, reach in reaches.items()
+        }
+        wrong = [f"proof: {found.summary}"] if found.summary else []
+        stalls = self._stalls(partitions)
+        is_behind = not partitions or any(one.proved < one.reach.end for one in partitions.values())
+        if wrong or stalls:
+            colour = Colour.RED
+        else:
+            colour = Colour.MOVING if is_behind or not found.is_counted else Colour.GREEN
+        return Status(colour, wrong + stalls, partitions, found.proved, found.examples)
+
+    def _prove(self) -> None:
+        for number, reach in self._stages.reaches.items():
+            if reach.stored is not None and not self._stop.is_set():
+                self._proof.advance(number, reach.stored)
+        self._proof.count_again()
+
+    def _stalls(self, partitions: dict[int, PartitionStatus]) -> list[str]:
+        limit_s = self._stalled_after_s
+        stalls = [
+            told
+            for thread in (self._looking, self._proving)
+            if (told := thread.complaint(limit_s)) is not None
+        ]
+        if self._looking.complaint(limit_s) is not None:
+            return stalls  # positions are old, and say nothing about a stage
+        reaches = [one.reach for one in partitions.values()]
+        waiting = {
+            "scorer": sum(reach.end - reach.scored for reach in reaches),
+            "sink": sum(reach.scored - (reach.stored or 0) for reach in reaches),
+        }
+        held_back = sum(reach.held_back for reach in reaches)
+        for stage, count in waiting.items():
+            still_s, where = self._stages.still(stage, limit_s)
+            if where and stage == "scorer" and held_back == count:
+                stalls.append(
+                    f"producer: an open transaction has held back {count:,} messages for "
+                    f"{still_s:.0f} s in {_places(where)}"
+                )
+            elif where:
+                stalls.append(
+                    f"{stage}: no commit for {still_s:.0f} s while {count:,} messages wait in "
+                    f"{_places(where)}"
+                )
+        return stalls
+
+
+def _places(where: list[Position]) -> str:
+    return "; ".join(
+        f"{topic} {', '.join(str(partition) for _, partition in of)}"
+        for topic, of in groupby(where, key=itemgetter(0))
+    )
+
+
+class _Repeated(threading.Thread):
+    """Repeats a step until told to stop; keeps what went wrong."""
+
+    def __init__(self, name: str, step: Callable[[], None], over: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self._what = name
+        self._step = step
+        self._over = over
+        self._well_at = time.monotonic()
+        self._fault: str | None = None
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._step()
+            except FraudlineError as error:
+                self._fault = str(error)
+            else:
+                self._fault = None
+                self._well_at = time.monotonic()
+            self._over.wait(_LOOK_EVERY_S)
+
+    def complaint(self, limit_s: float) -> str | None:
+        """Why nothing came of the step for a while, if so."""
+        silent_s = time.monotonic() - self._well_at
+        if silent_s <= limit_s:
+            return None
+        return f"{self._what}: no answer for {silent_s:.0f} s: {self._fault or 'it hangs'}"

@@ -1,0 +1,181 @@
+"""How far the messages of the input topic are: scored, stored; and which stage stands still.
+
+What is scored is told by the scorer's committed offsets. What is stored is told by the
+sink's: each of them leads to the next decision or reject that is not stored, which names the
+input it stems from. A partition's outcomes keep their order and stay in one partition, so
+all inputs before that one are stored. Where this cannot be told for sure just now, the last
+sure answer holds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from fraudline.settings import KafkaSettings
+from fraudline.stream.positions import End, Head, Positions
+from fraudline.stream.progress import Position
+
+
+class _Source(msgspec.Struct):
+    """Of which message a decision or a reject tells."""
+
+    source_topic: str
+    source_partition: int
+    source_offset: int
+
+
+_source = msgspec.json.Decoder(_Source).decode
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far one partition of the input topic is; an offset is the next one to be dealt with.
+
+    Attributes:
+        end: The one after the last message.
+        scored: Before it, every message is decided or rejected.
+        stored: Before it, every outcome is in BigQuery; None if that is not known yet.
+        held_back: Messages before `end` that an open transaction of their producer hides.
+        scored_age_s: Age of the message at `scored`, seconds; None if there is none.
+        stored_age_s: Age of the message at `stored`, likewise.
+    """
+
+    end: int
+    scored: int
+    stored: int | None
+    held_back: int
+    scored_age_s: float | None
+    stored_age_s: float | None
+
+
+class Stages:
+    """Looks at the positions again and again, and remembers when each moved.
+
+    Args:
+        kafka: Broker, topics and groups.
+
+    Attributes:
+        reaches: How far each partition was at the last look.
+    """
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
+        self._positions = Positions(kafka)
+        self._stored: dict[int, int] = {}
+        self._stood: dict[tuple[str, Position], tuple[int, float]] = {}
+        self.reaches: dict[int, Reach] = {}
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._positions.close()
+
+    def look(self) -> None:
+        """See where everything is now.
+
+        Raises:
+            BrokerError: the broker does not answer.
+        """
+        kafka, ask = self._kafka, self._positions
+        inputs = ask.ends([kafka.topic_transactions])
+        scored = ask.committed(f"{kafka.group}.score", inputs)
+        # Looked at after `scored`, so the outcomes of all before it are within these ends.
+        outcomes = ask.ends([kafka.topic_decisions, kafka.topic_rejects])
+        sunk = ask.committed(f"{kafka.group}.sink", outcomes)
+        ends = {**inputs, **outcomes}
+        next_ones = {key: max(end.low, scored.get(key, 0), sunk.get(key, 0))
+                     for key, end in ends.items()}  # fmt: skip
+        heads = ask.heads({key: at for key, at in next_ones.items() if at < ends[key].high})
+        done = {
+            key: end.high if _is_drained(key, next_ones[key], end, heads) else next_ones[key]
+            for key, end in ends.items()
+        }
+        for key, end in ends.items():
+            stage = "scorer" if key in inputs else "sink"
+            self._see(stage, key, next_ones[key], is_waiting=done[key] < end.high)
+        for key in inputs:
+            self._learn_stored(key, done, ends, heads)
+        self._tell(inputs, done, heads)
+
+    def still(self, stage: str, stalled_after_s: float) -> tuple[float, list[Position]]:
+        """For how long a stage has committed nothing where something waits, and where."""
+        now = time.monotonic()
+        still = {
+            key: now - since
+            for (of, key), (_, since) in list(self._stood.items())  # another thread's
+            if of == stage and now - since > stalled_after_s
+        }
+        return max(still.values(), default=0.0), sorted(still)
+
+    def _see(self, stage: str, key: Position, position: int, *, is_waiting: bool) -> None:
+        if not is_waiting:
+            self._stood.pop((stage, key), None)
+        elif self._stood.get((stage, key), (None, 0.0))[0] != position:
+            self._stood[stage, key] = position, time.monotonic()
+
+    def _learn_stored(
+        self,
+        key: Position,
+        done: Mapping[Position, int],
+        ends: Mapping[Position, End],
+        heads: Mapping[Position, Head | None],
+    ) -> None:
+        bounds = [done[key]]
+        for topic in (self._kafka.topic_decisions, self._kafka.topic_rejects):
+            count = sum(name == topic for name, _ in ends)
+            outcome = topic, key[1] % count  # as the scorer places them
+            if done[outcome] >= ends[outcome].high:
+                continue
+            source = _source_of(heads.get(outcome))
+            if source is None or (source.source_topic, source.source_partition) != key:
+                return
+            bounds.append(source.source_offset)
+        # A mark that a reject was sent again names an input that was stored long ago.
+        self._stored[key[1]] = max(self._stored.get(key[1], 0), min(bounds))
+
+    def _tell(
+        self,
+        inputs: Mapping[Position, End],
+        done: Mapping[Position, int],
+        heads: Mapping[Position, Head | None],
+    ) -> None:
+        topic = self._kafka.topic_transactions
+        unstored = {
+            (topic, partition): offset
+            for partition, offset in self._stored.items()
+            if offset < done[topic, partition]
+        }
+        oldest = self._positions.heads(unstored)
+        self.reaches = {
+            partition: Reach(
+                end.high,
+                done[key],
+                self._stored.get(partition),
+                end.high - end.stable if heads.get(key) is None else 0,
+                _age_s(heads.get(key)) if done[key] < end.high else None,
+                _age_s(oldest.get(key)) if key in unstored else None,
+            )
+            for key, end in inputs.items()
+            for partition in [key[1]]
+        }
+
+
+def _is_drained(
+    key: Position, position: int, end: End, heads: Mapping[Position, Head | None]
+) -> bool:
+    """Whether nothing is left but the marks that Kafka transactions leave behind."""
+    return position >= end.high or (end.stable == end.high and key in heads and heads[key] is None)
+
+
+def _source_of(head: Head | None) -> _Source | None:
+    try:
+        return _source(head.value or b"") if head is not None else None
+    except msgspec.DecodeError:
+        return None
+
+
+def _age_s(head: Head | None) -> float | None:
+    return max(0.0, time.time() - head.sent_at_s) if head is not None else None

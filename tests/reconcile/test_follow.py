@@ -1,0 +1,185 @@
+"""The ledger that is kept while everything runs: green, moving, red, and never green too soon."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from confluent_kafka import Producer
+from tests.conftest import Place, eventually
+from tests.models import write_tiny_bundle
+from tests.reconcile.test_reconcile import one_offset, run
+from tests.stream.test_score_loop import Scorer, send, transactions
+
+from fraudline.cli.routes import routes
+from fraudline.reconcile import Colour, Follower
+from fraudline.reconcile.incremental import Proof
+from fraudline.stream.progress import Progress
+from fraudline.stream.sink_loop import sink_loop
+
+PATIENCE_S = 2.0
+
+
+@contextmanager
+def following(place: Place) -> Iterator[Follower]:
+    project = place.project
+    with Follower(project.kafka, project.warehouse, project.contract, PATIENCE_S) as follower:
+        yield follower
+
+
+@contextmanager
+def sinking(place: Place) -> Iterator[None]:
+    """A sink loop in a thread of the test."""
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=sink_loop,
+        args=(place.project.kafka, routes(place.project)),
+        kwargs={
+            "batch_rows": 50,
+            "commit_interval_ms": 50,
+            "stop": stop,
+            "progress": Progress("sink"),
+        },
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def reason(follower: Follower) -> str:
+    return "; ".join(follower.status().reasons)
+
+
+def test_it_is_green_once_all_is_scored_stored_and_proved(here: Place) -> None:
+    with following(here) as follower:
+        eventually(lambda: follower.status().colour is Colour.GREEN)
+        with Scorer(here), sinking(here):
+            send(here, [*transactions(here, 100), b"broken", None])
+            eventually(
+                lambda: follower.status().proved == 102 and follower.status().colour is Colour.GREEN
+            )
+        status = follower.status()
+    assert status.total(lambda one: one.reach.end) == 102
+    assert status.total(lambda one: one.reach.scored) == 102
+    assert status.total(lambda one: one.reach.stored or 0) == 102
+    assert status.total(lambda one: one.rejected) == 2
+    assert status.total(lambda one: one.wrong) == 0
+
+
+def test_each_stage_that_stands_still_is_named_until_it_moves_again(here: Place) -> None:
+    with following(here) as follower:
+        send(here, list(transactions(here, 50)))
+        eventually(lambda: follower.status().colour is Colour.RED)
+        assert reason(follower).startswith("scorer: no commit for ")
+        assert "while 50 messages wait" in reason(follower)
+        ages = [one.reach.scored_age_s for one in follower.status().partitions.values()]
+        assert max(age for age in ages if age is not None) > PATIENCE_S / 2
+        with Scorer(here):
+            eventually(lambda: reason(follower).startswith("sink: no commit for "))
+            assert "while 50 messages wait" in reason(follower)
+            with sinking(here):
+                eventually(lambda: follower.status().colour is Colour.GREEN)
+        assert follower.status().proved == 50
+
+
+def test_an_open_transaction_of_the_producer_is_not_blamed_on_the_scorer(here: Place) -> None:
+    kafka = here.project.kafka
+    producer = Producer(
+        {"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": kafka.group}
+    )
+    producer.init_transactions(30)
+    with following(here) as follower, Scorer(here), sinking(here):
+        producer.begin_transaction()
+        producer.produce(kafka.topic_transactions, transactions(here, 1)[0], partition=0)
+        producer.flush(30)
+        eventually(lambda: reason(follower).startswith("producer: an open transaction has held"))
+        producer.commit_transaction(30)
+        eventually(lambda: follower.status().colour is Colour.GREEN)
+        assert follower.status().proved == 1
+
+
+def proof_to_come(place: Place) -> tuple[Proof, dict[int, int]]:
+    """Twenty stored messages, a proof that has seen none of them, and where they end."""
+    project = place.project
+    proof = Proof(project.kafka, project.warehouse, project.contract)
+    for partition in range(project.kafka.partitions):
+        proof.advance(partition, 0)
+    send(place, list(transactions(place, 20)))
+    with following(place) as follower, Scorer(place), sinking(place):
+        eventually(lambda: follower.status().colour is Colour.GREEN)
+        status = follower.status()
+    return proof, {number: one.reach.end for number, one in status.partitions.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE decisions SET Amount = Amount + 1 WHERE {}", "differing 1"),
+        ("INSERT INTO decisions SELECT * FROM decisions WHERE {}", "doubled 1"),
+        ("DELETE FROM decisions WHERE {}", "missing 1"),
+    ],
+)
+def test_what_was_altered_before_it_was_proved_is_red_for_good(
+    here: Place, change: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fraudline.reconcile.incremental._MISSING_FOR_GOOD_S", 0.0)
+    proof, ends = proof_to_come(here)
+    run(here, change.format(one_offset(here, "decisions")))
+    for partition, end in ends.items():
+        proof.advance(partition, end)
+    proof.count_again()
+    assert proof.found.summary == told
+    assert len(proof.found.examples) == 1
+    proof.count_again()
+    assert proof.found.summary == told
+
+
+def test_a_row_that_is_added_to_what_was_proved_is_found_by_counting(here: Place) -> None:
+    proof, ends = proof_to_come(here)
+    for partition, end in ends.items():
+        proof.advance(partition, end)
+    proof.count_again()
+    assert proof.found.summary == ""
+    assert proof.found.proved == 20
+    where = one_offset(here, "decisions")
+    run(here, f"INSERT INTO decisions SELECT * FROM decisions WHERE {where}")
+    proof._counted_at = float("-inf")  # as if half a minute had passed
+    proof.count_again()
+    assert proof.found.summary == "added or removed later 1"
+    assert "1 more rows than when they were proved" in proof.found.examples[0]
+
+
+def test_the_command_tells_lines_and_its_exit_code_tells_the_last_colour(here: Place) -> None:
+    project = here.project
+    directory = project.settings.home / "models" / "made"
+    version = write_tiny_bundle(directory, project.contract).version
+    directory.rename(directory.with_name(version))
+    project.registry.promote(version)
+    processes = [here.start("score"), here.start("sink"), here.start("reconcile", "--follow")]
+    follow = processes[-1]
+    log = next(path for process, path in here.logs() if process is follow)
+    eventually(lambda: " green: " in log.read_text())
+    send(here, list(transactions(here, 30)))
+    eventually(lambda: "30 messages were proved" in log.read_text())
+    follow.send_signal(signal.SIGINT)
+    assert follow.wait(30) == 0, log.read_text()
+
+    stopped = processes[0]
+    stopped.send_signal(signal.SIGSTOP)
+    try:
+        again = here.start("reconcile", "--follow")
+        log = next(path for process, path in here.logs() if process is again)
+        send(here, list(transactions(here, 10)))
+        eventually(lambda: " red: " in log.read_text())
+        again.send_signal(signal.SIGINT)
+        assert again.wait(30) == 1
+        assert "scorer: no commit for" in log.read_text()
+        assert "error: the ledger was not green at the end" in log.read_text()
+    finally:
+        stopped.send_signal(signal.SIGCONT)
