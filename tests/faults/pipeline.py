@@ -1,0 +1,345 @@
+"""A whole pipeline to do harm to: its own services, and workers behind proxies of their own."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+from confluent_kafka import ConsumerGroupState
+from confluent_kafka.admin import AdminClient, ConsumerGroupDescription
+from tests.faults.proxy import Network, Proxy
+from tests.models import tiny_bundle
+
+from fraudline import local
+from fraudline.cli.project import Project
+from fraudline.cli.services import create_topics_and_tables
+from fraudline.local.process import is_alive, is_free, stop
+from fraudline.local.service import SERVICES, OnProgress
+from fraudline.local.start import await_proof, launch
+from fraudline.local.state import Record, read_records, write_record
+from fraudline.settings import LocalSettings, Settings
+
+WORKERS = ("scorer1", "scorer2", "sink1", "sink2")
+SERVICE_NAMES = ("kafka", "bqlite")
+_COMMANDS = {"scorer": "score", "sink": "sink"}
+_STARTED = {"scorer": "scoring topic ", "sink": "storing topics "}
+_BEGIN_TIMEOUT_S = 60.0
+_END_TIMEOUT_S = 20.0
+_ANSWER_TIMEOUT_S = 10.0
+
+
+class Worker:
+    """A `fraudline score` or `fraudline sink`, which reaches each service by a proxy.
+
+    Attributes:
+        name: `scorer1`, …
+        links: Its proxies by what they lead to: `kafka`, and for a sink `rest` and `storage`.
+        log: All that its processes have said.
+    """
+
+    def __init__(self, name: str, home: Path, links: Mapping[str, Proxy], ports: Mapping[str, int]):
+        self.name, self.links = name, links
+        self.log = home / "logs" / f"{name}.log"
+        self._kind = name[:-1]
+        self._home = home / name
+        self._home.mkdir()
+        # Where the worker finds bqlite: at its own proxies, alive for as long as bqlite is.
+        (self._home / "bqlite").symlink_to(home / "bqlite")
+        (self._home / "models").symlink_to(home / "models")
+        storage = {role: port for role, port in ports.items() if role != "kafka"}
+        write_record(self._home, "bqlite", Record(0, 0.0, storage))
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if "FRAUDLINE" not in name},
+            "FRAUDLINE_HOME": str(self._home),
+            "FRAUDLINE_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['kafka']}",
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+        }
+        self._process: subprocess.Popen[str] | None = None
+        self._said = 0
+
+    def start(self) -> None:
+        """Begin a process; what the one before said stays in the log."""
+        with self.log.open("a") as file:
+            file.write(f"--- started at {time.strftime('%H:%M:%S')}\n")
+            file.flush()
+            self._said = file.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "fraudline.cli", _COMMANDS[self._kind]],
+                env=self._environment,
+                cwd=self._home,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Number of the process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_working(self) -> bool:
+        """Whether the process has found what it needs, and begun."""
+        with self.log.open() as file:
+            file.seek(self._said)
+            return _STARTED[self._kind] in file.read()
+
+    def kill(self) -> None:
+        """Have the kernel end it, at whatever instruction it is."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Ask it to end, and see that it does so without complaint."""
+        assert self._process is not None
+        self._process.terminate()
+        code = self._process.wait(_END_TIMEOUT_S)
+        assert code == 0, f"{self.name} ended with exit code {code}; see {self.log}"
+
+    def tend(self) -> None:
+        """Start it again if it ended before it began, as a supervisor does.
+
+        A service may have been away just then. One that had begun waits for services.
+        """
+        assert self._process is not None
+        if self._process.poll() is None:
+            return
+        assert not self.is_working, f"{self.name} gave up by itself; see {self.log}"
+        self.start()
+
+
+class Pipeline:
+    """A broker, a bqlite, two scorers and two sinks; all can be killed, paused and cut off.
+
+    Args:
+        home: An empty directory for all they keep and say.
+        on_progress: Told what the services do.
+    """
+
+    def __init__(self, home: Path, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+        self._ports = ports = _quiet_ports()
+        self._settings = Settings(
+            home=home,
+            local=LocalSettings(
+                kafka_port=next(ports),
+                bigquery_port=next(ports),
+                bigquery_storage_port=next(ports),
+            ),
+        )
+        self.project = Project(self._settings)
+        self._network = Network()
+        self._listeners = {name: (next(ports), next(ports)) for name in WORKERS}
+        kafka, bqlite = SERVICES
+        self._services = {
+            "kafka": replace(kafka, command=self._broker_command),
+            "bqlite": replace(bqlite, command=lambda *how: [*bqlite.command(*how), "--faults"]),
+        }
+        self.workers: dict[str, Worker] = {}
+
+    def open(self) -> None:
+        """Start everything."""
+        (self.home / "logs").mkdir(parents=True)
+        for service in self._services.values():
+            launch(service, self._settings, self._on_progress)
+        for service in self._services.values():
+            await_proof(service, self._settings, self._on_progress, is_fresh=True)
+        create_topics_and_tables(self.project)
+        registry = self.project.registry
+        candidate = registry.new_directory()
+        tiny_bundle(candidate, self.project.contract)
+        registry.promote(registry.add(candidate).version)
+        for name in WORKERS:
+            self.workers[name] = self._worker(name)
+            self.workers[name].start()
+        workers = self.workers.values()
+        wait_until(
+            lambda: all(worker.is_working for worker in workers), _BEGIN_TIMEOUT_S, "workers"
+        )
+
+    @property
+    def bigquery_rest(self) -> str:
+        """Where bqlite is, by no proxy."""
+        return local.addresses(self._settings).bigquery_rest
+
+    def pid(self, name: str) -> int:
+        """Process number of a worker or a service."""
+        if name in self.workers:
+            return self.workers[name].pid
+        pid = read_records(self.home)[name].pid
+        assert pid is not None
+        return pid
+
+    @property
+    def home(self) -> Path:
+        """Where everything is; logs are in `logs`."""
+        return self._settings.home
+
+    def stop(self, name: str) -> None:
+        """End a worker or a service in order, as SIGTERM asks for."""
+        if name in self.workers:
+            self.workers[name].stop()
+            return
+        service = self._services[name]
+        stop(self.pid(name), service.lock(self.home), service.stop_grace_s)
+
+    def kill(self, name: str) -> None:
+        """`kill -9` of a worker or a service."""
+        if name in self.workers:
+            self.workers[name].kill()
+            return
+        os.kill(self.pid(name), signal.SIGKILL)
+        lock = self._services[name].lock(self.home)
+        wait_until(lambda: not is_alive(lock), _END_TIMEOUT_S, f"{name} to end")
+
+    def start(self, name: str) -> None:
+        """Start what was ended, at the same ports and with the same data."""
+        if name in self.workers:
+            self.workers[name].start()
+            return
+        service = self._services[name]
+        launch(service, self._settings, self._on_progress)
+        await_proof(service, self._settings, self._on_progress, is_fresh=True)
+
+    def pause(self, name: str) -> None:
+        """SIGSTOP."""
+        os.kill(self.pid(name), signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """SIGCONT."""
+        os.kill(self.pid(name), signal.SIGCONT)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether both scorers and both sinks have their share of the partitions.
+
+        One that hangs is not missed otherwise: the other takes its place.
+        """
+        return all(
+            group.state == ConsumerGroupState.STABLE
+            and [bool(member.assignment.topic_partitions) for member in group.members] == [True] * 2
+            for group in self._groups()
+        )
+
+    def tend(self) -> None:
+        """Restart workers that could not begin, and fail if one gave up."""
+        for worker in self.workers.values():
+            worker.tend()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process numbers of all workers."""
+        return {name: worker.pid for name, worker in self.workers.items()}
+
+    @property
+    def sink_members(self) -> frozenset[str]:
+        """Who is in the sinks' consumer group, by the ids that the broker gave out."""
+        return frozenset(member.member_id for member in self._groups()[1].members)
+
+    @property
+    def sink_bytes(self) -> int:
+        """Memory of the sink that occupies most."""
+        sinks = [worker.pid for name, worker in self.workers.items() if name.startswith("sink")]
+        return max(int(psutil.Process(pid).memory_info().rss) for pid in sinks)
+
+    def close(self) -> None:
+        """End everything; data and logs stay."""
+        for worker in self.workers.values():
+            worker.kill()
+        for service in read_records(self.home).values():
+            if service.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(service.pid, signal.SIGCONT)
+        local.down(self._settings, self._on_progress)
+        for worker in self.workers.values():
+            for proxy in worker.links.values():
+                proxy.close()
+        self._network.close()
+
+    def _groups(self) -> list[ConsumerGroupDescription]:
+        kafka = self.project.kafka
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
+        answers = admin.describe_consumer_groups([f"{kafka.group}.score", f"{kafka.group}.sink"])
+        return [answer.result(_ANSWER_TIMEOUT_S) for answer in answers.values()]
+
+    def _worker(self, name: str) -> Worker:
+        at, leads_to = self._listeners[name]
+        ways = {"kafka": (at, leads_to)}
+        if name.startswith("sink"):
+            own = self._settings.local
+            ways["rest"] = (next(self._ports), own.bigquery_port)
+            ways["storage"] = (next(self._ports), own.bigquery_storage_port)
+        return Worker(
+            name,
+            self.home,
+            {role: Proxy(self._network, *way) for role, way in ways.items()},
+            {role: port for role, (port, _) in ways.items()},
+        )
+
+    def _broker_command(
+        self, settings: Settings, directory: Path, ports: Mapping[str, int], say: OnProgress
+    ) -> list[str]:
+        """The broker's command, with a listener for each worker that names the worker's proxy.
+
+        A client goes where the broker tells it to; were it the broker's own port, the proxy
+        would see no more than the first question.
+        """
+        client = f"CLIENT://127.0.0.1:{ports['client']}"
+        places = self._listeners.items()
+        listeners = [
+            client,
+            f"CONTROLLER://127.0.0.1:{ports['controller']}",
+            *(f"{name.upper()}://127.0.0.1:{port}" for name, (_, port) in places),
+        ]
+        advertised = [client, *(f"{name.upper()}://127.0.0.1:{at}" for name, (at, _) in places)]
+        names = [listener.partition(":")[0] for listener in listeners]
+        overrides = {
+            "listeners": listeners,
+            "advertised.listeners": advertised,
+            "listener.security.protocol.map": [f"{name}:PLAINTEXT" for name in names],
+        }
+        command = SERVICES[0].command(settings, directory, ports, say)
+        for name, values in overrides.items():
+            command += ["--override", f"{name}={','.join(values)}"]
+        return command
+
+
+@contextmanager
+def pipeline(home: Path, on_progress: OnProgress) -> Iterator[Pipeline]:
+    """A pipeline that runs inside the `with` block and ends with it."""
+    made = Pipeline(home, on_progress)
+    try:
+        made.open()
+        yield made
+    finally:
+        made.close()
+
+
+def wait_until(is_true: Callable[[], bool], timeout_s: float, what: str) -> None:
+    """Wait for a condition, and fail if it does not come true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not is_true():
+        assert time.monotonic() < deadline, f"waited {timeout_s:.0f} s for {what}, in vain"
+        time.sleep(0.05)
+
+
+def _quiet_ports() -> Iterator[int]:
+    """Free ports that the kernel gives to nobody who only connects.
+
+    While a service is down, its port is free, and one of those who knock might get it.
+    """
+    places = random.SystemRandom().sample(range(15_000, 32_000), 1_000)
+    return (port for port in places if is_free(port))

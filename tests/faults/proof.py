@@ -1,0 +1,161 @@
+"""Whether every message that was sent is one row that says what it said."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+from tests.faults.traffic import Traffic, Transaction
+
+from fraudline.cli.project import Project
+from fraudline.errors import WarehouseAwayError
+from fraudline.reconcile import Ledger, reconcile
+from fraudline.warehouse.query import query
+
+_COUNT = """
+SELECT COUNT(*) AS n,
+  COUNT(DISTINCT CONCAT(CAST(source_partition AS STRING), ':', CAST(source_offset AS STRING)))
+    AS positions
+FROM {}
+"""
+_EITHER = (
+    "(SELECT source_partition, source_offset FROM decisions "
+    "UNION ALL SELECT source_partition, source_offset FROM rejects)"
+)
+_SCORE_ERROR = 1e-5  # the model computes in float32
+
+
+class Proof:
+    """Checks what came since the last check by value, and everything by count.
+
+    Two independent ways: `fraudline.reconcile`, which reads the topic; and SQL of our own,
+    compared with what the sender knows, which neither reads the topic nor uses our decoder.
+
+    Args:
+        project: The pipeline's, by no proxy.
+        traffic: What is sent. What was proved is forgotten there.
+
+    Attributes:
+        decisions: How many were proved so far.
+        rejects: Likewise.
+    """
+
+    def __init__(self, project: Project, traffic: Traffic) -> None:
+        self._project, self._traffic = project, traffic
+        self.decisions = 0
+        self.rejects = 0
+
+    def is_complete(self) -> bool:
+        """Whether as many rows are stored as messages were sent."""
+        try:
+            found = query(self._project.warehouse, f"SELECT COUNT(*) AS n FROM {_EITHER}")
+        except WarehouseAwayError:  # it was just started again
+            return False
+        return int(found["n"][0].as_py()) >= sum(self._expected)
+
+    def check(self) -> None:
+        """Compare what was sent with what is stored.
+
+        Raises:
+            AssertionError: something is missing, doubled or altered; the message tells what.
+        """
+        with ThreadPoolExecutor(1) as beside:
+            reconciled = beside.submit(self._ledger)
+            try:
+                self._compare_counts()
+                self._compare_values()
+            finally:
+                ledger = reconciled.result()
+                assert ledger.is_exact, f"reconcile: {_told(ledger)}"
+        self.decisions, self.rejects = self._expected
+        self._forget()
+
+    @property
+    def _expected(self) -> tuple[int, int]:
+        numbers = self._traffic.sent.values()
+        rejects = sum(self._transaction(number).is_bad for number in numbers)
+        return self.decisions + len(numbers) - rejects, self.rejects + rejects
+
+    def _transaction(self, number: int) -> Transaction:
+        return Transaction(self._traffic.names, number)
+
+    def _ledger(self) -> Ledger:
+        project = self._project
+        return reconcile(project.kafka, project.warehouse, project.contract)
+
+    def _compare_counts(self) -> None:
+        decisions, rejects = self._expected
+        wanted = {"decisions": decisions, "rejects": rejects, _EITHER: decisions + rejects}
+        for table, rows in wanted.items():
+            found = query(self._project.warehouse, _COUNT.format(table)).to_pylist()
+            assert found == [{"n": rows, "positions": rows}], (
+                f"SQL: {table}: found {found[0]}, expected {rows} of each"
+            )
+
+    def _compare_values(self) -> None:
+        sent = {place: self._transaction(number) for place, number in self._traffic.sent.items()}
+        decided = self._new_rows("decisions")
+        rejected = self._new_rows("rejects")
+        assert decided.keys() == {place for place, one in sent.items() if not one.is_bad}
+        assert rejected.keys() == {place for place, one in sent.items() if one.is_bad}
+        for place, row in decided.items():
+            one = sent[place]
+            found = tuple(row[name] for name in one.names)
+            assert found == one.row, f"SQL: {place}: found {found}, sent {one.row}"
+            assert np.isclose(row["score"], one.score, atol=_SCORE_ERROR), (place, row, one.score)
+            decision = "block" if row["score"] >= row["threshold"] else "approve"
+            assert row["decision"] == decision, (place, row)
+        for place, row in rejected.items():
+            reason, value = sent[place].spoilt
+            assert (row["reason"], row["original"]) == (reason, value or b""), (place, row)
+
+    def _new_rows(self, table: str) -> dict[tuple[int, int], dict[str, object]]:
+        firsts = self._firsts()
+        if not firsts:
+            return {}
+        condition = " OR ".join(
+            f"(source_partition = {partition} AND source_offset >= {first})"
+            for partition, first in firsts.items()
+        )
+        rows = query(self._project.warehouse, f"SELECT * FROM {table} WHERE {condition}")
+        return {(row["source_partition"], row["source_offset"]): row for row in rows.to_pylist()}
+
+    def _firsts(self) -> dict[int, int]:
+        firsts: dict[int, int] = {}
+        for partition, offset in self._traffic.sent:
+            firsts[partition] = min(offset, firsts.get(partition, offset))
+        return firsts
+
+    def _forget(self) -> None:
+        """Delete from the topic, as a retention does, what was proved in the round before.
+
+        So the next check reads little. This round's messages stay: a consumer that begins
+        at the start of the topic by mistake must find some, and double them.
+        """
+        admin = AdminClient({"bootstrap.servers": self._project.kafka.bootstrap_servers})
+        topic = self._project.kafka.topic_transactions
+        starts = self._firsts()
+        futures = admin.delete_records(
+            [TopicPartition(topic, partition, first) for partition, first in starts.items()]
+        )
+        for future in futures.values():
+            future.result(10)
+        self._traffic.sent.clear()
+
+
+def _told(ledger: Ledger) -> str:
+    counts = ", ".join(
+        f"{name} {ledger.total(name)}"
+        for name in (
+            "inputs",
+            "decisions",
+            "rejects",
+            "missing",
+            "doubled",
+            "differing",
+            "unexpected",
+        )
+    )
+    return "\n  ".join([counts, *ledger.examples])

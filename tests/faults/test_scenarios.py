@@ -1,0 +1,108 @@
+"""Faults by design, for what random rounds meet too seldom."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from google.cloud import bigquery
+from tests.conftest import eventually
+from tests.faults.faults import injected
+from tests.faults.outage import outage
+from tests.faults.pipeline import WORKERS
+from tests.faults.trial import Trial
+
+BEYOND_SESSION_S = 12.0  # the session time-out of the groups is 6 s
+
+
+def test_an_exhausted_quota_delays_rows_and_ends_no_sink(ready: Trial) -> None:
+    pids = ready.pipeline.pids
+    order = {"call": "AppendRows", "effect": "error", "code": "RESOURCE_EXHAUSTED", "times": None}
+    with injected(ready.pipeline, **order) as fired:
+        ready.traffic.begin()
+        eventually(lambda: fired() >= 5)
+    ready.prove()
+    assert ready.pipeline.pids == pids
+
+
+def test_a_stream_that_bigquery_forgets_under_a_live_sink_costs_nothing(ready: Trial) -> None:
+    pids = ready.pipeline.pids
+    order = {"call": "AppendRows", "effect": "expire_stream", "entity": "tables/decisions/"}
+    with injected(ready.pipeline, **order) as fired:
+        ready.traffic.begin()
+        eventually(lambda: fired() == 1)
+    ready.prove()
+    assert ready.pipeline.pids == pids
+
+
+def test_a_column_added_to_the_table_disturbs_no_sink(ready: Trial) -> None:
+    pids = ready.pipeline.pids
+    warehouse = ready.pipeline.project.warehouse
+    ready.traffic.begin()
+    table = warehouse.client.get_table(warehouse.table("decisions"))
+    table.schema = [*table.schema, bigquery.SchemaField(f"note_{uuid.uuid4().hex}", "STRING")]
+    warehouse.client.update_table(table, ["schema"])
+    time.sleep(2)
+    ready.prove()
+    assert ready.pipeline.pids == pids
+    for name in ("sink1", "sink2"):  # nor one that begins only now
+        ready.pipeline.stop(name)
+        ready.pipeline.start(name)
+    ready.traffic.burst(500)
+    ready.prove()
+
+
+def test_sinks_keep_their_place_and_their_size_while_bigquery_is_away(ready: Trial) -> None:
+    outage(ready, 20.0)
+
+
+def test_all_workers_killed_at_once_lose_and_double_nothing(ready: Trial) -> None:
+    ready.traffic.begin()
+    time.sleep(1)
+    for name in WORKERS:
+        ready.pipeline.kill(name)
+    for name in WORKERS:
+        ready.pipeline.start(name)
+    ready.prove()
+
+
+def test_workers_that_sleep_past_their_session_do_no_harm_when_they_wake(ready: Trial) -> None:
+    ready.traffic.begin()
+    time.sleep(1)
+    for name in ("scorer1", "sink1"):
+        ready.pipeline.pause(name)
+    time.sleep(BEYOND_SESSION_S)
+    for name in ("scorer1", "sink1"):
+        ready.pipeline.resume(name)
+    ready.prove()
+
+
+def test_workers_whose_broker_fell_silent_beyond_their_session_come_back(ready: Trial) -> None:
+    pids = ready.pipeline.pids
+    links = [worker.links["kafka"] for worker in ready.pipeline.workers.values()]
+    ready.traffic.begin()
+    time.sleep(1)
+    for link in links:
+        link.is_swallowing = True
+    time.sleep(BEYOND_SESSION_S)
+    for link in links:
+        link.heal()
+    ready.prove()
+    assert ready.pipeline.pids == pids
+
+
+def test_a_broker_that_is_restarted_is_waited_for(ready: Trial) -> None:
+    pids = ready.pipeline.pids
+    ready.traffic.begin()
+    ready.pipeline.stop("kafka")
+    ready.pipeline.start("kafka")
+    ready.prove()
+    assert ready.pipeline.pids == pids
+
+
+def test_workers_are_replaced_one_after_the_other_in_passing(ready: Trial) -> None:
+    ready.traffic.begin()
+    for name in WORKERS:
+        ready.pipeline.stop(name)
+        ready.pipeline.start(name)
+    ready.prove()

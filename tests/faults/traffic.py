@@ -1,0 +1,161 @@
+"""A stream of transactions, bad ones among them, and the record of what the broker took."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from confluent_kafka import KafkaError, Message, Producer
+from tests.models import weights
+
+from fraudline.contract import Contract, RejectReason
+from fraudline.settings import KafkaSettings
+
+_TICK_S = 0.01
+_BAD_EVERY = 25
+_PATIENCE_S = 300  # longer than any fault: what is sent arrives
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """The n-th message, and what must become of it.
+
+    Attributes:
+        names: The contract's columns of a transaction.
+        number: Which one it is, from 0.
+    """
+
+    names: tuple[str, ...]
+    number: int
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it must be rejected."""
+        return self.number % _BAD_EVERY == 0
+
+    @property
+    def row(self) -> tuple[float, ...]:
+        """Its values, in the order of the columns; the first tells its number."""
+        others = ((self.number + place) % 97 / 64 for place in range(len(self.names) - 1))
+        return (self.number / 2**20, *others)
+
+    @property
+    def score(self) -> float:
+        """What the tests' tiny model says of the row, worked out without it."""
+        return float(1 / (1 + np.exp(-(np.array(self.row) @ weights(len(self.names)))[0])))
+
+    @property
+    def spoilt(self) -> tuple[RejectReason, bytes | None]:
+        """Its bytes as they are sent if it is bad, each time in another way, and the fault."""
+        good = self._json
+        first, _, rest = good.partition(b",")
+        kinds: tuple[tuple[RejectReason, bytes | None], ...] = (
+            (RejectReason.TOMBSTONE, None),
+            (RejectReason.EMPTY, b""),
+            (RejectReason.INVALID_JSON, good[:-1]),
+            (RejectReason.INVALID_UTF8, b"\xff" + good),
+            (RejectReason.NOT_AN_OBJECT, b"[" + good + b"]"),
+            (RejectReason.DUPLICATE_COLUMN, first + b"," + good[1:]),
+            (RejectReason.MISSING_COLUMN, b"{" + rest),
+            (RejectReason.UNKNOWN_COLUMN, good[:-1] + b',"more":1}'),
+            (RejectReason.WRONG_TYPE, b'{"Time":"now",' + rest),
+            (RejectReason.OUT_OF_RANGE, b'{"Time":-1,' + rest),
+        )
+        return kinds[self.number // _BAD_EVERY % len(kinds)]
+
+    @property
+    def value(self) -> bytes | None:
+        """Its bytes as they are sent; None for a tombstone."""
+        return self.spoilt[1] if self.is_bad else self._json
+
+    @property
+    def _json(self) -> bytes:
+        return msgspec.json.encode(dict(zip(self.names, self.row, strict=True)))
+
+
+class Traffic:
+    """Sends numbered messages at a steady rate, straight to the broker, until it is closed.
+
+    An idempotent producer repeats a message until the broker has it, once; the broker tells
+    where. So the record is the truth, whatever happens to the broker in between.
+
+    Args:
+        kafka: The broker, not by way of a proxy.
+        contract: What a transaction looks like.
+        rate: Messages a second.
+
+    Attributes:
+        names: Columns of a transaction.
+        sent: Number of each message that the broker took, by partition and offset.
+    """
+
+    def __init__(self, kafka: KafkaSettings, contract: Contract, rate: float) -> None:
+        self.sent: dict[tuple[int, int], int] = {}
+        self._topic, self._partitions, self._rate = kafka.topic_transactions, kafka.partitions, rate
+        self.names = tuple(column.name for column in contract.transaction_columns)
+        self._failed: list[KafkaError] = []
+        self._number = 0
+        self._producer = Producer(
+            {
+                "bootstrap.servers": kafka.bootstrap_servers,
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "message.timeout.ms": _PATIENCE_S * 1000,
+                "reconnect.backoff.max.ms": 500,
+                "log_level": 0,
+            }
+        )
+        self._flows, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def begin(self) -> None:
+        """Let the stream flow."""
+        self._flows.set()
+
+    def end(self) -> None:
+        """Hold the stream, and wait until the broker has all of it."""
+        self._flows.clear()
+        left = self._producer.flush(_PATIENCE_S)
+        assert not self._failed, self._failed[0].str()
+        assert left == 0, f"the broker did not take {left} messages"
+
+    def burst(self, count: int) -> None:
+        """Send so many messages at once, beside the stream's own."""
+        for _ in range(count):
+            self._send()
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        self._stop.set()
+        self._flows.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while self._flows.wait() and not self._stop.is_set():
+            begun_at, count = time.monotonic(), 0
+            while self._flows.is_set() and not self._stop.is_set():
+                while count < (time.monotonic() - begun_at) * self._rate:
+                    self._send()
+                    count += 1
+                self._producer.poll(_TICK_S)
+
+    def _send(self) -> None:
+        number = self._number
+        self._number += 1
+
+        def delivered(error: KafkaError | None, told: Message) -> None:
+            if error is None:
+                self.sent[told.partition(), told.offset()] = number
+            else:
+                self._failed.append(error)
+
+        self._producer.produce(
+            self._topic,
+            value=Transaction(self.names, number).value,
+            partition=number % self._partitions,
+            on_delivery=delivered,
+        )

@@ -1,0 +1,65 @@
+"""A pipeline, what is sent into it, and the proof that all of it arrives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.pipeline import Pipeline, pipeline, wait_until
+from tests.faults.proof import Proof
+from tests.faults.traffic import Traffic
+
+RATE = 300.0
+_CATCH_UP_TIMEOUT_S = 120.0
+_TOLD_EVERY_S = 0.25
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What all fault tests work with."""
+
+    pipeline: Pipeline
+    traffic: Traffic
+    proof: Proof
+
+    def prove(self) -> float:
+        """Hold the stream; wait until all of it is stored and every worker is back; check it.
+
+        Returns:
+            Seconds until then.
+
+        Raises:
+            AssertionError: a message is lost, doubled or altered, or a worker is.
+        """
+        self.traffic.end()
+        begun_at = time.monotonic()
+
+        def is_over() -> bool:
+            self.pipeline.tend()
+            time.sleep(_TOLD_EVERY_S)
+            return time.monotonic() > begun_at + _CATCH_UP_TIMEOUT_S or (
+                self.proof.is_complete() and self.pipeline.is_whole
+            )
+
+        wait_until(is_over, 2 * _CATCH_UP_TIMEOUT_S, "the pipeline to catch up")
+        took_s = time.monotonic() - begun_at
+        self.proof.check()
+        assert self.pipeline.is_whole, f"not every worker is back; see {self.pipeline.home}/logs"
+        return took_s
+
+
+@contextmanager
+def trial(home: Path, on_progress: Callable[[str], None]) -> Iterator[Trial]:
+    """A trial in an empty directory; it is proved once that the pipeline works at all."""
+    with pipeline(home, on_progress) as made:
+        traffic = Traffic(made.project.kafka, made.project.contract, RATE)
+        try:
+            ready = Trial(made, traffic, Proof(made.project, traffic))
+            traffic.burst(100)
+            ready.prove()
+            yield ready
+        finally:
+            traffic.close()
