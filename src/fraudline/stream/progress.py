@@ -74,6 +74,7 @@ class Account:
         waits_since: Since when.
         appends_in_flight: Appends that the store has not answered yet.
         statistics: What the Kafka client knew last.
+        held: Messages that wait in partitions that are not fetched from while the loop waits.
         taken: The offset after the last message taken, of each partition.
         finished: The offset after the last message done, of each partition.
         proved_at: When each partition last had a message done, or surely nothing to do. A
@@ -94,19 +95,20 @@ class Account:
     waits_since: float = 0.0
     appends_in_flight: int = 0
     statistics: Statistics | None = None
+    held: dict[Position, int] = field(default_factory=dict)
     taken: dict[Position, int] = field(default_factory=dict)
     finished: dict[Position, int] = field(default_factory=dict)
     proved_at: dict[Position | None, float] = field(default_factory=dict)
 
     def waiting_messages(self) -> dict[Position, int]:
-        """How many offsets of each partition are still to be done, by the last statistics."""
-        if self.statistics is None:
-            return {}
-        return {
-            key: max(0, fetched.end - (self.finished.get(key, fetched.position)
-                                       if self.is_in_hand(key) else fetched.position))
-            for key, fetched in self.statistics.partitions.items()
-        }  # fmt: skip
+        """How many offsets of each partition are still to be done, as far as is known."""
+        waiting = dict(self.held)
+        for key, fetched in self.statistics.partitions.items() if self.statistics else ():
+            position = fetched.position
+            if self.is_in_hand(key):
+                position = self.finished.get(key, position)
+            waiting[key] = max(0, fetched.end - position)
+        return waiting
 
     def silent_s(self, now: float) -> float:
         """Age of the oldest proof: so long ago all was surely well. Infinite: never yet."""
@@ -186,7 +188,8 @@ class Progress:
             rejected: How many were refused, by reason.
         """
         finished = _positions(offsets)
-        ages_s = time.time() - np.asarray(sent_at_ms, dtype=np.float64) / 1000
+        sent_at = np.fromiter(sent_at_ms, np.int64, len(sent_at_ms))
+        ages_s = np.maximum(time.time() - sent_at / 1000, 0.0)  # a clock may be ahead of ours
         with self._lock:
             account = self._account
             account.finished.update(finished)
@@ -206,6 +209,17 @@ class Progress:
         """Tell that the wait is over."""
         with self._lock:
             self._account.waits_for = None
+            self._account.held = {}
+
+    def held(self, messages: Mapping[Position, int]) -> None:
+        """Tell how many messages wait in partitions that are not fetched from meanwhile."""
+        with self._lock:
+            self._account.held.update(messages)
+
+    def gave_up(self) -> None:
+        """Tell that what was taken and is not done is left to whoever takes it again."""
+        with self._lock:
+            self._account.taken.clear()
 
     def in_flight(self, appends: int) -> None:
         """Tell how many appends the store has not answered yet."""
@@ -224,6 +238,7 @@ class Progress:
             account.failures[kind] += 1
             account.failed_with, account.failed_at = reason, time.monotonic()
             account.waits_for = None
+            account.held = {}
             account.appends_in_flight = 0
             account.taken.clear()
             account.finished.clear()

@@ -111,6 +111,7 @@ class _Scorer:
             taken = intake.take(more, wait_s=0) if more else []
         if intake.is_rebalanced:
             # What was taken is read again from the committed offsets, here or elsewhere.
+            progress.gave_up()
             self._transactions.abort()
             return
         progress.step("commit")

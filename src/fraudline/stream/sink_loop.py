@@ -163,6 +163,7 @@ class _Sink:
         self._lost(partitions)
 
     def _lost(self, partitions: Partitions) -> None:
+        self._progress.gave_up()
         for lost in partitions:
             partition = self._partitions.pop((lost.topic, lost.partition), None)
             if partition is not None:
@@ -215,6 +216,7 @@ class _Sink:
                 hold.fail(str(error))
             else:
                 hold.heal()
+        self._progress.in_flight(sum(one.in_hand for one in self._partitions.values()))
         self._fetch()
         for topic, hold in self._holds.items():
             hold.tell(partial(self._waiting, topic))
@@ -289,11 +291,12 @@ class _Sink:
             }
         except KafkaException:
             return "An unknown number of messages waits"
-        waiting = sum(
-            high - max(low, self._partitions[position].position)
+        waiting = {
+            position: high - max(low, self._partitions[position].position)
             for position, (low, high) in ends.items()
-        )
-        return f"About {waiting:,} messages wait"
+        }
+        self._progress.held(waiting)
+        return f"About {sum(waiting.values()):,} messages wait"
 
     def _leave(self) -> None:
         """Commit all that is stored, and leave no stream behind that is not needed any more."""
