@@ -16,6 +16,7 @@ from tests.stream.test_sink_loop import predictions, send
 from fraudline.cli.routes import routes
 from fraudline.cli.services import create_topics_and_tables
 from fraudline.errors import WarehouseError
+from fraudline.stream import hold
 from fraudline.stream import sink_loop as sink_module
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
@@ -34,6 +35,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyBigQuery]
 def faulty(server: FaultyBigQuery) -> Iterator[FaultyBigQuery]:
     yield server
     server.clear()
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hold, "_LONGEST_PAUSE_S", 1.0)
 
 
 @pytest.fixture
@@ -115,8 +121,8 @@ def test_calls_that_fail_now_and_then_cost_no_row_and_double_none(
     there: Place, faulty: FaultyBigQuery, fault: dict[str, str]
 ) -> None:
     for number, call in enumerate(WRITE_CALLS):
-        faulty.arm(call, probability=0.3, seed=number, times=10, **fault)
-    for first in range(0, 600, 100):
+        faulty.arm(call, probability=0.3, seed=number, times=6, **fault)
+    for first in range(0, 300, 100):
         send(there, predictions(there, first, 100))
         with Sink(there):  # each of them begins after the last one, and takes over its streams
             eventually(lambda done=first + 100: is_stored(there, done))
