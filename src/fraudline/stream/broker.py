@@ -207,6 +207,14 @@ def raise_for(error: KafkaError) -> None:
     raise_if_hopeless(error)
     if error.fatal():
         raise KafkaException(error)
+    if error.code() == KafkaError._BAD_COMPRESSION:  # noqa: SLF001 - its only name
+        _LOG.error(
+            "a partition stands still, the others go on: %s. Such messages are damaged, or larger "
+            "than the client takes; move the group's offset beyond them, as the guide to "
+            "operations says.",
+            error.str(),
+        )
+        return
     _LOG.warning("broker: %s (%s); the client tries again", error.str(), error.name())
 
 
