@@ -16,7 +16,7 @@ from tests.stream.test_score_loop import Scorer, send, transactions
 
 from fraudline import local
 from fraudline.contract import Messages
-from fraudline.errors import WarehouseAwayError
+from fraudline.errors import StreamFinalizedError
 from fraudline.scoring import Decider, Outcome
 from fraudline.settings import Settings
 from fraudline.stream.health import Health, judge
@@ -88,12 +88,12 @@ def test_sessions_that_fail_again_and_again_are_counted_and_told_with_their_reas
         tries.append(1)
         if len(tries) == 2:
             stop.set()
-        raise WarehouseAwayError("BigQuery is over its quota")
+        raise StreamFinalizedError("another sink has taken over")
 
     persist(session, progress=progress, stop=stop)
     found = health(progress)
     assert not found.is_healthy
-    assert found.reason == "tries again after 2 failures: BigQuery is over its quota"
+    assert found.reason == "tries again after 2 failures: another sink has taken over"
     assert progress.snapshot().failures == {"broker": 0, "warehouse": 2}
 
 
