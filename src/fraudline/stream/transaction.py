@@ -55,6 +55,9 @@ class Transactions:
                 # left open is aborted by the broker after transaction.timeout.ms.
                 "transactional.id": name if is_sole else f"{name}.{uuid.uuid4()}",
                 "transaction.timeout.ms": 6_000,
+                # A client that has lost every broker throws away what it knows of them, and
+                # then waits for a group coordinator that is no more (librdkafka, issue 5511).
+                "metadata.recovery.strategy": "none",
                 "linger.ms": 5,
                 "batch.num.messages": 10_000,
                 "queue.buffering.max.messages": 1_000_000,
