@@ -34,7 +34,7 @@ from fraudline.warehouse.query import query
 TITLE = "Latency at a steady rate"
 ROUNDS = 2
 RATES = (1_000, 10_000)
-SECONDS = 8.0
+SECONDS = 6.0
 WARM_UP_S = 2.0
 _POLL_S = 0.2
 _DRAIN_S = 60.0
@@ -57,6 +57,7 @@ def measure(place: Place) -> list[str]:
     graph = place.train("default").path / GRAPH_FILE
     lines = place.project.settings.home / "lines.jsonl"
     lines.write_bytes(b"\n".join(place.lines()))
+    _Run(place, max(RATES), lines).score()  # the broker warms up, and this does not count
     return [block for rate in RATES for block in _at(_Run(place, rate, lines), graph)]
 
 

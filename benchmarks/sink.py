@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.measure import ratio, spread, table, take_turns
 from benchmarks.place import Place, Throughput
 
-from fraudline.contract import Messages
+from fraudline.contract import Decoder, Messages
 from fraudline.scoring import Decider
 from fraudline.warehouse.query import query
 
@@ -27,7 +27,7 @@ _OURS, _INSERT, _LOAD = (
     "`insert_rows_json`, 500 rows a request",
     "load jobs of 10,000 rows",
 )
-_ROWS = {_OURS: 200_000, _INSERT: 10_000, _LOAD: 100_000}
+_ROWS = {_OURS: 200_000, _INSERT: 10_000, _LOAD: 50_000}
 _POLL_S = 0.25
 _TIMEOUT_S = 180.0
 
@@ -46,10 +46,12 @@ def measure(place: Place) -> list[str]:
         ROUNDS,
     )
     rates = {name: [run.rate for run in runs] for name, runs in found.items()}
-    columns = len(place.project.contract.decision_columns)
+    columns = place.project.contract.decision_columns
+    rows, _, _ = Decoder(columns).decode(decisions)
     return [
-        f"Decisions of {sum(map(len, decisions)) / len(decisions):.0f} bytes and {columns} "
-        f"columns in {place.kafka.partitions} partitions; one process each, bqlite beside it. "
+        f"Decisions of {sum(map(len, decisions)) / len(decisions):.0f} bytes of JSON, "
+        f"{rows.nbytes / rows.num_rows:.0f} as Arrow, and {len(columns)} columns in "
+        f"{place.kafka.partitions} partitions; one process each, bqlite beside it. "
         "The last two rows are at least once. Median (least to most); ratios are medians of each "
         "round's:",
         table(

@@ -97,16 +97,16 @@ def _cost(place: Place) -> list[str]:
         say(f"scorer {scorer[-1]:.1f}, broker {broker[-1]:.1f} s a million")
 
     def price(seconds: list[float]) -> str:
-        return f"{median(seconds) / 3600 * VCPU_HOUR_USD:.6f}"
+        return f"{median(seconds) * 1000 / 3600 * VCPU_HOUR_USD:.2f}"
 
     both = [a + b for a, b in zip(scorer, broker, strict=True)]
     return [
-        "Processor seconds for a million transactions, all threads, and their price at "
+        "Processor seconds for a million transactions, all threads, and the price of those at "
         f"{VCPU_HOUR_USD} USD a vCPU-hour (Google Compute Engine E2, us-central1, on demand, "
         "September 2026; processor time alone, fully used). The broker's share includes reading "
         "the decisions back, once, for this figure:",
         table(
-            ("", "processor s a million", "USD a million"),
+            ("", "processor s a million", "USD a thousand million"),
             [
                 ("scorer, start not counted", spread(scorer, 1), price(scorer)),
                 ("broker, one copy of each message", spread(broker, 1), price(broker)),
