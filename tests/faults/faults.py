@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import requests
 from tests.faults.pipeline import SERVICE_NAMES, WORKERS, Pipeline
 
-_SESSION_TIMEOUT_S = 10.0  # of the consumer groups: after it, others own the partitions
+SESSION_TIMEOUT_S = 6.0  # of the consumer groups: after it, others own the partitions
 _LONG_SHARE = 0.12
 _LINKS = (
     *(f"{worker} kafka" for worker in WORKERS),
@@ -164,7 +164,7 @@ def draw(chance: random.Random) -> Round:
         is_long = chance.random() < _LONG_SHARE
         for_s = chance.uniform(0.1, 2.5)
         if is_long and kind not in {"cut", "kill service"}:
-            for_s = _SESSION_TIMEOUT_S + chance.uniform(0.5, 3.0)
+            for_s = SESSION_TIMEOUT_S + chance.uniform(0.5, 3.0)
         fault = Fault(kind, target, chance.uniform(0.0, 1.5), for_s)
         name = target.partition(" ")[0]
         if name not in struck:

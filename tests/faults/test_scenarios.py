@@ -7,12 +7,12 @@ import uuid
 
 from google.cloud import bigquery
 from tests.conftest import eventually
-from tests.faults.faults import injected
+from tests.faults.faults import SESSION_TIMEOUT_S, injected
 from tests.faults.outage import outage
 from tests.faults.pipeline import WORKERS
 from tests.faults.trial import Trial
 
-BEYOND_SESSION_S = 12.0  # the session time-out of the groups is 6 s
+BEYOND_SESSION_S = SESSION_TIMEOUT_S + 2
 
 
 def test_an_exhausted_quota_delays_rows_and_ends_no_sink(ready: Trial) -> None:
