@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
@@ -167,19 +166,28 @@ class Intake:
     def fetch(self, starts: Partitions) -> None:
         """Take messages of these partitions from now on, of those that are ours.
 
+        A beginning is looked up here. Left to the client, its own look-up was seen to outlive
+        the assignment and to set a partition back that had been assigned anew since.
+
         Args:
-            starts: The next offset of each; a negative one is the topic's beginning.
+            starts: The next offset of each; a negative one is the partition's beginning.
         """
         self._consumer.assign(
             [
                 TopicPartition(
                     start.topic,
                     start.partition,
-                    OFFSET_BEGINNING if start.offset < 0 else start.offset,
+                    start.offset if start.offset >= 0 else self._beginning(start),
                 )
                 for start in starts
             ]
         )
+
+    def _beginning(self, partition: TopicPartition) -> int:
+        first, _ = self._consumer.get_watermark_offsets(
+            TopicPartition(partition.topic, partition.partition), timeout=_ANSWER_TIMEOUT_S
+        )
+        return int(first)
 
     def _committed(self, partitions: Partitions) -> Partitions:
         """The committed offsets, once no transaction can change them any more."""

@@ -124,7 +124,7 @@ class _Sink:
             taken = intake.take(batch_rows, linger_s=_LINGER_S)
             if taken:
                 self._decode(taken)
-            elif not any(partition.in_hand for partition in self._partitions.values()):
+            else:
                 self._progress.idle()
             self._advance()
             if time.monotonic() >= due_at:
@@ -181,7 +181,17 @@ class _Sink:
         )
         for key, messages in by_partition.items():
             partition = self._partitions[key]
-            batch = columns_of(key[0], messages)
+            fresh = [m for m in messages if m.offset() >= partition.next_offset]  # type: ignore[operator]  # a consumed message has one
+            if len(fresh) < len(messages):
+                _LOG.warning(
+                    "sink: topic '%s', partition %d: the client handed over offset %s again, which "
+                    "was taken already; it is left out",
+                    *key,
+                    messages[0].offset(),
+                )
+            if not fresh:
+                continue
+            batch = columns_of(key[0], fresh)
             rows, _, rejects = partition.route.decoder.decode(batch.values)
             rejected_at = dt.datetime.now(dt.UTC)
             partition.take(
