@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fraudline.stream.progress import Account
+from fraudline.stream.progress import FRESH_S, Account
 from fraudline.stream.statistics import Statistics
 
 
@@ -63,15 +63,13 @@ def _reason(account: Account, now: float, stalled_after_s: float) -> str:
     found = account.statistics
     if found is None:
         return "starting: is not in its consumer group yet"
-    return _reason_in_kafka(account, found, now, stalled_after_s)
+    return _reason_in_kafka(account, found, now)
 
 
-def _reason_in_kafka(
-    account: Account, found: Statistics, now: float, stalled_after_s: float
-) -> str:
+def _reason_in_kafka(account: Account, found: Statistics, now: float) -> str:
     silences = [now - each.answered_at for each in found.partitions.values()]
     silence_s = max(silences, default=now - found.answered_at)
-    if silence_s > stalled_after_s / 2:
+    if silence_s > FRESH_S:
         return f"the broker does not answer; it was last heard {_ago(silence_s)}"
     if not found.is_steady:
         return f"the consumer group is not steady: {found.group}"

@@ -26,7 +26,8 @@ Position = tuple[str, int]
 
 # Powers of two: each bucket is as exact, relative to what it counts, as the next one.
 BOUNDS_S: tuple[float, ...] = tuple(0.001 * 2**power for power in range(20))
-_CAUGHT_UP_FRESH_S = 2.0
+# A broker answers each fetch within 0.1 s; what it said longer ago is no evidence.
+FRESH_S = 2.0
 
 
 @dataclass
@@ -104,9 +105,9 @@ class Account:
         """How many offsets of each partition are still to be done, as far as is known."""
         waiting = dict(self.held)
         for key, fetched in self.statistics.partitions.items() if self.statistics else ():
-            position = fetched.position
-            if self.is_in_hand(key):
-                position = self.finished.get(key, position)
+            position = self.finished.get(key, fetched.position)
+            if not self.is_in_hand(key):  # then the client knows better: it sees marks, too
+                position = max(position, fetched.position)
             waiting[key] = max(0, fetched.end - position)
         return waiting
 
@@ -168,7 +169,7 @@ class Progress:
             self._begin(step)
 
     def idle(self) -> None:
-        """Tell that there was nothing to take."""
+        """Tell that there was nothing to take; what was taken before may still be in hand."""
         with self._lock:
             self._look_at_statistics()
 
@@ -278,7 +279,7 @@ class Progress:
             if (
                 not account.is_in_hand(key)
                 and fetched.position >= fetched.end
-                and now - fetched.answered_at < _CAUGHT_UP_FRESH_S
+                and now - fetched.answered_at < FRESH_S
             ):
                 proofs[key] = now
         account.proved_at = proofs
