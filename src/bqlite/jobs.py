@@ -15,7 +15,7 @@ import duckdb
 
 from bqlite.catalog import Catalog
 from bqlite.engine import Transaction
-from bqlite.errors import BqliteError, DuplicateError, NotFoundError
+from bqlite.errors import BqliteError, DuplicateError, NotFoundError, StoppedError
 from bqlite.queries import Outcome
 from bqlite.relations import LOCATION, now_ms
 
@@ -34,6 +34,7 @@ class Job:
         id: Its name, unique in the project.
         kind: `QUERY` or `LOAD`.
         configuration: What was asked, as REST wrote it.
+        timeout_ms: How long after its creation it is stopped, 0 for never.
         outcome: What it did, once it has ended well.
         error: Why it failed.
     """
@@ -51,7 +52,8 @@ class Job:
     error: BqliteError | None = None
     statistics: dict[str, Any] = field(default_factory=dict)
     done: threading.Event = field(default_factory=threading.Event)
-    is_cancelled: bool = False
+    timeout_ms: int = 0
+    is_timed_out: bool = False
     connection: duckdb.DuckDBPyConnection | None = None
 
     @property
@@ -126,6 +128,8 @@ class Jobs:
             while len(self._jobs) > MAX_KEPT:
                 self._jobs.pop(next(iter(self._jobs)))
         self._pool.submit(self._run, job, work)
+        if job.timeout_ms:
+            threading.Thread(target=_time_out, args=(job,), daemon=True).start()
         return job
 
     def get(self, project: str, job_id: str) -> Job:
@@ -146,7 +150,6 @@ class Jobs:
 
     def cancel(self, job: Job) -> None:
         """Asks a job to stop; one that has ended stays as it is."""
-        job.is_cancelled = True
         threading.Thread(target=_interrupt, args=(job,), daemon=True).start()
 
     def close(self) -> None:
@@ -159,6 +162,9 @@ class Jobs:
             with self._catalog.engine.cursor() as connection:
                 job.connection = connection
                 job.outcome = work(job, connection)
+        except StoppedError as error:
+            is_late = f"Operation timed out after {job.timeout_ms / 1000} seconds"
+            job.error = StoppedError(is_late) if job.is_timed_out else error
         except BqliteError as error:
             job.error = error
         except Exception as error:  # a defect of bqlite must not leave its client waiting
@@ -169,6 +175,12 @@ class Jobs:
             job.connection = None
             job.ended_ms = now_ms()
             job.done.set()
+
+
+def _time_out(job: Job) -> None:
+    if not job.done.wait(job.timeout_ms / 1000):
+        job.is_timed_out = True
+        _interrupt(job)
 
 
 def _interrupt(job: Job) -> None:

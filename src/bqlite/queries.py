@@ -62,7 +62,9 @@ def sql_errors() -> Iterator[None]:
     except duckdb.InterruptException as error:
         raise StoppedError("Job execution was cancelled: User requested cancellation") from error
     except duckdb.OutOfMemoryException as error:
-        raise ResourceError(f"Resources exceeded during query execution: {error}") from error
+        raise ResourceError(
+            f"Resources exceeded during query execution: {_message(error)}"
+        ) from error
     except duckdb.ConstraintException as error:
         raise InvalidQueryError(_message(error)) from error
     except (duckdb.IOException, duckdb.TransactionException) as error:

@@ -21,10 +21,11 @@ MAX_WAIT_MS = 200_000
 _QUERY_KEYS = {
     "query", "useLegacySql", "queryParameters", "parameterMode", "defaultDataset", "dryRun",
     "maximumBytesBilled", "destinationTable", "createDisposition", "writeDisposition",
+    "jobTimeoutMs",
 }  # fmt: skip
 # These choose how BigQuery runs or bills a query, never what it answers.
 _HARMLESS_KEYS = {
-    "priority", "useQueryCache", "allowLargeResults", "flattenResults", "labels", "jobTimeoutMs",
+    "priority", "useQueryCache", "allowLargeResults", "flattenResults", "labels",
     "formatOptions", "kind", "location", "maxResults", "timeoutMs", "requestId",
     "jobCreationMode", "userDefinedFunctionResources", "jobType", "reservation", "maxSlots",
 }  # fmt: skip
@@ -71,7 +72,11 @@ def insert(call: Call) -> dict[str, Any]:
             f"bqlite does not support a {kinds[0]} job here; it runs queries, and loads of an "
             "uploaded file"
         )
-    options = {**configuration["query"], "dryRun": configuration.get("dryRun", False)}
+    options = {
+        **configuration["query"],
+        "dryRun": configuration.get("dryRun", False),
+        "jobTimeoutMs": configuration.get("jobTimeoutMs"),
+    }
     job = _start_query(call, options, job_id(body), configuration)
     return resource(job, call)
 
@@ -132,7 +137,8 @@ def _start_query(
         options.get("queryParameters") or (), str(options.get("parameterMode") or "NAMED").upper(),
     )  # fmt: skip
     limit = int(options.get("maximumBytesBilled") or 0)
-    job = Job(call.project, id_, "QUERY", configuration)
+    timeout_ms = int(options.get("jobTimeoutMs") or 0)
+    job = Job(call.project, id_, "QUERY", configuration, timeout_ms=timeout_ms)
     catalog = call.services.catalog
     if options.get("dryRun"):
         _dry_run(catalog, job, request, limit)

@@ -93,7 +93,8 @@ def start_load(call: Call, body: dict[str, Any], path: Path) -> dict[str, Any]:
     try:
         options = _load_options(body)
         load = Load.from_resource(path, options)
-        job = Job(call.project, job_id(body), "LOAD", body["configuration"])
+        timeout_ms = int(body["configuration"].get("jobTimeoutMs") or 0)
+        job = Job(call.project, job_id(body), "LOAD", body["configuration"], timeout_ms=timeout_ms)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

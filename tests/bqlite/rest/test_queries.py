@@ -163,6 +163,17 @@ def test_a_failed_job_keeps_its_reason(client):
     assert job.job_id in [one.job_id for one in client.list_jobs()]
 
 
+def test_a_query_that_takes_longer_than_it_may_is_stopped(client):
+    endless = (
+        "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 3000000)) a "
+        "CROSS JOIN UNNEST(GENERATE_ARRAY(1, 3000000)) b WHERE MOD(a * b, 7) = 3"
+    )
+    config = bigquery.QueryJobConfig(job_timeout_ms=200)
+    with pytest.raises(GoogleAPICallError, match=r"timed out after 0\.2 seconds"):
+        client.query(endless, job_config=config, job_retry=None, retry=None).result(retry=None)
+    assert [row.v for row in client.query_and_wait("SELECT 1 AS v", job_config=config)] == [1]
+
+
 def test_a_running_query_can_be_cancelled(client):
     job = client.query(
         "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 5000000)) a "

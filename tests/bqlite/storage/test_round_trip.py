@@ -1,5 +1,6 @@
 """Random tables come back bit for bit, whichever way they went in and out."""
 
+import io
 import math
 import struct
 
@@ -9,6 +10,7 @@ from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import types
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 from tests.bqlite.storage.appends import Connection, arrow_request
 
 US = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)
@@ -35,6 +37,8 @@ def bits(column):
         ]
     if pa.types.is_timestamp(column.type) or pa.types.is_time(column.type):
         return column.cast(pa.int64()).to_pylist()
+    if pa.types.is_struct(column.type):
+        return [bits(part) for part in column.flatten()]
     if pa.types.is_date(column.type):
         return column.cast(pa.int32()).to_pylist()
     return column.to_pylist()
@@ -53,6 +57,10 @@ def tables(draw):
             continue
         lists = draw(st.lists(st.lists(US, max_size=3), min_size=count, max_size=count))
         columns["many"] = pa.array(lists, pa.list_(pa.int64()))
+    zips = draw(st.lists(st.none() | KINDS["INTEGER"][1], min_size=count, max_size=count))
+    columns["place"] = pa.StructArray.from_arrays(
+        [pa.array(zips, pa.int64()), columns["timestamp"]], names=["zip", "at"]
+    )
     columns["row_number"] = pa.array(range(count))
     return pa.table(columns)
 
@@ -62,35 +70,48 @@ def target(client):
     client.create_dataset("round_trip")
     schema = [bigquery.SchemaField(kind.lower(), kind) for kind in KINDS]
     schema.append(bigquery.SchemaField("many", "INT64", "REPEATED"))
+    place = [bigquery.SchemaField("zip", "INT64"), bigquery.SchemaField("at", "TIMESTAMP")]
+    schema.append(bigquery.SchemaField("place", "RECORD", fields=place))
     schema.append(bigquery.SchemaField("row_number", "INT64"))
     client.create_table(bigquery.Table("local.round_trip.t", schema=schema))
     return "projects/local/datasets/round_trip/tables/t"
 
 
-@settings(
-    max_examples=15, deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)  # fmt: skip
-@given(table=tables())
-def test_any_table_appended_as_arrow_is_read_back_bit_for_bit(
-    client, read_client, write_client, target, table
-):
-    client.query_and_wait("DELETE FROM round_trip.t WHERE true")
-    with Connection(write_client) as connection:
+def append(bq, target, table):
+    with Connection(bq.write_client()) as connection:
         answer = connection.send(arrow_request(table, stream=f"{target}/streams/_default"))
     assert not answer.error.code, answer
-    asked = types.ReadSession(table=target, data_format=types.DataFormat.ARROW)
-    session = read_client.create_read_session(parent="projects/local", read_session=asked)
-    stored = read_client.read_rows(session.streams[0].name).to_arrow()
-    queried = client.query("SELECT * FROM round_trip.t ORDER BY row_number").to_arrow(
-        bqstorage_client=read_client
-    )
-    for back in (stored, queried):
-        for name in table.schema.names:
-            assert bits(back[name].combine_chunks()) == bits(table[name].combine_chunks()), name
-    over_rest = list(client.list_rows("round_trip.t"))
-    assert [row["integer"] for row in over_rest] == table["integer"].to_pylist()
-    assert [row["string"] for row in over_rest] == table["string"].to_pylist()
-    assert [repr(row["float"]) for row in over_rest] == [
-        repr(v) for v in table["float"].to_pylist()
-    ]
+
+
+def load(bq, _, table):
+    file = io.BytesIO()
+    parquet.write_table(table, file)
+    file.seek(0)
+    config = bigquery.LoadJobConfig(source_format="PARQUET")
+    bq.client().load_table_from_file(file, "round_trip.t", job_config=config).result()
+
+
+@pytest.mark.parametrize("put", [append, load])
+def test_any_table_comes_back_bit_for_bit(bq, client, read_client, target, put):
+    @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(table=tables())
+    def check(table):
+        client.query_and_wait("DELETE FROM round_trip.t WHERE true")
+        put(bq, target, table)
+        asked = types.ReadSession(table=target, data_format=types.DataFormat.ARROW)
+        session = read_client.create_read_session(parent="projects/local", read_session=asked)
+        stored = read_client.read_rows(session.streams[0].name).to_arrow()
+        queried = client.query("SELECT * FROM round_trip.t ORDER BY row_number").to_arrow(
+            bqstorage_client=read_client
+        )
+        for back in (stored, queried):
+            for name in table.schema.names:
+                assert bits(back[name].combine_chunks()) == bits(table[name].combine_chunks()), name
+        over_rest = list(client.list_rows("round_trip.t"))
+        assert [row["integer"] for row in over_rest] == table["integer"].to_pylist()
+        assert [row["string"] for row in over_rest] == table["string"].to_pylist()
+        assert [repr(row["float"]) for row in over_rest] == [
+            repr(v) for v in table["float"].to_pylist()
+        ]
+
+    check()
