@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
-import re
+import subprocess
 import sys
 import time
 from pathlib import Path
 
-from benchmarks.measure import machine
+from benchmarks.measure import machine, with_section
 from benchmarks.place import SAMPLE, opened
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 BENCHES = ("model", "scorer", "latency", "sink", "scaling", "start")
-_INTRODUCTION = """# Results
-
-Each section is written by the command in it, which replaces that section and no other. What is
-compared took turns in the same run. Machines differ, and so do their busy moments: trust the
-ratios, and measure on yours."""
 
 
 def main(names: list[str]) -> None:
@@ -36,20 +31,17 @@ def main(names: list[str]) -> None:
         title = f"## {bench.TITLE}"
         how = (
             f"`make bench ONLY={name}`, {began_at:%Y-%m-%d %H:%M} UTC, "
-            f"{time.monotonic() - begun:.0f} s. {where}."
+            f"{time.monotonic() - begun:.0f} s, at commit {_commit()}. {where}."
         )
         section = "\n\n".join([title, how, *said])
         print(f"\n{section}\n", flush=True)
-        RESULTS.write_text(_with(section, RESULTS.read_text() if RESULTS.exists() else ""))
+        RESULTS.write_text(with_section(section, RESULTS.read_text() if RESULTS.exists() else ""))
 
 
-def _with(section: str, results: str) -> str:
-    """The results with a section put in the place of the one with the same title."""
-    sections = {
-        found.partition("\n")[0]: found.strip()
-        for found in [*re.split(r"^(?=## )", results, flags=re.MULTILINE)[1:], section]
-    }
-    return "\n\n".join([_INTRODUCTION, *sections.values()]) + "\n"
+def _commit() -> str:
+    asked = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    done = subprocess.run(asked, check=False, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":
