@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import requests
-from tests.faults.pipeline import SERVICE_NAMES, WORKERS, Pipeline
+from tests.faults.pipeline import SERVICE_NAMES, Pipeline
+from tests.faults.worker import WORKERS
 
 SESSION_TIMEOUT_S = 6.0  # of the consumer groups: after it, others own the partitions
 _LONG_SHARE = 0.12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from confluent_kafka import TopicPartition
@@ -111,7 +112,7 @@ class Proof:
             reason, value = sent[place].spoilt
             assert (row["reason"], row["original"]) == (reason, value or b""), (place, row)
 
-    def _new_rows(self, table: str) -> dict[tuple[int, int], dict[str, object]]:
+    def _new_rows(self, table: str) -> dict[tuple[int, int], dict[str, Any]]:
         firsts = self._firsts()
         if not firsts:
             return {}

@@ -9,8 +9,8 @@ from google.cloud import bigquery
 from tests.conftest import eventually
 from tests.faults.faults import SESSION_TIMEOUT_S, injected
 from tests.faults.outage import outage
-from tests.faults.pipeline import WORKERS
 from tests.faults.trial import Trial
+from tests.faults.worker import WORKERS
 
 BEYOND_SESSION_S = SESSION_TIMEOUT_S + 2
 
