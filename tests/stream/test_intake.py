@@ -6,12 +6,12 @@ import threading
 import time
 
 import pytest
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from tests.conftest import Place, eventually
 from tests.stream.test_score_loop import committed, send, transactions
 
 from fraudline.settings import KafkaSettings
-from fraudline.stream.intake import Intake, group_consumer, next_offsets, position_of
+from fraudline.stream.intake import Intake, Partitions, group_consumer, next_offsets, position_of
 from fraudline.stream.transaction import Transactions
 
 SHORT = {"session.timeout.ms": 6000, "max.poll.interval.ms": 6000}
@@ -66,3 +66,31 @@ def test_a_new_owner_waits_for_the_transaction_of_the_last_one(here: Place) -> N
     positions = [position_of(message) for message in [*done, *taken]]
     assert len(positions) == len(set(positions)) == 100
     second_consumer.close()
+
+
+def test_messages_that_the_client_hands_over_again_are_left_out(here: Place) -> None:
+    kafka = here.project.kafka
+    send(here, list(transactions(here, 100)))
+    consumer, intake = member(kafka)
+    taken: list[Message] = []
+    eventually(lambda: bool(taken.extend(intake.take(10)) or len(taken) >= 40))
+    # As the client was seen to do by itself: it goes back, and nobody has told it to.
+    consumer.assign(
+        [TopicPartition(kafka.topic_transactions, n, 0) for n in range(kafka.partitions)]
+    )
+    eventually(lambda: bool(taken.extend(intake.take(10)) or len(taken) >= 100))
+    assert sorted(map(position_of, taken)) == sorted(set(map(position_of, taken)))
+    assert len(taken) == 100
+    consumer.close()
+
+
+def test_what_goes_wrong_in_a_rebalance_is_raised_by_take(here: Place) -> None:
+    def fails(_: Partitions) -> None:
+        raise KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT))
+
+    kafka = here.project.kafka
+    consumer = group_consumer(kafka, f"{kafka.group}.score")
+    intake = Intake(consumer, [kafka.topic_transactions], on_assign=fails)
+    with pytest.raises(KafkaException):
+        eventually(lambda: bool(intake.take(10)))
+    consumer.close()

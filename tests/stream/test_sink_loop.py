@@ -5,19 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pytest
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from tests.conftest import Place, eventually
 from tests.stream import test_score_loop
 
 from fraudline.cli.routes import routes
 from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.settings import BigQuerySettings
-from fraudline.stream.intake import Intake
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
 from fraudline.stream.sink_partition import AppendStream, Route
@@ -164,23 +162,6 @@ def test_a_lost_append_and_a_lost_answer_both_end_in_one_row_each(here: Place, w
     sources = [faulty(route) for route in routes(here.project)]
     run_sink(here, sources, until=lambda: len(stored(here)) >= ROWS)
     assert fails == []
-    assert stored(here) == [float(number) for number in range(ROWS)]
-
-
-def test_messages_that_the_client_hands_over_twice_are_stored_once(
-    here: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    send(here, predictions(here, 0, ROWS))
-    take, before = Intake.take, []
-
-    def again(intake: Intake, *arguments: Any, **options: Any) -> list[Message]:
-        taken = take(intake, *arguments, **options)
-        both = [*before, *taken]
-        before[:] = taken
-        return both
-
-    monkeypatch.setattr(Intake, "take", again)
-    run_sink(here, routes(here.project), until=lambda: len(stored(here)) >= ROWS)
     assert stored(here) == [float(number) for number in range(ROWS)]
 
 

@@ -21,7 +21,7 @@ from fraudline.errors import FraudlineError
 from fraudline.reconcile.incremental import Proof
 from fraudline.reconcile.stages import Reach, Stages
 from fraudline.settings import KafkaSettings
-from fraudline.stream.progress import Position
+from fraudline.stream.intake import Position
 from fraudline.warehouse.client import Warehouse
 
 _LOOK_EVERY_S = 1.0

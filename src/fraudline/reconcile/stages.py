@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import msgspec
 
 from fraudline.settings import KafkaSettings
+from fraudline.stream.intake import Position
 from fraudline.stream.positions import End, Head, Positions
-from fraudline.stream.progress import Position
 
 
 class _Source(msgspec.Struct):

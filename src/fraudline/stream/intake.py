@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,10 @@ _ANSWER_TIMEOUT_S = 15.0
 _STABLE_TIMEOUT_S = 45.0  # a transaction ends after 6 s, and the broker looks every 10 s
 
 Partitions = list[TopicPartition]
+Position = tuple[str, int]
+"""Topic and partition."""
+
+_LOG = logging.getLogger(__name__)
 
 
 def group_consumer(kafka: KafkaSettings, group: str, **options: Any) -> Consumer:
@@ -82,6 +87,8 @@ class Intake:
         self._is_rebalanced = False
         self._membership: bytes | None = None
         self._starts: Partitions = []
+        self._next: dict[Position, int] = {}
+        self._failure: Exception | None = None
 
         def assigned(_: Consumer, partitions: Partitions) -> None:
             self._is_rebalanced = True
@@ -99,19 +106,35 @@ class Intake:
         ) -> Callable[[Consumer, Partitions], None]:
             def callback(_: Consumer, partitions: Partitions) -> None:
                 self._is_rebalanced = True
-                if then is not None:
-                    then(partitions)
-                self._membership = None
-                self._starts = []
+                try:
+                    if then is not None:
+                        then(partitions)
+                finally:
+                    self._membership = None
+                    self._starts = []
 
             return callback
 
         consumer.subscribe(
             topics,
-            on_assign=assigned,
-            on_revoke=taken_away(on_revoke),
-            on_lost=taken_away(on_lost),
+            on_assign=self._kept(assigned),
+            on_revoke=self._kept(taken_away(on_revoke)),
+            on_lost=self._kept(taken_away(on_lost)),
         )
+
+    def _kept(
+        self, callback: Callable[[Consumer, Partitions], None]
+    ) -> Callable[[Consumer, Partitions], None]:
+        """Keep what a callback raises for `take`: out of the client it comes as a SystemError."""
+
+        def wrapped(consumer: Consumer, partitions: Partitions) -> None:
+            try:
+                callback(consumer, partitions)
+            except Exception as error:  # noqa: BLE001 - raised again by `take`
+                _LOG.debug("a rebalance was not served: %s", error)
+                self._failure = self._failure or error
+
+        return wrapped
 
     @property
     def membership(self) -> bytes:
@@ -145,11 +168,14 @@ class Intake:
 
         Raises:
             BrokerError: the broker refuses for good.
+            KafkaException: a rebalance could not be served.
         """
         self._is_rebalanced = False
         messages = self._consumer.consume(1 if wait_s else most, timeout=wait_s)
         if messages and wait_s and most > 1:
             messages += self._consumer.consume(most - 1, timeout=linger_s)
+        if self._failure is not None:
+            raise self._failure
         if self._is_rebalanced:
             if self._starts:  # else nothing is ours, and the client knows
                 self.fetch(self._starts)
@@ -157,10 +183,10 @@ class Intake:
         taken = []
         for message in messages:
             error = message.error()
-            if error is None:
-                taken.append(message)
-            else:
+            if error is not None:
                 raise_for(error)
+            elif self._is_next(message):
+                taken.append(message)
         return taken
 
     def fetch(self, starts: Partitions) -> None:
@@ -172,16 +198,28 @@ class Intake:
         Args:
             starts: The next offset of each; a negative one is the partition's beginning.
         """
-        self._consumer.assign(
-            [
-                TopicPartition(
-                    start.topic,
-                    start.partition,
-                    start.offset if start.offset >= 0 else self._beginning(start),
-                )
-                for start in starts
-            ]
-        )
+        self._next = {
+            (start.topic, start.partition): (
+                start.offset if start.offset >= 0 else self._beginning(start)
+            )
+            for start in starts
+        }
+        self._consumer.assign([TopicPartition(*key, offset) for key, offset in self._next.items()])
+
+    def _is_next(self, message: Message) -> bool:
+        """Whether a message was not taken before; the client was seen to go back by itself."""
+        topic, partition, offset = position_of(message)
+        expected = self._next.get((topic, partition))
+        if expected is None or offset < expected:
+            _LOG.warning(
+                "topic '%s', partition %d: the client handed over offset %d again; it is left out",
+                topic,
+                partition,
+                offset,
+            )
+            return False
+        self._next[topic, partition] = offset + 1
+        return True
 
     def _beginning(self, partition: TopicPartition) -> int:
         first, _ = self._consumer.get_watermark_offsets(

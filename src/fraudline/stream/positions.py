@@ -22,8 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it is, by t
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config
-from fraudline.stream.intake import position_of
-from fraudline.stream.progress import Position
+from fraudline.stream.intake import Position, position_of
 
 _TIMEOUT_S = 3.0
 _PASSING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)

@@ -18,11 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fraudline.stream.intake import Partitions
+from fraudline.stream.intake import Partitions, Position
 from fraudline.stream.statistics import EVERY_MS, Statistics, parse
-
-Position = tuple[str, int]
-"""Topic and partition."""
 
 # Powers of two: each bucket is as exact, relative to what it counts, as the next one.
 BOUNDS_S: tuple[float, ...] = tuple(0.001 * 2**power for power in range(20))

@@ -39,8 +39,15 @@ from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.scoring import reject_record
 from fraudline.settings import KafkaSettings
 from fraudline.stream.hold import Hold
-from fraudline.stream.intake import Intake, Partitions, columns_of, group_consumer, next_offsets
-from fraudline.stream.progress import Position, Progress
+from fraudline.stream.intake import (
+    Intake,
+    Partitions,
+    Position,
+    columns_of,
+    group_consumer,
+    next_offsets,
+)
+from fraudline.stream.progress import Progress
 from fraudline.stream.session import persist
 from fraudline.stream.sink_partition import Piece, Route, SinkPartition
 from fraudline.stream.transaction import ANY_PARTITION, Transactions
@@ -181,17 +188,7 @@ class _Sink:
         )
         for key, messages in by_partition.items():
             partition = self._partitions[key]
-            fresh = [m for m in messages if m.offset() >= partition.next_offset]  # type: ignore[operator]  # a consumed message has one
-            if len(fresh) < len(messages):
-                _LOG.warning(
-                    "sink: topic '%s', partition %d: the client handed over offset %s again, which "
-                    "was taken already; it is left out",
-                    *key,
-                    messages[0].offset(),
-                )
-            if not fresh:
-                continue
-            batch = columns_of(key[0], fresh)
+            batch = columns_of(key[0], messages)
             rows, _, rejects = partition.route.decoder.decode(batch.values)
             rejected_at = dt.datetime.now(dt.UTC)
             partition.take(
