@@ -17,7 +17,7 @@ from bqlite.errors import ServerStartError
 
 DEFAULT_PROJECT = "local"
 DEFAULT_MEMORY_LIMIT_MB = 2048
-EXIT_WITHIN_S = 1.5
+EXIT_WITHIN_S = 1.0
 
 log = logging.getLogger("bqlite")
 

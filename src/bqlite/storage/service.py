@@ -17,6 +17,7 @@ from bqlite.storage.status import abort
 from bqlite.storage.write import Writer
 
 MAX_CALLS = 256  # open calls; a thread each, and one too many is refused rather than kept waiting
+WINDOW_BYTES = 2 << 20  # what a client may send ahead; gRPC would let it grow to many messages
 MAX_RECEIVED_BYTES = 32 << 20  # above 10 MB, so that a request too large is refused in words
 # A request's message, the member that names what it is about, and what answers it.
 _Unary = tuple[Any, str, Callable[[Any], Any]]
@@ -38,6 +39,8 @@ def build(catalog: Catalog, faults: Faults, port: int) -> tuple[grpc.Server, int
             ("grpc.max_receive_message_length", MAX_RECEIVED_BYTES),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),
+            ("grpc.http2.bdp_probe", 0),
+            ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
         ],
     )
     services = (

@@ -1,5 +1,6 @@
 """Storage Write: write streams from their creation to their commit."""
 
+import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,6 +29,7 @@ from bqlite.storage.read import table_name
 from bqlite.storage.status import AppendError, status_of
 from bqlite.types import Field
 
+MAX_DECODED = 4  # requests whose rows are in memory at a time
 KINDS = ("COMMITTED", "PENDING")
 
 
@@ -42,6 +44,7 @@ class Writer:
     def __init__(self, catalog: Catalog, faults: Faults) -> None:
         self._catalog = catalog
         self._faults = faults
+        self._turns = threading.BoundedSemaphore(MAX_DECODED)
 
     def create_write_stream(self, request: Any) -> Any:
         """Creates a COMMITTED or PENDING stream."""
@@ -111,7 +114,7 @@ class Writer:
         for request in requests:
             stream = request.write_stream or connection.stream
             try:
-                with self._faults.around("AppendRows", stream):
+                with self._faults.around("AppendRows", stream), self._turns:
                     answer = connection.append(request)
             except BqliteError as error:
                 if error.ends_connection:
