@@ -12,13 +12,15 @@ DEV    := $(VENV)/installed-dev-$(call digest,dev)
 RIVAL  := benchmarks/.venv
 BENCH  := $(RIVAL)/installed-$(call digest,bench)
 
-.PHONY: help demo test bench lint format requirements clean
+.PHONY: help demo test bench bqlite-schedules faults lint format requirements clean
 
 help:
 	@echo "make demo          the whole pipeline on real data, with a proof at its end"
 	@echo "make test          the tests, against a real broker and bqlite"
 	@echo "make bench         the benchmarks and their baselines, to benchmarks/RESULTS.md;"
 	@echo "                   make bench ONLY=model runs one of them"
+	@echo "make bqlite-schedules  a thousand random schedules of appends and kills"
+	@echo "make faults        random faults for an hour: ROUNDS=300 SEED=…"
 	@echo "make lint          style and types"
 	@echo "make requirements  compile the locked requirements anew"
 	@echo "make clean         remove the environment and the state of this directory"
@@ -31,6 +33,13 @@ test: $(DEV) lint
 
 bench: $(DEV) $(BENCH)
 	@$(BIN)/python -m benchmarks $(ONLY)
+
+# A thousand random schedules, 125 of them with a kill -9 in the middle; about five minutes.
+bqlite-schedules: $(DEV)
+	@BQLITE_SCHEDULES=1000 $(BIN)/pytest tests/bqlite/test_schedules.py
+
+faults: $(DEV)
+	@$(BIN)/python -m tests.faults.rounds --rounds $(or $(ROUNDS),300) $(if $(SEED),--seed $(SEED))
 
 lint: $(DEV)
 	@$(BIN)/ruff check

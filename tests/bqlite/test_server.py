@@ -1,6 +1,5 @@
 """The command: how it starts, refuses, ends, and what a kill leaves behind."""
 
-import json
 import random
 import signal
 import socket
@@ -14,38 +13,12 @@ from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.rpc import code_pb2
+from tests.bqlite.process import Process
 from tests.bqlite.storage.appends import Connection, arrow_request, committed
 
 import bqlite
 from bqlite.errors import ServerStartError
 from bqlite.server import Server
-
-
-class Process:
-    """A bqlite of its own process."""
-
-    def __init__(self, directory, *options, prefix=()):
-        self.popen = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "bqlite", "--data", str(directory), *options],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        line = self.popen.stdout.readline()
-        self.ready = json.loads(line) if line else None
-        if self.ready:
-            self.bq = bqlite.Bqlite(
-                self.ready["rest"], self.ready["storage"], self.ready["project"]
-            )
-
-    def end(self, number=signal.SIGTERM):
-        self.popen.send_signal(number)
-        code = self.popen.wait(timeout=30)
-        self.popen.stdout.close()
-        self.popen.stderr.close()
-        return code
-
-    def refused(self):
-        _, message = self.popen.communicate(timeout=30)
-        return self.popen.returncode, message
 
 
 @pytest.fixture
@@ -212,6 +185,20 @@ def test_a_full_disk_is_told_and_keeps_what_was_acknowledged(start):
     (row,) = bq.client().query_and_wait("SELECT COUNT(*) AS n, MAX(n) AS m FROM d.t")
     assert row.values() == (acknowledged, acknowledged - 1)
     assert bq.write_client().finalize_write_stream(name=stream).row_count == acknowledged
+
+
+def test_a_query_that_needs_too_much_memory_is_told_and_the_server_lives(start):
+    client = start("--memory-limit-mb", "100").bq.client()
+    wide = (
+        "SELECT CONCAT(REPEAT('x', 1000), CAST(x AS STRING)) AS v "
+        "FROM UNNEST(GENERATE_ARRAY(1, 150000)) AS x"
+    )
+    with pytest.raises(exceptions.BadRequest, match="Resources exceeded") as refusal:
+        client.query_and_wait(f"SELECT ARRAY_AGG(v) AS a FROM ({wide})", job_retry=None)
+    assert refusal.value.errors[0]["reason"] == "resourcesExceeded"
+    # What can be done in parts is done on disk.
+    distinct = f"SELECT COUNT(*) AS n FROM (SELECT v FROM ({wide}) GROUP BY v)"
+    assert [row.n for row in client.query_and_wait(distinct)] == [150_000]
 
 
 def test_many_writers_and_readers_at_once_end_with_every_row(bq, client, dataset):
