@@ -226,18 +226,23 @@ class Catalog:
 
     def add_columns(self, transaction: Transaction, table: Table, added: list[Field]) -> Table:
         """Adds NULLABLE or REPEATED columns; raises `InvalidError` for a REQUIRED one."""
-        streams = self.streams.of(table.name)
-        waiting = [waiting_rows(one, table).relation for one in streams if one.is_waiting]
         for one in added:
             if one.mode == "REQUIRED":
                 raise InvalidError(
                     f"column '{one.name}': a column added to a table must be NULLABLE or REPEATED"
                 )
-            for relation in (table.relation, *waiting):
-                transaction.connection.execute(
-                    f"ALTER TABLE {relation} ADD COLUMN {quote(one.name)} {one.duckdb}"
-                )
+            self._alter(transaction, table, f"ADD COLUMN {quote(one.name)} {one.duckdb}")
         return replace(table, fields=(*table.fields, *added))
+
+    def relax(self, transaction: Transaction, table: Table, column: Field) -> None:
+        """Lets a REQUIRED column take NULL."""
+        self._alter(transaction, table, f"ALTER COLUMN {quote(column.name)} DROP NOT NULL")
+
+    def _alter(self, transaction: Transaction, table: Table, change: str) -> None:
+        """Changes a table, and where rows wait to be committed to it."""
+        waiting = [waiting_rows(one) for one in self.streams.of(table.name) if one.is_waiting]
+        for one in (table, *waiting):
+            transaction.connection.execute(f"ALTER TABLE {one.relation} {change}")
 
     def insert(self, transaction: Transaction, table: Table, rows: pa.Table) -> None:
         """Adds rows whose columns are, or are some of, the table's."""

@@ -3,7 +3,7 @@
 # ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +19,7 @@ from bqlite.errors import (
     NotFoundError,
     ResourceError,
     StoppedError,
+    UnsupportedError,
 )
 from bqlite.relations import Dataset, Table, TableName, create_relation, new_name, now_ms
 from bqlite.sql.statement import Definition, Plan
@@ -52,6 +53,7 @@ class Destination:
     name: TableName
     create: str = "CREATE_IF_NEEDED"
     write: str = "WRITE_EMPTY"
+    adds_columns: bool = False
 
 
 @contextmanager
@@ -151,6 +153,17 @@ def temporary(project: str, fields: tuple[Field, ...]) -> Table:
     )
 
 
+def adds_columns(options: Mapping[str, Any]) -> bool:
+    """Whether a job's `schemaUpdateOptions` let it add columns to its destination."""
+    wanted = set(options.get("schemaUpdateOptions") or ())
+    if wanted - {"ALLOW_FIELD_ADDITION"}:
+        raise UnsupportedError(
+            f"bqlite does not support schemaUpdateOptions {min(wanted)}; it has "
+            "ALLOW_FIELD_ADDITION"
+        )
+    return bool(wanted)
+
+
 def _to_table(
     catalog: Catalog, transaction: Transaction, plan: Plan, destination: Destination
 ) -> Outcome:
@@ -194,6 +207,12 @@ def prepare_target(
         create_relation(transaction.connection, table)
         catalog.put_table(transaction, table)
         return table
+    if destination.adds_columns:
+        have = {one.name.lower() for one in table.fields}
+        table = catalog.add_columns(
+            transaction, table, [one for one in fields if one.name.lower() not in have]
+        )
+        catalog.put_table(transaction, table)
     check_same(table, fields)
     return table
 

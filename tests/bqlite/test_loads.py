@@ -185,3 +185,42 @@ def test_what_a_load_has_not_is_refused_by_name(client, dataset):
         load(client, f"{dataset}.t", "x", schema=[F("a", "INT64")], max_bad_records=3)
     with pytest.raises(MethodNotImplemented, match="load"):
         client.load_table_from_uri("gs://b/f", f"{dataset}.t").result()
+
+
+def test_a_load_or_query_may_add_columns_where_it_says_so(client, dataset):
+    client.query_and_wait(f"CREATE TABLE {dataset}.t AS SELECT 1 AS a")
+    allowed = {
+        "write_disposition": "WRITE_APPEND",
+        "schema_update_options": ["ALLOW_FIELD_ADDITION"],
+    }
+    with pytest.raises(BadRequest, match="Cannot add fields"):
+        client.load_table_from_json(
+            [{"a": 2, "b": "x"}], f"{dataset}.t",
+            job_config=bigquery.LoadJobConfig(schema=[F("a", "INT64"), F("b", "STRING")]),
+        ).result()  # fmt: skip
+    client.load_table_from_json(
+        [{"a": 2, "b": "x"}], f"{dataset}.t",
+        job_config=bigquery.LoadJobConfig(autodetect=True, **allowed),
+    ).result()  # fmt: skip
+    client.query_and_wait(
+        "SELECT 3 AS a, 0.5 AS c",
+        job_config=bigquery.QueryJobConfig(destination=f"local.{dataset}.t", **allowed),
+    )
+    rows = client.query_and_wait(f"SELECT a, b, c FROM {dataset}.t ORDER BY a")
+    assert [row.values() for row in rows] == [(1, None, None), (2, "x", None), (3, None, 0.5)]
+    with pytest.raises(MethodNotImplemented, match="ALLOW_FIELD_RELAXATION"):
+        client.load_table_from_json(
+            [{"a": 2}], f"{dataset}.t",
+            job_config=bigquery.LoadJobConfig(schema_update_options=["ALLOW_FIELD_RELAXATION"]),
+        ).result()  # fmt: skip
+
+
+def test_values_the_table_lacks_are_left_out_of_json_on_request(client, dataset):
+    client.query_and_wait(f"CREATE TABLE {dataset}.t (a INT64, r STRUCT<x INT64>)")
+    client.load_table_from_json(
+        [{"a": 1, "z": 2, "r": {"x": 3, "y": 4}}], f"{dataset}.t",
+        job_config=bigquery.LoadJobConfig(
+            ignore_unknown_values=True, write_disposition="WRITE_APPEND"
+        ),
+    ).result()  # fmt: skip
+    assert [row.values() for row in client.list_rows(f"{dataset}.t")] == [(1, {"x": 3})]

@@ -60,10 +60,12 @@ def _wanted(catalog: Catalog, load: Load) -> tuple[Field, ...]:
     if fields:
         return fields
     truncates = load.destination.write == "WRITE_TRUNCATE"
+    tells = load.options.get("autodetect") or load.options.get("sourceFormat") == "PARQUET"
     if catalog.has_table(load.destination.name):
-        if not (truncates and load.options.get("autodetect")):
+        is_new = truncates and load.options.get("autodetect")
+        if not (is_new or (tells and load.destination.adds_columns)):
             return catalog.table(load.destination.name).fields
-    elif not load.options.get("autodetect") and load.options.get("sourceFormat") != "PARQUET":
+    elif not tells:
         raise InvalidError(
             f"load: no schema was given, and table '{load.destination.name}' does not exist; give "
             "a schema or set autodetect"

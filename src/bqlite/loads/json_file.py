@@ -32,10 +32,10 @@ def read_ndjson(load: Load, fields: tuple[Field, ...]) -> tuple[tuple[Field, ...
         for line, row in _json_lines(load.path):
             held.append(row)
             if len(held) == JSON_LINES_PER_BATCH:
-                yield _json_batch(held, fields, first), first
+                yield _json_batch(held, fields, first, load), first
                 held, first = [], line + 1
         if held:
-            yield _json_batch(held, fields, first), first
+            yield _json_batch(held, fields, first, load), first
 
     return fields, batches()
 
@@ -55,12 +55,12 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _json_batch(
-    rows: list[dict[str, Any]], fields: tuple[Field, ...], first: int
+    rows: list[dict[str, Any]], fields: tuple[Field, ...], first: int, load: Load
 ) -> pa.RecordBatch:
     cells = []
     for line, row in enumerate(rows, first):
         try:
-            cells.append(record(fields, row, ""))
+            cells.append(record(fields, row, "", ignores_unknown=load.ignores_unknown))
         except CellError as error:
             raise InvalidError(
                 f"line {line}, column '{error.location}': {error.message}", location=error.location

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from bqlite.errors import UnsupportedError
-from bqlite.queries import Destination
+from bqlite.queries import Destination, adds_columns
 from bqlite.relations import TableName
 from bqlite.types import Field
 
@@ -18,8 +18,9 @@ _KNOWN = {
     "nullMarker", "allowQuotedNewlines", "writeDisposition", "createDisposition", "autodetect",
     "encoding", "timePartitioning", "rangePartitioning", "clustering", "parquetOptions",
     "maxBadRecords", "ignoreUnknownValues", "allowJaggedRows",
-    "destinationTableProperties",
+    "destinationTableProperties", "schemaUpdateOptions",
 }  # fmt: skip
+_IGNORE = "ignoreUnknownValues"
 Batches = Iterator[tuple[pa.RecordBatch, int]]
 
 
@@ -37,6 +38,11 @@ class Load:
     options: Mapping[str, Any]
     destination: Destination
 
+    @property
+    def ignores_unknown(self) -> bool:
+        """Whether values the columns lack are left out."""
+        return bool(self.options.get(_IGNORE))
+
     @classmethod
     def from_resource(cls, path: Path, options: Mapping[str, Any]) -> "Load":
         """Reads a `JobConfigurationLoad`; refuses by name what bqlite does not have."""
@@ -45,7 +51,8 @@ class Load:
                 raise UnsupportedError(
                     f"load: bqlite does not support configuration.load.{key}", location=key
                 )
-        for key in ("maxBadRecords", "ignoreUnknownValues", "allowJaggedRows"):
+        is_json = options.get("sourceFormat") == "NEWLINE_DELIMITED_JSON"
+        for key in ("maxBadRecords", "allowJaggedRows", *(() if is_json else (_IGNORE,))):
             if options.get(key) not in (None, False, 0, "0"):
                 raise UnsupportedError(f"load: bqlite does not support {key}", location=key)
         if str(options.get("encoding") or "UTF-8").upper() not in {"UTF-8", "UTF8"}:
@@ -61,6 +68,7 @@ class Load:
                 name,
                 str(options.get("createDisposition") or "CREATE_IF_NEEDED"),
                 str(options.get("writeDisposition") or "WRITE_APPEND"),
+                adds_columns(options),
             ),
         )
 

@@ -9,7 +9,7 @@ import duckdb
 from bqlite.catalog import Catalog
 from bqlite.errors import InvalidError, ResourceError, UnsupportedError
 from bqlite.jobs import Job
-from bqlite.queries import Destination, Outcome, describe, run, sql_errors
+from bqlite.queries import Destination, Outcome, adds_columns, describe, run, sql_errors
 from bqlite.relations import TableName
 from bqlite.rest.call import Call, page
 from bqlite.rest.tables import read_page, reference
@@ -21,7 +21,7 @@ MAX_WAIT_MS = 200_000
 _QUERY_KEYS = {
     "query", "useLegacySql", "queryParameters", "parameterMode", "defaultDataset", "dryRun",
     "maximumBytesBilled", "destinationTable", "createDisposition", "writeDisposition",
-    "jobTimeoutMs",
+    "jobTimeoutMs", "schemaUpdateOptions",
 }  # fmt: skip
 # These choose how BigQuery runs or bills a query, never what it answers.
 _HARMLESS_KEYS = {
@@ -187,6 +187,7 @@ def _destination(options: Mapping[str, Any]) -> Destination | None:
         name,
         str(options.get("createDisposition") or "CREATE_IF_NEEDED"),
         str(options.get("writeDisposition") or "WRITE_EMPTY"),
+        adds_columns(options),
     )
 
 

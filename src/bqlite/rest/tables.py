@@ -52,7 +52,7 @@ def get(call: Call) -> dict[str, Any]:
 
 
 def patch(call: Call) -> dict[str, Any]:
-    """Changes what is said of a table; may add columns, never removes or retypes one."""
+    """Changes what is said of a table; may add or relax columns, never removes or retypes one."""
     call.allow("autodetect_schema")
     body = call.json
     changes, catalog = _kept(body), call.services.catalog
@@ -216,7 +216,7 @@ def _view_fields(call: Call, view_sql: str) -> tuple[Field, ...]:
 
 
 def _with_schema(call: Call, transaction: Any, table: Table, given: tuple[Field, ...]) -> Table:
-    """The table with the columns of `given` that it lacks; refuses any other change."""
+    """The table with what `given` adds or relaxes; refuses any other change."""
     by_name = {one.name.lower(): one for one in given}
     kept = []
     for one in table.fields:
@@ -226,12 +226,14 @@ def _with_schema(call: Call, transaction: Any, table: Table, given: tuple[Field,
                 f"Provided Schema does not match Table {table.name}. Field {one.name} is missing "
                 "in new schema"
             )
-        if new != replace(one, name=new.name):
+        if new == replace(one, name=new.name, mode="NULLABLE") and one.mode == "REQUIRED":
+            call.services.catalog.relax(transaction, table, one)
+        elif new != replace(one, name=new.name):
             raise InvalidError(
                 f"Provided Schema does not match Table {table.name}. Field {one.name} has changed "
                 f"from {one.mode} {one.sql} to {new.mode} {new.sql}"
             )
-        kept.append(replace(one, description=new.description))
+        kept.append(replace(one, mode=new.mode, description=new.description))
     table = replace(table, fields=tuple(kept))
     added = [one for one in given if one.name.lower() in by_name]
     return call.services.catalog.add_columns(transaction, table, added)

@@ -186,6 +186,17 @@ def test_an_unknown_address_or_parameter_is_refused_by_name(client):
         list(client.list_datasets(filter="labels.a:b"))
 
 
+def test_a_required_column_can_be_relaxed_and_none_made_required(client, dataset):
+    table = client.create_table(bigquery.Table(f"local.{dataset}.t", [F("a", "INT64", "REQUIRED")]))
+    table.schema = [F("a", "INT64")]
+    table = client.update_table(table, ["schema"])
+    assert table.schema[0].mode == "NULLABLE"
+    assert client.insert_rows_json(table, [{"a": None}]) == []
+    table.schema = [F("a", "INT64", "REQUIRED")]
+    with pytest.raises(BadRequest, match="has changed from NULLABLE INT64 to REQUIRED"):
+        client.update_table(table, ["schema"])
+
+
 def test_information_schema_lists_tables_and_columns(client, dataset):
     table = bigquery.Table(
         f"local.{dataset}.t",

@@ -392,6 +392,21 @@ def test_protobuf_fields_fill_every_type_as_google_documents(client, write_clien
     assert second == (*[None] * 9, [], *[None] * 4)
 
 
+def test_a_column_is_known_without_regard_to_case_as_the_java_client_writes_it(
+    client, write_client, dataset
+):
+    client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("CardId", "INT64")]))
+    row_class, descriptor = message_class(("cardid", P.TYPE_INT64, P.LABEL_OPTIONAL, None))
+    stream = f"projects/local/datasets/{dataset}/tables/t/_default"
+    with Connection(write_client) as connection:
+        rows = [row_class(cardid=1).SerializeToString()]
+        answer = connection.send(appends.proto_request(rows, stream=stream, descriptor=descriptor))
+        assert not answer.error.code
+        answer = connection.send(arrow_request(pa.table({"CARDID": [2]})))
+        assert not answer.error.code
+    assert sorted(row.CardId for row in client.list_rows(f"{dataset}.t")) == [1, 2]
+
+
 def test_a_numeric_keeps_all_its_38_digits(client, write_client, dataset):
     client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("n", "NUMERIC")]))
     row_class, descriptor = message_class(("n", P.TYPE_STRING, P.LABEL_OPTIONAL, None))
