@@ -22,6 +22,8 @@ from tests.faults.faults import Round, draw
 from tests.faults.outage import outage
 from tests.faults.trial import Trial, trial
 
+from fraudline.errors import FraudlineError
+
 
 @dataclass
 class Result:
@@ -46,7 +48,8 @@ def run(trial: Trial, rounds: list[Round], say: Callable[[str], None]) -> Result
     """Let each round's faults strike, and check after each.
 
     Raises:
-        AssertionError: a message was lost, doubled or altered, or a worker gave up.
+        AssertionError: a message was lost, doubled or altered, a worker gave up, or the round
+            could not be carried out.
     """
     result = Result()
     for number, faults in enumerate(rounds, 1):
@@ -59,7 +62,7 @@ def run(trial: Trial, rounds: list[Round], say: Callable[[str], None]) -> Result
                 for strike in strikes:
                     strike.result()
             took_s = trial.prove()
-        except AssertionError as error:
+        except (AssertionError, FraudlineError) as error:
             raise AssertionError(f"round {number} ({faults}): {error}") from error
         result.catch_ups_s.append(took_s)
         result.kinds.update(f"{fault.kind} {fault.target}" for fault in faults.faults)

@@ -35,6 +35,18 @@ def test_a_stream_that_bigquery_forgets_under_a_live_sink_costs_nothing(ready: T
     assert ready.pipeline.pids == pids
 
 
+def test_a_takeover_goes_through_though_bigquery_loses_its_answers(ready: Trial) -> None:
+    for call in ("FinalizeWriteStream", "CreateWriteStream"):
+        order = {"call": call, "effect": "lose_answer", "times": 3}
+        ready.traffic.begin()
+        time.sleep(1)
+        with injected(ready.pipeline, **order) as fired:
+            ready.pipeline.kill("sink1")
+            eventually(lambda: fired() == 3)
+        ready.pipeline.start("sink1")
+        ready.prove()
+
+
 def test_a_column_added_to_the_table_disturbs_no_sink(ready: Trial) -> None:
     pids = ready.pipeline.pids
     warehouse = ready.pipeline.project.warehouse
