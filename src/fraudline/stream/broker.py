@@ -56,6 +56,8 @@ def client_config(kafka: KafkaSettings) -> dict[str, Any]:
         "security.protocol": kafka.security_protocol,
         "client.id": "fraudline",
         "logger": _LOG,
+        # Small requests follow upon each other here: none is to wait for the last one's receipt.
+        "socket.nagle.disable": True,
         # The back-off when a broker goes away: long enough to be gentle, short enough that
         # its return is seen at once.
         "reconnect.backoff.ms": 100,

@@ -58,7 +58,8 @@ class Transactions:
                 # A client that has lost every broker throws away what it knows of them, and
                 # then waits for a group coordinator that is no more (librdkafka, issue 5511).
                 "metadata.recovery.strategy": "none",
-                "linger.ms": 5,
+                # Long enough for a piece to fill its batches, and over before the offsets are sent.
+                "linger.ms": 1,
                 "batch.num.messages": 10_000,
                 "queue.buffering.max.messages": 1_000_000,
                 # The broker is busy with the last transaction's marker for a few
