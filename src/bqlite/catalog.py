@@ -8,20 +8,20 @@ rows they describe. Only the one writer changes them, after its commit.
 
 import json
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from bqlite.engine import Engine, Transaction, first
+from bqlite.engine import Engine, Transaction
 from bqlite.errors import DuplicateError, InvalidError, NotFoundError
 from bqlite.information_schema import view_sql
 from bqlite.relations import Dataset, Source, Table, TableName, create_relation, now_ms
+from bqlite.sizes import Sizes
 from bqlite.streams import Streams, waiting_rows
 from bqlite.types import Field, fields_from_schema, quote, schema_resource
 
-EXACT_ROWS = 100_000  # a table larger than this is not measured after every change
 MAX_RESULTS = 500  # query results kept; the oldest goes first
 _TABLES = """
 CREATE TABLE IF NOT EXISTS store._bqlite.datasets (project VARCHAR, dataset VARCHAR, body VARCHAR);
@@ -32,15 +32,6 @@ CREATE TABLE IF NOT EXISTS store._bqlite.jobs
 """
 
 
-@dataclass(frozen=True)
-class _Size:
-    """What a table's columns measured at one version of its rows."""
-
-    version: int
-    rows: int
-    sizes: dict[str, int]
-
-
 class Catalog:
     """Every name bqlite knows.
 
@@ -49,13 +40,13 @@ class Catalog:
 
     Attributes:
         streams: The write streams of its tables.
+        sizes: How large each table is.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._datasets: dict[tuple[str, str], Dataset] = {}
         self._tables: dict[TableName, Table] = {}
-        self._bytes: dict[TableName, _Size] = {}
         self._results: dict[TableName, Table] = {}
         self._results_lock = threading.Lock()
         with engine.write() as transaction:
@@ -63,6 +54,7 @@ class Catalog:
         with engine.cursor() as cursor:
             self._load(cursor)
         self.streams = Streams(engine)
+        self.sizes = Sizes(engine)
 
     def _load(self, cursor: duckdb.DuckDBPyConnection) -> None:
         for project, name, body in cursor.execute("FROM store._bqlite.datasets").fetchall():
@@ -205,7 +197,7 @@ class Catalog:
 
         def remember() -> None:
             self._tables[table.name] = table
-            self._bytes.pop(table.name, None)
+            self.sizes.forget(table.name)
 
         transaction.after_commit(remember)
 
@@ -220,7 +212,7 @@ class Catalog:
 
         def forget() -> None:
             self._tables.pop(table.name, None)
-            self._bytes.pop(table.name, None)
+            self.sizes.forget(table.name)
 
         transaction.after_commit(forget)
 
@@ -280,7 +272,7 @@ class Catalog:
     def drop_temporary(self, table: Table) -> None:
         """Forgets a query result and frees its memory."""
         self._tables.pop(table.name, None)
-        self._bytes.pop(table.name, None)
+        self.sizes.forget(table.name)
         with self._results_lock:
             self._results.pop(table.name, None)
         with self.engine.cursor() as cursor:
@@ -296,36 +288,6 @@ class Catalog:
     def information_schema(self, project: str, dataset: str, view: str) -> str:
         """`INFORMATION_SCHEMA.TABLES` or `COLUMNS` of a data set, as a query of constants."""
         return view_sql(self.tables(project, dataset), view)
-
-    # Sizes --------------------------------------------------------------------------------------
-
-    def rows(self, table: Table) -> int:
-        """How many rows the table holds."""
-        if table.view_sql:
-            return 0
-        with self.engine.cursor() as cursor:
-            return int(first(cursor, f"SELECT count(*) FROM {table.relation}")[0])
-
-    def column_bytes(self, table: Table) -> dict[str, int]:
-        """BigQuery's logical size of each column, by lower-case name.
-
-        A small table is measured anew after each change. A large one, which may change many times
-        a second, is taken to grow in proportion to its rows until it is a quarter larger.
-        """
-        if table.view_sql:
-            return {}
-        known = self._bytes.get(table.name)
-        if known is not None and known.version == table.version:
-            return known.sizes
-        rows = self.rows(table)
-        if known is not None and known.rows > EXACT_ROWS and rows < known.rows * 5 // 4:
-            return {name: size * rows // known.rows for name, size in known.sizes.items()}
-        sums = ", ".join(_size_sql(one) for one in table.fields)
-        with self.engine.cursor() as cursor:
-            row = first(cursor, f"SELECT {sums} FROM {table.relation}")
-        sizes = {f.name.lower(): int(n or 0) for f, n in zip(table.fields, row, strict=True)}
-        self._bytes[table.name] = _Size(table.version, rows, sizes)
-        return sizes
 
 
 def _table(name: TableName, body: dict[str, Any]) -> Table:
@@ -361,14 +323,3 @@ def _check_layout(table: Table) -> None:
                 f"The field specified for partitioning or clustering cannot be found in the "
                 f"schema: '{column}'"
             )
-
-
-def _size_sql(one: Field) -> str:
-    column = quote(one.name)
-    if one.mode == "REPEATED" or one.type in {"RECORD", "JSON"}:
-        return f"sum(strlen({column}::VARCHAR))"
-    sizes = {"STRING": f"2 + strlen({column})", "BYTES": f"2 + octet_length({column})"}
-    if one.type in sizes:
-        return f"sum({sizes[one.type]})"
-    fixed = {"BOOLEAN": 1, "NUMERIC": 16}.get(one.type, 8)
-    return f"count({column}) * {fixed}"

@@ -16,8 +16,8 @@ import duckdb
 from bqlite.catalog import Catalog
 from bqlite.engine import Transaction
 from bqlite.errors import BqliteError, DuplicateError, NotFoundError, StoppedError
-from bqlite.queries import Outcome
 from bqlite.relations import LOCATION, now_ms
+from bqlite.results import Outcome
 
 MAX_KEPT = 10_000  # jobs remembered; older ones are forgotten as BigQuery forgets them in time
 CONCURRENT = 16

@@ -1,49 +1,28 @@
 """Runs a plan: a query's rows go to a result table, DML and DDL change the store."""
 
-# ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
+# names are quoted by `quote`, values are bound or written by sqlglot
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
 
 from bqlite.catalog import Catalog
+from bqlite.definitions import define
 from bqlite.engine import Transaction, first
 from bqlite.errors import (
     DuplicateError,
     InvalidError,
     InvalidQueryError,
     NotFoundError,
-    ResourceError,
-    StoppedError,
     UnsupportedError,
 )
-from bqlite.relations import Dataset, Table, TableName, create_relation, new_name, now_ms
-from bqlite.sql.statement import Definition, Plan
+from bqlite.relations import Table, TableName, create_relation, new_name, now_ms
+from bqlite.results import Outcome, describe, sql_errors, temporary
+from bqlite.sql.statement import Plan
 from bqlite.types import ACCEPTED, Field, field_from_duckdb, quote
-
-RESULT_DATASET = "_bqlite_results"
-RESULT_LIFE_MS = 24 * 3600 * 1000  # a query result lives a day, as in BigQuery
-
-
-@dataclass
-class Outcome:
-    """What a statement did.
-
-    Attributes:
-        table: Where a query's rows are.
-        rows: How many rows it yields.
-        affected: How many rows DML changed, or None.
-        statistics: What else BigQuery reports of such a statement.
-    """
-
-    table: Table | None = None
-    rows: int = 0
-    affected: int | None = None
-    statistics: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,49 +33,6 @@ class Destination:
     create: str = "CREATE_IF_NEEDED"
     write: str = "WRITE_EMPTY"
     adds_columns: bool = False
-
-
-@contextmanager
-def sql_errors() -> Iterator[None]:
-    """Turns DuckDB's errors into BigQuery's."""
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        raise StoppedError("Job execution was cancelled: User requested cancellation") from error
-    except duckdb.OutOfMemoryException as error:
-        raise ResourceError(
-            f"Resources exceeded during query execution: {_message(error)}"
-        ) from error
-    except duckdb.ConstraintException as error:
-        raise InvalidQueryError(_message(error)) from error
-    except (duckdb.IOException, duckdb.TransactionException) as error:
-        raise ResourceError(f"the disk refused a read or write: {_message(error)}") from error
-    except (duckdb.InternalException, duckdb.FatalException):
-        raise
-    except duckdb.Error as error:
-        raise InvalidQueryError(_message(error)) from error
-
-
-def describe(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[tuple[Field, ...], str]:
-    """The columns of a DuckDB query, and the query that yields exactly those types."""
-    relation = connection.sql(sql)
-    if relation is None:
-        raise InvalidQueryError("the statement yields no rows")
-    fields = tuple(
-        field_from_duckdb(name, kind)
-        for name, kind in zip(relation.columns, relation.types, strict=True)
-    )
-    seen: set[str] = set()
-    for one in fields:
-        if one.name.lower() in seen:
-            raise InvalidQueryError(
-                f"Duplicate column names in the result are not supported. Found duplicate(s): "
-                f"{one.name}"
-            )
-        seen.add(one.name.lower())
-    names = ", ".join(f"c{i}" for i in range(len(fields)))
-    casts = ", ".join(f"CAST(c{i} AS {f.duckdb}) AS {quote(f.name)}" for i, f in enumerate(fields))
-    return fields, f"SELECT {casts} FROM ({sql}) AS q({names})"
 
 
 Store = Callable[[Transaction, Outcome], None]
@@ -124,7 +60,7 @@ def run(catalog: Catalog, plan: Plan, project: str, destination: Destination | N
             if plan.is_query and destination is not None:
                 outcome = _to_table(catalog, transaction, plan, destination)
             elif plan.definition is not None:
-                outcome = _define(catalog, transaction, plan, plan.definition)
+                outcome = define(catalog, transaction, plan, plan.definition)
             else:
                 outcome = _change(catalog, transaction, plan)
             store(transaction, outcome)
@@ -139,18 +75,6 @@ def _to_result(
     (rows,) = first(connection, f"CREATE TABLE {table.relation} AS {sql}")
     catalog.add_temporary(table)
     return Outcome(table, int(rows))
-
-
-def temporary(project: str, fields: tuple[Field, ...]) -> Table:
-    """A table in memory with a name nobody else has."""
-    now = now_ms()
-    return Table(
-        TableName(project, RESULT_DATASET, new_name("anon")),
-        fields,
-        {"creationTime": str(now), "expirationTime": str(now + RESULT_LIFE_MS)},
-        catalog="memory",
-        schema="main",
-    )
 
 
 def adds_columns(options: Mapping[str, Any]) -> bool:
@@ -199,7 +123,7 @@ def prepare_target(
     table = catalog.table(name)
     if table.view_sql:
         raise InvalidError(f"'{name}' is a view, and rows cannot be written to a view")
-    if destination.write == "WRITE_EMPTY" and catalog.rows(table):
+    if destination.write == "WRITE_EMPTY" and catalog.sizes.rows(table):
         raise DuplicateError(f"Already Exists: Table {name.project}:{name.dataset}.{name.table}")
     if destination.write == "WRITE_TRUNCATE":
         transaction.connection.execute(f"DROP TABLE {table.relation}")
@@ -280,124 +204,3 @@ def _check_insert(connection: duckdb.DuckDBPyConnection, plan: Plan, table: Tabl
                 f"Query column has type {found} which cannot be inserted into column {name}, "
                 f"which has type {one.sql}"
             )
-
-
-def _define(
-    catalog: Catalog, transaction: Transaction, plan: Plan, definition: Definition
-) -> Outcome:
-    kind, target = definition.statement_type, definition.target
-    if kind.endswith("_SCHEMA"):
-        return _define_dataset(catalog, transaction, definition)
-    exists = catalog.has_table(target)
-    if exists == kind.startswith("CREATE_") and definition.exists_ok and kind != "ALTER_TABLE":
-        return _defined("SKIP", target)
-    if kind.startswith("CREATE_"):
-        replaced = None
-        if exists and definition.replace:
-            replaced = catalog.table(target)
-            _check_kind(replaced, kind)
-        _create(catalog, transaction, plan, definition, replaced)
-        return _defined("CREATE" if replaced is None else "REPLACE", target)
-    change = {"TRUNCATE_TABLE": _truncate, "ALTER_TABLE": _alter}.get(kind, _drop)
-    return change(catalog, transaction, catalog.table(target), definition)
-
-
-def _drop(
-    catalog: Catalog, transaction: Transaction, table: Table, definition: Definition
-) -> Outcome:
-    _check_kind(table, definition.statement_type)
-    catalog.delete_table(transaction, table)
-    return _defined("DROP", table.name)
-
-
-def _truncate(catalog: Catalog, transaction: Transaction, table: Table, _: Definition) -> Outcome:
-    (rows,) = first(transaction.connection, f"DELETE FROM {table.relation}")
-    catalog.touch(transaction, table)
-    return Outcome(affected=int(rows))
-
-
-def _alter(
-    catalog: Catalog, transaction: Transaction, table: Table, definition: Definition
-) -> Outcome:
-    have = {one.name.lower() for one in table.fields}
-    added = [one for one in definition.fields if one.name.lower() not in have]
-    if len(added) < len(definition.fields) and not definition.exists_ok:
-        raise InvalidQueryError(f"a column of that name exists in '{table.name}'")
-    table = catalog.add_columns(transaction, table, added)
-    body = {**table.body, "lastModifiedTime": str(now_ms())}
-    catalog.put_table(transaction, replace(table, body=body))
-    return _defined("ALTER", table.name)
-
-
-def _create(
-    catalog: Catalog,
-    transaction: Transaction,
-    plan: Plan,
-    definition: Definition,
-    replaced: Table | None,
-) -> None:
-    now = str(now_ms())
-    body = {**definition.resource, "creationTime": now, "lastModifiedTime": now}
-    fields, sql = definition.fields, ""
-    if plan.sql:
-        fields, sql = describe(transaction.connection, plan.sql)
-    table = Table(definition.target, fields, body, definition.view_sql)
-    is_view, staged = bool(definition.view_sql), ""
-    if replaced is not None:
-        if sql and not is_view:  # the query may read the table it replaces
-            staged = f"temp.{new_name('replacement')}"
-            transaction.connection.execute(f"CREATE TEMP TABLE {staged} AS {sql}")
-            sql = f"FROM {staged}"
-        catalog.delete_table(transaction, replaced)
-    catalog.create_table(transaction, table, "" if is_view else sql, replaces=replaced is not None)
-    if staged:
-        transaction.connection.execute(f"DROP TABLE {staged}")
-
-
-def _define_dataset(catalog: Catalog, transaction: Transaction, definition: Definition) -> Outcome:
-    target = definition.target
-    try:
-        existing: Dataset | None = catalog.dataset(target.project, target.dataset)
-    except NotFoundError:
-        existing = None
-    if definition.statement_type == "CREATE_SCHEMA":
-        if existing is not None and definition.exists_ok:
-            return Outcome(statistics={"ddlOperationPerformed": "SKIP"})
-        now = str(now_ms())
-        body = {"location": "US", **definition.resource, "creationTime": now}
-        body["lastModifiedTime"] = now
-        catalog.create_dataset(transaction, Dataset(target.project, target.dataset, body))
-        return Outcome(statistics={"ddlOperationPerformed": "CREATE"})
-    if existing is None:
-        if definition.exists_ok:
-            return Outcome(statistics={"ddlOperationPerformed": "SKIP"})
-        raise NotFoundError(f"Not found: Dataset {target.project}:{target.dataset}")
-    cascade = bool(definition.resource.get("cascade"))
-    catalog.delete_dataset(transaction, existing, contents=cascade)
-    return Outcome(statistics={"ddlOperationPerformed": "DROP"})
-
-
-def _check_kind(table: Table, kind: str) -> None:
-    is_view = bool(table.view_sql)
-    if is_view != kind.endswith("_VIEW"):
-        found = "view" if is_view else "table"
-        raise InvalidQueryError(f"{kind.replace('_', ' ')}: '{table.name}' is a {found}")
-
-
-def _defined(operation: str, target: TableName) -> Outcome:
-    reference = {
-        "projectId": target.project,
-        "datasetId": target.dataset,
-        "tableId": target.table,
-    }
-    return Outcome(statistics={"ddlOperationPerformed": operation, "ddlTargetTable": reference})
-
-
-def _message(error: Exception) -> str:
-    text = str(error)
-    unknown = re.search(r'Referenced (?:column|table) "([^"]*)" not found', text)
-    if unknown:
-        return f"Unrecognized name: {unknown[1]}"
-    for kind in ("Binder Error: ", "Invalid Input Error: ", "Catalog Error: ", "Parser Error: "):
-        text = text.removeprefix(kind)
-    return text.split("\n", 1)[0].strip()

@@ -14,14 +14,9 @@ from bqlite.loads.csv_file import read_csv
 from bqlite.loads.json_file import read_ndjson
 from bqlite.loads.load import Load
 from bqlite.loads.parquet_file import read_parquet
-from bqlite.queries import (
-    Outcome,
-    Store,
-    prepare_target,
-    sql_errors,
-    temporary,
-)
+from bqlite.queries import Store, prepare_target
 from bqlite.relations import Table, create_relation
+from bqlite.results import Outcome, sql_errors, temporary
 from bqlite.types import Field, fields_from_schema, quote
 
 

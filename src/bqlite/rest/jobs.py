@@ -9,10 +9,11 @@ import duckdb
 from bqlite.catalog import Catalog
 from bqlite.errors import InvalidError, ResourceError, UnsupportedError
 from bqlite.jobs import Job
-from bqlite.queries import Destination, Outcome, adds_columns, describe, run, sql_errors
+from bqlite.queries import Destination, adds_columns, run
 from bqlite.relations import TableName
 from bqlite.rest.call import Call, page
 from bqlite.rest.tables import read_page, reference
+from bqlite.results import Outcome, describe, sql_errors
 from bqlite.sql.statement import Plan, Request, plan
 from bqlite.types import schema_resource
 
@@ -156,7 +157,7 @@ def _plan(catalog: Catalog, job: Job, request: Request, limit: int) -> Plan:
     planned = plan(request, catalog)
     job.statement_type = planned.statement_type
     for name in planned.read:
-        for column, size in catalog.column_bytes(catalog.table(name)).items():
+        for column, size in catalog.sizes.columns(catalog.table(name)).items():
             if planned.columns is None or column in planned.columns:
                 job.bytes_processed += size
     if limit and job.bytes_processed > limit:

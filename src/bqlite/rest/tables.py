@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from bqlite.errors import InvalidError, UnsupportedError
-from bqlite.queries import describe, sql_errors
 from bqlite.relations import LOCATION, Table, TableName, now_ms
 from bqlite.rest.call import Call, page
 from bqlite.rest.datasets import merge
 from bqlite.rest.values import rows_json
+from bqlite.results import describe, sql_errors
 from bqlite.sql.statement import Request, plan
 from bqlite.types import Field, conform, fields_from_schema, quote, schema_resource
 
@@ -117,7 +117,7 @@ def list_rows(call: Call) -> dict[str, Any]:
     if table.view_sql:
         raise InvalidError(f"Cannot list a table of type VIEW: '{table.name}'")
     fields = select_fields(table, call.query.get("selectedFields", ""))
-    total = catalog.rows(table)
+    total = catalog.sizes.rows(table)
     start = call.number("pageToken", call.number("startIndex", 0))
     rows, token = read_page(call, table, fields, start, total)
     answer: dict[str, Any] = {
@@ -176,8 +176,8 @@ def resource(table: Table, call: Call) -> dict[str, Any]:
     whole = _described(table)
     whole["selfLink"] = f"{call.base_url}bigquery/v2/{path}"
     if not table.view_sql:
-        whole["numRows"] = str(catalog.rows(table))
-        whole["numBytes"] = str(sum(catalog.column_bytes(table).values()))
+        whole["numRows"] = str(catalog.sizes.rows(table))
+        whole["numBytes"] = str(sum(catalog.sizes.columns(table).values()))
     return whole
 
 

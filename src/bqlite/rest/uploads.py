@@ -15,9 +15,9 @@ import duckdb
 from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
 from bqlite.jobs import Job
 from bqlite.loads.load import Load
-from bqlite.queries import Outcome
 from bqlite.rest.call import Call
 from bqlite.rest.jobs import job_id, resource
+from bqlite.results import Outcome
 
 MAX_MULTIPART_BYTES = 64 << 20  # Google's client sends more than 8 MB in resumable pieces
 

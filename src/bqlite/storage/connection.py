@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from bqlite.catalog import Catalog
 from bqlite.errors import BqliteError, NotFoundError
-from bqlite.queries import sql_errors
 from bqlite.relations import Stream, Table, TableName
+from bqlite.results import sql_errors
 from bqlite.storage.arrow_rows import ArrowDecoder
 from bqlite.storage.proto_rows import ProtoDecoder
 from bqlite.storage.protos import AppendRowsResponse, StorageErrorCode, table_schema

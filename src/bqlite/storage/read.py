@@ -15,9 +15,9 @@ import pyarrow as pa
 from bqlite.catalog import Catalog
 from bqlite.engine import first
 from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
-from bqlite.queries import describe, sql_errors, temporary
 from bqlite.relations import Table, TableName, new_name
 from bqlite.rest.tables import select_fields
+from bqlite.results import describe, sql_errors, temporary
 from bqlite.sql.statement import Request, plan
 from bqlite.storage.protos import ARROW, ReadRowsResponse, ReadSession
 from bqlite.types import Field, arrow_schema, conform, quote
@@ -135,7 +135,7 @@ class Reader:
     ) -> tuple[Table, int]:
         """A table nothing changes; a query's result is one already."""
         if table.is_temporary and not restriction:
-            return table, self._catalog.rows(table)
+            return table, self._catalog.sizes.rows(table)
         columns = ", ".join(f"`{one.name}`" for one in fields)
         where = f" WHERE {restriction}" if restriction else ""
         request = Request(f"SELECT {columns} FROM `{table.name}`{where}", table.name.project)

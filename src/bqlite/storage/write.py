@@ -11,8 +11,8 @@ import grpc
 from bqlite.catalog import Catalog
 from bqlite.errors import BqliteError, InvalidError, UnsupportedError
 from bqlite.faults import Faults
-from bqlite.queries import sql_errors
 from bqlite.relations import LOCATION, Stream, now_ms, stream_prefix
+from bqlite.results import sql_errors
 from bqlite.storage.connection import Connection, stream_called, target_of
 from bqlite.storage.protos import (
     FIELDS_ERROR,
