@@ -11,6 +11,7 @@ from typing import Any
 from sqlglot import exp
 
 from bqlite.errors import UnsupportedSqlError
+from bqlite.sql.arrays import ARRAY_RULES
 from bqlite.sql.macros import RAISING
 from bqlite.sql.nodes import call, cast, name_of, plain, refuse
 from bqlite.sql.times import TIME_RULES
@@ -139,95 +140,6 @@ def _like(node: exp.Like) -> exp.Expr:
     return exp.Not(this=exp.Paren(this=like)) if negate else like
 
 
-def _in(node: exp.In) -> exp.Expr:
-    unnest = node.args.get("unnest")
-    if unnest is None:
-        return node
-    values = exp.Subquery(this=exp.select(call("unnest", unnest.expressions[0])))
-    return exp.In(this=node.this, query=values)
-
-
-def _unnest(node: exp.Unnest) -> exp.Expr:
-    """A FROM item; `IN UNNEST` is left for its parent's rule."""
-    if isinstance(node.parent, exp.In):
-        return node
-    if len(node.expressions) != 1:
-        raise refuse("UNNEST of several arrays")
-    array, offset, alias = node.expressions[0], node.args.get("offset"), node.args.get("alias")
-    names = list(alias.columns) if alias is not None else []
-    if alias is not None and not names and alias.this is not None:
-        names = [alias.this]
-    name = names[0].name if names else "f0_"
-    columns: list[exp.Expr] = [exp.alias_(call("unnest", array), name, quoted=True)]
-    if offset:
-        offset_name = offset.name if isinstance(offset, exp.Identifier) else "offset"
-        indices = call("unnest", call("range", call("len", array.copy())))
-        columns.append(exp.alias_(indices, offset_name, quoted=True))
-    table = exp.TableAlias(this=exp.to_identifier(f"_unnest_{id(node):x}", quoted=True))
-    return exp.Subquery(this=exp.select(*columns), alias=table)
-
-
-def _array(node: exp.Array) -> exp.Expr:
-    first = node.expressions[0] if node.expressions else None
-    if isinstance(first, (exp.Select, exp.Subquery, exp.SetOperation)):
-        empty = exp.Array(expressions=[])
-        return call("coalesce", node.copy(), empty)
-    return node
-
-
-def _bracket(node: exp.Bracket) -> exp.Expr:
-    index = node.expressions[0]
-    if len(node.expressions) != 1 or (isinstance(index, exp.Literal) and index.is_string):
-        raise refuse("a subscript that is not an array's position", "use JSON_VALUE")
-    if node.args.get("offset") == 1:
-        index = exp.Paren(this=exp.Sub(this=index, expression=exp.Literal.number(1)))
-    return call("bq_safe_at" if node.args.get("safe") else "bq_at", node.this, index)
-
-
-def _array_agg(node: exp.ArrayAgg) -> exp.Expr:
-    value, limit = node.this, None
-    if isinstance(value, exp.Limit):
-        value, limit = value.this, value.expression
-    ignored = isinstance(node.parent, exp.IgnoreNulls)
-    inner = value.this if isinstance(value, exp.Order) else value
-    inner = inner.expressions[0] if isinstance(inner, exp.Distinct) else inner
-    gathered: exp.Expr = call("list", value)
-    if ignored:
-        present = exp.Not(this=exp.Is(this=inner.copy(), expression=exp.Null()))
-        gathered = exp.Filter(this=gathered, expression=exp.Where(this=present))
-    if limit is not None:
-        gathered = call("list_slice", gathered, 1, limit)
-    return gathered
-
-
-def _string_agg(node: exp.GroupConcat) -> exp.Expr:
-    value = node.this
-    if isinstance(value, exp.Limit):
-        raise refuse("STRING_AGG with LIMIT")
-    separator = node.args.get("separator") or exp.Literal.string(",")
-    if isinstance(value, exp.Order):
-        order = exp.Order(this=separator, expressions=value.expressions)
-        return call("string_agg", value.this, order)
-    return call("string_agg", value, separator)
-
-
-def _ignore_nulls(node: exp.IgnoreNulls) -> exp.Expr:
-    return node if isinstance(node.this, (exp.FirstValue, exp.LastValue, exp.NthValue,
-                                          exp.Lag, exp.Lead)) else node.this  # fmt: skip
-
-
-def _approx_quantiles(node: exp.ApproxQuantiles) -> exp.Expr:
-    count = node.expression
-    value = node.this
-    if isinstance(value, exp.Distinct):
-        raise refuse("APPROX_QUANTILES of DISTINCT values")
-    if not isinstance(count, exp.Literal) or count.is_string:
-        raise refuse("APPROX_QUANTILES with a number that is not a literal")
-    number = int(count.this)
-    marks = [exp.Literal.number(f"{i / number!r}") for i in range(number + 1)]
-    return call("quantile_disc", value, exp.Array(expressions=marks))
-
-
 def _regexp_extract(node: exp.RegexpExtract) -> exp.Expr:
     if node.args.get("position") is not None:
         raise refuse("REGEXP_EXTRACT with a position")
@@ -336,6 +248,7 @@ def _table(node: exp.Table) -> exp.Expr:
 
 RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     **TIME_RULES,
+    **ARRAY_RULES,
     exp.RegexpExtract: _regexp_extract,
     exp.RegexpExtractAll: lambda n: call(
         "regexp_extract_all", n.this, n.expression, n.args.get("group") or 0
@@ -366,17 +279,7 @@ RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.Round: _rounded("round"),
     exp.Trunc: _rounded("trunc"),
     exp.BitwiseCount: lambda n: call("bit_count", cast(n.this, "BIGINT")),
-    exp.RangeBucket: plain("bq_range_bucket", "this", "expression"),
     exp.Like: _like,
-    exp.In: _in,
-    exp.Unnest: _unnest,
-    exp.Array: _array,
-    exp.Bracket: _bracket,
-    exp.ArrayAgg: _array_agg,
-    exp.GroupConcat: _string_agg,
-    exp.IgnoreNulls: _ignore_nulls,
-    exp.ApproxQuantiles: _approx_quantiles,
-    exp.ApproxDistinct: lambda n: exp.Count(this=exp.Distinct(expressions=[n.this])),
     exp.RegexpLike: plain("regexp_matches", "this", "expression"),
     exp.RegexpReplace: lambda n: call(
         "regexp_replace", n.this, n.expression, n.args["replacement"], "g"
@@ -396,7 +299,6 @@ RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.Right: plain("right", "this", "expression"),
     exp.Format: _printf,
     exp.String: plain("bq_string_of", "this"),
-    exp.ArrayToString: plain("array_to_string", "this", "expression"),
     exp.JSONFormat: lambda n: call(
         "bq_to_json" if n.args.get("to_json") else "bq_to_json_string", n.this
     ),
