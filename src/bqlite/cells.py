@@ -6,12 +6,10 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from bqlite.types import Field
+from bqlite.types import MAX_DAY, MAX_US, MIN_DAY, MIN_US, Field
 
 _Zoned = TypeVar("_Zoned", dt.datetime, dt.time)
 _EPOCH_DAYS = dt.date(1970, 1, 1).toordinal()
-_MIN_US, _MAX_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999
-_MIN_DAY, _MAX_DAY = -719_162, 2_932_896
 _DAY_US = 86_400_000_000
 _MAX_NUMERIC, _NANO, _WIDE = Decimal(10) ** 29, Decimal("1e-9"), Context(prec=38)
 
@@ -38,14 +36,14 @@ def to_array(values: list[Any], one: Field, errors: list[tuple[int, str]]) -> pa
 
 def check_micros(value: int) -> int:
     """Microseconds since 1970, within BigQuery's years."""
-    if not _MIN_US <= value <= _MAX_US:
+    if not MIN_US <= value <= MAX_US:
         raise ValueError(f"{value} microseconds is outside the years 1 to 9999")
     return value
 
 
 def check_day(value: int) -> int:
     """Days since 1970, within BigQuery's years."""
-    if not _MIN_DAY <= value <= _MAX_DAY:
+    if not MIN_DAY <= value <= MAX_DAY:
         raise ValueError(f"day {value} is outside the years 1 to 9999")
     return value
 

@@ -22,7 +22,7 @@ DATABASE = "bqlite.duckdb"
 # The append that fills the write-ahead log to its threshold waits while the log is written into the
 # file, with the last group of each table's rows once more. Small steps of small groups keep that
 # below 0.1 s of work, where DuckDB's own sizes take up to 0.6 s.
-CHECKPOINT_THRESHOLD = "16MB"
+CHECKPOINT_THRESHOLD = "32MB"
 ROW_GROUP_SIZE = 20_480
 
 

@@ -191,7 +191,11 @@ def arrow_schema(fields: Iterable[Field]) -> pa.Schema:
 
 
 def conform(batch: pa.RecordBatch, fields: Sequence[Field]) -> pa.RecordBatch:
-    """DuckDB's Arrow batch with the exact types BigQuery's readers expect; the values stay."""
+    """DuckDB's Arrow batch with the exact types BigQuery's readers expect; the values stay.
+
+    Raises:
+        InvalidError: A time lies outside BigQuery's years, 1 to 9999.
+    """
     schema = pa.schema([one.arrow.with_nullable(True) for one in fields])
     columns = [
         column if column.type == target.type else column.cast(target.type)
@@ -203,7 +207,28 @@ def conform(batch: pa.RecordBatch, fields: Sequence[Field]) -> pa.RecordBatch:
         else column
         for column, one in zip(columns, fields, strict=True)
     ]
+    for column, one in zip(columns, fields, strict=True):
+        if one.mode != "REPEATED" and one.type in _YEARS:
+            _check_years(column, one)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+MIN_US, MAX_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999
+MIN_DAY, MAX_DAY = -719_162, 2_932_896
+_YEARS = {
+    "DATE": (pa.int32(), MIN_DAY, MAX_DAY),
+    "TIMESTAMP": (pa.int64(), MIN_US, MAX_US),
+    "DATETIME": (pa.int64(), MIN_US, MAX_US),
+}
+
+
+def _check_years(column: pa.Array, one: Field) -> None:
+    import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
+
+    kind, least, most = _YEARS[one.type]
+    found = pc.min_max(column.view(kind)).as_py()
+    if found["min"] is not None and not least <= found["min"] <= found["max"] <= most:
+        raise InvalidError(f"column '{one.name}': a {one.sql} lies outside the years 1 to 9999")
 
 
 _FROM_DUCKDB: Mapping[str, str] = {

@@ -238,6 +238,18 @@ def _is_value(node: exp.Select) -> bool:
     return isinstance(parent, exp.Array)
 
 
+def _join(node: exp.Join) -> exp.Expr:
+    if node.args.get("method"):
+        raise refuse(f"a {node.args['method']} JOIN")
+    return node
+
+
+def _distinct(node: exp.Distinct) -> exp.Expr:
+    if len(node.expressions) > 1 or node.args.get("on"):
+        raise refuse("DISTINCT of several values")
+    return node
+
+
 def _table(node: exp.Table) -> exp.Expr:
     for key in ("sample", "version", "pivots", "hints", "when", "only", "partition"):
         if node.args.get(key):
@@ -262,6 +274,8 @@ RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.JSONBool: _json_scalar("BOOLEAN", "BOOL", "BOOLEAN"),
     exp.Select: _select,
     exp.Table: _table,
+    exp.Join: _join,
+    exp.Distinct: _distinct,
     exp.Literal: _number,
     exp.DataType: _data_type,
     exp.Cast: _cast,
