@@ -124,7 +124,7 @@ class ScoringSettings(_Group):
     repeat_window_offsets: int = Field(
         100_000,
         ge=1,
-        le=10_000_000,
+        le=1_000_000,
         description="How many offsets of its partition later a transaction that is sent again, "
         "with the same id, is still given its first decision; for contracts with an id.",
     )

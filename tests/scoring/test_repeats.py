@@ -128,11 +128,22 @@ def test_what_was_read_back_is_what_was_known(decider: Decider, bundle: Bundle) 
     rows = [message(WALLET_ROW, payment_id=f"p-{number % 40}") for number in range(150)]
     made = decider.decide(at(*range(150), values=rows), NOW)
     other = FirstDecisions(WALLET, WINDOW)
-    older = other.recall(0, 150 - WINDOW, [outcome.value for outcome in made])
-    assert older == 50
-    assert other.recall(1, 0, [outcome.value for outcome in made]) == 0
+    values = [outcome.value for outcome in made]
+    assert other.recall("in", 0, range(150 - WINDOW, 150), values) == 50
+    assert other.recall("in", 1, range(150), values) == 0
     fresh = Decider(WALLET, bundle, other)
     again = at(*range(150, 190), values=rows[:40])
     assert [decision(outcome) for outcome in fresh.decide(again, LATER)] == [
         decision(outcome) for outcome in decider.decide(again, LATER)
     ]
+
+
+def test_decisions_of_another_topic_or_of_later_messages_are_not_remembered(
+    decider: Decider,
+) -> None:
+    values = [message(WALLET_ROW, payment_id=f"p-{number}") for number in range(10)]
+    made = [outcome.value for outcome in decider.decide(at(*range(10), values=values), NOW)]
+    for topic, window, known in (("in", range(10), 10), ("in", range(4), 4), ("old", range(10), 0)):
+        firsts = FirstDecisions(WALLET, WINDOW)
+        assert firsts.recall(topic, 0, window, made) == 0
+        assert len(firsts._partitions.get(0, {})) == known

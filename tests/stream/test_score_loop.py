@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Self
@@ -13,12 +15,13 @@ from tests.conftest import Place, eventually
 from tests.models import tiny_bundle
 
 from fraudline.bundle import open_bundle
+from fraudline.contract import Messages
 from fraudline.errors import BrokerError
-from fraudline.scoring import Decider, FirstDecisions
+from fraudline.scoring import Decider, FirstDecisions, Outcome
 from fraudline.stream.broker import create_topics, existing_topics, require_topics
-from fraudline.stream.intake import Partitions
 from fraudline.stream.progress import Progress
 from fraudline.stream.read import ranges, read_range
+from fraudline.stream.recall import Recall
 from fraudline.stream.replay import replay
 from fraudline.stream.score_loop import score_loop
 
@@ -69,7 +72,9 @@ class Scorer:
         self,
         place: Place,
         firsts: FirstDecisions | None = None,
-        on_assign: Callable[[Partitions], None] | None = None,
+        recall: Recall | None = None,
+        slow_s: float = 0,
+        batch_rows: int = 50,
     ) -> None:
         project = place.project
         directory = project.settings.home / "tiny"
@@ -78,15 +83,20 @@ class Scorer:
         self.progress = Progress("score")
         self._stop = threading.Event()
         bundle = open_bundle(directory, project.contract)
-        decide = Decider(project.contract, bundle, firsts).decide
+        decider = Decider(project.contract, bundle, firsts)
+
+        def decide(messages: Messages, decided_at: dt.datetime) -> list[Outcome]:
+            time.sleep(slow_s * len(messages))
+            return decider.decide(messages, decided_at)
+
         self._thread = threading.Thread(
             target=score_loop,
             args=(project.kafka, decide),
             kwargs={
-                "batch_rows": 50,
+                "batch_rows": batch_rows,
                 "stop": self._stop,
                 "progress": self.progress,
-                "on_assign": on_assign,
+                "recall": recall,
             },
         )
 
@@ -139,6 +149,14 @@ def test_two_scorers_share_the_partitions_and_decide_each_message_once(here: Pla
     decisions = committed(here, here.project.kafka.topic_decisions)
     positions = {(row["source_partition"], row["source_offset"]) for row in decisions}
     assert len(decisions) == len(positions) == 1000
+
+
+def test_a_slow_scorer_commits_before_the_broker_aborts(here: Place) -> None:
+    # All of them together take longer than the broker waits for a transaction, 6 s.
+    with Scorer(here, slow_s=0.006, batch_rows=100_000) as scorer:
+        send(here, list(transactions(here, 2000)))
+        eventually(lambda: scorer.done == 2000)
+        assert scorer.progress.snapshot().failures.total() == 0
 
 
 def test_a_batch_that_was_not_committed_is_decided_again_and_seen_once(here: Place) -> None:

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -91,7 +90,7 @@ def score() -> None:
     from fraudline.scoring import APPROVE, BLOCK, Decider, FirstDecisions
     from fraudline.stream.broker import require_topics
     from fraudline.stream.progress import Progress
-    from fraudline.stream.recall import recall
+    from fraudline.stream.recall import Recall
     from fraudline.stream.score_loop import score_loop
 
     project = Project()
@@ -103,9 +102,10 @@ def score() -> None:
         f"scoring topic '{kafka.topic_transactions}' with {version}, "
         f"threshold {bundle.manifest.threshold:.4g}; stop with Ctrl-C"
     )
-    firsts = None
+    firsts = recall = None
     if project.contract.id is not None:
         firsts = FirstDecisions(project.contract, project.settings.scoring.repeat_window_offsets)
+        recall = Recall(kafka, firsts)
     # All that exists by now stays: the collector need not look at it again and again.
     gc.freeze()
     progress = Progress("score", done=[APPROVE, BLOCK], rejected=RejectReason)
@@ -116,7 +116,7 @@ def score() -> None:
             batch_rows=project.settings.scoring.batch_rows,
             stop=stop,
             progress=progress,
-            on_assign=partial(recall, kafka, firsts) if firsts is not None else None,
+            recall=recall,
         )
 
 

@@ -65,6 +65,7 @@ class FirstDecisions:
         self._transaction_names = [column.name for column in contract.transaction_columns]
         self._decoder = Decoder(contract.decision_columns, _MOST_DECISION_BYTES)
         self._partitions: dict[int, dict[str, FirstDecision]] = {}
+        self._reached: dict[int, int] = {}
 
     def first(self, decision: Decision, digest: bytes) -> FirstDecision:
         """The first decision on the same id, or this one, which is remembered then.
@@ -74,6 +75,7 @@ class FirstDecisions:
             digest: Of its transaction's values.
         """
         known = self._partitions.setdefault(decision.source_partition, {})
+        self._reached[decision.source_partition] = decision.source_offset
         oldest = decision.source_offset - self.window_offsets
         while known:  # they are in the order of their offsets
             transaction_id, first = next(iter(known.items()))
@@ -93,20 +95,28 @@ class FirstDecisions:
             )
         return found
 
+    def reached(self, partition: int) -> int:
+        """The last offset of a partition that was decided or read back; -1 for none."""
+        return self._reached.get(partition, -1)
+
     def forget(self, partition: int) -> None:
         """Forget all that was decided in a partition."""
         self._partitions.pop(partition, None)
+        self._reached.pop(partition, None)
 
-    def recall(self, partition: int, first_offset: int, decisions: Sequence[bytes | None]) -> int:
+    def recall(
+        self, topic: str, partition: int, window: range, decisions: Sequence[bytes | None]
+    ) -> int:
         """Remember decisions that were made before, in the order of their offsets.
 
         Args:
-            partition: The one that is of interest.
-            first_offset: Of the messages whose decisions are still of interest.
-            decisions: JSON with the columns of a decision, of any partition.
+            topic: Whose decisions are of interest.
+            partition: Which partition of it.
+            window: Offsets of the messages whose decisions are of interest.
+            decisions: JSON with the columns of a decision, of any message.
 
         Returns:
-            How many of them are of this partition and older than `first_offset`.
+            How many are of the partition and older than the window.
         """
         rows, _, _ = self._decoder.decode(decisions)
         older = 0
@@ -114,11 +124,11 @@ class FirstDecisions:
         digests = digests_of(rows.select(self._transaction_names))
         for digest, *values in zip(digests, *fields, strict=True):
             decision = Decision(*values)
-            if decision.source_partition != partition:
+            if (decision.source_topic, decision.source_partition) != (topic, partition):
                 continue
-            if decision.source_offset < first_offset:
+            if decision.source_offset < window.start:
                 older += 1
-            elif decision.repeat_of is None:
+            elif decision.source_offset in window and decision.repeat_of is None:
                 self.first(decision, digest)
         return older
 

@@ -19,7 +19,7 @@ from fraudline.contract import Messages
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config, raise_for
 
-_WAIT_S = 0.1
+WAIT_S = 0.1
 _ANSWER_TIMEOUT_S = 15.0
 _STABLE_TIMEOUT_S = 45.0  # a transaction ends after 6 s, and the broker looks every 10 s
 
@@ -38,12 +38,15 @@ def group_consumer(kafka: KafkaSettings, group: str, **options: Any) -> Consumer
             "group.id": group,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
+            "enable.partition.eof": True,  # see `Intake.positions`
             # Where to begin is decided in `Intake`; to begin anywhere else is an error.
             "auto.offset.reset": "error",
             # A killed process is replaced after this time; a longer pause than
             # max.poll.interval.ms counts as death too.
             "session.timeout.ms": 6_000,  # the least that brokers allow by default
             "heartbeat.interval.ms": 1_000,
+            # All partitions are revoked before any is assigned: `Intake` relies on it.
+            "partition.assignment.strategy": "range,roundrobin",
             "max.poll.interval.ms": 60_000,
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 32_768,
@@ -69,7 +72,8 @@ class Intake:
         consumer: A consumer made by `group_consumer`.
         topics: What to subscribe to.
         on_assign: Called with partitions that this member is now responsible for, with their
-            committed offsets and metadata.
+            committed offsets and metadata. May return those that can be taken at once, if
+            others cannot: `fetch_too` adds them later.
         on_revoke: Called before they are given to another member.
         on_lost: Called after they were: it is too late to commit anything.
     """
@@ -79,7 +83,7 @@ class Intake:
         consumer: Consumer,
         topics: list[str],
         *,
-        on_assign: Callable[[Partitions], None] | None = None,
+        on_assign: Callable[[Partitions], Partitions | None] | None = None,
         on_revoke: Callable[[Partitions], None] | None = None,
         on_lost: Callable[[Partitions], None] | None = None,
     ) -> None:
@@ -88,6 +92,7 @@ class Intake:
         self._membership: bytes | None = None
         self._starts: Partitions = []
         self._next: dict[Position, int] = {}
+        self._ends: dict[Position, int] = {}
         self._failure: Exception | None = None
 
         def assigned(_: Consumer, partitions: Partitions) -> None:
@@ -96,10 +101,9 @@ class Intake:
             if not consumer.memberid():  # thrown out since: see `membership`
                 self._membership = None
             committed = self._committed(partitions)
-            if on_assign is not None:
-                on_assign(committed)
-            self._starts = committed
-            self.fetch(committed)
+            ready = on_assign(committed) if on_assign is not None else None
+            self._starts = committed if ready is None else ready
+            self.fetch(self._starts)
 
         def taken_away(
             then: Callable[[Partitions], None] | None,
@@ -158,7 +162,16 @@ class Intake:
         """Whether the last `take` met a rebalance: what is not committed is given up."""
         return self._is_rebalanced
 
-    def take(self, most: int, *, wait_s: float = _WAIT_S, linger_s: float = 0) -> list[Message]:
+    @property
+    def positions(self) -> dict[Position, int]:
+        """The next offset of each partition that is fetched: all before it were handed over.
+
+        What is in the client's queue was not. The marks of transactions are passed with the
+        client's word that a partition ends, which waits in the same queue as its messages.
+        """
+        return {key: max(offset, self._ends.get(key, 0)) for key, offset in self._next.items()}
+
+    def take(self, most: int, *, wait_s: float = WAIT_S, linger_s: float = 0) -> list[Message]:
         """Wait shortly for a message, then take those that are there, up to `most`.
 
         Args:
@@ -183,10 +196,14 @@ class Intake:
         taken = []
         for message in messages:
             error = message.error()
-            if error is not None:
+            if error is None:
+                if self._is_next(message):
+                    taken.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+                topic, partition, offset = position_of(message)
+                self._ends[topic, partition] = offset
+            else:
                 raise_for(error)
-            elif self._is_next(message):
-                taken.append(message)
         return taken
 
     def fetch(self, starts: Partitions) -> None:
@@ -204,7 +221,13 @@ class Intake:
             )
             for start in starts
         }
+        self._ends = {}
         self._consumer.assign([TopicPartition(*key, offset) for key, offset in self._next.items()])
+
+    def fetch_too(self, starts: Partitions) -> None:
+        """Take messages of these partitions too, beside those that are taken already."""
+        self._starts = [*self._starts, *starts]
+        self.fetch([*(TopicPartition(*key, offset) for key, offset in self._next.items()), *starts])
 
     def _is_next(self, message: Message) -> bool:
         """Whether a message was not taken before; the client was seen to go back by itself."""
@@ -238,7 +261,7 @@ class Intake:
             is_pending = all(error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT for error in errors)
             if not is_pending or time.monotonic() > deadline:
                 raise KafkaException(errors[0])
-            time.sleep(_WAIT_S)
+            time.sleep(WAIT_S)
 
 
 def position_of(message: Message) -> tuple[str, int, int]:

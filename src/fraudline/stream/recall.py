@@ -1,11 +1,12 @@
-"""Remembering, at the start of a partition, what was decided in it before."""
+"""Remembering, when a partition begins here, what was decided in it before."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Iterator
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from fraudline.errors import BrokerError
 from fraudline.scoring import FirstDecisions
@@ -18,54 +19,107 @@ _EVER = dt.datetime.fromtimestamp(0, dt.UTC)
 _MOST_DECISIONS = 5_000
 
 
-def recall(kafka: KafkaSettings, firsts: FirstDecisions, committed: Partitions) -> None:
-    """Read back the decisions on the last messages before each committed offset.
+class Recall:
+    """Reads the last decisions of partitions back, a piece at a time.
 
-    The topic of decisions is the only store: decisions keep the partition of their
-    transactions, and they are there if and only if the offset was moved past them. What an
-    owner decided and could not commit is forgotten with all that was remembered before.
+    The topic of decisions is the only store: a decision has the partition of its
+    transaction, and it is there if and only if the offset was moved past it. Nothing is
+    taken of a partition before its decisions are read. The pieces are small, so that the
+    loop comes back to its consumer and to its other partitions in between.
 
     Args:
         kafka: Broker and topics.
-        firsts: What is to remember them.
-        committed: Partitions of the topic of transactions, with the next offset of each.
-
-    Raises:
-        KafkaException: the decisions cannot be read now.
+        firsts: What is to remember the decisions.
     """
-    try:
-        written = ranges(kafka, kafka.topic_decisions, since=_EVER)
-        for begun in committed:
-            firsts.forget(begun.partition)
-            if begun.offset > 0:
-                partition = begun.partition % len(written)
-                _recall(kafka, firsts, begun.partition, begun.offset, partition, written[partition])
-    except BrokerError as error:
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, str(error))) from None  # noqa: SLF001 - its only name
 
+    def __init__(self, kafka: KafkaSettings, firsts: FirstDecisions) -> None:
+        self._kafka = kafka
+        self._firsts = firsts
+        self._committed: dict[int, int] = {}
+        self._waiting: Partitions = []
+        self._reading: Iterator[None] | None = None
 
-def _recall(
-    kafka: KafkaSettings,
-    firsts: FirstDecisions,
-    source: int,
-    next_offset: int,
-    partition: int,
-    written: tuple[int, int],
-) -> None:
-    """Read from further and further back, until a decision is older than the window."""
-    begin, end = written
-    first_offset = next_offset - firsts.window_offsets
-    back = 2 * firsts.window_offsets  # each decision may be followed by the end of a transaction
-    while True:
-        start = max(begin, end - back)
-        older = count = 0
-        for _, _, messages in read_range(
-            kafka, kafka.topic_decisions, partition, start, end, _MOST_DECISIONS
-        ):
-            older += firsts.recall(source, first_offset, messages.values)
-            count += len(messages)
-        if older or start == begin:
-            _LOG.info("score: partition %d: %d earlier decisions read back", source, count)
-            return
-        firsts.forget(source)
-        back *= 2
+    @property
+    def waiting(self) -> int:
+        """How many partitions are not read back yet."""
+        return len(self._waiting)
+
+    def assigned(self, partitions: Partitions) -> Partitions:
+        """Begin with these partitions, and forget all others.
+
+        Args:
+            partitions: All that this process owns now, with their committed offsets.
+
+        Returns:
+            Those of which nothing needs to be read: nobody else has committed since.
+        """
+        self._reading = None
+        for partition in self._committed.keys() - {begun.partition for begun in partitions}:
+            self._forget(partition)
+        ready = []
+        self._waiting = []
+        for begun in partitions:
+            is_known = (
+                self._committed.get(begun.partition) == begun.offset
+                # What was decided here and not committed did not happen.
+                and self._firsts.reached(begun.partition) < begun.offset
+            )
+            if not is_known:
+                self._forget(begun.partition)
+            if is_known or begun.offset <= 0:
+                ready.append(begun)
+            else:
+                self._waiting.append(begun)
+        return ready
+
+    def committed(self, offsets: Partitions) -> None:
+        """Hear of offsets that this process has committed."""
+        self._committed.update({after.partition: after.offset for after in offsets})
+
+    def step(self) -> Partitions:
+        """Read one piece.
+
+        Returns:
+            The partition that is read back by now, if one is.
+
+        Raises:
+            KafkaException: the decisions cannot be read now.
+        """
+        begun = self._waiting[0]
+        if self._reading is None:
+            self._reading = self._read(begun)
+        try:
+            next(self._reading)
+        except StopIteration:
+            self._reading = None
+            self._waiting.pop(0)
+            self._committed[begun.partition] = begun.offset
+            return [begun]
+        except BrokerError as error:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, str(error))) from None  # noqa: SLF001 - its only name
+        return []
+
+    def _forget(self, partition: int) -> None:
+        self._committed.pop(partition, None)
+        self._firsts.forget(partition)
+
+    def _read(self, begun: TopicPartition) -> Iterator[None]:
+        """Read from further and further back, until a decision is older than the window."""
+        kafka, firsts, partition = self._kafka, self._firsts, begun.partition
+        begin, end = ranges(kafka, kafka.topic_decisions, since=_EVER)[partition]
+        window = range(max(0, begun.offset - firsts.window_offsets), begun.offset)
+        back = 2 * firsts.window_offsets  # each may be followed by the end of a transaction
+        while True:
+            start = max(begin, end - back)
+            older = count = 0
+            for _, _, messages in read_range(
+                kafka, kafka.topic_decisions, partition, start, end, _MOST_DECISIONS
+            ):
+                older += firsts.recall(begun.topic, partition, window, messages.values)
+                count += len(messages)
+                yield
+            if older or start == begin:
+                _LOG.info("score: partition %d: %d earlier decisions read back", partition, count)
+                return
+            firsts.forget(partition)
+            back *= 2

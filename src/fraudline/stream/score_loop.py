@@ -9,22 +9,34 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 
 from confluent_kafka import TopicPartition
 
 from fraudline.contract import Messages
+from fraudline.errors import BrokerError
 from fraudline.scoring import Outcome
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import partition_counts
-from fraudline.stream.intake import Intake, Partitions, columns_of, group_consumer, next_offsets
+from fraudline.stream.intake import (
+    WAIT_S,
+    Intake,
+    Partitions,
+    columns_of,
+    group_consumer,
+    next_offsets,
+)
 from fraudline.stream.progress import Progress
+from fraudline.stream.recall import Recall
 from fraudline.stream.session import persist
 from fraudline.stream.transaction import Record, Transactions
 
 # Decided at once: enough to share the cost of a call, few enough to stay in the cache.
 _PIECE_ROWS = 500
+# A broker aborts a transaction that takes longer than transaction.timeout.ms.
+_LONGEST_S = 1.0
 
 Decide = Callable[[Messages, dt.datetime], list[Outcome]]
 
@@ -36,7 +48,7 @@ def score_loop(
     batch_rows: int,
     stop: threading.Event,
     progress: Progress,
-    on_assign: Callable[[Partitions], None] | None = None,
+    recall: Recall | None = None,
 ) -> None:
     """Decide every transaction of the topic, exactly once, until told to stop.
 
@@ -47,9 +59,7 @@ def score_loop(
         batch_rows: Most messages in one Kafka transaction.
         stop: Set it to end the loop after the batch in hand.
         progress: Told of each step and of each batch, after it was committed.
-        on_assign: Called with partitions and their committed offsets, before the first
-            message of them is decided, and again whenever what was decided since may have
-            come to nothing.
+        recall: Reads back what was decided before, for contracts with an id.
 
     Raises:
         BrokerError: the broker refuses for good.
@@ -60,8 +70,13 @@ def score_loop(
         transactions = None
         try:
             transactions = Transactions(kafka, "score")
-            intake = Intake(consumer, [kafka.topic_transactions], on_assign=on_assign)
-            scorer = _Scorer(kafka, decide, intake, transactions, progress)
+            intake = Intake(
+                consumer,
+                [kafka.topic_transactions],
+                on_assign=recall.assigned if recall is not None else None,
+            )
+            progress.takes_from(intake)
+            scorer = _Scorer(kafka, decide, intake, transactions, progress, recall)
             while not stop.is_set():
                 scorer.one_transaction(batch_rows)
         finally:
@@ -80,13 +95,20 @@ class _Scorer:
         intake: Intake,
         transactions: Transactions,
         progress: Progress,
+        recall: Recall | None,
     ) -> None:
         self._kafka = kafka
         self._decide = decide
         self._intake = intake
         self._transactions = transactions
         self._progress = progress
-        self._partitions = partition_counts(kafka, [kafka.topic_decisions, kafka.topic_rejects])
+        self._recall = recall
+        self._is_recalling = False
+        self._partitions = partition_counts(
+            kafka, [kafka.topic_transactions, kafka.topic_decisions, kafka.topic_rejects]
+        )
+        if recall is not None:
+            self._require_as_many_partitions()
 
     def one_transaction(self, most_rows: int) -> None:
         """Take what is there, piece by piece, and commit it as one transaction.
@@ -94,12 +116,15 @@ class _Scorer:
         What is decided travels to the broker while the next piece is decided.
         """
         progress, intake = self._progress, self._intake
+        self._recall_a_piece()
         progress.step("take")
-        taken = intake.take(min(_PIECE_ROWS, most_rows))
+        wait_s = 0.0 if self._is_recalling else WAIT_S
+        taken = intake.take(min(_PIECE_ROWS, most_rows), wait_s=wait_s)
         if not taken:
             progress.idle()
             return
         done = _Done()
+        full_at = time.monotonic() + _LONGEST_S
         while taken:
             offsets = next_offsets(taken)
             progress.took(offsets, "decide")
@@ -108,7 +133,8 @@ class _Scorer:
             self._transactions.produce(map(self._record, outcomes))
             done.add(offsets, messages, outcomes)
             more = min(_PIECE_ROWS, most_rows - done.rows)
-            taken = intake.take(more, wait_s=0) if more else []
+            is_full = more == 0 or time.monotonic() > full_at
+            taken = [] if is_full else intake.take(more, wait_s=0)
         if intake.is_rebalanced:
             # What was taken is read again from the committed offsets, here or elsewhere.
             progress.gave_up()
@@ -116,7 +142,35 @@ class _Scorer:
             return
         progress.step("commit")
         self._transactions.commit(done.offsets, intake.membership)
+        if self._recall is not None:
+            self._recall.committed(done.offsets)
         progress.batch(done.offsets, done.sent_at_ms, done.decided, done.rejected)
+
+    def _recall_a_piece(self) -> None:
+        """Read back a piece of what was decided before; take of a partition once it is read."""
+        recall = self._recall
+        if recall is None:
+            return
+        if recall.waiting:
+            self._is_recalling = True
+            self._progress.step("recall")
+            self._progress.waiting(f"{recall.waiting} partitions read earlier decisions back")
+            read = recall.step()
+            if read:
+                self._intake.fetch_too(read)
+        elif self._is_recalling:
+            self._is_recalling = False
+            self._progress.resumed()
+
+    def _require_as_many_partitions(self) -> None:
+        topics = self._kafka.topic_transactions, self._kafka.topic_decisions
+        many, other = (self._partitions[topic] for topic in topics)
+        if many != other:
+            raise BrokerError(
+                f"topic '{topics[0]}' has {many} partitions and topic '{topics[1]}' has {other}. "
+                "The contract has an id, and to know a transaction that is sent twice they need "
+                "as many: give both the same number."
+            )
 
     def _record(self, outcome: Outcome) -> Record:
         topic = self._kafka.topic_rejects if outcome.is_reject else self._kafka.topic_decisions
