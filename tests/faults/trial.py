@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.pipeline import Pipeline, pipeline, wait_until
+from tests.faults.pipeline import Pipeline, pipeline
 from tests.faults.proof import Proof
 from tests.faults.traffic import Traffic
 
 RATE = 300.0
 _CATCH_UP_TIMEOUT_S = 120.0
-_TOLD_EVERY_S = 0.25
+_LOOKS_EVERY_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,18 @@ class Trial:
         """
         self.traffic.end()
         begun_at = time.monotonic()
-
-        def is_over() -> bool:
-            self.pipeline.tend()
-            time.sleep(_TOLD_EVERY_S)
-            return time.monotonic() > begun_at + _CATCH_UP_TIMEOUT_S or (
-                self.proof.is_complete() and self.pipeline.is_whole
-            )
-
-        wait_until(is_over, 2 * _CATCH_UP_TIMEOUT_S, "the pipeline to catch up")
+        while (
+            not (is_back := self._is_back()) and time.monotonic() < begun_at + _CATCH_UP_TIMEOUT_S
+        ):
+            time.sleep(_LOOKS_EVERY_S)
         took_s = time.monotonic() - begun_at
         self.proof.check()
-        assert self.pipeline.is_whole, f"not every worker is back; see {self.pipeline.home}/logs"
+        assert is_back, f"not every worker came back; see {self.pipeline.home}/logs"
         return took_s
+
+    def _is_back(self) -> bool:
+        self.pipeline.tend()
+        return self.proof.is_complete() and self.pipeline.is_whole
 
 
 @contextmanager
