@@ -1,6 +1,7 @@
 """Whatever arrives on a topic becomes a row or a reject with its reason, and never an error."""
 
 import datetime as dt
+from dataclasses import replace
 
 import msgspec
 import pyarrow as pa
@@ -313,3 +314,19 @@ def test_a_message_without_a_repeat_costs_no_second_look(monkeypatch: pytest.Mon
     given_and_null = [message(WALLET_ROW, merchant=name) for name in ("shop", None, "")]
     rows, _, rejects = PAYMENT.decode(given_and_null * 3)
     assert (rows.num_rows, rejects, looked_at) == (9, [], [])
+
+
+def test_decoders_have_the_same_fingerprint_only_if_they_agree_on_what_is_a_row() -> None:
+    column = Column("a", "int64", "A number.", min=0)
+    decoders = [
+        Decoder([column]),
+        Decoder([replace(column, max=9)]),
+        Decoder([replace(column, min=1)]),
+        Decoder([replace(column, is_nullable=True)]),
+        Decoder([replace(column, type="float64")]),
+        Decoder([replace(column, name="b")]),
+        Decoder([column], max_message_bytes=100),
+    ]
+    assert len({decoder.fingerprint for decoder in decoders}) == len(decoders)
+    described = Decoder([replace(column, description="A count.")])
+    assert described.fingerprint == decoders[0].fingerprint

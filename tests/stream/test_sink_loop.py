@@ -14,6 +14,7 @@ from tests.conftest import Place, eventually
 from tests.stream import test_score_loop
 
 from fraudline.cli.routes import routes
+from fraudline.contract import Decoder
 from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.settings import BigQuerySettings
 from fraudline.stream.progress import Progress
@@ -111,6 +112,29 @@ def test_rows_stored_but_not_committed_are_skipped_by_the_next_owner(here: Place
         run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, progress=Crashing("sink"))
     run_sink(here, routes(here.project), until=lambda: len(stored(here)) >= ROWS)
     assert stored(here) == [float(number) for number in range(ROWS)]
+
+
+def test_rows_stored_under_another_contract_are_never_skipped_by_counting(here: Place) -> None:
+    project, wide = here.project, routes(here.project)
+    columns = [
+        replace(column, min=1) if column.name == "Time" else column
+        for column in project.contract.columns
+    ]
+    strict = [
+        replace(route, decoder=Decoder(columns)) if route.table == "predictions" else route
+        for route in wide
+    ]
+    send(here, predictions(here, 0, ROWS))
+    with pytest.raises(CrashError):
+        run_sink(here, strict, commit_interval_ms=LONG_MS, progress=Crashing("sink"))
+    before = stored(here)
+    with pytest.raises(WarehouseError, match=r"under another contract.*stop it in order"):
+        run_sink(here, wide, commit_interval_ms=LONG_MS, progress=Crashing("sink"))
+    assert stored(here) == before
+    run_sink(here, strict, until=lambda: len(stored(here)) >= ROWS - 1)
+    send(here, predictions(here, ROWS, ROWS))
+    run_sink(here, wide, until=lambda: len(stored(here)) >= 2 * ROWS - 1)  # left in order: fine
+    assert stored(here) == [float(number) for number in range(1, 2 * ROWS)]
 
 
 class Faulty:

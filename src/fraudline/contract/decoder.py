@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import re
 import struct
@@ -21,6 +22,8 @@ from fraudline.contract.records import RejectReason
 
 MAX_MESSAGE_BYTES = 64 * 1024
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+# To be raised with each change of what `Decoder` takes for a row and what for a fault.
+_RULES = 1
 _QUOTES_ROWS = 100  # looked through at once: small enough to stay in the processor's cache
 
 
@@ -44,12 +47,18 @@ class Decoder:
 
     Strict by design: a missing, unknown or repeated column, a number in quotes, `NaN`, or a
     number out of its column's range rejects the message, and only that message.
+
+    Attributes:
+        schema: Arrow schema of the rows.
+        fingerprint: Twelve characters; two decoders that have the same agree on each message
+            whether it is a row.
     """
 
     def __init__(
         self, columns: Sequence[Column], max_message_bytes: int = MAX_MESSAGE_BYTES
     ) -> None:
         self.schema = arrow_schema(columns)
+        self.fingerprint = _fingerprint(columns, max_message_bytes)
         self._names = [column.name for column in columns]
         self._timestamps = [
             index for index, column in enumerate(columns) if column.type == "timestamp"
@@ -225,6 +234,15 @@ def _repeated_key(message: bytes) -> str | None:
 
     json.loads(message, object_pairs_hook=look)
     return repeated[0] if repeated else None
+
+
+def _fingerprint(columns: Sequence[Column], max_message_bytes: int) -> str:
+    limits = [
+        (column.name, column.type, column.min, column.max, column.max_length, column.is_nullable)
+        for column in columns
+    ]
+    rules = [_RULES, msgspec.__version__, max_message_bytes, limits]
+    return hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:12]
 
 
 def _struct(columns: Sequence[Column]) -> type[msgspec.Struct]:

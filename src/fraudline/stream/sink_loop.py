@@ -3,12 +3,13 @@
 The store offers streams: appends go to a stream at an explicit offset, and a stream can be
 finalized, after which it accepts nothing and its row count stands. That is all the state
 there is. For each partition the committed Kafka offset carries, as its metadata, the name
-of the partition's stream and the number of rows it held when all messages before the offset
-were stored.
+of the partition's stream, the number of rows it held when all messages before the offset
+were stored, and a fingerprint of the decoder that told rows from rejects.
 
 A new owner of a partition finalizes the named stream. This shuts out a writer that was
 thought dead, and the final row count minus the committed one is exactly how many rows
-beyond the committed offset are stored already: they are skipped. It then goes on with a
+beyond the committed offset are stored already: they are skipped. Skipping is counting rows,
+so an owner with another decoder refuses to, and says what to do. It then goes on with a
 stream of its own, whose name is committed before its first append. Rows that are still to
 be skipped are carried as a negative count, so a death at any point leaves the same sum. An
 owner that leaves, or has had nothing to do for a while, and has been told that all it sent
@@ -49,7 +50,7 @@ from fraudline.stream.intake import (
 )
 from fraudline.stream.progress import Progress
 from fraudline.stream.session import persist
-from fraudline.stream.sink_partition import Piece, Route, SinkPartition
+from fraudline.stream.sink_partition import Past, Piece, Route, SinkPartition
 from fraudline.stream.transaction import ANY_PARTITION, Transactions
 
 _IDLE_S = 300.0
@@ -125,6 +126,7 @@ class _Sink:
             on_revoke=self._revoked,
             on_lost=self._lost,
         )
+        self._progress.takes_from(intake)
         due_at = time.monotonic() + commit_interval_s
         while not stop.is_set():
             self._progress.step("take")
@@ -152,9 +154,9 @@ class _Sink:
         self._not_fetched = set()
         for committed in partitions:
             route = self._routes[committed.topic]
-            rows, claimed = _parse_metadata(committed) if committed.metadata else (0, "")
+            past = _past(committed) if committed.metadata else Past()
             self._partitions[committed.topic, committed.partition] = SinkPartition(
-                route, committed.offset, rows, claimed
+                route, committed.offset, past
             )
             if not committed.metadata and committed.offset >= 0:
                 _LOG.warning(
@@ -337,15 +339,14 @@ class _Sink:
             partition.committed()
 
 
-def _parse_metadata(committed: TopicPartition) -> tuple[int, str]:
-    """Row count and name of the stream; no name where nothing is to be finalized."""
-    count, _, name = (committed.metadata or "").partition(" ")
+def _past(committed: TopicPartition) -> Past:
+    """What the last owner left."""
     try:
-        return int(count), name
+        return Past.parse(committed.metadata or "")
     except ValueError:
         raise WarehouseError(
             f"sink: the committed offset {committed.offset} of topic '{committed.topic}', "
             f"partition {committed.partition}, carries {committed.metadata!r}, expected the row "
-            "count and name of a BigQuery stream. Another program commits for this consumer "
-            "group; give fraudline one of its own by kafka.group."
+            "count and name of a BigQuery stream, and a decoder's fingerprint. Another program "
+            "commits for this consumer group; give fraudline one of its own by kafka.group."
         ) from None

@@ -9,13 +9,15 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
 from fraudline.contract import Decoder
 from fraudline.errors import StreamForgottenError, WarehouseError
 from fraudline.stream.transaction import Record
+
+_NO_STREAM = "-"
 
 
 class AppendStream(Protocol):
@@ -69,6 +71,34 @@ class Route:
     finalize: Callable[[str], int]
 
 
+class Past(NamedTuple):
+    """What one owner of a partition leaves to the next, as metadata of the committed offset.
+
+    Attributes:
+        rows: How many rows of the stream stem from messages before the offset; negative by
+            the number of rows behind it that earlier streams hold.
+        stream: Name of the stream; empty if no stream is to be finalized.
+        decoder: Fingerprint of the decoder that told rows from rejects.
+    """
+
+    rows: int = 0
+    stream: str = ""
+    decoder: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.rows} {self.stream or _NO_STREAM} {self.decoder}"
+
+    @classmethod
+    def parse(cls, text: str) -> Past:
+        """Read it as it is written.
+
+        Raises:
+            ValueError: it is none.
+        """
+        rows, stream, decoder = text.split(" ")
+        return cls(int(rows), "" if stream == _NO_STREAM else stream, decoder)
+
+
 @dataclass
 class Piece:
     """Messages that were taken and are not known to be stored yet.
@@ -100,8 +130,7 @@ class SinkPartition:
     Args:
         route: Where its rows go.
         position: The committed offset.
-        rows: The row count committed with it.
-        claimed: The stream committed with it, which its last owner may write to still.
+        past: What was committed with it.
 
     Attributes:
         position: The offset after the last message that is dealt with.
@@ -111,13 +140,13 @@ class SinkPartition:
         rejects: Records of rejected messages before `position`, to be committed with it.
     """
 
-    def __init__(self, route: Route, position: int, rows: int = 0, claimed: str = "") -> None:
+    def __init__(self, route: Route, position: int, past: Past) -> None:
         self.route = route
         self.position = position
-        self.rows = rows
+        self.rows = past.rows
         self.is_moved = False
         self.rejects: list[Record] = []
-        self._claimed = claimed
+        self._past: Past | None = past
         self._stream: AppendStream | None = None
         self._is_named = False
         self._pieces: deque[Piece] = deque()
@@ -130,9 +159,9 @@ class SinkPartition:
 
     @property
     def metadata(self) -> str:
-        """What is committed with the offset: the row count, and the stream if there is one."""
-        name = self._stream.name if self._stream is not None else self._claimed
-        return f"{self.rows} {name}".rstrip()
+        """What is committed with the offset, for the next owner."""
+        name = self._stream.name if self._stream is not None else ""
+        return str(Past(self.rows, name, self.route.decoder.fingerprint))
 
     @property
     def in_hand(self) -> int:
@@ -145,19 +174,35 @@ class SinkPartition:
         self._used_at = time.monotonic()
 
     def settle_claim(self) -> None:
-        """Shut out the last owner, and learn how many rows it stored beyond the offset."""
-        if not self._claimed:
+        """Shut out the last owner, and learn how many rows it stored beyond the offset.
+
+        These rows are skipped by counting, which is right only if the messages behind the
+        offset that are rows now are those that were rows then.
+        """
+        past = self._past
+        if past is None:
             return
-        stored = self.route.finalize(self._claimed)
-        if stored < self.rows:
+        if past.stream:
+            stored = self.route.finalize(past.stream)
+            if stored < past.rows:
+                raise WarehouseError(
+                    f"write stream {past.stream} holds {stored} rows, but {past.rows} were "
+                    "acknowledged: BigQuery has lost some. Stop the sink and compare with "
+                    "`fraudline reconcile`."
+                )
+            self.rows = past.rows - stored
+            self.is_moved = True
+        if self.rows < 0 and past.decoder != self.route.decoder.fingerprint:
             raise WarehouseError(
-                f"write stream {self._claimed} holds {stored} rows, but {self.rows} were "
-                "acknowledged: BigQuery has lost some. Stop the sink and compare with "
-                "`fraudline reconcile`."
+                f"table {self.route.table} holds {-self.rows} rows of topic "
+                f"'{self.route.topic}' from offset {self.position} on, stored by a sink that "
+                "was killed under another contract, or another fraudline (decoder "
+                f"{past.decoder or 'unknown'}, expected {self.route.decoder.fingerprint}), so "
+                "which messages they are cannot be told by counting. Run `fraudline sink` once "
+                "with the contract and the fraudline of before, let it catch up, and stop it "
+                "in order (Ctrl-C); then start it with the new ones."
             )
-        self._claimed = ""
-        self.rows -= stored
-        self.is_moved = True
+        self._past = None
 
     def collect(self, timeout_s: float) -> list[Piece]:
         """Wait until what was sent is stored, and move behind it.
