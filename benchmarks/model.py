@@ -1,8 +1,8 @@
 """The model alone, on one core: Keras `predict`, `tf.function`, and our engine.
 
 All three compute the same from raw features to calibrated probability, with the same trained
-weights on the same real rows, one thread each. The floor is the time that the network's own
-multiplications take at the core's peak, measured in turn with them.
+weights on the same real rows, one thread each. What counts is processor time. The floor is the
+time that the network's own multiplications take at the core's peak, measured in turn with them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from benchmarks.measure import median, percent, ratio, seconds_a_call, spread, table, take_turns
+from benchmarks.measure import cpu_seconds_a_call, median, percent, ratio, spread, table, take_turns
 from benchmarks.place import Place
 from threadpoolctl import threadpool_limits
 
@@ -65,8 +65,8 @@ def _one(recipe: str, bundle: Bundle, features: npt.NDArray[np.float32]) -> list
     return [
         f"Recipe `{recipe}`: {mflop:.3f} MFLOP a transaction. The core's peak in a matrix product "
         f"is {mflop / median(floors) * 1e3:.0f} GFLOP/s, so the floor is {spread(floors, 2)} us. "
-        "Microseconds a transaction, median (least to most); the last three columns are medians "
-        "of each round's ratio:",
+        "Microseconds of the processor a transaction, median (least to most); the last three "
+        "columns are medians of each round's ratio:",
         table(
             (
                 "batch",
@@ -115,7 +115,7 @@ def _tensorflow() -> tuple[Any, Any]:
 def _timed(
     engine: Callable[[npt.NDArray[np.float32]], Any], rows: npt.NDArray[np.float32]
 ) -> Callable[[], float]:
-    return lambda: seconds_a_call(lambda: engine(rows)) / len(rows) * 1e6
+    return lambda: cpu_seconds_a_call(lambda: engine(rows)) / len(rows) * 1e6
 
 
 def _sgemm_peak_mflops() -> float:
@@ -124,7 +124,7 @@ def _sgemm_peak_mflops() -> float:
     a, b = np.random.default_rng(0).standard_normal((2, size, size), dtype=np.float32)
     out = np.empty_like(a)
     with threadpool_limits(1):
-        return 2 * size**3 / seconds_a_call(lambda: np.matmul(a, b, out=out)) / 1e6
+        return 2 * size**3 / cpu_seconds_a_call(lambda: np.matmul(a, b, out=out)) / 1e6
 
 
 def megaflop(path: Path) -> float:

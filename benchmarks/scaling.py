@@ -12,9 +12,9 @@ from benchmarks.place import Place, Throughput, throughput
 
 TITLE = "How the scorer scales"
 ROUNDS = 2
-TRANSACTIONS = 200_000
+TRANSACTIONS = 150_000
 SCORERS = (1, 2)
-BATCHES = (250, 500, 1_000, 2_000, 4_000, 8_000)
+BATCHES = (250, 1_000, 4_000, 8_000)
 COLUMNS = (10, 30, 100)
 _HISTORY_ROWS = 3_500
 

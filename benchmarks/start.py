@@ -20,7 +20,7 @@ from fraudline.bundle import GRAPH_FILE
 from fraudline.stream.read import watch
 
 TITLE = "Start, and what a million transactions cost"
-ROUNDS = 5
+ROUNDS = 3
 TRANSACTIONS = 200_000
 # Google Compute Engine, E2 machines in us-central1, on demand: the price of a vCPU-hour in the
 # Cloud Billing Catalog as of September 2026. A vCPU there is one hyper-thread, often less than
