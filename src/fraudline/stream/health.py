@@ -81,7 +81,7 @@ def _reason_in_kafka(account: Account, found: Statistics, now: float) -> str:
     since = f"for {silent_s:.0f} s" if silent_s < float("inf") else "yet"
     where = f"topic '{oldest[0]}', partition {oldest[1]}"
     fetched = found.partitions[oldest]
-    if fetched.position >= fetched.stable < fetched.end:
+    if account.positions.get(oldest, 0) >= fetched.stable < fetched.end:
         return (
             f"{where}: an open transaction of its producer holds back {waiting[oldest]:,} "
             f"messages; nothing came {since}"

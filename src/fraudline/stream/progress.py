@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fraudline.stream.intake import Partitions, Position
+from fraudline.stream.intake import Intake, Partitions, Position
 from fraudline.stream.statistics import EVERY_MS, Statistics, parse
 
 # Powers of two: each bucket is as exact, relative to what it counts, as the next one.
@@ -72,6 +72,7 @@ class Account:
         waits_since: Since when.
         appends_in_flight: Appends that the store has not answered yet.
         statistics: What the Kafka client knew last.
+        positions: The next offset to be taken, of each partition that is fetched.
         held: Messages that wait in partitions that are not fetched from while the loop waits.
         taken: The offset after the last message taken, of each partition.
         finished: The offset after the last message done, of each partition.
@@ -93,6 +94,7 @@ class Account:
     waits_since: float = 0.0
     appends_in_flight: int = 0
     statistics: Statistics | None = None
+    positions: dict[Position, int] = field(default_factory=dict)
     held: dict[Position, int] = field(default_factory=dict)
     taken: dict[Position, int] = field(default_factory=dict)
     finished: dict[Position, int] = field(default_factory=dict)
@@ -102,9 +104,11 @@ class Account:
         """How many offsets of each partition are still to be done, as far as is known."""
         waiting = dict(self.held)
         for key, fetched in self.statistics.partitions.items() if self.statistics else ():
-            position = self.finished.get(key, fetched.position)
-            if not self.is_in_hand(key):  # then the client knows better: it sees marks, too
-                position = max(position, fetched.position)
+            if key not in self.positions:
+                continue
+            position = self.positions[key]
+            if self.is_in_hand(key):
+                position = self.finished.get(key, position)
             waiting[key] = max(0, fetched.end - position)
         return waiting
 
@@ -131,6 +135,7 @@ class Progress:
             task, Counter(dict.fromkeys(done, 0)), Counter(dict.fromkeys(rejected, 0))
         )
         self._fresh: str | None = None
+        self._intake: Intake | None = None
         self._lock = threading.Lock()
 
     @property
@@ -147,6 +152,10 @@ class Progress:
     def consumer_options(self) -> dict[str, Any]:
         """Options by which a consumer tells its statistics here, while it is consumed from."""
         return {"statistics.interval.ms": EVERY_MS, "stats_cb": self._take_statistics}
+
+    def takes_from(self, intake: Intake) -> None:
+        """Tell what knows how far the session is."""
+        self._intake = intake
 
     def step(self, name: str) -> None:
         """Tell what the loop does from now on."""
@@ -240,7 +249,8 @@ class Progress:
             account.appends_in_flight = 0
             account.taken.clear()
             account.finished.clear()
-            account.statistics = self._fresh = None
+            account.statistics = self._fresh = self._intake = None
+            account.positions = {}
             self._begin("pause")
 
     def _take_statistics(self, text: str) -> None:
@@ -255,13 +265,14 @@ class Progress:
     def _look_at_statistics(self) -> None:
         """See which partitions surely have nothing to do.
 
-        This needs statistics from before the last take, and what that brought: a partition
-        whose messages are in the client's hands or in ours has something to do.
+        A partition whose messages are in the client's queue or in our hands has something to
+        do. The end is as of the statistics, at most a second ago; the positions are of now.
         """
-        if self._fresh is None:
+        if self._fresh is None or self._intake is None:
             return
         account = self._account
         account.statistics = found = parse(self._fresh)
+        account.positions = self._intake.positions
         self._fresh = None
         if not found.is_steady:
             return
@@ -275,7 +286,7 @@ class Progress:
             proofs[key] = account.proved_at.get(key, begun_at)
             if (
                 not account.is_in_hand(key)
-                and fetched.position >= fetched.end
+                and account.positions.get(key, -1) >= fetched.end
                 and now - fetched.answered_at < FRESH_S
             ):
                 proofs[key] = now

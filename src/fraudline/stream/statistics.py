@@ -20,8 +20,6 @@ class _Partition(msgspec.Struct):
     leader: int
     desired: bool
     fetch_state: str
-    fetchq_cnt: int
-    next_offset: int
     hi_offset: int
     ls_offset: int
 
@@ -53,17 +51,15 @@ _decode = msgspec.json.Decoder(_Statistics).decode
 
 @dataclass(frozen=True)
 class Fetched:
-    """How far the client is in one partition.
+    """What the client knows of one partition.
 
     Attributes:
-        position: The next offset to be handed over.
         stable: The first offset that is not readable yet: the topic's end, or where its
             first open transaction begins.
         end: The one after the last offset in the topic.
         answered_at: When its broker spoke last, by `time.monotonic`.
     """
 
-    position: int
     stable: int
     end: int
     answered_at: float
@@ -105,7 +101,6 @@ def parse(text: str | bytes) -> Statistics:
     coordinator = next((each for each in brokers.values() if each.source == "logical"), None)
     partitions = {
         (topic, int(number)): Fetched(
-            partition.next_offset - partition.fetchq_cnt,
             partition.ls_offset,
             partition.hi_offset,
             answered_at(brokers.get(partition.leader)),
