@@ -23,9 +23,11 @@ from fraudline.stream.intake import Partitions
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT_S = 30.0
-# Longer than the broker waits for a transaction: later on there would be nothing to commit.
-_OFFSETS_TIMEOUT_S = 15.0
+# For offsets and commit together. The broker aborts a transaction that is older than its
+# time-out, for which it looks every 10 s: later on there would be nothing to commit.
+_COMMIT_TIMEOUT_S = 15.0
 _ABORT_TIMEOUT_S = 1.0
+_SHORTEST_S = 0.1  # for the client no time at all means for ever
 
 ANY_PARTITION = -1
 
@@ -100,13 +102,17 @@ class Transactions:
                 committed offsets tell what is true: begin anew from them.
         """
         self._begin()
+        deadline = time.monotonic() + _COMMIT_TIMEOUT_S
         _returned(
             lambda: _repeat(
-                lambda: self._producer.send_offsets_to_transaction(offsets, membership, _TIMEOUT_S)
+                lambda left_s: self._producer.send_offsets_to_transaction(
+                    offsets, membership, left_s
+                ),
+                deadline,
             ),
-            _OFFSETS_TIMEOUT_S,
+            _COMMIT_TIMEOUT_S,
         )
-        self._commit()
+        self._commit(deadline)
 
     def commit_with_places(
         self, messages: list[Record], then: Callable[[list[int]], list[Record]]
@@ -123,7 +129,7 @@ class Transactions:
         self._begin()
         offsets = self._land(messages)
         self._land(then(offsets))
-        self._commit()
+        self._commit(time.monotonic() + _COMMIT_TIMEOUT_S)
 
     def _land(self, messages: list[Record]) -> list[int]:
         """Produce messages and wait until the broker has them all."""
@@ -175,8 +181,8 @@ class Transactions:
             self._producer.begin_transaction()
             self._is_open = True
 
-    def _commit(self) -> None:
-        _repeat(lambda: self._producer.commit_transaction(_TIMEOUT_S))
+    def _commit(self, deadline: float) -> None:
+        _repeat(self._producer.commit_transaction, deadline)
         self._is_open = False
 
 
@@ -209,12 +215,19 @@ def _returned(step: Callable[[], None], timeout_s: float) -> None:
         ) from None
 
 
-def _repeat(step: Callable[[], None]) -> None:
-    """Repeat a step for as long as the client says that this may help."""
-    deadline = time.monotonic() + _TIMEOUT_S
+def _repeat(step: Callable[[float], None], deadline: float) -> None:
+    """Repeat a step for as long as the client says that this may help, and there is time.
+
+    Args:
+        step: Takes how long it may wait, seconds.
+        deadline: By `time.monotonic`.
+
+    Raises:
+        KafkaException: the step failed.
+    """
     while True:
         try:
-            return step()
+            return step(max(_SHORTEST_S, deadline - time.monotonic()))
         except KafkaException as error:
             if not error.args[0].retriable() or time.monotonic() > deadline:
                 raise
