@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from typing import Self
 
@@ -18,8 +19,10 @@ from fraudline.cli.services import create_topics_and_tables
 from fraudline.errors import WarehouseError
 from fraudline.stream import hold
 from fraudline.stream import sink_loop as sink_module
+from fraudline.stream.health import judge
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
+from fraudline.warehouse import append
 from fraudline.warehouse.query import query
 
 BATCH_ROWS = 50
@@ -57,6 +60,7 @@ class Sink(threading.Thread):
         super().__init__(daemon=True)
         self._place = place
         self._stop_event = threading.Event()
+        self.progress = Progress("sink")
         self.died_of: Exception | None = None
 
     def run(self) -> None:
@@ -67,10 +71,18 @@ class Sink(threading.Thread):
                 batch_rows=BATCH_ROWS,
                 commit_interval_ms=50,
                 stop=self._stop_event,
-                progress=Progress("sink"),
+                progress=self.progress,
             )
         except Exception as error:  # noqa: BLE001  # shown by the block's end
             self.died_of = error
+
+    @property
+    def is_healthy(self) -> bool:
+        return judge(self.progress.snapshot(), time.monotonic(), stalled_after_s=5).is_healthy
+
+    @property
+    def waits_for(self) -> str:
+        return self.progress.snapshot().waits_for or ""
 
     def __enter__(self) -> Self:
         self.start()
@@ -171,12 +183,12 @@ def test_partitions_change_hands_while_bigquery_is_away(
     there: Place, faulty: FaultyBigQuery
 ) -> None:
     send(there, predictions(there, 0, 100))
-    with Sink(there):
+    with Sink(there) as first:
         eventually(lambda: is_stored(there, 100))
         faulty.go_away()
         send(there, predictions(there, 100, 200))
         faulty.arm("AppendRows", "drop", times=None)
-        with Sink(there):
+        with Sink(there) as second:
             eventually(lambda: len(members(there)) == 2)
             with Sink(there):
                 eventually(lambda: len(members(there)) == 3)
@@ -184,6 +196,35 @@ def test_partitions_change_hands_while_bigquery_is_away(
             eventually(lambda: len(members(there)) == 2)
             faulty.clear()
             eventually(lambda: is_stored(there, 400))
+            eventually(lambda: first.is_healthy and second.is_healthy)
+
+
+def test_a_sink_is_healthy_again_if_bigquery_comes_back_while_partitions_change_hands(
+    there: Place, faulty: FaultyBigQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sink(there) as first:
+        send(there, predictions(there, 0, 100))
+        eventually(lambda: is_stored(there, 100))
+        for pause in ("_FIRST_PAUSE_S", "_LONGEST_PAUSE_S"):  # what it holds is not tried again
+            monkeypatch.setattr(hold, pause, 600.0)
+        faulty.go_away()
+        send(there, predictions(there, 100, 100))
+        eventually(lambda: first.waits_for != "")
+        faulty.clear()
+        with Sink(there) as second:
+            eventually(lambda: is_stored(there, 200))
+            eventually(lambda: first.is_healthy and second.is_healthy)
+
+
+def test_what_a_sink_waits_for_is_told_as_it_is_now(there: Place, faulty: FaultyBigQuery) -> None:
+    with Sink(there) as sink:
+        faulty.go_away()
+        send(there, predictions(there, 0, 100))
+        eventually(lambda: "UNAVAILABLE: " in sink.waits_for)
+        faulty.clear()
+        for call in WRITE_CALLS:
+            faulty.arm(call, "error", code="RESOURCE_EXHAUSTED", times=None)
+        eventually(lambda: "RESOURCE_EXHAUSTED: " in sink.waits_for)
 
 
 def test_one_table_that_fails_does_not_hold_up_another(
@@ -202,6 +243,33 @@ def test_one_table_that_fails_does_not_hold_up_another(
         assert count(there, "rejects") == 5
         faulty.clear()
         eventually(lambda: count(there, "rejects") == 10)
+
+
+@pytest.mark.parametrize("effect", ["hold_answer", "delay"])
+def test_one_table_that_hangs_is_never_waited_for_by_another_before_its_own_turn(
+    there: Place,
+    faulty: FaultyBigQuery,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    effect: str,
+) -> None:
+    monkeypatch.setattr(append, "_CALL_TIMEOUT_S", 1.5)
+    monkeypatch.setattr(sink_module, "_LONGEST_ROUND_S", 1.0)  # one call that hangs is all of it
+    faulty.arm("CreateWriteStream", effect, entity="/tables/rejects", times=None, delay_s=60)
+    kafka = there.project.kafka
+    with caplog.at_level(logging.WARNING, logger="fraudline.stream"), Sink(there) as sink:
+        send(there, [b"broken"])
+        eventually(lambda: ".rejects: BigQuery does not answer" in sink.waits_for)
+        hung = faulty.fired("CreateWriteStream")
+        send(there, predictions(there, 0, 300))
+        eventually(lambda: is_stored(there, 300))
+        eventually(lambda: faulty.fired("CreateWriteStream") > hung + 1)
+        assert count(there, "rejects") == 0
+        faulty.clear()
+        eventually(lambda: count(there, "rejects") == 1)
+    held = [record.getMessage() for record in caplog.records]
+    assert any(f"'{kafka.topic_rejects}'" in line for line in held)
+    assert not any(f"'{kafka.topic_predictions}'" in line for line in held)
 
 
 def test_a_stream_forgotten_under_a_live_sink_is_followed_by_another(

@@ -39,6 +39,11 @@ class Hold:
         """Whether it is time to try."""
         return not self.is_held or time.monotonic() >= self._retry_at
 
+    @property
+    def turn(self) -> tuple[bool, float]:
+        """Orders topics: those that can be stored, then the others by when they are due."""
+        return self.is_held, self._retry_at
+
     def fail(self, reason: str) -> None:
         """Tell that a try failed; the next one is due after a pause that grows."""
         if not self.is_held:

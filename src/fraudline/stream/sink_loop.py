@@ -59,6 +59,7 @@ _LINGER_S = 0.1
 # The loop must come back to its consumer well within max.poll.interval.ms.
 _PATIENCE_S = 2.0
 _LONGEST_ROUND_S = 10.0
+_LONGEST_TOPIC_S = 5.0  # the first time that a topic fails, the others still have their turn
 _LOG = logging.getLogger(__name__)
 
 
@@ -147,7 +148,6 @@ class _Sink:
         if self._transactions is not None:
             self._transactions.close()
         self._lost([TopicPartition(*key) for key in self._partitions])
-        self._progress.resumed()
         self._consumer.close()
 
     def _assigned(self, partitions: Partitions) -> None:
@@ -179,6 +179,7 @@ class _Sink:
                 partition.close()
         if not self._partitions:  # what is owned next begins afresh
             self._holds = {topic: Hold(topic) for topic in self._routes}
+            self._progress.resumed()
 
     def _decode(self, taken: list[Message]) -> None:
         by_partition: dict[Position, list[Message]] = {}
@@ -213,11 +214,19 @@ class _Sink:
             )
 
     def _advance(self) -> None:
-        """Take each topic's partitions as far as the store allows; hold those it does not."""
-        deadline = time.monotonic() + _LONGEST_ROUND_S
-        for topic, hold in self._holds.items():
+        """Take each topic's partitions as far as the store allows; hold those it does not.
+
+        A topic that is held is tried after all others, so what it waits for is no longer waited
+        for by them in the same round. Of those that are held, the one that waits longest for
+        its next try comes first.
+        """
+        round_ends_at = time.monotonic() + _LONGEST_ROUND_S
+        for topic, hold in sorted(self._holds.items(), key=lambda one: one[1].turn):
+            deadline = min(round_ends_at, time.monotonic() + _LONGEST_TOPIC_S)
             if not hold.is_due:
                 continue
+            if time.monotonic() > round_ends_at:
+                break  # the others' turn is the next round
             owned = {key: one for key, one in self._partitions.items() if key[0] == topic}
             try:
                 self._store(owned, deadline)
@@ -271,8 +280,12 @@ class _Sink:
         The client's own pause and resume are not used: they keep offsets of their own, which
         were seen to outlive an assignment. Each partition begins where it is told to.
         """
+        if not self._partitions:
+            return
         held = {topic for topic, hold in self._holds.items() if hold.is_held}
-        if held == self._not_fetched or not self._partitions:
+        if held:
+            self._progress.waiting("; ".join(sorted(self._holds[topic].reason for topic in held)))
+        if held == self._not_fetched:
             return
         assert self._intake is not None
         self._intake.fetch(
@@ -283,9 +296,7 @@ class _Sink:
             ]
         )
         self._not_fetched = held
-        if held:
-            self._progress.waiting("; ".join(sorted(self._holds[topic].reason for topic in held)))
-        else:
+        if not held:
             self._progress.resumed()
 
     def _waiting(self, topic: str) -> str:
