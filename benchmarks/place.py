@@ -181,8 +181,9 @@ class Place:
             raise RuntimeError(f"{left} messages did not arrive in topic '{topic}'")
 
     def end_of(self, topic: str) -> Callable[[], int]:
-        """A function that tells how many offsets of a topic are taken, at little cost."""
-        consumer = Consumer({**client_config(self.kafka), "group.id": "benchmark"})
+        """A function that tells how many offsets of a topic are taken, committed or not."""
+        options = {"group.id": "benchmark", "isolation.level": "read_uncommitted"}
+        consumer = Consumer({**client_config(self.kafka), **options})
         parts = [TopicPartition(topic, number) for number in range(self.kafka.partitions)]
 
         return lambda: sum(consumer.get_watermark_offsets(part, timeout=10)[1] for part in parts)

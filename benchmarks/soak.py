@@ -45,10 +45,12 @@ def measure(place: Place) -> list[str]:
         for sent in range(WAVE, TRANSACTIONS + 1, WAVE):
             place.fill(topic, lines, WAVE)
             deadline = time.monotonic() + _WAVE_TIMEOUT_S
-            while (decided := end()) < sent:
+            before, decided = -1, end()
+            while decided < sent or decided != before:  # transactions' ends are counted, too
                 if time.monotonic() > deadline or scorer.poll() is not None:
                     raise RuntimeError(f"{decided:,} of {sent:,} decided")
                 time.sleep(1)
+                before, decided = decided, end()
                 seen.append(_Moment(decided, _mib(scorer), _mib(broker)))
             say(f"{sent:,} decided, scorer {_mib(scorer):.1f} MiB, broker {_mib(broker):.1f} MiB")
     took_s = time.monotonic() - begun
