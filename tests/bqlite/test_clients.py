@@ -3,6 +3,7 @@
 import warnings
 
 import pandas as pd
+import pandas_gbq
 import pyarrow as pa
 import pytest
 from google.auth.credentials import AnonymousCredentials
@@ -64,7 +65,6 @@ def test_the_notebook_magic_answers_with_a_data_frame(bq, client, dataset, monke
 
 @pytest.mark.parametrize("method", ["load_csv", "load_parquet"])
 def test_pandas_gbq_writes_and_reads_a_data_frame(bq, client, dataset, monkeypatch, method):
-    pandas_gbq = pytest.importorskip("pandas_gbq")
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", bq.rest)
     access = {"project_id": "local", "credentials": AnonymousCredentials()}
     target = f"{dataset}.t"
