@@ -210,3 +210,49 @@ def broker_pid(services_home) -> int:
         if service.name == "kafka"
     ]
     return pid
+
+
+def test_a_partition_with_nothing_to_do_is_well_beside_one_that_catches_up(here: Place) -> None:
+    kafka = here.project.kafka
+    producer = Producer(
+        {"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": kafka.group}
+    )
+    producer.init_transactions(30)
+
+    def produce(partition: int, count: int) -> None:  # it will end with a mark
+        producer.begin_transaction()
+        for _ in range(count):
+            producer.produce(kafka.topic_transactions, b"{}", partition=partition)
+        producer.commit_transaction(30)
+
+    produce(1, 1)
+    progress, stop = Progress("score"), threading.Event()
+
+    def decide(messages: Messages, decided_at: dt.datetime) -> list[Outcome]:
+        stop.wait(0.1)  # 10 s for all
+        return []
+
+    thread = threading.Thread(
+        target=score_loop,
+        args=(kafka, decide),
+        kwargs={"batch_rows": 100, "stop": stop, "progress": progress},
+    )
+    thread.start()
+
+    def is_well_while_messages_wait() -> bool:
+        account = progress.snapshot()
+        waiting = account.waiting_messages()
+        busy = waiting.pop((kafka.topic_transactions, 0), 0)
+        return (
+            1000 < busy < 6000  # long after it began
+            and set(waiting.values()) == {0}
+            and judge(account, time.monotonic(), PATIENCE_S).is_healthy
+        )
+
+    try:
+        eventually(lambda: set(progress.snapshot().waiting_messages().values()) == {0})
+        produce(0, 10_000)
+        eventually(is_well_while_messages_wait)
+    finally:
+        stop.set()
+        thread.join()
