@@ -12,6 +12,7 @@ from confluent_kafka import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from fraudline.errors import ServiceError
+from fraudline.metrics import server as http_server
 from fraudline.metrics import serving
 from fraudline.settings import MetricsSettings
 from fraudline.stream.progress import BOUNDS_S, Progress
@@ -133,3 +134,39 @@ def test_every_metric_is_in_the_reference(port: int, task: str) -> None:
     assert len(families) > 8
     reference = REFERENCE.read_text()
     assert [name for name in families if f"`{name}`" not in reference] == []
+
+
+def test_time_stamps_that_say_nothing_are_not_in_the_latencies() -> None:
+    progress = Progress("score")
+    now_ms = int(time.time() * 1000)
+    progress.batch([TopicPartition("t", 0, 4)], [-1, 0, 1000, now_ms - 5], {"approve": 4}, {})
+    latencies = progress.snapshot().latencies
+    assert latencies.counts.sum() == 1
+    assert latencies.sum_s < 60
+
+
+def test_who_sends_a_request_slowly_is_hung_up_on_and_others_are_served(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "_LONGEST_REQUEST_S", 1.0)
+    with serving(busy("sink", {}), MetricsSettings(port=port)):
+        slow = [
+            socket.create_connection(("127.0.0.1", port))
+            for _ in range(http_server._MOST_CONNECTIONS)
+        ]
+        refused = socket.create_connection(("127.0.0.1", port))
+        refused.settimeout(30)
+        assert refused.recv(1) == b""  # nobody is free
+        given_up_at = time.monotonic() + 30
+        open_still = list(slow)
+        while open_still:
+            assert time.monotonic() < given_up_at
+            for one in list(open_still):
+                try:
+                    one.sendall(b"G")  # each byte would begin the time-out of a read anew
+                except OSError:
+                    open_still.remove(one)
+            time.sleep(0.05)
+        assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
+    for one in [*slow, refused]:
+        one.close()

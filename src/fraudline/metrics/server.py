@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,9 @@ from fraudline.metrics.collector import LoopCollector
 from fraudline.settings import MetricsSettings
 from fraudline.stream.health import judge
 from fraudline.stream.progress import Progress
+
+_MOST_CONNECTIONS = 8
+_LONGEST_REQUEST_S = 5.0
 
 Answer = tuple[HTTPStatus, str, bytes]
 """Status, content type and body."""
@@ -47,14 +51,13 @@ def serving(
         "/health": lambda _: _health(progress, settings.stalled_after_s),
     }
     try:
-        server = ThreadingHTTPServer((settings.host, settings.port), partial(_Handler, routes))
+        server = _Server((settings.host, settings.port), partial(_Handler, routes))
     except OSError as error:
         raise ServiceError(
             f"metrics cannot be served at {settings.host}, port {settings.port}: "
             f"{error.strerror}. Give each process a port of its own by FRAUDLINE_METRICS__PORT; "
             "0 serves nothing."
         ) from None
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield
@@ -81,8 +84,42 @@ def _health(progress: Progress, stalled_after_s: float) -> Answer:
     return status, "application/json", json.dumps(body).encode() + b"\n"
 
 
+class _Server(ThreadingHTTPServer):
+    """Serves a few at a time, and none for long: the loop beside it comes first."""
+
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        self._free = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        over = threading.Timer(_LONGEST_REQUEST_S, _hang_up, [request])
+        over.daemon = True
+        over.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            over.cancel()
+            self._free.release()
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: whoever asked has gone, or was hung up on."""
+
+
+def _hang_up(request: socket.socket) -> None:
+    with suppress(OSError):  # it has gone by itself
+        request.shutdown(socket.SHUT_RDWR)
+
+
 class _Handler(BaseHTTPRequestHandler):
-    timeout = 5.0  # of a client that says nothing
+    timeout = _LONGEST_REQUEST_S
     server_version = "fraudline"
     sys_version = ""
 

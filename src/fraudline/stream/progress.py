@@ -25,6 +25,8 @@ from fraudline.stream.statistics import EVERY_MS, Statistics, parse
 BOUNDS_S: tuple[float, ...] = tuple(0.001 * 2**power for power in range(20))
 # A broker answers each fetch within 0.1 s; what it said longer ago is no evidence.
 FRESH_S = 2.0
+# Any producer can write any time stamp; one so old, or none (-1), says nothing of our speed.
+_OLDEST_S = 365 * 86_400.0
 
 
 @dataclass
@@ -62,7 +64,8 @@ class Account:
         done: Messages by what became of them: a decision, or the table they are stored in.
         rejected: Messages by the reason why they could not be dealt with.
         failures: Ends of a session, by kind.
-        latencies: Ages of messages when they were done, by their own time stamps.
+        latencies: Ages of messages when they were done, by their own time stamps; without
+            those of no time stamp, or of one more than a year ago.
         steps: How long each step of the loop took.
         step: The one that the loop is in.
         step_since: Since when.
@@ -203,7 +206,7 @@ class Progress:
             account.proved_at.update(dict.fromkeys(finished, time.monotonic()))
             account.done.update(done)
             account.rejected.update(rejected)
-            account.latencies.add_all(ages_s)
+            account.latencies.add_all(ages_s[ages_s <= _OLDEST_S])
 
     def waiting(self, for_what: str) -> None:
         """Tell that the loop can do nothing until something outside changes."""
