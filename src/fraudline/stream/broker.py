@@ -33,6 +33,7 @@ class _FewLines(logging.Filter):
 
 
 _LOG.addFilter(_FewLines())
+_FINDINGS = logging.getLogger(__name__)  # what a person must see: every line passes
 _SILENT = logging.getLogger("fraudline.kafka.silent")
 _SILENT.setLevel(logging.CRITICAL)
 _ANSWER_TIMEOUT_S = 10.0
@@ -210,7 +211,7 @@ def raise_for(error: KafkaError) -> None:
     if error.fatal():
         raise KafkaException(error)
     if error.code() == KafkaError._BAD_COMPRESSION:  # noqa: SLF001 - its only name
-        _LOG.error(
+        _FINDINGS.error(
             "a partition stands still, the others go on: %s. Such messages are damaged, or larger "
             "than the client takes; move the group's offset beyond them, as the guide to "
             "operations says.",

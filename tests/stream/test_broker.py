@@ -1,0 +1,22 @@
+"""What is told of a broker."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from confluent_kafka import KafkaError
+
+from fraudline.stream.broker import raise_for
+
+
+def test_a_partition_that_stands_still_is_told_however_much_else_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    noise = logging.getLogger("fraudline.kafka")
+    for _ in range(20):
+        noise.error("connection refused")
+    for _ in range(2):
+        raise_for(KafkaError(KafkaError._BAD_COMPRESSION, "damaged"))
+    assert caplog.text.count("connection refused") <= 1
+    assert caplog.text.count("a partition stands still") == 2
