@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fraudline.cli.screen import printable, say, show_table
+from fraudline.cli.screen import PrintableFormatter, printable, say, show_table
 
 HOSTILE = [
     "\x1b[2J\x1b]0;title\x07",
@@ -44,3 +46,9 @@ def test_no_text_steers_a_terminal_and_plain_text_is_unchanged(text: str) -> Non
     assert all(line.isprintable() for line in shown.split("\n"))
     if all(line.isprintable() for line in text.split("\n")):
         assert shown == text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_log_line_steers_no_terminal(text: str) -> None:
+    record = logging.LogRecord("kafka", logging.WARNING, "", 0, "broker: %s", (text,), None)
+    assert PrintableFormatter("%(message)s").format(record) == f"broker: {printable(text)}"

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fraudline.cli import batch, demo, history, models, proof, rejects, services, streaming
-from fraudline.cli.screen import ERR, printable
+from fraudline.cli.screen import ERR, PrintableFormatter, printable
 from fraudline.errors import FraudlineError
 
 # What the extra `train` brings; a host that only scores does without.
@@ -50,11 +50,9 @@ def begin(
     ] = False,
 ) -> None:
     """Set up logging; the commands do the rest."""
-    logging.basicConfig(
-        level=logging.DEBUG if is_verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if is_verbose else logging.WARNING, handlers=[handler])
     if not is_verbose:  # the client warns of each hitch that it then gets over by itself
         logging.getLogger("fraudline.kafka").setLevel(logging.ERROR)
 

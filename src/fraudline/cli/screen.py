@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -64,6 +65,14 @@ def printable(text: str) -> str:
         )
         for line in text.split("\n")
     )
+
+
+class PrintableFormatter(logging.Formatter):
+    """Log lines repeat the words of brokers, stores and senders: see `printable`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with nothing in it that steers a terminal."""
+        return printable(super().format(record))
 
 
 @contextmanager
