@@ -23,7 +23,7 @@ _READY_TIMEOUT_S = 30.0
 class _Decision(msgspec.Struct):
     """The fields of a decision that are looked at."""
 
-    received_at: dt.datetime
+    received_at: dt.datetime | None
     decision: str
 
 
@@ -32,11 +32,13 @@ class Seen:
     """Decisions that a `read_committed` consumer has seen so far.
 
     Attributes:
+        count: How many came.
         blocked: How many of them block.
         latencies_ms: From the time stamp of the transaction's message to the moment the
-            consumer had the decision, one entry for each, milliseconds.
+            consumer had the decision, one entry for each that has one, milliseconds.
     """
 
+    count: int = 0
     blocked: int = 0
     latencies_ms: list[float] = field(default_factory=list)
     _first_sent_at_s: float = float("inf")
@@ -47,16 +49,14 @@ class Seen:
         decode = msgspec.json.Decoder(_Decision).decode
         for value in messages.values:
             decision = decode(value or b"")
+            self.count += 1
+            self.blocked += decision.decision == BLOCK
+            if decision.received_at is None:  # its transaction had no time that can be stored
+                continue
             sent_at_s = decision.received_at.timestamp()
             self.latencies_ms.append((seen_at_s - sent_at_s) * 1000)
             self._first_sent_at_s = min(self._first_sent_at_s, sent_at_s)
-            self.blocked += decision.decision == BLOCK
         self._last_seen_at_s = seen_at_s
-
-    @property
-    def count(self) -> int:
-        """How many decisions came."""
-        return len(self.latencies_ms)
 
     @property
     def rate(self) -> float:
