@@ -85,7 +85,7 @@ class Pipeline:
     @property
     def bigquery_rest(self) -> str:
         """Where bqlite is, by no proxy."""
-        return local.addresses(self._settings).bigquery_rest
+        return f"http://127.0.0.1:{self._settings.local.bigquery_port}"
 
     def pid(self, name: str) -> int:
         """Process number of a worker or a service."""
