@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 from tests.conftest import Place, eventually
 from tests.models import write_tiny_bundle
 from tests.reconcile.test_reconcile import one_offset, run
 from tests.stream.test_score_loop import Scorer, send, transactions
 
 from fraudline.cli.routes import routes
+from fraudline.errors import BrokerError
 from fraudline.reconcile import Colour, Follower
+from fraudline.reconcile.follow import _Repeated
 from fraudline.reconcile.incremental import Proof
+from fraudline.reconcile.stages import Stages
+from fraudline.stream.broker import create_topics
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
 
@@ -183,3 +188,51 @@ def test_the_command_tells_lines_and_its_exit_code_tells_the_last_colour(here: P
         assert "error: the ledger was not green at the end" in log.read_text()
     finally:
         stopped.send_signal(signal.SIGCONT)
+
+
+def test_a_topic_that_was_made_anew_is_not_green(here: Place) -> None:
+    with following(here) as follower:
+        eventually(lambda: follower.status().colour is Colour.GREEN)
+        follower._stages._stored[0] = 5  # as of the topic of that name that was there before
+        eventually(lambda: follower.status().colour is Colour.RED)
+        assert "partitions 0 of the input end before what was stored" in reason(follower)
+
+
+def test_topics_of_different_partition_counts_cannot_be_followed(here: Place) -> None:
+    kafka = here.project.kafka
+    more = kafka.model_copy(
+        update={
+            "topic_decisions": f"more-{kafka.topic_decisions}",
+            "partitions": kafka.partitions + 1,
+        }
+    )
+    create_topics(more, [more.topic_decisions])
+    stages = Stages(more)
+
+    def is_refused() -> bool:
+        try:
+            stages.look()
+        except BrokerError as error:  # a new topic is not known everywhere at once
+            return f"has {more.partitions}: which decisions are stored" in str(error)
+        return False
+
+    eventually(is_refused)
+    stages.close()
+
+
+def test_a_look_that_fails_in_any_way_is_told_and_taken_again() -> None:
+    over, tries = threading.Event(), []
+
+    def look() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise KafkaException("no leader")
+        over.set()
+
+    repeated = _Repeated("proof", look, over)
+    repeated._well_at = time.monotonic() - 60
+    repeated.start()
+    eventually(lambda: len(tries) == 1)
+    repeated.join(30)
+    assert len(tries) == 2
+    assert repeated.complaint(30) is None

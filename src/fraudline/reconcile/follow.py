@@ -17,7 +17,6 @@ from operator import itemgetter
 from typing import Self
 
 from fraudline.contract import Contract
-from fraudline.errors import FraudlineError
 from fraudline.reconcile.incremental import Proof
 from fraudline.reconcile.stages import Reach, Stages
 from fraudline.settings import KafkaSettings
@@ -131,6 +130,12 @@ class Follower:
             for number, reach in reaches.items()
         }
         wrong = [f"proof: {found.summary}"] if found.summary else []
+        remade = self._stages.remade
+        if remade:
+            wrong.append(
+                f"topic: partitions {', '.join(map(str, sorted(remade)))} of the input end before "
+                "what was stored of them: the topic was made anew. Start again to follow it."
+            )
         stalls = self._stalls(partitions)
         is_behind = not partitions or any(one.proved < one.reach.end for one in partitions.values())
         if wrong or stalls:
@@ -197,8 +202,8 @@ class _Repeated(threading.Thread):
         while not self._over.is_set():
             try:
                 self._step()
-            except FraudlineError as error:
-                self._fault = str(error)
+            except Exception as error:  # noqa: BLE001 - told by `complaint`; the next try may do better
+                self._fault = str(error) or type(error).__name__
             else:
                 self._fault = None
                 self._well_at = time.monotonic()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.intake import Position
 from fraudline.stream.positions import End, Head, Positions
@@ -60,6 +61,8 @@ class Stages:
 
     Attributes:
         reaches: How far each partition was at the last look.
+        remade: Partitions whose topic was made anew while it was followed: it ends before
+            what was seen stored.
     """
 
     def __init__(self, kafka: KafkaSettings) -> None:
@@ -68,6 +71,7 @@ class Stages:
         self._stored: dict[int, int] = {}
         self._stood: dict[tuple[str, Position], tuple[int, float]] = {}
         self.reaches: dict[int, Reach] = {}
+        self.remade: frozenset[int] = frozenset()
 
     def close(self) -> None:
         """Drop the connections."""
@@ -84,6 +88,10 @@ class Stages:
         scored = ask.committed(f"{kafka.group}.score", inputs)
         # Looked at after `scored`, so the outcomes of all before it are within these ends.
         outcomes = ask.ends([kafka.topic_decisions, kafka.topic_rejects])
+        self._require_as_many_partitions([*inputs, *outcomes])
+        self.remade |= {
+            number for (_, number), end in inputs.items() if end.high < self._stored.get(number, 0)
+        }
         sunk = ask.committed(f"{kafka.group}.sink", outcomes)
         ends = {**inputs, **outcomes}
         next_ones = {key: max(end.low, scored.get(key, 0), sunk.get(key, 0))
@@ -109,6 +117,20 @@ class Stages:
             if of == stage and now - since > stalled_after_s
         }
         return max(still.values(), default=0.0), sorted(still)
+
+    def _require_as_many_partitions(self, keys: list[Position]) -> None:
+        """An outcome is looked for where the scorer puts it: in the partition of its input."""
+        many, other = (
+            sum(topic == name for topic, _ in keys)
+            for name in (self._kafka.topic_transactions, self._kafka.topic_decisions)
+        )
+        if many != other:
+            raise BrokerError(
+                f"topic '{self._kafka.topic_transactions}' has {many} partitions and topic "
+                f"'{self._kafka.topic_decisions}' has {other}: which decisions are stored cannot "
+                "be followed. Give both the same number; `fraudline reconcile` proves them as "
+                "they are."
+            )
 
     def _see(self, stage: str, key: Position, position: int, *, is_waiting: bool) -> None:
         if not is_waiting:
