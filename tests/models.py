@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from fraudline.bundle import GRAPH_FILE, Bundle, Manifest, Part, open_bundle, write_manifest
+from fraudline.bundle import GRAPH_FILE, Bundle, Manifest, Part, Source, open_bundle, write_manifest
 from fraudline.contract import Contract
 
 
@@ -45,7 +45,7 @@ def manifest_for(contract: Contract, **changes: object) -> Manifest:
         "features": contract.features,
         "threshold": 0.5,
         "threshold_rule": "half",
-        "source": "nothing",
+        "source": Source("nothing", "", dt.datetime(2026, 1, 1, tzinfo=dt.UTC), 10, ""),
         "parts": {"test": Part(10, 1, "0", "9", {"average_precision": 0.5})},
         "software": {"onnx": onnx.__version__},
         "created_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),

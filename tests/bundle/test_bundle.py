@@ -97,7 +97,16 @@ def test_the_hidden_file_of_a_file_manager_does_no_harm(directory):
         ("features", []),
         ("threshold", 0.25),
         ("threshold_rule", "mine"),
-        ("source", "elsewhere"),
+        (
+            "source",
+            {
+                "table": "elsewhere",
+                "query": "",
+                "read_at": "2026-01-01T00:00:00Z",
+                "rows": 10,
+                "sha256": "",
+            },
+        ),
         ("parts", {}),
         ("software", {}),
         ("files", {}),

@@ -10,7 +10,7 @@ from google.cloud import bigquery
 from tests.transactions import CARD_ROW, CREDITCARD, message
 
 import bqlite
-from fraudline.bundle import Bundle, Manifest
+from fraudline.bundle import Bundle, Manifest, Source
 from fraudline.contract import Messages
 from fraudline.scoring import Decider
 from fraudline.settings import BigQuerySettings, KafkaSettings
@@ -80,7 +80,7 @@ def decision() -> bytes:
         features=CREDITCARD.features,
         threshold=0.5,
         threshold_rule="",
-        source="",
+        source=Source("", "", dt.datetime(2026, 1, 1, tzinfo=dt.UTC), 0, ""),
         parts={},
         software={},
         created_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),

@@ -1,3 +1,4 @@
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,13 +8,20 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from fraudline.bundle import Manifest
+from fraudline.bundle import Manifest, Source
 from fraudline.contract import Contract, load_contract
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.recipes.tutorial import TUTORIAL
 from fraudline.training.train import train
 
+THE_SAMPLE = Source(
+    table="the sample",
+    query="SELECT * FROM the_sample",
+    read_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+    rows=3550,
+    sha256="5a" * 32,
+)
 SAMPLE = Path(__file__).parents[1] / "data" / "creditcard-sample.csv"
 
 # Long enough to learn something, short enough for a test.
@@ -66,7 +74,7 @@ def trained(
             contract,
             recipe,
             directory,
-            source="the sample",
+            source=THE_SAMPLE,
             test_share=test_share,
             seed=7,
             on_progress=said.append,

@@ -135,17 +135,20 @@ def test_another_process_makes_the_same_bundle_byte_by_byte_and_prints_nothing(
     recipe, table, bundle = quick["default"], tmp_path / "history.parquet", tmp_path / "bundle"
     pq.write_table(history, table)
     bundle.mkdir()
+    source = msgspec.structs.asdict(candidates["default"].manifest.source)
     code = f"""
 from dataclasses import replace
 from pathlib import Path
 import pyarrow.parquet as pq
+import datetime
+from fraudline.bundle import Source
 from fraudline.contract import load_contract
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.train import train
 quick = replace(DEFAULT, epochs={recipe.epochs}, batch_rows={recipe.batch_rows},
                 legitimate_per_fraud={recipe.legitimate_per_fraud})
 train(pq.read_table({str(table)!r}), load_contract("creditcard"), quick, Path({str(bundle)!r}),
-      source="the sample", test_share=0.2, seed=7, on_progress=lambda _: None)
+      source=Source(**{source!r}), test_share=0.2, seed=7, on_progress=lambda _: None)
 """
 
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

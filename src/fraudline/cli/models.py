@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fraudline.bundle import Manifest, Part
+from fraudline.bundle import Manifest, Part, Source
 from fraudline.cli.project import Project
 from fraudline.cli.screen import OUT, say, show_table
 
@@ -18,6 +18,14 @@ def train(
     recipe: Annotated[
         str, typer.Option(help="default: ours. tutorial: SMOTE and the tutorial's network.")
     ] = "default",
+    first: Annotated[
+        str | None,
+        typer.Option("--from", help="Event time of the earliest rows to train on."),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--to", help="Event time at which the period ends; not itself part of it."),
+    ] = None,
     test_share: Annotated[
         float,
         typer.Option(min=0, max=0.9, help="Share of the rows that is kept to judge the model by."),
@@ -27,9 +35,13 @@ def train(
         bool, typer.Option("--promote", help="Make the new version the champion.")
     ] = False,
 ) -> None:
-    """Train a model on the history in BigQuery, judge it, and keep it as a version."""
+    """Train a model on the history in BigQuery, judge it, and keep it as a version.
+
+    The whole history, or a period of it: times as the contract's event time has them, a
+    number or such as 2026-01-31.
+    """
     project = Project()
-    manifest = train_version(project, recipe, test_share, seed)
+    manifest = train_version(project, recipe, test_share, seed, first, end)
     show_manifest(manifest)
     say(f"Its report: {project.registry.path(manifest.version) / 'report.html'}")
     if is_promoted:
@@ -38,26 +50,33 @@ def train(
         say(f"To score with it: fraudline models promote {manifest.version}")
 
 
-def train_version(project: Project, recipe: str, test_share: float, seed: int) -> Manifest:
-    """Train on the whole history table and register the result."""
+def train_version(
+    project: Project,
+    recipe: str,
+    test_share: float,
+    seed: int,
+    first: str | None = None,
+    end: str | None = None,
+) -> Manifest:
+    """Train on the history of a period, the whole table without one, and register the result."""
     from fraudline.training.recipes.catalogue import find_recipe
     from fraudline.warehouse.history import read_history
 
     contract = project.contract
     chosen = find_recipe(recipe)
-    history = read_history(project.warehouse, contract)
-    table = project.warehouse.table(project.settings.bigquery.table_history)
-    say(f"read {history.num_rows:,} rows of {table}")
+    history = read_history(project.warehouse, contract, first, end)
+    source = Source(**vars(history.snapshot))
+    say(f"read {source.rows:,} rows of {source.table}, SHA-256 {source.sha256[:16]}…")
     from fraudline.training.train import train as fit  # loads TensorFlow
 
     candidate = project.registry.new_directory()
     try:
         fit(
-            history,
+            history.rows,
             contract,
             chosen,
             candidate,
-            source=table,
+            source=source,
             test_share=test_share,
             seed=seed,
             on_progress=say,
@@ -120,7 +139,10 @@ def show_manifest(manifest: Manifest) -> None:
         ("version", manifest.version),
         ("recipe", manifest.recipe),
         ("contract", f"{manifest.contract} {manifest.contract_fingerprint[:16]}…"),
-        ("source", manifest.source),
+        ("source", f"{manifest.source.rows:,} rows of {manifest.source.table}"),
+        ("read", f"{manifest.source.read_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("query", manifest.source.query),
+        ("rows", f"SHA-256 {manifest.source.sha256}"),
         ("threshold", f"{manifest.threshold:.4g} ({manifest.threshold_rule})"),
         ("made", f"{manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("made with", ", ".join(f"{name} {number}" for name, number in manifest.software.items())),

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraudline.bundle import GRAPH_FILE, Manifest, Part, write_manifest
+from fraudline.bundle import GRAPH_FILE, Manifest, Part, Source, write_manifest
 from fraudline.contract import Contract
 from fraudline.training.calibration import Platt, best_f1, fit_platt
 from fraudline.training.evaluation import Evaluation, evaluate
@@ -43,7 +43,7 @@ def train(
     recipe: Recipe,
     directory: Path,
     *,
-    source: str,
+    source: Source,
     test_share: float,
     seed: int,
     on_progress: Callable[[str], None],
@@ -55,7 +55,7 @@ def train(
         contract: What a transaction looks like.
         recipe: How to train.
         directory: Existing, empty; receives the bundle.
-        source: Table and period that the history came from, in words.
+        source: Which rows the history is.
         test_share: Share of the rows that nothing is chosen by, 0 to less than 1; 0 where
             the caller keeps its test rows to itself, then the validation part judges.
         seed: Of everything that is random. The same history and seed give the same bundle.
