@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
-import re
 import sys
 import time
-from pathlib import Path
 
 from benchmarks.measure import machine
 from benchmarks.place import SAMPLE, opened
+from benchmarks.results import keep
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
 BENCHES = ("model", "scorer", "latency", "sink", "scaling", "start")
-_INTRODUCTION = """# Results
-
-Each section is written by the command in it, which replaces that section and no other. What is
-compared took turns in the same run. Machines differ, and so do their busy moments: trust the
-ratios, and measure on yours."""
 
 
 def main(names: list[str]) -> None:
@@ -40,16 +33,7 @@ def main(names: list[str]) -> None:
         )
         section = "\n\n".join([title, how, *said])
         print(f"\n{section}\n", flush=True)
-        RESULTS.write_text(_with(section, RESULTS.read_text() if RESULTS.exists() else ""))
-
-
-def _with(section: str, results: str) -> str:
-    """The results with a section put in the place of the one with the same title."""
-    sections = {
-        found.partition("\n")[0]: found.strip()
-        for found in [*re.split(r"^(?=## )", results, flags=re.MULTILINE)[1:], section]
-    }
-    return "\n\n".join([_INTRODUCTION, *sections.values()]) + "\n"
+        keep(section)
 
 
 if __name__ == "__main__":

@@ -65,5 +65,5 @@ SELECT
   IFNULL(SAFE_DIVIDE(frauds_7 - frauds_delay, n_7 - n_delay), 0) AS TERMINAL_ID_RISK_7DAY,
   n_30 - n_delay AS TERMINAL_ID_NB_TX_30DAY,
   IFNULL(SAFE_DIVIDE(frauds_30 - frauds_delay, n_30 - n_delay), 0) AS TERMINAL_ID_RISK_30DAY,
-  TX_FRAUD
+  TX_FRAUD = 1 AS TX_FRAUD
 FROM counted
