@@ -10,6 +10,7 @@ import pytest
 
 from fraudline.bundle import Manifest, Source
 from fraudline.contract import Contract, load_contract
+from fraudline.settings import PolicySettings
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.recipes.tutorial import TUTORIAL
@@ -77,6 +78,7 @@ def trained(
             source=THE_SAMPLE,
             test_share=test_share,
             seed=7,
+            costs=PolicySettings(),
             on_progress=said.append,
         )
         return Candidate(directory, manifest, said)

@@ -88,8 +88,9 @@ def test_a_candidate_is_a_bundle_that_scores_as_it_was_judged(candidate, creditc
     assessment = assess(history.take(test), creditcard, bundle)
 
     labels, metrics = creditcard.labels(history)[test], manifest.parts["test"].metrics
-    assert metrics["frauds_caught"] == assessment.is_blocked[labels == 1].sum()
-    assert metrics["legitimate_blocked"] == assessment.is_blocked[labels == 0].sum()
+    reached = assessment.scores >= manifest.threshold
+    assert metrics["frauds_caught"] == reached[labels == 1].sum()
+    assert metrics["legitimate_blocked"] == reached[labels == 0].sum()
     assert manifest.parts["test"].rows == len(test)
     assert metrics["average_precision"] > 0.5, "frauds are 14 % of the sample; it learned nothing"
 
@@ -97,8 +98,9 @@ def test_a_candidate_is_a_bundle_that_scores_as_it_was_judged(candidate, creditc
 def test_a_candidate_has_its_model_its_figures_and_pictures_that_open(candidate):
     directory, manifest, _ = candidate
     assert {path.name for path in directory.iterdir()} == {
-        "bundle.json", "confusion_matrix.png", "graph.onnx", "learning_curves.png",
-        "metrics.json", "model.keras", "pr_curve.png", "report.html", "score_distribution.png",
+        "bundle.json", "comparisons.json", "confusion_matrix.png", "decisions.html", "graph.onnx",
+        "learning_curves.png", "metrics.json", "model.keras", "pr_curve.png", "reasons.onnx",
+        "report.html", "score_distribution.png", "scores.parquet",
     }  # fmt: skip
     assert all(path.read_bytes().startswith(PNG) for path in directory.glob("*.png"))
     figures = msgspec.json.decode((directory / "metrics.json").read_bytes())
@@ -143,12 +145,14 @@ import pyarrow.parquet as pq
 import datetime
 from fraudline.bundle import Source
 from fraudline.contract import load_contract
+from fraudline.settings import PolicySettings
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.train import train
 quick = replace(DEFAULT, epochs={recipe.epochs}, batch_rows={recipe.batch_rows},
                 legitimate_per_fraud={recipe.legitimate_per_fraud})
 train(pq.read_table({str(table)!r}), load_contract("creditcard"), quick, Path({str(bundle)!r}),
-      source=Source(**{source!r}), test_share=0.2, seed=7, on_progress=lambda _: None)
+      source=Source(**{source!r}), test_share=0.2, seed=7,
+      costs=PolicySettings(), on_progress=lambda _: None)
 """
 
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

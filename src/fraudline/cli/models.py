@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from fraudline.bundle import Manifest, Part, Source
+from fraudline.bundle import Manifest, Part, Policy, Source
 from fraudline.cli.project import Project
 from fraudline.cli.screen import OUT, say, show_table
+from fraudline.errors import InputError
 
 models = typer.Typer(help="Versions of the model: list, show, promote.", no_args_is_help=True)
 
@@ -79,6 +80,7 @@ def train_version(
             source=source,
             test_share=test_share,
             seed=seed,
+            costs=project.settings.policy,
             on_progress=say,
         )
         return project.registry.add(candidate)
@@ -133,6 +135,86 @@ def promote(
     say(f"champion: {version}")
 
 
+@models.command()
+def policy(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+    lost_share: Annotated[
+        float | None, typer.Option(help="Share of the amount lost with an approved fraud.")
+    ] = None,
+    fraud_cost: Annotated[
+        float | None, typer.Option(help="What an approved fraud costs besides.")
+    ] = None,
+    review_cost: Annotated[float | None, typer.Option(help="What one review costs.")] = None,
+    wrong_block_cost: Annotated[
+        float | None, typer.Option(help="What it costs to block a legitimate payment.")
+    ] = None,
+    most_reviews_a_day: Annotated[
+        float | None, typer.Option(help="How many reviews there may be a day, in the mean.")
+    ] = None,
+    review_from: Annotated[
+        float | None, typer.Option(help="Approve nothing from this score, whatever the costs say.")
+    ] = None,
+    block_from: Annotated[
+        float | None, typer.Option(help="Block from this score, whatever the costs say.")
+    ] = None,
+    by_costs: Annotated[
+        bool, typer.Option("--by-costs", help="Drop the scores that a person has set.")
+    ] = False,
+) -> None:
+    """Make a new version with the same model and another policy; what is not given stays.
+
+    Costs are in the unit of the contract's amount. Reviews are counted anew on the rows that
+    validated the model. The version it is made from stays as it is.
+    """
+    import msgspec
+
+    from fraudline.bundle import read_manifest
+    from fraudline.training.decisions import with_policy
+
+    registry = Project().registry
+    source = registry.path(version)
+    given = {
+        "lost_share": lost_share,
+        "fraud_cost": fraud_cost,
+        "review_cost": review_cost,
+        "wrong_block_cost": wrong_block_cost,
+        "most_reviews_a_day": most_reviews_a_day,
+        "review_from": review_from,
+        "block_from": block_from,
+    }
+    dropped = {"review_from": None, "block_from": None} if by_costs else {}
+    changes = {name: value for name, value in given.items() if value is not None}
+    fields = msgspec.structs.asdict(read_manifest(source).policy) | dropped | changes
+    try:
+        wanted = msgspec.convert(fields, Policy)
+    except msgspec.ValidationError as error:
+        raise InputError(f"that is no policy: {error}. Give another number.") from None
+    candidate = registry.new_directory()
+    try:
+        with_policy(source, candidate, wanted)
+        manifest = registry.add(candidate)
+    finally:
+        shutil.rmtree(candidate, ignore_errors=True)
+    show_manifest(manifest)
+    say(f"What it is worth: {registry.path(manifest.version) / 'decisions.html'}")
+    say(f"To decide by it: fraudline models promote {manifest.version}")
+
+
+def _in_words(policy: Policy) -> str:
+    unit = f" {policy.unit}" if policy.unit else ""
+    fixed = [
+        f"{name} from {score:g}"
+        for name, score in (("review", policy.review_from), ("block", policy.block_from))
+        if score is not None
+    ]
+    return (
+        f"{' and '.join(fixed) + '; ' if fixed else ''}an approved fraud costs "
+        f"{policy.lost_share:g} of its amount and {policy.fraud_cost:g}{unit}, a review "
+        f"{policy.review_cost:g}{unit}, a wrong block {policy.wrong_block_cost:g}{unit}; "
+        f"{policy.reviews_a_day:,g} reviews a day of at most {policy.most_reviews_a_day:,g}"
+    )
+
+
 def show_manifest(manifest: Manifest) -> None:
     """Print what a version says of itself."""
     for name, value in (
@@ -143,6 +225,8 @@ def show_manifest(manifest: Manifest) -> None:
         ("read", f"{manifest.source.read_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("query", manifest.source.query),
         ("rows", f"SHA-256 {manifest.source.sha256}"),
+        ("policy", _in_words(manifest.policy)),
+        ("derived", f"from {manifest.derived_from}" if manifest.derived_from else "by training"),
         ("threshold", f"{manifest.threshold:.4g} ({manifest.threshold_rule})"),
         ("made", f"{manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("made with", ", ".join(f"{name} {number}" for name, number in manifest.software.items())),

@@ -73,7 +73,9 @@ def confusion_matrix(evaluation: Evaluation) -> bytes:
     return _png(figure)
 
 
-def precision_recall(labels: Labels, scores: Scores, evaluation: Evaluation) -> bytes:
+def precision_recall(
+    labels: Labels, scores: Scores, evaluation: Evaluation, threshold: float
+) -> bytes:
     """Precision against recall, with the threshold in force."""
     precision, recall, _ = precision_recall_curve(labels, scores)
     figure = Figure(figsize=(5, 3.6), layout="constrained")
@@ -84,7 +86,7 @@ def precision_recall(labels: Labels, scores: Scores, evaluation: Evaluation) -> 
         evaluation.precision,
         "o",
         color=ORANGE,
-        label=f"threshold {evaluation.threshold:g}",
+        label=f"threshold {threshold:g}",
     )
     base = evaluation.frauds / evaluation.rows
     ax.axhline(base, color=GREY, linestyle=":", label=f"share of frauds, {base:.2%}")

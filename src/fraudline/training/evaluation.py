@@ -24,7 +24,6 @@ class Evaluation:
     """How well scores and a threshold tell fraud from legitimate transactions.
 
     Attributes:
-        threshold: Least score that is blocked.
         legitimate_approved: Legitimate transactions below the threshold (true negatives).
         legitimate_blocked: Legitimate transactions blocked by mistake (false positives).
         frauds_missed: Frauds below the threshold (false negatives).
@@ -43,7 +42,6 @@ class Evaluation:
         classification_report: scikit-learn's table of precision and recall by class.
     """
 
-    threshold: float
     legitimate_approved: int
     legitimate_blocked: int
     frauds_missed: int
@@ -78,13 +76,15 @@ class Evaluation:
         }
 
 
-def evaluate(labels: Labels, scores: Scores, threshold: float, amounts: Scores) -> Evaluation:
+def evaluate(
+    labels: Labels, scores: Scores, threshold: float | Scores, amounts: Scores
+) -> Evaluation:
     """Judge scores and a threshold by the labels.
 
     Args:
         labels: 1 for fraud, shape (rows,).
         scores: Probability of fraud, shape (rows,).
-        threshold: Least score that is blocked.
+        threshold: Least score that counts as blocked; one, or one for each row.
         amounts: In the contract's unit, shape (rows,).
 
     Raises:
@@ -103,7 +103,6 @@ def evaluate(labels: Labels, scores: Scores, threshold: float, amounts: Scores) 
     low, high = average_precision_interval(labels, scores)
     false_positive_rate, true_positive_rate, _ = metrics.roc_curve(labels, scores)
     return Evaluation(
-        threshold=threshold,
         legitimate_approved=len(labels) - frauds - wrong,
         legitimate_blocked=wrong,
         frauds_missed=int(missed.sum()),

@@ -29,6 +29,11 @@ class Inputs:
     logarithm: tuple[int, ...] = ()
     time_of_day: tuple[int, ...] = ()
 
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The feature that each input derives from."""
+        return self.plain + self.logarithm + 2 * self.time_of_day
+
     def derive(self, features: Any, ops: Any) -> Any:
         """The inputs before they are scaled, float32, shape (rows, inputs).
 

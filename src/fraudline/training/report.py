@@ -15,6 +15,7 @@ from fraudline.contract import Contract
 from fraudline.training import charts
 from fraudline.training.evaluation import Evaluation, evaluate
 from fraudline.training.fitting import Epoch
+from fraudline.training.reasons_faith import Faith
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Rows, Split
 
@@ -41,6 +42,7 @@ class Outcome:
         evaluations: By part.
         epochs: In order.
         twins: Rows of the part that judges with an exact twin in another part.
+        faith: Of the reasons for alerts; None without an alert.
     """
 
     split: Split
@@ -50,6 +52,7 @@ class Outcome:
     evaluations: dict[str, Evaluation]
     epochs: list[Epoch]
     twins: Rows
+    faith: Faith | None
 
 
 def write_report(
@@ -63,7 +66,7 @@ def write_report(
     pictures = {
         "learning_curves.png": charts.learning_curves(outcome.epochs),
         "confusion_matrix.png": charts.confusion_matrix(evaluation),
-        "pr_curve.png": charts.precision_recall(labels, scores, evaluation),
+        "pr_curve.png": charts.precision_recall(labels, scores, evaluation, manifest.threshold),
         "score_distribution.png": charts.score_distribution(labels, scores, manifest.threshold),
     }
     for name, content in pictures.items():
@@ -74,6 +77,7 @@ def write_report(
         unit=contract.column(contract.amount).unit,
         judged_by=judged_by,
         evaluation=evaluation,
+        faith=outcome.faith,
         pictures={name: base64.b64encode(content).decode() for name, content in pictures.items()},
         twins=len(outcome.twins),
         fraud_twins=int(outcome.labels[outcome.twins].sum()),
