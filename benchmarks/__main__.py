@@ -11,7 +11,7 @@ from benchmarks.measure import machine
 from benchmarks.place import SAMPLE, opened
 from benchmarks.results import keep
 
-BENCHES = ("model", "scorer", "latency", "sink", "scaling", "start")
+BENCHES = ("model", "scorer", "reasons", "latency", "sink", "scaling", "start")
 
 
 def main(names: list[str]) -> None:

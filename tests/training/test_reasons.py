@@ -111,7 +111,7 @@ def test_a_background_stands_for_the_mean_better_than_a_draw(features):
         return np.square(preparation.apply(rows).mean(axis=0) - mean).sum()
 
     random = np.random.default_rng(3)
-    draws = [features[random.choice(500, 16, replace=False)] for _ in range(50)]
+    draws = [features[random.choice(500, 8, replace=False)] for _ in range(50)]
     assert distance(choose_background(features, preparation, 0)) < min(map(distance, draws))
 
 

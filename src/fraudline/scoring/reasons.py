@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from functools import cache
 
 import msgspec
 import numpy as np
@@ -22,6 +23,7 @@ Value = bool | int | float | dt.datetime
 
 _HOUR_S, _DAY_S = 3600, 86400
 _HALF = len(LEVELS) // 2
+_LEGITIMATE = "legitimate payments"
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
@@ -60,22 +62,23 @@ def reasons(
     alerts = np.flatnonzero(assessment.is_alert)
     if not len(alerts):
         return {}
-    contributions = np.nan_to_num(
-        bundle.contributions(assessment.features[alerts]), nan=0.0, posinf=0.0, neginf=0.0
-    )
+    contributions = bundle.contributions(assessment.features[alerts])
+    contributions[~np.isfinite(contributions)] = 0.0
     strongest = np.argsort(-contributions, axis=1, kind="stable")[:, :MOST_REASONS]
+    parts = np.take_along_axis(contributions, strongest, axis=1)
     compared = bundle.comparisons.features
     found: dict[int, list[Reason]] = {}
-    for row, of_row, order in zip(alerts.tolist(), contributions, strongest.tolist(), strict=True):
+    rows = zip(alerts.tolist(), strongest.tolist(), parts.tolist(), strict=True)
+    for row, indices, of_row in rows:
         found[row] = [
             Reason(
                 name := contract.features[index],
                 value := transactions.column(name)[row].as_py(),
-                round(float(of_row[index]), 3),
+                round(part, 3),
                 sentence(name, value, contract.column(name).unit, compared[name]),
             )
-            for index in order
-            if of_row[index] > 0
+            for index, part in zip(indices, of_row, strict=True)
+            if part > 0
         ]
     return found
 
@@ -98,27 +101,28 @@ def sentence(name: str, value: Value, unit: str, comparison: Comparison) -> str:
             f"{_LEGITIMATE} come between {hour:02d}:00 and {hour + 1:02d}:00"
         )
     number = float(value)  # type: ignore[arg-type] # a time is compared by its time of day
-    return f"{name} is {_number(number, unit)}; {_place(number, unit, comparison.values)}"
+    quantiles = comparison.values
+    band = bisect_right(quantiles[:_HALF], number) + bisect_left(quantiles[_HALF:], number)
+    return f"{name} is {_number(number, unit)}; {_bands(comparison, unit)[band]}"
 
 
-_LEGITIMATE = "legitimate payments"
-
-
-def _place(number: float, unit: str, quantiles: Sequence[float]) -> str:
-    for level, quantile in zip(LEVELS[:_HALF], quantiles[:_HALF], strict=True):
-        if number < quantile:
-            return f"{_percent(1 - level)} of {_LEGITIMATE} have at least {_number(quantile, unit)}"
-    for level, quantile in zip(
-        LEVELS[: -_HALF - 1 : -1], quantiles[: -_HALF - 1 : -1], strict=True
-    ):
-        if number > quantile:
-            return f"{_percent(level)} of {_LEGITIMATE} have at most {_number(quantile, unit)}"
-    low, high = quantiles[_HALF - 1], quantiles[_HALF]
-    share = LEVELS[_HALF] - LEVELS[_HALF - 1]
-    return (
-        f"not unusual by itself, as {_percent(share)} of {_LEGITIMATE} have "
-        f"{_number(low, '')} to {_number(high, unit)}"
+@cache
+def _bands(comparison: Comparison, unit: str) -> tuple[str, ...]:
+    """What is said of a number in each band between quantiles, from the lowest up."""
+    numbers = [_number(quantile, unit) for quantile in comparison.values]
+    below = [
+        f"{_percent(1 - level)} of {_LEGITIMATE} have at least {number}"
+        for level, number in zip(LEVELS[:_HALF], numbers[:_HALF], strict=True)
+    ]
+    above = [
+        f"{_percent(level)} of {_LEGITIMATE} have at most {number}"
+        for level, number in zip(LEVELS[_HALF:], numbers[_HALF:], strict=True)
+    ]
+    usual = (
+        f"not unusual by itself, as {_percent(LEVELS[_HALF] - LEVELS[_HALF - 1])} of "
+        f"{_LEGITIMATE} have {_number(comparison.values[_HALF - 1], '')} to {numbers[_HALF]}"
     )
+    return (*below, usual, *above)
 
 
 def _second_of_day(value: Value) -> int:
