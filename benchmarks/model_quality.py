@@ -27,7 +27,7 @@ from fraudline import datasets
 from fraudline.bundle import Source, open_bundle
 from fraudline.contract import load_contract
 from fraudline.datasets.files import read_transactions
-from fraudline.settings import BigQuerySettings
+from fraudline.settings import BigQuerySettings, PolicySettings
 from fraudline.training.recipes.catalogue import find_recipe
 from fraudline.training.train import train
 from fraudline.warehouse.client import Endpoint, Warehouse
@@ -118,7 +118,7 @@ def _recipe_scores(recipe: str, seed: int, weeks: Weeks) -> np.ndarray:
         train(
             weeks.train.rows, weeks.contract, find_recipe(recipe), Path(directory),
             source=Source(**vars(weeks.train.snapshot)), test_share=0.0, seed=seed,
-            on_progress=lambda _: None,
+            costs=PolicySettings(), on_progress=lambda _: None,
         )  # fmt: skip
         return open_bundle(Path(directory), weeks.contract).score(weeks.features)
 

@@ -18,6 +18,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from fraudline.bundle import Source, open_bundle
 from fraudline.contract import Contract
+from fraudline.settings import PolicySettings
 from fraudline.training.evaluation import average_precision_resamples
 from fraudline.training.preparation import with_log_amount_and_time_of_day
 from fraudline.training.recipes.catalogue import find_recipe
@@ -78,7 +79,7 @@ def recipe_scores(
         train(
             history.rows, contract, find_recipe(name), Path(directory),
             source=Source(**vars(history.snapshot)), test_share=TEST_SHARE, seed=seed,
-            on_progress=lambda _: None,
+            costs=PolicySettings(), on_progress=lambda _: None,
         )  # fmt: skip
         return open_bundle(Path(directory), contract).score(test)
 

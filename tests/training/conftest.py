@@ -12,6 +12,7 @@ from fraudline.bundle import Manifest, Source
 from fraudline.contract import Contract, load_contract
 from fraudline.settings import PolicySettings
 from fraudline.training.recipes.default import DEFAULT
+from fraudline.training.recipes.mlp import MLP
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.recipes.tutorial import TUTORIAL
 from fraudline.training.train import train
@@ -28,6 +29,7 @@ SAMPLE = Path(__file__).parents[1] / "data" / "creditcard-sample.csv"
 # Long enough to learn something, short enough for a test.
 QUICK = {
     "default": replace(DEFAULT, epochs=3, batch_rows=64, legitimate_per_fraud=3),
+    "mlp": replace(MLP, epochs=3, batch_rows=64, legitimate_per_fraud=3),
     "tutorial": replace(TUTORIAL, epochs=2, batch_rows=64),
 }
 
@@ -92,6 +94,6 @@ def candidates(trained: Trainer) -> dict[str, Candidate]:
     return {name: trained(recipe) for name, recipe in QUICK.items()}
 
 
-@pytest.fixture(params=["default", "tutorial"])
+@pytest.fixture(params=["default", "mlp", "tutorial"])
 def candidate(request: pytest.FixtureRequest, candidates: dict[str, Candidate]) -> Candidate:
     return candidates[request.param]

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from fraudline.training.reliability import calibration_error, measure_reliability
+from fraudline.training.reliability import (
+    calibration_error,
+    measure_reliability,
+    without_prior_shift,
+)
 
 RANDOM = np.random.default_rng(3)
 
@@ -16,7 +20,7 @@ def test_scores_that_come_true_have_hardly_an_error():
     labels, scores = drawn(200_000)
     found = measure_reliability(labels, scores)
     assert found.calibration_error < 0.003
-    assert found.expected_frauds == pytest.approx(found.frauds, rel=0.05)
+    assert found.expected_frauds == pytest.approx(labels.sum(), rel=0.05)
     assert found.brier < found.brier_of_share
 
 
@@ -36,3 +40,19 @@ def test_inflated_scores_show_among_alerts_though_hardly_among_all():
 
 def test_a_score_of_one_falls_into_the_last_bin():
     assert calibration_error(np.array([1], dtype=np.int8), np.array([1.0])) == 0
+
+
+def test_the_prior_that_balancing_shifted_is_undone():
+    labels, scores = drawn(200_000)
+    share = scores.mean()
+    odds = scores / (1 - scores) * (1 - share) / share  # as if half had been frauds
+    balanced = odds / (1 + odds)
+
+    corrected = without_prior_shift(balanced, 0.5, share)
+
+    assert corrected == pytest.approx(scores)
+    assert calibration_error(labels, balanced) > 20 * calibration_error(labels, corrected)
+
+
+def test_certain_scores_stay_certain_when_the_prior_is_undone():
+    assert without_prior_shift(np.array([0.0, 1.0]), 0.5, 0.002).tolist() == [0.0, 1.0]

@@ -17,7 +17,10 @@ models = typer.Typer(help="Versions of the model: list, show, promote.", no_args
 
 def train(
     recipe: Annotated[
-        str, typer.Option(help="default: ours. tutorial: SMOTE and the tutorial's network.")
+        str,
+        typer.Option(
+            help="default and mlp: ours. tutorial: SMOTE and the tutorial's network."
+        ),
     ] = "default",
     first: Annotated[
         str | None,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from fraudline.errors import InputError
+from fraudline.training.reliability import measure_reliability
 
 BOOTSTRAP_SEED = 0
 FALSE_POSITIVE_RATE = 0.01
@@ -39,6 +40,10 @@ class Evaluation:
         recall_at_1pct_fpr: Largest recall that blocks at most 1 % of the legitimate ones.
         amount_caught: Sum of the amounts of the frauds caught, in the contract's unit.
         amount_missed: Sum of the amounts of the frauds missed.
+        brier: Mean squared difference of score and label; see `Reliability`.
+        calibration_error: Expected calibration error; see `Reliability`.
+        calibration_error_of_alerts: The same over the higher scores; see `Reliability`.
+        expected_frauds: Sum of the scores, which for calibrated ones is near the frauds.
         classification_report: scikit-learn's table of precision and recall by class.
     """
 
@@ -57,6 +62,10 @@ class Evaluation:
     recall_at_1pct_fpr: float
     amount_caught: float
     amount_missed: float
+    brier: float
+    calibration_error: float
+    calibration_error_of_alerts: float
+    expected_frauds: float
     classification_report: str
 
     @property
@@ -101,6 +110,7 @@ def evaluate(
     caught, missed = is_fraud & is_blocked, is_fraud & ~is_blocked
     wrong = int((~is_fraud & is_blocked).sum())
     low, high = average_precision_interval(labels, scores)
+    reliability = measure_reliability(labels, scores)
     false_positive_rate, true_positive_rate, _ = metrics.roc_curve(labels, scores)
     return Evaluation(
         legitimate_approved=len(labels) - frauds - wrong,
@@ -120,6 +130,10 @@ def evaluate(
         ),
         amount_caught=float(amounts[caught].sum()),
         amount_missed=float(amounts[missed].sum()),
+        brier=reliability.brier,
+        calibration_error=reliability.calibration_error,
+        calibration_error_of_alerts=reliability.calibration_error_of_alerts,
+        expected_frauds=reliability.expected_frauds,
         classification_report=metrics.classification_report(
             labels, is_blocked.astype(np.int8), digits=4, zero_division=0
         ),

@@ -26,8 +26,7 @@ class Reliability:
         calibration_error_of_alerts: The same over the transactions that score at least as
             high as the share of frauds. Where frauds are rare the first figure is small for
             any model that gives most transactions a low score; this one is not.
-        expected_frauds: Sum of the scores.
-        frauds: How many there were.
+        expected_frauds: Sum of the scores; so many frauds they promise.
     """
 
     brier: float
@@ -35,11 +34,6 @@ class Reliability:
     calibration_error: float
     calibration_error_of_alerts: float
     expected_frauds: float
-    frauds: int
-
-    def metrics(self) -> dict[str, float]:
-        """Every figure by name, for a manifest."""
-        return {name: float(value) for name, value in vars(self).items() if name != "frauds"}
 
 
 def measure_reliability(labels: Labels, scores: Scores) -> Reliability:
@@ -59,7 +53,6 @@ def measure_reliability(labels: Labels, scores: Scores) -> Reliability:
             calibration_error(labels[is_alert], scores[is_alert]) if is_alert.any() else 0.0
         ),
         expected_frauds=float(scores.sum()),
-        frauds=int(labels.sum()),
     )
 
 
@@ -69,3 +62,20 @@ def calibration_error(labels: Labels, scores: Scores) -> float:
     # Rows of a bin times the distance of its two means is the distance of its two sums.
     distances = np.abs(np.bincount(bins, scores - labels, BINS))
     return float(distances.sum() / len(labels))
+
+
+def without_prior_shift(scores: Scores, learned_share: float, share: float) -> Scores:
+    """What scores would be if frauds had been learned in the share that they have.
+
+    A model that learned from other shares of the classes has the right order and the wrong
+    odds: too high by the ratio of the two prior odds (Elkan, The foundations of cost-sensitive
+    learning, 2001, theorem 2).
+
+    Args:
+        scores: Of that model, shape (rows,).
+        learned_share: Share of frauds among the rows that it learned from.
+        share: Share of frauds before those rows were balanced.
+    """
+    shift = (share / (1 - share)) / (learned_share / (1 - learned_share))
+    corrected: Scores = scores * shift / (scores * shift + (1 - scores))
+    return corrected

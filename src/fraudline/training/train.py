@@ -36,11 +36,12 @@ from fraudline.training.graph import run_graph, write_graph
 from fraudline.training.history import check_history, event_text
 from fraudline.training.keras_file import save_model
 from fraudline.training.model import Model
+from fraudline.training.quality import measure_quality
 from fraudline.training.reasons import write_reason_files
 from fraudline.training.reasons_faith import ALERTS, Faith, measure_faith
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.report import Outcome, write_report
-from fraudline.training.split import Rows, Split, check_split, find_twins
+from fraudline.training.split import Rows, Split, check_split, drop_twins, find_twins
 
 MODEL_FILE = "model.keras"
 METRICS_FILE = "metrics.json"
@@ -84,6 +85,8 @@ def train(
     check_history(history, contract, test_share)
     features, labels = contract.feature_matrix(history), contract.labels(history)
     split = recipe.split(labels, test_share, seed)
+    twins = find_twins(features, split)
+    split = drop_twins(split, twins)
     check_split(split, labels)
     on_progress(_described(split, labels))
 
@@ -110,9 +113,8 @@ def train(
         directory, contract, model, graph, features, labels, split, seed,
         _alerts(policy, split, scores, amounts),
     )  # fmt: skip
-    outcome = Outcome(
-        split, labels, scores, amounts, evaluations, epochs, find_twins(features, split), faith
-    )
+    quality = measure_quality(recipe, split, labels, rows)
+    outcome = Outcome(split, labels, scores, evaluations, epochs, twins, faith, quality)
     manifest = Manifest(
         recipe=recipe.name,
         contract=contract.name,
@@ -238,6 +240,9 @@ def _parts(
 def _write_metrics(path: Path, outcome: Outcome) -> None:
     content = {
         "parts": {name: judged.metrics() for name, judged in outcome.evaluations.items()},
+        "alerts_a_day": outcome.quality.budgets,
+        "days": outcome.quality.days,
+        "before_and_after_prior": outcome.quality.before_and_after,
         "epochs": outcome.epochs,
         "reasons": outcome.faith,
         "twins_of_learned_rows": len(outcome.twins),
