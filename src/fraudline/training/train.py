@@ -33,7 +33,7 @@ from fraudline.training.decisions import choose_policy, scored_rows, write_page,
 from fraudline.training.evaluation import Evaluation, evaluate
 from fraudline.training.fitting import Epoch, fit_model
 from fraudline.training.graph import run_graph, write_graph
-from fraudline.training.history import check_history, event_text
+from fraudline.training.history import check_history, constant_features, event_text
 from fraudline.training.keras_file import save_model
 from fraudline.training.model import Model
 from fraudline.training.quality import measure_quality
@@ -89,6 +89,11 @@ def train(
     split = drop_twins(split, twins)
     check_split(split, labels)
     on_progress(_described(split, labels))
+    for name in constant_features(features[split.train], contract):
+        on_progress(
+            f"column '{name}' has one value in the whole train part, so nothing can be learned of "
+            "it and no value of it will change a score. A longer period may have others."
+        )
 
     model, epochs, choice = _fit_and_choose(
         recipe, contract, features, labels, split, seed, on_progress

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from google.cloud import bigquery
 
-from fraudline.contract import Contract, arrow_schema
+from fraudline.contract import Contract, conform
 from fraudline.errors import InputError, WarehouseError
 from fraudline.warehouse.client import RETRY, Warehouse, translated
 from fraudline.warehouse.query import query
@@ -155,7 +155,8 @@ def read_history(
         end: Event time of the earliest rows not wanted any more. None: to the last row.
 
     Raises:
-        InputError: the table has no row of the period, or the period is none.
+        InputError: the table has no row of the period, a row does not fit the contract, or
+            the period is none.
         WarehouseError: the table does not exist, has other columns, or changed meanwhile.
     """
     table = warehouse.table(warehouse.settings.table_history)
@@ -170,9 +171,15 @@ def read_history(
             "cannot be told which rows these are. Nothing was trained; read again when "
             "whoever writes to it is done."
         )
-    rows = rows.cast(arrow_schema(contract.columns))
     if rows.num_rows == 0:
         raise InputError(_nothing(warehouse, table, contract, first, end))
+    rows, refusals = conform(rows, contract.columns)
+    if refusals:
+        raise InputError(
+            f"{len(refusals):,} rows of table {table} do not fit contract '{contract.name}'. "
+            f"First: row {refusals[0].row} in order of '{contract.event_time}', {refusals[0].message}. "
+            "`fraudline check` shows each column; mend the table, or choose another period."
+        )
     return History(rows, Snapshot(table, sql, read_at, rows.num_rows, _digest(rows)))
 
 
