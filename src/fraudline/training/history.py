@@ -67,10 +67,7 @@ def check_history(history: pa.Table, contract: Contract, test_share: float) -> N
 
 def constant_features(features: npt.NDArray[np.float32], contract: Contract) -> list[str]:
     """Names of the features that have one value in all rows."""
-    constant = (features == features[:1]).all(axis=0)
-    return [
-        name for name, is_constant in zip(contract.features, constant, strict=True) if is_constant
-    ]
+    return [contract.features[at] for at in np.flatnonzero(np.ptp(features, axis=0) == 0)]
 
 
 def event_text(history: pa.Table, contract: Contract, row: int) -> str:

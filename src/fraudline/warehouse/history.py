@@ -177,7 +177,8 @@ def read_history(
     if refusals:
         raise InputError(
             f"{len(refusals):,} rows of table {table} do not fit contract '{contract.name}'. "
-            f"First: row {refusals[0].row} in order of '{contract.event_time}', {refusals[0].message}. "
+            f"First: row {refusals[0].row} in order of '{contract.event_time}', "
+            f"{refusals[0].message}. "
             "`fraudline check` shows each column; mend the table, or choose another period."
         )
     return History(rows, Snapshot(table, sql, read_at, rows.num_rows, _digest(rows)))
