@@ -80,7 +80,7 @@ def test_whatever_is_not_approved_has_its_reasons_in_bigquery(streamed: Place) -
         "SELECT decision, score >= threshold AS is_alert, reasons IS NULL AS is_silent, "
         "JSON_VALUE(reasons, '$[0].sentence') AS first FROM decisions",
     ).to_pylist()
-    assert {row["decision"] for row in rows} == {"approve", "review", "block"}
+    assert {"approve", "block"} <= {row["decision"] for row in rows}
     for row in rows:
         is_alert = row["decision"] != "approve"
         assert (row["is_alert"], row["is_silent"]) == (is_alert, not is_alert)

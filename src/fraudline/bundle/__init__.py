@@ -20,6 +20,7 @@ from fraudline.bundle.bundle import (
 from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
 from fraudline.bundle.manifest import Manifest, Part, Source
 from fraudline.bundle.policy import APPROVE, BLOCK, DECISIONS, REVIEW, Policy, decide
+from fraudline.bundle.reasons import Reason, name_reasons
 
 __all__ = [
     "APPROVE",
@@ -37,9 +38,11 @@ __all__ = [
     "Manifest",
     "Part",
     "Policy",
+    "Reason",
     "Source",
     "check_bundle",
     "decide",
+    "name_reasons",
     "open_bundle",
     "read_manifest",
     "write_manifest",

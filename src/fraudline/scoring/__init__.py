@@ -6,10 +6,10 @@ waits, stores, logs or looks at a clock. The stream, `predict`, evaluation and t
 all go through `assess`, so what was tested offline is what runs online.
 """
 
-from fraudline.bundle import APPROVE, BLOCK, REVIEW
+from fraudline.bundle import APPROVE, BLOCK, REVIEW, Reason
 from fraudline.scoring.assess import Assessment, as_history, assess
 from fraudline.scoring.decide import Decider, Outcome, reject_record, usable_key
-from fraudline.scoring.reasons import Reason, reasons
+from fraudline.scoring.reasons import reasons
 from fraudline.scoring.repeats import FirstDecisions
 
 __all__ = [

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import onnxruntime as ort
+import pyarrow as pa
 
-from fraudline.bundle import COMPARISONS_FILE, LEVELS, REASONS_FILE, Comparison, Comparisons
+from fraudline.bundle import (
+    COMPARISONS_FILE,
+    LEVELS,
+    REASONS_FILE,
+    Comparison,
+    Comparisons,
+    Reason,
+    name_reasons,
+)
 from fraudline.contract import Contract
 from fraudline.training.preparation import DAY_S, Preparation
 from fraudline.training.reasons_graph import log_odds, write_reasons
 
 # Chosen as below, as faithful as 32 rows drawn at random, at a quarter of their cost.
 BACKGROUND_ROWS = 8
+EXAMPLES = 8
 _CANDIDATES = 4000
 _DRAWS = 1000
 
@@ -79,6 +91,54 @@ def write_reason_files(
     content = msgspec.json.format(msgspec.json.encode(comparisons), indent=2)
     (directory / COMPARISONS_FILE).write_bytes(content + b"\n")
     return background
+
+
+@dataclass(frozen=True)
+class Example:
+    """A payment that the policy stopped, as a report shows it.
+
+    Attributes:
+        score: Probability of fraud.
+        amount: In the contract's unit.
+        is_fraud: What the label says.
+        reasons: Why it was stopped.
+    """
+
+    score: float
+    amount: float
+    is_fraud: bool
+    reasons: list[Reason]
+
+
+def show_examples(
+    directory: Path,
+    contract: Contract,
+    history: pa.Table,
+    features: Matrix,
+    scores: npt.NDArray[np.float64],
+    alerts: npt.NDArray[np.int64],
+) -> list[Example]:
+    """Some alerts with their reasons, spread evenly over those given.
+
+    Args:
+        directory: The bundle's, with its reason files.
+        contract: What a transaction looks like.
+        history: Every row, with its label.
+        features: Of every row.
+        scores: Of every row.
+        alerts: Rows that are not approved, in the order of their scores.
+    """
+    rows = alerts[np.unique(np.linspace(0, len(alerts) - 1, EXAMPLES).astype(np.int64))]
+    session = ort.InferenceSession(directory / REASONS_FILE, providers=["CPUExecutionProvider"])
+    (contributions,) = session.run(None, {"features": features[rows]})
+    comparisons = msgspec.json.decode((directory / COMPARISONS_FILE).read_bytes(), type=Comparisons)
+    shown = history.take(rows)
+    found = name_reasons(shown, np.arange(len(rows)), contributions, contract, comparisons)
+    labels, amounts = contract.labels(shown), contract.amounts(shown)
+    return [
+        Example(float(scores[row]), float(amount), bool(label), found[place])
+        for place, (row, amount, label) in enumerate(zip(rows, amounts, labels, strict=True))
+    ]
 
 
 def _compare(

@@ -17,6 +17,7 @@ from fraudline.training import charts
 from fraudline.training.evaluation import Evaluation
 from fraudline.training.fitting import Epoch
 from fraudline.training.quality import Quality
+from fraudline.training.reasons import Example
 from fraudline.training.reasons_faith import Faith
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Rows, Split
@@ -44,6 +45,7 @@ class Outcome:
         epochs: In order.
         twins: Rows of the part that judges with an exact twin in another part.
         faith: Of the reasons for alerts; None without an alert.
+        examples: Some alerts and their reasons.
         quality: Of the part that judges.
     """
 
@@ -54,6 +56,7 @@ class Outcome:
     epochs: list[Epoch]
     twins: Rows
     faith: Faith | None
+    examples: list[Example]
     quality: Quality
 
 
@@ -82,6 +85,7 @@ def write_report(
         judged_by=judged_by,
         evaluation=evaluation,
         faith=outcome.faith,
+        examples=outcome.examples,
         pictures={name: base64.b64encode(content).decode() for name, content in pictures.items()},
         twins=len(outcome.twins),
         fraud_twins=int(outcome.labels[outcome.twins].sum()),

@@ -37,7 +37,7 @@ from fraudline.training.history import check_history, constant_features, event_t
 from fraudline.training.keras_file import save_model
 from fraudline.training.model import Model
 from fraudline.training.quality import measure_quality
-from fraudline.training.reasons import write_reason_files
+from fraudline.training.reasons import show_examples, write_reason_files
 from fraudline.training.reasons_faith import ALERTS, Faith, measure_faith
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.report import Outcome, write_report
@@ -114,12 +114,13 @@ def train(
     }
     rows = scored_rows(history, contract, split, labels, scores, amounts)
     policy = choose_policy(contract, costs, recipe.threshold, rows)
-    faith = _explain(
-        directory, contract, model, graph, features, labels, split, seed,
-        _alerts(policy, split, scores, amounts),
-    )  # fmt: skip
+    alerts = _alerts(policy, split, scores, amounts)
+    faith = _explain(directory, contract, model, graph, features, labels, split, seed, alerts)
+    examples = (
+        show_examples(directory, contract, history, features, scores, alerts) if faith else []
+    )
     quality = measure_quality(recipe, split, labels, rows)
-    outcome = Outcome(split, labels, scores, evaluations, epochs, twins, faith, quality)
+    outcome = Outcome(split, labels, scores, evaluations, epochs, twins, faith, examples, quality)
     manifest = Manifest(
         recipe=recipe.name,
         contract=contract.name,
