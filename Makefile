@@ -9,16 +9,19 @@ BIN    := $(VENV)/bin
 digest  = $(shell cat requirements/$(1).txt pyproject.toml | cksum | tr -d ' ')
 ALL    := $(VENV)/installed-all-$(call digest,all)
 DEV    := $(VENV)/installed-dev-$(call digest,dev)
+STICKS := $(VENV)/installed-sticks-$(call digest,sticks)
 RIVAL  := benchmarks/.venv
 BENCH  := $(RIVAL)/installed-$(call digest,bench)
 
-.PHONY: help demo test bench bqlite-schedules faults lint format requirements clean
+.PHONY: help demo test bench bench-model bqlite-schedules faults lint format requirements clean
 
 help:
 	@echo "make demo          the whole pipeline on real data, with a proof at its end"
 	@echo "make test          the tests, against a real broker and bqlite"
 	@echo "make bench         the benchmarks and their baselines, to benchmarks/RESULTS.md;"
 	@echo "                   make bench ONLY=model runs one of them"
+	@echo "make bench-model   how good our models are, beside XGBoost, LightGBM and what is published;"
+	@echo "                   HANDBOOK=raw.parquet adds the handbook's table"
 	@echo "make bqlite-schedules  a thousand random schedules of appends and kills"
 	@echo "make faults        random faults for an hour: ROUNDS=300 SEED=…"
 	@echo "make lint          style and types"
@@ -33,6 +36,9 @@ test: $(DEV) lint
 
 bench: $(DEV) $(BENCH)
 	@$(BIN)/python -m benchmarks $(ONLY)
+
+bench-model: $(DEV) $(STICKS)
+	@$(BIN)/python -m benchmarks.model_quality $(if $(HANDBOOK),--handbook $(HANDBOOK))
 
 # A thousand random schedules, 125 of them with a kill -9 in the middle; about five minutes.
 bqlite-schedules: $(DEV)
@@ -79,6 +85,8 @@ requirements: $(VENV)/bin/uv
 	done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make requirements" --group bench -o requirements/bench.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make requirements" --group sticks -c requirements/dev.txt -o requirements/sticks.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make requirements" requirements/build.in -o requirements/build.txt
 

@@ -7,13 +7,12 @@ import importlib
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-from benchmarks.measure import machine, with_section
+from benchmarks.measure import machine
 from benchmarks.place import SAMPLE, opened
+from benchmarks.results import keep
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
-BENCHES = ("model", "scorer", "latency", "sink", "scaling", "start")
+BENCHES = ("model", "scorer", "reasons", "latency", "sink", "scaling", "start")
 
 
 def main(names: list[str]) -> None:
@@ -35,7 +34,7 @@ def main(names: list[str]) -> None:
         )
         section = "\n\n".join([title, how, *said])
         print(f"\n{section}\n", flush=True)
-        RESULTS.write_text(with_section(section, RESULTS.read_text() if RESULTS.exists() else ""))
+        keep(section)
 
 
 def _commit() -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,13 +16,6 @@ from pathlib import Path
 from typing import TypeVar
 
 Figure = TypeVar("Figure")
-
-_INTRODUCTION = """# Results
-
-Each section is written by the command in it, which replaces that section and no other. What is
-compared took turns in the same run. Machines differ, and so do their busy moments: trust the
-ratios, and measure on yours."""
-
 
 def take_turns(
     contenders: Mapping[str, Callable[[], Figure]], rounds: int
@@ -79,15 +71,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown; all columns but the first are numbers."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def with_section(section: str, results: str) -> str:
-    """The results with a section put in the place of the one with the same title."""
-    sections = {
-        found.partition("\n")[0]: found.strip()
-        for found in [*re.split(r"^(?=## )", results, flags=re.MULTILINE)[1:], section]
-    }
-    return "\n\n".join([_INTRODUCTION, *sections.values()]) + "\n"
 
 
 def say(sentence: str) -> None:

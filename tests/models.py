@@ -3,30 +3,67 @@
 import datetime as dt
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from fraudline.bundle import GRAPH_FILE, Bundle, Manifest, Part, open_bundle, write_manifest
+from fraudline.bundle import (
+    COMPARISONS_FILE,
+    GRAPH_FILE,
+    REASONS_FILE,
+    Bundle,
+    Comparison,
+    Comparisons,
+    Manifest,
+    Part,
+    Policy,
+    Source,
+    open_bundle,
+    write_manifest,
+)
 from fraudline.contract import Contract
 
 
 def weights(features: int) -> np.ndarray:
-    """What `write_tiny_graph` multiplies the features by."""
+    """What `write_tiny_files` multiplies the features by."""
     return np.linspace(-0.5, 0.5, features, dtype=np.float32)[:, None]
 
 
-def write_tiny_graph(path: Path, weight: np.ndarray, power: float = 1.0) -> None:
-    """Raise features to a power, then weigh and sum them: 1e30 squared is infinite."""
+def write_tiny_files(
+    directory: Path, contract: Contract, power: float = 1.0, *, inputs: int | None = None
+) -> None:
+    """The files that a scorer needs: a graph of scores, one of contributions, comparisons.
+
+    Features are raised to a power, then weighed and summed: 1e30 squared is infinite.
+    """
+    weight = weights(inputs or len(contract.features))
+    weighed = [
+        helper.make_node("Pow", ["features", "power"], ["raised"]),
+        helper.make_node("Mul", ["raised", "weights"], ["contributions"]),
+    ]
+    summed = [
+        helper.make_node("MatMul", ["raised", "weights"], ["sum"]),
+        helper.make_node("Sigmoid", ["sum"], ["score"]),
+    ]
+    row = weight.T
+    _write(directory / GRAPH_FILE, [weighed[0], *summed], "score", 1, weight, power)
+    _write(directory / REASONS_FILE, weighed, "contributions", len(weight), row, power)
+    usual = Comparison("number", (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0))
+    features = dict.fromkeys(contract.features, usual)
+    comparisons = Comparisons(1000, 8, 0.0, features)
+    (directory / COMPARISONS_FILE).write_bytes(msgspec.json.encode(comparisons))
+
+
+def _write(
+    path: Path, nodes: list[object], output: str, width: int, weight: np.ndarray, power: float
+) -> None:
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", weight.size])
     graph = helper.make_graph(
-        [
-            helper.make_node("Pow", ["features", "power"], ["raised"]),
-            helper.make_node("MatMul", ["raised", "weights"], ["sum"]),
-            helper.make_node("Sigmoid", ["sum"], ["score"]),
-        ],
+        nodes,
         "tiny",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", len(weight)])],
-        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["rows", 1])],
+        [features],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["rows", width])],
         [
             numpy_helper.from_array(np.float32([power]), "power"),
             numpy_helper.from_array(weight, "weights"),
@@ -37,15 +74,23 @@ def write_tiny_graph(path: Path, weight: np.ndarray, power: float = 1.0) -> None
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
+def tiny_policy(threshold: float = 0.5, **changes: object) -> Policy:
+    """Blocks from a fixed score; with both thresholds None in `changes`, decides by costs."""
+    costs = {"lost_share": 1.0, "fraud_cost": 15.0, "review_cost": 4.0, "wrong_block_cost": 25.0}
+    fixed = {"review_from": threshold, "block_from": threshold}
+    return Policy(**{"unit": "EUR", "most_reviews_a_day": 100.0, **costs, **fixed, **changes})
+
+
 def manifest_for(contract: Contract, **changes: object) -> Manifest:
     content = {
         "recipe": "tiny",
         "contract": contract.name,
         "contract_fingerprint": contract.fingerprint,
         "features": contract.features,
+        "policy": tiny_policy(),
         "threshold": 0.5,
         "threshold_rule": "half",
-        "source": "nothing",
+        "source": Source("nothing", "", dt.datetime(2026, 1, 1, tzinfo=dt.UTC), 10, ""),
         "parts": {"test": Part(10, 1, "0", "9", {"average_precision": 0.5})},
         "software": {"onnx": onnx.__version__},
         "created_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
@@ -56,7 +101,7 @@ def manifest_for(contract: Contract, **changes: object) -> Manifest:
 
 def write_tiny_bundle(directory: Path, contract: Contract, **changes: object) -> Manifest:
     directory.mkdir(parents=True, exist_ok=True)
-    write_tiny_graph(directory / GRAPH_FILE, weights(len(contract.features)))
+    write_tiny_files(directory, contract)
     (directory / "report.html").write_text("<p>tiny</p>")
     return write_manifest(directory, manifest_for(contract, **changes))
 

@@ -130,6 +130,30 @@ class ScoringSettings(_Group):
     )
 
 
+class PolicySettings(_Group):
+    """What decisions cost, in the unit of the contract's amount; for models trained from now on.
+
+    The defaults are round figures for card payments in a currency's main unit. Put your own.
+    """
+
+    lost_share: float = Field(
+        1.0, ge=0, le=10, description="Share of the amount that is lost with an approved fraud."
+    )
+    fraud_cost: float = Field(
+        15.0, ge=0, le=1e12, description="What an approved fraud costs besides, such as a fee."
+    )
+    review_cost: float = Field(4.0, ge=0, le=1e12, description="What one review costs.")
+    wrong_block_cost: float = Field(
+        25.0, gt=0, le=1e12, description="What it costs to block a legitimate payment."
+    )
+    most_reviews_a_day: float = Field(
+        100.0,
+        ge=0,
+        le=1e12,
+        description="How many reviews there may be a day, in the mean of the validation part.",
+    )
+
+
 class SinkSettings(_Group):
     """How a sink trades delay for throughput."""
 
@@ -205,6 +229,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     bigquery: BigQuerySettings = Field(default_factory=BigQuerySettings)
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
+    policy: PolicySettings = Field(default_factory=PolicySettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     local: LocalSettings = Field(default_factory=LocalSettings)

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from benchmarks.measure import ratio, spread, take_turns, with_section
+from benchmarks.measure import ratio, spread, take_turns
 from benchmarks.model import megaflop
+from benchmarks.results import with_section
 from tests.models import weights, write_tiny_graph
 
 

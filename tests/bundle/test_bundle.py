@@ -8,10 +8,18 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from tests.models import manifest_for, tiny_bundle, weights, write_tiny_bundle, write_tiny_graph
+from tests.models import manifest_for, tiny_bundle, weights, write_tiny_bundle, write_tiny_files
 from tests.transactions import CREDITCARD, WALLET
 
-from fraudline.bundle import GRAPH_FILE, check_bundle, open_bundle, read_manifest, write_manifest
+from fraudline.bundle import (
+    COMPARISONS_FILE,
+    GRAPH_FILE,
+    REASONS_FILE,
+    check_bundle,
+    open_bundle,
+    read_manifest,
+    write_manifest,
+)
 from fraudline.errors import BundleError
 
 
@@ -57,10 +65,10 @@ def test_a_version_follows_from_the_content_and_not_from_the_time(tmp_path):
 def test_a_manifest_comes_back_as_it_was_written(directory):
     manifest = read_manifest(directory)
     assert manifest == manifest_for(WALLET, files=manifest.files).sealed()
-    assert sorted(manifest.files) == [GRAPH_FILE, "report.html"]
+    assert sorted(manifest.files) == [COMPARISONS_FILE, GRAPH_FILE, REASONS_FILE, "report.html"]
 
 
-@pytest.mark.parametrize("name", [GRAPH_FILE, "report.html"])
+@pytest.mark.parametrize("name", [GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE, "report.html"])
 def test_a_file_of_which_one_bit_was_flipped_is_named(directory, name):
     content = bytearray((directory / name).read_bytes())
     content[-1] ^= 1
@@ -69,7 +77,7 @@ def test_a_file_of_which_one_bit_was_flipped_is_named(directory, name):
         open_bundle(directory, WALLET)
 
 
-@pytest.mark.parametrize("name", [GRAPH_FILE, "report.html"])
+@pytest.mark.parametrize("name", [GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE, "report.html"])
 def test_a_missing_file_is_named(directory, name):
     (directory / name).unlink()
     with pytest.raises(BundleError, match=f"was altered: {name} is missing"):
@@ -97,7 +105,16 @@ def test_the_hidden_file_of_a_file_manager_does_no_harm(directory):
         ("features", []),
         ("threshold", 0.25),
         ("threshold_rule", "mine"),
-        ("source", "elsewhere"),
+        (
+            "source",
+            {
+                "table": "elsewhere",
+                "query": "",
+                "read_at": "2026-01-01T00:00:00Z",
+                "rows": 10,
+                "sha256": "",
+            },
+        ),
         ("parts", {}),
         ("software", {}),
         ("files", {}),
@@ -113,8 +130,8 @@ def test_a_manifest_of_which_a_field_was_changed_is_refused(directory, field, va
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"format": 2}, "has format 2, this fraudline reads 1"),
-        ({"format": 2, "new_field": 1}, "has format 2, this fraudline reads 1"),
+        ({"format": 9}, "has format 9, this fraudline reads 2"),
+        ({"format": 9, "new_field": 1}, "has format 9, this fraudline reads 2"),
         ({"new_field": 1}, "unknown field `new_field`"),
         ({"threshold": 1.5}, "<= 1.0"),
         ({"threshold": None}, "got `null`"),
@@ -131,7 +148,7 @@ def test_a_manifest_that_makes_no_sense_is_refused_with_what_is_wrong(directory,
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"null", b'{"format":1}', b"\xff", b'{"format":1,"source":"\xff"}'],
+    [b"", b"{", b"[]", b"null", b'{"format":2}', b"\xff", b'{"format":2,"source":"\xff"}'],
 )
 def test_a_manifest_that_is_no_manifest_is_refused(directory, content):
     (directory / "bundle.json").write_bytes(content)
@@ -166,7 +183,9 @@ def test_a_manifest_that_leaves_the_graph_out_does_not_vouch_for_it(directory):
     files = {"report.html": manifest.files["report.html"]}
     sealed = msgspec.structs.replace(manifest, files=files).sealed()
     (directory / "bundle.json").write_bytes(msgspec.json.encode(sealed))
-    with pytest.raises(BundleError, match=f"{GRAPH_FILE} does not belong to it"):
+    with pytest.raises(
+        BundleError, match=f"{GRAPH_FILE} does not belong to it; {REASONS_FILE} does not"
+    ):
         open_bundle(directory, WALLET)
 
 
@@ -199,15 +218,17 @@ def test_a_measure_that_is_no_number_is_refused_when_it_is_written(tmp_path):
 
 
 def test_a_graph_that_cannot_score_the_contracts_features_is_refused(tmp_path):
-    write_tiny_graph(tmp_path / GRAPH_FILE, weights(7))
+    write_tiny_files(tmp_path, WALLET, inputs=7)
     write_manifest(tmp_path, manifest_for(WALLET))
     with pytest.raises(BundleError, match="cannot score 5 features"):
         open_bundle(tmp_path, WALLET)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage"])
-def test_a_graph_that_is_none_is_refused(tmp_path, content):
-    (tmp_path / GRAPH_FILE).write_bytes(content)
+@pytest.mark.parametrize("name", [GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE])
+def test_a_file_that_is_none_of_its_kind_is_refused(tmp_path, name, content):
+    write_tiny_files(tmp_path, WALLET)
+    (tmp_path / name).write_bytes(content)
     write_manifest(tmp_path, manifest_for(WALLET))
     with pytest.raises(BundleError, match="cannot score"):
         open_bundle(tmp_path, WALLET)

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 import yaml
 from google.cloud import bigquery
+from tests.models import tiny_bundle, tiny_policy
 from tests.transactions import CARD_ROW, CREDITCARD, message
 
 import bqlite
-from fraudline.bundle import Bundle, Manifest
 from fraudline.contract import Messages
 from fraudline.scoring import Decider
 from fraudline.settings import BigQuerySettings, KafkaSettings
@@ -64,30 +64,9 @@ def test_paths_and_variables_are_those_that_compose_gives():
         assert (DEPLOY / mounts[folder] / name).is_file()
 
 
-class Fixed:
-    """A graph that gives every transaction the same score."""
-
-    def run(self, _outputs, feeds):
-        return [feeds["features"][:, 0] * 0 + 0.75]
-
-
-def decision() -> bytes:
-    """A decision as it stands in the topic."""
-    manifest = Manifest(
-        recipe="default",
-        contract=CREDITCARD.name,
-        contract_fingerprint=CREDITCARD.fingerprint,
-        features=CREDITCARD.features,
-        threshold=0.5,
-        threshold_rule="",
-        source="",
-        parts={},
-        software={},
-        created_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
-        files={},
-        version="v1",
-    )
-    decider = Decider(CREDITCARD, Bundle(Path(), manifest, Fixed()))
+def decision(directory: Path) -> bytes:
+    """A decision as it stands in the topic, one that carries reasons."""
+    decider = Decider(CREDITCARD, tiny_bundle(directory, CREDITCARD, policy=tiny_policy(0.0)))
     sent = Messages("transactions", [2], [41], [b"card"], [message(CARD_ROW)], [1_767_225_600_000])
     (outcome,) = decider.decide(sent, dt.datetime(2026, 1, 1, 0, 0, 1, 234567, tzinfo=dt.UTC))
     return outcome.value
@@ -95,8 +74,9 @@ def decision() -> bytes:
 
 def test_a_decision_as_it_stands_in_the_topic_fits_the_table(tmp_path):
     """The connector hands on the message's fields and nothing else; so does this load of JSON."""
-    row = msgspec.json.decode(decision())
-    with bqlite.serve(tmp_path) as server:
+    row = msgspec.json.decode(decision(tmp_path / "tiny"))
+    assert row["reasons"].startswith('[{"feature":')
+    with bqlite.serve(tmp_path / "bqlite") as server:
         warehouse = Warehouse(BigQuerySettings(), Endpoint(server.rest, server.storage))
         create_stream_tables(warehouse, CREDITCARD)
         client, table = warehouse.client, warehouse.table("decisions")

@@ -73,6 +73,32 @@ def test_every_message_is_one_row_in_bigquery(streamed: Place) -> None:
     )
 
 
+def test_whatever_is_not_approved_has_its_reasons_in_bigquery(streamed: Place) -> None:
+    assert_well(streamed.run("reconcile", "--wait", "60"))
+    rows = query(
+        streamed.project.warehouse,
+        "SELECT decision, score >= threshold AS is_alert, reasons IS NULL AS is_silent, "
+        "JSON_VALUE(reasons, '$[0].sentence') AS first FROM decisions",
+    ).to_pylist()
+    assert {"approve", "block"} <= {row["decision"] for row in rows}
+    for row in rows:
+        is_alert = row["decision"] != "approve"
+        assert (row["is_alert"], row["is_silent"]) == (is_alert, not is_alert)
+        assert not is_alert or "legitimate payments" in row["first"]
+
+
+def test_another_policy_is_another_version_that_can_be_shown(trained: Place) -> None:
+    champion = trained.project.registry.champion()
+    done = trained.run("models", "policy", champion, "--block-from", "0.9", "--review-cost", "2")
+    assert_well(done)
+    assert "block from 0.9; an approved fraud costs 1 of its amount and 15 EUR" in done.stdout
+    assert f"from {champion}" in done.stdout
+    assert trained.project.registry.champion() == champion
+    again = trained.run("models", "policy", champion, "--block-from", "1.5")
+    assert again.returncode == 2
+    assert "that is no policy" in again.stdout
+
+
 def test_the_view_has_the_columns_of_the_history(streamed: Place) -> None:
     view = query(streamed.project.warehouse, "SELECT * FROM decided_transactions LIMIT 1")
     names = [column.name for column in streamed.project.contract.columns]

@@ -28,7 +28,7 @@ def test_a_score_is_the_bundles_of_the_feature_matrix(case):
     contract, rows, bundle = case
     assessment = assess(rows, contract, bundle)
     assert np.array_equal(assessment.scores, bundle.score(contract.feature_matrix(rows)))
-    assert assessment.threshold == 0.5
+    assert np.array_equal(assessment.thresholds, [0.5, 0.5, 0.5])
     assert assessment.model_version == bundle.manifest.version
 
 
@@ -71,12 +71,13 @@ def test_history_has_the_decision_in_the_place_of_the_label(case):
     assessment = assess(rows, contract, bundle)
     history = as_history(rows, assessment, contract)
     assert history.schema == contract.history_schema
-    assert contract.labels(history).tolist() == assessment.is_blocked.astype(int).tolist()
+    assert contract.labels(history).tolist() == assessment.is_alert.astype(int).tolist()
     assert history.drop_columns(contract.label).to_pylist() == rows.to_pylist()
 
 
 def test_a_row_without_a_score_is_named_and_never_labelled_in_silence(case):
     contract, rows, _ = case
-    scores = np.array([0.1, np.nan, 0.2])
+    scores, codes = np.array([0.1, np.nan, 0.2]), np.zeros(3, np.int8)
+    assessment = Assessment(scores, codes, scores, "m", np.zeros((3, 5), np.float32))
     with pytest.raises(InputError, match="model m gives no number for 1 rows, the first is row 2"):
-        as_history(rows, Assessment(scores, scores >= 0.5, 0.5, "m"), contract)
+        as_history(rows, assessment, contract)

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.models import manifest_for, tiny_bundle, weights, write_tiny_graph
+from tests.models import manifest_for, tiny_bundle, write_tiny_files
 from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message, raw
 
-from fraudline.bundle import GRAPH_FILE, open_bundle, write_manifest
+from fraudline.bundle import open_bundle, write_manifest
 from fraudline.contract import (
     DECISION_COLUMNS,
     REJECT_COLUMNS,
@@ -81,6 +81,7 @@ def test_a_decision_is_the_transaction_and_what_was_decided(card):
         "decision": "block" if found["score"] >= 0.5 else "approve",
         "threshold": 0.5,
         "model_version": card._bundle.manifest.version,
+        "reasons": found["reasons"],
         "repeat_of": None,
         "received_at": SENT_AT,
         "decided_at": NOW,
@@ -207,7 +208,7 @@ def test_every_message_has_exactly_one_outcome_that_can_be_read(wallet, values):
 
 
 def test_a_score_that_is_no_number_rejects_its_message_and_only_that_one(tmp_path):
-    write_tiny_graph(tmp_path / GRAPH_FILE, weights(5), power=2)
+    write_tiny_files(tmp_path, WALLET, power=2)
     write_manifest(tmp_path, manifest_for(WALLET))
     decider = Decider(WALLET, open_bundle(tmp_path, WALLET))
     poison = message(WALLET_ROW, amount_minor=1, distance_km=1e30, velocity=1e30)
@@ -223,3 +224,29 @@ def test_a_score_that_is_no_number_rejects_its_message_and_only_that_one(tmp_pat
     )
     for outcome, offset in zip(outcomes[:2], (1000, 1002), strict=True):
         assert decision(WALLET, outcome)["source_offset"] == offset
+
+
+def test_what_is_not_approved_carries_its_reasons_and_what_is_approved_none(card):
+    suspicious = message(CARD_ROW, V28=40, V27=-2.5, Amount=1234.5)
+    harmless = message(CARD_ROW, V28=-40)
+    outcomes = card.decide(arrived(suspicious, harmless), NOW)
+    blocked, approved = (decision(CREDITCARD, outcome) for outcome in outcomes)
+    assert (approved["decision"], approved["reasons"]) == ("approve", None)
+    reasons = msgspec.json.decode(blocked["reasons"])
+    assert [reason["feature"] for reason in reasons[:2]] == ["Amount", "V28"]
+    assert reasons[0]["value"] == 1234.5
+    assert reasons[0]["sentence"].startswith("Amount is 1234 EUR; 99.9 % of legitimate payments")
+    contributions = [reason["contribution"] for reason in reasons]
+    assert contributions == sorted(contributions, reverse=True)
+    assert len(contributions) == 4
+    assert min(contributions) > 0
+
+
+def test_values_whose_arithmetic_overflows_are_blocked_with_what_reasons_there_are(tmp_path):
+    write_tiny_files(tmp_path, WALLET, power=3)
+    write_manifest(tmp_path, manifest_for(WALLET))
+    decider = Decider(WALLET, open_bundle(tmp_path, WALLET))
+    (outcome,) = decider.decide(arrived(message(WALLET_ROW, velocity=0, distance_km=1e30)), NOW)
+    found = decision(WALLET, outcome)
+    assert (found["score"], found["decision"]) == (1.0, "block")
+    assert "distance_km" not in found["reasons"]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.models import manifest_for, tiny_bundle, weights, write_tiny_graph
+from tests.models import manifest_for, tiny_bundle, tiny_policy, write_tiny_files
 from tests.transactions import WALLET, WALLET_ROW, message
 
-from fraudline.bundle import GRAPH_FILE, Bundle, open_bundle, write_manifest
+from fraudline.bundle import Bundle, open_bundle, write_manifest
 from fraudline.contract import Messages
 from fraudline.contract.records import Decision, RejectRecord
 from fraudline.scoring import Decider, FirstDecisions, Outcome
@@ -54,13 +54,15 @@ def test_a_transaction_that_is_sent_again_is_given_its_first_decision_and_marked
 ) -> None:
     first = decision(decider.decide(at(7, values=[PAYMENT]), NOW)[0])
     mended = Decider(
-        WALLET, tiny_bundle(tmp_path_factory.mktemp("other"), WALLET, threshold=0.0), firsts
+        WALLET,
+        tiny_bundle(tmp_path_factory.mktemp("other"), WALLET, policy=tiny_policy(0.0)),
+        firsts,
     )
     again = decision(mended.decide(at(9, values=[PAYMENT]), LATER)[0])
     assert first.repeat_of is None
     assert again.repeat_of == "in:0:7"
     assert (again.source_offset, again.decided_at) == (9, LATER)
-    for name in ("transaction_id", "score", "decision", "threshold", "model_version"):
+    for name in ("transaction_id", "score", "decision", "threshold", "model_version", "reasons"):
         assert getattr(again, name) == getattr(first, name), name
 
 
@@ -92,7 +94,7 @@ def test_an_id_that_comes_with_other_values_is_rejected(decider: Decider) -> Non
 def test_a_transaction_without_a_score_is_not_remembered(
     firsts: FirstDecisions, tmp_path: Path
 ) -> None:
-    write_tiny_graph(tmp_path / GRAPH_FILE, weights(5), power=2)
+    write_tiny_files(tmp_path, WALLET, power=2)
     write_manifest(tmp_path, manifest_for(WALLET))
     decider = Decider(WALLET, open_bundle(tmp_path, WALLET), firsts)
     absurd = message(WALLET_ROW, amount_minor=1, distance_km=1e30, velocity=1e30)

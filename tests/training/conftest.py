@@ -1,3 +1,4 @@
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,18 +8,28 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from fraudline.bundle import Manifest
+from fraudline.bundle import Manifest, Source
 from fraudline.contract import Contract, load_contract
+from fraudline.settings import PolicySettings
 from fraudline.training.recipes.default import DEFAULT
+from fraudline.training.recipes.mlp import MLP
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.recipes.tutorial import TUTORIAL
 from fraudline.training.train import train
 
+THE_SAMPLE = Source(
+    table="the sample",
+    query="SELECT * FROM the_sample",
+    read_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+    rows=3550,
+    sha256="5a" * 32,
+)
 SAMPLE = Path(__file__).parents[1] / "data" / "creditcard-sample.csv"
 
 # Long enough to learn something, short enough for a test.
 QUICK = {
     "default": replace(DEFAULT, epochs=3, batch_rows=64, legitimate_per_fraud=3),
+    "mlp": replace(MLP, epochs=3, batch_rows=64, legitimate_per_fraud=3),
     "tutorial": replace(TUTORIAL, epochs=2, batch_rows=64),
 }
 
@@ -66,9 +77,10 @@ def trained(
             contract,
             recipe,
             directory,
-            source="the sample",
+            source=THE_SAMPLE,
             test_share=test_share,
             seed=7,
+            costs=PolicySettings(),
             on_progress=said.append,
         )
         return Candidate(directory, manifest, said)
@@ -82,6 +94,6 @@ def candidates(trained: Trainer) -> dict[str, Candidate]:
     return {name: trained(recipe) for name, recipe in QUICK.items()}
 
 
-@pytest.fixture(params=["default", "tutorial"])
+@pytest.fixture(params=["default", "mlp", "tutorial"])
 def candidate(request: pytest.FixtureRequest, candidates: dict[str, Candidate]) -> Candidate:
     return candidates[request.param]

@@ -4,7 +4,9 @@ from sklearn.metrics import average_precision_score
 
 from fraudline.errors import InputError
 from fraudline.training.evaluation import (
+    Ranked,
     average_precision_interval,
+    average_precision_resamples,
     average_precisions,
     evaluate,
 )
@@ -95,3 +97,27 @@ def test_every_figure_of_an_evaluation_reaches_the_manifest(judged):
     figures = judged.metrics()
     assert set(vars(judged)) - set(figures) == {"classification_report"}
     assert all(isinstance(value, float) for value in figures.values())
+
+
+def test_contenders_are_resampled_together_and_a_copy_never_differs():
+    random = np.random.default_rng(4)
+    labels = (random.random(4000) < 0.02).astype(np.int8)
+    scores = random.normal(size=4000) + 2 * labels
+
+    found = average_precision_resamples(labels, [scores, scores, scores + labels], resamples=200)
+
+    assert np.array_equal(found[0], found[1])
+    assert np.all(found[2] > found[0])
+    alone = average_precision_interval(labels, scores)
+    assert np.percentile(found[0], (2.5, 97.5)) == pytest.approx(alone, abs=0.02)
+
+
+def test_a_resample_that_draws_every_row_once_is_the_average_precision_with_ties():
+    random = np.random.default_rng(5)
+    labels = (random.random(3000) < 0.05).astype(np.int8)
+    scores = (random.normal(size=3000) + 2 * labels).round(1)
+    ranked = Ranked(scores[labels == 1], scores[labels == 0])
+    once = ranked.average_precision(
+        np.ones(labels.sum(), dtype=int), np.ones((labels == 0).sum(), dtype=int)
+    )
+    assert once == pytest.approx(average_precision_score(labels, scores))

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from fraudline.errors import InputError
-from fraudline.training.history import check_history, event_text
+from fraudline.training.history import check_history, constant_features, event_text
 
 
 def with_column(history: pa.Table, name: str, values) -> pa.Table:
@@ -61,3 +61,10 @@ def test_a_test_share_that_is_none_is_refused(history, creditcard, test_share):
 
 def test_an_event_time_is_told_in_the_unit_of_the_contract(history, creditcard):
     assert event_text(history, creditcard, 0) == f"{history.column('Time')[0].as_py():g} s"
+
+
+def test_a_feature_with_one_value_is_named(history, creditcard):
+    features = creditcard.feature_matrix(history)
+    assert constant_features(features, creditcard) == []
+    features[:, 4] = 0.1
+    assert constant_features(features, creditcard) == ["V4"]

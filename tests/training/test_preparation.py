@@ -19,8 +19,13 @@ def test_each_input_has_mean_zero_and_deviation_one_over_the_rows_it_was_fitted_
 
 
 def test_a_constant_feature_becomes_zero_rather_than_a_division_by_zero():
-    features = np.full((10, 1), 5, dtype=np.float32)
+    features = np.full((1000, 1), 0.1, dtype=np.float32)
     assert not Preparation.fit(Inputs(plain=(0,)), features).apply(features).any()
+
+
+def test_no_new_value_of_a_feature_that_was_constant_changes_what_the_network_sees():
+    fitted = Preparation.fit(Inputs(plain=(0,)), np.full((1000, 1), 0.1, dtype=np.float32))
+    assert np.abs(fitted.apply(np.float32([[0.2], [-1e6]]))).max() < 1e-30
 
 
 def test_amounts_become_logarithms_and_a_refund_keeps_its_sign():

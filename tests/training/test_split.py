@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from fraudline.errors import InputError
-from fraudline.training.split import check_split, find_twins, split_at_random, split_by_time
+from fraudline.training.split import (
+    check_split,
+    drop_twins,
+    find_twins,
+    split_at_random,
+    split_by_time,
+)
 
 
 @pytest.fixture
@@ -62,3 +68,10 @@ def test_twins_are_the_rows_that_judge_and_equal_a_row_that_was_learned_from(lab
     features[720] = features[20]  # validation equals train
     features[860] = features[870]  # test equals test
     assert find_twins(features, split_by_time(labels, 0.2, seed=1)).tolist() == [850, 855]
+
+
+def test_twins_leave_the_test_part_of_a_random_split_and_stay_in_one_by_time(labels):
+    random, by_time = split_at_random(labels, 0.2, seed=1), split_by_time(labels, 0.2, seed=1)
+    twins = random.test[:3]
+    assert set(random.test) - set(drop_twins(random, twins).test) == set(twins)
+    assert drop_twins(by_time, by_time.test[:3]) is by_time

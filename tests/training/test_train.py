@@ -16,7 +16,7 @@ from fraudline.contract import Contract, load_contract
 from fraudline.errors import InputError
 from fraudline.scoring import assess
 from fraudline.training.recipes.catalogue import RECIPES, find_recipe
-from fraudline.training.split import split_at_random, split_by_time
+from fraudline.training.split import drop_twins, find_twins, split_at_random, split_by_time
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -81,15 +81,17 @@ def twins(candidate) -> int:
 def test_a_candidate_is_a_bundle_that_scores_as_it_was_judged(candidate, creditcard, history):
     directory, manifest, _ = candidate
     bundle = open_bundle(directory, creditcard)
-    test = {"default": split_by_time, "tutorial": split_at_random}[manifest.recipe](
+    split = (split_at_random if manifest.recipe == "tutorial" else split_by_time)(
         creditcard.labels(history), 0.2, 7
-    ).test
+    )
+    test = drop_twins(split, find_twins(creditcard.feature_matrix(history), split)).test
 
     assessment = assess(history.take(test), creditcard, bundle)
 
     labels, metrics = creditcard.labels(history)[test], manifest.parts["test"].metrics
-    assert metrics["frauds_caught"] == assessment.is_blocked[labels == 1].sum()
-    assert metrics["legitimate_blocked"] == assessment.is_blocked[labels == 0].sum()
+    reached = assessment.scores >= manifest.threshold
+    assert metrics["frauds_caught"] == reached[labels == 1].sum()
+    assert metrics["legitimate_blocked"] == reached[labels == 0].sum()
     assert manifest.parts["test"].rows == len(test)
     assert metrics["average_precision"] > 0.5, "frauds are 14 % of the sample; it learned nothing"
 
@@ -97,8 +99,9 @@ def test_a_candidate_is_a_bundle_that_scores_as_it_was_judged(candidate, creditc
 def test_a_candidate_has_its_model_its_figures_and_pictures_that_open(candidate):
     directory, manifest, _ = candidate
     assert {path.name for path in directory.iterdir()} == {
-        "bundle.json", "confusion_matrix.png", "graph.onnx", "learning_curves.png",
-        "metrics.json", "model.keras", "pr_curve.png", "report.html", "score_distribution.png",
+        "bundle.json", "comparisons.json", "confusion_matrix.png", "decisions.html", "graph.onnx",
+        "learning_curves.png", "metrics.json", "model.keras", "pr_curve.png", "reasons.onnx",
+        "report.html", "score_distribution.png", "scores.parquet",
     }  # fmt: skip
     assert all(path.read_bytes().startswith(PNG) for path in directory.glob("*.png"))
     figures = msgspec.json.decode((directory / "metrics.json").read_bytes())
@@ -135,17 +138,22 @@ def test_another_process_makes_the_same_bundle_byte_by_byte_and_prints_nothing(
     recipe, table, bundle = quick["default"], tmp_path / "history.parquet", tmp_path / "bundle"
     pq.write_table(history, table)
     bundle.mkdir()
+    source = msgspec.structs.asdict(candidates["default"].manifest.source)
     code = f"""
 from dataclasses import replace
 from pathlib import Path
 import pyarrow.parquet as pq
+import datetime
+from fraudline.bundle import Source
 from fraudline.contract import load_contract
+from fraudline.settings import PolicySettings
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.train import train
 quick = replace(DEFAULT, epochs={recipe.epochs}, batch_rows={recipe.batch_rows},
                 legitimate_per_fraud={recipe.legitimate_per_fraud})
 train(pq.read_table({str(table)!r}), load_contract("creditcard"), quick, Path({str(bundle)!r}),
-      source="the sample", test_share=0.2, seed=7, on_progress=lambda _: None)
+      source=Source(**{source!r}), test_share=0.2, seed=7,
+      costs=PolicySettings(), on_progress=lambda _: None)
 """
 
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -156,6 +164,27 @@ train(pq.read_table({str(table)!r}), load_contract("creditcard"), quick, Path({s
     assert manifest.version == candidates["default"].manifest.version
 
 
+def test_the_report_tells_alerts_days_and_how_far_scores_can_be_believed(candidate):
+    page = (candidate.directory / "report.html").read_text()
+    figures = msgspec.json.decode((candidate.directory / "metrics.json").read_bytes())
+    metrics = candidate.manifest.parts["test"].metrics
+    assert f"{metrics['calibration_error']:.5f}" in page
+    assert f"{metrics['brier']:.6f}" in page
+    assert sum(day["rows"] for day in figures["days"]) == candidate.manifest.parts["test"].rows
+    assert len(figures["alerts_a_day"]) == page.count("<td>20</td>") + 3
+
+
+def test_the_tutorials_scores_are_told_before_and_after_the_prior_that_smote_shifted(candidates):
+    def errors(name: str) -> list[float]:
+        content = (candidates[name].directory / "metrics.json").read_bytes()
+        told = msgspec.json.decode(content)["before_and_after_prior"]
+        return [each["calibration_error"] for each in told]
+
+    before, after = errors("tutorial")
+    assert after < before
+    assert len(errors("default")) == 1
+
+
 def test_without_a_test_part_the_report_says_that_validation_judges_and_chose(trained, quick):
     directory, manifest, _ = trained(replace(quick["default"], epochs=1), test_share=0.0)
     assert set(manifest.parts) == {"train", "validation"}
@@ -164,7 +193,7 @@ def test_without_a_test_part_the_report_says_that_validation_judges_and_chose(tr
     assert "also chose the calibration and the threshold" in page
 
 
-@pytest.mark.parametrize("name", ["default", "tutorial"])
+@pytest.mark.parametrize("name", ["default", "mlp", "tutorial"])
 def test_any_other_contract_trains_without_a_line_of_code(name, payments, trained, quick):
     contract, history = payments
     recipe = replace(quick[name], epochs=1)
@@ -179,7 +208,7 @@ def test_any_other_contract_trains_without_a_line_of_code(name, payments, traine
     assert "cent" in (directory / "report.html").read_text()
 
 
-def test_the_tutorial_counts_exact_twins_between_train_and_test(
+def test_the_tutorial_drops_exact_twins_between_train_and_test_and_counts_them(
     candidates, trained, quick, creditcard, history
 ):
     labels = creditcard.labels(history)
@@ -195,6 +224,7 @@ def test_the_tutorial_counts_exact_twins_between_train_and_test(
 
     count = twins(other)
     assert count == twins(candidates["tutorial"]) + 1
+    assert other.manifest.parts["test"].rows == len(split.test) - count
     assert f"{count} transactions of the test part" in (other.directory / "report.html").read_text()
 
 
@@ -205,8 +235,8 @@ def test_progress_is_told_in_sentences(candidates):
 
 
 def test_an_unknown_recipe_is_refused_and_the_known_ones_are_named():
-    assert set(RECIPES) == {"default", "tutorial"}
-    with pytest.raises(InputError, match="default, tutorial"):
+    assert set(RECIPES) == {"default", "mlp", "tutorial"}
+    with pytest.raises(InputError, match="default, mlp, tutorial"):
         find_recipe("defualt")
 
 

@@ -1,26 +1,48 @@
 """The bundle: the one artifact that a scorer loads.
 
-Takes a directory with a graph and a manifest; gives scores. A bundle that was altered, is
+Takes a directory with graphs, comparisons and a manifest; gives scores, the policy that
+decides on them, and what each feature contributed. A bundle that was altered, is
 incomplete or was made for another contract is refused by name. Never trains, and never
 unpickles: the graph is ONNX, the manifest JSON.
 """
 
 from fraudline.bundle.bundle import (
+    COMPARISONS_FILE,
     GRAPH_FILE,
+    MANIFEST_FILE,
+    REASONS_FILE,
     Bundle,
     check_bundle,
     open_bundle,
     read_manifest,
     write_manifest,
 )
-from fraudline.bundle.manifest import Manifest, Part
+from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
+from fraudline.bundle.manifest import Manifest, Part, Source
+from fraudline.bundle.policy import APPROVE, BLOCK, DECISIONS, REVIEW, Policy, decide
+from fraudline.bundle.reasons import Reason, name_reasons
 
 __all__ = [
+    "APPROVE",
+    "BLOCK",
+    "COMPARISONS_FILE",
+    "DECISIONS",
     "GRAPH_FILE",
+    "LEVELS",
+    "MANIFEST_FILE",
+    "REASONS_FILE",
+    "REVIEW",
     "Bundle",
+    "Comparison",
+    "Comparisons",
     "Manifest",
     "Part",
+    "Policy",
+    "Reason",
+    "Source",
     "check_bundle",
+    "decide",
+    "name_reasons",
     "open_bundle",
     "read_manifest",
     "write_manifest",

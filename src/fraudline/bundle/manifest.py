@@ -8,7 +8,9 @@ from typing import Annotated
 
 import msgspec
 
-FORMAT = 1
+from fraudline.bundle.policy import Policy
+
+FORMAT = 2
 
 # A version is the name of a directory and is made of these.
 _Word = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_]{1,128}$")]
@@ -32,6 +34,24 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics: dict[str, float] = {}
 
 
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which rows a model was made from.
+
+    Attributes:
+        table: Full name of the table.
+        query: The whole query that read them, as it can be run again.
+        read_at: When it was run, UTC.
+        rows: How many rows it gave.
+        sha256: Of their values in their order: the same digest is the same rows.
+    """
+
+    table: str
+    query: str
+    read_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+    rows: int
+    sha256: str
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a bundle says of itself; `bundle.json` in its directory.
 
@@ -40,14 +60,18 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         contract: Name of the contract whose transactions it scores.
         contract_fingerprint: `Contract.fingerprint` of that contract.
         features: Inputs of the graph, in order.
-        threshold: Least score that is blocked.
+        policy: What is done with a payment, by its score and amount.
+        threshold: Least score that counts as fraud where figures need one number, as
+            precision and recall do. It decides nothing.
         threshold_rule: How the threshold was chosen, in words.
-        source: Table and period that the training data came from, in words.
+        source: Which rows it was made from.
         parts: The data by part: `train`, `validation`, `test`.
         software: Versions of what it was made with.
         created_at: When, UTC.
         files: SHA-256 of each file of the bundle, by name.
-        version: Recipe and a hash of all of the above but `created_at`.
+        derived_from: Version that is the same but for its policy, where there is one.
+        version: Recipe and a hash of all of the above but the times at which it was made and
+            its rows were read.
         format: Version of this structure.
     """
 
@@ -55,13 +79,15 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     contract: _Word
     contract_fingerprint: str
     features: tuple[str, ...]
+    policy: Policy
     threshold: Annotated[float, msgspec.Meta(ge=0, le=1)]
     threshold_rule: str
-    source: str
+    source: Source
     parts: dict[str, Part]
     software: dict[str, str]
     created_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     files: dict[str, str]
+    derived_from: str = ""
     version: str = ""
     format: int = FORMAT
 
@@ -72,6 +98,6 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def expected_version(self) -> str:
         """The version that follows from the content; another one means that it was altered."""
         content = msgspec.to_builtins(self)
-        del content["version"], content["created_at"]
+        del content["version"], content["created_at"], content["source"]["read_at"]
         digest = hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
         return f"{self.contract}-{self.recipe}-{digest[:12]}"

@@ -18,7 +18,7 @@ def predict(
 ) -> None:
     """Score a file with the champion and write JSON lines in the history's own columns.
 
-    The label's place holds the decision: 1 for block. Where the file has labels, the
+    The label's place holds 1 for what is not approved. Where the file has labels, the
     classification report, the confusion matrix and the accuracy are printed.
     """
     from fraudline.bundle import open_bundle
@@ -46,17 +46,17 @@ def predict(
         evaluation = evaluate(
             contract.labels(read.rows),
             assessment.scores,
-            assessment.threshold,
+            assessment.thresholds,
             contract.amounts(read.rows),
         )
         OUT.print(evaluation.classification_report, markup=False)
         show_table(
-            ("", "approved", "blocked"),
+            ("", "approved", "not approved"),
             [
                 ("legitimate", evaluation.legitimate_approved, evaluation.legitimate_blocked),
                 ("fraud", evaluation.frauds_missed, evaluation.frauds_caught),
             ],
-            title=f"confusion matrix at threshold {evaluation.threshold:.4g}",
+            title="confusion matrix",
         )
         OUT.print(f"accuracy {evaluation.accuracy:.6f}")
     topic = project.settings.kafka.topic_predictions

@@ -227,7 +227,7 @@ def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: 
 
     outcomes = read_outcomes(project.warehouse, project.contract, live)
     unit = project.contract.column(project.contract.amount).unit
-    judged = evaluate(outcomes.labels, outcomes.scores, outcomes.threshold, outcomes.amounts)
+    judged = evaluate(outcomes.labels, outcomes.scores, outcomes.thresholds, outcomes.amounts)
     home = os.path.relpath(project.settings.home)
     found = shutil.which("fraudline")
     program = "fraudline" if found == sys.argv[0] else os.path.relpath(sys.argv[0])
@@ -239,9 +239,8 @@ def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: 
          f"differing {ledger.total('differing')}, unexpected {ledger.total('unexpected')}"),
         ("Fraud", f"{judged.frauds_caught} of {judged.frauds} frauds caught, "
          f"{judged.legitimate_blocked} of {judged.rows - judged.frauds:,} legitimate payments "
-         "blocked"),
-        ("", f"precision {judged.precision:.3f}, recall {judged.recall:.3f} at threshold "
-         f"{judged.threshold:.4g}"),
+         "reviewed or blocked"),
+        ("", f"precision {judged.precision:.3f}, recall {judged.recall:.3f}"),
         ("", f"average precision {judged.average_precision:.3f} "
          f"(95 % bootstrap interval {judged.average_precision_low:.3f} to "
          f"{judged.average_precision_high:.3f})"),

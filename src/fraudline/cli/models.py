@@ -7,17 +7,29 @@ from typing import Annotated
 
 import typer
 
-from fraudline.bundle import Manifest, Part
+from fraudline.bundle import Manifest, Part, Policy, Source
 from fraudline.cli.project import Project
 from fraudline.cli.screen import OUT, say, show_table
+from fraudline.errors import InputError
 
 models = typer.Typer(help="Versions of the model: list, show, promote.", no_args_is_help=True)
 
 
 def train(
     recipe: Annotated[
-        str, typer.Option(help="default: ours. tutorial: SMOTE and the tutorial's network.")
+        str,
+        typer.Option(
+            help="default and mlp: ours. tutorial: SMOTE and the tutorial's network."
+        ),
     ] = "default",
+    first: Annotated[
+        str | None,
+        typer.Option("--from", help="Event time of the earliest rows to train on."),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--to", help="Event time at which the period ends; not itself part of it."),
+    ] = None,
     test_share: Annotated[
         float,
         typer.Option(min=0, max=0.9, help="Share of the rows that is kept to judge the model by."),
@@ -27,9 +39,13 @@ def train(
         bool, typer.Option("--promote", help="Make the new version the champion.")
     ] = False,
 ) -> None:
-    """Train a model on the history in BigQuery, judge it, and keep it as a version."""
+    """Train a model on the history in BigQuery, judge it, and keep it as a version.
+
+    The whole history, or a period of it: times as the contract's event time has them, a
+    number or such as 2026-01-31.
+    """
     project = Project()
-    manifest = train_version(project, recipe, test_share, seed)
+    manifest = train_version(project, recipe, test_share, seed, first, end)
     show_manifest(manifest)
     say(f"Its report: {project.registry.path(manifest.version) / 'report.html'}")
     if is_promoted:
@@ -38,28 +54,36 @@ def train(
         say(f"To score with it: fraudline models promote {manifest.version}")
 
 
-def train_version(project: Project, recipe: str, test_share: float, seed: int) -> Manifest:
-    """Train on the whole history table and register the result."""
+def train_version(
+    project: Project,
+    recipe: str,
+    test_share: float,
+    seed: int,
+    first: str | None = None,
+    end: str | None = None,
+) -> Manifest:
+    """Train on the history of a period, the whole table without one, and register the result."""
     from fraudline.training.recipes.catalogue import find_recipe
     from fraudline.warehouse.history import read_history
 
     contract = project.contract
     chosen = find_recipe(recipe)
-    history = read_history(project.warehouse, contract)
-    table = project.warehouse.table(project.settings.bigquery.table_history)
-    say(f"read {history.num_rows:,} rows of {table}")
+    history = read_history(project.warehouse, contract, first, end)
+    source = Source(**vars(history.snapshot))
+    say(f"read {source.rows:,} rows of {source.table}, SHA-256 {source.sha256[:16]}…")
     from fraudline.training.train import train as fit  # loads TensorFlow
 
     candidate = project.registry.new_directory()
     try:
         fit(
-            history,
+            history.rows,
             contract,
             chosen,
             candidate,
-            source=table,
+            source=source,
             test_share=test_share,
             seed=seed,
+            costs=project.settings.policy,
             on_progress=say,
         )
         return project.registry.add(candidate)
@@ -114,13 +138,98 @@ def promote(
     say(f"champion: {version}")
 
 
+@models.command()
+def policy(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+    lost_share: Annotated[
+        float | None, typer.Option(help="Share of the amount lost with an approved fraud.")
+    ] = None,
+    fraud_cost: Annotated[
+        float | None, typer.Option(help="What an approved fraud costs besides.")
+    ] = None,
+    review_cost: Annotated[float | None, typer.Option(help="What one review costs.")] = None,
+    wrong_block_cost: Annotated[
+        float | None, typer.Option(help="What it costs to block a legitimate payment.")
+    ] = None,
+    most_reviews_a_day: Annotated[
+        float | None, typer.Option(help="How many reviews there may be a day, in the mean.")
+    ] = None,
+    review_from: Annotated[
+        float | None, typer.Option(help="Approve nothing from this score, whatever the costs say.")
+    ] = None,
+    block_from: Annotated[
+        float | None, typer.Option(help="Block from this score, whatever the costs say.")
+    ] = None,
+    by_costs: Annotated[
+        bool, typer.Option("--by-costs", help="Drop the scores that a person has set.")
+    ] = False,
+) -> None:
+    """Make a new version with the same model and another policy; what is not given stays.
+
+    Costs are in the unit of the contract's amount. Reviews are counted anew on the rows that
+    validated the model. The version it is made from stays as it is.
+    """
+    import msgspec
+
+    from fraudline.bundle import read_manifest
+    from fraudline.training.decisions import with_policy
+
+    registry = Project().registry
+    source = registry.path(version)
+    given = {
+        "lost_share": lost_share,
+        "fraud_cost": fraud_cost,
+        "review_cost": review_cost,
+        "wrong_block_cost": wrong_block_cost,
+        "most_reviews_a_day": most_reviews_a_day,
+        "review_from": review_from,
+        "block_from": block_from,
+    }
+    dropped = {"review_from": None, "block_from": None} if by_costs else {}
+    changes = {name: value for name, value in given.items() if value is not None}
+    fields = msgspec.structs.asdict(read_manifest(source).policy) | dropped | changes
+    try:
+        wanted = msgspec.convert(fields, Policy)
+    except msgspec.ValidationError as error:
+        raise InputError(f"that is no policy: {error}. Give another number.") from None
+    candidate = registry.new_directory()
+    try:
+        with_policy(source, candidate, wanted)
+        manifest = registry.add(candidate)
+    finally:
+        shutil.rmtree(candidate, ignore_errors=True)
+    show_manifest(manifest)
+    say(f"What it is worth: {registry.path(manifest.version) / 'decisions.html'}")
+    say(f"To decide by it: fraudline models promote {manifest.version}")
+
+
+def _in_words(policy: Policy) -> str:
+    unit = f" {policy.unit}" if policy.unit else ""
+    fixed = [
+        f"{name} from {score:g}"
+        for name, score in (("review", policy.review_from), ("block", policy.block_from))
+        if score is not None
+    ]
+    return (
+        f"{' and '.join(fixed) + '; ' if fixed else ''}an approved fraud costs "
+        f"{policy.lost_share:g} of its amount and {policy.fraud_cost:g}{unit}, a review "
+        f"{policy.review_cost:g}{unit}, a wrong block {policy.wrong_block_cost:g}{unit}; "
+        f"{policy.reviews_a_day:,g} reviews a day of at most {policy.most_reviews_a_day:,g}"
+    )
+
+
 def show_manifest(manifest: Manifest) -> None:
     """Print what a version says of itself."""
     for name, value in (
         ("version", manifest.version),
         ("recipe", manifest.recipe),
         ("contract", f"{manifest.contract} {manifest.contract_fingerprint[:16]}…"),
-        ("source", manifest.source),
+        ("source", f"{manifest.source.rows:,} rows of {manifest.source.table}"),
+        ("read", f"{manifest.source.read_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("query", manifest.source.query),
+        ("rows", f"SHA-256 {manifest.source.sha256}"),
+        ("policy", _in_words(manifest.policy)),
+        ("derived", f"from {manifest.derived_from}" if manifest.derived_from else "by training"),
         ("threshold", f"{manifest.threshold:.4g} ({manifest.threshold_rule})"),
         ("made", f"{manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("made with", ", ".join(f"{name} {number}" for name, number in manifest.software.items())),

@@ -87,7 +87,7 @@ def score() -> None:
     from fraudline.bundle import open_bundle
     from fraudline.cli.telling import told
     from fraudline.contract import RejectReason
-    from fraudline.scoring import APPROVE, BLOCK, Decider, FirstDecisions
+    from fraudline.scoring import APPROVE, BLOCK, REVIEW, Decider, FirstDecisions
     from fraudline.stream.broker import require_topics
     from fraudline.stream.progress import Progress
     from fraudline.stream.recall import Recall
@@ -98,17 +98,14 @@ def score() -> None:
     version = project.registry.champion()
     bundle = open_bundle(project.registry.path(version), project.contract)
     require_topics(kafka, [kafka.topic_transactions, kafka.topic_decisions, kafka.topic_rejects])
-    say(
-        f"scoring topic '{kafka.topic_transactions}' with {version}, "
-        f"threshold {bundle.manifest.threshold:.4g}; stop with Ctrl-C"
-    )
+    say(f"scoring topic '{kafka.topic_transactions}' with {version}; stop with Ctrl-C")
     firsts = recall = None
     if project.contract.id is not None:
         firsts = FirstDecisions(project.contract, project.settings.scoring.repeat_window_offsets)
         recall = Recall(kafka, firsts)
     # All that exists by now stays: the collector need not look at it again and again.
     gc.freeze()
-    progress = Progress("score", done=[APPROVE, BLOCK], rejected=RejectReason)
+    progress = Progress("score", done=[APPROVE, REVIEW, BLOCK], rejected=RejectReason)
     with stop_on_signal() as stop, told(progress, project.settings.metrics, version):
         score_loop(
             kafka,

@@ -20,7 +20,7 @@ from prometheus_client.core import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from fraudline.scoring import BLOCK
+from fraudline.scoring import BLOCK, REVIEW
 from fraudline.stream.health import judge
 from fraudline.stream.progress import BOUNDS_S, Account, Durations, Progress
 
@@ -107,6 +107,7 @@ def _outcomes(account: Account) -> Iterator[Metric]:
     for name, meaning, count in (
         ("decided", "Transactions with a committed decision.", account.done.total()),
         ("blocked", "Those of them that were blocked.", account.done[BLOCK]),
+        ("reviewed", "Those of them that a person has to look at.", account.done[REVIEW]),
     ):
         counter = CounterMetricFamily(f"fraudline_transactions_{name}", meaning, labels=["task"])
         counter.add_metric([account.task], count)

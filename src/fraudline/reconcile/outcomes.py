@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fraudline.contract import Contract
 from fraudline.warehouse.client import Warehouse
@@ -21,13 +20,13 @@ class Outcomes:
     Attributes:
         labels: 1 for fraud, shape (rows,).
         scores: What the stream said, shape (rows,); NaN where nothing was decided.
-        threshold: Least score that is blocked; one model decided all of them.
+        thresholds: Least score that was not approved for each, shape (rows,); likewise.
         amounts: In the contract's unit, shape (rows,).
     """
 
     labels: npt.NDArray[np.int8]
     scores: npt.NDArray[np.float64]
-    threshold: float
+    thresholds: npt.NDArray[np.float64]
     amounts: npt.NDArray[np.float64]
 
 
@@ -43,7 +42,7 @@ def read_outcomes(warehouse: Warehouse, contract: Contract, labelled: pa.Table) 
     decisions = query(
         warehouse,
         f"SELECT {selected}, ANY_VALUE(score) AS score, "  # noqa: S608 - names come from settings and a checked contract
-        f"MAX(threshold) AS threshold FROM `{table}` GROUP BY {selected}",
+        f"ANY_VALUE(threshold) AS threshold FROM `{table}` GROUP BY {selected}",
     )
     joined = (
         labelled.append_column("row", pa.array(np.arange(labelled.num_rows)))
@@ -53,6 +52,6 @@ def read_outcomes(warehouse: Warehouse, contract: Contract, labelled: pa.Table) 
     return Outcomes(
         labels=contract.labels(joined),
         scores=joined.column("score").to_numpy(),
-        threshold=pc.max(joined.column("threshold")).as_py(),
+        thresholds=joined.column("threshold").to_numpy(),
         amounts=contract.amounts(joined),
     )

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraudline.bundle import Bundle
+from fraudline.bundle import APPROVE, DECISIONS, Bundle, decide
 from fraudline.contract import Contract
 from fraudline.errors import InputError
 
-APPROVE = "approve"
-BLOCK = "block"
+_NAMES = np.array(DECISIONS, dtype=object)
 
 
 @dataclass(frozen=True)
@@ -23,20 +22,29 @@ class Assessment:
     Attributes:
         scores: Probability of fraud, float64, shape (rows,); NaN for values that are so far
             from all that the model has seen that its arithmetic overflows.
-        is_blocked: Whether the score reaches the threshold, bool, shape (rows,).
-        threshold: Least score that is blocked.
+        codes: What to do, as places in `DECISIONS`, int8, shape (rows,).
+        thresholds: Least score that is not approved for the amount, float64, shape (rows,).
         model_version: Version of the bundle.
+        features: What the scores were computed from, float32, shape (rows, features).
     """
 
     scores: npt.NDArray[np.float64]
-    is_blocked: npt.NDArray[np.bool_]
-    threshold: float
+    codes: npt.NDArray[np.int8]
+    thresholds: npt.NDArray[np.float64]
     model_version: str
+    features: npt.NDArray[np.float32]
+
+    @property
+    def is_alert(self) -> npt.NDArray[np.bool_]:
+        """Whether a payment is not approved: reviewed or blocked, shape (rows,)."""
+        is_alert: npt.NDArray[np.bool_] = self.codes != DECISIONS.index(APPROVE)
+        return is_alert
 
     @property
     def decisions(self) -> list[str]:
-        """`approve` or `block` for each row."""
-        return [BLOCK if is_blocked else APPROVE for is_blocked in self.is_blocked]
+        """`approve`, `review` or `block` for each row."""
+        names: list[str] = _NAMES[self.codes].tolist()
+        return names
 
 
 def assess(
@@ -47,15 +55,17 @@ def assess(
     Args:
         transactions: Rows with at least the contract's features; a label is not looked at.
         contract: What a transaction looks like.
-        bundle: The model and its threshold.
+        bundle: The model and its policy.
     """
-    scores = bundle.score(contract.feature_matrix(transactions))
-    threshold = bundle.manifest.threshold
-    return Assessment(scores, scores >= threshold, threshold, bundle.manifest.version)
+    features = contract.feature_matrix(transactions)
+    scores = bundle.score(features)
+    not_approved, blocked = bundle.manifest.policy.thresholds(contract.amounts(transactions))
+    codes = decide(scores, not_approved, blocked)
+    return Assessment(scores, codes, not_approved, bundle.manifest.version, features)
 
 
 def as_history(transactions: pa.Table, assessment: Assessment, contract: Contract) -> pa.Table:
-    """Transactions in the history's own columns, the decision in the place of the label.
+    """Transactions in the history's own columns, alerts marked in the place of the label.
 
     Args:
         transactions: What was assessed; a label that it has is replaced.
@@ -73,7 +83,7 @@ def as_history(transactions: pa.Table, assessment: Assessment, contract: Contrac
             "the file, or narrow the limits in the contract so that they are refused."
         )
     label = contract.column(contract.label)
-    decided = pa.array(assessment.is_blocked).cast(label.arrow_type)
+    decided = pa.array(assessment.is_alert).cast(label.arrow_type)
     columns = [
         decided if column == label else transactions.column(column.name)
         for column in contract.columns

@@ -12,6 +12,7 @@ from fraudline.contract import Contract, Decoder, Reject, RejectReason
 from fraudline.contract.messages import Messages
 from fraudline.contract.records import MAX_ORIGINAL_BYTES, Decision, RejectRecord
 from fraudline.scoring.assess import Assessment, assess
+from fraudline.scoring.reasons import reasons
 from fraudline.scoring.repeats import FirstDecision, FirstDecisions, digests_of
 
 MOST_KEY_BYTES = 1024
@@ -40,7 +41,7 @@ class Decider:
 
     Args:
         contract: What a transaction looks like.
-        bundle: The model and its threshold.
+        bundle: The model and its policy.
         firsts: What was decided before, for a contract whose transactions have an id.
     """
 
@@ -105,7 +106,10 @@ class Decider:
     ) -> list[Decision]:
         """What the bundle says of each row, with the place and time of its message."""
         topic, partitions, offsets = messages.topic, messages.partitions, messages.offsets
-        threshold, version = assessment.threshold, assessment.model_version
+        version = assessment.model_version
+        encode = msgspec.json.Encoder().encode
+        found = reasons(transactions, assessment, self._contract, self._bundle)
+        told = {row: encode(of_row).decode() for row, of_row in found.items()}
         id_column = self._contract.id
         ids = (
             [f"{topic}:{partitions[index]}:{offsets[index]}" for index in accepted]
@@ -122,16 +126,20 @@ class Decider:
                 verdict,
                 threshold,
                 version,
+                told.get(row),
                 None,
                 messages.received_at(index),
                 decided_at,
             )
-            for own_id, index, score, verdict in zip(
-                ids,
-                accepted,
-                assessment.scores.tolist(),
-                assessment.decisions,
-                strict=True,
+            for row, (own_id, index, score, verdict, threshold) in enumerate(
+                zip(
+                    ids,
+                    accepted,
+                    assessment.scores.tolist(),
+                    assessment.decisions,
+                    assessment.thresholds.tolist(),
+                    strict=True,
+                )
             )
         ]
 

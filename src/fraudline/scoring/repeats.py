@@ -37,6 +37,7 @@ class FirstDecision(msgspec.Struct, frozen=True, gc=False):
     decision: str
     threshold: float
     model_version: str
+    reasons: str | None
 
     def answer(self, decision: Decision) -> Decision:
         """A decision on the same transaction, made to say what was said first."""
@@ -48,6 +49,7 @@ class FirstDecision(msgspec.Struct, frozen=True, gc=False):
             decision=self.decision,
             threshold=self.threshold,
             model_version=self.model_version,
+            reasons=self.reasons,
             repeat_of=self.position,
         )
 
@@ -92,6 +94,7 @@ class FirstDecisions:
                 decision.decision,
                 decision.threshold,
                 decision.model_version,
+                decision.reasons,
             )
         return found
 

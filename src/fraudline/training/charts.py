@@ -73,7 +73,9 @@ def confusion_matrix(evaluation: Evaluation) -> bytes:
     return _png(figure)
 
 
-def precision_recall(labels: Labels, scores: Scores, evaluation: Evaluation) -> bytes:
+def precision_recall(
+    labels: Labels, scores: Scores, evaluation: Evaluation, threshold: float
+) -> bytes:
     """Precision against recall, with the threshold in force."""
     precision, recall, _ = precision_recall_curve(labels, scores)
     figure = Figure(figsize=(5, 3.6), layout="constrained")
@@ -84,7 +86,7 @@ def precision_recall(labels: Labels, scores: Scores, evaluation: Evaluation) -> 
         evaluation.precision,
         "o",
         color=ORANGE,
-        label=f"threshold {evaluation.threshold:g}",
+        label=f"threshold {threshold:g}",
     )
     base = evaluation.frauds / evaluation.rows
     ax.axhline(base, color=GREY, linestyle=":", label=f"share of frauds, {base:.2%}")
@@ -99,7 +101,9 @@ def precision_recall(labels: Labels, scores: Scores, evaluation: Evaluation) -> 
     return _png(figure)
 
 
-def score_distribution(labels: Labels, scores: Scores, threshold: float) -> bytes:
+def score_distribution(
+    labels: Labels, scores: Scores, threshold: float, corrected: Scores | None
+) -> bytes:
     """How many of each class have which score, and how often a score came true."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -109,11 +113,25 @@ def score_distribution(labels: Labels, scores: Scores, threshold: float) -> byte
     left.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:g}")
     left.set(title="Scores", xlabel="score", ylabel="transactions", yscale="log")
     left.legend(frameon=False)
-    _reliability(right, labels, scores)
+    right.plot([1e-5, 1], [1e-5, 1], color=GREY, linestyle=":", label="perfectly calibrated")
+    name = "as the network gives them" if corrected is not None else "scores"
+    _reliability(right, labels, scores, "o-", BLUE, name)
+    if corrected is not None:
+        _reliability(right, labels, corrected, "s--", ORANGE, "without the shifted prior")
+    right.set(
+        title="Reliability",
+        xlabel="mean score of the group",
+        ylabel="share of frauds in the group",
+        xscale="log",
+        yscale="log",
+    )
+    right.legend(frameon=False)
     return _png(figure)
 
 
-def _reliability(ax: Axes, labels: Labels, scores: Scores) -> None:
+def _reliability(
+    ax: Axes, labels: Labels, scores: Scores, line: str, color: str, name: str
+) -> None:
     """Mean score against the share of frauds, in groups of like scores with equal frauds."""
     order = np.argsort(scores, kind="stable")
     caught = labels[order].cumsum()
@@ -121,16 +139,7 @@ def _reliability(ax: Axes, labels: Labels, scores: Scores) -> None:
     sizes = np.bincount(group, minlength=GROUPS)
     mean = np.bincount(group, scores[order], GROUPS) / np.maximum(sizes, 1)
     share = np.bincount(group, labels[order], GROUPS) / np.maximum(sizes, 1)
-    ax.plot([1e-5, 1], [1e-5, 1], color=GREY, linestyle=":", label="perfectly calibrated")
-    ax.plot(mean[sizes > 0], share[sizes > 0], "o-", color=BLUE)
-    ax.set(
-        title="Reliability",
-        xlabel="mean score of the group",
-        ylabel="share of frauds in the group",
-        xscale="log",
-        yscale="log",
-    )
-    ax.legend(frameon=False)
+    ax.plot(mean[sizes > 0], share[sizes > 0], line, color=color, label=name)
 
 
 def _png(figure: Figure) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +10,14 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from fraudline.errors import InputError
+from fraudline.training.reliability import measure_reliability
 
 BOOTSTRAP_SEED = 0
 FALSE_POSITIVE_RATE = 0.01
 
 Scores = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int8]
+Drawn = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,6 @@ class Evaluation:
     """How well scores and a threshold tell fraud from legitimate transactions.
 
     Attributes:
-        threshold: Least score that is blocked.
         legitimate_approved: Legitimate transactions below the threshold (true negatives).
         legitimate_blocked: Legitimate transactions blocked by mistake (false positives).
         frauds_missed: Frauds below the threshold (false negatives).
@@ -38,10 +40,13 @@ class Evaluation:
         recall_at_1pct_fpr: Largest recall that blocks at most 1 % of the legitimate ones.
         amount_caught: Sum of the amounts of the frauds caught, in the contract's unit.
         amount_missed: Sum of the amounts of the frauds missed.
+        brier: Mean squared difference of score and label; see `Reliability`.
+        calibration_error: Expected calibration error; see `Reliability`.
+        calibration_error_of_alerts: The same over the higher scores; see `Reliability`.
+        expected_frauds: Sum of the scores, which for calibrated ones is near the frauds.
         classification_report: scikit-learn's table of precision and recall by class.
     """
 
-    threshold: float
     legitimate_approved: int
     legitimate_blocked: int
     frauds_missed: int
@@ -57,6 +62,10 @@ class Evaluation:
     recall_at_1pct_fpr: float
     amount_caught: float
     amount_missed: float
+    brier: float
+    calibration_error: float
+    calibration_error_of_alerts: float
+    expected_frauds: float
     classification_report: str
 
     @property
@@ -76,13 +85,15 @@ class Evaluation:
         }
 
 
-def evaluate(labels: Labels, scores: Scores, threshold: float, amounts: Scores) -> Evaluation:
+def evaluate(
+    labels: Labels, scores: Scores, threshold: float | Scores, amounts: Scores
+) -> Evaluation:
     """Judge scores and a threshold by the labels.
 
     Args:
         labels: 1 for fraud, shape (rows,).
         scores: Probability of fraud, shape (rows,).
-        threshold: Least score that is blocked.
+        threshold: Least score that counts as blocked; one, or one for each row.
         amounts: In the contract's unit, shape (rows,).
 
     Raises:
@@ -99,9 +110,9 @@ def evaluate(labels: Labels, scores: Scores, threshold: float, amounts: Scores) 
     caught, missed = is_fraud & is_blocked, is_fraud & ~is_blocked
     wrong = int((~is_fraud & is_blocked).sum())
     low, high = average_precision_interval(labels, scores)
+    reliability = measure_reliability(labels, scores)
     false_positive_rate, true_positive_rate, _ = metrics.roc_curve(labels, scores)
     return Evaluation(
-        threshold=threshold,
         legitimate_approved=len(labels) - frauds - wrong,
         legitimate_blocked=wrong,
         frauds_missed=int(missed.sum()),
@@ -119,6 +130,10 @@ def evaluate(labels: Labels, scores: Scores, threshold: float, amounts: Scores) 
         ),
         amount_caught=float(amounts[caught].sum()),
         amount_missed=float(amounts[missed].sum()),
+        brier=reliability.brier,
+        calibration_error=reliability.calibration_error,
+        calibration_error_of_alerts=reliability.calibration_error_of_alerts,
+        expected_frauds=reliability.expected_frauds,
         classification_report=metrics.classification_report(
             labels, is_blocked.astype(np.int8), digits=4, zero_division=0
         ),
@@ -153,6 +168,57 @@ def average_precision_interval(
     precisions = average_precisions(drawn_frauds, drawn_legitimate[:, :-1])
     low, high = np.percentile(precisions, (2.5, 97.5))
     return float(low), float(high)
+
+
+def average_precision_resamples(
+    labels: Labels, contenders: Sequence[Scores], *, resamples: int = 1000
+) -> npt.NDArray[np.float64]:
+    """Average precision of each contender on the same bootstrap resamples, to be compared.
+
+    A difference between two contenders is judged on the resamples that both had: what makes
+    one resample easy makes it easy for both. Stratified as in `average_precision_interval`.
+
+    Args:
+        labels: 1 for fraud, shape (rows,).
+        contenders: Scores of each contender, shape (rows,).
+        resamples: How many.
+
+    Returns:
+        Shape (contenders, resamples).
+    """
+    is_fraud = labels == 1
+    frauds, legitimate = int(is_fraud.sum()), int((~is_fraud).sum())
+    ranked = [Ranked(scores[is_fraud], scores[~is_fraud]) for scores in contenders]
+    random = np.random.default_rng(BOOTSTRAP_SEED)
+    found = np.empty((len(contenders), resamples))
+    for resample in range(resamples):
+        drawn_frauds = np.bincount(random.integers(0, frauds, frauds), minlength=frauds)
+        drawn = np.bincount(random.integers(0, legitimate, legitimate), minlength=legitimate)
+        for number, each in enumerate(ranked):
+            found[number, resample] = each.average_precision(drawn_frauds, drawn)
+    return found
+
+
+class Ranked:
+    """One contender's order of the rows, so that each resample only counts.
+
+    Args:
+        frauds: Its scores of the frauds.
+        legitimate: Its scores of the legitimate transactions.
+    """
+
+    def __init__(self, frauds: Scores, legitimate: Scores) -> None:
+        levels, level_of_fraud = np.unique(-frauds, return_inverse=True)  # highest score first
+        self._level_of_fraud = level_of_fraud
+        # The level from which on a legitimate transaction is above the threshold.
+        self._level = np.searchsorted(levels, -legitimate, side="left")
+        self._levels = len(levels)
+
+    def average_precision(self, frauds: Drawn, legitimate: Drawn) -> float:
+        """Of a resample in which each row was drawn so many times."""
+        caught = np.bincount(self._level_of_fraud, frauds, self._levels)
+        wrong = np.bincount(self._level, legitimate, self._levels + 1)[:-1]
+        return float(average_precisions(caught[None], wrong[None])[0])
 
 
 def average_precisions(

@@ -19,6 +19,7 @@ from fraudline.training.preparation import DAY_S, Preparation
 OPSET = 17
 IR_VERSION = 8
 RUN_ROWS = 4096
+INPUTS = "inputs"  # what the network sees: the features prepared
 
 Weights = npt.NDArray[np.float64]
 
@@ -107,7 +108,7 @@ def _write_preparation(writer: _Writer, preparation: Preparation) -> None:
         parts += [writer.add("Sin", angle), writer.add("Cos", angle)]
     derived = writer.add("Concat", *parts, axis=1)
     centred = writer.add("Sub", derived, writer.constant(preparation.mean))
-    writer.add("Div", centred, writer.constant(preparation.scale))
+    writer.add("Div", centred, writer.constant(preparation.scale), output=INPUTS)
 
 
 def _write_network(writer: _Writer, network: Any) -> None:

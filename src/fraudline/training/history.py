@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -62,6 +63,11 @@ def check_history(history: pa.Table, contract: Contract, test_share: float) -> N
             f"the history is not in order of '{contract.event_time}': row {row} is earlier "
             "than the one before. Read it ordered by event time."
         )
+
+
+def constant_features(features: npt.NDArray[np.float32], contract: Contract) -> list[str]:
+    """Names of the features that have one value in all rows."""
+    return [contract.features[at] for at in np.flatnonzero(np.ptp(features, axis=0) == 0)]
 
 
 def event_text(history: pa.Table, contract: Contract, row: int) -> str:

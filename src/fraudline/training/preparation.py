@@ -29,6 +29,11 @@ class Inputs:
     logarithm: tuple[int, ...] = ()
     time_of_day: tuple[int, ...] = ()
 
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The feature that each input derives from."""
+        return self.plain + self.logarithm + 2 * self.time_of_day
+
     def derive(self, features: Any, ops: Any) -> Any:
         """The inputs before they are scaled, float32, shape (rows, inputs).
 
@@ -55,7 +60,9 @@ class Preparation:
     Attributes:
         inputs: Which inputs.
         mean: Of each input over the rows it was fitted on, float32.
-        scale: Standard deviation of each input over those rows, 1 where it is constant.
+        scale: Standard deviation of each input over those rows. Where an input is constant
+            it is the largest number there is, so that any value of it becomes 0: nothing was
+            learned of it, and no weight that never learned may speak in flight.
     """
 
     inputs: Inputs
@@ -67,7 +74,8 @@ class Preparation:
         """Measure mean and standard deviation over the train rows, and over no others."""
         derived = inputs.derive(features, np).astype(np.float64)
         scale = derived.std(axis=0)
-        scale[scale == 0] = 1.0
+        # Rounding gives equal values a tiny deviation rather than none.
+        scale[np.ptp(derived, axis=0) == 0] = np.finfo(np.float32).max
         return cls(inputs, derived.mean(axis=0).astype(np.float32), scale.astype(np.float32))
 
     def apply(self, features: Any, ops: Any = np) -> Any:

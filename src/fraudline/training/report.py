@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,11 @@ import numpy.typing as npt
 from fraudline.bundle import Manifest
 from fraudline.contract import Contract
 from fraudline.training import charts
-from fraudline.training.evaluation import Evaluation, evaluate
+from fraudline.training.evaluation import Evaluation
 from fraudline.training.fitting import Epoch
+from fraudline.training.quality import Quality
+from fraudline.training.reasons import Example
+from fraudline.training.reasons_faith import Faith
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Rows, Split
 
@@ -37,19 +41,23 @@ class Outcome:
         split: Row numbers of each part.
         labels: Of every row of the history.
         scores: Of every row of the history.
-        amounts: Of every row of the history.
         evaluations: By part.
         epochs: In order.
         twins: Rows of the part that judges with an exact twin in another part.
+        faith: Of the reasons for alerts; None without an alert.
+        examples: Some alerts and their reasons.
+        quality: Of the part that judges.
     """
 
     split: Split
     labels: npt.NDArray[np.int8]
     scores: npt.NDArray[np.float64]
-    amounts: npt.NDArray[np.float64]
     evaluations: dict[str, Evaluation]
     epochs: list[Epoch]
     twins: Rows
+    faith: Faith | None
+    examples: list[Example]
+    quality: Quality
 
 
 def write_report(
@@ -63,8 +71,10 @@ def write_report(
     pictures = {
         "learning_curves.png": charts.learning_curves(outcome.epochs),
         "confusion_matrix.png": charts.confusion_matrix(evaluation),
-        "pr_curve.png": charts.precision_recall(labels, scores, evaluation),
-        "score_distribution.png": charts.score_distribution(labels, scores, manifest.threshold),
+        "pr_curve.png": charts.precision_recall(labels, scores, evaluation, manifest.threshold),
+        "score_distribution.png": charts.score_distribution(
+            labels, scores, manifest.threshold, outcome.quality.corrected
+        ),
     }
     for name, content in pictures.items():
         (directory / name).write_bytes(content)
@@ -74,17 +84,20 @@ def write_report(
         unit=contract.column(contract.amount).unit,
         judged_by=judged_by,
         evaluation=evaluation,
+        faith=outcome.faith,
+        examples=outcome.examples,
         pictures={name: base64.b64encode(content).decode() for name, content in pictures.items()},
         twins=len(outcome.twins),
         fraud_twins=int(outcome.labels[outcome.twins].sum()),
-        without_twins=_without_twins(outcome, rows, manifest.threshold),
+        is_random=outcome.split.is_random,
+        quality=outcome.quality,
+        day_name=lambda number: _day_name(contract, number),
     )
     (directory / REPORT_FILE).write_text(page, encoding="utf-8")
 
 
-def _without_twins(outcome: Outcome, rows: Rows, threshold: float) -> Evaluation | None:
-    """The evaluation over the rows that have no twin, where some have one."""
-    kept = np.setdiff1d(rows, outcome.twins)
-    if not len(outcome.twins) or not 0 < outcome.labels[kept].sum() < len(kept):
-        return None
-    return evaluate(outcome.labels[kept], outcome.scores[kept], threshold, outcome.amounts[kept])
+def _day_name(contract: Contract, number: int) -> str:
+    """A date where event times are dates, else the day's number, counted from 1."""
+    if contract.column(contract.event_time).type == "timestamp":
+        return (dt.date(1970, 1, 1) + dt.timedelta(days=number)).isoformat()
+    return f"day {number + 1}"

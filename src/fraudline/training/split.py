@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,14 @@ class Split:
         train: What scaler and network are fitted on.
         validation: What stopping, calibration and threshold are chosen by.
         test: What nothing is chosen by.
+        is_random: Whether parts lie in each other's time, so that a row of one may have an
+            exact twin in another by the draw alone.
     """
 
     train: Rows
     validation: Rows
     test: Rows
+    is_random: bool = False
 
     @property
     def parts(self) -> dict[str, Rows]:
@@ -78,7 +81,7 @@ def split_at_random(labels: npt.NDArray[np.int8], test_share: float, seed: int) 
             f"{int(labels.sum())} frauds among {len(labels)} transactions are too few for a "
             f"random split with a test share of {test_share}. Take a longer period."
         ) from None
-    return Split(np.sort(train), np.arange(0), np.sort(test))
+    return Split(np.sort(train), np.arange(0), np.sort(test), is_random=True)
 
 
 def check_split(split: Split, labels: npt.NDArray[np.int8]) -> None:
@@ -96,6 +99,19 @@ def check_split(split: Split, labels: npt.NDArray[np.int8]) -> None:
                 f"transactions; expected at least {least} and at least one legitimate "
                 "transaction. Take a longer period, or another test share."
             )
+
+
+def drop_twins(split: Split, twins: Rows) -> Split:
+    """The split without the twins in its test part, where the draw alone made them.
+
+    A model that is asked for what it was told shows memory. Where time divides the parts, a
+    twin is a payment that came again, as it will in flight, and stays.
+
+    Args:
+        split: Any.
+        twins: As `find_twins` gives them.
+    """
+    return replace(split, test=np.setdiff1d(split.test, twins)) if split.is_random else split
 
 
 def find_twins(features: npt.NDArray[np.float32], split: Split) -> Rows:

@@ -14,18 +14,34 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraudline.bundle import GRAPH_FILE, Manifest, Part, write_manifest
+from fraudline.bundle import (
+    APPROVE,
+    DECISIONS,
+    GRAPH_FILE,
+    REASONS_FILE,
+    Manifest,
+    Part,
+    Policy,
+    Source,
+    decide,
+    write_manifest,
+)
 from fraudline.contract import Contract
+from fraudline.settings import PolicySettings
 from fraudline.training.calibration import Platt, best_f1, fit_platt
+from fraudline.training.decisions import choose_policy, scored_rows, write_page, write_scores
 from fraudline.training.evaluation import Evaluation, evaluate
 from fraudline.training.fitting import Epoch, fit_model
 from fraudline.training.graph import run_graph, write_graph
-from fraudline.training.history import check_history, event_text
+from fraudline.training.history import check_history, constant_features, event_text
 from fraudline.training.keras_file import save_model
 from fraudline.training.model import Model
+from fraudline.training.quality import measure_quality
+from fraudline.training.reasons import show_examples, write_reason_files
+from fraudline.training.reasons_faith import ALERTS, Faith, measure_faith
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.report import Outcome, write_report
-from fraudline.training.split import Split, check_split, find_twins
+from fraudline.training.split import Rows, Split, check_split, drop_twins, find_twins
 
 MODEL_FILE = "model.keras"
 METRICS_FILE = "metrics.json"
@@ -43,9 +59,10 @@ def train(
     recipe: Recipe,
     directory: Path,
     *,
-    source: str,
+    source: Source,
     test_share: float,
     seed: int,
+    costs: PolicySettings,
     on_progress: Callable[[str], None],
 ) -> Manifest:
     """Train a candidate, judge it, and write it as a bundle with a report.
@@ -55,10 +72,11 @@ def train(
         contract: What a transaction looks like.
         recipe: How to train.
         directory: Existing, empty; receives the bundle.
-        source: Table and period that the history came from, in words.
+        source: Which rows the history is.
         test_share: Share of the rows that nothing is chosen by, 0 to less than 1; 0 where
             the caller keeps its test rows to itself, then the validation part judges.
         seed: Of everything that is random. The same history and seed give the same bundle.
+        costs: What decisions cost.
         on_progress: Called with a sentence for a person who waits.
 
     Raises:
@@ -67,8 +85,15 @@ def train(
     check_history(history, contract, test_share)
     features, labels = contract.feature_matrix(history), contract.labels(history)
     split = recipe.split(labels, test_share, seed)
+    twins = find_twins(features, split)
+    split = drop_twins(split, twins)
     check_split(split, labels)
     on_progress(_described(split, labels))
+    for name in constant_features(features[split.train], contract):
+        on_progress(
+            f"column '{name}' has one value in the whole train part, so nothing can be learned of "
+            "it and no value of it will change a score. A longer period may have others."
+        )
 
     model, epochs, choice = _fit_and_choose(
         recipe, contract, features, labels, split, seed, on_progress
@@ -87,14 +112,21 @@ def train(
         name: evaluate(labels[rows], scores[rows], threshold, amounts[rows])
         for name, rows in split.parts.items()
     }
-    outcome = Outcome(
-        split, labels, scores, amounts, evaluations, epochs, find_twins(features, split)
+    rows = scored_rows(history, contract, split, labels, scores, amounts)
+    policy = choose_policy(contract, costs, recipe.threshold, rows)
+    alerts = _alerts(policy, split, scores, amounts)
+    faith = _explain(directory, contract, model, graph, features, labels, split, seed, alerts)
+    examples = (
+        show_examples(directory, contract, history, features, scores, alerts) if faith else []
     )
+    quality = measure_quality(recipe, split, labels, rows)
+    outcome = Outcome(split, labels, scores, evaluations, epochs, twins, faith, examples, quality)
     manifest = Manifest(
         recipe=recipe.name,
         contract=contract.name,
         contract_fingerprint=contract.fingerprint,
         features=contract.features,
+        policy=policy,
         threshold=threshold,
         threshold_rule=choice.rule,
         source=source,
@@ -106,6 +138,8 @@ def train(
     )
     _write_metrics(directory / METRICS_FILE, outcome)
     write_report(directory, manifest, contract, recipe, outcome)
+    write_scores(directory, rows)
+    write_page(directory, manifest, rows)
     return write_manifest(directory, manifest)
 
 
@@ -158,6 +192,35 @@ def _choose(recipe: Recipe, model: Model, features: Matrix, labels: Labels) -> _
     return _Choice(round(best / 2, 4), rule, line, scores)
 
 
+def _alerts(policy: Policy, split: Split, scores: Scores, amounts: Scores) -> Rows:
+    """Rows of the part that judges that are not approved, the highest scores of them."""
+    rows = split.parts[split.judged_by]
+    codes = decide(scores[rows], *policy.thresholds(amounts[rows]))
+    alerts = rows[codes != DECISIONS.index(APPROVE)]
+    highest: Rows = alerts[np.argsort(-scores[alerts], kind="stable")][:ALERTS]
+    return highest
+
+
+def _explain(
+    directory: Path,
+    contract: Contract,
+    model: Model,
+    graph: bytes,
+    features: Matrix,
+    labels: Labels,
+    split: Split,
+    seed: int,
+    alerts: Rows,
+) -> Faith | None:
+    """Write what gives reasons, and test it on alerts, where there are any."""
+    legitimate = features[split.train[labels[split.train] == 0]]
+    background = write_reason_files(directory, contract, model.preparation, graph, legitimate, seed)
+    if not len(alerts):
+        return None
+    reasons = (directory / REASONS_FILE).read_bytes()
+    return measure_faith(graph, reasons, features[alerts], background, legitimate, seed)
+
+
 def _described(split: Split, labels: Labels) -> str:
     return "; ".join(
         f"{name}: {len(rows):,} transactions, {int(labels[rows].sum()):,} frauds"
@@ -183,7 +246,11 @@ def _parts(
 def _write_metrics(path: Path, outcome: Outcome) -> None:
     content = {
         "parts": {name: judged.metrics() for name, judged in outcome.evaluations.items()},
+        "alerts_a_day": outcome.quality.budgets,
+        "days": outcome.quality.days,
+        "before_and_after_prior": outcome.quality.before_and_after,
         "epochs": outcome.epochs,
+        "reasons": outcome.faith,
         "twins_of_learned_rows": len(outcome.twins),
     }
     path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")

@@ -64,8 +64,9 @@ def create_table(
 def create_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
     """Create what the stream needs: tables for decisions, rejects and predictions, and a view.
 
-    The view shows decided transactions in the history's own columns, with the decision in
-    the place of the label, so that what was written for the history runs on it unchanged.
+    The view shows decided transactions in the history's own columns, with 1 in the place of
+    the label where a transaction was not approved, so that what was written for the history
+    runs on it unchanged.
     """
     settings = warehouse.settings
     create_dataset(warehouse)
@@ -100,9 +101,9 @@ def create_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
 def _create_view(warehouse: Warehouse, contract: Contract) -> None:
     label = contract.column(contract.label)
     columns = ", ".join(
-        f"decision = 'block' AS `{label.name}`"
+        f"decision != 'approve' AS `{label.name}`"
         if column == label and label.type == "bool"
-        else f"IF(decision = 'block', 1, 0) AS `{label.name}`"
+        else f"IF(decision != 'approve', 1, 0) AS `{label.name}`"
         if column == label
         else f"`{column.name}`"
         for column in contract.columns
@@ -111,7 +112,7 @@ def _create_view(warehouse: Warehouse, contract: Contract) -> None:
     decisions = warehouse.table(warehouse.settings.table_decisions)
     view.view_query = f"SELECT {columns} FROM `{decisions}`"  # noqa: S608 - names come from settings and a checked contract
     view.description = (
-        "Decided transactions in the history's columns; the label's place holds the decision."
+        "Decided transactions in the history's columns; the label tells what was not approved."
     )
     with translated(f"creating view {view.reference}"):
         warehouse.client.create_table(view, exists_ok=True, retry=RETRY)

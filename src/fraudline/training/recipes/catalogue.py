@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fraudline.errors import InputError
 from fraudline.training.recipes.default import DEFAULT
+from fraudline.training.recipes.mlp import MLP
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.recipes.tutorial import TUTORIAL
 
-RECIPES = {recipe.name: recipe for recipe in (DEFAULT, TUTORIAL)}
+RECIPES = {recipe.name: recipe for recipe in (DEFAULT, MLP, TUTORIAL)}
 
 
 def find_recipe(name: str) -> Recipe:

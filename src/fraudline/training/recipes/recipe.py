@@ -27,6 +27,7 @@ class Recipe:
         split: Labels, test share and seed to the parts of the history.
         balance: Features, labels and seed of the train part to rows with another balance.
         balancing: What `balance` does, in words.
+        learned_share: Share of frauds among the rows that `balance` gives, if it sets one.
         inputs: Which inputs the network gets of the contract's features.
         network: Number of inputs to a Keras `Sequential`, as `write_graph` takes them,
             whose last two layers are Dense(1) and a sigmoid.
@@ -45,6 +46,7 @@ class Recipe:
     split: Callable[[Labels, float, int], Split]
     balance: Callable[[Matrix, Labels, int], tuple[Matrix, Labels]]
     balancing: str
+    learned_share: float | None
     inputs: Callable[[Contract], Inputs]
     network: Callable[[int], Any]
     optimizer: Callable[[int], Any]

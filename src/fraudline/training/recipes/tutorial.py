@@ -60,6 +60,7 @@ TUTORIAL = Recipe(
     balance=balance,
     balancing="SMOTE drew new frauds between the known ones of the train part until it had as "
     "many as legitimate transactions; the scaler was fitted after that, as in the tutorial",
+    learned_share=0.5,
     inputs=as_they_are,
     network=network,
     optimizer=optimizer,

@@ -1,0 +1,46 @@
+"""What legitimate payments are like, feature by feature: what a reason compares with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+# The shares of legitimate payments that a sentence names, from both ends.
+LEVELS = (0.001, 0.01, 0.05, 0.95, 0.99, 0.999)
+
+
+class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One feature over the legitimate payments of the train part.
+
+    Attributes:
+        kind: `number`; `time_of_day`, a number of seconds of which only the second of the
+            day counts; or `flag`.
+        values: Of a number its quantiles at `LEVELS`; of a time of day the share of the
+            payments in each of 24 hours; of a flag the share that has it.
+    """
+
+    kind: Literal["number", "time_of_day", "flag"]
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        expected = {"number": len(LEVELS), "time_of_day": 24, "flag": 1}[self.kind]
+        if len(self.values) != expected:
+            raise ValueError(f"{len(self.values)} values of kind {self.kind}, not {expected}")
+
+
+class Comparisons(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`comparisons.json` of a bundle.
+
+    Attributes:
+        rows: Legitimate payments that were counted.
+        background_rows: Legitimate payments that contributions are measured from.
+        background_log_odds: Mean log-odds of those; contributions and this add up to the
+            log-odds of a payment.
+        features: By name, in the order of the graph's input.
+    """
+
+    rows: int
+    background_rows: int
+    background_log_odds: float
+    features: dict[str, Comparison]

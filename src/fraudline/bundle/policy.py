@@ -1,0 +1,98 @@
+"""From a score and an amount to what is done with a payment, by what each mistake costs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+APPROVE, REVIEW, BLOCK = DECISIONS = ("approve", "review", "block")
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int8]
+
+_Cost = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+_Above0 = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
+_Score = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_LEAST_LOSS = 1e-12  # what is divided by, where a fraud costs nothing
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a decision costs, and so which one is the cheapest for a score and an amount.
+
+    With a score p and a fraud that would cost L = lost_share * amount + fraud_cost, the
+    expected costs are: approve p * L; block (1 - p) * wrong_block_cost; review review_cost,
+    as a review is taken to find the truth (Elkan, The foundations of cost-sensitive
+    learning, 2001). The least of them decides, which comes to two thresholds on the score
+    for each amount.
+
+    Scorers share nothing, so none of them can count the reviews of a day. The cap is kept
+    in the mean instead: `review_surcharge`, an amount that a review must save beyond its
+    cost, is chosen so that the validation part has no more reviews a day than the cap. Of
+    all rules with as few reviews this one saves the most. A day with more suspicious
+    payments than those has more reviews.
+
+    Attributes:
+        unit: Of the costs and of the amount.
+        lost_share: Share of the amount that is lost where a fraud is approved.
+        fraud_cost: What an approved fraud costs besides.
+        review_cost: Of one review.
+        wrong_block_cost: Of blocking a payment that was none of a fraud.
+        most_reviews_a_day: The cap.
+        review_surcharge: See above.
+        reviews_a_day: How many there are on the validation part.
+        review_from: Least score that is not approved, whatever the costs say: a person's.
+        block_from: Least score that is blocked, whatever the costs say: a person's.
+    """
+
+    unit: str
+    lost_share: Annotated[float, msgspec.Meta(ge=0, le=10)]
+    fraud_cost: _Cost
+    review_cost: _Cost
+    wrong_block_cost: _Above0
+    most_reviews_a_day: _Cost
+    review_surcharge: _Cost = 0.0
+    reviews_a_day: _Cost = 0.0
+    review_from: _Score | None = None
+    block_from: _Score | None = None
+
+    def losses(self, amounts: Floats) -> Floats:
+        """What each payment costs if it is a fraud and approved, shape (rows,)."""
+        return self.lost_share * np.maximum(amounts, 0.0) + self.fraud_cost
+
+    def thresholds(self, amounts: Floats) -> tuple[Floats, Floats]:
+        """Least score that is not approved, and least that is blocked, for each amount.
+
+        The first is at most the second; where they are equal, nothing is reviewed.
+        """
+        losses, wrong = self.losses(amounts), self.wrong_block_cost
+        review = self.review_cost + self.review_surcharge
+        even = wrong / (losses + wrong)  # here approving and blocking cost the same
+        not_approved = np.minimum(even, review / np.maximum(losses, _LEAST_LOSS))
+        blocked = np.maximum(even, 1 - review / wrong)
+        if self.block_from is not None:
+            blocked = np.full_like(blocked, self.block_from)
+        if self.review_from is not None:
+            not_approved = np.full_like(not_approved, self.review_from)
+        return np.minimum(not_approved, blocked), blocked
+
+    def costs(self, codes: Codes, labels: npt.NDArray[np.int8], amounts: Floats) -> Floats:
+        """What decisions did cost, told by the labels, shape (rows,).
+
+        Args:
+            codes: Places in `DECISIONS`.
+            labels: 1 for fraud.
+            amounts: In the policy's unit.
+        """
+        of_fraud = np.where(codes == 0, self.losses(amounts), 0.0)
+        of_legitimate = np.where(codes == 2, self.wrong_block_cost, 0.0)
+        return np.where(
+            codes == 1, self.review_cost, np.where(labels == 1, of_fraud, of_legitimate)
+        )
+
+
+def decide(scores: Floats, not_approved: Floats, blocked: Floats) -> Codes:
+    """The place in `DECISIONS` of each row; NaN is approved, as it reaches no threshold."""
+    return (scores >= not_approved).astype(np.int8) + (scores >= blocked)

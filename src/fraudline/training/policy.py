@@ -1,0 +1,192 @@
+"""A policy that keeps its cap of reviews, and what it is worth in money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from fraudline.bundle import DECISIONS, REVIEW, Policy, decide
+from fraudline.errors import InputError
+
+TUTORIAL_THRESHOLD = 0.5
+DAY_S = 86400.0
+
+_RESAMPLES, _BOOTSTRAP_SEED = 1000, 0
+_HALVINGS = 60
+_REVIEW = DECISIONS.index(REVIEW)
+
+Scores = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int8]
+Codes = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Scored transactions with labels: what a policy is chosen or judged by.
+
+    Attributes:
+        scores: Calibrated, by a model that had not learned from these rows, shape (rows,).
+        labels: 1 for fraud.
+        amounts: In the contract's unit.
+        days: How long the rows took to come.
+    """
+
+    scores: Scores
+    labels: Labels
+    amounts: Scores
+    days: float
+
+
+@dataclass(frozen=True)
+class Saving:
+    """One way to decide, and what it costs on labelled rows.
+
+    Attributes:
+        name: Which way.
+        cost: Of its decisions, in the contract's unit.
+        saved: What it saves against approving everything; an amount and its 95 % interval.
+        ahead: What the policy saves against this way; likewise. None for the policy itself.
+        approved, reviewed, blocked: Transactions, and how many of them are frauds.
+    """
+
+    name: str
+    cost: float
+    saved: tuple[float, float, float]
+    ahead: tuple[float, float, float] | None
+    approved: tuple[int, int]
+    reviewed: tuple[int, int]
+    blocked: tuple[int, int]
+
+
+def within_cap(policy: Policy, judged: Judged) -> Policy:
+    """The policy with the least surcharge that keeps reviews a day within the cap.
+
+    Raises:
+        InputError: a person's thresholds ask for more reviews than the cap allows.
+    """
+
+    def with_surcharge(surcharge: float) -> Policy:
+        tried = msgspec.structs.replace(policy, review_surcharge=surcharge)
+        reviews = int((decisions(tried, judged) == _REVIEW).sum())
+        return msgspec.structs.replace(tried, reviews_a_day=round(reviews / judged.days, 1))
+
+    free = with_surcharge(0.0)
+    cap = policy.most_reviews_a_day
+    if free.reviews_a_day <= cap and cap > 0:
+        return free
+    # A review that has to save as much as this never pays.
+    low, high = 0.0, float(max(policy.wrong_block_cost, policy.losses(judged.amounts).max()))
+    least = with_surcharge(high)
+    if least.reviews_a_day > cap:
+        raise InputError(
+            f"thresholds of {_number(policy.review_from)} for review and "
+            f"{_number(policy.block_from)} for block give {least.reviews_a_day:,.1f} reviews a "
+            f"day on the validation part, but the cap is {cap:,g}. Raise the first threshold, "
+            "lower the second, or allow more reviews."
+        )
+    if cap == 0:
+        return least
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if with_surcharge(middle).reviews_a_day <= cap:
+            high = middle
+        else:
+            low = middle
+    return with_surcharge(high)
+
+
+def best_threshold(policy: Policy, judged: Judged) -> float:
+    """The fixed threshold to block from that costs the least on these rows."""
+    order = np.argsort(-judged.scores, kind="stable")
+    scores = judged.scores[order]
+    is_fraud = judged.labels[order] == 1
+    losses = policy.losses(judged.amounts)[order]
+    # Blocking one row more saves the loss of a fraud, or costs a wrong block.
+    gains = np.where(is_fraud, losses, -policy.wrong_block_cost).cumsum()
+    is_last = np.append(scores[1:] != scores[:-1], True)  # equal scores are blocked together
+    best = int(np.argmax(np.where(is_last, gains, -np.inf)))
+    return float(scores[best]) if gains[best] > 0 else 1.0
+
+
+def decisions(policy: Policy, judged: Judged) -> Codes:
+    """What a policy decides, as places in `DECISIONS`, shape (rows,)."""
+    return decide(judged.scores, *policy.thresholds(judged.amounts))
+
+
+def compare(policy: Policy, judged: Judged, threshold: float | None) -> list[Saving]:
+    """The policy, then other ways to decide, by what they cost.
+
+    Intervals are 95 % percentile intervals of a stratified bootstrap that draws as many
+    frauds and as many legitimate transactions as there are; each draw is the same for all
+    ways, so differences are paired.
+
+    Args:
+        policy: Of the model that gave the scores.
+        judged: Rows that the policy was not chosen by.
+        threshold: The best fixed threshold on the rows that it was chosen by, if there are any.
+    """
+    ways = {
+        "the policy": decisions(policy, judged),
+        "approve everything": np.zeros(len(judged.scores), np.int8),
+        f"block from {TUTORIAL_THRESHOLD:g}, as the tutorial does": _fixed(
+            judged, TUTORIAL_THRESHOLD
+        ),
+    }
+    if threshold is not None:
+        ways[f"block from {threshold:.3g}, the best fixed threshold"] = _fixed(judged, threshold)
+    costs = {
+        name: policy.costs(codes, judged.labels, judged.amounts) for name, codes in ways.items()
+    }
+    of_policy, of_approval = costs["the policy"], costs["approve everything"]
+    differences = [of_approval - cost for cost in costs.values()]
+    differences += [cost - of_policy for cost in costs.values()]
+    intervals = _intervals(np.stack(differences, axis=1), judged.labels == 1)
+    return [
+        Saving(
+            name,
+            float(costs[name].sum()),
+            intervals[place],
+            intervals[len(ways) + place] if place else None,
+            *_counts(ways[name], judged.labels),
+        )
+        for place, name in enumerate(ways)
+    ]
+
+
+def _fixed(judged: Judged, threshold: float) -> Codes:
+    return np.where(judged.scores >= threshold, 2, 0).astype(np.int8)
+
+
+def _counts(
+    codes: Codes, labels: Labels
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    approved, reviewed, blocked = (
+        (int((codes == code).sum()), int(labels[codes == code].sum())) for code in range(3)
+    )
+    return approved, reviewed, blocked
+
+
+def _intervals(values: Scores, is_fraud: npt.NDArray[np.bool_]) -> list[tuple[float, float, float]]:
+    """Sum of each column, and the ends of its 95 % interval."""
+    random = np.random.default_rng(_BOOTSTRAP_SEED)
+    drawn = np.zeros((_RESAMPLES, values.shape[1]))
+    for stratum in (values[is_fraud], values[~is_fraud]):
+        if not len(stratum):
+            continue
+        # Most legitimate rows cost the same either way; only how often others are drawn counts.
+        differing = stratum[stratum.any(axis=1)]
+        shares = np.full(len(differing) + 1, 1 / len(stratum))
+        shares[-1] = 1 - len(differing) / len(stratum)
+        drawn += random.multinomial(len(stratum), shares, _RESAMPLES)[:, :-1] @ differing
+    low, high = np.percentile(drawn, (2.5, 97.5), axis=0)
+    return [
+        (float(total), float(least), float(most))
+        for total, least, most in zip(values.sum(axis=0), low, high, strict=True)
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "no number" if value is None else f"{value:g}"

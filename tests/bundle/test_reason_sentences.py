@@ -1,0 +1,52 @@
+"""Reasons are the strongest contributions, and their sentences are true."""
+
+import datetime as dt
+
+import pytest
+
+from fraudline.bundle import Comparison
+from fraudline.bundle.reasons import sentence
+
+NUMBER = Comparison("number", (-4.4, -2.0, -1.5, 1.5, 2.0, 12345.678))
+HOURS = Comparison("time_of_day", (0.0, *[0.02] * 2, 0.004, *[0.0478] * 20))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (-9.6, "x is -9.6 EUR; 99.9 % of legitimate payments have at least -4.4 EUR"),
+        (-4.4, "x is -4.4 EUR; 99 % of legitimate payments have at least -2 EUR"),
+        (-1.7, "x is -1.7 EUR; 95 % of legitimate payments have at least -1.5 EUR"),
+        (1.75, "x is 1.75 EUR; 95 % of legitimate payments have at most 1.5 EUR"),
+        (2.25, "x is 2.25 EUR; 99 % of legitimate payments have at most 2 EUR"),
+        (20000, "x is 20,000 EUR; 99.9 % of legitimate payments have at most 12,346 EUR"),
+        (
+            0.5,
+            "x is 0.5 EUR; not unusual by itself, as 90 % of legitimate payments have "
+            "-1.5 to 1.5 EUR",
+        ),
+    ],
+)
+def test_a_number_is_compared_with_the_outermost_share_that_it_leaves(value, told):
+    assert sentence("x", value, "EUR", NUMBER) == told
+
+
+@pytest.mark.parametrize(
+    "value",
+    [11_520, 5 * 86_400 + 11_520.5, dt.datetime(2026, 1, 1, 3, 12, tzinfo=dt.UTC)],
+)
+def test_a_time_is_compared_by_its_hour(value):
+    assert sentence("t", value, "s", HOURS) == (
+        "t falls at 03:12 of the day; 0.4 % of legitimate payments come between 03:00 and 04:00"
+    )
+
+
+def test_a_flag_is_compared_with_how_many_have_it():
+    flag = Comparison("flag", (0.12,))
+    assert sentence("f", True, "", flag) == "f is true; so are 12 % of legitimate payments"
+    assert sentence("f", False, "", flag) == "f is false; so are 88 % of legitimate payments"
+
+
+def test_a_comparison_of_the_wrong_length_is_refused():
+    with pytest.raises(ValueError, match="5 values of kind number, not 6"):
+        Comparison("number", (1.0,) * 5)
