@@ -17,6 +17,7 @@ from typing import TypeVar
 
 Figure = TypeVar("Figure")
 
+
 def take_turns(
     contenders: Mapping[str, Callable[[], Figure]], rounds: int
 ) -> dict[str, list[Figure]]:

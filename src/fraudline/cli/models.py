@@ -18,9 +18,7 @@ models = typer.Typer(help="Versions of the model: list, show, promote.", no_args
 def train(
     recipe: Annotated[
         str,
-        typer.Option(
-            help="default and mlp: ours. tutorial: SMOTE and the tutorial's network."
-        ),
+        typer.Option(help="default and mlp: ours. tutorial: SMOTE and the tutorial's network."),
     ] = "default",
     first: Annotated[
         str | None,
