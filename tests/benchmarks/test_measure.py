@@ -6,7 +6,8 @@ import pytest
 from benchmarks.measure import ratio, spread, take_turns
 from benchmarks.model import megaflop
 from benchmarks.results import with_section
-from tests.models import weights, write_tiny_graph
+from tests.models import write_tiny_files
+from tests.transactions import CREDITCARD
 
 
 def test_contenders_take_turns():
@@ -36,5 +37,5 @@ def test_a_section_takes_the_place_of_the_one_with_its_title_and_of_no_other():
 
 
 def test_the_work_of_a_graph_is_two_operations_a_weight(tmp_path: Path):
-    write_tiny_graph(tmp_path / "graph.onnx", weights(30))
+    write_tiny_files(tmp_path, CREDITCARD)
     assert megaflop(tmp_path / "graph.onnx") == pytest.approx(2 * 30 / 1e6)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import Place, eventually, place
-from tests.models import tiny_bundle
+from tests.models import tiny_bundle, tiny_policy
 from tests.stream.test_score_loop import Scorer, committed, send
 from tests.transactions import WALLET_FILE, WALLET_ROW, message
 
@@ -85,7 +85,7 @@ def test_what_was_decided_and_not_committed_is_forgotten(wallet: Place) -> None:
     project = wallet.project
     kafka, key_of = project.kafka, project.contract.key_of
     directory = project.settings.home / "other"
-    strict = tiny_bundle(directory, project.contract, threshold=0.0)
+    strict = tiny_bundle(directory, project.contract, policy=tiny_policy(0.0))
     firsts = FirstDecisions(project.contract, 10_000)
     stale = Decider(project.contract, strict, firsts)
     send(wallet, PAYMENTS, key_of=key_of)
