@@ -216,9 +216,9 @@ class _Sink:
     def _advance(self) -> None:
         """Take each topic's partitions as far as the store allows; hold those it does not.
 
-        A topic that is held is tried after all others, so what it waits for is no longer waited
-        for by them in the same round. Of those that are held, the one that waits longest for
-        its next try comes first.
+        A topic that is held is tried after all others: a call of its own that hangs takes
+        no time of theirs in this round. Of those that are held, the one whose try is due
+        longest comes first.
         """
         round_ends_at = time.monotonic() + _LONGEST_ROUND_S
         for topic, hold in sorted(self._holds.items(), key=lambda one: one[1].turn):
@@ -245,14 +245,7 @@ class _Sink:
         What was sent in the last round is waited for only now: it was on its way while the
         next messages were decoded.
         """
-
-        def each(step: str) -> Iterator[tuple[Position, SinkPartition]]:
-            self._progress.step(step)
-            for position, partition in owned.items():
-                if time.monotonic() > deadline:
-                    raise WarehouseAwayError("BigQuery answers too slowly to go on at once.")
-                yield position, partition
-
+        each = partial(self._each, owned, deadline)
         for _, partition in each("settle"):
             partition.settle_claim()
         answered_by = time.monotonic() + _PATIENCE_S
@@ -261,10 +254,21 @@ class _Sink:
                 self._report(position, partition, piece)
         for _, partition in each("open"):
             partition.open()
-        if any(partition.is_nameless for partition in owned.values()):
-            self._commit()
+        for _, partition in each("commit"):
+            if partition.is_nameless:
+                self._commit()  # of all of them
         for _, partition in each("send"):
             partition.send()
+
+    def _each(
+        self, owned: dict[Position, SinkPartition], deadline: float, step: str
+    ) -> Iterator[tuple[Position, SinkPartition]]:
+        """Partitions to take a step with, until it is too late for one more."""
+        self._progress.step(step)
+        for position, partition in owned.items():
+            if time.monotonic() > deadline:
+                raise WarehouseAwayError("BigQuery answers too slowly to go on at once.")
+            yield position, partition
 
     def _report(self, position: Position, partition: SinkPartition, piece: Piece) -> None:
         self._progress.batch(
