@@ -78,7 +78,10 @@ class Sink(threading.Thread):
 
     @property
     def is_healthy(self) -> bool:
-        return judge(self.progress.snapshot(), time.monotonic(), stalled_after_s=5).is_healthy
+        """Whether it is, and will be: a wait that is never over is judged only after a while."""
+        account = self.progress.snapshot()
+        is_healthy = judge(account, time.monotonic(), stalled_after_s=5).is_healthy
+        return is_healthy and account.waits_for is None
 
     @property
     def waits_for(self) -> str:
