@@ -81,7 +81,7 @@ def test_each_stage_that_stands_still_is_named_until_it_moves_again(here: Place)
     with following(here) as follower:
         send(here, list(transactions(here, 50)))
         eventually(lambda: follower.status().colour is Colour.RED)
-        assert reason(follower).startswith("scorer: no commit for ")
+        eventually(lambda: reason(follower).startswith("scorer: no commit for "))
         assert "while 50 messages wait" in reason(follower)
         ages = [one.reach.scored_age_s for one in follower.status().partitions.values()]
         assert max(age for age in ages if age is not None) > PATIENCE_S / 2
