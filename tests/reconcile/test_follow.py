@@ -213,7 +213,7 @@ def test_topics_of_different_partition_counts_cannot_be_followed(here: Place) ->
         try:
             stages.look()
         except BrokerError as error:  # a new topic is not known everywhere at once
-            return f"has {more.partitions}: which decisions are stored" in str(error)
+            return f"has {more.partitions}. Which decisions are stored" in str(error)
         return False
 
     eventually(is_refused)
