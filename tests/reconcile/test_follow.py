@@ -81,7 +81,7 @@ def test_each_stage_that_stands_still_is_named_until_it_moves_again(here: Place)
     with following(here) as follower:
         send(here, list(transactions(here, 50)))
         eventually(lambda: follower.status().colour is Colour.RED)
-        assert reason(follower).startswith("scorer: no commit for ")
+        eventually(lambda: reason(follower).startswith("scorer: no commit for "))
         assert "while 50 messages wait" in reason(follower)
         ages = [one.reach.scored_age_s for one in follower.status().partitions.values()]
         assert max(age for age in ages if age is not None) > PATIENCE_S / 2
@@ -213,7 +213,7 @@ def test_topics_of_different_partition_counts_cannot_be_followed(here: Place) ->
         try:
             stages.look()
         except BrokerError as error:  # a new topic is not known everywhere at once
-            return f"has {more.partitions}: which decisions are stored" in str(error)
+            return f"has {more.partitions}. Which decisions are stored" in str(error)
         return False
 
     eventually(is_refused)

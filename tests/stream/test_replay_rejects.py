@@ -89,7 +89,7 @@ def read(place: Place, topic: str) -> list[tuple[int, int, bytes | None, bytes |
     kafka = place.project.kafka
     return [
         each
-        for partition, (start, stop) in ranges(kafka, topic, since=EVER).items()
+        for partition, (start, stop) in ranges(kafka, topic, is_beyond_open=True).items()
         for _, _, found in read_range(kafka, topic, partition, start, stop, 10_000)
         for each in zip(found.partitions, found.offsets, found.keys, found.values, strict=True)
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
-from tests.faulty_bigquery import FaultyBigQuery, faulty_bigquery
+from tests.faulty_bigquery import FaultyBigQuery
 
 from fraudline.errors import (
     StreamFinalizedError,
@@ -22,18 +22,6 @@ from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
 
 SCHEMA = pa.schema([pa.field("number", pa.int64(), nullable=False)])
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyBigQuery]:
-    with faulty_bigquery(tmp_path_factory.mktemp("faulty")) as running:
-        yield running
-
-
-@pytest.fixture
-def faulty(server: FaultyBigQuery) -> Iterator[FaultyBigQuery]:
-    yield server
-    server.clear()
 
 
 @pytest.fixture

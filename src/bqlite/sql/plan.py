@@ -91,15 +91,27 @@ def _check_dml(root: exp.Expr) -> None:
 
 
 def _met_twice(root: exp.Expr) -> str:
-    """BigQuery refuses an UPDATE with two source rows for a row, where DuckDB takes one of them."""
-    from_ = root.args.get("from_")
-    if not isinstance(root, exp.Update) or from_ is None:
+    """BigQuery refuses to change a row for two source rows, where DuckDB may take one of them."""
+    if isinstance(root, exp.Update) and root.args.get("from_") is not None:
+        source, condition = root.args["from_"].this, root.args["where"].this
+    elif isinstance(root, exp.Merge) and (changes := _conditions_of_changes(root)):
+        source, condition = root.args["using"], exp.and_(root.args["on"], exp.or_(*changes))
+    else:
         return ""
     target = root.this.copy()
     row = exp.column("rowid", table=target.alias_or_name)
-    query = exp.select("1").from_(target).join(from_.this.copy(), join_type="cross")
-    query = query.where(root.args["where"].this.copy()).group_by(row).limit(1)
+    query = exp.select("1").from_(target).join(source.copy(), join_type="cross")
+    query = query.where(condition.copy()).group_by(row).limit(1)
     return _sql(query.having("count(*) > 1"))
+
+
+def _conditions_of_changes(root: exp.Merge) -> list[exp.Expr]:
+    """When a MERGE changes a row of its target that has a row in the source."""
+    return [
+        when.args.get("condition") or exp.true()
+        for when in root.find_all(exp.When)
+        if when.args.get("matched")
+    ]
 
 
 def _sql(root: exp.Expr) -> str:

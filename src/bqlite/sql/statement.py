@@ -79,7 +79,7 @@ class Plan:
         definition: What DDL defines.
         insert_sql: The rows of an INSERT, as a query of their own.
         insert_columns: The columns an INSERT fills, in the order of its rows.
-        twice_sql: A query that yields a row if an UPDATE would meet a row of its target twice.
+        twice_sql: A query that yields a row if an UPDATE or MERGE would change a row twice.
     """
 
     statement_type: str

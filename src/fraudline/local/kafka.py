@@ -175,9 +175,7 @@ def _properties(directory: Path, ports: Mapping[str, int]) -> dict[str, str | in
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "share.coordinator.state.topic.num.partitions": 1,
-        # What a broker reads again when it starts; only whole segments are compacted. While it
-        # reads the offsets it may lead, resign and lead again, and one that read 69,000 records
-        # was seen to keep a transaction's offsets pending for ever after (Kafka 4.3.1).
+        # What a broker reads again when it starts; only whole segments are compacted.
         "offsets.topic.segment.bytes": 1024 * 1024,
         "transaction.state.log.segment.bytes": 1024 * 1024,
         # The first consumer of a group need not wait 3 s for others to join.

@@ -39,16 +39,15 @@ class LoopCollector(Collector):
     ) -> None:
         self._progress = progress
         self._stalled_after_s = stalled_after_s
-        self._model_version = model_version
+        self._info = {"task": progress.task, "version": version("fraudline")}
+        if model_version is not None:
+            self._info["model_version"] = model_version
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, as of now; every one has the label `task`."""
         account = self._progress.snapshot()
         task = account.task
-        info = {"version": version("fraudline")}
-        if self._model_version is not None:
-            info["model_version"] = self._model_version
-        yield InfoMetricFamily("fraudline_build", "What runs here.", value={"task": task, **info})
+        yield InfoMetricFamily("fraudline_build", "What runs here.", value=self._info)
         yield from _outcomes(account)
         yield _counter(
             "fraudline_failures", "Sessions that ended by a failure, by the side that failed.",

@@ -20,7 +20,7 @@ from fraudline.contract import Contract
 from fraudline.reconcile.incremental import Proof
 from fraudline.reconcile.stages import Reach, Stages
 from fraudline.settings import KafkaSettings
-from fraudline.stream.intake import Position
+from fraudline.stream.intake import PartitionKey
 from fraudline.warehouse.client import Warehouse
 
 _LOOK_EVERY_S = 1.0
@@ -180,7 +180,7 @@ class Follower:
         return stalls
 
 
-def _places(where: list[Position]) -> str:
+def _places(where: list[PartitionKey]) -> str:
     return "; ".join(
         f"{topic} {', '.join(str(partition) for _, partition in of)}"
         for topic, of in groupby(where, key=itemgetter(0))

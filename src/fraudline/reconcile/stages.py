@@ -10,14 +10,15 @@ sure answer holds.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
-from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
-from fraudline.stream.intake import Position
+from fraudline.stream.broker import require_as_many_partitions
+from fraudline.stream.intake import PartitionKey
 from fraudline.stream.positions import End, Head, Positions
 
 
@@ -69,7 +70,7 @@ class Stages:
         self._kafka = kafka
         self._positions = Positions(kafka)
         self._stored: dict[int, int] = {}
-        self._stood: dict[tuple[str, Position], tuple[int, float]] = {}
+        self._stood: dict[tuple[str, PartitionKey], tuple[int, float]] = {}
         self.reaches: dict[int, Reach] = {}
         self.remade: frozenset[int] = frozenset()
 
@@ -88,7 +89,13 @@ class Stages:
         scored = ask.committed(f"{kafka.group}.score", inputs)
         # Looked at after `scored`, so the outcomes of all before it are within these ends.
         outcomes = ask.ends([kafka.topic_decisions, kafka.topic_rejects])
-        self._require_as_many_partitions([*inputs, *outcomes])
+        # An outcome is looked for where the scorer puts it: in the partition of its input.
+        counts = Counter(topic for topic, _ in [*inputs, *outcomes])
+        require_as_many_partitions(
+            {topic: counts[topic] for topic in (kafka.topic_transactions, kafka.topic_decisions)},
+            "Which decisions are stored cannot be followed. Give both the same number; "
+            "`fraudline reconcile` proves them as they are.",
+        )
         self.remade |= {
             number for (_, number), end in inputs.items() if end.high < self._stored.get(number, 0)
         }
@@ -108,7 +115,7 @@ class Stages:
             self._learn_stored(key, done, ends, heads)
         self._tell(inputs, done, heads)
 
-    def still(self, stage: str, stalled_after_s: float) -> tuple[float, list[Position]]:
+    def still(self, stage: str, stalled_after_s: float) -> tuple[float, list[PartitionKey]]:
         """For how long a stage has committed nothing where something waits, and where."""
         now = time.monotonic()
         still = {
@@ -118,21 +125,7 @@ class Stages:
         }
         return max(still.values(), default=0.0), sorted(still)
 
-    def _require_as_many_partitions(self, keys: list[Position]) -> None:
-        """An outcome is looked for where the scorer puts it: in the partition of its input."""
-        many, other = (
-            sum(topic == name for topic, _ in keys)
-            for name in (self._kafka.topic_transactions, self._kafka.topic_decisions)
-        )
-        if many != other:
-            raise BrokerError(
-                f"topic '{self._kafka.topic_transactions}' has {many} partitions and topic "
-                f"'{self._kafka.topic_decisions}' has {other}: which decisions are stored cannot "
-                "be followed. Give both the same number; `fraudline reconcile` proves them as "
-                "they are."
-            )
-
-    def _see(self, stage: str, key: Position, position: int, *, is_waiting: bool) -> None:
+    def _see(self, stage: str, key: PartitionKey, position: int, *, is_waiting: bool) -> None:
         if not is_waiting:
             self._stood.pop((stage, key), None)
         elif self._stood.get((stage, key), (None, 0.0))[0] != position:
@@ -140,10 +133,10 @@ class Stages:
 
     def _learn_stored(
         self,
-        key: Position,
-        done: Mapping[Position, int],
-        ends: Mapping[Position, End],
-        heads: Mapping[Position, Head | None],
+        key: PartitionKey,
+        done: Mapping[PartitionKey, int],
+        ends: Mapping[PartitionKey, End],
+        heads: Mapping[PartitionKey, Head | None],
     ) -> None:
         bounds = [done[key]]
         for topic in (self._kafka.topic_decisions, self._kafka.topic_rejects):
@@ -160,9 +153,9 @@ class Stages:
 
     def _tell(
         self,
-        inputs: Mapping[Position, End],
-        done: Mapping[Position, int],
-        heads: Mapping[Position, Head | None],
+        inputs: Mapping[PartitionKey, End],
+        done: Mapping[PartitionKey, int],
+        heads: Mapping[PartitionKey, Head | None],
     ) -> None:
         topic = self._kafka.topic_transactions
         unstored = {
@@ -186,7 +179,7 @@ class Stages:
 
 
 def _is_drained(
-    key: Position, position: int, end: End, heads: Mapping[Position, Head | None]
+    key: PartitionKey, position: int, end: End, heads: Mapping[PartitionKey, Head | None]
 ) -> bool:
     """Whether nothing is left but the marks that Kafka transactions leave behind."""
     return position >= end.high or (end.stable == end.high and key in heads and heads[key] is None)

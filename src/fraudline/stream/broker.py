@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -132,6 +132,24 @@ def partition_counts(kafka: KafkaSettings, topics: Iterable[str]) -> dict[str, i
                 KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"there is no topic '{topic}'")
             )
     return counts
+
+
+def require_as_many_partitions(counts: Mapping[str, int], why: str) -> None:
+    """Refuse topics that differ in their number of partitions.
+
+    Args:
+        counts: How many partitions each topic has.
+        why: What needs as many and what to do, in sentences.
+
+    Raises:
+        BrokerError: one of them has another number than the first.
+    """
+    (first, many), *others = counts.items()
+    for topic, count in others:
+        if count != many:
+            raise BrokerError(
+                f"topic '{first}' has {many} partitions and topic '{topic}' has {count}. {why}"
+            )
 
 
 def create_topics(kafka: KafkaSettings, topics: Iterable[str]) -> list[str]:

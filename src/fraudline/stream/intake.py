@@ -24,7 +24,7 @@ _ANSWER_TIMEOUT_S = 15.0
 _STABLE_TIMEOUT_S = 45.0  # a transaction ends after 6 s, and the broker looks every 10 s
 
 Partitions = list[TopicPartition]
-Position = tuple[str, int]
+PartitionKey = tuple[str, int]
 """Topic and partition."""
 
 _LOG = logging.getLogger(__name__)
@@ -91,8 +91,8 @@ class Intake:
         self._is_rebalanced = False
         self._membership: bytes | None = None
         self._starts: Partitions = []
-        self._next: dict[Position, int] = {}
-        self._ends: dict[Position, int] = {}
+        self._next: dict[PartitionKey, int] = {}
+        self._ends: dict[PartitionKey, int] = {}
         self._failure: Exception | None = None
 
         def assigned(_: Consumer, partitions: Partitions) -> None:
@@ -163,7 +163,7 @@ class Intake:
         return self._is_rebalanced
 
     @property
-    def positions(self) -> dict[Position, int]:
+    def positions(self) -> dict[PartitionKey, int]:
         """The next offset of each partition that is fetched: all before it were handed over.
 
         What is in the client's queue was not. The marks of transactions are passed with the

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import (
-    Consumer,
     ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
@@ -22,7 +21,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it is, by t
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config
-from fraudline.stream.intake import Position, position_of
+from fraudline.stream.intake import PartitionKey, position_of
+from fraudline.stream.read import reader
 
 _TIMEOUT_S = 3.0
 _PASSING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
@@ -71,27 +71,20 @@ class Positions:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._admin = AdminClient(client_config(kafka))
-        self._consumer = Consumer(
-            {
-                **client_config(kafka),
-                "group.id": f"{kafka.group}.read",  # required by the client; nothing is committed
-                "isolation.level": "read_committed",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "error",
-                "fetch.wait.max.ms": 20,
-                # One message of each partition is looked at.
+        self._consumer = reader(
+            kafka,
+            **{  # one message of each partition is looked at
                 "queued.min.messages": 1,
                 "fetch.queue.backoff.ms": 10,
                 "fetch.message.max.bytes": 65_536,
-            }
+            },
         )
 
     def close(self) -> None:
         """Drop the connections."""
         self._consumer.close()
 
-    def ends(self, topics: Iterable[str]) -> dict[Position, End]:
+    def ends(self, topics: Iterable[str]) -> dict[PartitionKey, End]:
         """Where each partition of the topics ends.
 
         Raises:
@@ -113,7 +106,7 @@ class Positions:
                     raise self._away(error) from None
                 time.sleep(0.1)
 
-    def _ends(self, topics: Iterable[str]) -> dict[Position, End]:
+    def _ends(self, topics: Iterable[str]) -> dict[PartitionKey, End]:
         found = self._admin.list_topics(timeout=_TIMEOUT_S).topics
         keys = [
             TopicPartition(topic, partition)
@@ -137,7 +130,7 @@ class Positions:
             for key in keys
         }
 
-    def committed(self, group: str, partitions: Iterable[Position]) -> dict[Position, int]:
+    def committed(self, group: str, partitions: Iterable[PartitionKey]) -> dict[PartitionKey, int]:
         """The committed offsets of a group, where it has committed any.
 
         Raises:
@@ -151,7 +144,7 @@ class Positions:
             raise self._away(error) from None
         return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
-    def heads(self, offsets: Mapping[Position, int]) -> dict[Position, Head | None]:
+    def heads(self, offsets: Mapping[PartitionKey, int]) -> dict[PartitionKey, Head | None]:
         """The next readable message of each partition at or after an offset.
 
         Returns:
@@ -161,8 +154,8 @@ class Positions:
         if not offsets:
             return {}
         self._consumer.assign([TopicPartition(*key, offset) for key, offset in offsets.items()])
-        found: dict[Position, Head | None] = {}
-        deleted: set[Position] = set()
+        found: dict[PartitionKey, Head | None] = {}
+        deleted: set[PartitionKey] = set()
         deadline = time.monotonic() + _TIMEOUT_S
         try:
             while len(found) + len(deleted) < len(offsets) and time.monotonic() < deadline:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fraudline.stream.intake import Intake, Partitions, Position
+from fraudline.stream.intake import Intake, PartitionKey, Partitions
 from fraudline.stream.statistics import EVERY_MS, Statistics, parse
 
 # Powers of two: each bucket is as exact, relative to what it counts, as the next one.
@@ -97,13 +97,13 @@ class Account:
     waits_since: float = 0.0
     appends_in_flight: int = 0
     statistics: Statistics | None = None
-    positions: dict[Position, int] = field(default_factory=dict)
-    held: dict[Position, int] = field(default_factory=dict)
-    taken: dict[Position, int] = field(default_factory=dict)
-    finished: dict[Position, int] = field(default_factory=dict)
-    proved_at: dict[Position | None, float] = field(default_factory=dict)
+    positions: dict[PartitionKey, int] = field(default_factory=dict)
+    held: dict[PartitionKey, int] = field(default_factory=dict)
+    taken: dict[PartitionKey, int] = field(default_factory=dict)
+    finished: dict[PartitionKey, int] = field(default_factory=dict)
+    proved_at: dict[PartitionKey | None, float] = field(default_factory=dict)
 
-    def waiting_messages(self) -> dict[Position, int]:
+    def waiting_messages(self) -> dict[PartitionKey, int]:
         """How many offsets of each partition are still to be done, as far as is known."""
         waiting = dict(self.held)
         for key, fetched in self.statistics.partitions.items() if self.statistics else ():
@@ -119,7 +119,7 @@ class Account:
         """Age of the oldest proof: so long ago all was surely well. Infinite: never yet."""
         return now - min(self.proved_at.values(), default=float("-inf"))
 
-    def is_in_hand(self, key: Position) -> bool:
+    def is_in_hand(self, key: PartitionKey) -> bool:
         """Whether messages of a partition were taken and are not done."""
         return self.taken.get(key) != self.finished.get(key) and key in self.taken
 
@@ -221,7 +221,7 @@ class Progress:
             self._account.waits_for = None
             self._account.held = {}
 
-    def held(self, messages: Mapping[Position, int]) -> None:
+    def held(self, messages: Mapping[PartitionKey, int]) -> None:
         """Tell how many messages wait in partitions that are not fetched from meanwhile."""
         with self._lock:
             self._account.held.update(messages)
@@ -282,7 +282,7 @@ class Progress:
         now = time.monotonic()
         # The first partitions ever have to prove themselves; later ones get a while.
         begun_at = now if account.proved_at else float("-inf")
-        proofs: dict[Position | None, float] = {}
+        proofs: dict[PartitionKey | None, float] = {}
         if not found.partitions:
             proofs[None] = max(found.answered_at, account.proved_at.get(None, begun_at))
         for key, fetched in found.partitions.items():
@@ -301,5 +301,5 @@ class Progress:
             account.failed_with = None
 
 
-def _positions(offsets: Partitions) -> dict[Position, int]:
+def _positions(offsets: Partitions) -> dict[PartitionKey, int]:
     return {(after.topic, after.partition): after.offset for after in offsets}

@@ -6,6 +6,7 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -22,38 +23,46 @@ _WINDOW_BYTES = 32 * 2**20
 _FEW_MESSAGES = 100
 
 
-def _reader(kafka: KafkaSettings, isolation: str = "read_committed") -> Consumer:
+def reader(kafka: KafkaSettings, **options: Any) -> Consumer:
+    """A consumer of no group: it sees committed messages, and is told where to read."""
     return Consumer(
         {
             **client_config(kafka),
             "group.id": f"{kafka.group}.read",  # required by the client; nothing is committed
-            "isolation.level": isolation,
+            "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "error",
             "fetch.wait.max.ms": 20,
             "queued.max.messages.kbytes": 32_768,
+            **options,
         }
     )
 
 
 def ranges(
-    kafka: KafkaSettings, topic: str, *, since: dt.datetime | None = None
+    kafka: KafkaSettings,
+    topic: str,
+    *,
+    since: dt.datetime | None = None,
+    is_beyond_open: bool = False,
 ) -> dict[int, tuple[int, int]]:
     """First offset and the one after the last, of each partition of a topic, as of now.
 
     Args:
         kafka: Broker and credentials.
         topic: Its name.
-        since: Leave out what was sent before. The end is then beyond transactions that are
-            open still, and behind them may be committed ones: who reads up to it has to
-            wait, and misses nothing that was there.
+        since: Leave out what was sent before.
+        is_beyond_open: Whether the end is beyond transactions that are open still. Behind
+            them may be committed ones: who reads up to that end has to wait, and misses
+            nothing that was there.
 
     Raises:
         BrokerError: the broker cannot be reached, or the topic is not there.
     """
     # A reader of committed messages is told the offset of the first open transaction as end.
-    consumer = _reader(kafka, "read_committed" if since is None else "read_uncommitted")
+    isolation = "read_uncommitted" if is_beyond_open else "read_committed"
+    consumer = reader(kafka, **{"isolation.level": isolation})
     try:
         metadata = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
         if metadata.error is not None:
@@ -105,7 +114,7 @@ def read_range(
         no more once they have 32 MiB. The ranges follow upon each other without a gap and
         end at `stop`.
     """
-    consumer = _reader(kafka)
+    consumer = reader(kafka)
     consumer.assign([TopicPartition(topic, partition, start)])
     window: list[Message] = []
     window_bytes = 0
@@ -159,7 +168,7 @@ def watch(
         ready: Set once nothing that is produced from then on can be missed.
     """
     ends = ranges(kafka, topic)
-    consumer = _reader(kafka)
+    consumer = reader(kafka)
     consumer.assign([TopicPartition(topic, partition, end) for partition, (_, end) in ends.items()])
     ready.set()
     try:

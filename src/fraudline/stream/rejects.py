@@ -106,7 +106,7 @@ def survey(
     Raises:
         BrokerError: the topic cannot be read.
     """
-    found = Survey(ranges(kafka, kafka.topic_rejects, since=since))
+    found = Survey(_since(kafka, since))
     for _, records in _windows(kafka, found.ranges):
         found.records += len(records)
         for record in records:
@@ -169,10 +169,15 @@ def records_of(kafka: KafkaSettings, since: dt.datetime, position: Position) -> 
     """
     return [
         record
-        for _, records in _windows(kafka, ranges(kafka, kafka.topic_rejects, since=since))
+        for _, records in _windows(kafka, _since(kafka, since))
         for record in records
         if record is not None and source_of(record) == position
     ]
+
+
+def _since(kafka: KafkaSettings, since: dt.datetime) -> dict[int, tuple[int, int]]:
+    """Where to read; a marker must not be missed that is behind a scorer's open transaction."""
+    return ranges(kafka, kafka.topic_rejects, since=since, is_beyond_open=True)
 
 
 def _windows(

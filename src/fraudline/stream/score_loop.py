@@ -16,10 +16,9 @@ from collections.abc import Callable
 from confluent_kafka import TopicPartition
 
 from fraudline.contract import Messages
-from fraudline.errors import BrokerError
 from fraudline.scoring import Outcome
 from fraudline.settings import KafkaSettings
-from fraudline.stream.broker import partition_counts
+from fraudline.stream.broker import partition_counts, require_as_many_partitions
 from fraudline.stream.intake import (
     WAIT_S,
     Intake,
@@ -108,7 +107,14 @@ class _Scorer:
             kafka, [kafka.topic_transactions, kafka.topic_decisions, kafka.topic_rejects]
         )
         if recall is not None:
-            self._require_as_many_partitions()
+            require_as_many_partitions(
+                {
+                    topic: self._partitions[topic]
+                    for topic in (kafka.topic_transactions, kafka.topic_decisions)
+                },
+                "The contract has an id, and to know a transaction that is sent twice they need "
+                "as many: give both the same number.",
+            )
 
     def one_transaction(self, most_rows: int) -> None:
         """Take what is there, piece by piece, and commit it as one transaction.
@@ -161,16 +167,6 @@ class _Scorer:
         elif self._is_recalling:
             self._is_recalling = False
             self._progress.resumed()
-
-    def _require_as_many_partitions(self) -> None:
-        topics = self._kafka.topic_transactions, self._kafka.topic_decisions
-        many, other = (self._partitions[topic] for topic in topics)
-        if many != other:
-            raise BrokerError(
-                f"topic '{topics[0]}' has {many} partitions and topic '{topics[1]}' has {other}. "
-                "The contract has an id, and to know a transaction that is sent twice they need "
-                "as many: give both the same number."
-            )
 
     def _record(self, outcome: Outcome) -> Record:
         topic = self._kafka.topic_rejects if outcome.is_reject else self._kafka.topic_decisions

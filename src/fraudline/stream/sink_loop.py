@@ -42,8 +42,8 @@ from fraudline.settings import KafkaSettings
 from fraudline.stream.hold import Hold
 from fraudline.stream.intake import (
     Intake,
+    PartitionKey,
     Partitions,
-    Position,
     columns_of,
     group_consumer,
     next_offsets,
@@ -111,7 +111,7 @@ class _Sink:
         self._kafka = kafka
         self._routes = routes
         self._progress = progress
-        self._partitions: dict[Position, SinkPartition] = {}
+        self._partitions: dict[PartitionKey, SinkPartition] = {}
         self._holds = {topic: Hold(topic) for topic in routes}
         self._not_fetched: set[str] = set()
         self._consumer = group_consumer(kafka, f"{kafka.group}.sink", **progress.consumer_options)
@@ -182,9 +182,9 @@ class _Sink:
             self._progress.resumed()
 
     def _decode(self, taken: list[Message]) -> None:
-        by_partition: dict[Position, list[Message]] = {}
+        by_partition: dict[PartitionKey, list[Message]] = {}
         for message in taken:
-            key: Position = message.topic(), message.partition()  # type: ignore[assignment]  # a consumed message has both
+            key: PartitionKey = message.topic(), message.partition()  # type: ignore[assignment]  # a consumed message has both
             by_partition.setdefault(key, []).append(message)
         self._progress.took(
             next_offsets([messages[-1] for messages in by_partition.values()]), "decode"
@@ -216,9 +216,9 @@ class _Sink:
     def _advance(self) -> None:
         """Take each topic's partitions as far as the store allows; hold those it does not.
 
-        A topic that is held is tried after all others, so what it waits for is no longer waited
-        for by them in the same round. Of those that are held, the one that waits longest for
-        its next try comes first.
+        A topic that is held is tried after all others: a call of its own that hangs takes
+        no time of theirs in this round. Of those that are held, the one whose try is due
+        longest comes first.
         """
         round_ends_at = time.monotonic() + _LONGEST_ROUND_S
         for topic, hold in sorted(self._holds.items(), key=lambda one: one[1].turn):
@@ -239,36 +239,40 @@ class _Sink:
         for topic, hold in self._holds.items():
             hold.tell(partial(self._waiting, topic))
 
-    def _store(self, owned: dict[Position, SinkPartition], deadline: float) -> None:
+    def _store(self, owned: dict[PartitionKey, SinkPartition], deadline: float) -> None:
         """Store what one topic's partitions hold; every step may fail and be taken again.
 
         What was sent in the last round is waited for only now: it was on its way while the
         next messages were decoded.
         """
-
-        def each(step: str) -> Iterator[tuple[Position, SinkPartition]]:
-            self._progress.step(step)
-            for position, partition in owned.items():
-                if time.monotonic() > deadline:
-                    raise WarehouseAwayError("BigQuery answers too slowly to go on at once.")
-                yield position, partition
-
+        each = partial(self._each, owned, deadline)
         for _, partition in each("settle"):
             partition.settle_claim()
         answered_by = time.monotonic() + _PATIENCE_S
-        for position, partition in each("wait"):
+        for key, partition in each("wait"):
             for piece in partition.collect(max(0.0, answered_by - time.monotonic())):
-                self._report(position, partition, piece)
+                self._report(key, partition, piece)
         for _, partition in each("open"):
             partition.open()
-        if any(partition.is_nameless for partition in owned.values()):
-            self._commit()
+        for _, partition in each("commit"):
+            if partition.is_nameless:
+                self._commit()  # of all of them
         for _, partition in each("send"):
             partition.send()
 
-    def _report(self, position: Position, partition: SinkPartition, piece: Piece) -> None:
+    def _each(
+        self, owned: dict[PartitionKey, SinkPartition], deadline: float, step: str
+    ) -> Iterator[tuple[PartitionKey, SinkPartition]]:
+        """Partitions to take a step with, until it is too late for one more."""
+        self._progress.step(step)
+        for key, partition in owned.items():
+            if time.monotonic() > deadline:
+                raise WarehouseAwayError("BigQuery answers too slowly to go on at once.")
+            yield key, partition
+
+    def _report(self, key: PartitionKey, partition: SinkPartition, piece: Piece) -> None:
         self._progress.batch(
-            [TopicPartition(*position, piece.position)],
+            [TopicPartition(*key, piece.position)],
             piece.sent_at_ms,
             {partition.route.table: piece.stored},
             piece.reasons,
@@ -290,9 +294,9 @@ class _Sink:
         assert self._intake is not None
         self._intake.fetch(
             [
-                TopicPartition(*position, partition.next_offset)
-                for position, partition in self._partitions.items()
-                if position[0] not in held
+                TopicPartition(*key, partition.next_offset)
+                for key, partition in self._partitions.items()
+                if key[0] not in held
             ]
         )
         self._not_fetched = held
@@ -303,17 +307,15 @@ class _Sink:
         """How many messages of a topic are not stored yet, in words."""
         try:
             ends = {
-                position: self._consumer.get_watermark_offsets(
-                    TopicPartition(*position), timeout=_PATIENCE_S
-                )
-                for position in self._partitions
-                if position[0] == topic
+                key: self._consumer.get_watermark_offsets(TopicPartition(*key), timeout=_PATIENCE_S)
+                for key in self._partitions
+                if key[0] == topic
             }
         except KafkaException:
             return "An unknown number of messages waits"
         waiting = {
-            position: high - max(low, self._partitions[position].position)
-            for position, (low, high) in ends.items()
+            key: high - max(low, self._partitions[key].position)
+            for key, (low, high) in ends.items()
         }
         self._progress.held(waiting)
         return f"About {sum(waiting.values()):,} messages wait"
@@ -321,10 +323,10 @@ class _Sink:
     def _leave(self) -> None:
         """Commit all that is stored, and leave no stream behind that is not needed any more."""
         answered_by = time.monotonic() + _PATIENCE_S
-        for position, partition in self._partitions.items():
+        for key, partition in self._partitions.items():
             try:
                 for piece in partition.collect(max(0.0, answered_by - time.monotonic())):
-                    self._report(position, partition, piece)
+                    self._report(key, partition, piece)
             except WarehouseAwayError as error:
                 # The next owner finalizes the stream, and learns what became of the rows.
                 _LOG.warning("sink: left with rows unanswered: %s", error)
@@ -341,8 +343,8 @@ class _Sink:
         self._transactions.produce(record for _, partition in moved for record in partition.rejects)
         self._transactions.commit(
             [
-                TopicPartition(*position, partition.position, metadata=partition.metadata)
-                for position, partition in moved
+                TopicPartition(*key, partition.position, metadata=partition.metadata)
+                for key, partition in moved
             ],
             self._intake.membership,
         )
