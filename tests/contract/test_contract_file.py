@@ -191,7 +191,10 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "paypal", "../x", "contracts/creditcard", "a\0b", "x" * 5000])
-def test_what_is_neither_a_known_name_nor_a_file_is_refused_with_the_known_names(name):
+def test_what_is_neither_a_known_name_nor_a_file_is_refused_with_the_known_names(
+    name, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)  # no neighbour of the tests is to be taken for a contract
     with pytest.raises(ContractError, match=r"there is no contract .* or one of creditcard"):
         load_contract(name)
 
