@@ -7,19 +7,17 @@ Fraud Detection Handbook where its raw transactions are at hand.
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from benchmarks.measure import machine, say, table
+from benchmarks.measure import say, table
 from benchmarks.model_quality_handbook import Weeks, compute_features, read_weeks
 from benchmarks.model_quality_sticks import HANDBOOK, scores_of
-from benchmarks.results import keep
+from benchmarks.results import measured
 
 import bqlite
 from benchmarks import model_quality_creditcard
@@ -47,48 +45,45 @@ def main() -> None:
     """Print the tables, and keep them in `RESULTS.md`."""
     parser = argparse.ArgumentParser(prog="make bench-model", description=__doc__)
     parser.add_argument("--handbook", type=Path, help="Parquet file of its raw transactions")
-    parser.add_argument("--creditcard", type=Path, help="its CSV; fetched if not given")
-    parser.add_argument("--only", choices=("handbook", "creditcard"))
-    options = parser.parse_args()
-    if options.only != "handbook":
-        _bench(
-            "Model quality: creditcard, the last fifth by time",
-            lambda warehouse: creditcard(warehouse, options.creditcard),
-        )
-    if options.handbook is not None:
-        _bench(
-            "Model quality: the handbook's protocol",
-            lambda warehouse: handbook(warehouse, options.handbook),
-        )
-    elif options.only != "creditcard":
+    raw = parser.parse_args().handbook
+    measured("Model quality: creditcard, the last fifth by time", "make bench-model", creditcard)
+    if raw is None:
         say(
-            "the handbook's table needs its raw transactions, which are not ours to hand on: "
-            "benchmarks/README.md says where they are. Then: make bench-model HANDBOOK=raw.parquet"
+            "the handbook's table needs its raw transactions, which are not ours to hand on; "
+            "docs/guides/model-quality.md says where they are. Then: make bench-model HANDBOOK=FILE"
+        )
+    else:
+        measured(
+            "Model quality: the handbook's protocol",
+            f"make bench-model HANDBOOK={raw.name}",
+            lambda: handbook(raw),
         )
 
 
-def creditcard(warehouse: Warehouse, file: Path | None) -> list[str]:
+def creditcard() -> list[str]:
     """Load the whole data set, read it back, and compare on its last fifth."""
     contract = load_contract("creditcard")
-    record = datasets.find("creditcard")
-    path = file or datasets.fetch(record, datasets.user_cache(), lambda *_: None)
+    path = datasets.fetch(datasets.find("creditcard"), datasets.user_cache(), lambda *_: None)
     found = read_transactions(path, contract)
-    load_history(warehouse, contract, found.rows, found.sha256)
-    return model_quality_creditcard.measure(read_history(warehouse, contract), contract)
+    with _warehouse() as warehouse:
+        load_history(warehouse, contract, found.rows, found.sha256)
+        history = read_history(warehouse, contract)
+    return model_quality_creditcard.measure(history, contract)
 
 
-def handbook(warehouse: Warehouse, raw: Path) -> list[str]:
+def handbook(raw: Path) -> list[str]:
     """The published baselines, and our recipes on the same rows."""
-    compute_features(warehouse, raw)
-    weeks = read_weeks(warehouse)
+    with _warehouse() as warehouse:
+        compute_features(warehouse, raw)
+        weeks = read_weeks(warehouse)
     train_labels = weeks.contract.labels(weeks.train.rows)
     learn = weeks.contract.feature_matrix(weeks.train.rows), train_labels
     rows = []
     for name, make in HANDBOOK.items():
-        measured = weeks.measure(scores_of(make(), learn, weeks.features))
-        say(f"{name}: {measured}")
+        reached = weeks.measure(scores_of(make(), learn, weeks.features))
+        say(f"{name}: {reached}")
         published = " / ".join(f"{value:.3f}" for value in PUBLISHED[name])
-        rows.append([name, *(f"{value:.3f}" for value in measured), published])
+        rows.append([name, *(f"{value:.3f}" for value in reached), published])
     for recipe in model_quality_creditcard.RECIPES:
         seeds = [weeks.measure(_recipe_scores(recipe, seed, weeks)) for seed in SEEDS]
         say(f"{recipe}: {seeds}")
@@ -125,20 +120,6 @@ def _recipe_scores(recipe: str, seed: int, weeks: Weeks) -> np.ndarray:
 
 def _mean_and_range(values: tuple[float, ...]) -> str:
     return f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
-
-
-def _bench(title: str, measure: Callable[[Warehouse], list[str]]) -> None:
-    print(title, flush=True)
-    where, began_at, begun = machine(), dt.datetime.now(dt.UTC), time.monotonic()
-    with _warehouse() as warehouse:
-        said = measure(warehouse)
-    how = (
-        f"`make bench-model`, {began_at:%Y-%m-%d %H:%M} UTC, "
-        f"{time.monotonic() - begun:.0f} s. {where}."
-    )
-    section = "\n\n".join([f"## {title}", how, *said])
-    print(f"\n{section}\n", flush=True)
-    keep(section)
 
 
 @contextmanager

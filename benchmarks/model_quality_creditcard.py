@@ -19,7 +19,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from fraudline.bundle import Source, open_bundle
 from fraudline.contract import Contract
 from fraudline.settings import PolicySettings
-from fraudline.training.evaluation import average_precision_resamples
+from fraudline.training.bootstrap import ENDS, RESAMPLES, average_precision_resamples
 from fraudline.training.preparation import with_log_amount_and_time_of_day
 from fraudline.training.recipes.catalogue import find_recipe
 from fraudline.training.split import split_by_time
@@ -91,18 +91,18 @@ def _told(
     resampled = average_precision_resamples(labels, everything)
     # Mean over the seeds on each resample, shape (contenders, resamples).
     means = resampled.reshape(len(contenders), len(SEEDS), -1).mean(axis=1)
-    ours = means[0]
+    first, ours = next(iter(contenders)), means[0]
 
     def row(name: str, each: Contender, mean: Scores) -> list[str]:
         reached = [float(average_precision_score(labels, scores)) for scores in each.scores]
-        low, high = np.percentile(mean, (2.5, 97.5))
-        less, more = np.percentile(ours - mean, (2.5, 97.5))
+        low, high = np.percentile(mean, ENDS)
+        less, more = np.percentile(ours - mean, ENDS)
         return [
             name,
             f"{statistics.mean(reached):.3f} ({min(reached):.3f} to {max(reached):.3f})",
             f"{low:.3f} to {high:.3f}",
             f"{statistics.mean(roc_auc_score(labels, s) for s in each.scores):.3f}",
-            "" if mean is ours else f"{less:+.3f} to {more:+.3f}",
+            "" if name == first else f"{less:+.3f} to {more:+.3f}",
             f"{statistics.median(each.fit_s):.0f}",
         ]
 
@@ -110,15 +110,15 @@ def _told(
         f"{history.snapshot.rows:,} rows read from BigQuery, SHA-256 of their values "
         f"`{history.snapshot.sha256[:16]}`; the last {TEST_SHARE:.0%} by time are the test, with "
         f"{int(labels.sum())} frauds. Means over {len(SEEDS)} seeds, in brackets the least and the "
-        "most. Intervals hold 95 % of 1,000 stratified bootstrap resamples; the difference is "
-        "paired: both contenders on the same resample, each the mean of its seeds.",
+        f"most. Intervals hold 95 % of {RESAMPLES:,} stratified bootstrap resamples; the "
+        "difference is paired: both contenders on the same resample, each the mean of its seeds.",
         table(
             (
                 "contender",
                 "average precision",
                 "its interval",
                 "ROC AUC",
-                f"{next(iter(contenders))} less this",
+                f"{first} less this",
                 "fit, s",
             ),
             [

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+from benchmarks.measure import machine
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _INTRODUCTION = """# Results
@@ -13,9 +19,30 @@ compared took turns in the same run. Machines differ, and so do their busy momen
 ratios, and measure on yours."""
 
 
-def keep(section: str) -> None:
-    """Put a section into the file."""
+def measured(title: str, command: str, measure: Callable[[], list[str]]) -> None:
+    """Measure, print what was found as a section of the file, and put it there.
+
+    Args:
+        title: Of the section.
+        command: What a person types to have it measured.
+        measure: Gives the paragraphs and tables of the section.
+    """
+    print(title, flush=True)
+    where, began_at, begun = machine(), dt.datetime.now(dt.UTC), time.monotonic()
+    said = measure()
+    how = (
+        f"`{command}`, {began_at:%Y-%m-%d %H:%M} UTC, "
+        f"{time.monotonic() - begun:.0f} s, at commit {_commit()}. {where}."
+    )
+    section = "\n\n".join([f"## {title}", how, *said])
+    print(f"\n{section}\n", flush=True)
     RESULTS.write_text(with_section(section, RESULTS.read_text() if RESULTS.exists() else ""))
+
+
+def _commit() -> str:
+    asked = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    done = subprocess.run(asked, check=False, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
 
 
 def with_section(section: str, results: str) -> str:
