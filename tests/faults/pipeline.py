@@ -16,7 +16,7 @@ from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient, ConsumerGroupDescription
 from tests.faults.proxy import Network, Proxy
 from tests.faults.worker import WORKERS, Worker
-from tests.models import tiny_bundle
+from tests.models import tiny_bundle, tiny_policy
 
 from fraudline import local
 from fraudline.cli.project import Project
@@ -28,6 +28,8 @@ from fraudline.local.state import read_records
 from fraudline.settings import LocalSettings, Settings
 
 SERVICE_NAMES = ("kafka", "bqlite")
+# All three decisions are to come.
+POLICY = tiny_policy(review_from=0.4, block_from=0.8)
 _BEGIN_TIMEOUT_S = 60.0
 _END_TIMEOUT_S = 20.0
 _ANSWER_TIMEOUT_S = 10.0
@@ -72,7 +74,7 @@ class Pipeline:
         create_topics_and_tables(self.project)
         registry = self.project.registry
         candidate = registry.new_directory()
-        tiny_bundle(candidate, self.project.contract)
+        tiny_bundle(candidate, self.project.contract, policy=POLICY)
         registry.promote(registry.add(candidate).version)
         for name in WORKERS:
             self.workers[name] = self._worker(name)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
+from tests.faults.pipeline import POLICY
 from tests.faults.traffic import Traffic, Transaction
 
 from fraudline.cli.project import Project
@@ -106,8 +107,8 @@ class Proof:
             found = tuple(row[name] for name in one.names)
             assert found == one.row, f"SQL: {place}: found {found}, sent {one.row}"
             assert np.isclose(row["score"], one.score, atol=_SCORE_ERROR), (place, row, one.score)
-            decision = "block" if row["score"] >= row["threshold"] else "approve"
-            assert row["decision"] == decision, (place, row)
+            assert row["decision"] == _decision(row["score"]), (place, row)
+            assert (row["reasons"] is None) == (row["decision"] == "approve"), (place, row)
         for place, row in rejected.items():
             reason, value = sent[place].spoilt
             assert (row["reason"], row["original"]) == (reason, value or b""), (place, row)
@@ -144,6 +145,14 @@ class Proof:
         for future in futures.values():
             future.result(10)
         self._traffic.sent.clear()
+
+
+def _decision(score: float) -> str:
+    assert POLICY.review_from is not None
+    assert POLICY.block_from is not None
+    if score >= POLICY.block_from:
+        return "block"
+    return "review" if score >= POLICY.review_from else "approve"
 
 
 def _told(ledger: Ledger) -> str:

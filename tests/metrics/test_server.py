@@ -49,10 +49,11 @@ def scrape(progress: Progress, port: int, model_version: str | None = None) -> d
 
 
 def test_a_scorer_tells_what_it_decided(port: int) -> None:
-    found = scrape(busy("score", {"approve": 5, "block": 2}), port, "creditcard-1")
+    found = scrape(busy("score", {"approve": 5, "review": 3, "block": 2}), port, "creditcard-1")
     task = ("task", "score")
-    assert found[f"fraudline_transactions_decided_total{[task]}"] == 7
+    assert found[f"fraudline_transactions_decided_total{[task]}"] == 10
     assert found[f"fraudline_transactions_blocked_total{[task]}"] == 2
+    assert found[f"fraudline_transactions_reviewed_total{[task]}"] == 3
     assert found[f"fraudline_transactions_rejected_total{[('reason', 'empty'), task]}"] == 1
     assert found[f"fraudline_failures_total{[('kind', 'broker'), task]}"] == 0
     assert found[f"fraudline_is_healthy{[task]}"] == 1

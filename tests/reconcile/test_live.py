@@ -10,6 +10,14 @@ from fraudline.contract import Messages
 from fraudline.reconcile.live import Seen
 
 
+def test_what_is_blocked_and_what_is_to_be_reviewed_are_counted_apart() -> None:
+    verdicts = ("approve", "review", "block", "review")
+    values = [msgspec.json.encode({"received_at": None, "decision": one}) for one in verdicts]
+    seen = Seen()
+    seen.add(Messages("t", [0] * 4, [0, 1, 2, 3], [None] * 4, values, [-1] * 4), time.time())
+    assert (seen.count, seen.reviewed, seen.blocked) == (4, 2, 1)
+
+
 def test_a_decision_on_a_message_without_a_time_is_counted_without_a_latency() -> None:
     values = [
         msgspec.json.encode({"received_at": at, "decision": "block"})

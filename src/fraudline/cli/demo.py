@@ -144,7 +144,10 @@ def _stream(project: Project, live: pa.Table, rate: float) -> Seen:
     ):
 
         def tell(sent: int) -> None:
-            words = f"sent {sent:,}, decided {seen.count:,}, blocked {seen.blocked}"
+            words = (
+                f"sent {sent:,}, decided {seen.count:,}, blocked {seen.blocked}, "
+                f"to review {seen.reviewed}"
+            )
             bar(words, seen.count, len(live))
 
         replay(
@@ -237,9 +240,10 @@ def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: 
          f"{ledger.total('decisions'):,} decisions in BigQuery, {ledger.total('rejects')} rejects"),
         ("", f"missing {ledger.total('missing')}, doubled {ledger.total('doubled')}, "
          f"differing {ledger.total('differing')}, unexpected {ledger.total('unexpected')}"),
-        ("Fraud", f"{judged.frauds_caught} of {judged.frauds} frauds caught, "
-         f"{judged.legitimate_blocked} of {judged.rows - judged.frauds:,} legitimate payments "
-         "reviewed or blocked"),
+        ("Decisions", f"{seen.blocked} blocked, {seen.reviewed} to review, "
+         f"{seen.count - seen.blocked - seen.reviewed:,} approved"),
+        ("Fraud", f"{judged.frauds_caught} of {judged.frauds} frauds blocked or reviewed, and "
+         f"{judged.legitimate_stopped} of {judged.rows - judged.frauds:,} legitimate payments"),
         ("", f"precision {judged.precision:.3f}, recall {judged.recall:.3f}"),
         ("", f"average precision {judged.average_precision:.3f} "
          f"(95 % bootstrap interval {judged.average_precision_low:.3f} to "

@@ -13,7 +13,7 @@ import numpy as np
 
 from fraudline.contract import Messages
 from fraudline.errors import BrokerError
-from fraudline.scoring import BLOCK
+from fraudline.scoring import BLOCK, REVIEW
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read import watch
 
@@ -34,12 +34,14 @@ class Seen:
     Attributes:
         count: How many came.
         blocked: How many of them block.
+        reviewed: How many of them ask for a review.
         latencies_ms: From the time stamp of the transaction's message to the moment the
             consumer had the decision, one entry for each that has one, milliseconds.
     """
 
     count: int = 0
     blocked: int = 0
+    reviewed: int = 0
     latencies_ms: list[float] = field(default_factory=list)
     _first_sent_at_s: float = float("inf")
     _last_seen_at_s: float = 0.0
@@ -51,6 +53,7 @@ class Seen:
             decision = decode(value or b"")
             self.count += 1
             self.blocked += decision.decision == BLOCK
+            self.reviewed += decision.decision == REVIEW
             if decision.received_at is None:  # its transaction had no time that can be stored
                 continue
             sent_at_s = decision.received_at.timestamp()
