@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.models import tiny_policy
 
-from fraudline.bundle import DECISIONS, Policy, decide
-
-APPROVED, REVIEWED, BLOCKED = range(3)
+from fraudline.bundle import APPROVED, BLOCKED, DECISIONS, REVIEWED, Policy, decide
 
 
 def by_costs(**changes: object) -> Policy:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from fraudline.training import alerts
-from fraudline.training.alerts import DAY_S, measure_budgets, measure_days
+from fraudline.training.alerts import measure_budgets, measure_days
+from fraudline.training.preparation import DAY_S
 
 
 @pytest.fixture

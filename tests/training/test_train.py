@@ -91,7 +91,7 @@ def test_a_candidate_is_a_bundle_that_scores_as_it_was_judged(candidate, creditc
     labels, metrics = creditcard.labels(history)[test], manifest.parts["test"].metrics
     reached = assessment.scores >= manifest.threshold
     assert metrics["frauds_caught"] == reached[labels == 1].sum()
-    assert metrics["legitimate_blocked"] == reached[labels == 0].sum()
+    assert metrics["legitimate_stopped"] == reached[labels == 0].sum()
     assert manifest.parts["test"].rows == len(test)
     assert metrics["average_precision"] > 0.5, "frauds are 14 % of the sample; it learned nothing"
 

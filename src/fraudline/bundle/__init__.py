@@ -19,12 +19,24 @@ from fraudline.bundle.bundle import (
 )
 from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
 from fraudline.bundle.manifest import Manifest, Part, Source
-from fraudline.bundle.policy import APPROVE, BLOCK, DECISIONS, REVIEW, Policy, decide
+from fraudline.bundle.policy import (
+    APPROVE,
+    APPROVED,
+    BLOCK,
+    BLOCKED,
+    DECISIONS,
+    REVIEW,
+    REVIEWED,
+    Policy,
+    decide,
+)
 from fraudline.bundle.reasons import Reason, name_reasons
 
 __all__ = [
     "APPROVE",
+    "APPROVED",
     "BLOCK",
+    "BLOCKED",
     "COMPARISONS_FILE",
     "DECISIONS",
     "GRAPH_FILE",
@@ -32,6 +44,7 @@ __all__ = [
     "MANIFEST_FILE",
     "REASONS_FILE",
     "REVIEW",
+    "REVIEWED",
     "Bundle",
     "Comparison",
     "Comparisons",

@@ -65,7 +65,8 @@ class Bundle:
         """What each feature adds to the log-odds of each row.
 
         Args:
-            features: As for `score`; a row takes about fifty times as long as to score.
+            features: As for `score`. A row takes much longer than to score, so ask only for
+                what has to be explained.
 
         Returns:
             float32, shape (rows, features). A row's sum is its log-odds minus

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 APPROVE, REVIEW, BLOCK = DECISIONS = ("approve", "review", "block")
+APPROVED, REVIEWED, BLOCKED = range(len(DECISIONS))  # places in it: the codes of decisions
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]
@@ -86,11 +87,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             labels: 1 for fraud.
             amounts: In the policy's unit.
         """
-        of_fraud = np.where(codes == 0, self.losses(amounts), 0.0)
-        of_legitimate = np.where(codes == 2, self.wrong_block_cost, 0.0)
-        return np.where(
-            codes == 1, self.review_cost, np.where(labels == 1, of_fraud, of_legitimate)
-        )
+        of_fraud = np.where(codes == APPROVED, self.losses(amounts), 0.0)
+        of_legitimate = np.where(codes == BLOCKED, self.wrong_block_cost, 0.0)
+        unread = np.where(labels == 1, of_fraud, of_legitimate)
+        return np.where(codes == REVIEWED, self.review_cost, unread)
 
 
 def decide(scores: Floats, not_approved: Floats, blocked: Floats) -> Codes:

@@ -53,7 +53,7 @@ def predict(
         show_table(
             ("", "approved", "not approved"),
             [
-                ("legitimate", evaluation.legitimate_approved, evaluation.legitimate_blocked),
+                ("legitimate", evaluation.legitimate_approved, evaluation.legitimate_stopped),
                 ("fraud", evaluation.frauds_missed, evaluation.frauds_caught),
             ],
             title="confusion matrix",

@@ -12,7 +12,10 @@ from fraudline.cli.project import Project
 from fraudline.cli.screen import OUT, say, show_table
 from fraudline.errors import InputError
 
-models = typer.Typer(help="Versions of the model: list, show, promote.", no_args_is_help=True)
+models = typer.Typer(
+    help="Versions of the model: list, show, promote, and change their policy.",
+    no_args_is_help=True,
+)
 
 
 def train(

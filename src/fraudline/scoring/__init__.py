@@ -1,9 +1,9 @@
 """Scoring: transactions and a bundle to decisions.
 
 Takes an Arrow batch of transactions; gives a score and a decision for each row, and reasons
-for each that is not approved. Pure: never
-waits, stores, logs or looks at a clock. The stream, `predict`, evaluation and the notebooks
-all go through `assess`, so what was tested offline is what runs online.
+for each that is not approved. Pure: never waits, stores, logs or looks at a clock. The stream,
+`predict`, evaluation and the notebooks all go through `assess`, so what was tested offline is
+what runs online.
 """
 
 from fraudline.bundle import APPROVE, BLOCK, REVIEW, Reason

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraudline.bundle import APPROVE, DECISIONS, Bundle, decide
+from fraudline.bundle import APPROVED, DECISIONS, Bundle, decide
 from fraudline.contract import Contract
 from fraudline.errors import InputError
 
@@ -37,7 +37,7 @@ class Assessment:
     @property
     def is_alert(self) -> npt.NDArray[np.bool_]:
         """Whether a payment is not approved: reviewed or blocked, shape (rows,)."""
-        is_alert: npt.NDArray[np.bool_] = self.codes != DECISIONS.index(APPROVE)
+        is_alert: npt.NDArray[np.bool_] = self.codes != APPROVED
         return is_alert
 
     @property

@@ -107,9 +107,8 @@ class Decider:
         """What the bundle says of each row, with the place and time of its message."""
         topic, partitions, offsets = messages.topic, messages.partitions, messages.offsets
         version = assessment.model_version
-        encode = msgspec.json.Encoder().encode
         found = reasons(transactions, assessment, self._contract, self._bundle)
-        told = {row: encode(of_row).decode() for row, of_row in found.items()}
+        told = {row: msgspec.json.encode(of_row).decode() for row, of_row in found.items()}
         id_column = self._contract.id
         ids = (
             [f"{topic}:{partitions[index]}:{offsets[index]}" for index in accepted]

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-DAY_S = 86400.0
+from fraudline.training.preparation import DAY_S
+
 ALERTS_A_DAY = (20, 50, 100, 200)
 
 Scores = npt.NDArray[np.float64]

@@ -46,7 +46,7 @@ def confusion_matrix(evaluation: Evaluation) -> bytes:
     """The four counts, each coloured by its share of its row."""
     counts = np.array(
         [
-            [evaluation.legitimate_approved, evaluation.legitimate_blocked],
+            [evaluation.legitimate_approved, evaluation.legitimate_stopped],
             [evaluation.frauds_missed, evaluation.frauds_caught],
         ]
     )
@@ -65,9 +65,9 @@ def confusion_matrix(evaluation: Evaluation) -> bytes:
             fontsize=12,
             color="white" if share > 0.5 else "black",
         )
-    ax.set_xticks([0, 1], ["approved", "blocked"])
+    ax.set_xticks([0, 1], ["below", "at or above"])
     ax.set_yticks([0, 1], ["legitimate", "fraud"])
-    ax.set(title="Confusion matrix", xlabel="decision", ylabel="label")
+    ax.set(title="Confusion matrix", xlabel="threshold", ylabel="label")
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     return _png(figure)

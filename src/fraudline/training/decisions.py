@@ -6,7 +6,6 @@ import datetime as dt
 import shutil
 from pathlib import Path
 
-import jinja2
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -17,8 +16,9 @@ from fraudline.bundle import MANIFEST_FILE, Manifest, Policy, check_bundle, writ
 from fraudline.contract import Contract
 from fraudline.errors import InputError
 from fraudline.settings import PolicySettings
+from fraudline.training.bootstrap import RESAMPLES
+from fraudline.training.pages import PAGES
 from fraudline.training.policy import (
-    DAY_S,
     Judged,
     Labels,
     Scores,
@@ -26,19 +26,12 @@ from fraudline.training.policy import (
     compare,
     within_cap,
 )
+from fraudline.training.preparation import DAY_S
 from fraudline.training.split import Split
 
 SCORES_FILE = "scores.parquet"
 PAGE_FILE = "decisions.html"
 VALIDATION, TEST = "validation", "test"
-
-_PAGES = jinja2.Environment(
-    loader=jinja2.PackageLoader("fraudline.training", ""),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 def scored_rows(
@@ -156,9 +149,10 @@ def write_page(directory: Path, manifest: Manifest, rows: pa.Table) -> None:
     threshold = best_threshold(policy, validation) if validation is not None else None
     amounts = np.array([1.0, 10.0, 100.0, 1000.0])
     not_approved, blocked = policy.thresholds(amounts)
-    page = _PAGES.get_template("decisions.html.jinja").render(
+    page = PAGES.get_template("decisions.html.jinja").render(
         manifest=manifest,
         policy=policy,
+        resamples=RESAMPLES,
         judged_by=TEST if test is not None else VALIDATION,
         days=judged.days,
         has_validation=validation is not None,

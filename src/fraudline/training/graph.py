@@ -24,22 +24,29 @@ INPUTS = "inputs"  # what the network sees: the features prepared
 Weights = npt.NDArray[np.float64]
 
 
-class _Writer:
-    """Nodes and constants of a graph that is a chain; `last` is the chain's end."""
+class Writer:
+    """Nodes and constants of a graph; `last` is the output of the node that came last.
 
-    def __init__(self) -> None:
+    Args:
+        prefix: Of the names it gives.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.last = "features"
 
     def constant(self, value: npt.ArrayLike, kind: type[np.generic] = np.float32) -> str:
-        name = f"constant_{len(self.constants)}"
+        """Add a constant; gives its name."""
+        name = f"{self._prefix}constant_{len(self.constants)}"
         array = np.ascontiguousarray(np.asarray(value, dtype=kind))
         self.constants.append(numpy_helper.from_array(array, name))
         return name
 
     def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        self.last = output or f"{operator.lower()}_{len(self.nodes)}"
+        """Add a node; gives the name of its output."""
+        self.last = output or f"{self._prefix}{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [self.last], **attributes))
         return self.last
 
@@ -60,7 +67,7 @@ def write_graph(preparation: Preparation, network: Any, n_features: int) -> byte
     Raises:
         TypeError: the network has a layer that is not in the list above.
     """
-    writer = _Writer()
+    writer = Writer()
     _write_preparation(writer, preparation)
     _write_network(writer, network)
     graph = helper.make_graph(
@@ -88,7 +95,7 @@ def run_graph(graph: bytes, features: npt.NDArray[np.float32]) -> npt.NDArray[np
     return np.concatenate(chunks).astype(np.float64)
 
 
-def _write_preparation(writer: _Writer, preparation: Preparation) -> None:
+def _write_preparation(writer: Writer, preparation: Preparation) -> None:
     inputs = preparation.inputs
 
     def take(indices: tuple[int, ...]) -> str:
@@ -111,7 +118,7 @@ def _write_preparation(writer: _Writer, preparation: Preparation) -> None:
     writer.add("Div", centred, writer.constant(preparation.scale), output=INPUTS)
 
 
-def _write_network(writer: _Writer, network: Any) -> None:
+def _write_network(writer: Writer, network: Any) -> None:
     # What a batch normalisation leaves to the next layer, by channel.
     scale, shift = np.ones(network.input_shape[-1]), np.zeros(network.input_shape[-1])
     # Where each of ONNX's flattened values, channel by channel, stands in Keras' order.
@@ -150,7 +157,7 @@ def _write_network(writer: _Writer, network: Any) -> None:
                 raise TypeError(f"layer '{layer.name}' ({other}) has no form in the graph")
 
 
-def _write_convolution(writer: _Writer, layer: Any, scale: Weights, shift: Weights) -> None:
+def _write_convolution(writer: Writer, layer: Any, scale: Weights, shift: Weights) -> None:
     if layer.padding != "valid" or layer.dilation_rate != (1,) or layer.groups != 1:
         raise TypeError(f"layer '{layer.name}' is not a plain, valid convolution")
     kernel, bias = (weights.astype(float) for weights in layer.get_weights())
@@ -169,7 +176,7 @@ def _write_convolution(writer: _Writer, layer: Any, scale: Weights, shift: Weigh
 
 
 def _write_dense(
-    writer: _Writer, layer: Any, scale: Weights, shift: Weights, order: npt.NDArray[np.int64]
+    writer: Writer, layer: Any, scale: Weights, shift: Weights, order: npt.NDArray[np.int64]
 ) -> None:
     kernel, bias = (weights.astype(float) for weights in layer.get_weights())
     bias = bias + shift @ kernel
@@ -178,7 +185,7 @@ def _write_dense(
     _write_activation(writer, layer)
 
 
-def _write_activation(writer: _Writer, layer: Any) -> None:
+def _write_activation(writer: Writer, layer: Any) -> None:
     match layer.activation.__name__:
         case "relu":
             writer.add("Relu", writer.last)

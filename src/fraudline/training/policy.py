@@ -8,15 +8,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fraudline.bundle import DECISIONS, REVIEW, Policy, decide
+from fraudline.bundle import APPROVED, BLOCKED, DECISIONS, REVIEWED, Policy, decide
 from fraudline.errors import InputError
+from fraudline.training.bootstrap import sum_intervals
 
 TUTORIAL_THRESHOLD = 0.5
-DAY_S = 86400.0
-
-_RESAMPLES, _BOOTSTRAP_SEED = 1000, 0
 _HALVINGS = 60
-_REVIEW = DECISIONS.index(REVIEW)
 
 Scores = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int8]
@@ -70,7 +67,7 @@ def within_cap(policy: Policy, judged: Judged) -> Policy:
 
     def with_surcharge(surcharge: float) -> Policy:
         tried = msgspec.structs.replace(policy, review_surcharge=surcharge)
-        reviews = int((decisions(tried, judged) == _REVIEW).sum())
+        reviews = int((decisions(tried, judged) == REVIEWED).sum())
         return msgspec.structs.replace(tried, reviews_a_day=round(reviews / judged.days, 1))
 
     free = with_surcharge(0.0)
@@ -119,10 +116,6 @@ def decisions(policy: Policy, judged: Judged) -> Codes:
 def compare(policy: Policy, judged: Judged, threshold: float | None) -> list[Saving]:
     """The policy, then other ways to decide, by what they cost.
 
-    Intervals are 95 % percentile intervals of a stratified bootstrap that draws as many
-    frauds and as many legitimate transactions as there are; each draw is the same for all
-    ways, so differences are paired.
-
     Args:
         policy: Of the model that gave the scores.
         judged: Rows that the policy was not chosen by.
@@ -130,7 +123,7 @@ def compare(policy: Policy, judged: Judged, threshold: float | None) -> list[Sav
     """
     ways = {
         "the policy": decisions(policy, judged),
-        "approve everything": np.zeros(len(judged.scores), np.int8),
+        "approve everything": np.full(len(judged.scores), APPROVED, np.int8),
         f"block from {TUTORIAL_THRESHOLD:g}, as the tutorial does": _fixed(
             judged, TUTORIAL_THRESHOLD
         ),
@@ -143,7 +136,7 @@ def compare(policy: Policy, judged: Judged, threshold: float | None) -> list[Sav
     of_policy, of_approval = costs["the policy"], costs["approve everything"]
     differences = [of_approval - cost for cost in costs.values()]
     differences += [cost - of_policy for cost in costs.values()]
-    intervals = _intervals(np.stack(differences, axis=1), judged.labels == 1)
+    intervals = sum_intervals(np.stack(differences, axis=1), judged.labels == 1)
     return [
         Saving(
             name,
@@ -157,35 +150,17 @@ def compare(policy: Policy, judged: Judged, threshold: float | None) -> list[Sav
 
 
 def _fixed(judged: Judged, threshold: float) -> Codes:
-    return np.where(judged.scores >= threshold, 2, 0).astype(np.int8)
+    return np.where(judged.scores >= threshold, BLOCKED, APPROVED).astype(np.int8)
 
 
 def _counts(
     codes: Codes, labels: Labels
 ) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     approved, reviewed, blocked = (
-        (int((codes == code).sum()), int(labels[codes == code].sum())) for code in range(3)
+        (int((codes == code).sum()), int(labels[codes == code].sum()))
+        for code in range(len(DECISIONS))
     )
     return approved, reviewed, blocked
-
-
-def _intervals(values: Scores, is_fraud: npt.NDArray[np.bool_]) -> list[tuple[float, float, float]]:
-    """Sum of each column, and the ends of its 95 % interval."""
-    random = np.random.default_rng(_BOOTSTRAP_SEED)
-    drawn = np.zeros((_RESAMPLES, values.shape[1]))
-    for stratum in (values[is_fraud], values[~is_fraud]):
-        if not len(stratum):
-            continue
-        # Most legitimate rows cost the same either way; only how often others are drawn counts.
-        differing = stratum[stratum.any(axis=1)]
-        shares = np.full(len(differing) + 1, 1 / len(stratum))
-        shares[-1] = 1 - len(differing) / len(stratum)
-        drawn += random.multinomial(len(stratum), shares, _RESAMPLES)[:, :-1] @ differing
-    low, high = np.percentile(drawn, (2.5, 97.5), axis=0)
-    return [
-        (float(total), float(least), float(most))
-        for total, least, most in zip(values.sum(axis=0), low, high, strict=True)
-    ]
 
 
 def _number(value: float | None) -> str:

@@ -17,7 +17,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from fraudline.training.graph import INPUTS
+from fraudline.training.graph import INPUTS, Writer
 
 Matrix = npt.NDArray[np.float32]
 
@@ -25,28 +25,6 @@ RUN_ROWS = 4096
 
 # Added where a unit is exactly 0 in row and background: 0 / TINY is the quotient's 0 there.
 TINY = 1e-30
-
-
-class _Writer:
-    """Nodes and constants of a graph that grows from another one."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def constant(self, value: npt.ArrayLike, kind: type[np.generic] = np.float32) -> str:
-        name = f"reasons_constant_{len(self.constants)}"
-        array = np.ascontiguousarray(np.asarray(value, dtype=kind))
-        self.constants.append(numpy_helper.from_array(array, name))
-        return name
-
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        name = output or f"reasons_{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
-        return name
-
-    def reshape(self, tensor: str, *shape: int) -> str:
-        return self.add("Reshape", tensor, self.constant(shape, np.int64))
 
 
 def write_reasons(graph: bytes, background: Matrix, sources: tuple[int, ...]) -> bytes:
@@ -77,12 +55,12 @@ def write_reasons(graph: bytes, background: Matrix, sources: tuple[int, ...]) ->
     bends = [node.input[0] for node in network if node.op_type == "Relu"]
     shapes = _values(model, [INPUTS, *(node.input[0] for node in network)], background)
 
-    writer = _Writer()
+    writer = Writer("reasons_")
     multipliers = _pass_back(writer, network[:-1], weights, shapes, len(background))
     n_features = background.shape[1]
     inputs = len(sources)
-    pairs = writer.reshape(multipliers, -1, len(background), inputs)
-    row = writer.reshape(INPUTS, -1, 1, inputs)
+    pairs = _reshape(writer, multipliers, -1, len(background), inputs)
+    row = _reshape(writer, INPUTS, -1, 1, inputs)
     difference = writer.add("Sub", row, writer.constant(shapes[INPUTS][None]))
     mean = writer.add("ReduceMean", writer.add("Mul", difference, pairs), axes=[1], keepdims=0)
     of_feature = np.zeros((inputs, n_features))
@@ -106,7 +84,7 @@ def write_reasons(graph: bytes, background: Matrix, sources: tuple[int, ...]) ->
 
 
 def _pass_back(
-    writer: _Writer,
+    writer: Writer,
     network: list[Any],
     weights: dict[str, Any],
     shapes: dict[str, Matrix],
@@ -128,20 +106,20 @@ def _pass_back(
                 kernel = writer.constant(weights[node.input[1]])
                 passed = writer.add("ConvTranspose", passed, kernel, strides=stride)
             case "Flatten" | "Reshape":
-                passed = writer.reshape(passed, -1, *before.shape[1:])
+                passed = _reshape(writer, passed, -1, *before.shape[1:])
             case other:
                 raise TypeError(f"operator {other} of the network has no reasons")
     return passed
 
 
-def _pass_relu(writer: _Writer, row: str, background: Matrix, passed: str, pairs: int) -> str:
+def _pass_relu(writer: Writer, row: str, background: Matrix, passed: str, pairs: int) -> str:
     """Multiply by the quotient of differences, (relu x - relu b) / (x - b).
 
     It equals (relu x + relu b) / (|x| + |b|) for all signs of both, and that form loses no
     digit where the two are close.
     """
     shape = background.shape[1:]
-    x = writer.reshape(row, -1, 1, *shape)
+    x = _reshape(writer, row, -1, 1, *shape)
     above = writer.add(
         "Add", writer.add("Relu", x), writer.constant(np.maximum(background, 0)[None])
     )
@@ -149,9 +127,13 @@ def _pass_relu(writer: _Writer, row: str, background: Matrix, passed: str, pairs
         "Add", writer.add("Abs", x), writer.constant(np.abs(background)[None] + TINY)
     )
     quotient = writer.add("Div", above, extent)
-    of_pairs = writer.reshape(passed, -1, pairs, *shape)
+    of_pairs = _reshape(writer, passed, -1, pairs, *shape)
     product = writer.add("Mul", quotient, of_pairs)
-    return writer.reshape(product, -1, *shape)
+    return _reshape(writer, product, -1, *shape)
+
+
+def _reshape(writer: Writer, tensor: str, *shape: int) -> str:
+    return writer.add("Reshape", tensor, writer.constant(shape, np.int64))
 
 
 def log_odds(graph: bytes, features: Matrix) -> npt.NDArray[np.float64]:

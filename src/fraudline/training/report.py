@@ -7,30 +7,24 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import numpy.typing as npt
 
 from fraudline.bundle import Manifest
 from fraudline.contract import Contract
 from fraudline.training import charts
+from fraudline.training.bootstrap import RESAMPLES
 from fraudline.training.evaluation import Evaluation
 from fraudline.training.fitting import Epoch
+from fraudline.training.pages import PAGES
 from fraudline.training.quality import Quality
 from fraudline.training.reasons import Example
-from fraudline.training.reasons_faith import Faith
+from fraudline.training.reasons_faith import TOP, Faith
 from fraudline.training.recipes.recipe import Recipe
+from fraudline.training.reliability import BINS
 from fraudline.training.split import Rows, Split
 
 REPORT_FILE = "report.html"
-
-_PAGES = jinja2.Environment(
-    loader=jinja2.PackageLoader("fraudline.training", ""),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ def write_report(
     }
     for name, content in pictures.items():
         (directory / name).write_bytes(content)
-    page = _PAGES.get_template("report.html.jinja").render(
+    page = PAGES.get_template("report.html.jinja").render(
         manifest=manifest,
         recipe=recipe,
         unit=contract.column(contract.amount).unit,
@@ -91,6 +85,9 @@ def write_report(
         fraud_twins=int(outcome.labels[outcome.twins].sum()),
         is_random=outcome.split.is_random,
         quality=outcome.quality,
+        resamples=RESAMPLES,
+        bins=BINS,
+        top=TOP,
         day_name=lambda number: _day_name(contract, number),
     )
     (directory / REPORT_FILE).write_text(page, encoding="utf-8")

@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fraudline.bundle import (
-    APPROVE,
-    DECISIONS,
+    APPROVED,
     GRAPH_FILE,
     REASONS_FILE,
     Manifest,
@@ -84,16 +83,11 @@ def train(
     """
     check_history(history, contract, test_share)
     features, labels = contract.feature_matrix(history), contract.labels(history)
-    split = recipe.split(labels, test_share, seed)
-    twins = find_twins(features, split)
-    split = drop_twins(split, twins)
+    drawn = recipe.split(labels, test_share, seed)
+    twins = find_twins(features, drawn)
+    split = drop_twins(drawn, twins)
     check_split(split, labels)
-    on_progress(_described(split, labels))
-    for name in constant_features(features[split.train], contract):
-        on_progress(
-            f"column '{name}' has one value in the whole train part, so nothing can be learned of "
-            "it and no value of it will change a score. A longer period may have others."
-        )
+    _tell_parts(contract, features, labels, split, on_progress)
 
     model, epochs, choice = _fit_and_choose(
         recipe, contract, features, labels, split, seed, on_progress
@@ -107,9 +101,8 @@ def train(
     scores, amounts = run_graph(graph, features), contract.amounts(history)
     # The model has learned from the validation part since: what counts is what it said before.
     scores[split.validation] = choice.validation_scores
-    threshold = choice.threshold
     evaluations = {
-        name: evaluate(labels[rows], scores[rows], threshold, amounts[rows])
+        name: evaluate(labels[rows], scores[rows], choice.threshold, amounts[rows])
         for name, rows in split.parts.items()
     }
     rows = scored_rows(history, contract, split, labels, scores, amounts)
@@ -121,20 +114,8 @@ def train(
     )
     quality = measure_quality(recipe, split, labels, rows)
     outcome = Outcome(split, labels, scores, evaluations, epochs, twins, faith, examples, quality)
-    manifest = Manifest(
-        recipe=recipe.name,
-        contract=contract.name,
-        contract_fingerprint=contract.fingerprint,
-        features=contract.features,
-        policy=policy,
-        threshold=threshold,
-        threshold_rule=choice.rule,
-        source=source,
-        parts=_parts(history, contract, split, evaluations),
-        software={"python": platform.python_version()}
-        | {name: version(name) for name in _SOFTWARE},
-        created_at=dt.datetime.now(dt.UTC),
-        files={},
+    manifest = _manifest(
+        recipe, contract, policy, choice, source, _parts(history, contract, split, evaluations)
     )
     _write_metrics(directory / METRICS_FILE, outcome)
     write_report(directory, manifest, contract, recipe, outcome)
@@ -196,7 +177,7 @@ def _alerts(policy: Policy, split: Split, scores: Scores, amounts: Scores) -> Ro
     """Rows of the part that judges that are not approved, the highest scores of them."""
     rows = split.parts[split.judged_by]
     codes = decide(scores[rows], *policy.thresholds(amounts[rows]))
-    alerts = rows[codes != DECISIONS.index(APPROVE)]
+    alerts = rows[codes != APPROVED]
     highest: Rows = alerts[np.argsort(-scores[alerts], kind="stable")][:ALERTS]
     return highest
 
@@ -221,10 +202,48 @@ def _explain(
     return measure_faith(graph, reasons, features[alerts], background, legitimate, seed)
 
 
-def _described(split: Split, labels: Labels) -> str:
-    return "; ".join(
+def _tell_parts(
+    contract: Contract,
+    features: Matrix,
+    labels: Labels,
+    split: Split,
+    on_progress: Callable[[str], None],
+) -> None:
+    """Say what is learned from, and of what nothing can be learned."""
+    parts = (
         f"{name}: {len(rows):,} transactions, {int(labels[rows].sum()):,} frauds"
         for name, rows in split.parts.items()
+    )
+    on_progress("; ".join(parts))
+    for name in constant_features(features[split.train], contract):
+        on_progress(
+            f"column '{name}' has one value in the whole train part, so nothing can be learned of "
+            "it and no value of it will change a score. A longer period may have others."
+        )
+
+
+def _manifest(
+    recipe: Recipe,
+    contract: Contract,
+    policy: Policy,
+    choice: _Choice,
+    source: Source,
+    parts: dict[str, Part],
+) -> Manifest:
+    return Manifest(
+        recipe=recipe.name,
+        contract=contract.name,
+        contract_fingerprint=contract.fingerprint,
+        features=contract.features,
+        policy=policy,
+        threshold=choice.threshold,
+        threshold_rule=choice.rule,
+        source=source,
+        parts=parts,
+        software={"python": platform.python_version()}
+        | {name: version(name) for name in _SOFTWARE},
+        created_at=dt.datetime.now(dt.UTC),
+        files={},
     )
 
 

@@ -1,4 +1,4 @@
-"""Dense layers alone: no neighbourhood among the inputs, and an eighteenth of the arithmetic.
+"""Dense layers alone: no neighbourhood among the inputs, and far less arithmetic.
 
 Two convolutions say that inputs which stand side by side belong together. Of principal
 components or window counts that is not so; this recipe makes no such claim.
@@ -20,7 +20,7 @@ LEGITIMATE_PER_FRAUD = 80
 def network(n_inputs: int) -> Any:
     """Two dense layers, and no batch normalisation.
 
-    Its running means would describe batches in which frauds are 80 times as frequent as in
+    Its running means would describe batches in which frauds are far more frequent than in
     flight.
     """
     layers = keras.layers
