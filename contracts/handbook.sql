@@ -2,7 +2,8 @@
 --
 -- A window of w days ends with the transaction itself and begins w days before it, exclusive:
 -- (t - w, t]. Rows of one card or terminal in one second follow each other as they were made,
--- so `moment` orders them and is what the windows measure by: milliseconds.
+-- so `moment` orders them and is what the windows measure by: milliseconds. (A second with two
+-- such rows that lies exactly w days back would be cut in two; the data has none.)
 -- Frauds at a terminal are known seven days late, so its windows end seven days ago: each is
 -- the window over delay and w days less the window over the delay.
 CREATE OR REPLACE TABLE fraud_detection_train

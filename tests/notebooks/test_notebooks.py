@@ -57,7 +57,7 @@ def test_the_first_notebook_loads_every_row_and_makes_a_champion(texts):
 def test_the_second_notebook_scores_with_the_champion_of_the_first(texts):
     champion = re.search(r"champion: (\S+)", texts[TRAINING])
     assert champion is not None
-    assert f"{champion[1]} threshold" in texts[SCORING]
+    assert f"champion: {champion[1]}" in texts[SCORING]
 
 
 def test_every_prediction_and_every_decision_arrives_once(texts):
