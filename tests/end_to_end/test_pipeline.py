@@ -89,7 +89,9 @@ def test_whatever_is_not_approved_has_its_reasons_in_bigquery(streamed: Place) -
 
 def test_another_policy_is_another_version_that_can_be_shown(trained: Place) -> None:
     champion = trained.project.registry.champion()
-    done = trained.run("models", "policy", champion, "--block-from", "0.9", "--review-cost", "2")
+    # In the sample frauds are frequent, so much is left to review.
+    changes = ("--block-from", "0.9", "--review-cost", "2", "--most-reviews-a-day", "1000")
+    done = trained.run("models", "policy", champion, *changes)
     assert_well(done)
     assert "block from 0.9; an approved fraud costs 1 of its amount and 15 EUR" in done.stdout
     assert f"from {champion}" in done.stdout

@@ -48,7 +48,7 @@ def test_a_lower_cap_saves_less_and_still_more_than_a_fixed_threshold(judged):
 
 def test_thresholds_that_ask_for_more_reviews_than_the_cap_are_refused(judged):
     policy = by_costs(review_from=0.001, block_from=0.9, most_reviews_a_day=5.0)
-    with pytest.raises(InputError, match=r"of 0.001 for review and 0.9 for block give .* is 5"):
+    with pytest.raises(InputError, match=r"review from 0.001 and block from 0.9 gives .* is 5"):
         within_cap(policy, judged)
 
 

@@ -59,6 +59,12 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     review_from: _Score | None = None
     block_from: _Score | None = None
 
+    @property
+    def fixed_in_words(self) -> str:
+        """The scores that a person set, as `review from 0.1 and block from 0.9`; may be empty."""
+        named = (("review", self.review_from), ("block", self.block_from))
+        return " and ".join(f"{name} from {score:g}" for name, score in named if score is not None)
+
     def losses(self, amounts: Floats) -> Floats:
         """What each payment costs if it is a fraud and approved, shape (rows,)."""
         return self.lost_share * np.maximum(amounts, 0.0) + self.fraud_cost

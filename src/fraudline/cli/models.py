@@ -206,13 +206,9 @@ def policy(
 
 def _in_words(policy: Policy) -> str:
     unit = f" {policy.unit}" if policy.unit else ""
-    fixed = [
-        f"{name} from {score:g}"
-        for name, score in (("review", policy.review_from), ("block", policy.block_from))
-        if score is not None
-    ]
+    fixed = policy.fixed_in_words
     return (
-        f"{' and '.join(fixed) + '; ' if fixed else ''}an approved fraud costs "
+        f"{fixed + '; ' if fixed else ''}an approved fraud costs "
         f"{policy.lost_share:g} of its amount and {policy.fraud_cost:g}{unit}, a review "
         f"{policy.review_cost:g}{unit}, a wrong block {policy.wrong_block_cost:g}{unit}; "
         f"{policy.reviews_a_day:,g} reviews a day of at most {policy.most_reviews_a_day:,g}"

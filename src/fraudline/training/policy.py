@@ -79,10 +79,9 @@ def within_cap(policy: Policy, judged: Judged) -> Policy:
     least = with_surcharge(high)
     if least.reviews_a_day > cap:
         raise InputError(
-            f"thresholds of {_number(policy.review_from)} for review and "
-            f"{_number(policy.block_from)} for block give {least.reviews_a_day:,.1f} reviews a "
-            f"day on the validation part, but the cap is {cap:,g}. Raise the first threshold, "
-            "lower the second, or allow more reviews."
+            f"to {policy.fixed_in_words} gives {least.reviews_a_day:,.1f} reviews a day on the "
+            f"validation part, but the cap is {cap:,g}. Review from a higher score, block from a "
+            "lower one, or allow more reviews."
         )
     if cap == 0:
         return least
@@ -161,7 +160,3 @@ def _counts(
         for code in range(len(DECISIONS))
     )
     return approved, reviewed, blocked
-
-
-def _number(value: float | None) -> str:
-    return "no number" if value is None else f"{value:g}"
