@@ -242,7 +242,7 @@ def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: 
          f"differing {ledger.total('differing')}, unexpected {ledger.total('unexpected')}"),
         ("Decisions", f"{seen.blocked} blocked, {seen.reviewed} to review, "
          f"{seen.count - seen.blocked - seen.reviewed:,} approved"),
-        ("Fraud", f"{judged.frauds_caught} of {judged.frauds} frauds blocked or reviewed, and "
+        ("Fraud", f"{judged.frauds_caught} of {judged.frauds} frauds stopped, and "
          f"{judged.legitimate_stopped} of {judged.rows - judged.frauds:,} legitimate payments"),
         ("", f"precision {judged.precision:.3f}, recall {judged.recall:.3f}"),
         ("", f"average precision {judged.average_precision:.3f} "
