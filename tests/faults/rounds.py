@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 from tests.faults.faults import Round, draw
 from tests.faults.outage import outage
@@ -32,10 +34,25 @@ class Result:
     Attributes:
         catch_ups_s: Of each round, from the last fault's end until all was stored.
         kinds: How many faults there were of each kind and target.
+        decisions: How many rows were proved to be exact.
+        rejects: Likewise.
     """
 
     catch_ups_s: list[float] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
+    decisions: int = 0
+    rejects: int = 0
+
+    def __str__(self) -> str:
+        told = (
+            f"{len(self.catch_ups_s)} rounds were exact, {self.kinds.total()} faults: "
+            f"{self.decisions:,} decisions and {self.rejects:,} rejects, "
+            "0 lost, 0 doubled, 0 altered"
+        )
+        if not self.catch_ups_s:
+            return told
+        middle, longest = statistics.median(self.catch_ups_s), max(self.catch_ups_s)
+        return f"{told}. Caught up in {middle:.1f} s (median), {longest:.1f} s (longest)"
 
 
 def drawn(seed: int, count: int) -> list[Round]:
@@ -44,15 +61,23 @@ def drawn(seed: int, count: int) -> list[Round]:
     return [draw(chance) for _ in range(count)]
 
 
-def run(trial: Trial, rounds: list[Round], say: Callable[[str], None]) -> Result:
+def run(
+    trial: Trial, rounds: list[Round], result: Result, say: Callable[[str], None], first: int = 1
+) -> None:
     """Let each round's faults strike, and check after each.
+
+    Args:
+        trial: What they strike.
+        rounds: What goes wrong.
+        result: Told of each round that was proved; so it stands however this ends.
+        say: Told the same in words.
+        first: Number of the first of these rounds in its seed.
 
     Raises:
         AssertionError: a message was lost, doubled or altered, a worker gave up, or the round
             could not be carried out.
     """
-    result = Result()
-    for number, faults in enumerate(rounds, 1):
+    for number, faults in enumerate(rounds, first):
         begun_at = time.monotonic()
         trial.traffic.begin()
         try:
@@ -66,11 +91,26 @@ def run(trial: Trial, rounds: list[Round], say: Callable[[str], None]) -> Result
             raise AssertionError(f"round {number} ({faults}): {error}") from error
         result.catch_ups_s.append(took_s)
         result.kinds.update(f"{fault.kind} {fault.target}" for fault in faults.faults)
+        result.decisions, result.rejects = trial.proof.decisions, trial.proof.rejects
         say(
             f"{number:4d}  caught up in {took_s:4.1f} s, "
             f"round {time.monotonic() - begun_at:4.1f} s  {faults}"
         )
-    return result
+
+
+def end_in_order_at_signals() -> None:
+    """Have SIGTERM and Ctrl-C raise KeyboardInterrupt, so that all that was started is ended.
+
+    Only the first one: a second would break that off.
+    """
+
+    def end(number: int, _: FrameType | None) -> None:
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, signal.SIG_IGN)
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, end)
 
 
 def main() -> None:
@@ -89,6 +129,8 @@ def main() -> None:
         sys.stdout.flush()
 
     say(f"seed {options.seed}, {len(rounds)} rounds; logs in {home}/logs")
+    result, code = Result(), 0
+    end_in_order_at_signals()
     with (home / "services.log").open("w") as told:
 
         def note(line: str) -> None:
@@ -97,21 +139,19 @@ def main() -> None:
 
         try:
             with trial(home, note) as ready:
-                result = run(ready, rounds, say)
-                proof = ready.proof
+                run(ready, rounds, result, say, options.first)
                 if options.outage_s:
                     say(outage(ready, options.outage_s))
         except AssertionError as error:
             say(f"FAILED with seed {options.seed}: {error}\nlogs: {home}/logs")
-            sys.exit(1)
+            code = 1
+        except KeyboardInterrupt as by:
+            say(f"ended by {by}; every process it started is ended, too. Until then:")
+            code = 1
     for kind, count in sorted(result.kinds.items()):
         say(f"{count:5d}  {kind}")
-    say(
-        f"{len(rounds)} rounds, {result.kinds.total()} faults, seed {options.seed}: "
-        f"{proof.decisions:,} decisions and {proof.rejects:,} rejects, "
-        f"0 lost, 0 doubled, 0 altered. Caught up in {statistics.median(result.catch_ups_s):.1f} s "
-        f"(median), {max(result.catch_ups_s):.1f} s (longest)"
-    )
+    say(f"seed {options.seed}: {result}")
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from tests.faults.trial import Trial
 from tests.faults.worker import WORKERS
 
 BEYOND_SESSION_S = SESSION_TIMEOUT_S + 2
+BEYOND_TRANSACTION_S = 7.0  # it times out after 6 s
 
 
 def test_an_exhausted_quota_delays_rows_and_ends_no_sink(ready: Trial) -> None:
@@ -110,6 +111,17 @@ def test_a_broker_that_is_restarted_is_waited_for(ready: Trial) -> None:
     ready.pipeline.start("kafka")
     ready.prove()
     assert ready.pipeline.pids == pids
+
+
+def test_what_was_open_when_the_broker_was_killed_is_ended_after_its_restart(ready: Trial) -> None:
+    ready.traffic.begin()
+    time.sleep(1)
+    for name in ("kafka", "scorer1"):
+        ready.pipeline.kill(name)
+    time.sleep(BEYOND_TRANSACTION_S)  # so that it is overdue while the broker still starts
+    for name in ("kafka", "scorer1"):
+        ready.pipeline.start(name)
+    ready.prove()
 
 
 def test_workers_are_replaced_one_after_the_other_in_passing(ready: Trial) -> None:

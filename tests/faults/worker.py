@@ -79,10 +79,10 @@ class Worker:
             return _BEGUN[self._kind] in file.read()
 
     def kill(self) -> None:
-        """Have the kernel end it, at whatever instruction it is."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        """Have the kernel end it, at whatever instruction it is, if it was started."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def stop(self) -> None:
         """Ask it to end, and see that it does so without complaint."""

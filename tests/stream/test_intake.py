@@ -36,8 +36,9 @@ def test_who_was_thrown_out_of_the_group_cannot_commit_what_it_holds(here: Place
     assert not slow_consumer.memberid()  # the client knows, though nobody has told us
 
     transaction.produce([(kafka.topic_decisions, 0, None, b"{}")])
+    transaction.send_offsets(next_offsets(taken), slow.membership)
     with pytest.raises(KafkaException):
-        transaction.commit(next_offsets(taken), slow.membership)
+        transaction.commit()
     transaction.close()
     assert committed(here, kafka.topic_decisions) == []
     slow_consumer.close()

@@ -141,6 +141,20 @@ def test_a_second_run_goes_on_where_the_first_one_ended(here: Place) -> None:
     assert len(committed(here, here.project.kafka.topic_decisions)) == 200
 
 
+@pytest.mark.parametrize("count", [1000, 1300, 2000, 2300], ids=lambda count: f"{count} messages")
+def test_a_transaction_of_several_pieces_moves_the_offsets_past_all_of_them(
+    here: Place, count: int
+) -> None:
+    for run in (1, 2):  # what the first did not move past, the second decides again
+        send(here, list(transactions(here, count)))
+        with Scorer(here, batch_rows=2000) as scorer:
+            eventually(lambda: scorer.done >= count)
+        assert scorer.done == count
+        decisions = committed(here, here.project.kafka.topic_decisions)
+        positions = {(row["source_partition"], row["source_offset"]) for row in decisions}
+        assert len(decisions) == len(positions) == count * run
+
+
 def test_two_scorers_share_the_partitions_and_decide_each_message_once(here: Place) -> None:
     with Scorer(here) as first, Scorer(here) as second:
         for _ in range(5):  # the group rebalances while messages come

@@ -50,6 +50,10 @@ def group_consumer(kafka: KafkaSettings, group: str, **options: Any) -> Consumer
             "max.poll.interval.ms": 60_000,
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 32_768,
+            # The next fetch of a partition is asked for when the last was taken, so one of a
+            # megabyte (the default) lets a fast loop wait for each.
+            "max.partition.fetch.bytes": 4_000_000,
+            "fetch.max.bytes": 50_000_000,
             **options,
         }
     )

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import Message, TopicPartition
 
 from fraudline.contract import Messages
 from fraudline.scoring import Outcome
@@ -124,33 +124,42 @@ class _Scorer:
         progress, intake = self._progress, self._intake
         self._recall_a_piece()
         progress.step("take")
-        wait_s = 0.0 if self._is_recalling else WAIT_S
-        taken = intake.take(min(_PIECE_ROWS, most_rows), wait_s=wait_s)
+        most = min(_PIECE_ROWS, most_rows)
+        taken = intake.take(most, wait_s=0.0 if self._is_recalling else WAIT_S)
         if not taken:
             progress.idle()
             return
-        done = _Done()
+        batch = _Batch()
         full_at = time.monotonic() + _LONGEST_S
         while taken:
-            offsets = next_offsets(taken)
-            progress.took(offsets, "decide")
+            batch.add(taken)
+            progress.took(batch.offsets, "decide")
+            # A piece that is not full has emptied the topic: those in it should not wait.
+            is_last = len(taken) < most or batch.rows == most_rows or time.monotonic() > full_at
+            if is_last or batch.rows == most:
+                self._send_offsets(batch)  # of the last piece and the first, while they are decided
             messages = columns_of(self._kafka.topic_transactions, taken)
             outcomes = self._decide(messages, dt.datetime.now(dt.UTC))
             self._transactions.produce(map(self._record, outcomes))
-            done.add(offsets, messages, outcomes)
-            more = min(_PIECE_ROWS, most_rows - done.rows)
-            is_full = more == 0 or time.monotonic() > full_at
-            taken = [] if is_full else intake.take(more, wait_s=0)
+            batch.decided(messages, outcomes)
+            most = min(_PIECE_ROWS, most_rows - batch.rows)
+            taken = [] if is_last else intake.take(most, wait_s=0)
         if intake.is_rebalanced:
             # What was taken is read again from the committed offsets, here or elsewhere.
             progress.gave_up()
             self._transactions.abort()
             return
         progress.step("commit")
-        self._transactions.commit(done.offsets, intake.membership)
+        if not batch.is_sent:
+            self._send_offsets(batch)
+        self._transactions.commit()
         if self._recall is not None:
-            self._recall.committed(done.offsets)
-        progress.batch(done.offsets, done.sent_at_ms, done.decided, done.rejected)
+            self._recall.committed(batch.offsets)
+        progress.batch(batch.offsets, batch.sent_at_ms, batch.decisions, batch.rejects)
+
+    def _send_offsets(self, batch: _Batch) -> None:
+        self._transactions.send_offsets(batch.offsets, self._intake.membership)
+        batch.is_sent = True
 
     def _recall_a_piece(self) -> None:
         """Read back a piece of what was decided before; take of a partition once it is read."""
@@ -174,25 +183,38 @@ class _Scorer:
         return topic, outcome.partition % self._partitions[topic], outcome.key, outcome.value
 
 
-class _Done:
-    """What a transaction holds so far."""
+class _Batch:
+    """What a transaction holds so far.
+
+    Attributes:
+        rows: How many messages were taken.
+        is_sent: Whether the producer was told of `offsets` as they are.
+        sent_at_ms: When each message that is decided was sent.
+        decisions: How many were decided which way.
+        rejects: How many were rejected for which reason.
+    """
 
     def __init__(self) -> None:
         self._offsets: dict[int, TopicPartition] = {}
+        self.rows = 0
+        self.is_sent = False
         self.sent_at_ms: list[int] = []
-        self.decided: Counter[str] = Counter()
-        self.rejected: Counter[str] = Counter()
-
-    @property
-    def rows(self) -> int:
-        return len(self.sent_at_ms)
+        self.decisions: Counter[str] = Counter()
+        self.rejects: Counter[str] = Counter()
 
     @property
     def offsets(self) -> Partitions:
+        """The one after the last message taken, of each partition."""
         return list(self._offsets.values())
 
-    def add(self, offsets: Partitions, messages: Messages, outcomes: list[Outcome]) -> None:
-        self._offsets.update({after.partition: after for after in offsets})
+    def add(self, taken: list[Message]) -> None:
+        """Count messages that were taken."""
+        self._offsets.update({after.partition: after for after in next_offsets(taken)})
+        self.rows += len(taken)
+        self.is_sent = False
+
+    def decided(self, messages: Messages, outcomes: list[Outcome]) -> None:
+        """Count what became of messages."""
         self.sent_at_ms += messages.sent_at_ms
-        self.decided.update(outcome.verdict for outcome in outcomes if not outcome.is_reject)
-        self.rejected.update(outcome.verdict for outcome in outcomes if outcome.is_reject)
+        self.decisions.update(one.verdict for one in outcomes if not one.is_reject)
+        self.rejects.update(one.verdict for one in outcomes if one.is_reject)

@@ -340,14 +340,15 @@ class _Sink:
         self._progress.step("commit")
         assert self._transactions is not None
         assert self._intake is not None
-        self._transactions.produce(record for _, partition in moved for record in partition.rejects)
-        self._transactions.commit(
+        self._transactions.send_offsets(
             [
                 TopicPartition(*key, partition.position, metadata=partition.metadata)
                 for key, partition in moved
             ],
             self._intake.membership,
         )
+        self._transactions.produce(record for _, partition in moved for record in partition.rejects)
+        self._transactions.commit()
         for _, partition in moved:
             partition.committed()
 

@@ -23,9 +23,9 @@ from fraudline.stream.intake import Partitions
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT_S = 30.0
-# For offsets and commit together. The broker aborts a transaction that is older than its
+# For the offsets, and for the commit. The broker aborts a transaction that is older than its
 # time-out, for which it looks every 10 s: later on there would be nothing to commit.
-_COMMIT_TIMEOUT_S = 15.0
+_ANSWER_TIMEOUT_S = 15.0
 _ABORT_TIMEOUT_S = 1.0
 _SHORTEST_S = 0.1  # for the client no time at all means for ever
 
@@ -65,12 +65,14 @@ class Transactions:
                 "batch.num.messages": 10_000,
                 "queue.buffering.max.messages": 1_000_000,
                 # The broker is busy with the last transaction's marker for a few
-                # milliseconds; the default back-off of 100 ms would be the whole latency.
-                "retry.backoff.ms": 5,
+                # milliseconds; the default back-off of 100 ms would be the whole latency. It
+                # doubles with each further try.
+                "retry.backoff.ms": 1,
             }
         )
         self._producer.init_transactions(_TIMEOUT_S)
         self._is_open = False
+        self._sending: Future[None] | None = None
 
     def produce(self, records: Iterable[Record]) -> None:
         """Produce records in the open transaction, or in a new one.
@@ -81,6 +83,7 @@ class Transactions:
             KafkaException: the transaction can only be aborted.
         """
         self._begin()
+        self._settle()
         produce = self._producer.produce
         for topic, partition, key, value in records:
             while True:
@@ -90,29 +93,43 @@ class Transactions:
                 except BufferError:  # the client's queue is full: let it drain
                     self._producer.poll(0.1)
 
-    def commit(self, offsets: Partitions, membership: bytes) -> None:
-        """Move the group's offsets, and make them and all that was produced one fact.
+    def send_offsets(self, offsets: Partitions, membership: bytes) -> None:
+        """Begin to move the group's offsets in the open transaction, or in a new one.
+
+        It goes on while the caller decides; `produce` and `commit` wait for it. Sent before
+        the first record it spares a wait: the broker is busy with the last transaction's
+        marker for some milliseconds, and the client asks again after `retry.backoff.ms` for
+        offsets, but only after 20 ms for records (librdkafka 2.16).
 
         Args:
-            offsets: The offset after the last message done, of each partition.
+            offsets: The offset after the last message taken, of each partition. May be sent
+                again with later ones.
             membership: `Intake.membership` of the consumer that took the messages.
 
         Raises:
-            KafkaException: it did not happen, or its answer was lost. Either way the
-                committed offsets tell what is true: begin anew from them.
+            KafkaException: the transaction can only be aborted.
         """
         self._begin()
-        deadline = time.monotonic() + _COMMIT_TIMEOUT_S
-        _returned(
+        self._settle()
+        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+        self._sending = _begun(
             lambda: _repeat(
                 lambda left_s: self._producer.send_offsets_to_transaction(
                     offsets, membership, left_s
                 ),
                 deadline,
-            ),
-            _COMMIT_TIMEOUT_S,
+            )
         )
-        self._commit(deadline)
+
+    def commit(self) -> None:
+        """Make the offsets sent and all that was produced one fact.
+
+        Raises:
+            KafkaException: it did not happen, or its answer was lost. Either way the
+                committed offsets tell what is true: begin anew from them.
+        """
+        self._settle()
+        self._commit(time.monotonic() + _ANSWER_TIMEOUT_S)
 
     def commit_with_places(
         self, messages: list[Record], then: Callable[[list[int]], list[Record]]
@@ -129,7 +146,7 @@ class Transactions:
         self._begin()
         offsets = self._land(messages)
         self._land(then(offsets))
-        self._commit(time.monotonic() + _COMMIT_TIMEOUT_S)
+        self._commit(time.monotonic() + _ANSWER_TIMEOUT_S)
 
     def _land(self, messages: list[Record]) -> list[int]:
         """Produce messages and wait until the broker has them all."""
@@ -167,6 +184,10 @@ class Transactions:
         """
         if self._is_open:
             self._is_open = False
+            try:
+                self._settle()
+            except KafkaException as error:
+                _LOG.debug("offsets of a transaction given up: %s", error.args[0])
             self._producer.abort_transaction(_ABORT_TIMEOUT_S)
 
     def close(self) -> None:
@@ -181,34 +202,45 @@ class Transactions:
             self._producer.begin_transaction()
             self._is_open = True
 
+    def _settle(self) -> None:
+        """Wait for the offsets that are being sent, if there are any."""
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            _settled(sending, _ANSWER_TIMEOUT_S)
+
     def _commit(self, deadline: float) -> None:
         _repeat(self._producer.commit_transaction, deadline)
         self._is_open = False
 
 
-def _returned(step: Callable[[], None], timeout_s: float) -> None:
-    """Give up on a step that does not return.
+def _begun(step: Callable[[], None]) -> Future[None]:
+    """Let a thread of its own do a step, since one that does not return must end nothing."""
+    outcome: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - raised again by who asks for the outcome
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    threading.Thread(target=run, name="send offsets", daemon=True).start()
+    return outcome
+
+
+def _settled(sending: Future[None], timeout_s: float) -> None:
+    """Wait for the end of a step, but not for ever.
 
     While its group coordinator is away the client may wait in `send_offsets_to_transaction`
     for ever, whatever time-out it is given (librdkafka 2.16, issue 5456). Such a producer is
     left alone: nobody commits what it holds open, so the broker aborts that.
 
     Raises:
-        KafkaException: the step failed, or did not return in time.
+        KafkaException: the step failed, or did not end in time.
     """
-    outcome: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            step()
-        except Exception as error:  # noqa: BLE001 - raised again below, by the thread that waits
-            outcome.set_exception(error)
-        else:
-            outcome.set_result(None)
-
-    threading.Thread(target=run, name="send offsets", daemon=True).start()
     try:
-        outcome.result(timeout_s)
+        sending.result(timeout_s)
     except TimeoutError:
         raise KafkaException(
             KafkaError(KafkaError._TIMED_OUT, f"offsets got no answer in {timeout_s:g} s")  # noqa: SLF001 - its only name
