@@ -92,10 +92,9 @@ def train(
     model, epochs, choice = _fit_and_choose(
         recipe, contract, features, labels, split, seed, on_progress
     )
-    n_features = len(contract.features)
-    graph = write_graph(model.preparation, model.network, n_features)
+    graph = write_graph(model.preparation, model.network, len(contract.features))
     (directory / GRAPH_FILE).write_bytes(graph)
-    save_model(model.as_keras(n_features), directory / MODEL_FILE)
+    save_model(model.as_keras(len(contract.features)), directory / MODEL_FILE)
 
     on_progress("judging the candidate")
     scores, amounts = run_graph(graph, features), contract.amounts(history)
