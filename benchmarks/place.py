@@ -39,6 +39,8 @@ SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "creditcard-sample.csv"
 _NUMBERS = itertools.count()
 _TIMEOUT_S = 180.0
 _LEGITIMATE_PER_FRAUD = 577  # in the whole data set
+# The model of the whole data set stopped 78 of its 56,962 test payments, 0.14 % (`make demo`).
+ALERT_SHARE = 0.002
 
 
 class Place:
@@ -141,9 +143,28 @@ class Place:
             except psutil.TimeoutExpired:
                 process.kill()
 
-    def train(self, recipe: str) -> Bundle:
-        """Train by a recipe on what was loaded, promote the result, and open it."""
+    def train(self, recipe: str, file: Path = SAMPLE) -> Bundle:
+        """Train by a recipe on what was loaded, promote a version of it, and open that.
+
+        One payment in seven of the sample is a fraud, and a policy learned from it stops far
+        too many: the version stops `ALERT_SHARE` of the payments that are sent here.
+        """
         self.run("train", "--recipe", recipe, "--promote")
+        trained = self._champion()
+        scores = trained.score(self.project.contract.feature_matrix(self.rows(file)))
+        threshold = float(np.quantile(scores, 1 - ALERT_SHARE))
+        self.project.registry.promote(self.blocking_from(trained.manifest.version, threshold))
+        return self._champion()
+
+    def blocking_from(self, version: str, threshold: float) -> str:
+        """Make a version of the same model that blocks from a score, and reviews nothing."""
+        known = {manifest.version for manifest in self.project.registry.versions()}
+        fixed = str(threshold)
+        self.run("models", "policy", version, "--review-from", fixed, "--block-from", fixed)
+        (made,) = {manifest.version for manifest in self.project.registry.versions()} - known
+        return made
+
+    def _champion(self) -> Bundle:
         registry = self.project.registry
         return open_bundle(registry.path(registry.champion()), self.project.contract)
 

@@ -1,18 +1,16 @@
 """What reasons cost: the scorer, topic to topic, with and without payments to explain.
 
-Only the policy differs between the two: blocking from the score that 0.5 % of the payments
+Only the policy differs between the two: blocking from the score that 0.2 % of the payments
 reach, or from one that none reaches.
 """
 
 from __future__ import annotations
 
-import numpy as np
 from benchmarks.measure import percent, ratio, spread, table, take_turns
-from benchmarks.place import Place
+from benchmarks.place import ALERT_SHARE, Place
 from benchmarks.scorer import ours
 
 TITLE = "Reasons"
-ALERT_SHARE = 0.005
 ROUNDS = 4
 TRANSACTIONS = 200_000
 _WITHOUT, _WITH = "no payment stopped", f"{100 * ALERT_SHARE:g} % stopped, with reasons"
@@ -21,12 +19,8 @@ _WITHOUT, _WITH = "no payment stopped", f"{100 * ALERT_SHARE:g} % stopped, with 
 def measure(place: Place) -> list[str]:
     """The same scorer under both policies, in turns."""
     bundle = place.train("default")
-    scores = bundle.score(place.project.contract.feature_matrix(place.rows()))
-    reached = float(np.quantile(scores, 1 - ALERT_SHARE))
-    versions = {
-        name: _version(place, bundle.manifest.version, threshold)
-        for name, threshold in ((_WITHOUT, 1.0), (_WITH, reached))
-    }
+    version = bundle.manifest.version
+    versions = {_WITHOUT: place.blocking_from(version, 1.0), _WITH: version}
     place.fill(place.kafka.topic_transactions, place.lines(), TRANSACTIONS)
 
     def run(version: str) -> object:
@@ -55,12 +49,3 @@ def measure(place: Place) -> list[str]:
             ],
         ),
     ]
-
-
-def _version(place: Place, version: str, threshold: float) -> str:
-    """The same model, blocking from a score."""
-    known = {manifest.version for manifest in place.project.registry.versions()}
-    fixed = str(threshold)
-    place.run("models", "policy", version, "--review-from", fixed, "--block-from", fixed)
-    (made,) = {manifest.version for manifest in place.project.registry.versions()} - known
-    return made

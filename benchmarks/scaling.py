@@ -91,7 +91,7 @@ def _with_columns(place: Place, columns: int) -> Place:
     pyarrow.csv.write_csv(_history(names), history)
     there = place.elsewhere(directory, str(contract))
     there.run("load", str(history))
-    there.train("default")
+    there.train("default", history)
     there.fill(there.kafka.topic_transactions, there.lines(history), TRANSACTIONS)
     return there
 
