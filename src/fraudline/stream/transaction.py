@@ -23,7 +23,7 @@ from fraudline.stream.intake import Partitions
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT_S = 30.0
-# For the offsets, and for the commit. The broker aborts a transaction that is older than its
+# For offsets and commit together. The broker aborts a transaction that is older than its
 # time-out, for which it looks every 10 s: later on there would be nothing to commit.
 _ANSWER_TIMEOUT_S = 15.0
 _ABORT_TIMEOUT_S = 1.0
@@ -60,7 +60,7 @@ class Transactions:
                 # A client that has lost every broker throws away what it knows of them, and
                 # then waits for a group coordinator that is no more (librdkafka, issue 5511).
                 "metadata.recovery.strategy": "none",
-                # Long enough for a piece to fill its batches, and over before the offsets are sent.
+                # Long enough for a piece to fill its batches, and over before the commit.
                 "linger.ms": 1,
                 "batch.num.messages": 10_000,
                 "queue.buffering.max.messages": 1_000_000,
@@ -73,6 +73,7 @@ class Transactions:
         self._producer.init_transactions(_TIMEOUT_S)
         self._is_open = False
         self._sending: Future[None] | None = None
+        self._deadline = 0.0  # of the offsets sent last and the commit, by `time.monotonic`
 
     def produce(self, records: Iterable[Record]) -> None:
         """Produce records in the open transaction, or in a new one.
@@ -111,7 +112,7 @@ class Transactions:
         """
         self._begin()
         self._settle()
-        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+        self._deadline = deadline = time.monotonic() + _ANSWER_TIMEOUT_S
         self._sending = _begun(
             lambda: _repeat(
                 lambda left_s: self._producer.send_offsets_to_transaction(
@@ -122,14 +123,14 @@ class Transactions:
         )
 
     def commit(self) -> None:
-        """Make the offsets sent and all that was produced one fact.
+        """Make the offsets sent and all that was produced one fact; 15 s after them at most.
 
         Raises:
             KafkaException: it did not happen, or its answer was lost. Either way the
                 committed offsets tell what is true: begin anew from them.
         """
         self._settle()
-        self._commit(time.monotonic() + _ANSWER_TIMEOUT_S)
+        self._commit(self._deadline)
 
     def commit_with_places(
         self, messages: list[Record], then: Callable[[list[int]], list[Record]]
@@ -206,7 +207,7 @@ class Transactions:
         """Wait for the offsets that are being sent, if there are any."""
         sending, self._sending = self._sending, None
         if sending is not None:
-            _settled(sending, _ANSWER_TIMEOUT_S)
+            _settled(sending, max(_SHORTEST_S, self._deadline - time.monotonic()))
 
     def _commit(self, deadline: float) -> None:
         _repeat(self._producer.commit_transaction, deadline)
@@ -243,7 +244,7 @@ def _settled(sending: Future[None], timeout_s: float) -> None:
         sending.result(timeout_s)
     except TimeoutError:
         raise KafkaException(
-            KafkaError(KafkaError._TIMED_OUT, f"offsets got no answer in {timeout_s:g} s")  # noqa: SLF001 - its only name
+            KafkaError(KafkaError._TIMED_OUT, f"offsets got no answer in {timeout_s:.3g} s")  # noqa: SLF001 - its only name
         ) from None
 
 
