@@ -15,7 +15,7 @@ from fraudline.settings import PolicySettings
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.recipes.mlp import MLP
 from fraudline.training.recipes.recipe import Recipe
-from fraudline.training.recipes.tutorial import TUTORIAL
+from fraudline.training.recipes.tutorial import TUTORIAL, TUTORIAL_BY_TIME
 from fraudline.training.train import train
 
 THE_SAMPLE = Source(
@@ -32,6 +32,7 @@ QUICK = {
     "default": replace(DEFAULT, epochs=3, batch_rows=64, legitimate_per_fraud=3),
     "mlp": replace(MLP, epochs=3, batch_rows=64, legitimate_per_fraud=3),
     "tutorial": replace(TUTORIAL, epochs=2, batch_rows=64),
+    "tutorial-by-time": replace(TUTORIAL_BY_TIME, epochs=1, batch_rows=64),
 }
 
 

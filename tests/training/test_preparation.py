@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
+from fraudline.contract import load_contract
 from fraudline.training.preparation import (
     Inputs,
     Preparation,
     as_they_are,
-    with_log_amount_and_time_of_day,
+    with_log_amounts_and_time_of_day,
 )
 
 
@@ -41,9 +42,20 @@ def test_time_of_day_is_the_same_on_every_day():
 
 
 def test_roles_of_the_contract_decide_which_feature_is_which(creditcard):
-    inputs = with_log_amount_and_time_of_day(creditcard)
+    inputs = with_log_amounts_and_time_of_day(creditcard)
     names = np.array(creditcard.features)
     assert names[list(inputs.logarithm)].tolist() == ["Amount"]
     assert names[list(inputs.time_of_day)].tolist() == ["Time"]
     assert names[list(inputs.plain)].tolist() == [f"V{number}" for number in range(1, 29)]
     assert as_they_are(creditcard) == Inputs(plain=tuple(range(30)))
+
+
+def test_every_feature_in_the_amounts_unit_becomes_a_logarithm():
+    handbook = load_contract("handbook")
+    inputs = with_log_amounts_and_time_of_day(handbook)
+    assert [handbook.features[index] for index in inputs.logarithm] == [
+        "TX_AMOUNT",
+        "CUSTOMER_ID_AVG_AMOUNT_1DAY",
+        "CUSTOMER_ID_AVG_AMOUNT_7DAY",
+        "CUSTOMER_ID_AVG_AMOUNT_30DAY",
+    ]

@@ -8,6 +8,7 @@ from fraudline.training.split import (
     find_twins,
     split_at_random,
     split_by_time,
+    split_by_time_in_two,
 )
 
 
@@ -39,9 +40,18 @@ def test_a_random_split_has_the_same_share_of_frauds_and_no_row_twice(labels):
     assert split.test.tolist() != split_at_random(labels, 0.2, seed=2).test.tolist()
 
 
-def test_a_random_split_without_a_test_part_is_refused(labels):
+def test_a_split_by_time_in_two_leaves_no_row_to_choose_by(labels):
+    split = split_by_time_in_two(labels, 0.2, seed=1)
+    assert split.train.tolist() == list(range(800))
+    assert split.test.tolist() == list(range(800, 1000))
+    assert list(split.parts) == ["train", "test"]
+    assert not split.is_random
+
+
+@pytest.mark.parametrize("split", [split_at_random, split_by_time_in_two])
+def test_a_split_without_validation_or_test_part_is_refused(labels, split):
     with pytest.raises(InputError, match="nothing is left to judge"):
-        split_at_random(labels, 0.0, seed=1)
+        split(labels, 0.0, seed=1)
 
 
 def test_a_random_split_of_a_single_fraud_is_refused():

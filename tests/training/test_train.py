@@ -16,7 +16,7 @@ from fraudline.contract import Contract, load_contract
 from fraudline.errors import InputError
 from fraudline.scoring import assess
 from fraudline.training.recipes.catalogue import RECIPES, find_recipe
-from fraudline.training.split import drop_twins, find_twins, split_at_random, split_by_time
+from fraudline.training.split import drop_twins, find_twins, split_at_random
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -81,9 +81,7 @@ def twins(candidate) -> int:
 def test_a_candidate_is_a_bundle_that_scores_as_it_was_judged(candidate, creditcard, history):
     directory, manifest, _ = candidate
     bundle = open_bundle(directory, creditcard)
-    split = (split_at_random if manifest.recipe == "tutorial" else split_by_time)(
-        creditcard.labels(history), 0.2, 7
-    )
+    split = find_recipe(manifest.recipe).split(creditcard.labels(history), 0.2, 7)
     test = drop_twins(split, find_twins(creditcard.feature_matrix(history), split)).test
 
     assessment = assess(history.take(test), creditcard, bundle)
@@ -228,6 +226,18 @@ def test_the_tutorial_drops_exact_twins_between_train_and_test_and_counts_them(
     assert f"{count} transactions of the test part" in (other.directory / "report.html").read_text()
 
 
+def test_the_tutorial_by_time_is_judged_by_what_came_after_and_warns_of_no_random_split(
+    candidates, history
+):
+    def warns(name: str) -> bool:
+        return "The split is random" in (candidates[name].directory / "report.html").read_text()
+
+    by_time = candidates["tutorial-by-time"].manifest
+    assert by_time.parts["train"].rows == int(0.8 * history.num_rows)
+    assert not warns("tutorial-by-time")
+    assert warns("tutorial")
+
+
 def test_progress_is_told_in_sentences(candidates):
     said = candidates["default"].said
     assert said[0].startswith("train: 2,272 transactions, ")
@@ -235,7 +245,7 @@ def test_progress_is_told_in_sentences(candidates):
 
 
 def test_an_unknown_recipe_is_refused_and_the_known_ones_are_named():
-    assert set(RECIPES) == {"default", "mlp", "tutorial"}
+    assert set(RECIPES) == {"default", "mlp", "tutorial", "tutorial-by-time"}
     with pytest.raises(InputError, match="default, mlp, tutorial"):
         find_recipe("defualt")
 

@@ -21,7 +21,10 @@ models = typer.Typer(
 def train(
     recipe: Annotated[
         str,
-        typer.Option(help="default and mlp: ours. tutorial: SMOTE and the tutorial's network."),
+        typer.Option(
+            help="default and mlp: ours. tutorial: SMOTE and the tutorial's network, on its random "
+            "split; tutorial-by-time: the same, judged by later payments as ours are."
+        ),
     ] = "default",
     first: Annotated[
         str | None,

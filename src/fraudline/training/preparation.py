@@ -88,14 +88,22 @@ def as_they_are(contract: Contract) -> Inputs:
     return Inputs(tuple(range(len(contract.features))))
 
 
-def with_log_amount_and_time_of_day(contract: Contract) -> Inputs:
-    """The amount as a logarithm and the event time as the time of day; the others untouched.
+def with_log_amounts_and_time_of_day(contract: Contract) -> Inputs:
+    """Amounts as logarithms and the event time as the time of day; the others untouched.
+
+    Amounts are the contract's amount and every feature in its unit, such as a card's mean
+    payment: as logarithms, their difference tells how many times the one is the other.
 
     The event time itself is left out: a network would learn when the frauds of the history
     happened, and no later transaction has those times.
     """
     features = contract.features
-    logarithm = tuple(i for i, name in enumerate(features) if name == contract.amount)
+    unit = contract.column(contract.amount).unit
+    logarithm = tuple(
+        i
+        for i, name in enumerate(features)
+        if name == contract.amount or (unit and contract.column(name).unit == unit)
+    )
     time_of_day = tuple(i for i, name in enumerate(features) if name == contract.event_time)
     plain = tuple(i for i in range(len(features)) if i not in logarithm + time_of_day)
     return Inputs(plain, logarithm, time_of_day)

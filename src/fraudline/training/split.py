@@ -60,6 +60,24 @@ def split_by_time(labels: npt.NDArray[np.int8], test_share: float, seed: int) ->
     return Split(rows[:validation_at], rows[validation_at:test_at], rows[test_at:])
 
 
+def split_by_time_in_two(labels: npt.NDArray[np.int8], test_share: float, seed: int) -> Split:
+    """The last rows are the test, all before them the train part; nothing is chosen.
+
+    Args:
+        labels: One a row, in order of event time.
+        test_share: More than 0.
+        seed: Not used: time leaves nothing to chance.
+
+    Raises:
+        InputError: `test_share` is 0, which would leave nothing to judge the model by.
+    """
+    del seed
+    _check_test_share(test_share)
+    test_at = int(len(labels) * (1 - test_share))
+    rows = np.arange(len(labels))
+    return Split(rows[:test_at], rows[:0], rows[test_at:])
+
+
 def split_at_random(labels: npt.NDArray[np.int8], test_share: float, seed: int) -> Split:
     """A random test part with the same share of frauds, and no validation part.
 
@@ -67,11 +85,7 @@ def split_at_random(labels: npt.NDArray[np.int8], test_share: float, seed: int) 
         InputError: `test_share` is 0, which would leave nothing to judge the model by, or
             there are too few frauds.
     """
-    if test_share == 0:
-        raise InputError(
-            "a random split has no validation part, so with a test share of 0 nothing is left "
-            "to judge the model by. Give a test share above 0, or take the recipe 'default'."
-        )
+    _check_test_share(test_share)
     try:
         train, test = train_test_split(
             np.arange(len(labels)), test_size=test_share, stratify=labels, random_state=seed
@@ -82,6 +96,14 @@ def split_at_random(labels: npt.NDArray[np.int8], test_share: float, seed: int) 
             f"random split with a test share of {test_share}. Take a longer period."
         ) from None
     return Split(np.sort(train), np.arange(0), np.sort(test), is_random=True)
+
+
+def _check_test_share(test_share: float) -> None:
+    if test_share == 0:
+        raise InputError(
+            "this recipe has no validation part, so with a test share of 0 nothing is left "
+            "to judge the model by. Give a test share above 0, or take the recipe 'default'."
+        )
 
 
 def check_split(split: Split, labels: npt.NDArray[np.int8]) -> None:

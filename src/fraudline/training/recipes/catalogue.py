@@ -6,9 +6,9 @@ from fraudline.errors import InputError
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.recipes.mlp import MLP
 from fraudline.training.recipes.recipe import Recipe
-from fraudline.training.recipes.tutorial import TUTORIAL
+from fraudline.training.recipes.tutorial import TUTORIAL, TUTORIAL_BY_TIME
 
-RECIPES = {recipe.name: recipe for recipe in (DEFAULT, MLP, TUTORIAL)}
+RECIPES = {recipe.name: recipe for recipe in (DEFAULT, MLP, TUTORIAL, TUTORIAL_BY_TIME)}
 
 
 def find_recipe(name: str) -> Recipe:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from fraudline.training.engine import keras
-from fraudline.training.preparation import with_log_amount_and_time_of_day
+from fraudline.training.preparation import with_log_amounts_and_time_of_day
 from fraudline.training.recipes.optimizer import adamw
 from fraudline.training.recipes.recipe import Recipe, keep_balance
 from fraudline.training.split import split_by_time
@@ -39,14 +39,14 @@ def network(n_inputs: int) -> Any:
 
 MLP = Recipe(
     name="mlp",
-    summary="Two dense layers on a split by time, with the amount as a logarithm and the event "
+    summary="Two dense layers on a split by time, with amounts as logarithms and the event "
     "time as time of day, AdamW, and scores calibrated to probabilities.",
     split=split_by_time,
     balance=keep_balance,
     balancing=f"each epoch saw every fraud and, for each of them, {LEGITIMATE_PER_FRAUD} "
     "legitimate transactions, drawn anew; none was invented",
     learned_share=None,
-    inputs=with_log_amount_and_time_of_day,
+    inputs=with_log_amounts_and_time_of_day,
     network=network,
     optimizer=adamw(4e-3, weight_decay=0.3),
     epochs=12,

@@ -8,6 +8,7 @@ printed: a random split, SMOTE, the network, ten epochs of batches of 32.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from imblearn.over_sampling import SMOTE
@@ -15,7 +16,7 @@ from imblearn.over_sampling import SMOTE
 from fraudline.training.engine import keras
 from fraudline.training.preparation import as_they_are
 from fraudline.training.recipes.recipe import Labels, Matrix, Recipe
-from fraudline.training.split import split_at_random
+from fraudline.training.split import split_at_random, split_by_time_in_two
 
 
 def balance(features: Matrix, labels: Labels, seed: int) -> tuple[Matrix, Labels]:
@@ -68,4 +69,12 @@ TUTORIAL = Recipe(
     batch_rows=32,
     legitimate_per_fraud=None,
     threshold=0.5,
+)
+
+TUTORIAL_BY_TIME = replace(
+    TUTORIAL,
+    name="tutorial-by-time",
+    summary="The tutorial's network and SMOTE, judged by the time after its train part as our own "
+    "recipes are, and the scaler applied to other rows as it was fitted.",
+    split=split_by_time_in_two,
 )
