@@ -31,7 +31,7 @@ from fraudline.training.train import MODEL_FILE, train
 from fraudline.warehouse.history import History
 
 RECIPES = ("default", "mlp")
-TUTORIAL = "tutorial-by-time"
+TUTORIAL = "tutorial_by_time"
 SEEDS = range(5)
 TUTORIAL_SEEDS = range(1)  # one fit of it takes longer than all others together
 TEST_SHARE = 0.2

@@ -32,7 +32,7 @@ QUICK = {
     "default": replace(DEFAULT, epochs=3, batch_rows=64, legitimate_per_fraud=3),
     "mlp": replace(MLP, epochs=3, batch_rows=64, legitimate_per_fraud=3),
     "tutorial": replace(TUTORIAL, epochs=2, batch_rows=64),
-    "tutorial-by-time": replace(TUTORIAL_BY_TIME, epochs=1, batch_rows=64),
+    "tutorial_by_time": replace(TUTORIAL_BY_TIME, epochs=1, batch_rows=64),
 }
 
 

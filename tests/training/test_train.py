@@ -232,9 +232,9 @@ def test_the_tutorial_by_time_is_judged_by_what_came_after_and_warns_of_no_rando
     def warns(name: str) -> bool:
         return "The split is random" in (candidates[name].directory / "report.html").read_text()
 
-    by_time = candidates["tutorial-by-time"].manifest
+    by_time = candidates["tutorial_by_time"].manifest
     assert by_time.parts["train"].rows == int(0.8 * history.num_rows)
-    assert not warns("tutorial-by-time")
+    assert not warns("tutorial_by_time")
     assert warns("tutorial")
 
 
@@ -245,7 +245,7 @@ def test_progress_is_told_in_sentences(candidates):
 
 
 def test_an_unknown_recipe_is_refused_and_the_known_ones_are_named():
-    assert set(RECIPES) == {"default", "mlp", "tutorial", "tutorial-by-time"}
+    assert set(RECIPES) == {"default", "mlp", "tutorial", "tutorial_by_time"}
     with pytest.raises(InputError, match="default, mlp, tutorial"):
         find_recipe("defualt")
 

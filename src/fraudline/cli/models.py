@@ -23,7 +23,7 @@ def train(
         str,
         typer.Option(
             help="default and mlp: ours. tutorial: SMOTE and the tutorial's network, on its random "
-            "split; tutorial-by-time: the same, judged by later payments as ours are."
+            "split; tutorial_by_time: the same, judged by later payments as ours are."
         ),
     ] = "default",
     first: Annotated[

@@ -73,7 +73,7 @@ TUTORIAL = Recipe(
 
 TUTORIAL_BY_TIME = replace(
     TUTORIAL,
-    name="tutorial-by-time",
+    name="tutorial_by_time",
     summary="The tutorial's network and SMOTE, judged by the time after its train part as our own "
     "recipes are, and the scaler applied to other rows as it was fitted.",
     split=split_by_time_in_two,
