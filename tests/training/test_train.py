@@ -194,9 +194,7 @@ def test_without_a_test_part_the_report_says_that_validation_judges_and_chose(tr
 @pytest.mark.parametrize("name", ["default", "mlp", "tutorial"])
 def test_any_other_contract_trains_without_a_line_of_code(name, payments, trained, quick):
     contract, history = payments
-    recipe = replace(quick[name], epochs=1)
-
-    directory, manifest, _ = trained(recipe, history=history, contract=contract)
+    directory, manifest, _ = trained(quick[name], history=history, contract=contract)
 
     bundle = open_bundle(directory, contract)
     scores = assess(history, contract, bundle).scores
