@@ -119,7 +119,7 @@ def list_versions() -> None:
     )
     if champion is not None:
         since = registry.promotions()[-1].at
-        OUT.print(f"* champion since {since:%Y-%m-%d %H:%M:%S} UTC", markup=False)
+        OUT.print(f"* made champion {since:%Y-%m-%d %H:%M:%S} UTC", markup=False)
     if not versions:
         say("There is none yet: `fraudline train --promote` makes the first.")
 
@@ -207,17 +207,19 @@ def ui(
     With an MLflow server of your own (`mlflow.tracking_uri`), tell its address.
     """
     from fraudline.cli.streaming import stop_on_signal
-
-    settings = Project().settings
-    if settings.mlflow.tracking_uri != LOCAL:
-        OUT.print(settings.mlflow.tracking_uri, markup=False)
-        return
     from fraudline.tracking.page import serving
+    from fraudline.tracking.record import Record
 
-    say("starting MLflow's page")
+    project = Project()
+    settings = project.settings
+    path = Record(settings).page(project.contract.name)
+    if settings.mlflow.tracking_uri != LOCAL:
+        OUT.print(f"{settings.mlflow.tracking_uri.rstrip('/')}{path}", markup=False)
+        return
     with stop_on_signal() as stop, serving(settings, port) as page:
+        say("starting MLflow's page")
         if page.wait_until_served(stop):
-            OUT.print(page.address, markup=False)
+            OUT.print(f"{page.address}{path}", markup=False)
             say("stop it with Ctrl-C")
             page.wait_until(stop)
 

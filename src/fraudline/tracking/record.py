@@ -18,8 +18,8 @@ VERSION_TAG = "fraudline.version"
 
 _MOST_METRICS = 1000  # of one request, by MLflow's own limit
 _DIGEST_LENGTH = 36  # likewise, of a data set's digest
-# MLflow's page would take it for a collection of prompts otherwise.
-_KIND = {"mlflow.experimentKind": "custom_model_development"}
+# Else MLflow's page takes whoever looks at it for somebody who evaluates prompts.
+_VIEW = "?workflowType=machine_learning"
 
 
 class _Figures(msgspec.Struct):
@@ -84,6 +84,16 @@ class Record:
                 raise TrackingError("it is not recorded there")
             self._client.set_registered_model_alias(found.name, CHAMPION, found.version)
 
+    def page(self, contract: str) -> str:
+        """Where on MLflow's page the versions for a contract are; its start before the first.
+
+        Raises:
+            TrackingError: MLflow cannot be reached.
+        """
+        with failing("looking for the recorded versions", self._uri):
+            found = self._client.get_experiment_by_name(_name(contract))
+        return f"/#/experiments/{found.experiment_id}/runs{_VIEW}" if found else "/"
+
     def _find(self, contract: str, version: str) -> entities.model_registry.ModelVersion | None:
         found = self._client.search_model_versions(
             f"name = '{_name(contract)}' AND tags.`{VERSION_TAG}` = '{version}'"
@@ -130,7 +140,7 @@ class Record:
         found = self._client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
-        return str(self._client.create_experiment(name, self._artifacts, _KIND))
+        return str(self._client.create_experiment(name, self._artifacts))
 
 
 def _name(contract: str) -> str:
@@ -212,7 +222,7 @@ def _words(manifest: Manifest) -> str:
 
 
 def _description(directory: Path, manifest: Manifest, experiment: str, run: str) -> str:
-    page = f"#/experiments/{experiment}/runs/{run}/artifacts/{REPORT_FILE}"
+    page = f"#/experiments/{experiment}/runs/{run}/artifacts/{REPORT_FILE}{_VIEW}"
     return (
         f"{_words(manifest)}\n\nIts [report]({page}), also in its directory `{directory}`, which "
         "is what scorers load."
