@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 from tests.conftest import SAMPLE, Place, eventually, place
 
-from fraudline.tracking.engine import address
+from fraudline.tracking.engine import MlflowClient, address
 from fraudline.warehouse.query import query
 
 

@@ -3,13 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 from tests.models import write_tiny_bundle, write_tiny_metrics
 from tests.transactions import CREDITCARD
 
 from fraudline.registry import Registry
 from fraudline.settings import Settings
-from fraudline.tracking.engine import address
+from fraudline.tracking.engine import MlflowClient, address
 
 
 @pytest.fixture

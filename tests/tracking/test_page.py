@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +21,9 @@ from tests.conftest import eventually
 from tests.tracking.conftest import tiny_version
 
 from fraudline.errors import TrackingError
-from fraudline.tracking.page import serving
+from fraudline.settings import MlflowSettings, Settings
+from fraudline.tracking.engine import MlflowClient, address
+from fraudline.tracking.page import Page, serving
 from fraudline.tracking.record import Record
 
 
@@ -41,20 +45,51 @@ def ui(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
         process.wait()
 
 
-def test_the_page_shows_a_report_and_sigterm_ends_all_of_it(settings, client):
+@pytest.fixture(scope="module")
+def served(
+    empty_record: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Settings, Page]]:
+    """The page of a record, and whose record it is."""
+    home = tmp_path_factory.mktemp("served") / "home"
+    shutil.copytree(empty_record, home)
+    settings = Settings(home=home)
+    with serving(settings, 0) as page:
+        assert page.wait_until_served(threading.Event())
+        yield settings, page
+
+
+def test_the_page_shows_the_report_of_a_recorded_version(served):
+    settings, page = served
     directory = tiny_version(settings.home)
     Record(settings).add(directory)
-    (found,) = client.search_model_versions("name = 'fraudline-creditcard'")
+    record = MlflowClient(tracking_uri=address(settings))
+    (found,) = record.search_model_versions(f"tags.`fraudline.version` = '{directory.name}'")
+    assert "MLflow" in requests.get(page.address, timeout=10).text
+    asked = {"path": "report.html", "run_uuid": found.run_id}
+    report = requests.get(f"{page.address}/get-artifact", asked, timeout=10)
+    assert report.content == (directory / "report.html").read_bytes()
+
+
+def test_a_version_is_recorded_on_a_server_without_a_word_on_the_screen(served, tmp_path, capfd):
+    settings, page = served
+    directory = tiny_version(tmp_path, threshold=0.125)
+    of_a_team = Settings(home=tmp_path, mlflow=MlflowSettings(tracking_uri=page.address))
+    Record(of_a_team).add(directory)
+    Record(of_a_team).name_champion(directory)
+    assert capfd.readouterr() == ("", "")
+    record = MlflowClient(tracking_uri=address(settings))
+    found = record.get_model_version_by_alias("fraudline-creditcard", "champion")
+    assert found.tags["fraudline.version"] == directory.name
+    assert not (tmp_path / "mlflow").exists()
+
+
+def test_sigterm_ends_all_of_the_page_which_listens_on_this_machine_only(settings):
+    Record(settings).add(tiny_version(settings.home))
     with ui(settings.home) as (process, log):
         eventually(lambda: "stop it with Ctrl-C" in log.read_text(), timeout_s=120)
-        (address,) = (line for line in log.read_text().splitlines() if line.startswith("http"))
-        base, _, path = address.partition("/#/")
-        assert base.startswith("http://127.0.0.1:")
-        assert path.startswith("experiments/")
-        assert "MLflow" in requests.get(base, timeout=10).text
-        asked = {"path": "report.html", "run_uuid": found.run_id}
-        report = requests.get(f"{base}/get-artifact", asked, timeout=10)
-        assert report.content == (directory / "report.html").read_bytes()
+        assert re.search(
+            r"^http://127\.0\.0\.1:\d+/#/experiments/1/", log.read_text(), re.MULTILINE
+        )
         below = psutil.Process(process.pid).children(recursive=True)
         assert {
             each.laddr.ip

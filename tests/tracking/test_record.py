@@ -11,8 +11,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from mlflow import MlflowClient
-from mlflow.entities import Run
 from tests.models import write_tiny_bundle
 from tests.tracking.conftest import tiny_version
 from tests.training.conftest import (  # noqa: F401 - fixtures
@@ -28,13 +26,13 @@ from tests.transactions import CREDITCARD
 from fraudline.errors import TrackingError
 from fraudline.registry import Registry
 from fraudline.settings import MlflowSettings, Settings
-from fraudline.tracking.engine import address
+from fraudline.tracking.engine import MlflowClient, address, entities
 from fraudline.tracking.record import Record
 
 MODEL = "fraudline-creditcard"
 
 
-def runs(client: MlflowClient) -> list[Run]:
+def runs(client: MlflowClient) -> list[entities.Run]:
     experiment = client.get_experiment_by_name(MODEL)
     return client.search_runs([experiment.experiment_id]) if experiment else []
 
