@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -43,6 +44,23 @@ def faulty(faulty_server: FaultyBigQuery) -> Iterator[FaultyBigQuery]:
     """A bqlite of which no call fails yet."""
     yield faulty_server
     faulty_server.clear()
+
+
+@pytest.fixture(scope="session")
+def empty_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which MLflow has made the tables of its database, which takes it seconds."""
+    from fraudline.tracking.record import Record  # noqa: PLC0415 - slow, and few tests need it
+
+    home = tmp_path_factory.mktemp("record")
+    Record(Settings(home=home))
+    return home
+
+
+@pytest.fixture
+def home(empty_record: Path, tmp_path: Path) -> Path:
+    """A home of a test's own with an empty record of trained versions."""
+    shutil.copytree(empty_record, tmp_path / "home")
+    return tmp_path / "home"
 
 
 @dataclass

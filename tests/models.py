@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fraudline.bundle import (
     COMPARISONS_FILE,
     GRAPH_FILE,
+    METRICS_FILE,
     REASONS_FILE,
     Bundle,
     Comparison,
@@ -104,6 +105,19 @@ def write_tiny_bundle(directory: Path, contract: Contract, **changes: object) ->
     write_tiny_files(directory, contract)
     (directory / "report.html").write_text("<p>tiny</p>")
     return write_manifest(directory, manifest_for(contract, **changes))
+
+
+def write_tiny_metrics(directory: Path) -> None:
+    """What training would have said of itself, with a setting and an epoch's figure missing."""
+    directory.mkdir(parents=True, exist_ok=True)
+    figures = {
+        "settings": {"name": "tiny", "seed": 3, "test_share": 0.2, "threshold": None},
+        "epochs": [
+            {"train_loss": 0.5, "validation_loss": None},
+            {"train_loss": 0.25, "validation_loss": 0.75},
+        ],
+    }
+    (directory / METRICS_FILE).write_bytes(msgspec.json.encode(figures))
 
 
 def tiny_bundle(directory: Path, contract: Contract, **changes: object) -> Bundle:

@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stream": {"contract", "scoring"},
     "warehouse": {"contract"},
     "training": {"bundle", "contract"},
+    "tracking": {"bundle"},
     "metrics": {"scoring", "stream"},
     "local": {"datasets"},  # the cache directory
     "reconcile": {"contract", "scoring", "stream", "warehouse"},
@@ -45,6 +46,7 @@ ONLY_IN = {
     "keras": {"training", "learning"},
     "sklearn": {"training", "learning"},
     "matplotlib": {"training", "learning"},
+    "mlflow": {"tracking"},
     "typer": {"cli"},
     "rich": {"cli"},
     "pandas": set(),
@@ -119,7 +121,7 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_the_command_line_starts_without_what_a_single_command_needs():
-    names = loaded_by("import fraudline.cli.app")
+    names = loaded_by("import fraudline.cli.app, fraudline.tracking")
     heavy = {"tensorflow", "keras", "google.cloud", "sklearn", "matplotlib", "pandas", "onnx"}
     heavy |= {"duckdb", "sqlglot", "onnxruntime.training", "starlette", "mlflow"}
     assert names & heavy == set()
@@ -130,7 +132,13 @@ def test_a_scorer_needs_neither_tensorflow_nor_google():
         "import fraudline.cli.app, fraudline.stream.score_loop, fraudline.scoring, "
         "fraudline.registry, fraudline.bundle"
     )
-    assert names & {"tensorflow", "keras", "google.cloud", "sklearn", "pandas", "onnx"} == set()
+    heavy = {"tensorflow", "keras", "google.cloud", "sklearn", "pandas", "onnx", "mlflow"}
+    assert names & heavy == set()
+
+
+def test_a_scoring_host_is_not_told_to_install_mlflow_or_tensorflow():
+    required = (SRC.parent / "requirements" / "scoring.txt").read_text()
+    assert re.findall(r"^(mlflow|tensorflow|sqlalchemy|flask)", required, re.MULTILINE) == []
 
 
 def test_the_contract_room_needs_no_other_room():

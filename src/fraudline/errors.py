@@ -60,6 +60,10 @@ class StreamForgottenError(WarehouseAwayError):
     """BigQuery does not know a write stream any more; a new one can go on after its rows."""
 
 
+class TrackingError(ServiceError):
+    """MLflow is not installed, cannot be reached or refused to record: no version depends on it."""
+
+
 class LocalServiceError(ServiceError):
     """A service of this machine could not be started, stopped or proved healthy."""
 

@@ -154,6 +154,17 @@ class PolicySettings(_Group):
     )
 
 
+class MlflowSettings(_Group):
+    """Where trained versions are recorded for people to compare; scorers never read it."""
+
+    tracking_uri: str = Field(
+        LOCAL,
+        pattern=rf"^({LOCAL}|https?://[^@\s]+)$",
+        description="Address of an MLflow server; `local` keeps the record in the home directory, "
+        "in SQLite. User, password or token go into MLflow's own variables (MLFLOW_TRACKING_…).",
+    )
+
+
 class SinkSettings(_Group):
     """How a sink trades delay for throughput."""
 
@@ -230,6 +241,7 @@ class Settings(BaseSettings):
     bigquery: BigQuerySettings = Field(default_factory=BigQuerySettings)
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
+    mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     local: LocalSettings = Field(default_factory=LocalSettings)

@@ -10,16 +10,29 @@ from pathlib import Path
 import pytest
 from tests.conftest import SAMPLE, Place, eventually, place
 
+from fraudline.tracking.engine import MlflowClient, address
 from fraudline.warehouse.query import query
 
 
 @pytest.fixture(scope="module")
-def trained(services_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A project whose history is the sample, with a champion trained on it."""
+def loaded(services_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A project whose history is the sample."""
     with place(services_home, tmp_path_factory.mktemp("trained") / "home") as made:
         assert_well(made.run("load", str(SAMPLE)))
-        assert_well(made.run("train", "--promote"))
         yield made
+
+
+@pytest.fixture(scope="module")
+def training(loaded: Place) -> subprocess.CompletedProcess[str]:
+    """A training that makes a champion, while the MLflow server of its project is away."""
+    return loaded.run("train", "--promote", FRAUDLINE_MLFLOW__TRACKING_URI=AWAY)
+
+
+@pytest.fixture(scope="module")
+def trained(loaded: Place, training: subprocess.CompletedProcess[str]) -> Place:
+    """The project after that."""
+    assert_well(training)
+    return loaded
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +45,10 @@ def streamed(trained: Place) -> Place:
     assert_well(trained.run("replay", str(SAMPLE), "--rate", "0"))
     assert_well(trained.run("replay", str(bad)))
     return trained
+
+
+# Nothing listens there.
+AWAY = "http://127.0.0.1:9"
 
 
 def assert_well(done: subprocess.CompletedProcess[str]) -> None:
@@ -62,6 +79,19 @@ def test_the_trained_version_is_listed_as_champion(trained: Place) -> None:
     assert_well(listed)
     champion = trained.project.registry.champion()
     assert any("*" in line and champion in line for line in listed.stdout.splitlines())
+
+
+def test_a_version_that_mlflow_missed_is_champion_all_the_same_and_recorded_later(
+    trained: Place, training: subprocess.CompletedProcess[str]
+) -> None:
+    champion = trained.project.registry.champion()
+    later = f"fraudline models record {champion}"
+    assert f"warning: recording {champion} in MLflow failed at {AWAY}" in training.stdout
+    assert later in training.stdout
+    assert_well(trained.run(*later.split()[1:]))
+    record = MlflowClient(tracking_uri=address(trained.project.settings))
+    found = record.get_model_version_by_alias("fraudline-creditcard", "champion")
+    assert found.tags["fraudline.version"] == champion
 
 
 def test_every_message_is_one_row_in_bigquery(streamed: Place) -> None:

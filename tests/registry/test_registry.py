@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import shutil
 import threading
 
 import pytest
@@ -136,3 +137,108 @@ def test_a_reader_sees_one_champion_or_the_other_and_never_half(registry):
     reader.join()
     assert seen <= set(versions)
     assert {path.name for path in registry.directory.iterdir()} == {"champion", *versions}
+
+
+def promoted(registry: Registry, count: int) -> list[str]:
+    """So many versions, each promoted after the other."""
+    versions = [add(registry, threshold=0.1 + number / 100) for number in range(count)]
+    for version in versions:
+        registry.promote(version)
+    return versions
+
+
+def roll_back(registry: Registry) -> str:
+    registry.roll_back(registry.earlier_champion())
+    return registry.champion()
+
+
+def test_a_rolled_back_champion_is_the_one_before(registry):
+    first, _ = promoted(registry, 2)
+    assert roll_back(registry) == first
+    assert Registry(registry.directory.parent).champion() == first
+
+
+def test_a_rollback_after_a_rollback_goes_one_further_back_and_never_forward(registry):
+    first, second, _ = promoted(registry, 3)
+    assert roll_back(registry) == second
+    assert roll_back(registry) == first
+    with pytest.raises(InputError, match=f"no version was the champion before {first}"):
+        registry.earlier_champion()
+
+
+def test_what_was_rolled_back_is_not_gone_back_to_after_another_promotion(registry):
+    _, second, _ = promoted(registry, 3)
+    roll_back(registry)
+    mended = add(registry, threshold=0.9)
+    registry.promote(mended)
+    assert roll_back(registry) == second
+
+
+def test_promoting_the_champion_again_does_not_hide_the_one_before(registry):
+    first, second = promoted(registry, 2)
+    registry.promote(second)
+    assert roll_back(registry) == first
+
+
+def test_every_promotion_and_rollback_is_remembered_with_its_time(registry):
+    begun_at = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    first, second = promoted(registry, 2)
+    roll_back(registry)
+    told = Registry(registry.directory.parent).promotions()
+    assert [(each.change, each.version) for each in told] == [
+        ("promoted", first),
+        ("promoted", second),
+        ("rolled-back-to", first),
+    ]
+    assert all(begun_at <= each.at <= dt.datetime.now(dt.UTC) for each in told)
+
+
+def test_without_a_champion_there_is_nothing_to_go_back_to(registry):
+    with pytest.raises(BundleError, match="there is no champion"):
+        registry.earlier_champion()
+    assert registry.promotions() == []
+
+
+def test_an_earlier_champion_that_is_gone_is_refused_by_name(registry):
+    first, second = promoted(registry, 2)
+    shutil.rmtree(registry.path(first))
+    with pytest.raises(InputError, match=f"there is no model version '{first}'"):
+        registry.roll_back(registry.earlier_champion())
+    assert registry.champion() == second
+
+
+def test_a_champion_that_changed_since_somebody_looked_is_not_rolled_back(registry):
+    first, _, third = promoted(registry, 3)
+    with pytest.raises(InputError, match=f"changed meanwhile: it is {third}"):
+        registry.roll_back(first)
+    assert registry.champion() == third
+
+
+def test_a_champion_that_was_written_by_hand_can_be_gone_back_to(registry):
+    first, second = add(registry), add(registry, threshold=0.25)
+    (registry.directory / "champion").write_text(first + "\n")
+    registry.promote(second)
+    assert roll_back(registry) == first
+
+
+def test_a_promotion_that_was_altered_is_told_and_the_champion_still_scores(registry):
+    (version,) = promoted(registry, 1)
+    (registry.directory / "champion").write_text(f"{version}\nyesterday, I think\n")
+    assert registry.champion() == version
+    with pytest.raises(BundleError, match="'yesterday, I think' is no promotion"):
+        registry.promotions()
+
+
+def test_promotions_at_the_same_time_are_all_remembered(registry):
+    versions = [add(registry), add(registry, threshold=0.25)]
+
+    def promote(version: str) -> None:
+        for _ in range(20):
+            registry.promote(version)
+
+    threads = [threading.Thread(target=promote, args=(version,)) for version in versions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(registry.promotions()) == 40

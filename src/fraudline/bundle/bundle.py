@@ -20,6 +20,10 @@ GRAPH_FILE = "graph.onnx"
 REASONS_FILE = "reasons.onnx"
 COMPARISONS_FILE = "comparisons.json"
 MANIFEST_FILE = "bundle.json"
+# For people and the record of trainings; a scorer needs none of them.
+METRICS_FILE = "metrics.json"
+REPORT_FILE = "report.html"
+DECISIONS_FILE = "decisions.html"
 
 _NEEDED = {GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE}
 

@@ -20,10 +20,12 @@ from rich.panel import Panel
 from rich.table import Table
 
 from fraudline import local
+from fraudline.bundle import REPORT_FILE
 from fraudline.cli.history import fetch_dataset, load_file, show_check
 from fraudline.cli.models import train_version
 from fraudline.cli.project import Project
 from fraudline.cli.proof import checked_ledger
+from fraudline.cli.record import record_if_possible
 from fraudline.cli.screen import OUT, progress_bar, say
 from fraudline.cli.services import create_topics_and_tables
 from fraudline.contract import json_lines
@@ -77,6 +79,7 @@ def demo(
         _step("Training")
         manifest = train_version(project, "default", test_share=0.0, seed=0)
         project.registry.promote(manifest.version)
+        record_if_possible(project, manifest.version)
         _step("Stream")
         seen = _stream(project, live, rate)
         _step("Proof")
@@ -234,7 +237,7 @@ def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: 
     home = os.path.relpath(project.settings.home)
     found = shutil.which("fraudline")
     program = "fraudline" if found == sys.argv[0] else os.path.relpath(sys.argv[0])
-    report = project.registry.path(project.registry.champion()) / "report.html"
+    report = project.registry.path(project.registry.champion()) / REPORT_FILE
     lines = [
         ("Exactly once", f"{ledger.total('inputs'):,} messages sent: "
          f"{ledger.total('decisions'):,} decisions in BigQuery, {ledger.total('rejects')} rejects"),
@@ -264,6 +267,7 @@ def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: 
         f"  {program} reconcile\n"
         f'  {program} query "SELECT decision, COUNT(*) AS n FROM decisions GROUP BY decision"\n'
         f'  {program} query "SELECT reason, message FROM rejects"\n'
+        f"  {program} models ui\n"
         f"The model's report: {os.path.relpath(report)}",
         markup=False,
     )

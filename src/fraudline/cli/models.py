@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from typing import Annotated
 
 import typer
 
-from fraudline.bundle import Manifest, Part, Policy, Source
+from fraudline.bundle import DECISIONS_FILE, REPORT_FILE, Manifest, Part, Policy, Source
 from fraudline.cli.project import Project
+from fraudline.cli.record import record, record_if_possible
 from fraudline.cli.screen import OUT, say, show_table
 from fraudline.errors import InputError
+from fraudline.settings import LOCAL
 
 models = typer.Typer(
-    help="Versions of the model: list, show, promote, and change their policy.",
+    help="Versions of the model: list, show, compare, promote, roll back, change their policy.",
     no_args_is_help=True,
 )
 
@@ -45,16 +49,19 @@ def train(
 ) -> None:
     """Train a model on the history in BigQuery, judge it, and keep it as a version.
 
+    It is recorded in MLflow, too, where `fraudline models ui` compares versions.
+
     The whole history, or a period of it: times as the contract's event time has them, a
     number or such as 2026-01-31.
     """
     project = Project()
     manifest = train_version(project, recipe, test_share, seed, first, end)
     show_manifest(manifest)
-    say(f"Its report: {project.registry.path(manifest.version) / 'report.html'}")
+    say(f"Its report: {project.registry.path(manifest.version) / REPORT_FILE}")
     if is_promoted:
         promote(manifest.version)
     else:
+        record_if_possible(project, manifest.version)
         say(f"To score with it: fraudline models promote {manifest.version}")
 
 
@@ -113,6 +120,9 @@ def list_versions() -> None:
             for manifest in versions
         ),
     )
+    if champion is not None:
+        since = registry.promotions()[-1].at
+        OUT.print(f"* made champion {since:%Y-%m-%d %H:%M:%S} UTC", markup=False)
     if not versions:
         say("There is none yet: `fraudline train --promote` makes the first.")
 
@@ -140,6 +150,81 @@ def promote(
     open_bundle(project.registry.path(version), project.contract)  # a broken one is refused here
     project.registry.promote(version)
     say(f"champion: {version}")
+    record_if_possible(project, version)
+
+
+@models.command()
+def rollback() -> None:
+    """Make the champion before the present one the champion again.
+
+    Once more goes one further back, and never forward to what was rolled back: that takes
+    `fraudline models promote`.
+    """
+    from fraudline.bundle import open_bundle
+
+    project = Project()
+    champion, version = project.registry.champion(), project.registry.earlier_champion()
+    open_bundle(project.registry.path(version), project.contract)  # a broken one is refused here
+    project.registry.roll_back(version)
+    say(f"champion: {version}, as before {champion}")
+    record_if_possible(project, version)
+
+
+@models.command()
+def report(
+    version: Annotated[
+        str | None, typer.Argument(help="A version; without one, the champion.")
+    ] = None,
+) -> None:
+    """Tell where a version's report and its page on decisions are, and open the report."""
+    registry = Project().registry
+    directory = registry.path(version or registry.champion()).absolute()
+    page = directory / REPORT_FILE
+    if not page.is_file():
+        raise InputError(f"{page} is missing: the version was altered. Restore it or train anew.")
+    OUT.print(f"report     {page}", markup=False)
+    OUT.print(f"decisions  {directory / DECISIONS_FILE}", markup=False)
+    if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        typer.launch(str(page))  # where there is no browser, it does nothing
+
+
+@models.command("record")
+def record_version(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+) -> None:
+    """Record a version in MLflow that is not recorded there yet.
+
+    `train`, `models policy` and `models promote` do it by themselves, if MLflow can be reached.
+    """
+    project = Project()
+    record(project, version)
+    say(f"recorded: {version}")
+
+
+@models.command()
+def ui(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+) -> None:
+    """Serve MLflow's page on this machine, until Ctrl-C: every version, compared.
+
+    With an MLflow server of your own (`mlflow.tracking_uri`), tell its address.
+    """
+    from fraudline.cli.streaming import stop_on_signal
+    from fraudline.tracking.page import serving
+    from fraudline.tracking.record import Record
+
+    project = Project()
+    settings = project.settings
+    path = Record(settings).page(project.contract.name)
+    if settings.mlflow.tracking_uri != LOCAL:
+        OUT.print(f"{settings.mlflow.tracking_uri.rstrip('/')}{path}", markup=False)
+        return
+    with stop_on_signal() as stop, serving(settings, port) as page:
+        say("starting MLflow's page")
+        if page.wait_until_served(stop):
+            OUT.print(f"{page.address}{path}", markup=False)
+            say("stop it with Ctrl-C")
+            page.wait_until(stop)
 
 
 @models.command()
@@ -178,7 +263,8 @@ def policy(
     from fraudline.bundle import read_manifest
     from fraudline.training.decisions import with_policy
 
-    registry = Project().registry
+    project = Project()
+    registry = project.registry
     source = registry.path(version)
     given = {
         "lost_share": lost_share,
@@ -202,8 +288,9 @@ def policy(
         manifest = registry.add(candidate)
     finally:
         shutil.rmtree(candidate, ignore_errors=True)
+    record_if_possible(project, manifest.version)
     show_manifest(manifest)
-    say(f"What it is worth: {registry.path(manifest.version) / 'decisions.html'}")
+    say(f"What it is worth: {registry.path(manifest.version) / DECISIONS_FILE}")
     say(f"To decide by it: fraudline models promote {manifest.version}")
 
 

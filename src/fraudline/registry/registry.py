@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import fcntl
 import logging
 import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fraudline.bundle import Manifest, check_bundle, read_manifest
 from fraudline.errors import BundleError, InputError
+from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
 
 CHAMPION = "champion"
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
@@ -21,8 +26,9 @@ logger = logging.getLogger(__name__)
 class Registry:
     """The bundles of one project directory.
 
-    A version is a directory named by its content, so it never changes; `champion` is a
-    file that holds a version's name and is replaced in one step.
+    A version is a directory named by its content, so it never changes. `champion` is a file
+    that is replaced in one step: its first line is the champion's name, the others are every
+    promotion and rollback there was, so the two can never disagree.
 
     Args:
         home: Directory of the project's state (`Settings.home`).
@@ -87,13 +93,61 @@ class Registry:
     def promote(self, version: str) -> None:
         """Make a version the champion, in one step that a reader sees whole or not at all."""
         self.path(version)
-        draft = self.directory / f".{CHAMPION}-{os.getpid()}"
-        draft.write_text(version + "\n")
-        draft.replace(self.directory / CHAMPION)
+        with self._changing():
+            self._write_champion(version, PROMOTED)
+
+    def earlier_champion(self) -> str:
+        """The version that `roll_back` goes back to.
+
+        Raises:
+            BundleError: no version has been promoted yet.
+            InputError: none was the champion before the present one.
+        """
+        champion = self.champion()
+        before = standing(self.promotions())[:-1]
+        if not before:
+            raise InputError(
+                f"no version was the champion before {champion}, so there is nothing to go back "
+                "to. `fraudline models list` shows the versions, `fraudline models promote` "
+                "makes another one the champion."
+            )
+        return before[-1]
+
+    def roll_back(self, version: str) -> None:
+        """Make the champion before the present one the champion again.
+
+        Args:
+            version: What `earlier_champion` gave, for the caller has looked at that.
+
+        Raises:
+            InputError: the champion was changed meanwhile, so it would be another one.
+        """
+        self.path(version)
+        with self._changing():
+            if version != self.earlier_champion():
+                raise InputError(
+                    f"the champion was changed meanwhile: it is {self.champion()}. Nothing was "
+                    "rolled back; look at `fraudline models list`, and then do it again."
+                )
+            self._write_champion(version, ROLLED_BACK)
+
+    def promotions(self) -> list[Promotion]:
+        """Every promotion and rollback, oldest first.
+
+        Raises:
+            BundleError: the file `champion` was altered.
+        """
+        if not self.has_champion():
+            return []
+        champion, *lines = self._champion_file.read_text(errors="replace").splitlines()
+        if not lines:  # written by hand: the file tells when
+            at = dt.datetime.fromtimestamp(self._champion_file.stat().st_mtime, dt.UTC)
+            return [Promotion(at, PROMOTED, champion.strip())]
+        return [Promotion.parse(line) for line in lines]
 
     def has_champion(self) -> bool:
         """Whether a version has been promoted yet."""
-        return (self.directory / CHAMPION).is_file()
+        return self._champion_file.is_file()
 
     def champion(self) -> str:
         """The version that scores.
@@ -102,9 +156,32 @@ class Registry:
             BundleError: no version has been promoted yet.
         """
         try:
-            return (self.directory / CHAMPION).read_text(errors="replace").strip()
+            return self._champion_file.read_text(errors="replace").partition("\n")[0].strip()
         except FileNotFoundError:
             raise BundleError(
                 f"there is no champion in {self.directory}: train a model with "
                 "`fraudline train --promote`, or promote one with `fraudline models promote`."
             ) from None
+
+    @property
+    def _champion_file(self) -> Path:
+        return self.directory / CHAMPION
+
+    def _write_champion(self, version: str, change: str) -> None:
+        promotions = [*self.promotions(), Promotion(dt.datetime.now(dt.UTC), change, version)]
+        draft = self.directory / f".{CHAMPION}-{os.getpid()}"
+        with draft.open("w") as file:
+            file.write("\n".join([version, *map(str, promotions)]) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._champion_file)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One process at a time: a promotion that another one overwrote would be forgotten."""
+        descriptor = os.open(self.directory, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)

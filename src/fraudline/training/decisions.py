@@ -12,7 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fraudline.bundle import MANIFEST_FILE, Manifest, Policy, check_bundle, write_manifest
+from fraudline.bundle import (
+    DECISIONS_FILE,
+    MANIFEST_FILE,
+    Manifest,
+    Policy,
+    check_bundle,
+    write_manifest,
+)
 from fraudline.contract import Contract
 from fraudline.errors import InputError
 from fraudline.settings import PolicySettings
@@ -30,7 +37,6 @@ from fraudline.training.preparation import DAY_S
 from fraudline.training.split import Split
 
 SCORES_FILE = "scores.parquet"
-PAGE_FILE = "decisions.html"
 VALIDATION, TEST = "validation", "test"
 
 
@@ -122,7 +128,7 @@ def with_policy(source: Path, directory: Path, policy: Policy) -> Manifest:
             "change. `fraudline models show` tells its policy."
         )
     for path in source.iterdir():
-        if path.name not in {MANIFEST_FILE, PAGE_FILE}:
+        if path.name not in {MANIFEST_FILE, DECISIONS_FILE}:
             shutil.copy2(path, directory / path.name)
     changed = msgspec.structs.replace(
         manifest,
@@ -159,7 +165,7 @@ def write_page(directory: Path, manifest: Manifest, rows: pa.Table) -> None:
         savings=compare(policy, judged, threshold),
         bands=list(zip(amounts, not_approved, blocked, strict=True)),
     )
-    (directory / PAGE_FILE).write_text(page, encoding="utf-8")
+    (directory / DECISIONS_FILE).write_text(page, encoding="utf-8")
 
 
 def _capped(policy: Policy, rows: pa.Table) -> Policy:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fraudline.bundle import Manifest
+from fraudline.bundle import REPORT_FILE, Manifest
 from fraudline.contract import Contract
 from fraudline.training import charts
 from fraudline.training.bootstrap import RESAMPLES
@@ -23,8 +23,6 @@ from fraudline.training.reasons_faith import TOP, Faith
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.reliability import BINS
 from fraudline.training.split import Rows, Split
-
-REPORT_FILE = "report.html"
 
 
 @dataclass(frozen=True)

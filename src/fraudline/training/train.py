@@ -17,6 +17,7 @@ import pyarrow as pa
 from fraudline.bundle import (
     APPROVED,
     GRAPH_FILE,
+    METRICS_FILE,
     REASONS_FILE,
     Manifest,
     Part,
@@ -43,7 +44,6 @@ from fraudline.training.report import Outcome, write_report
 from fraudline.training.split import Rows, Split, check_split, drop_twins, find_twins
 
 MODEL_FILE = "model.keras"
-METRICS_FILE = "metrics.json"
 
 Matrix = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int8]
@@ -116,7 +116,8 @@ def train(
     manifest = _manifest(
         recipe, contract, policy, choice, source, _parts(history, contract, split, evaluations)
     )
-    _write_metrics(directory / METRICS_FILE, outcome)
+    settings = _settings(recipe, test_share, seed, history, contract)
+    _write_metrics(directory / METRICS_FILE, settings, outcome)
     write_report(directory, manifest, contract, recipe, outcome)
     write_scores(directory, rows)
     write_page(directory, manifest, rows)
@@ -261,8 +262,22 @@ def _parts(
     }
 
 
-def _write_metrics(path: Path, outcome: Outcome) -> None:
+def _settings(
+    recipe: Recipe, test_share: float, seed: int, history: pa.Table, contract: Contract
+) -> dict[str, object]:
+    """What was trained with: what is the recipe's own, and what was asked for."""
+    return {
+        **{name: value for name, value in vars(recipe).items() if not callable(value)},
+        "seed": seed,
+        "test_share": test_share,
+        "first_event": event_text(history, contract, 0),
+        "last_event": event_text(history, contract, -1),
+    }
+
+
+def _write_metrics(path: Path, settings: dict[str, object], outcome: Outcome) -> None:
     content = {
+        "settings": settings,
         "parts": {name: judged.metrics() for name, judged in outcome.evaluations.items()},
         "alerts_a_day": outcome.quality.budgets,
         "days": outcome.quality.days,

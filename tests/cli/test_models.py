@@ -1,0 +1,155 @@
+"""`models`: what a person does with versions, and is told when it cannot be done."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Shell
+from tests.conftest import eventually
+from tests.models import write_tiny_bundle, write_tiny_metrics
+from tests.transactions import CREDITCARD, WALLET
+
+from fraudline.bundle import GRAPH_FILE
+from fraudline.contract import Contract
+from fraudline.registry import Registry
+from fraudline.settings import Settings
+from fraudline.tracking.engine import MlflowClient, address
+
+AWAY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def registry(home: Path) -> Registry:
+    return Registry(home)
+
+
+@pytest.fixture
+def models(shell: Shell, home: Path) -> Shell:
+    """A shell in a project with an empty registry and an empty record."""
+    return shell.set(FRAUDLINE_HOME=str(home), DISPLAY="", WAYLAND_DISPLAY="")
+
+
+def add(registry: Registry, contract: Contract = CREDITCARD, **changes: object) -> str:
+    candidate = registry.new_directory()
+    write_tiny_metrics(candidate)
+    (candidate / "decisions.html").write_text("<p>tiny</p>")
+    write_tiny_bundle(candidate, contract, **changes)
+    return registry.add(candidate).version
+
+
+def two_promoted(models: Shell, registry: Registry) -> tuple[str, str]:
+    first, second = add(registry), add(registry, threshold=0.25)
+    for version in (first, second):
+        assert models("models", "promote", version) == (0, f"champion: {version}")
+    return first, second
+
+
+def test_a_rollback_is_told_listed_and_recorded(models, registry, home):
+    first, second = two_promoted(models, registry)
+    assert models("models", "rollback") == (0, f"champion: {first}, as before {second}")
+    _, listed = models("models", "list")
+    assert f"│ * │ {first}" in listed
+    assert f"* made champion {registry.promotions()[-1].at:%Y-%m-%d %H:%M:%S} UTC" in listed
+    record = MlflowClient(tracking_uri=address(Settings(home=home)))
+    found = record.get_model_version_by_alias("fraudline-creditcard", "champion")
+    assert found.tags["fraudline.version"] == first
+
+
+def test_without_an_earlier_champion_a_rollback_says_so(models, registry):
+    assert models("models", "rollback")[0] == 1
+    only = add(registry)
+    registry.promote(only)
+    code, said = models("models", "rollback")
+    assert code == 2
+    assert f"no version was the champion before {only}" in said
+
+
+def refused_rollback(models: Shell, registry: Registry, earlier: str) -> str:
+    """What is said where the champion before the present one cannot score."""
+    champion = add(registry, threshold=0.75)
+    registry.promote(champion)
+    code, said = models("models", "rollback")
+    assert code == 1
+    assert f"bundle {earlier} " in said
+    assert registry.champion() == champion
+    return said
+
+
+def test_a_rollback_to_a_broken_version_is_refused_by_its_name(models, registry):
+    version = add(registry)
+    registry.promote(version)
+    (registry.path(version) / GRAPH_FILE).write_bytes(b"x")
+    assert "was altered: graph.onnx" in refused_rollback(models, registry, version)
+
+
+def test_a_rollback_to_a_version_for_another_contract_is_refused(models, registry):
+    version = add(registry, WALLET)
+    registry.promote(version)
+    assert "was trained for contract 'wallet'" in refused_rollback(models, registry, version)
+
+
+def test_what_mlflow_refuses_is_done_all_the_same_and_told(models, registry):
+    version = add(registry)
+    models.set(FRAUDLINE_MLFLOW__TRACKING_URI=AWAY)
+    code, said = models("models", "promote", version)
+    assert code == 0
+    assert f"champion: {version} warning: recording {version} in MLflow failed at {AWAY}" in said
+    assert f"To record it later: fraudline models record {version}" in said
+    assert registry.champion() == version
+
+
+def test_recording_by_hand_fails_where_mlflow_is_away(models, registry):
+    version = add(registry)
+    models.set(FRAUDLINE_MLFLOW__TRACKING_URI=AWAY)
+    code, said = models("models", "record", version)
+    assert code == 1
+    assert f"error: recording {version} in MLflow failed at {AWAY}" in said
+
+
+def test_the_address_of_a_teams_server_cannot_hold_a_password_and_never_shows_it(models):
+    models.set(FRAUDLINE_MLFLOW__TRACKING_URI="https://us:open-sesame@mlflow.example")
+    code, said = models("models", "list")
+    assert code == 2
+    assert "mlflow.tracking_uri" in said
+    assert "open-sesame" not in said
+
+
+def test_a_report_is_told_by_its_path_and_the_champions_by_default(models, registry):
+    first, second = add(registry), add(registry, threshold=0.25)
+    registry.promote(first)
+    for arguments, version in (([], first), ([second], second)):
+        code, said = models("models", "report", *arguments)
+        directory = registry.path(version).absolute()
+        assert code == 0
+        assert said == (
+            f"report {directory / 'report.html'} decisions {directory / 'decisions.html'}"
+        )
+
+
+def test_a_report_is_opened_where_there_is_a_screen(models, registry, tmp_path):
+    registry.promote(add(registry))
+    opened = tmp_path / "opened"
+    browser = tmp_path / "xdg-open"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {json.dumps(str(opened))}\n')
+    browser.chmod(0o755)
+    models.set(DISPLAY=":0", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert models("models", "report")[0] == 0
+    eventually(lambda: opened.exists() and opened.read_text())
+    assert opened.read_text() == str(registry.path(registry.champion()) / "report.html")
+
+
+def test_a_screen_without_a_browser_is_no_failure(models, registry, tmp_path):
+    registry.promote(add(registry))
+    models.set(DISPLAY=":0", PATH=str(tmp_path))
+    assert models("models", "report")[0] == 0
+
+
+def test_a_version_without_its_report_is_told(models, registry):
+    version = add(registry)
+    (registry.path(version) / "report.html").unlink()
+    code, said = models("models", "report", version)
+    assert code == 2
+    assert "report.html is missing" in said

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.models import write_tiny_bundle, write_tiny_metrics
+from tests.transactions import CREDITCARD
+
+from fraudline.registry import Registry
+from fraudline.settings import Settings
+from fraudline.tracking.engine import MlflowClient, address
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    return Settings(home=home)
+
+
+@pytest.fixture
+def client(settings: Settings) -> MlflowClient:
+    """MLflow as anybody else would read it."""
+    return MlflowClient(tracking_uri=address(settings))
+
+
+def tiny_version(home: Path, **changes: object) -> Path:
+    """The directory of a version that was not trained, but says all that a trained one does."""
+    registry = Registry(home)
+    candidate = registry.new_directory()
+    write_tiny_metrics(candidate)
+    write_tiny_bundle(candidate, CREDITCARD, **changes)
+    return registry.path(registry.add(candidate).version)
