@@ -25,7 +25,10 @@ HANDBOOK: dict[str, Callable[[], Any]] = {
     "logistic regression": lambda: LogisticRegression(random_state=0),
     "tree, depth 2": lambda: DecisionTreeClassifier(max_depth=2, random_state=0),
     "random forest": lambda: RandomForestClassifier(random_state=0, n_jobs=THREADS),
-    "XGBoost": lambda: XGBClassifier(random_state=0, n_jobs=THREADS),
+    # What were XGBoost's defaults when the book was written, before its version 2.
+    "XGBoost": lambda: XGBClassifier(
+        tree_method="exact", base_score=0.5, random_state=0, n_jobs=THREADS
+    ),
 }
 
 # Boosted trees that see drawn rows and columns, so that a seed makes a difference.
