@@ -12,8 +12,10 @@ DEV    := $(VENV)/installed-dev-$(call digest,dev)
 STICKS := $(VENV)/installed-sticks-$(call digest,sticks)
 RIVAL  := benchmarks/.venv
 BENCH  := $(RIVAL)/installed-$(call digest,bench)
+EMULATOR := benchmarks/.venv-bqemulator
+BQEMULATOR := $(EMULATOR)/installed-$(call digest,bqemulator)
 
-.PHONY: help demo test bench bench-model bqlite-schedules faults lint format requirements clean
+.PHONY: help demo test bench bench-model bench-bqlite bqlite-schedules faults lint format requirements clean
 
 help:
 	@echo "make demo          the whole pipeline on real data, with a proof at its end"
@@ -22,6 +24,7 @@ help:
 	@echo "                   make bench ONLY=model runs one of them"
 	@echo "make bench-model   how good our models are, beside XGBoost, LightGBM and what is published;"
 	@echo "                   HANDBOOK=raw.parquet adds the handbook's table"
+	@echo "make bench-bqlite  our BigQuery for one machine beside bqemulator: appends, loads, reads"
 	@echo "make bqlite-schedules  a thousand random schedules of appends and kills"
 	@echo "make faults        random faults for an hour: ROUNDS=300 SEED=…"
 	@echo "make lint          style and types"
@@ -39,6 +42,9 @@ bench: $(DEV) $(BENCH)
 
 bench-model: $(DEV) $(STICKS)
 	@$(BIN)/python -m benchmarks.model_quality $(if $(HANDBOOK),--handbook $(HANDBOOK))
+
+bench-bqlite: $(DEV) $(BQEMULATOR)
+	@$(BIN)/python -m benchmarks.emulators
 
 # A thousand random schedules, 125 of them with a kill -9 in the middle; about five minutes.
 bqlite-schedules: $(DEV)
@@ -76,6 +82,14 @@ $(BENCH): $(VENV)/bin/uv
 	@$(BIN)/uv pip install --quiet --python $(RIVAL)/bin/python --require-hashes -r requirements/bench.txt
 	@touch $@
 
+# bqemulator installs a DuckDB extension when it starts; this one comes from a package.
+$(BQEMULATOR): $(VENV)/bin/uv
+	@echo "environment: making $(EMULATOR), for what bqlite is compared with"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(EMULATOR)
+	@$(BIN)/uv pip install --quiet --python $(EMULATOR)/bin/python --require-hashes -r requirements/bqemulator.txt
+	@HOME=$(CURDIR)/$(EMULATOR) $(EMULATOR)/bin/python -c 'import duckdb, pathlib, duckdb_extension_spatial as it; duckdb.execute("INSTALL \x27%s\x27" % next(pathlib.Path(it.__file__).parent.rglob("*.duckdb_extension")))'
+	@touch $@
+
 requirements: $(VENV)/bin/uv
 	@for extra in "scoring" "all --extra all" "dev --extra all --group dev"; do \
 	set -- $$extra; name=$$1; shift; \
@@ -86,10 +100,12 @@ requirements: $(VENV)/bin/uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make requirements" --group bench -o requirements/bench.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make requirements" --group bqemulator -o requirements/bqemulator.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make requirements" --group sticks -c requirements/dev.txt -o requirements/sticks.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make requirements" requirements/build.in -o requirements/build.txt
 
 clean:
 	@if [ -x $(BIN)/fraudline ]; then $(BIN)/fraudline down; fi
-	@rm -rf $(VENV) $(RIVAL) .fraudline
+	@rm -rf $(VENV) $(RIVAL) $(EMULATOR) .fraudline

@@ -18,6 +18,8 @@ from bqlite.errors import ServerStartError
 DEFAULT_PROJECT = "local"
 DEFAULT_MEMORY_LIMIT_MB = 2048
 EXIT_WITHIN_S = 1.0
+KILLED_AFTER_S = 1.5  # by the kernel, which waits for no thread
+SWITCH_S = 0.0001  # how long a thread may keep another one from ending the process
 
 log = logging.getLogger("bqlite")
 
@@ -123,8 +125,15 @@ def main(argv: list[str] | None = None) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a taken port is told by bqlite itself
     stop = threading.Event()
+
+    def end(*_: object) -> None:
+        # A hundred busy threads would each keep the interpreter for 5 ms before its turn comes.
+        sys.setswitchinterval(SWITCH_S)
+        signal.setitimer(signal.ITIMER_REAL, KILLED_AFTER_S)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     try:
         server = Server(
             options.data,

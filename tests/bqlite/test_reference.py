@@ -77,3 +77,10 @@ def test_every_option_of_the_command_has_its_row(monkeypatch):
     server.parse(["--data", "x"])
     documented = {row[0].strip("`") for row in rows("The command")}
     assert documented == set(seen) - {"--help"}
+
+
+def test_the_lines_of_bqlite_are_about_as_many_as_is_said():
+    found = sum(len(path.read_text().splitlines()) for path in (ROOT / "src/bqlite").rglob("*.py"))
+    for text in (TEXT, (ROOT / "ARCHITECTURE.md").read_text()):
+        (said,) = re.findall(r"bout ([\d,]+) lines", text)
+        assert abs(found - int(said.replace(",", ""))) <= 500

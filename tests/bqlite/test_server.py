@@ -1,11 +1,13 @@
 """The command: how it starts, refuses, ends, and what a kill leaves behind."""
 
+import contextlib
 import random
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pyarrow as pa
 import pytest
@@ -117,6 +119,39 @@ def test_sigterm_ends_it_soon_whatever_is_in_flight(start):
     )
     assert job.state != "DONE"
     assert process.end() == 0
+
+
+def test_sigterm_ends_it_within_two_seconds_while_a_hundred_connections_append(start):
+    process = start()
+    client = process.bq.client()
+    client.create_dataset("d")
+    client.query_and_wait("CREATE TABLE d.t (n INT64)")
+    rows = pa.table({"n": range(500)})
+    request = arrow_request(rows, stream="projects/local/datasets/d/tables/t/_default")
+    writers = [process.bq.write_client() for _ in range(4)]
+    begun = threading.Barrier(101)
+
+    def flood(number):
+        with Connection(writers[number % 4]) as connection:
+            connection.send(request)
+            begun.wait()
+            with contextlib.suppress(exceptions.GoogleAPICallError, StopIteration):
+                while True:
+                    connection.send(request)
+
+    threads = [threading.Thread(target=flood, args=(i,), daemon=True) for i in range(100)]
+    for thread in threads:
+        thread.start()
+    begun.wait(timeout=60)
+    time.sleep(0.3)
+    told = time.monotonic()
+    # Slow machines are ended by the kernel, in time all the same.
+    assert process.end() in {0, -signal.SIGALRM}
+    assert time.monotonic() - told < 2
+    for thread in threads:
+        thread.join(timeout=30)
+    (row,) = start().bq.client().query_and_wait("SELECT MOD(COUNT(*), 500) AS part FROM d.t")
+    assert row.part == 0
 
 
 def test_kill_9_between_and_within_appends_loses_no_row_and_doubles_none(start):

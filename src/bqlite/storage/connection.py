@@ -183,8 +183,10 @@ def check_offset(catalog: Catalog, name: str, wanted: int | None) -> Stream:
         return stream
     place = "within" if wanted < stream.rows else "beyond"
     is_within = wanted < stream.rows
+    # Google's Java client reads both numbers out of the words before "Entity": a full stop there
+    # and it never answers its caller.
     raise AppendError(
-        f"The offset is {place} stream, expected offset {stream.rows}, received {wanted}. "
+        f"The offset is {place} stream, expected offset {stream.rows}, received {wanted} "
         f"Entity: {name}",
         code=grpc.StatusCode.ALREADY_EXISTS if is_within else grpc.StatusCode.OUT_OF_RANGE,
         storage_code=(

@@ -256,7 +256,7 @@ def test_an_update_or_merge_that_meets_a_row_twice_is_refused(client, dataset):
         f"UPDATE {dataset}.t AS t SET v = s.v FROM {twice} WHERE t.k = s.k",
         f"MERGE {dataset}.t AS t USING {twice} ON t.k = s.k WHEN MATCHED THEN UPDATE SET v = s.v",
     ):
-        with pytest.raises(BadRequest, match=r"at most one source row|more than once"):
+        with pytest.raises(BadRequest, match="at most one source row"):  # bqlite's own words
             client.query_and_wait(statement)
     once = "(SELECT 1 AS k, 5 AS v) AS s"
     job = client.query(f"UPDATE {dataset}.t AS t SET v = s.v FROM {once} WHERE t.k = s.k")

@@ -63,7 +63,7 @@ def test_an_append_repeated_at_the_same_offset_is_told_already_exists(client, wr
         connection.send(arrow_request(some(1, 2), stream=stream, offset=0))
         answer = connection.send(arrow_request(some(1, 2), offset=0, with_schema=False))
         assert answer.error.code == code_pb2.ALREADY_EXISTS
-        assert "expected offset 2, received 0" in answer.error.message
+        assert "expected offset 2, received 0 Entity: projects" in answer.error.message
         error = appends.storage_error(answer.error)
         assert (error.code, error.entity) == (Codes.OFFSET_ALREADY_EXISTS, stream)
         # The connection lives on.
