@@ -11,10 +11,11 @@ import pyarrow.csv
 import pytest
 
 import bqlite
+from fraudline.cli.history import load_file
 from fraudline.cli.models import train_version
 from fraudline.cli.project import Project
 from fraudline.contract import load_contract
-from fraudline.errors import FraudlineError
+from fraudline.errors import FraudlineError, InputError
 from fraudline.settings import BigQuerySettings, Settings
 from fraudline.warehouse.client import Endpoint, Warehouse
 from fraudline.warehouse.history import load_history
@@ -103,3 +104,15 @@ def test_a_period_with_no_rows(project):
     assert "has no row with 'Time' from 900000 to before its end" in refused(
         project, first="900000"
     )
+
+
+def test_a_file_of_which_no_row_fits_leaves_the_history_as_it_was(project, tmp_path):
+    loaded(project)
+    history = pyarrow.csv.read_csv(SAMPLE)
+    empty = history.set_column(history.schema.get_field_index("V7"), "V7", pa.nulls(len(history)))
+    file = tmp_path / "empty.csv"
+    pyarrow.csv.write_csv(empty, file)
+    with pytest.raises(InputError, match=r"none of the 3,551 rows .* Row 1: column 'V7'"):
+        load_file(project, file)
+    kept = query(project.warehouse, "SELECT COUNT(*) AS n FROM fraud_detection_train")
+    assert kept.column("n").to_pylist() == [len(history)]

@@ -133,7 +133,7 @@ def _second_of_day(value: Value) -> int:
 
 
 def _number(value: float, unit: str) -> str:
-    text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:z.4g}"
     return f"{text} {unit}".strip()
 
 

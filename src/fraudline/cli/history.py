@@ -46,7 +46,7 @@ def load(
     """Make the history table in BigQuery hold exactly the rows of a file.
 
     A row that does not fit the contract is not loaded; it is listed with its reason. The
-    same file again changes nothing.
+    same file again changes nothing, nor does one of which no row fits.
     """
     project = Project()
     load_file(project, file)
@@ -63,6 +63,13 @@ def load_file(project: Project, file: Path) -> None:
         raise InputError(
             f"{file} has no column '{project.contract.label}', so it is not labelled history. "
             "`fraudline predict` scores unlabelled files."
+        )
+    if read.refusals and not read.rows.num_rows:
+        first = read.refusals[0]
+        raise InputError(
+            f"none of the {len(read.refusals):,} rows of {file} fits contract "
+            f"'{project.contract.name}', so the history stays as it was. Row {first.row}: "
+            f"{first.message}. Mend the file, or the contract."
         )
     loaded = load_history(project.warehouse, project.contract, read.rows, read.sha256)
     record = project.settings.home / "reports" / "load.json"

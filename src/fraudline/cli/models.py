@@ -299,7 +299,7 @@ def _in_words(policy: Policy) -> str:
     fixed = policy.fixed_in_words
     return (
         f"{fixed + '; ' if fixed else ''}an approved fraud costs "
-        f"{policy.lost_share:g} of its amount and {policy.fraud_cost:g}{unit}, a review "
+        f"{100 * policy.lost_share:g} % of its amount and {policy.fraud_cost:g}{unit}, a review "
         f"{policy.review_cost:g}{unit}, a wrong block {policy.wrong_block_cost:g}{unit}; "
         f"{policy.reviews_a_day:,g} reviews a day of at most {policy.most_reviews_a_day:,g}"
     )
@@ -327,8 +327,8 @@ def show_manifest(manifest: Manifest) -> None:
     show_table(
         ("", *manifest.parts),
         [
-            ("rows", *(part.rows for part in parts)),
-            ("frauds", *(part.frauds for part in parts)),
+            ("rows", *(f"{part.rows:,}" for part in parts)),
+            ("frauds", *(f"{part.frauds:,}" for part in parts)),
             ("first event", *(part.first_event for part in parts)),
             ("last event", *(part.last_event for part in parts)),
             *(
@@ -343,7 +343,12 @@ def _rounded(part: Part, measure: str) -> str:
     value = part.metrics.get(measure)
     if value is None:
         return ""
-    return f"{value:,.0f}" if value.is_integer() and value > 1 else f"{value:,.4f}"
+    if value.is_integer() and value != 1:
+        return f"{value:,.0f}"
+    if measure.startswith("amount"):
+        return f"{value:,.2f}"
+    # A calibration error of a few in ten thousand would be one digit.
+    return f"{value:.4f}" if value >= 0.01 else f"{value:.6f}"
 
 
 def _judged(manifest: Manifest) -> str:

@@ -59,7 +59,7 @@ def confusion_matrix(evaluation: Evaluation) -> bytes:
         ax.text(
             column,
             row,
-            f"{count:,}\n{share:.2%}",
+            f"{count:,}\n{100 * share:.2f} %",
             ha="center",
             va="center",
             fontsize=12,
@@ -89,7 +89,7 @@ def precision_recall(
         label=f"threshold {threshold:g}",
     )
     base = evaluation.frauds / evaluation.rows
-    ax.axhline(base, color=GREY, linestyle=":", label=f"share of frauds, {base:.2%}")
+    ax.axhline(base, color=GREY, linestyle=":", label=f"share of frauds, {100 * base:.2f} %")
     ax.set(
         title=f"Precision and recall (AP {evaluation.average_precision:.3f})",
         xlabel="recall",

@@ -135,6 +135,10 @@ def evaluate(
         calibration_error_of_alerts=reliability.calibration_error_of_alerts,
         expected_frauds=reliability.expected_frauds,
         classification_report=metrics.classification_report(
-            labels, is_stopped.astype(np.int8), digits=4, zero_division=0
+            labels,
+            is_stopped.astype(np.int8),
+            target_names=["legitimate", "fraud"],
+            digits=4,
+            zero_division=0,
         ),
     )

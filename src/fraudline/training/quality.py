@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline.training.alerts import Budget, Day, measure_budgets, measure_days
+from fraudline.training.preparation import DAY_S
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.reliability import Reliability, measure_reliability, without_prior_shift
 from fraudline.training.split import Split
@@ -22,6 +23,7 @@ class Quality:
     Attributes:
         budgets: Precision and recall by alerts a day.
         days: Each day alone.
+        covered_days: From the first to the last event, in days.
         corrected: Scores without what balancing did to the prior, shape (rows,); None where
             scores are calibrated.
         before_and_after: Reliability of the scores, and of the corrected ones if there are any.
@@ -29,6 +31,7 @@ class Quality:
 
     budgets: list[Budget]
     days: list[Day]
+    covered_days: float
     corrected: npt.NDArray[np.float64] | None
     before_and_after: list[Reliability]
 
@@ -56,6 +59,7 @@ def measure_quality(
     return Quality(
         measure_budgets(event_s, label, score),
         measure_days(event_s, label, score),
+        float(np.ptp(event_s)) / DAY_S,
         corrected,
         [measure_reliability(label, each) for each in versions],
     )

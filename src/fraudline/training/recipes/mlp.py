@@ -1,6 +1,6 @@
 """Dense layers alone: no neighbourhood among the inputs, and far less arithmetic.
 
-Two convolutions say that inputs which stand side by side belong together. Of principal
+A convolution says that inputs which stand side by side belong together. Of principal
 components or window counts that is not so; this recipe makes no such claim.
 """
 
