@@ -50,3 +50,7 @@ def test_a_flag_is_compared_with_how_many_have_it():
 def test_a_comparison_of_the_wrong_length_is_refused():
     with pytest.raises(ValueError, match="5 values of kind number, not 6"):
         Comparison("number", (1.0,) * 5)
+
+
+def test_a_zero_has_no_sign():
+    assert sentence("x", -0.0, "EUR", NUMBER).startswith("x is 0 EUR; ")

@@ -92,6 +92,8 @@ def test_a_recipe_that_does_not_calibrate_blocks_from_its_own_score(candidates, 
 
 def test_the_page_weighs_the_policy_against_other_ways_to_decide(ours):
     page = (ours.directory / "decisions.html").read_text()
+    assert "costs 100 % of its amount" in page
+    assert "0.00 to 0.00" not in page
     for way in ("the policy", "approve everything", "as the tutorial does", "the best fixed"):
         assert way in page
     assert "EUR" in page

@@ -115,6 +115,7 @@ def test_the_report_stands_by_itself_and_says_what_it_is_about(candidate):
     assert "All figures below are of the <strong>test</strong> part" in page
     assert f"{manifest.parts['test'].metrics['average_precision']:.3f}" in page
     assert "weighted avg" in page
+    assert re.search(r"part is \d+\.\d\d days long", page.replace("\n", " "))
 
 
 def test_nothing_that_learns_sees_a_test_row(candidate, trained, quick, creditcard, history):
