@@ -103,6 +103,17 @@ def test_a_file_larger_than_one_piece_is_uploaded_in_pieces(client, dataset, mon
     assert row.values() == (20_000, sum(range(20_000)))
 
 
+def test_who_asks_for_a_load_that_runs_is_told_once_it_has_ended(client, dataset):
+    content = "".join(f"{number},{number / 7}\n" for number in range(200_000)).encode()
+    config = bigquery.LoadJobConfig(
+        schema=[F("n", "INT64"), F("x", "FLOAT64")], source_format="CSV"
+    )
+    job = client.load_table_from_file(io.BytesIO(content), f"{dataset}.t", job_config=config)
+    assert job.state != "DONE"
+    job.reload()
+    assert (job.state, job.output_rows) == ("DONE", 200_000)
+
+
 def test_an_empty_file_loads_no_rows(client, dataset):
     assert load(client, f"{dataset}.t", "", schema=[F("a", "INT64")]).output_rows == 0
     assert client.get_table(f"{dataset}.t").num_rows == 0

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import duckdb
@@ -12,7 +13,7 @@ from bqlite.engine import first
 from bqlite.errors import InvalidError, UnsupportedError
 from bqlite.loads.csv_file import read_csv
 from bqlite.loads.json_file import read_ndjson
-from bqlite.loads.load import Load
+from bqlite.loads.load import Batches, Load
 from bqlite.loads.parquet_file import read_parquet
 from bqlite.queries import Store, prepare_target
 from bqlite.relations import Table, create_relation
@@ -42,11 +43,20 @@ def run_load(
     with sql_errors():
         create_relation(connection, staged)
         try:
-            for number, (batch, first_line) in enumerate(batches):
+            for number, (batch, first_line) in enumerate(_read_ahead(batches)):
                 _stage(connection, staged, batch, first_line, number)
             return _publish(catalog, load, staged, connection, store)
         finally:
             connection.execute(f"DROP TABLE {staged.relation}")
+
+
+def _read_ahead(batches: Batches) -> Batches:
+    """The same batches, each read while the one before it is stored."""
+    with ThreadPoolExecutor(1, thread_name_prefix="load") as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
 
 
 def _wanted(catalog: Catalog, load: Load) -> tuple[Field, ...]:

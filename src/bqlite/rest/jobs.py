@@ -19,6 +19,7 @@ from bqlite.types import schema_resource
 
 DEFAULT_WAIT_MS = 10_000
 MAX_WAIT_MS = 200_000
+LOAD_WAIT_S = 2.0
 _QUERY_KEYS = {
     "query", "useLegacySql", "queryParameters", "parameterMode", "defaultDataset", "dryRun",
     "maximumBytesBilled", "destinationTable", "createDisposition", "writeDisposition",
@@ -83,9 +84,15 @@ def insert(call: Call) -> dict[str, Any]:
 
 
 def get(call: Call) -> dict[str, Any]:
-    """One job."""
+    """One job; of a load that runs, as soon as it ends or `LOAD_WAIT_S` have passed.
+
+    Clients that wait for a load ask again only after a second or more.
+    """
     call.allow()
-    return resource(call.services.jobs.get(call.project, call.path["job"]), call)
+    job = call.services.jobs.get(call.project, call.path["job"])
+    if job.kind == "LOAD":
+        job.done.wait(LOAD_WAIT_S)
+    return resource(job, call)
 
 
 def list_(call: Call) -> dict[str, Any]:
