@@ -21,8 +21,7 @@ from bqlite.sql.macros import MACROS
 DATABASE = "bqlite.duckdb"
 # The append that fills the write-ahead log waits while the log is written into the file, with the
 # last group of each table's rows once more. Small steps of small groups, and columns as they are,
-# keep that wait short: for rows of 40 numbers 42 ms of the processor each time, against 140 ms for
-# 32 MB, groups of 20,480 and DuckDB's compression, and no more in all.
+# keep that wait short (`make bench-bqlite` measures it). A store made with other groups keeps them.
 CHECKPOINT_THRESHOLD = "16MB"
 ROW_GROUP_SIZE = 10_240
 

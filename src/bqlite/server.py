@@ -124,14 +124,16 @@ def main(argv: list[str] | None = None) -> None:
     options = parse(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a taken port is told by bqlite itself
-    stop = threading.Event()
+    stop, serves = threading.Event(), threading.Event()
 
     def end(*_: object) -> None:
-        # A hundred busy threads would each keep the interpreter for 5 ms before its turn comes.
-        sys.setswitchinterval(SWITCH_S)
-        signal.setitimer(signal.ITIMER_REAL, KILLED_AFTER_S)
+        if serves.is_set() and not stop.is_set():
+            # A hundred busy threads would each keep the interpreter for 5 ms before its turn comes.
+            sys.setswitchinterval(SWITCH_S)
+            signal.setitimer(signal.ITIMER_REAL, KILLED_AFTER_S)
         stop.set()
 
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     try:
@@ -146,6 +148,7 @@ def main(argv: list[str] | None = None) -> None:
     except ServerStartError as error:
         sys.stderr.write(f"bqlite: {error}\n")
         sys.exit(1)
+    serves.set()
     with server:
         ready = {"rest": server.rest, "storage": server.storage, "project": server.project,
                  "pid": os.getpid()}  # fmt: skip

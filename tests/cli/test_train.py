@@ -114,5 +114,8 @@ def test_a_file_of_which_no_row_fits_leaves_the_history_as_it_was(project, tmp_p
     pyarrow.csv.write_csv(empty, file)
     with pytest.raises(InputError, match=r"none of the 3,551 rows .* Row 1: column 'V7'"):
         load_file(project, file)
+    pyarrow.csv.write_csv(history.slice(0, 0), file)
+    with pytest.raises(InputError, match="none of the 0 rows"):
+        load_file(project, file)
     kept = query(project.warehouse, "SELECT COUNT(*) AS n FROM fraud_detection_train")
     assert kept.column("n").to_pylist() == [len(history)]

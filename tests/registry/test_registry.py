@@ -229,6 +229,18 @@ def test_a_promotion_that_was_altered_is_told_and_the_champion_still_scores(regi
         registry.promotions()
 
 
+@pytest.mark.parametrize("text", ["another\n{line}\n", "{version}\n{unknown}\n"])
+def test_promotions_that_contradict_themselves_are_told(registry, text):
+    (version,) = promoted(registry, 1)
+    path = registry.directory / "champion"
+    line = path.read_text().splitlines()[1]
+    unknown = line.replace("promoted", "praised")
+    assert unknown != line
+    path.write_text(text.format(version=version, line=line, unknown=unknown))
+    with pytest.raises(BundleError, match="was altered"):
+        registry.promotions()
+
+
 def test_promotions_at_the_same_time_are_all_remembered(registry):
     versions = [add(registry), add(registry, threshold=0.25)]
 

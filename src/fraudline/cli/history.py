@@ -64,12 +64,12 @@ def load_file(project: Project, file: Path) -> None:
             f"{file} has no column '{project.contract.label}', so it is not labelled history. "
             "`fraudline predict` scores unlabelled files."
         )
-    if read.refusals and not read.rows.num_rows:
-        first = read.refusals[0]
+    if not read.rows.num_rows:
+        example = [f"Row {each.row}: {each.message}. " for each in read.refusals[:1]]
         raise InputError(
             f"none of the {len(read.refusals):,} rows of {file} fits contract "
-            f"'{project.contract.name}', so the history stays as it was. Row {first.row}: "
-            f"{first.message}. Mend the file, or the contract."
+            f"'{project.contract.name}', so the history stays as it was. "
+            f"{''.join(example)}Mend the file, or the contract."
         )
     loaded = load_history(project.warehouse, project.contract, read.rows, read.sha256)
     record = project.settings.home / "reports" / "load.json"

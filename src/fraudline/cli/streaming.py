@@ -161,11 +161,11 @@ def sink() -> None:
 
 @contextmanager
 def stop_on_signal() -> Iterator[threading.Event]:
-    """An event that is set by Ctrl-C or SIGTERM, for as long as the block runs."""
+    """An event that Ctrl-C, SIGTERM or a closed terminal sets, for as long as the block runs."""
     stop = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
     try:
         yield stop

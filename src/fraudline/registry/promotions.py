@@ -38,8 +38,9 @@ class Promotion:
         """
         try:
             at, change, version = line.split()
-            return cls(dt.datetime.fromisoformat(at), change, version)
-        except ValueError:
+            known = {name: name for name in (PROMOTED, ROLLED_BACK)}
+            return cls(dt.datetime.fromisoformat(at), known[change], version)
+        except (ValueError, KeyError):
             raise BundleError(
                 f"the file `champion` was altered: {line[:300]!r} is no promotion. Remove all "
                 "of its lines but the first: that only forgets the earlier champions."

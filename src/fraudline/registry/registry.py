@@ -139,11 +139,19 @@ class Registry:
         """
         if not self.has_champion():
             return []
-        champion, *lines = self._champion_file.read_text(errors="replace").splitlines()
-        if not lines:  # written by hand: the file tells when
+        text = self._champion_file.read_text(errors="replace")
+        champion, *lines = (line.strip() for line in text.splitlines() or [""])
+        promotions = [Promotion.parse(line) for line in lines]
+        if not promotions:  # written by hand: the file tells when
             at = dt.datetime.fromtimestamp(self._champion_file.stat().st_mtime, dt.UTC)
-            return [Promotion(at, PROMOTED, champion.strip())]
-        return [Promotion.parse(line) for line in lines]
+            return [Promotion(at, PROMOTED, champion)]
+        if promotions[-1].version != champion:
+            raise BundleError(
+                f"the file {self._champion_file} was altered: its first line names "
+                f"{champion[:300]!r}, its last {promotions[-1].version!r}. Remove all of its lines "
+                "but the first: that only forgets the earlier champions."
+            )
+        return promotions
 
     def has_champion(self) -> bool:
         """Whether a version has been promoted yet."""

@@ -11,7 +11,7 @@ from fraudline.contract import Contract
 from fraudline.errors import InputError
 
 MIN_ROWS = 100
-MIN_FEATURES = 3  # two convolutions of two inputs each
+MIN_FEATURES = 3  # the tutorial's two convolutions of two inputs each
 
 
 def check_history(history: pa.Table, contract: Contract, test_share: float) -> None:

@@ -1,4 +1,4 @@
-"""Our model: split by time, no invented frauds, fitted in well under a minute."""
+"""Our model: split by time, no invented frauds, and a network of little arithmetic."""
 
 from __future__ import annotations
 
