@@ -22,8 +22,8 @@ DATABASE = "bqlite.duckdb"
 # The append that fills the write-ahead log waits while the log is written into the file, with the
 # last group of each table's rows once more. Small steps of small groups, and columns as they are,
 # keep that wait short (`make bench-bqlite` measures it). A store made with other groups keeps them.
-CHECKPOINT_THRESHOLD = "16MB"
-ROW_GROUP_SIZE = 10_240
+CHECKPOINT_THRESHOLD = "8MB"
+ROW_GROUP_SIZE = 6_144
 
 
 @dataclass
