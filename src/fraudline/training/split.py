@@ -71,11 +71,10 @@ def split_by_time_in_two(labels: npt.NDArray[np.int8], test_share: float, seed: 
     Raises:
         InputError: `test_share` is 0, which would leave nothing to judge the model by.
     """
-    del seed
     _check_test_share(test_share)
-    test_at = int(len(labels) * (1 - test_share))
-    rows = np.arange(len(labels))
-    return Split(rows[:test_at], rows[:0], rows[test_at:])
+    split = split_by_time(labels, test_share, seed)
+    learned = np.concatenate([split.train, split.validation])
+    return replace(split, train=learned, validation=learned[:0])
 
 
 def split_at_random(labels: npt.NDArray[np.int8], test_share: float, seed: int) -> Split:
