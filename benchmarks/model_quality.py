@@ -22,12 +22,9 @@ from benchmarks.results import measured
 import bqlite
 from benchmarks import model_quality_creditcard
 from fraudline import datasets
-from fraudline.bundle import Source, open_bundle
 from fraudline.contract import load_contract
 from fraudline.datasets.files import read_transactions
-from fraudline.settings import BigQuerySettings, PolicySettings
-from fraudline.training.recipes.catalogue import find_recipe
-from fraudline.training.train import train
+from fraudline.settings import BigQuerySettings
 from fraudline.warehouse.client import Endpoint, Warehouse
 from fraudline.warehouse.history import load_history, read_history
 
@@ -109,13 +106,9 @@ def handbook(raw: Path) -> list[str]:
 
 
 def _recipe_scores(recipe: str, seed: int, weeks: Weeks) -> np.ndarray:
-    with tempfile.TemporaryDirectory() as directory:
-        train(
-            weeks.train.rows, weeks.contract, find_recipe(recipe), Path(directory),
-            source=Source(**vars(weeks.train.snapshot)), test_share=0.0, seed=seed,
-            costs=PolicySettings(), on_progress=lambda _: None,
-        )  # fmt: skip
-        return open_bundle(Path(directory), weeks.contract).score(weeks.features)
+    return model_quality_creditcard.recipe_scores(
+        recipe, seed, weeks.train, weeks.contract, weeks.features, test_share=0.0
+    )
 
 
 def _mean_and_range(values: tuple[float, ...]) -> str:

@@ -59,7 +59,7 @@ def measure(history: History, contract: Contract) -> list[str]:
     learn = inputs[learned], labels[learned]
 
     def fit_recipe(name: str) -> Callable[[int], Scores]:
-        return lambda seed: recipe_scores(name, seed, history, contract, test)
+        return lambda seed: recipe_scores(name, seed, history, contract, test, TEST_SHARE)
 
     def fit_stick(make: Callable[[int], Any]) -> Callable[[int], Scores]:
         return lambda seed: scores_of(make(seed), learn, inputs[split.test])
@@ -72,7 +72,7 @@ def measure(history: History, contract: Contract) -> list[str]:
     as_printed: list[Scores] = []
 
     def fit_tutorial(seed: int) -> Scores:
-        with _trained(TUTORIAL, seed, history, contract) as directory:
+        with _trained(TUTORIAL, seed, history, contract, TEST_SHARE) as directory:
             as_printed.append(_printed_scores(directory, test))
             return open_bundle(directory, contract).score(test)
 
@@ -98,20 +98,22 @@ def _contend(
 
 
 def recipe_scores(
-    name: str, seed: int, history: History, contract: Contract, test: Matrix
+    name: str, seed: int, history: History, contract: Contract, test: Matrix, test_share: float
 ) -> Scores:
     """Train by a recipe as `fraudline train` does, and score the test as a scorer does."""
-    with _trained(name, seed, history, contract) as directory:
+    with _trained(name, seed, history, contract, test_share) as directory:
         return open_bundle(directory, contract).score(test)
 
 
 @contextmanager
-def _trained(name: str, seed: int, history: History, contract: Contract) -> Iterator[Path]:
+def _trained(
+    name: str, seed: int, history: History, contract: Contract, test_share: float
+) -> Iterator[Path]:
     """A bundle that ends with the block."""
     with tempfile.TemporaryDirectory() as directory:
         train(
             history.rows, contract, find_recipe(name), Path(directory),
-            source=Source(**vars(history.snapshot)), test_share=TEST_SHARE, seed=seed,
+            source=Source(**vars(history.snapshot)), test_share=test_share, seed=seed,
             costs=PolicySettings(), on_progress=lambda _: None,
         )  # fmt: skip
         yield Path(directory)
