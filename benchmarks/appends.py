@@ -129,6 +129,11 @@ class Filling:
         since = self.ends_s[begin - 1] if begin else 0.0
         return (end - begin) * self.rows / (self.ends_s[end - 1] - since)
 
+    @property
+    def longest_ms(self) -> float:
+        """Milliseconds of the append that took longest."""
+        return float(np.diff(self.ends_s, prepend=0.0).max()) * 1000
+
 
 def fill(appender: Appender, request: Any, rows: int, count: int, within_s: float) -> Filling:
     """Appends a request over and over, at most `count` times and for about `within_s` seconds."""

@@ -238,10 +238,12 @@ class Catalog:
 
     def insert(self, transaction: Transaction, table: Table, rows: pa.Table) -> None:
         """Adds rows whose columns are, or are some of, the table's."""
-        names = ", ".join(quote(name) for name in rows.schema.names)
-        connection = transaction.connection
-        connection.register("inserted", rows)  # until the transaction's own connection closes
-        connection.execute(f"INSERT INTO {table.relation} ({names}) SELECT {names} FROM inserted")
+        have = set(rows.schema.names)
+        whole = {
+            one.name: rows[one.name] if one.name in have else pa.nulls(len(rows), one.arrow.type)
+            for one in table.fields  # in the relation's order: columns are only added at its end
+        }
+        transaction.connection.from_arrow(pa.table(whole)).insert_into(table.relation)
         self.touch(transaction, table)
 
     def touch(self, transaction: Transaction, table: Table) -> None:

@@ -21,9 +21,12 @@ from bqlite.sql.macros import MACROS
 DATABASE = "bqlite.duckdb"
 # The append that fills the write-ahead log waits while the log is written into the file, with the
 # last group of each table's rows once more. Small steps of small groups, and columns as they are,
-# keep that wait short (`make bench-bqlite` measures it). A store made with other groups keeps them.
-CHECKPOINT_THRESHOLD = "8MB"
-ROW_GROUP_SIZE = 6_144
+# keep that wait short (`make bench-bqlite` measures it). Rows that fill a group pass by the log, so
+# only after hundreds of such appends is it full; few groups a step are then made one of several.
+# A store made with other groups keeps them.
+CHECKPOINT_THRESHOLD = "4MB"
+ROW_GROUP_SIZE = 4_096
+MERGES_A_CHECKPOINT = 4
 
 
 @dataclass
@@ -143,8 +146,11 @@ def _open(directory: Path, memory_limit_mb: int) -> duckdb.DuckDBPyConnection:
         ":memory:",
         config={
             "memory_limit": f"{memory_limit_mb}MB",
+            # Pages given back to the system and taken again cost appends a third of their rate.
+            "block_allocator_memory": f"{memory_limit_mb}MB",
             "temp_directory": str(spill),
             "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+            "max_vacuum_tasks": str(MERGES_A_CHECKPOINT),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "python_enable_replacements": "false",

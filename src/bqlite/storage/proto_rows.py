@@ -2,13 +2,13 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import ptars
 import pyarrow as pa
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import DecodeError, Message
+from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
 
 from bqlite.cells import (
     check_day,
@@ -26,61 +26,76 @@ from bqlite.storage.row_errors import bad_rows, extra_field
 from bqlite.storage.status import AppendError
 from bqlite.types import Field
 
+_Errors = list[tuple[int, str]]
+
 
 @dataclass(frozen=True)
 class _Member:
-    """One protobuf field and the column it fills."""
+    """One protobuf field and the column it fills.
+
+    Attributes:
+        name: The field's name.
+        column: The column.
+        cell: The column without regard to REPEATED.
+        convert: What makes a cell of one value; None if Arrow's own cast does.
+        members: The fields of a message.
+    """
 
     name: str
     column: Field
-    has_presence: bool
-    convert: Callable[[Any], Any] | None
+    cell: Field
+    convert: Callable[[Any], Any] | None = None
+    members: tuple["_Member", ...] = ()
 
 
 class ProtoDecoder:
     """Reads a connection's protobuf rows.
 
     Args:
-        descriptor: The `DescriptorProto` of the first request.
+        descriptor: The `DescriptorProto` of the first request; it may use Google's wrapper types.
     """
 
     def __init__(self, descriptor: descriptor_pb2.DescriptorProto) -> None:
         file = descriptor_pb2.FileDescriptorProto(
             name="rows.proto", package="bqlite_rows", syntax="proto2"
         )
+        file.dependency.append(wrappers_pb2.DESCRIPTOR.name)
         file.message_type.add().CopyFrom(descriptor)
         pool = descriptor_pool.DescriptorPool()
+        pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
         try:
             pool.Add(file)
-            self._message = message_factory.GetMessageClass(
-                pool.FindMessageTypeByName(f"bqlite_rows.{descriptor.name}")
-            )
+            self._descriptor = pool.FindMessageTypeByName(f"bqlite_rows.{descriptor.name}")
         except (TypeError, KeyError, ValueError) as error:
             raise AppendError(
                 f"proto_rows.writer_schema is not self-contained and valid: {error}"
             ) from error
+        handlers = ptars.HandlerPool([self._descriptor.file])
+        self._handler = handlers.get_for_message(self._descriptor)
 
     def decode(self, request: Any, fields: Sequence[Field], table: str) -> pa.Table:
         """The request's rows with the table's names and types."""
-        members = _members(self._message.DESCRIPTOR, fields, table)
-        rows: list[Message] = []
-        errors: list[tuple[int, str]] = []
-        for number, data in enumerate(request.proto_rows.rows.serialized_rows):
-            try:
-                rows.append(self._message.FromString(data))
-            except DecodeError as error:
-                errors.append(
-                    (number, f"the row is not a {self._message.DESCRIPTOR.name}: {error}")
-                )
-        if errors:
-            raise bad_rows(errors, len(errors))
-        arrays = []
-        for member in members:
-            values = _column(rows, member, errors)
-            arrays.append(to_array(values, member.column, errors))
+        members = _members(self._descriptor, fields, table)
+        rows = list(request.proto_rows.rows.serialized_rows)
+        errors: _Errors = []
+        try:
+            batch = self._handler.list_to_record_batch(rows)
+        except ValueError as error:
+            errors += self._not_decoded(rows) or [(0, str(error))]
+            raise bad_rows(errors, len(errors)) from error
+        arrays = [_column(batch.column(member.name), member, errors) for member in members]
         if errors:
             raise bad_rows(sorted(errors), len({row for row, _ in errors}))
-        return pa.Table.from_arrays(arrays, names=[member.column.name for member in members])
+        return pa.table(arrays, names=[member.column.name for member in members])
+
+    def _not_decoded(self, rows: list[bytes]) -> _Errors:
+        errors = []
+        for number, row in enumerate(rows):
+            try:
+                self._handler.list_to_record_batch([row])
+            except ValueError as error:
+                errors.append((number, f"the row is not a {self._descriptor.name}: {error}"))
+        return errors
 
 
 def _members(descriptor: Any, fields: Sequence[Field], table: str) -> list[_Member]:
@@ -90,31 +105,29 @@ def _members(descriptor: Any, fields: Sequence[Field], table: str) -> list[_Memb
         one = by_name.pop(proto.name.lower(), None)
         if one is None:
             raise extra_field(proto.name, table)
-        repeated = bool(proto.is_repeated)
-        if repeated != (one.mode == "REPEATED"):
+        if bool(proto.is_repeated) != (one.mode == "REPEATED"):
             raise AppendError(f"column '{one.name}': expected {one.mode}, found another mode")
-        members.append(
-            _Member(proto.name, one, bool(proto.has_presence), _converter(proto, one, table))
-        )
+        members.append(_member(proto, one, table))
     return members
 
 
-def _converter(proto: Any, one: Field, table: str) -> Callable[[Any], Any] | None:
-    if proto.message_type is not None and proto.message_type.full_name.startswith(
-        "google.protobuf."
-    ):
-        inner = proto.message_type.fields_by_name.get("value")
-        if inner is None:
-            raise _wrong_type(proto, one)
-        convert = _converter(inner, one, table)
-        return lambda value: convert(value.value) if convert else value.value
+def _member(proto: Any, one: Field, table: str) -> _Member:
+    member, message = _Member(proto.name, one, replace(one, mode="NULLABLE")), proto.message_type
     if one.type == "RECORD":
-        if proto.message_type is None:
+        if proto.type != _P.TYPE_MESSAGE or _is_wrapper(message):
             raise _wrong_type(proto, one)
-        members = _members(proto.message_type, one.fields, table)
-        return lambda value: {m.column.name: _value(value, m) for m in members}
-    kind = _KINDS.get(proto.type, "")
-    accepted = _CONVERTERS[one.type]
+        return replace(member, members=tuple(_members(message, one.fields, table)))
+    is_wrapper = message is not None and _is_wrapper(message)
+    value = message.fields_by_name["value"] if is_wrapper else proto
+    return replace(member, convert=_converter(value, one))
+
+
+def _is_wrapper(message: Any) -> bool:
+    return bool(message.file.name == wrappers_pb2.DESCRIPTOR.name)
+
+
+def _converter(proto: Any, one: Field) -> Callable[[Any], Any] | None:
+    kind, accepted = _KINDS.get(proto.type, ""), _CONVERTERS[one.type]
     if kind not in accepted:
         raise _wrong_type(proto, one)
     return accepted[kind]
@@ -127,29 +140,41 @@ def _wrong_type(proto: Any, one: Field) -> AppendError:
     )
 
 
-def _column(rows: list[Message], member: _Member, errors: list[tuple[int, str]]) -> list[Any]:
-    name, convert = member.name, member.convert
-    if convert is None and member.has_presence:
-        return [getattr(row, name) if row.HasField(name) else None for row in rows]
-    values = []
-    for number, row in enumerate(rows):
+def _column(array: pa.Array, member: _Member, errors: _Errors) -> pa.Array:
+    """The column of a field's values; what does not fit is noted with its row's number."""
+    if member.column.mode != "REPEATED":
+        return _cells(array, member, errors)
+    unfit: _Errors = []
+    cells = _cells(array.flatten(), member, unfit)
+    if unfit:
+        rows = array.value_parent_indices()
+        errors += [(rows[index].as_py(), message) for index, message in unfit]
+    return pa.ListArray.from_arrays(array.offsets, cells, type=member.column.arrow.type)
+
+
+def _cells(array: pa.Array, member: _Member, errors: _Errors) -> pa.Array:
+    wanted = member.cell.arrow.type
+    if member.members:
+        found = {
+            one.column.name: _column(array.field(one.name), one, errors) for one in member.members
+        }
+        children = [
+            found.get(one.name, pa.nulls(len(array), one.arrow.type)) for one in member.cell.fields
+        ]
+        return pa.StructArray.from_arrays(children, fields=list(wanted), mask=array.is_null())
+    if member.convert is None:
         try:
-            values.append(_value(row, member))
+            return array.cast(wanted)
+        except pa.ArrowInvalid:  # some values do not fit: `to_array` notes which
+            return to_array(array.to_pylist(), member.cell, errors)
+    values = []
+    for number, value in enumerate(array.to_pylist()):
+        try:
+            values.append(None if value is None else member.convert(value))
         except (ValueError, TypeError, OverflowError, InvalidOperation) as error:
             errors.append((number, f"Field {member.column.name}: {error}"))
             values.append(None)
-    return values
-
-
-def _value(row: Any, member: _Member) -> Any:
-    convert = member.convert
-    if member.column.mode == "REPEATED":
-        items = getattr(row, member.name)
-        return [convert(item) for item in items] if convert else list(items)
-    if member.has_presence and not row.HasField(member.name):
-        return None
-    value = getattr(row, member.name)
-    return convert(value) if convert else value
+    return to_array(values, member.cell, errors)
 
 
 def _packed_time(value: int) -> int:
