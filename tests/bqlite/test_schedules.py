@@ -15,6 +15,7 @@ from google.cloud.bigquery_storage_v1 import types
 from google.rpc import code_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from bqlite.engine import ROW_GROUP_SIZE
 from tests.bqlite.process import Process
 from tests.bqlite.storage.appends import Connection, arrow_request
 
@@ -61,9 +62,15 @@ class Model:
         return sorted(value for stream in shown for value in stream.rows)
 
 
+def sizes(most):
+    """Rows of an append: few, or now and then so many that they pass by the write-ahead log."""
+    many = st.integers(ROW_GROUP_SIZE, 2 * ROW_GROUP_SIZE)
+    return st.integers(1, 8).flatmap(lambda n: many if n == 8 else st.integers(1, most))  # noqa: PLR2004
+
+
 @st.composite
 def schedules(draw, *, has_kill):
-    which, size = st.integers(0, 3), st.integers(1, 40)
+    which, size = st.integers(0, 3), sizes(40)
     steps = st.one_of(
         st.tuples(st.just("create"), st.sampled_from(["COMMITTED", "PENDING"])),
         st.tuples(st.just("append"), which, st.just(0), size),
@@ -73,7 +80,7 @@ def schedules(draw, *, has_kill):
     )
     schedule = draw(st.lists(steps, min_size=4, max_size=14))
     if has_kill:
-        kill = ("kill", draw(which), draw(st.integers(1, 400)), draw(st.floats(0, 0.015)))
+        kill = ("kill", draw(which), draw(sizes(400)), draw(st.floats(0, 0.015)))
         schedule.insert(draw(st.integers(0, len(schedule))), kill)
     return schedule
 
