@@ -16,7 +16,7 @@ from bqlite.directory import Claim
 from bqlite.errors import ServerStartError
 
 DEFAULT_PROJECT = "local"
-DEFAULT_MEMORY_LIMIT_MB = 2048
+DEFAULT_MEMORY_LIMIT_MB = 1024
 EXIT_WITHIN_S = 1.0
 KILLED_AFTER_S = 1.5  # by the kernel, which waits for no thread
 SWITCH_S = 0.0001  # how long a thread may keep another one from ending the process
