@@ -15,9 +15,10 @@ from google.cloud.bigquery_storage_v1 import types
 from google.rpc import code_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from bqlite.engine import ROW_GROUP_SIZE
 from tests.bqlite.process import Process
 from tests.bqlite.storage.appends import Connection, arrow_request
+
+from bqlite.engine import ROW_GROUP_SIZE
 
 SCHEDULES = int(os.environ.get("BQLITE_SCHEDULES", "16"))
 OK, DEFAULT = 0, "_default"
@@ -65,7 +66,7 @@ class Model:
 def sizes(most):
     """Rows of an append: few, or now and then so many that they pass by the write-ahead log."""
     many = st.integers(ROW_GROUP_SIZE, 2 * ROW_GROUP_SIZE)
-    return st.integers(1, 8).flatmap(lambda n: many if n == 8 else st.integers(1, most))  # noqa: PLR2004
+    return st.integers(1, 8).flatmap(lambda n: many if n == 8 else st.integers(1, most))
 
 
 @st.composite

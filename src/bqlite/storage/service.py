@@ -41,6 +41,7 @@ def build(catalog: Catalog, faults: Faults, port: int) -> tuple[grpc.Server, int
             ("grpc.so_reuseport", 0),
             ("grpc.http2.bdp_probe", 0),
             ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
+            ("grpc.http2.max_ping_strikes", 0),  # a writer may be idle and ask whether we live
         ],
     )
     services = (

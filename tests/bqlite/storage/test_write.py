@@ -3,13 +3,18 @@
 # ruff: noqa: DTZ001  # a DATETIME has no time zone
 
 import datetime as dt
+import time
 from decimal import Decimal
 
+import grpc
 import pyarrow as pa
 import pytest
 from google.api_core import exceptions
 from google.cloud import bigquery
-from google.cloud.bigquery_storage_v1 import types
+from google.cloud.bigquery_storage_v1 import BigQueryWriteClient, types
+from google.cloud.bigquery_storage_v1.services.big_query_write.transports import (
+    BigQueryWriteGrpcTransport,
+)
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.rpc import code_pb2
 from tests.bqlite.storage import appends
@@ -245,6 +250,20 @@ def test_one_connection_serves_the_default_streams_of_several_tables(client, wri
         assert "no writer_schema" in connection.send(bare).error.message
     assert rows(client, table) == [(1, "1"), (1, "1")]
     assert rows(client, other) == [(0.5,), (0.5,)]
+
+
+def test_a_connection_that_is_silent_but_for_pings_is_kept(bq, client, table):
+    # As an idle writer that pings every 30 s, in less time: gRPC sends one a second at most, and a
+    # server that minds them ends the connection at the third.
+    channel = grpc.insecure_channel(
+        bq.storage, [("grpc.keepalive_time_ms", 100), ("grpc.http2.max_pings_without_data", 0)]
+    )
+    write_client = BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=channel))
+    with Connection(write_client) as connection:
+        connection.send(arrow_request(some(1), stream=f"{table}/_default"))
+        time.sleep(5)
+        connection.send(arrow_request(some(2)))
+    assert rows(client, table) == [(1, "1"), (2, "2")]
 
 
 def test_a_connection_of_a_stream_of_ones_own_serves_no_other(client, write_client, table):
