@@ -81,8 +81,10 @@ def _string_agg(node: exp.GroupConcat) -> exp.Expr:
 
 
 def _ignore_nulls(node: exp.IgnoreNulls) -> exp.Expr:
-    return node if isinstance(node.this, (exp.FirstValue, exp.LastValue, exp.NthValue,
-                                          exp.Lag, exp.Lead)) else node.this  # fmt: skip
+    if isinstance(node.this, (exp.Lag, exp.Lead)):
+        raise refuse("LAG or LEAD with IGNORE NULLS")
+    navigates = isinstance(node.this, (exp.FirstValue, exp.LastValue, exp.NthValue))
+    return node if navigates else node.this
 
 
 def _approx_quantiles(node: exp.ApproxQuantiles) -> exp.Expr:

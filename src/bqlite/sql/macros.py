@@ -25,11 +25,26 @@ MACROS: tuple[str, ...] = (
          WHEN a > 0 AND NOT isnan(a::DOUBLE) THEN 'inf'::DOUBLE
          WHEN a < 0 THEN '-inf'::DOUBLE ELSE 'nan'::DOUBLE END""",
     """CREATE MACRO bq_int_div(a, b) AS CASE
+         WHEN regexp_matches(typeof(a) || typeof(b), 'DOUBLE|FLOAT|DECIMAL')
+           THEN error('DIV of anything but INT64 is refused by bqlite')
          WHEN b = 0 AND a IS NOT NULL THEN error('division by zero: DIV(' || a::VARCHAR || ', 0)')
          ELSE a // nullif(b, 0) END""",
     """CREATE MACRO bq_mod(a, b) AS CASE
          WHEN b = 0 AND a IS NOT NULL THEN error('division by zero: MOD(' || a::VARCHAR || ', 0)')
          ELSE a % nullif(b, 0) END""",
+    # Numbers: a whole one rounds to a FLOAT64, and shifts in zeros.
+    """CREATE MACRO bq_real (x HUGEINT) AS CAST(x AS DOUBLE), (x) AS x""",
+    """CREATE MACRO bq_sign
+         (x HUGEINT) AS sign(x),
+         (x DECIMAL(38, 9)) AS CAST(sign(x) AS DECIMAL(38, 9)),
+         (x DOUBLE) AS CAST(sign(x) AS DOUBLE)""",
+    """CREATE MACRO bq_shift_right(a, b) AS CASE
+         WHEN a < 0 THEN error('>> of a negative number is refused by bqlite') ELSE a >> b END""",
+    """CREATE MACRO bq_subtract
+         (a DATE, b DATE) AS error('DATE - DATE is refused by bqlite: use DATE_DIFF'),
+         (a, b) AS (a - b)""",
+    """CREATE MACRO bq_corr(a, b) AS CASE
+         WHEN regr_count(a, b) > 1 THEN corr(a, b) END""",
     # Casts: halves round away from zero, strings must be whole numbers, bytes are UTF-8.
     f"""CREATE MACRO bq_int64(x) AS CASE
          WHEN typeof(x) = 'VARCHAR' THEN CASE WHEN {_IS_INTEGER} OR x IS NULL
@@ -74,6 +89,12 @@ MACROS: tuple[str, ...] = (
          WHEN typeof(x) IN ('DATE', 'VARCHAR', '"NULL"') THEN CAST(x AS DATE)
          ELSE error('a DATE function takes a DATE in bqlite, found ' || typeof(x)
            || ': use the TIMESTAMP_ or DATETIME_ function') END""",
+    """CREATE MACRO bq_part
+         (unit, x INTERVAL) AS error('EXTRACT from an INTERVAL is refused by bqlite'),
+         (unit, x) AS date_part(unit, x)""",
+    """CREATE MACRO bq_month_start(x) AS CASE
+         WHEN day(x) > 28 THEN error('GENERATE_DATE_ARRAY by months from the 29th, 30th or 31st is '
+           || 'refused by bqlite') ELSE x END""",
     """CREATE MACRO bq_timestamp_diff(a, b, unit_us) AS
          (epoch_us(CAST(a AS TIMESTAMPTZ)) - epoch_us(CAST(b AS TIMESTAMPTZ))) // unit_us""",
     """CREATE MACRO bq_unix(x, unit_us) AS (epoch_us(CAST(x AS TIMESTAMPTZ))
