@@ -21,11 +21,11 @@ FAITHFUL: frozenset[type[exp.Expr]] = frozenset(
     getattr(exp, name)
     for name in """
     Select From Join Where Group Having Order Ordered Limit Offset Qualify With
-    CTE Subquery Union Except Intersect Table TableAlias Identifier Column Star Alias Aliases Paren
+    CTE Subquery Union Table TableAlias Identifier Column Star Alias Aliases Paren
     Literal Boolean Null Neg And Or Not EQ NEQ GT GTE LT LTE NullSafeEQ NullSafeNEQ Is Between Case
     If Coalesce Nullif Add Mul DPipe BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitwiseLeftShift
-    DataType DataTypeParam Var Exists Tuple PropertyEQ Dot Distinct Filter
-    Count Sum Min Max Avg AnyValue CountIf LogicalAnd LogicalOr Stddev StddevPop StddevSamp Variance
+    DataType DataTypeParam Var Exists Tuple PropertyEQ Dot Distinct
+    Count Sum Min Max Avg AnyValue LogicalAnd LogicalOr Stddev StddevPop StddevSamp Variance
     VariancePop CovarPop CovarSamp BitwiseAndAgg BitwiseOrAgg BitwiseXorAgg
     RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead FirstValue LastValue NthValue
     Lower Upper Replace Reverse Repeat StartsWith EndsWith Length
@@ -181,6 +181,19 @@ def _struct(node: exp.Struct) -> exp.Expr:
     return call("row", *values)
 
 
+def _count_if(node: exp.CountIf) -> exp.Expr:
+    """0 where there is nothing to count, where DuckDB's may be NULL."""
+    if isinstance(node.this, exp.Distinct):
+        raise refuse("COUNTIF of DISTINCT values")
+    return exp.Count(this=call("nullif", node.this, exp.false()))
+
+
+def _set_operation(node: exp.SetOperation) -> exp.Expr:
+    if not node.args.get("distinct"):
+        raise refuse(f"{type(node).__name__.upper()} ALL")
+    return node
+
+
 def _json_format(node: exp.JSONFormat) -> exp.Expr:
     if node.args.get("options") is not None:
         raise refuse("TO_JSON_STRING with pretty_print")
@@ -317,6 +330,9 @@ RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.Sub: plain("bq_subtract", "this", "expression"),
     exp.BitwiseRightShift: plain("bq_shift_right", "this", "expression"),
     exp.Sign: plain("bq_sign", "this"),
+    exp.CountIf: _count_if,
+    exp.Except: _set_operation,
+    exp.Intersect: _set_operation,
     exp.Corr: plain("bq_corr", "this", "expression"),
     exp.ArgMax: plain("arg_max_null", "this", "expression"),
     exp.ArgMin: plain("arg_min_null", "this", "expression"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from bqlite.sql.nodes import call, cast, literal, plain, refuse
+from bqlite.sql.nodes import call, cast, literal, refuse
 
 _MICROSECONDS = {
     "microsecond": 1,
@@ -228,7 +228,11 @@ def _unix_to_time(node: exp.UnixToTime) -> exp.Expr:
 
 TIME_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.GenerateDateArray: _date_array,
-    exp.GenerateTimestampArray: plain("generate_series", "start", "end", "step"),
+    exp.GenerateTimestampArray: lambda n: call(
+        "generate_series",
+        *[cast(n.args[key], "TIMESTAMPTZ") for key in ("start", "end")],
+        n.args["step"],
+    ),
     exp.CurrentTimestamp: lambda _: call("now"),
     exp.CurrentDate: _now("DATE"),
     exp.CurrentDatetime: _now("TIMESTAMP"),

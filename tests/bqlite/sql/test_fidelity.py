@@ -270,6 +270,10 @@ ANSWERS = [
         "GENERATE_DATE_ARRAY(DATE '2024-01-01', DATE '2024-01-02')",
         [dt.date(2024, 1, 1), dt.date(2024, 1, 2)],
     ),
+    (
+        "GENERATE_TIMESTAMP_ARRAY('2024-01-01', '2024-01-01 01:00:00', INTERVAL 1 HOUR)",
+        [dt.datetime(2024, 1, 1, tzinfo=UTC), dt.datetime(2024, 1, 1, 1, tzinfo=UTC)],
+    ),
     ("ARRAY(SELECT x FROM UNNEST([3, 1, 2]) AS x ORDER BY x)", [1, 2, 3]),
     ("ARRAY(SELECT x FROM UNNEST([1]) AS x WHERE x > 5)", []),
     ("STRUCT(1 AS a, 'x' AS b)", {"a": 1, "b": "x"}),
@@ -304,6 +308,15 @@ FROM = "(SELECT r.k AS k, r.x AS x, r.s AS s FROM (SELECT 1) CROSS JOIN " + ROWS
 QUERIES = [
     (f"SELECT k, SUM(x) AS v FROM {FROM} GROUP BY k ORDER BY k", [(1, 4.0), (2, 5.0)]),
     (f"SELECT COUNT(*), COUNT(x), COUNTIF(x > 2) FROM {FROM}", [(4, 3, 2)]),
+    (f"SELECT COUNTIF(x > 2) FROM {FROM} WHERE x IS NULL", [(0,)]),
+    (
+        f"SELECT COUNTIF(x > 2) OVER (PARTITION BY k ORDER BY x) FROM {FROM} ORDER BY k, x",
+        [(0,), (1,), (0,), (1,)],
+    ),
+    (
+        "SELECT user, t.s.user AS u FROM (SELECT 'x' AS user, STRUCT(1 AS user) AS s) AS t",
+        [("x", 1)],
+    ),
     (f"SELECT COUNT(DISTINCT k), APPROX_COUNT_DISTINCT(k) FROM {FROM}", [(2, 2)]),
     (f"SELECT AVG(x), MIN(s), MAX(s) FROM {FROM}", [(3.0, "a", "d")]),
     (f"SELECT SUM(k) FROM {FROM}", [(6,)]),
@@ -417,6 +430,9 @@ OUTSIDE = [
     ("SELECT * FROM `store._bqlite.streams`", "store:_bqlite"),
     ("SELECT * FROM `local._bqlite.streams`", "local:_bqlite"),
     ("SELECT rowid FROM (SELECT 1 AS x)", "rowid"),
+    ("SELECT user FROM (SELECT 1 AS x)", "Unrecognized name: user"),
+    ("SELECT SESSION_USER", "SESSION_USER"),
+    ("SELECT current_schema", "current_schema"),
     ("COPY (SELECT 1) TO '/tmp/x.csv'", "COPY"),
     ("PRAGMA database_list", "PRAGMA"),
     ("CALL pragma_version()", "CALL"),
