@@ -52,6 +52,21 @@ _WIDENED = (
 )  # fmt: skip
 
 
+_DATE = r"\s*\d{4}-\d{1,2}-\d{1,2}"
+_CLOCK = r"([01]?\d|2[0-3]):[0-5]?\d(:[0-5]?\d(\.\d*)?)?"
+_ZONE = r"\s*([+-]\d{1,2}(:?\d{2})?|[A-Za-z][\w+/-]*)?"
+# What a STRING must look like for a CAST; DuckDB would take '2024/01/01', 'epoch' and '1_000', too.
+TEXTS: dict[exp.DType, str] = {
+    exp.DType.DATE: rf"{_DATE}([ Tt]{_CLOCK}{_ZONE})?\s*",
+    exp.DType.TIME: rf"\s*{_CLOCK}\s*",
+    exp.DType.TIMESTAMP: rf"{_DATE}([ Tt]{_CLOCK})?\s*",
+    exp.DType.DATETIME: rf"{_DATE}([ Tt]{_CLOCK})?\s*",
+    exp.DType.TIMESTAMPTZ: rf"{_DATE}([ Tt]{_CLOCK})?{_ZONE}\s*",
+    exp.DType.DOUBLE: "[^_]*",
+    exp.DType.DECIMAL: "[^_]*",
+}
+
+
 def rewrite(root: exp.Expr) -> exp.Expr:
     """Rewrites a whole statement, children first; returns the new root.
 
@@ -90,6 +105,11 @@ def _cast(node: exp.Cast) -> exp.Expr:
         return call("bq_bytes", node.this)
     if kind == types.JSON:
         raise refuse("CAST to JSON", "use PARSE_JSON")
+    pattern = TEXTS.get(kind)
+    is_known = isinstance(node.this, exp.Literal) and re.fullmatch(pattern or "", node.this.name)
+    if pattern is not None and not is_known:
+        wanted = exp.DataType(this=kind).sql(dialect="bigquery")
+        node.set("this", call(f"{prefix}text", node.this, pattern, wanted))
     return node
 
 

@@ -80,6 +80,12 @@ MACROS: tuple[str, ...] = (
          WHEN typeof(x) = 'VARCHAR' THEN CASE {_BOOL_WORD} WHEN 'true' THEN true
            WHEN 'false' THEN false END
          ELSE TRY_CAST(x AS BOOLEAN) END""",
+    # Text on its way into a type of which DuckDB would take more than BigQuery.
+    """CREATE MACRO bq_text(x, pattern, wanted) AS CASE
+         WHEN typeof(x) <> 'VARCHAR' OR x IS NULL OR regexp_full_match(x::VARCHAR, pattern) THEN x
+         ELSE error('Invalid ' || wanted || ': ' || x::VARCHAR) END""",
+    """CREATE MACRO bq_safe_text(x, pattern, wanted) AS CASE
+         WHEN typeof(x) <> 'VARCHAR' OR regexp_full_match(x::VARCHAR, pattern) THEN x END""",
     """CREATE MACRO bq_assign(x, accepted, wanted) AS CASE
          WHEN regexp_full_match(typeof(x), accepted) THEN x
          ELSE error('a value of type ' || typeof(x) || ' cannot be assigned to a column of type '
@@ -158,7 +164,7 @@ MACROS: tuple[str, ...] = (
          ELSE json_extract_string(j, path) END""",
 )
 
-# The macros that raise an error of their own.
+# The macros that raise an error of their own, other than for a type.
 RAISING: frozenset[str] = frozenset(
     text.split("(", 1)[0].split()[-1] for text in MACROS if "error(" in text
-)
+) - {"bq_subtract", "bq_part"}

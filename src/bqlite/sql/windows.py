@@ -12,6 +12,10 @@ _ORDERED = (
     exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.Lag, exp.Lead,
     exp.FirstValue, exp.LastValue, exp.NthValue,
 )  # fmt: skip
+_UNFRAMED = (
+    exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.Lag,
+    exp.Lead,
+)  # fmt: skip
 _PERCENTILES = (exp.PercentileCont, exp.PercentileDisc)
 
 
@@ -24,6 +28,8 @@ def _window(node: exp.Window) -> exp.Expr:
         raise refuse(f"{name_of(function)} in a window with ORDER BY")
     if (order is not None or frame is not None) and _is_distinct(function):
         raise refuse("DISTINCT in a window with ORDER BY or a frame")
+    if frame is not None and isinstance(function, _UNFRAMED):
+        raise InvalidQueryError(f"a window frame is not allowed for {name_of(function)}")
     if function.name == "bq_corr":
         raise refuse("CORR in a window")
     return node
@@ -55,6 +61,8 @@ def _percentile(node: exp.Expr) -> exp.Expr:
 
 
 def _frame(node: exp.WindowSpec) -> exp.Expr:
+    if node.args.get("kind") not in {"ROWS", "RANGE"} or node.args.get("exclude"):
+        raise refuse("a window frame of GROUPS or with EXCLUDE")
     for bound in (node.args.get("start"), node.args.get("end")):
         if isinstance(bound, exp.Anonymous) and bound.name.startswith("to_"):
             raise refuse("a window frame of an INTERVAL", "order by UNIX_SECONDS or UNIX_DATE")
