@@ -201,6 +201,12 @@ def _struct(node: exp.Struct) -> exp.Expr:
     return call("row", *values)
 
 
+def _subtract(node: exp.Sub) -> exp.Expr:
+    # DuckDB's TRY, which is SAFE., takes no macro that raises.
+    is_safe = node.find_ancestor(exp.SafeFunc) is not None
+    return node if is_safe else call("bq_subtract", node.this, node.expression)
+
+
 def _count_if(node: exp.CountIf) -> exp.Expr:
     """0 where there is nothing to count, where DuckDB's may be NULL."""
     if isinstance(node.this, exp.Distinct):
@@ -347,7 +353,7 @@ RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.Trim: _trim,
     exp.Struct: _struct,
     exp.ArrayConcat: _array_concat,
-    exp.Sub: plain("bq_subtract", "this", "expression"),
+    exp.Sub: _subtract,
     exp.BitwiseRightShift: plain("bq_shift_right", "this", "expression"),
     exp.Sign: plain("bq_sign", "this"),
     exp.CountIf: _count_if,

@@ -33,16 +33,15 @@ MACROS: tuple[str, ...] = (
          WHEN b = 0 AND a IS NOT NULL THEN error('division by zero: MOD(' || a::VARCHAR || ', 0)')
          ELSE a % nullif(b, 0) END""",
     # Numbers: a whole one rounds to a FLOAT64, and shifts in zeros.
-    """CREATE MACRO bq_real (x HUGEINT) AS CAST(x AS DOUBLE), (x) AS x""",
-    """CREATE MACRO bq_sign
-         (x HUGEINT) AS sign(x),
-         (x DECIMAL(38, 9)) AS CAST(sign(x) AS DECIMAL(38, 9)),
-         (x DOUBLE) AS CAST(sign(x) AS DOUBLE)""",
+    # Of an aggregate DuckDB does not know the type when it chooses among typed macros of one name;
+    # a NULL of the same type, rounded up, brings a FLOAT64 to a whole number only.
+    """CREATE MACRO bq_real(x) AS x + coalesce(ceil(nullif(x, x)), 0)""",
+    """CREATE MACRO bq_sign(x) AS sign(x) + coalesce(nullif(x, x), 0)""",
     """CREATE MACRO bq_shift_right(a, b) AS CASE
          WHEN a < 0 THEN error('>> of a negative number is refused by bqlite') ELSE a >> b END""",
-    """CREATE MACRO bq_subtract
-         (a DATE, b DATE) AS error('DATE - DATE is refused by bqlite: use DATE_DIFF'),
-         (a, b) AS (a - b)""",
+    """CREATE MACRO bq_subtract(a, b) AS CASE
+         WHEN typeof(b) = 'DATE' THEN error('DATE - DATE is refused by bqlite: use DATE_DIFF')
+         ELSE a - b END""",
     """CREATE MACRO bq_corr(a, b) AS CASE
          WHEN regr_count(a, b) > 1 THEN corr(a, b) END""",
     # Casts: halves round away from zero, strings must be whole numbers, bytes are UTF-8.
@@ -95,9 +94,9 @@ MACROS: tuple[str, ...] = (
          WHEN typeof(x) IN ('DATE', 'VARCHAR', '"NULL"') THEN CAST(x AS DATE)
          ELSE error('a DATE function takes a DATE in bqlite, found ' || typeof(x)
            || ': use the TIMESTAMP_ or DATETIME_ function') END""",
-    """CREATE MACRO bq_part
-         (unit, x INTERVAL) AS error('EXTRACT from an INTERVAL is refused by bqlite'),
-         (unit, x) AS date_part(unit, x)""",
+    """CREATE MACRO bq_part(unit, x) AS CASE
+         WHEN typeof(x) = 'INTERVAL' THEN error('EXTRACT from an INTERVAL is refused by bqlite')
+         ELSE date_part(unit, x) END""",
     """CREATE MACRO bq_month_start(x) AS CASE
          WHEN day(x) > 28 THEN error('GENERATE_DATE_ARRAY by months from the 29th, 30th or 31st is '
            || 'refused by bqlite') ELSE x END""",
@@ -142,9 +141,9 @@ MACROS: tuple[str, ...] = (
          WHEN NOT list_contains(kinds, json_type(j))
            THEN error('The provided JSON input is not a ' || wanted || ': ' || j::VARCHAR)
          ELSE json_extract_string(j, '$') END""",
-    """CREATE MACRO bq_string_of
-         (x JSON) AS bq_json_scalar(x, ['VARCHAR'], 'STRING'),
-         (x) AS bq_string(x)""",
+    """CREATE MACRO bq_string_of(x) AS CASE
+         WHEN typeof(x) = 'JSON' THEN bq_json_scalar(x, ['VARCHAR'], 'STRING')
+         ELSE bq_string(x) END""",
     """CREATE MACRO bq_to_json_string(x) AS CASE
          WHEN regexp_matches(typeof(x), 'TIME|BLOB')
            THEN error('TO_JSON of BYTES and of times is refused by bqlite: write it as STRING')
@@ -164,7 +163,7 @@ MACROS: tuple[str, ...] = (
          ELSE json_extract_string(j, path) END""",
 )
 
-# The macros that raise an error of their own, other than for a type.
+# The macros that raise an error of their own.
 RAISING: frozenset[str] = frozenset(
     text.split("(", 1)[0].split()[-1] for text in MACROS if "error(" in text
-) - {"bq_subtract", "bq_part"}
+)

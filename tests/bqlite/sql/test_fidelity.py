@@ -335,6 +335,15 @@ QUERIES = [
     (f"SELECT STRING_AGG(s, '-' ORDER BY s DESC) FROM {FROM}", [("d-b-a",)]),
     (f"SELECT ARRAY_AGG(x IGNORE NULLS ORDER BY x DESC LIMIT 2) FROM {FROM}", [([5.0, 3.0],)]),
     (f"SELECT STDDEV(x), VAR_POP(x) FROM {FROM}", [(2.0, 8 / 3)]),
+    # what depends on a type knows an aggregate's, too
+    (
+        f"SELECT ROUND(AVG(x) / 7, 2), ROUND(SUM(k)), SIGN(MIN(-x)), SUM(k) - COUNT(*) FROM {FROM}",
+        [(0.43, 6.0, -1.0, 2)],
+    ),
+    (
+        f"SELECT EXTRACT(HOUR FROM MAX(t)), STRING(MIN(t)) FROM UNNEST([{T}]) AS t",
+        [(13, "2024-03-10 13:14:15.678901+00")],
+    ),
     (f"SELECT CORR(x, k) FROM {FROM} WHERE x = 1.0", [(None,)]),  # one pair has none
     # the value beside the greatest, NULL as it may be
     (f"SELECT MAX_BY(s, x), MIN_BY(s, x) FROM {FROM}", [(None, "a")]),
