@@ -223,7 +223,8 @@ class Catalog:
                 raise InvalidError(
                     f"column '{one.name}': a column added to a table must be NULLABLE or REPEATED"
                 )
-            self._alter(transaction, table, f"ADD COLUMN {quote(one.name)} {one.duckdb}")
+            empty = " DEFAULT []" if one.mode == "REPEATED" else ""
+            self._alter(transaction, table, f"ADD COLUMN {quote(one.name)} {one.duckdb}{empty}")
         return replace(table, fields=(*table.fields, *added))
 
     def relax(self, transaction: Transaction, table: Table, column: Field) -> None:
@@ -243,6 +244,10 @@ class Catalog:
             one.name: rows[one.name] if one.name in have else pa.nulls(len(rows), one.arrow.type)
             for one in table.fields  # in the relation's order: columns are only added at its end
         }
+        for one in table.fields:
+            column = whole[one.name]
+            if one.mode == "REPEATED" and column.null_count:
+                whole[one.name] = column.fill_null(pa.scalar([], column.type))
         transaction.connection.from_arrow(pa.table(whole)).insert_into(table.relation)
         self.touch(transaction, table)
 

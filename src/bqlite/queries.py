@@ -1,6 +1,6 @@
 """Runs a plan: a query's rows go to a result table, DML and DDL change the store."""
 
-# names are quoted by `quote`, values are bound or written by sqlglot
+# ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
 
 import re
 from collections.abc import Callable, Mapping
@@ -167,13 +167,14 @@ def check_same(table: Table, fields: tuple[Field, ...]) -> None:
 def _change(catalog: Catalog, transaction: Transaction, plan: Plan) -> Outcome:
     assert plan.target is not None
     table = catalog.table(plan.target)
+    sql = plan.sql
     if plan.insert_sql:
-        _check_insert(transaction.connection, plan, table)
+        sql = _insert(transaction.connection, plan, table)
     if plan.twice_sql and transaction.connection.execute(plan.twice_sql).fetchall():
         raise InvalidQueryError(
             "UPDATE/MERGE must match at most one source row for each target row"
         )
-    count = int(first(transaction.connection, plan.sql)[0])
+    count = int(first(transaction.connection, sql)[0])
     catalog.touch(transaction, table)
     keys = {"INSERT": "insertedRowCount", "UPDATE": "updatedRowCount", "DELETE": "deletedRowCount"}
     statistics: dict[str, Any] = {}
@@ -182,8 +183,8 @@ def _change(catalog: Catalog, transaction: Transaction, plan: Plan) -> Outcome:
     return Outcome(affected=count, statistics=statistics)
 
 
-def _check_insert(connection: duckdb.DuckDBPyConnection, plan: Plan, table: Table) -> None:
-    """Refuses what BigQuery does not coerce, where DuckDB would round or print."""
+def _insert(connection: duckdb.DuckDBPyConnection, plan: Plan, table: Table) -> str:
+    """An INSERT's SQL; refuses what BigQuery does not coerce, where DuckDB would round or print."""
     relation = connection.sql(plan.insert_sql)
     assert relation is not None
     if len(relation.types) != len(plan.insert_columns):
@@ -192,10 +193,14 @@ def _check_insert(connection: duckdb.DuckDBPyConnection, plan: Plan, table: Tabl
             f"{len(plan.insert_columns)}"
         )
     by_name = {one.name.lower(): one for one in table.fields}
+    values: list[str] = []
     for name, kind in zip(plan.insert_columns, relation.types, strict=True):
         one = by_name.get(name.lower())
         if one is None:
             raise InvalidQueryError(f"Column {name} is not present in table {table.name}")
+        values.append(one.stored(f"c{len(values)}"))
+        if one.type == "RECORD" and kind.id == "struct":
+            _check_members(one, field_from_duckdb(name, kind))
         if one.mode == "REPEATED" or one.type not in ACCEPTED:
             continue
         if not re.fullmatch(rf'{ACCEPTED[one.type]}|"?NULL"?', str(kind)):
@@ -204,3 +209,18 @@ def _check_insert(connection: duckdb.DuckDBPyConnection, plan: Plan, table: Tabl
                 f"Query column has type {found} which cannot be inserted into column {name}, "
                 f"which has type {one.sql}"
             )
+    names = ", ".join(f"c{i}" for i in range(len(values)))
+    columns = ", ".join(quote(name) for name in plan.insert_columns)
+    return (
+        f"INSERT INTO {table.relation} ({columns}) SELECT {', '.join(values)} "
+        f"FROM ({plan.insert_sql}) AS q({names})"
+    )
+
+
+def _check_members(one: Field, found: Field) -> None:
+    """DuckDB would match the fields of a STRUCT by name, where BigQuery counts them."""
+    if [m.name.lower() for m in found.fields] != [m.name.lower() for m in one.fields]:
+        raise UnsupportedError(
+            f"a STRUCT without the names of {one.name}'s fields, in their order, is not supported "
+            "by bqlite"
+        )

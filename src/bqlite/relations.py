@@ -121,11 +121,13 @@ class Stream:
         return self.kind == "PENDING" and not self.committed_ms
 
 
+_BY_MODE = {"REQUIRED": " NOT NULL", "REPEATED": " DEFAULT []"}  # an ARRAY is never NULL
+
+
 def create_relation(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Creates the DuckDB table."""
     columns = ", ".join(
-        f"{quote(f.name)} {f.duckdb}{' NOT NULL' if f.mode == 'REQUIRED' else ''}"
-        for f in table.fields
+        f"{quote(f.name)} {f.duckdb}{_BY_MODE.get(f.mode, '')}" for f in table.fields
     )
     if not columns:
         raise InvalidError(f"table '{table.name}' has no columns; give it a schema")

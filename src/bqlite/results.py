@@ -74,7 +74,9 @@ def describe(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[tuple[Fie
             )
         seen.add(one.name.lower())
     names = ", ".join(f"c{i}" for i in range(len(fields)))
-    casts = ", ".join(f"CAST(c{i} AS {f.duckdb}) AS {quote(f.name)}" for i, f in enumerate(fields))
+    casts = ", ".join(
+        f"{f.stored(f'CAST(c{i} AS {f.duckdb})')} AS {quote(f.name)}" for i, f in enumerate(fields)
+    )
     return fields, f"SELECT {casts} FROM ({sql}) AS q({names})"
 
 

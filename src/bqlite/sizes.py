@@ -66,7 +66,9 @@ class Sizes:
 
 def _size_sql(one: Field) -> str:
     column = quote(one.name)
-    if one.mode == "REPEATED" or one.type in {"RECORD", "JSON"}:
+    if one.mode == "REPEATED":
+        return f"sum(CASE WHEN len({column}) > 0 THEN strlen({column}::VARCHAR) END)"
+    if one.type in {"RECORD", "JSON"}:
         return f"sum(strlen({column}::VARCHAR))"
     fixed = SCALARS[one.type].size_bytes
     length = {"STRING": "strlen", "BYTES": "octet_length"}.get(one.type)

@@ -144,6 +144,10 @@ class Field:
         """DuckDB's type for the column."""
         return f"{self.duckdb_element}[]" if self.mode == "REPEATED" else self.duckdb_element
 
+    def stored(self, value: str) -> str:
+        """DuckDB's SQL for a value of the column; an ARRAY that is NULL is stored empty."""
+        return f"coalesce({value}, [])" if self.mode == "REPEATED" else value
+
     @property
     def arrow_element(self) -> pa.DataType:
         """Arrow's type for one value, without regard to REPEATED."""

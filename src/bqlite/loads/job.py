@@ -141,7 +141,7 @@ def _value_sql(one: Field, batch: pa.RecordBatch) -> str:
     column = quote(one.name)
     kind = batch.schema.field(_name_in(batch, one.name)).type
     if not pa.types.is_string(kind) or one.mode == "REPEATED" or one.type in {"STRING", "RECORD"}:
-        return column
+        return one.stored(column)
     if one.type == "BYTES":
         return f"from_base64({column})"
     if one.type == "TIMESTAMP":

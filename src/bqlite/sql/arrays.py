@@ -1,5 +1,6 @@
 """Arrays, and the aggregates that gather values: how each is written for DuckDB."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -81,8 +82,10 @@ def _string_agg(node: exp.GroupConcat) -> exp.Expr:
 
 
 def _ignore_nulls(node: exp.IgnoreNulls) -> exp.Expr:
-    return node if isinstance(node.this, (exp.FirstValue, exp.LastValue, exp.NthValue,
-                                          exp.Lag, exp.Lead)) else node.this  # fmt: skip
+    if isinstance(node.this, (exp.Lag, exp.Lead)):
+        raise refuse("LAG or LEAD with IGNORE NULLS")
+    navigates = isinstance(node.this, (exp.FirstValue, exp.LastValue, exp.NthValue))
+    return node if navigates else node.this
 
 
 def _approx_quantiles(node: exp.ApproxQuantiles) -> exp.Expr:
@@ -92,6 +95,8 @@ def _approx_quantiles(node: exp.ApproxQuantiles) -> exp.Expr:
         raise refuse("APPROX_QUANTILES of DISTINCT values")
     if not isinstance(count, exp.Literal) or count.is_string:
         raise refuse("APPROX_QUANTILES with a number that is not a literal")
+    if not re.fullmatch(r"[1-9]\d{0,4}", count.this):
+        raise refuse(f"APPROX_QUANTILES with the number {count.this}", "write 1 to 99999")
     number = int(count.this)
     marks = [exp.Literal.number(f"{i / number!r}") for i in range(number + 1)]
     return call("quantile_disc", value, exp.Array(expressions=marks))

@@ -38,6 +38,8 @@ def guard_assignments(root: exp.Expr, fields: tuple[Field, ...]) -> None:
 
 
 def _guard(one: Field | None, value: exp.Expr) -> None:
+    if one is not None and one.mode == "REPEATED":
+        value.replace(call("coalesce", value.copy(), exp.Array(expressions=[])))
     if one is None or one.mode == "REPEATED" or one.type not in ACCEPTED:
         return
     value.replace(call("bq_assign", value.copy(), f"{ACCEPTED[one.type]}|{_NULL}", one.sql))

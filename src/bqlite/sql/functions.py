@@ -15,21 +15,22 @@ from bqlite.sql.arrays import ARRAY_RULES
 from bqlite.sql.macros import RAISING
 from bqlite.sql.nodes import call, cast, name_of, plain, refuse
 from bqlite.sql.times import TIME_RULES
+from bqlite.sql.windows import WINDOW_RULES
 
 FAITHFUL: frozenset[type[exp.Expr]] = frozenset(
     getattr(exp, name)
     for name in """
-    Select From Join Where Group Having Order Ordered Limit Offset Qualify Window WindowSpec With
-    CTE Subquery Union Except Intersect Table TableAlias Identifier Column Star Alias Aliases Paren
+    Select From Join Where Group Having Order Ordered Limit Offset Qualify With
+    CTE Subquery Union Table TableAlias Identifier Column Star Alias Aliases Paren
     Literal Boolean Null Neg And Or Not EQ NEQ GT GTE LT LTE NullSafeEQ NullSafeNEQ Is Between Case
-    If Coalesce Nullif Add Sub Mul DPipe BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitwiseLeftShift
-    BitwiseRightShift DataType DataTypeParam Var Exists Tuple Struct PropertyEQ Dot Distinct Filter
-    Count Sum Min Max Avg AnyValue CountIf LogicalAnd LogicalOr Stddev StddevPop StddevSamp Variance
-    VariancePop Corr CovarPop CovarSamp ArgMax ArgMin BitwiseAndAgg BitwiseOrAgg BitwiseXorAgg
+    If Coalesce Nullif Add Mul DPipe BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitwiseLeftShift
+    DataType DataTypeParam Var Exists Tuple PropertyEQ Dot Distinct
+    Count Sum Min Max Avg AnyValue LogicalAnd LogicalOr Stddev StddevPop StddevSamp Variance
+    VariancePop CovarPop CovarSamp BitwiseAndAgg BitwiseOrAgg BitwiseXorAgg
     RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead FirstValue LastValue NthValue
-    PercentileCont PercentileDisc Lower Upper Replace Reverse Repeat Trim StartsWith EndsWith Length
-    Concat Greatest Least Abs Sign Sqrt Exp Ln Log Ceil Floor Sin Cos Tan Asin Acos Atan Atan2 IsNan
-    IsInf ArraySize ArrayReverse ArrayConcat GenerateSeries Uuid RawString HexString ByteString
+    Lower Upper Replace Reverse Repeat StartsWith EndsWith Length
+    Concat Greatest Least Abs Sqrt Exp Ln Log Ceil Floor Sin Cos Tan Asin Acos Atan Atan2 IsNan
+    IsInf ArraySize ArrayReverse GenerateSeries Uuid RawString HexString ByteString
     JSONPath JSONPathRoot JSONPathKey JSONPathSubscript WeekStart Rollup Cube GroupingSets Grouping
     Values Insert Update Delete Merge When Whens Schema
     """.split()  # noqa: SIM905  # a hundred names read better as words than as a list
@@ -38,11 +39,32 @@ FAITHFUL: frozenset[type[exp.Expr]] = frozenset(
 # Function names sqlglot does not know, each with its arity and DuckDB's words for it.
 NAMED: dict[str, tuple[int, str]] = {"IEEE_DIVIDE": (2, "bq_ieee_divide"), "ERROR": (1, "error")}
 
+# What TRIM takes off if it is not told: Unicode's white space, where DuckDB takes the blank.
+_WHITESPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+
 _WIDENED = (
     exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Paren, exp.Select, exp.Alias, exp.If, exp.Case,
     exp.Coalesce, exp.Array, exp.Struct, exp.PropertyEQ, exp.Tuple, exp.Nullif, exp.Greatest,
     exp.Least, exp.BitwiseLeftShift,
 )  # fmt: skip
+
+
+_DATE = r"\s*\d{4}-\d{1,2}-\d{1,2}"
+_CLOCK = r"([01]?\d|2[0-3]):[0-5]?\d(:[0-5]?\d(\.\d*)?)?"
+_ZONE = r"\s*([+-]\d{1,2}(:?\d{2})?|[A-Za-z][\w+/-]*)?"
+# What a STRING must look like for a CAST; DuckDB would take '2024/01/01', 'epoch' and '1_000', too.
+TEXTS: dict[exp.DType, str] = {
+    exp.DType.DATE: rf"{_DATE}([ Tt]{_CLOCK}{_ZONE})?\s*",
+    exp.DType.TIME: rf"\s*{_CLOCK}\s*",
+    exp.DType.TIMESTAMP: rf"{_DATE}([ Tt]{_CLOCK})?\s*",
+    exp.DType.DATETIME: rf"{_DATE}([ Tt]{_CLOCK})?\s*",
+    exp.DType.TIMESTAMPTZ: rf"{_DATE}([ Tt]{_CLOCK})?{_ZONE}\s*",
+    exp.DType.DOUBLE: "[^_]*",
+    exp.DType.DECIMAL: "[^_]*",
+}
 
 
 def rewrite(root: exp.Expr) -> exp.Expr:
@@ -83,6 +105,11 @@ def _cast(node: exp.Cast) -> exp.Expr:
         return call("bq_bytes", node.this)
     if kind == types.JSON:
         raise refuse("CAST to JSON", "use PARSE_JSON")
+    pattern = TEXTS.get(kind)
+    is_known = isinstance(node.this, exp.Literal) and re.fullmatch(pattern or "", node.this.name)
+    if pattern is not None and not is_known:
+        wanted = exp.DataType(this=kind).sql(dialect="bigquery")
+        node.set("this", call(f"{prefix}text", node.this, pattern, wanted))
     return node
 
 
@@ -140,12 +167,70 @@ def _like(node: exp.Like) -> exp.Expr:
     return exp.Not(this=exp.Paren(this=like)) if negate else like
 
 
-def _regexp_extract(node: exp.RegexpExtract) -> exp.Expr:
-    if node.args.get("position") is not None:
-        raise refuse("REGEXP_EXTRACT with a position")
-    if not isinstance(node.expression, (exp.Literal, exp.RawString)):
-        raise refuse("REGEXP_EXTRACT with a pattern that is not a literal")
-    return call("bq_regexp_extract", node.this, node.expression, node.args.get("group") or 0)
+def _regexp_extract(name: str) -> Callable[[Any], exp.Expr]:
+    def rule(node: Any) -> exp.Expr:
+        if node.args.get("position") is not None:
+            raise refuse("REGEXP_EXTRACT with a position")
+        if not isinstance(node.expression, (exp.Literal, exp.RawString)):
+            raise refuse("REGEXP_EXTRACT with a pattern that is not a literal")
+        pattern = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "", node.expression.name)
+        groups = len(re.findall(r"\((?!\?)|\(\?P?<(?![=!])", pattern))
+        if groups > 1:
+            raise refuse("REGEXP_EXTRACT with more than one capturing group")
+        return call(name, node.this, node.expression, groups)
+
+    return rule
+
+
+def _trim(node: exp.Trim) -> exp.Expr:
+    if node.expression is None:
+        node.set("expression", exp.Literal.string(_WHITESPACE))
+    return node
+
+
+def _struct(node: exp.Struct) -> exp.Expr:
+    """Compared, stored, or in an array after its first, a STRUCT's fields count by position."""
+    parent = node.parent
+    follows = isinstance(parent, exp.Array) and parent.expressions[0] is not node
+    is_stored = isinstance(parent, exp.Tuple) and isinstance(
+        parent.parent, (exp.Values, exp.Insert)
+    )
+    if not follows and not is_stored and not isinstance(parent, (exp.Predicate, exp.In)):
+        return node
+    values = [one.expression if isinstance(one, exp.PropertyEQ) else one.unalias() for one in node]
+    return call("row", *values)
+
+
+def _subtract(node: exp.Sub) -> exp.Expr:
+    # DuckDB's TRY, which is SAFE., takes no macro that raises.
+    is_safe = node.find_ancestor(exp.SafeFunc) is not None
+    return node if is_safe else call("bq_subtract", node.this, node.expression)
+
+
+def _count_if(node: exp.CountIf) -> exp.Expr:
+    """0 where there is nothing to count, where DuckDB's may be NULL."""
+    if isinstance(node.this, exp.Distinct):
+        raise refuse("COUNTIF of DISTINCT values")
+    return exp.Count(this=call("nullif", node.this, exp.false()))
+
+
+def _set_operation(node: exp.SetOperation) -> exp.Expr:
+    if not node.args.get("distinct"):
+        raise refuse(f"{type(node).__name__.upper()} ALL")
+    return node
+
+
+def _json_format(node: exp.JSONFormat) -> exp.Expr:
+    if node.args.get("options") is not None:
+        raise refuse("TO_JSON_STRING with pretty_print")
+    return call("bq_to_json" if node.args.get("to_json") else "bq_to_json_string", node.this)
+
+
+def _array_concat(node: exp.ArrayConcat) -> exp.Expr:
+    joined: exp.Expr = node.this
+    for one in node.expressions:
+        joined = exp.DPipe(this=joined, expression=one)
+    return exp.Paren(this=joined)
 
 
 def _hashed(name: str) -> Callable[[Any], exp.Expr]:
@@ -202,9 +287,10 @@ def _rounded(name: str) -> Callable[[Any], exp.Expr]:
         if node.args.get("truncate"):
             raise refuse(f"{name.upper()} with a rounding mode")
         digits = node.args.get("decimals")
+        value = call("bq_real", node.this)
         if digits is None:
-            return call(name, node.this)
-        return call(name, node.this, cast(digits, "INTEGER"))
+            return call(name, value)
+        return call(name, value, cast(digits, "INTEGER"))
 
     return rule
 
@@ -261,10 +347,21 @@ def _table(node: exp.Table) -> exp.Expr:
 RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     **TIME_RULES,
     **ARRAY_RULES,
-    exp.RegexpExtract: _regexp_extract,
-    exp.RegexpExtractAll: lambda n: call(
-        "regexp_extract_all", n.this, n.expression, n.args.get("group") or 0
-    ),
+    **WINDOW_RULES,
+    exp.RegexpExtract: _regexp_extract("bq_regexp_extract"),
+    exp.RegexpExtractAll: _regexp_extract("regexp_extract_all"),
+    exp.Trim: _trim,
+    exp.Struct: _struct,
+    exp.ArrayConcat: _array_concat,
+    exp.Sub: _subtract,
+    exp.BitwiseRightShift: plain("bq_shift_right", "this", "expression"),
+    exp.Sign: plain("bq_sign", "this"),
+    exp.CountIf: _count_if,
+    exp.Except: _set_operation,
+    exp.Intersect: _set_operation,
+    exp.Corr: plain("bq_corr", "this", "expression"),
+    exp.ArgMax: plain("arg_max_null", "this", "expression"),
+    exp.ArgMin: plain("arg_min_null", "this", "expression"),
     exp.JSONExtractScalar: lambda n: call("bq_json_value", n.this, _json_path(n)),
     exp.JSONExtract: lambda n: call("bq_json_query", n.this, _json_path(n)),
     exp.JSONExtractArray: lambda n: call("bq_json_query_array", n.this, _json_path(n)),
@@ -313,9 +410,7 @@ RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.Right: plain("right", "this", "expression"),
     exp.Format: _printf,
     exp.String: plain("bq_string_of", "this"),
-    exp.JSONFormat: lambda n: call(
-        "bq_to_json" if n.args.get("to_json") else "bq_to_json_string", n.this
-    ),
+    exp.JSONFormat: _json_format,
     exp.ParseJSON: lambda n: cast(n.this, "JSON"),
     exp.LowerHex: lambda n: call("lower", call("hex", n.this)),
     exp.Unhex: plain("unhex", "this"),

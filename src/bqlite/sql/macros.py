@@ -25,11 +25,25 @@ MACROS: tuple[str, ...] = (
          WHEN a > 0 AND NOT isnan(a::DOUBLE) THEN 'inf'::DOUBLE
          WHEN a < 0 THEN '-inf'::DOUBLE ELSE 'nan'::DOUBLE END""",
     """CREATE MACRO bq_int_div(a, b) AS CASE
+         WHEN regexp_matches(typeof(a) || typeof(b), 'DOUBLE|FLOAT|DECIMAL')
+           THEN error('DIV of anything but INT64 is refused by bqlite')
          WHEN b = 0 AND a IS NOT NULL THEN error('division by zero: DIV(' || a::VARCHAR || ', 0)')
          ELSE a // nullif(b, 0) END""",
     """CREATE MACRO bq_mod(a, b) AS CASE
          WHEN b = 0 AND a IS NOT NULL THEN error('division by zero: MOD(' || a::VARCHAR || ', 0)')
          ELSE a % nullif(b, 0) END""",
+    # Numbers: a whole one rounds to a FLOAT64, and shifts in zeros.
+    # Of an aggregate DuckDB does not know the type when it chooses among typed macros of one name;
+    # a NULL of the same type, rounded up, brings a FLOAT64 to a whole number only.
+    """CREATE MACRO bq_real(x) AS x + coalesce(ceil(nullif(x, x)), 0)""",
+    """CREATE MACRO bq_sign(x) AS sign(x) + coalesce(nullif(x, x), 0)""",
+    """CREATE MACRO bq_shift_right(a, b) AS CASE
+         WHEN a < 0 THEN error('>> of a negative number is refused by bqlite') ELSE a >> b END""",
+    """CREATE MACRO bq_subtract(a, b) AS CASE
+         WHEN typeof(b) = 'DATE' THEN error('DATE - DATE is refused by bqlite: use DATE_DIFF')
+         ELSE a - b END""",
+    """CREATE MACRO bq_corr(a, b) AS CASE
+         WHEN regr_count(a, b) > 1 THEN corr(a, b) END""",
     # Casts: halves round away from zero, strings must be whole numbers, bytes are UTF-8.
     f"""CREATE MACRO bq_int64(x) AS CASE
          WHEN typeof(x) = 'VARCHAR' THEN CASE WHEN {_IS_INTEGER} OR x IS NULL
@@ -65,6 +79,12 @@ MACROS: tuple[str, ...] = (
          WHEN typeof(x) = 'VARCHAR' THEN CASE {_BOOL_WORD} WHEN 'true' THEN true
            WHEN 'false' THEN false END
          ELSE TRY_CAST(x AS BOOLEAN) END""",
+    # Text on its way into a type of which DuckDB would take more than BigQuery.
+    """CREATE MACRO bq_text(x, pattern, wanted) AS CASE
+         WHEN typeof(x) <> 'VARCHAR' OR x IS NULL OR regexp_full_match(x::VARCHAR, pattern) THEN x
+         ELSE error('Invalid ' || wanted || ': ' || x::VARCHAR) END""",
+    """CREATE MACRO bq_safe_text(x, pattern, wanted) AS CASE
+         WHEN typeof(x) <> 'VARCHAR' OR regexp_full_match(x::VARCHAR, pattern) THEN x END""",
     """CREATE MACRO bq_assign(x, accepted, wanted) AS CASE
          WHEN regexp_full_match(typeof(x), accepted) THEN x
          ELSE error('a value of type ' || typeof(x) || ' cannot be assigned to a column of type '
@@ -74,6 +94,12 @@ MACROS: tuple[str, ...] = (
          WHEN typeof(x) IN ('DATE', 'VARCHAR', '"NULL"') THEN CAST(x AS DATE)
          ELSE error('a DATE function takes a DATE in bqlite, found ' || typeof(x)
            || ': use the TIMESTAMP_ or DATETIME_ function') END""",
+    """CREATE MACRO bq_part(unit, x) AS CASE
+         WHEN typeof(x) = 'INTERVAL' THEN error('EXTRACT from an INTERVAL is refused by bqlite')
+         ELSE date_part(unit, x) END""",
+    """CREATE MACRO bq_month_start(x) AS CASE
+         WHEN day(x) > 28 THEN error('GENERATE_DATE_ARRAY by months from the 29th, 30th or 31st is '
+           || 'refused by bqlite') ELSE x END""",
     """CREATE MACRO bq_timestamp_diff(a, b, unit_us) AS
          (epoch_us(CAST(a AS TIMESTAMPTZ)) - epoch_us(CAST(b AS TIMESTAMPTZ))) // unit_us""",
     """CREATE MACRO bq_unix(x, unit_us) AS (epoch_us(CAST(x AS TIMESTAMPTZ))
@@ -115,9 +141,9 @@ MACROS: tuple[str, ...] = (
          WHEN NOT list_contains(kinds, json_type(j))
            THEN error('The provided JSON input is not a ' || wanted || ': ' || j::VARCHAR)
          ELSE json_extract_string(j, '$') END""",
-    """CREATE MACRO bq_string_of
-         (x JSON) AS bq_json_scalar(x, ['VARCHAR'], 'STRING'),
-         (x) AS bq_string(x)""",
+    """CREATE MACRO bq_string_of(x) AS CASE
+         WHEN typeof(x) = 'JSON' THEN bq_json_scalar(x, ['VARCHAR'], 'STRING')
+         ELSE bq_string(x) END""",
     """CREATE MACRO bq_to_json_string(x) AS CASE
          WHEN regexp_matches(typeof(x), 'TIME|BLOB')
            THEN error('TO_JSON of BYTES and of times is refused by bqlite: write it as STRING')

@@ -11,6 +11,10 @@ from bqlite.sql.statement import Names
 from bqlite.types import Field
 
 MAX_VIEW_DEPTH = 16  # BigQuery's own limit
+_DUCKDB_NAMES = {
+    "rowid", "user", "current_user", "session_user", "current_role", "current_schema",
+    "current_catalog", "localtime", "localtimestamp",
+}  # fmt: skip
 _PSEUDO_COLUMNS = {"_PARTITIONTIME", "_PARTITIONDATE", "_TABLE_SUFFIX", "_FILE_NAME"}
 
 
@@ -39,8 +43,10 @@ class Resolver:
             if not table.db and _is_cte(table):
                 continue
             self._resolve_one(table)
+        made = {one.alias.lower() for one in root.find_all(exp.Alias, exp.CTE)}
+        made |= {one.name.lower() for one in root.find_all(exp.Identifier) if _names_column(one)}
         for column in root.find_all(exp.Column):
-            self._check_column(column)
+            self._check_column(column, made)
 
     def full_name(self, table: exp.Table) -> TableName:
         """The table's name with project and data set filled in."""
@@ -98,13 +104,14 @@ class Resolver:
                 subquery.set(key, table.args[key])
         table.replace(subquery)
 
-    def _check_column(self, column: exp.Column) -> None:
+    def _check_column(self, column: exp.Column, made: set[str]) -> None:
+        """Refuses names DuckDB has a meaning for where there is no column of that name."""
         name = column.name
         if name.upper() in _PSEUDO_COLUMNS:
             raise UnsupportedSqlError(f"the pseudo column {name} is not supported by bqlite")
-        if name.lower() == "rowid" and not any(
-            one.name.lower() == "rowid" for fields in self.read.values() for one in fields
-        ):
+        read = {one.name.lower() for fields in self.read.values() for one in fields}
+        known = name.lower() not in _DUCKDB_NAMES or name.lower() in made | read
+        if not known and (not column.table or name.lower() == "rowid"):
             raise InvalidQueryError(f"Unrecognized name: {name}")
 
 
@@ -159,6 +166,10 @@ def _is_cte(table: exp.Table) -> bool:
                 return True
         node = parent
     return False
+
+
+def _names_column(name: exp.Identifier) -> bool:
+    return isinstance(name.parent, (exp.TableAlias, exp.PropertyEQ))
 
 
 def _inside(node: exp.Expr, ancestor: exp.Expr) -> bool:

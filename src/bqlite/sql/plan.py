@@ -4,6 +4,7 @@ from sqlglot import exp
 
 from bqlite.errors import InvalidQueryError, UnsupportedSqlError
 from bqlite.sql.assign import guard_assignments
+from bqlite.sql.clauses import settle
 from bqlite.sql.ddl import define
 from bqlite.sql.functions import rewrite
 from bqlite.sql.names import Resolver, parse
@@ -40,12 +41,16 @@ def translate(request: Request, names: Names) -> Plan:
 def _query(root: exp.Query, resolver: Resolver) -> Plan:
     columns = _columns(root)
     resolver.resolve(root)
+    settle(root)
     _name_columns(root)
     _check_stars(root)
     return Plan("SELECT", _sql(rewrite(root)), resolver.read, columns)
 
 
 def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
+    if isinstance(root, exp.Delete) and not root.this and len(root.args.get("tables") or ()) == 1:
+        root.set("this", root.args["tables"][0])  # DELETE without FROM
+        root.set("tables", None)
     _check_dml(root)
     table = root.this.this if isinstance(root.this, exp.Schema) else root.this
     if not isinstance(table, exp.Table):
@@ -59,6 +64,7 @@ def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
     resolver.resolve(root)
     if isinstance(root, exp.Insert) and not had_alias:
         table.set("alias", None)
+    settle(root)
     for query in root.find_all(exp.Select):
         _name_columns(query)
     root = rewrite(root)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from bqlite.sql.nodes import call, cast, literal, plain, refuse
+from bqlite.sql.nodes import call, cast, literal, refuse
 
 _MICROSECONDS = {
     "microsecond": 1,
@@ -49,6 +49,11 @@ def _truncated(kind: str, units: tuple[str, ...], guard: str = "") -> Callable[[
         cut: exp.Expr = call("date_trunc", unit, _shift(value, days))
         if days:
             cut = exp.Sub(this=cut, expression=call("to_days", days))
+        if (
+            zone is not None and unit in _MICROSECONDS and unit != "day"
+        ):  # the clock may be put back
+            since = exp.Paren(this=exp.Sub(this=value.copy(), expression=cut))
+            return cast(exp.Sub(this=node.this.copy(), expression=since), kind)
         return cast(cut if zone is None else call("timezone", zone.copy(), cut), kind)
 
     return rule
@@ -103,7 +108,7 @@ def _extract(node: exp.Extract) -> exp.Expr:
         return cast(call("strftime", value, "%W"), "BIGINT")
     if isinstance(node.this, exp.WeekStart) and node.this.name.upper() != "SUNDAY":
         raise refuse(f"EXTRACT(WEEK({node.this.name}))")
-    unit = node.name.upper()
+    unit = node.this.name.upper()
     if unit in {"WEEK", "SUNDAY"}:
         return cast(call("strftime", value, "%U"), "BIGINT")
     if unit in {"DATE", "TIME"}:
@@ -114,7 +119,7 @@ def _extract(node: exp.Extract) -> exp.Expr:
         )
     if unit in {"MILLISECOND", "MICROSECOND"}:
         size = 1_000 if unit == "MILLISECOND" else 1_000_000
-        part = call("date_part", unit.lower(), value)
+        part = call("bq_part", unit.lower(), value)
         return exp.Paren(this=exp.Mod(this=part, expression=exp.Literal.number(size)))
     if unit == "ISOWEEK":
         unit = "WEEK"
@@ -130,7 +135,7 @@ def _extract(node: exp.Extract) -> exp.Expr:
         "DAYOFYEAR",
     ]:
         raise refuse(f"EXTRACT({unit})")
-    return call("date_part", unit.lower(), value)
+    return call("bq_part", unit.lower(), value)
 
 
 def _format(node: Any) -> str:
@@ -140,6 +145,8 @@ def _format(node: Any) -> str:
     for directive in re.findall(r"%(.?)", pattern.this):
         if directive not in _STRFTIME_DIRECTIVES:
             raise refuse(f"the date format %{directive}")
+    if re.search(r"(?<!%S\.)%f", pattern.this):  # which is how %E6S reads here
+        raise refuse("the date format %f", "use %E6S")
     return str(pattern.this)
 
 
@@ -197,7 +204,17 @@ def _parts(name: str) -> Callable[[Any], exp.Expr]:
 
 def _date_array(node: exp.GenerateDateArray) -> exp.Expr:
     start, end = (cast(node.args[key], "TIMESTAMP") for key in ("start", "end"))
-    return cast(call("generate_series", start, end, node.args["step"]), "DATE[]")
+    step = node.args["step"]
+    by_months = step.name in {"to_months", "to_quarters", "to_years"}
+    first = call("bq_month_start", start) if by_months else start
+    return cast(call("generate_series", first, end, step), "DATE[]")
+
+
+def _last_day(node: exp.LastDay) -> exp.Expr:
+    unit, _ = _unit(node.args.get("unit"))
+    if node.args.get("unit") is not None and unit != "month":
+        raise refuse(f"LAST_DAY of a {unit.upper()}")
+    return call("last_day", node.this)
 
 
 def _unix_to_time(node: exp.UnixToTime) -> exp.Expr:
@@ -211,7 +228,11 @@ def _unix_to_time(node: exp.UnixToTime) -> exp.Expr:
 
 TIME_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.GenerateDateArray: _date_array,
-    exp.GenerateTimestampArray: plain("generate_series", "start", "end", "step"),
+    exp.GenerateTimestampArray: lambda n: call(
+        "generate_series",
+        *[cast(n.args[key], "TIMESTAMPTZ") for key in ("start", "end")],
+        n.args["step"],
+    ),
     exp.CurrentTimestamp: lambda _: call("now"),
     exp.CurrentDate: _now("DATE"),
     exp.CurrentDatetime: _now("TIMESTAMP"),
@@ -228,8 +249,9 @@ TIME_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.TimestampDiff: _timestamp_diff,
     exp.DatetimeDiff: _boundaries,
     exp.DateDiff: _boundaries,
-    exp.LastDay: plain("last_day", "this"),
+    exp.LastDay: _last_day,
     exp.Interval: lambda n: _interval(n.this, n.args.get("unit")),
+    exp.Datetime: _in_zone("TIMESTAMP"),
     exp.Extract: _extract,
     exp.AtTimeZone: lambda n: call("timezone", n.args["zone"], n.this),
     exp.TimeToStr: _format_time,
