@@ -22,6 +22,8 @@ class ArrowDecoder:
             self._schema = pa.ipc.read_schema(pa.py_buffer(serialized_schema))
         except (pa.ArrowException, OSError, EOFError) as error:
             raise AppendError(f"arrow_rows.writer_schema is no Arrow schema: {error}") from error
+        if not self._schema.names:
+            raise AppendError("arrow_rows.writer_schema has no fields")
 
     def decode(self, request: Any, fields: Sequence[Field], table: str) -> pa.Table:
         """The request's rows with the table's names and types."""

@@ -449,3 +449,21 @@ def test_a_number_that_does_not_fit_is_a_row_error(client, write_client, dataset
             arrow_request(data, stream=f"projects/local/datasets/{dataset}/tables/t/_default")
         )
     assert [e.index for e in answer.row_errors] == [1]
+
+
+def test_an_error_is_told_however_long_the_name_it_is_about(write_client, table):
+    long = f"{table[: -len('/t')]}/{'é' * 5000}/streams/_default"
+    with (
+        Connection(write_client) as connection,
+        pytest.raises(exceptions.NotFound, match=r"Entity: .*é…"),
+    ):
+        connection.send(arrow_request(some(1), stream=long))
+
+
+def test_a_schema_without_fields_is_refused_as_its_rows_would_be_lost(write_client, table):
+    batch = pa.RecordBatch.from_struct_array(pa.array([{}, {}], pa.struct([])))
+    with Connection(write_client) as connection:
+        answer = connection.send(
+            arrow_request(pa.Table.from_batches([batch]), stream=f"{table}/_default")
+        )
+    assert "no fields" in answer.error.message
