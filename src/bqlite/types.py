@@ -279,5 +279,5 @@ def literal(text: str) -> str:
 
 
 def _check_name(name: str) -> None:
-    if not name or len(name) > 300 or '"' in name or "\x00" in name or "." in name:
+    if not name or len(name) > 300 or set(name) & set('"`\\.\x00'):
         raise InvalidError(f"'{name}' cannot be a column's name")
