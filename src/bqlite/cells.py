@@ -1,7 +1,7 @@
 """Single values on their way into a column: as text or numbers in, as Arrow stores them out."""
 
 import datetime as dt
-from decimal import Context, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -11,7 +11,8 @@ from bqlite.types import MAX_DAY, MAX_US, MIN_DAY, MIN_US, Field
 _Zoned = TypeVar("_Zoned", dt.datetime, dt.time)
 _EPOCH_DAYS = dt.date(1970, 1, 1).toordinal()
 _DAY_US = 86_400_000_000
-_MAX_NUMERIC, _NANO, _WIDE = Decimal(10) ** 29, Decimal("1e-9"), Context(prec=38)
+_MAX_NUMERIC, _NANO = Decimal(10) ** 29, Decimal("1e-9")
+WIDE = Context(prec=38, rounding=ROUND_HALF_UP)  # holds any NUMERIC; half goes away from zero
 
 
 def to_array(values: list[Any], one: Field, errors: list[tuple[int, str]]) -> pa.Array:
@@ -75,10 +76,17 @@ def numeric_of(text: str) -> Decimal:
     """A NUMERIC's text; raises `ValueError` if it has more than 29 digits before or 9 after."""
     value = Decimal(text)
     if value.is_finite() and value.copy_abs() < _MAX_NUMERIC:
-        stored = value.quantize(_NANO, context=_WIDE)
+        stored = value.quantize(_NANO, context=WIDE)
         if stored == value:
             return stored
     raise ValueError(f"{text} has more than 29 digits before the point or 9 after it")
+
+
+def rounded_numeric(number: float) -> Decimal:
+    """A double as NUMERIC, rounded at the 9th digit after the point; raises `ValueError`."""
+    if not abs(number) < _MAX_NUMERIC:
+        raise ValueError(f"{number} has more than 29 digits before the point")
+    return Decimal(number).quantize(_NANO, context=WIDE)
 
 
 def datetime_micros(value: dt.datetime) -> int:

@@ -57,7 +57,9 @@ def cell(one: Field, value: Any, path: str, *, ignores_unknown: bool = False) ->
         return record(one.fields, value, f"{path}.", ignores_unknown=ignores_unknown)
     try:
         return _SCALARS[one.type](value)
-    except (ValueError, TypeError, KeyError, OverflowError, InvalidOperation) as error:
+    except (
+        ValueError, TypeError, KeyError, OverflowError, InvalidOperation, RecursionError,
+    ) as error:  # fmt: skip
         raise CellError(
             path, f"Cannot convert value to {one.sql} (bad value): {value!r:.100}"
         ) from error

@@ -127,6 +127,9 @@ def prepare_target(
         raise DuplicateError(f"Already Exists: Table {name.project}:{name.dataset}.{name.table}")
     if destination.write == "WRITE_TRUNCATE":
         transaction.connection.execute(f"DROP TABLE {table.relation}")
+        for stream in catalog.streams.of(name):
+            if stream.is_waiting and fields != table.fields:  # its rows have the old columns
+                catalog.streams.forget(transaction, stream)
         table = replace(table, fields=fields)
         create_relation(transaction.connection, table)
         catalog.put_table(transaction, table)

@@ -212,14 +212,15 @@ def conform(batch: pa.RecordBatch, fields: Sequence[Field]) -> pa.RecordBatch:
         for column, one in zip(columns, fields, strict=True)
     ]
     for column, one in zip(columns, fields, strict=True):
-        if one.mode != "REPEATED" and one.type in _YEARS:
+        if one.mode != "REPEATED" and one.type in YEARS:
             _check_years(column, one)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 MIN_US, MAX_US = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999
 MIN_DAY, MAX_DAY = -719_162, 2_932_896
-_YEARS = {
+# The least and the greatest value of a type, as what Arrow holds it.
+YEARS = {
     "DATE": (pa.int32(), MIN_DAY, MAX_DAY),
     "TIMESTAMP": (pa.int64(), MIN_US, MAX_US),
     "DATETIME": (pa.int64(), MIN_US, MAX_US),
@@ -229,7 +230,7 @@ _YEARS = {
 def _check_years(column: pa.Array, one: Field) -> None:
     import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
 
-    kind, least, most = _YEARS[one.type]
+    kind, least, most = YEARS[one.type]
     found = pc.min_max(column.view(kind)).as_py()
     if found["min"] is not None and not least <= found["min"] <= found["max"] <= most:
         raise InvalidError(f"column '{one.name}': a {one.sql} lies outside the years 1 to 9999")
@@ -282,5 +283,5 @@ def literal(text: str) -> str:
 
 
 def _check_name(name: str) -> None:
-    if not name or len(name) > 300 or '"' in name or "\x00" in name or "." in name:
+    if not name or len(name) > 300 or set(name) & set('"`\\.\x00'):
         raise InvalidError(f"'{name}' cannot be a column's name")

@@ -59,7 +59,7 @@ def _request(body: bytes) -> _Request:
         raise RequestTooLargeError(f"the request has {len(body)} bytes, over {MAX_REQUEST_BYTES}")
     try:
         request = msgspec.json.decode(body, type=_Request)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidError(f"insertAll: {error}") from error
     if request.templateSuffix:
         raise UnsupportedError("bqlite does not support insertAll's templateSuffix")

@@ -1,13 +1,16 @@
 """Rows appended as Arrow, with exactly the column types of their table."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bqlite.storage.row_errors import bad_rows, extra_field
 from bqlite.storage.status import AppendError
-from bqlite.types import Field
+from bqlite.types import YEARS, Field
 
 
 class ArrowDecoder:
@@ -22,6 +25,8 @@ class ArrowDecoder:
             self._schema = pa.ipc.read_schema(pa.py_buffer(serialized_schema))
         except (pa.ArrowException, OSError, EOFError) as error:
             raise AppendError(f"arrow_rows.writer_schema is no Arrow schema: {error}") from error
+        if not self._schema.names:
+            raise AppendError("arrow_rows.writer_schema has no fields")
 
     def decode(self, request: Any, fields: Sequence[Field], table: str) -> pa.Table:
         """The request's rows with the table's names and types."""
@@ -33,6 +38,9 @@ class ArrowDecoder:
         except (pa.ArrowException, OSError, EOFError) as error:
             raise AppendError(f"arrow_rows holds no valid record batch: {error}") from error
         arrays = [_cast_arrow(batch.column(i), one) for i, one in enumerate(columns)]
+        errors = list(chain.from_iterable(map(_faults, arrays, columns)))
+        if errors:
+            raise bad_rows(sorted(errors), len({row for row, _ in errors}))
         return pa.Table.from_arrays(arrays, names=[one.name for one in columns])
 
     def _columns(self, fields: Sequence[Field], table: str) -> list[Field]:
@@ -105,3 +113,24 @@ def _cast_arrow(column: pa.Array, one: Field) -> pa.Array:
                 found = column[row].as_py()
                 errors.append((row, f"Field {one.name}: {found!r} is not a {one.sql}"))
         raise bad_rows(errors or [(0, str(error))], len(errors)) from error
+
+
+def _faults(array: pa.Array, one: Field) -> list[tuple[int, str]]:
+    """The rows with what Arrow's types allow and BigQuery's do not: a NULL in an ARRAY, a year."""
+    if one.mode == "REPEATED":
+        items, rows = array.flatten(), array.value_parent_indices()
+        errors = _where(items.is_null(), f"Field {one.name}: an ARRAY cannot hold NULL")
+        errors += _faults(items, replace(one, mode="NULLABLE"))
+        return [(rows[item].as_py(), message) for item, message in errors]
+    if one.type == "RECORD":
+        return list(chain.from_iterable(map(_faults, array.flatten(), one.fields)))
+    if one.type not in YEARS:
+        return []
+    kind, least, most = YEARS[one.type]
+    values = array.view(kind)
+    is_outside = pc.or_(pc.less(values, least), pc.greater(values, most))
+    return _where(is_outside, f"Field {one.name}: a {one.sql} lies outside the years 1 to 9999")
+
+
+def _where(mask: pa.BooleanArray, message: str) -> list[tuple[int, str]]:
+    return [(row, message) for row in pc.indices_nonzero(mask).to_pylist()]

@@ -68,6 +68,10 @@ class Reader:
         table = self._catalog.table(name)
         if table.view_sql:
             raise InvalidError(f"request failed: the view '{name}' cannot be read with this API")
+        if any(one.name.lower() == "rowid" for one in table.fields):
+            raise UnsupportedError(  # it would hide DuckDB's own, which a stream's range is of
+                f"bqlite cannot read '{name}' with this API, as it has a column named rowid"
+            )
         options = asked.read_options
         fields = select_fields(table, ",".join(options.selected_fields))
         snapshot, count = self._snapshot(table, fields, options.row_restriction)
@@ -93,7 +97,7 @@ class Reader:
         """Sends a stream's rows from an offset on."""
         session_name, _, number = request.read_stream.rpartition("/streams/")
         session = self._sessions.get(session_name)
-        if session is None or not number.isdigit() or int(number) >= len(session.ranges):
+        if session is None or not number.isdecimal() or int(number) >= len(session.ranges):
             raise NotFoundError(f"Not found: read stream {request.read_stream}")
         first, last = session.ranges[int(number)]
         if request.offset < 0 or request.offset > last - first:

@@ -9,6 +9,7 @@ from google.rpc.status_pb2 import Status
 from bqlite.errors import BqliteError
 from bqlite.storage.protos import StorageError, StorageErrorCode
 
+MAX_TEXT = 300  # characters; gRPC breaks a call that ends with more than 8 KB of text and details
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -43,17 +44,23 @@ class AppendError(BqliteError):
 
 def status_of(error: BqliteError) -> Status:
     """The error as a `google.rpc.Status`, with a `StorageError` where Google sends one."""
+    message = shortened(error.message)
     if not isinstance(error, AppendError):
-        return Status(code=error.grpc_code, message=error.message)
-    status = Status(code=error.code, message=error.message)
+        return Status(code=error.grpc_code, message=message)
+    status = Status(code=error.code, message=message)
     if error.storage_code is not None:
         detail = StorageError(
-            code=int(error.storage_code), entity=error.entity, error_message=error.message
+            code=int(error.storage_code), entity=shortened(error.entity), error_message=message
         )
         packed = AnyMessage()
         packed.Pack(detail)
         status.details.append(packed)
     return status
+
+
+def shortened(text: str) -> str:
+    """The text's beginning; a client's own words, a name or a value, can make it megabytes long."""
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 
 def abort(context: grpc.ServicerContext, error: BqliteError) -> None:

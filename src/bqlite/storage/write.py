@@ -26,7 +26,7 @@ from bqlite.storage.protos import (
     table_schema,
 )
 from bqlite.storage.read import table_name
-from bqlite.storage.status import AppendError, status_of
+from bqlite.storage.status import AppendError, shortened, status_of
 from bqlite.types import Field
 
 MAX_DECODED = 4  # requests whose rows are in memory at a time
@@ -154,5 +154,5 @@ def refusal(error: BqliteError, stream: str) -> Any:
     answer = AppendRowsResponse(write_stream=stream)
     answer.error.CopyFrom(status_of(error))
     for index, message in error.row_errors if isinstance(error, AppendError) else ():
-        answer.row_errors.add(index=index, code=FIELDS_ERROR, message=message)
+        answer.row_errors.add(index=index, code=FIELDS_ERROR, message=shortened(message))
     return answer

@@ -132,6 +132,13 @@ def test_a_type_bqlite_has_not_is_refused_by_name(client, dataset, kind):
         client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("a", kind)]))
 
 
+@pytest.mark.parametrize("name", ["", "a.b", 'a"b', "a`b", "a\\b", "a\0b", "a" * 301])
+def test_a_column_name_no_statement_could_write_is_refused(client, dataset, name):
+    table = bigquery.Table(f"local.{dataset}.t", schema=[bigquery.SchemaField(name, "INT64")])
+    with pytest.raises(exceptions.BadRequest, match="cannot be a column's name"):
+        client.create_table(table)
+
+
 def test_a_required_member_of_a_record_is_refused_by_name(client, dataset):
     column = F("r", "RECORD", fields=[F("x", "INT64", "REQUIRED")])
     with pytest.raises(MethodNotImplemented, match="REQUIRED inside a RECORD"):

@@ -219,3 +219,14 @@ def test_a_packed_request_is_unpacked_as_googles_java_client_sends_it(bq, client
     assert requests.post(url, data=b"no gzip", headers=headers, timeout=30).status_code == 400
     bomb = gzip.compress(b" " * (64 << 20))
     assert requests.post(url, data=bomb, headers=headers, timeout=30).status_code == 413
+
+
+def test_json_however_deep_is_told_as_wrong(client, dataset):
+    table = client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("j", "JSON")]))
+    deep = "[" * 100_000 + "]" * 100_000
+    (error,) = client.insert_rows_json(table, [{"j": "[]"}, {"j": deep}], skip_invalid_rows=True)
+    assert (error["index"], error["errors"][0]["reason"]) == (1, "invalid")
+    assert [row.j for row in client.list_rows(table)] == [[]]
+    url = f"{client._connection.API_BASE_URL}/bigquery/v2{table.path}/insertAll"
+    answer = requests.post(url, f'{{"rows": [{{"json": {{"j": {deep}}}}}]}}', timeout=60)
+    assert answer.status_code == 400

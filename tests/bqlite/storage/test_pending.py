@@ -136,3 +136,27 @@ def test_waiting_rows_survive_a_restart_and_expire_with_their_stream(tmp_path):
             writer.get_write_stream(name=expired)
         commit(writer, parent, kept)
         assert numbers(client, parent) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("is_loaded", [True, False])
+def test_new_columns_of_a_table_end_its_streams_with_rows_of_the_old_ones(
+    client, write_client, dataset, is_loaded
+):
+    target = f"local.{dataset}.t"
+    client.query_and_wait(f"CREATE TABLE {dataset}.t (a INT64, b INT64)")
+    table = f"projects/local/datasets/{dataset}/tables/t"
+    stream, rows = pending(write_client, table), pa.table({"a": [1], "b": [2]})
+    with Connection(write_client) as connection:
+        connection.send(arrow_request(rows, stream=stream, offset=0))
+        if is_loaded:
+            columns = [bigquery.SchemaField(name, "INT64") for name in "ba"]
+            load = bigquery.LoadJobConfig(schema=columns, write_disposition="WRITE_TRUNCATE")
+            client.load_table_from_json([{"a": 1, "b": 2}], target, job_config=load).result()
+        else:
+            query = bigquery.QueryJobConfig(destination=target, write_disposition="WRITE_TRUNCATE")
+            client.query_and_wait("SELECT 2 AS b, 1 AS a", job_config=query)
+        with pytest.raises(exceptions.NotFound):
+            connection.send(arrow_request(rows, offset=1, with_schema=False))
+    (error,) = commit(write_client, table, stream).stream_errors
+    assert error.code == Codes.STREAM_NOT_FOUND
+    assert [dict(row) for row in client.list_rows(target)] == [{"b": 2, "a": 1}]

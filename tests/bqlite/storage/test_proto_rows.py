@@ -1,5 +1,8 @@
 """Protobuf rows become what Google's own parser reads in them, or errors of their row."""
 
+import datetime as dt
+from decimal import Decimal
+
 import pytest
 from google.cloud.bigquery_storage_v1 import types
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
@@ -190,3 +193,126 @@ def test_columns_that_the_writer_does_not_know_are_left_out():
     row = message_of(descriptor)
     data = [row(r={"b": 1}).SerializeToString(), row().SerializeToString()]
     assert decoded(descriptor, columns, data) == [{"r": {"a": None, "b": 1}}, {"r": None}]
+
+
+def field(descriptor, name, kind, label=P.LABEL_OPTIONAL, **more):
+    return descriptor.field.add(
+        name=name, number=len(descriptor.field) + 1, label=label, type=kind, **more
+    )
+
+
+def test_what_a_row_says_twice_is_read_as_google_reads_it():
+    descriptor = descriptor_pb2.DescriptorProto(name="Row")
+    descriptor.oneof_decl.add(name="one")
+    inner = descriptor.nested_type.add(name="In")
+    inner.oneof_decl.add(name="one")
+    field(inner, "x", P.TYPE_INT64, oneof_index=0)
+    field(inner, "y", P.TYPE_STRING, oneof_index=0)
+    field(descriptor, "a", P.TYPE_INT64, oneof_index=0)
+    field(descriptor, "b", P.TYPE_MESSAGE, type_name="In", oneof_index=0)
+    field(descriptor, "c", P.TYPE_MESSAGE, type_name=".google.protobuf.Int64Value")
+    members = (Field("x", "INTEGER"), Field("y", "STRING"))
+    columns = [Field("a", "INTEGER"), Field("b", "RECORD", fields=members), Field("c", "INTEGER")]
+    row = message_of(descriptor)
+    parts = [row(a=1), row(b={"x": 2}), row(b={"y": "z"}), row(c={"value": 3}), row(c={})]
+    data = b"".join(one.SerializeToString() for one in parts)
+    assert decoded(descriptor, columns, [data]) == [{"a": None, "b": {"x": None, "y": "z"}, "c": 3}]
+
+
+def test_an_enum_fills_a_string_with_its_name_and_an_integer_with_its_number():
+    descriptor = descriptor_pb2.DescriptorProto(name="Row")
+    names = descriptor.enum_type.add(name="E")
+    names.value.add(name="LOW", number=0)
+    names.value.add(name="HIGH", number=-7)
+    field(descriptor, "name", P.TYPE_ENUM, type_name="E")
+    field(descriptor, "number", P.TYPE_ENUM, type_name="E")
+    columns = [Field("name", "STRING"), Field("number", "INTEGER")]
+    row = message_of(descriptor)
+    unknown = b"\x08\x05\x10\x05"  # no enum's number 5 is to Google's parser an unknown field
+    data = [row(name="HIGH", number="HIGH").SerializeToString(), unknown]
+    assert decoded(descriptor, columns, data) == [
+        {"name": "HIGH", "number": -7},
+        {"name": None, "number": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "column", "stored"),
+    [
+        (P.TYPE_BYTES, (10**37 + 1).to_bytes(16, "little"), "NUMERIC",
+         Decimal("10000000000000000000000000000.000000001")),
+        (P.TYPE_UINT64, 2**64 - 1, "NUMERIC", Decimal(2**64 - 1)),
+        (P.TYPE_INT64, -(2**63), "NUMERIC", Decimal(-(2**63))),
+        (P.TYPE_DOUBLE, 0.1, "NUMERIC", Decimal("0.1")),
+        (P.TYPE_DOUBLE, -(2**-10), "NUMERIC", Decimal("-0.000976563")),
+        (P.TYPE_FLOAT, 0.25, "NUMERIC", Decimal("0.25")),
+        (P.TYPE_STRING, "é", "BYTES", "é".encode()),
+        (P.TYPE_INT64, 23 << 32 | 59 << 26 | 58 << 20 | 999_999, "TIME",
+         dt.time(23, 59, 58, 999_999)),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_protobuf_type_is_stored_exactly(kind, value, column, stored):
+    descriptor = descriptor_pb2.DescriptorProto(name="Row")
+    field(descriptor, "x", kind)
+    data = message_of(descriptor)(x=value).SerializeToString()
+    assert decoded(descriptor, [Field("x", column)], [data]) == [{"x": stored}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "column"),
+    [
+        (P.TYPE_INT64, 1 << 37, "TIME"),
+        (P.TYPE_INT64, 1 << 62 | 2024 << 46 | 2 << 42 | 29 << 37, "DATETIME"),
+        (P.TYPE_DOUBLE, float("nan"), "NUMERIC"),
+        (P.TYPE_DOUBLE, 1.1e29, "NUMERIC"),
+        (P.TYPE_BYTES, (10**38).to_bytes(17, "little"), "NUMERIC"),
+    ],
+)
+def test_a_value_with_more_than_its_column_holds_is_an_error_of_its_row(kind, value, column):
+    descriptor = descriptor_pb2.DescriptorProto(name="Row")
+    field(descriptor, "x", kind)
+    data = message_of(descriptor)(x=value).SerializeToString()
+    with pytest.raises(BqliteError) as caught:
+        decoded(descriptor, [Field("x", column)], [b"", data])
+    assert [row for row, _ in caught.value.row_errors] == [1]
+
+
+def test_groups_however_deep_are_an_error_of_their_row():
+    descriptor = descriptor_pb2.DescriptorProto(name="Row")
+    field(descriptor, "x", P.TYPE_INT64)
+    start, end, depth = b"\x13", b"\x14", 4_000_000
+    with pytest.raises(BqliteError) as caught:
+        decoded(descriptor, [Field("x", "INTEGER")], [b"", start * depth + end * depth])
+    assert [row for row, _ in caught.value.row_errors] == [1]
+
+
+def test_a_schema_that_the_decoder_panics_at_is_refused():
+    descriptor = descriptor_pb2.DescriptorProto(name="Row")
+    field(descriptor, "x", P.TYPE_INT64).number = 19_000  # reserved by protobuf itself
+    with pytest.raises(BqliteError, match=r"writer_schema is not valid: .*19000"):
+        decoded(descriptor, [Field("x", "INTEGER")], [b""])
+
+
+def test_a_schema_without_fields_is_refused_as_its_rows_would_be_lost():
+    with pytest.raises(BqliteError, match="no fields"):
+        decoded(descriptor_pb2.DescriptorProto(name="Row"), [Field("x", "INTEGER")], [b""])
+
+
+def test_a_map_is_refused_by_name():
+    descriptor = descriptor_pb2.DescriptorProto(name="Row")
+    entry = descriptor.nested_type.add(name="XEntry")
+    entry.options.map_entry = True
+    field(entry, "key", P.TYPE_STRING)
+    field(entry, "value", P.TYPE_INT64)
+    field(descriptor, "x", P.TYPE_MESSAGE, P.LABEL_REPEATED, type_name="XEntry")
+    members = (Field("key", "STRING"), Field("value", "INTEGER"))
+    with pytest.raises(BqliteError, match=r"cannot be written from .* a map"):
+        decoded(descriptor, [Field("x", "RECORD", "REPEATED", members)], [b""])
+
+
+def test_a_type_that_holds_itself_is_refused():
+    descriptor = descriptor_pb2.DescriptorProto(name="Row")
+    field(descriptor, "x", P.TYPE_MESSAGE, type_name="Row")
+    one = Field("x", "RECORD", fields=(Field("x", "INTEGER"),))
+    with pytest.raises(BqliteError, match="cannot be written from"):
+        decoded(descriptor, [one], [b""])

@@ -107,3 +107,17 @@ def test_what_reading_has_not_is_refused_by_name(client, read_client, numbers, d
     client.query_and_wait(f"CREATE VIEW {dataset}.v AS SELECT 1 AS a")
     with pytest.raises(exceptions.InvalidArgument, match="view"):
         session(read_client, f"projects/local/datasets/{dataset}/tables/v")
+
+
+def test_a_column_that_hides_the_place_of_a_row_is_refused_by_name(client, read_client, dataset):
+    client.query_and_wait(f"CREATE TABLE {dataset}.t AS SELECT 7 AS RowId")
+    assert [row.values() for row in client.list_rows(f"{dataset}.t")] == [(7,)]
+    with pytest.raises(exceptions.MethodNotImplemented, match="rowid"):
+        session(read_client, f"projects/local/datasets/{dataset}/tables/t")
+
+
+@pytest.mark.parametrize("number", ["²", "1", "-1", "x", ""])
+def test_a_stream_a_session_has_not_is_not_found(read_client, numbers, number):
+    name = session(read_client, numbers).streams[0].name
+    with pytest.raises(exceptions.NotFound):
+        next(iter(read_client.read_rows(name[:-1] + number)))

@@ -468,3 +468,43 @@ def test_a_number_that_does_not_fit_is_a_row_error(client, write_client, dataset
             arrow_request(data, stream=f"projects/local/datasets/{dataset}/tables/t/_default")
         )
     assert [e.index for e in answer.row_errors] == [1]
+
+
+def test_an_error_is_told_however_long_the_name_it_is_about(write_client, table):
+    long = f"{table[: -len('/t')]}/{'é' * 5000}/streams/_default"
+    with (
+        Connection(write_client) as connection,
+        pytest.raises(exceptions.NotFound, match=r"Entity: .*é…"),
+    ):
+        connection.send(arrow_request(some(1), stream=long))
+
+
+def test_a_schema_without_fields_is_refused_as_its_rows_would_be_lost(write_client, table):
+    batch = pa.RecordBatch.from_struct_array(pa.array([{}, {}], pa.struct([])))
+    with Connection(write_client) as connection:
+        answer = connection.send(
+            arrow_request(pa.Table.from_batches([batch]), stream=f"{table}/_default")
+        )
+    assert "no fields" in answer.error.message
+
+
+def test_what_arrow_holds_and_bigquery_does_not_is_a_row_error(client, write_client, dataset):
+    member = F("m", "RECORD", "REPEATED", fields=[F("at", "DATETIME", "REPEATED")])
+    schema = [F("t", "TIMESTAMP"), F("d", "DATE"), F("r", "INT64", "REPEATED"), member]
+    client.create_table(bigquery.Table(f"local.{dataset}.t", schema=schema))
+    moment, late = pa.timestamp("us"), 2**62
+    inner = pa.list_(pa.struct([("at", pa.list_(moment))]))
+    rows = pa.table(
+        {
+            "t": pa.array([None, late, None, None, None], pa.timestamp("us", "UTC")),
+            "d": pa.array([None, None, -719_163, None, None], pa.date32()),
+            "r": pa.array([[1], [], [], [2, None], None], pa.list_(pa.int64())),
+            "m": pa.array([[{"at": [0]}], [], [None], [], [{}, {"at": [0, late]}]], inner),
+        }
+    )
+    stream = f"projects/local/datasets/{dataset}/tables/t/_default"
+    with Connection(write_client) as connection:
+        answer = connection.send(arrow_request(rows, stream=stream))
+        assert [one.index for one in answer.row_errors] == [1, 2, 2, 3, 4]
+        connection.send(arrow_request(rows.slice(0, 1), with_schema=False))
+    assert [row.r for row in client.list_rows(f"{dataset}.t")] == [[1]]
