@@ -17,10 +17,18 @@ import pyarrow as pa
 from bqlite.engine import Engine, Transaction
 from bqlite.errors import DuplicateError, InvalidError, NotFoundError
 from bqlite.information_schema import view_sql
-from bqlite.relations import Dataset, Source, Table, TableName, create_relation, now_ms
+from bqlite.relations import (
+    Dataset,
+    Source,
+    Table,
+    TableName,
+    column_sql,
+    create_relation,
+    now_ms,
+)
 from bqlite.sizes import Sizes
 from bqlite.streams import Streams, waiting_rows
-from bqlite.types import Field, fields_from_schema, quote, schema_resource
+from bqlite.types import Field, fields_from_schema, quote, schema_resource, without_null_arrays
 
 MAX_RESULTS = 500  # query results kept; the oldest goes first
 _TABLES = """
@@ -223,8 +231,7 @@ class Catalog:
                 raise InvalidError(
                     f"column '{one.name}': a column added to a table must be NULLABLE or REPEATED"
                 )
-            empty = " DEFAULT []" if one.mode == "REPEATED" else ""
-            self._alter(transaction, table, f"ADD COLUMN {quote(one.name)} {one.duckdb}{empty}")
+            self._alter(transaction, table, f"ADD COLUMN {column_sql(one)}")
         return replace(table, fields=(*table.fields, *added))
 
     def relax(self, transaction: Transaction, table: Table, column: Field) -> None:
@@ -244,11 +251,8 @@ class Catalog:
             one.name: rows[one.name] if one.name in have else pa.nulls(len(rows), one.arrow.type)
             for one in table.fields  # in the relation's order: columns are only added at its end
         }
-        for one in table.fields:
-            column = whole[one.name]
-            if one.mode == "REPEATED" and column.null_count:
-                whole[one.name] = column.fill_null(pa.scalar([], column.type))
-        transaction.connection.from_arrow(pa.table(whole)).insert_into(table.relation)
+        filled = {one.name: without_null_arrays(whole[one.name], one) for one in table.fields}
+        transaction.connection.from_arrow(pa.table(filled)).insert_into(table.relation)
         self.touch(transaction, table)
 
     def touch(self, transaction: Transaction, table: Table) -> None:

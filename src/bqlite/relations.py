@@ -124,11 +124,14 @@ class Stream:
 _BY_MODE = {"REQUIRED": " NOT NULL", "REPEATED": " DEFAULT []"}  # an ARRAY is never NULL
 
 
+def column_sql(one: Field) -> str:
+    """A column as CREATE TABLE and ADD COLUMN define it in DuckDB."""
+    return f"{quote(one.name)} {one.duckdb}{_BY_MODE.get(one.mode, '')}"
+
+
 def create_relation(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Creates the DuckDB table."""
-    columns = ", ".join(
-        f"{quote(f.name)} {f.duckdb}{_BY_MODE.get(f.mode, '')}" for f in table.fields
-    )
+    columns = ", ".join(map(column_sql, table.fields))
     if not columns:
         raise InvalidError(f"table '{table.name}' has no columns; give it a schema")
     connection.execute(f"CREATE TABLE {table.relation} ({columns})")

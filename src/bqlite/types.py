@@ -194,6 +194,13 @@ def arrow_schema(fields: Iterable[Field]) -> pa.Schema:
     return pa.schema([one.arrow for one in fields])
 
 
+def without_null_arrays(column: Any, one: Field) -> Any:
+    """The column, an array or chunks of one: an ARRAY is empty and never NULL."""
+    if one.mode == "REPEATED" and column.null_count:
+        return column.fill_null(pa.scalar([], column.type))
+    return column
+
+
 def conform(batch: pa.RecordBatch, fields: Sequence[Field]) -> pa.RecordBatch:
     """DuckDB's Arrow batch with the exact types BigQuery's readers expect; the values stay.
 
@@ -206,10 +213,7 @@ def conform(batch: pa.RecordBatch, fields: Sequence[Field]) -> pa.RecordBatch:
         for column, target in zip(batch.columns, schema, strict=True)
     ]
     columns = [
-        column.fill_null(pa.scalar([], column.type))  # an ARRAY is empty and never NULL
-        if one.mode == "REPEATED" and column.null_count
-        else column
-        for column, one in zip(columns, fields, strict=True)
+        without_null_arrays(column, one) for column, one in zip(columns, fields, strict=True)
     ]
     for column, one in zip(columns, fields, strict=True):
         if one.mode != "REPEATED" and one.type in YEARS:
