@@ -18,7 +18,7 @@ from fraudline.contract import load_contract
 from fraudline.errors import FraudlineError, InputError
 from fraudline.settings import BigQuerySettings, Settings
 from fraudline.warehouse.client import Endpoint, Warehouse
-from fraudline.warehouse.history import load_history
+from fraudline.warehouse.history_table import load_history
 from fraudline.warehouse.query import query
 
 CREDITCARD = load_contract("creditcard")

@@ -56,7 +56,7 @@ def load_file(project: Project, file: Path) -> None:
     """Load a file, say what became of its rows, and keep that for `check`."""
     from fraudline.datasets.files import read_transactions
     from fraudline.errors import InputError
-    from fraudline.warehouse.history import load_history
+    from fraudline.warehouse.history_table import load_history
 
     read = read_transactions(file, project.contract)
     if not read.is_labelled:
@@ -116,7 +116,7 @@ def check() -> None:
 
 def show_check(project: Project) -> None:
     """Check the history table, print the report and save it."""
-    from fraudline.warehouse.quality import measure_quality
+    from fraudline.warehouse.history_quality import measure_quality
 
     report = measure_quality(
         project.warehouse, project.contract, project.settings.home / "reports" / "load.json"

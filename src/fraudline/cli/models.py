@@ -75,7 +75,7 @@ def train_version(
 ) -> Manifest:
     """Train on the history of a period, the whole table without one, and register the result."""
     from fraudline.training.recipes.catalogue import find_recipe
-    from fraudline.warehouse.history import read_history
+    from fraudline.warehouse.history_table import read_history
 
     contract = project.contract
     chosen = find_recipe(recipe)
