@@ -193,7 +193,13 @@ def test_a_batch_that_was_not_committed_is_decided_again_and_seen_once(here: Pla
 
     stop = threading.Event()
     with pytest.raises(CutError):
-        score_loop(project.kafka, decide, batch_rows=50, stop=stop, progress=Progress("score"))
+        score_loop(
+            project.kafka,
+            lambda: decide,
+            batch_rows=50,
+            stop=stop,
+            progress=Progress("score"),
+        )
     with Scorer(here) as scorer:
         eventually(lambda: scorer.done == 40)
     assert len(committed(here, project.kafka.topic_decisions)) == 40
