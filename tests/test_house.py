@@ -43,7 +43,7 @@ ONLY_IN = {
     "confluent_kafka": {"stream", "local"},  # local asks its broker for a message back
     "google": {"warehouse", "local"},  # local asks its bqlite the same
     "grpc": {"warehouse", "local"},
-    "onnxruntime": {"bundle", "training"},
+    "onnxruntime": {"bundle"},
     "tensorflow": {"training", "learning"},
     "keras": {"training", "learning"},
     "sklearn": {"training", "learning"},

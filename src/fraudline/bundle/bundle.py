@@ -17,7 +17,7 @@ from fraudline.contract.arrays import Floats, Matrix
 from fraudline.errors import BundleError
 
 if TYPE_CHECKING:
-    import onnxruntime as ort
+    from fraudline.bundle.onnx_runtime import ort
 
 GRAPH_FILE = "graph.onnx"
 REASONS_FILE = "reasons.onnx"
@@ -200,7 +200,7 @@ def open_bundle(directory: Path, contract: Contract) -> Bundle:
 
 
 def _session(path: Path) -> ort.InferenceSession:
-    import onnxruntime as ort  # noqa: PLC0415 - 134 MiB, for those alone who score
+    from fraudline.bundle.onnx_runtime import ort  # noqa: PLC0415 - 134 MiB, only to score
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # scale by processes: partitions, not threads
