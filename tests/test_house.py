@@ -32,9 +32,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "warehouse": {"contract"},
     "training": {"bundle", "contract"},
     "tracking": {"bundle"},
-    "metrics": {"scoring", "stream"},
+    "metrics": {"contract", "stream"},
     "local": {"datasets"},  # the cache directory
-    "reconcile": {"contract", "scoring", "stream", "warehouse"},
+    "reconcile": {"contract", "stream", "warehouse"},
     "learning": {"bundle", "contract", "registry", "scoring", "stream", "training", "warehouse"},
     "console": {"bundle", "contract", "registry", "scoring", "stream", "warehouse"},
 }
