@@ -169,7 +169,7 @@ def test_a_replay_that_died_in_the_middle_of_a_transaction_has_sent_nothing(here
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        dead.commit_with_places([(topic, 1, None, GOOD)], die)
+        dead.commit_with_followups([(topic, 1, None, GOOD)], die)
     assert replay(here).sent == 1
     assert len(sent(here)) == len(markers(here)) == 1
 
@@ -205,7 +205,7 @@ def test_a_marker_behind_an_open_transaction_is_waited_for(here: Place) -> None:
     scorer.flush()
     first = TransactionalProducer(kafka, "rejects", is_sole=True)
     marker = msgspec.json.encode({**msgspec.json.decode(record(here, 7)), "reason": REPLAYED})
-    first.commit_with_places(
+    first.commit_with_followups(
         [(kafka.topic_transactions, 1, None, GOOD)],
         lambda _: [(kafka.topic_rejects, home, None, marker)],
     )
@@ -280,7 +280,7 @@ def test_a_dry_run_counts_and_sends_nothing_and_shuts_nobody_out(here: Place) ->
     done = replay(here, is_dry_run=True)
     assert (done.sent, done.transactions, done.unsent["missing_column"].count) == (1, 0, 1)
     topic = here.project.kafka.topic_transactions
-    running.commit_with_places([(topic, 0, None, b"it goes on")], lambda _: [])
+    running.commit_with_followups([(topic, 0, None, b"it goes on")], lambda _: [])
     assert [value for *_, value in sent(here)] == [b"it goes on"]
 
 
