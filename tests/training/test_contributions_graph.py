@@ -3,10 +3,10 @@
 import msgspec
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 from fraudline.bundle import Comparisons, open_bundle
+from fraudline.bundle.onnx_runtime import ort
 from fraudline.training.contributions_graph import log_odds, write_reasons
 from fraudline.training.engine import keras
 from fraudline.training.faithfulness import measure_faith, sampled_shapley

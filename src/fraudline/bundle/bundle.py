@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from fraudline.bundle.comparisons import Comparisons
 from fraudline.bundle.manifest import FORMAT, Manifest
+from fraudline.bundle.onnx_runtime import ort
 from fraudline.contract import Contract
 from fraudline.errors import BundleError
 
