@@ -33,22 +33,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measures": set(),
     "training": {"bundle", "contract", "measures"},
     "tracking": {"bundle"},
-    "metrics": {"scoring", "stream"},
+    "metrics": {"contract", "stream"},
     "local": {"datasets"},  # the cache directory
-    "use_cases": {
-        *(
-            "bundle",
-            "contract",
-            "datasets",
-            "local",
-            "measures",
-            "metrics",
-            "reconcile",
-            "registry",
-        ),
-        *("scoring", "stream", "tracking", "training", "warehouse"),
+    "use_cases": {  # the way down from what people and programs ask for
+        *("bundle", "contract", "datasets", "local", "measures", "metrics", "reconcile"),
+        *("registry", "scoring", "stream", "tracking", "training", "warehouse"),
     },
-    "reconcile": {"contract", "scoring", "stream", "warehouse"},
+    "reconcile": {"contract", "stream", "warehouse"},
     "learning": {"bundle", "contract", "registry", "scoring", "stream", "training", "warehouse"},
     "console": {"bundle", "contract", "registry", "scoring", "stream", "warehouse"},
 }

@@ -16,9 +16,9 @@ from tests.stream.test_score_loop import Scorer
 from tests.stream.test_sink_loop import run_sink
 from tests.transactions import WALLET_FILE, WALLET_ROW, message, raw
 
-from fraudline.contract.records import MAX_ORIGINAL_BYTES
+from fraudline.contract.outcomes import MOST_KEY_BYTES
+from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
 from fraudline.reconcile import reconcile
-from fraudline.scoring.decide import MOST_KEY_BYTES
 from fraudline.stream.broker import client_config
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.sink_routes import routes
