@@ -32,9 +32,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "warehouse": {"contract"},
     "training": {"bundle", "contract"},
     "tracking": {"bundle"},
-    "metrics": {"scoring", "stream"},
+    "metrics": {"contract", "stream"},
     "local": {"datasets"},  # the cache directory
-    "reconcile": {"contract", "scoring", "stream", "warehouse"},
+    "reconcile": {"contract", "stream", "warehouse"},
     "learning": {"bundle", "contract", "registry", "scoring", "stream", "training", "warehouse"},
     "console": {"bundle", "contract", "registry", "scoring", "stream", "warehouse"},
 }
@@ -43,7 +43,7 @@ ONLY_IN = {
     "confluent_kafka": {"stream", "local"},  # local asks its broker for a message back
     "google": {"warehouse", "local"},  # local asks its bqlite the same
     "grpc": {"warehouse", "local"},
-    "onnxruntime": {"bundle", "training"},
+    "onnxruntime": {"bundle"},
     "tensorflow": {"training", "learning"},
     "keras": {"training", "learning"},
     "sklearn": {"training", "learning"},

@@ -18,9 +18,9 @@ from tests.transactions import WALLET_FILE, WALLET_ROW, message, raw
 
 from fraudline.cli.project import Project
 from fraudline.cli.routes import routes
-from fraudline.contract.records import MAX_ORIGINAL_BYTES
+from fraudline.contract.outcomes import MOST_KEY_BYTES
+from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
 from fraudline.reconcile import reconcile
-from fraudline.scoring.decide import MOST_KEY_BYTES
 from fraudline.stream.broker import client_config
 from fraudline.warehouse.query import query
 

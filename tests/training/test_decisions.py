@@ -39,9 +39,9 @@ def test_the_kept_rows_are_those_of_validation_and_test_with_the_scores_that_jud
         )
     test = part_of(rows, "test")
     latest = history.slice(history.num_rows - len(test.scores))
-    assessment = assess(latest, creditcard, open_bundle(ours.directory, creditcard))
+    assessment = assess(latest, open_bundle(ours.directory, creditcard))
     assert assessment.scores == pytest.approx(test.scores, abs=1e-6)
-    assert (assessment.codes == decisions(ours.manifest.policy, test)).mean() > 0.999
+    assert (assessment.decision_codes == decisions(ours.manifest.policy, test)).mean() > 0.999
 
 
 def test_another_policy_is_another_version_that_names_the_first(ours, creditcard, tmp_path):

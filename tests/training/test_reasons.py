@@ -3,10 +3,10 @@
 import msgspec
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 from fraudline.bundle import Comparisons, open_bundle
+from fraudline.bundle.onnx_runtime import ort
 from fraudline.training.engine import keras
 from fraudline.training.graph import write_graph
 from fraudline.training.preparation import Inputs, Preparation

@@ -34,7 +34,7 @@ def predict(
     if not read.rows.num_rows:
         raise InputError(f"{file} has no row that fits contract '{contract.name}'.")
     bundle = open_bundle(project.registry.path(project.registry.champion()), contract)
-    assessment = assess(read.rows, contract, bundle)
+    assessment = assess(read.rows, bundle)
     lines = json_lines(as_history(read.rows, assessment, contract))
     try:
         out.write_bytes(b"\n".join(lines) + b"\n")

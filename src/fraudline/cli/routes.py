@@ -5,7 +5,7 @@ from __future__ import annotations
 from fraudline.cli.project import Project
 from fraudline.contract import REJECT_COLUMNS, Column, Decoder
 from fraudline.contract.decoder import MAX_MESSAGE_BYTES
-from fraudline.contract.records import MAX_REJECT_BYTES
+from fraudline.contract.rejects import MAX_REJECT_BYTES
 from fraudline.stream.sink_partition import Route
 from fraudline.warehouse.append import CommittedStream, finalize
 

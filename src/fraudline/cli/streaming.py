@@ -86,11 +86,11 @@ def score() -> None:
     """
     from fraudline.bundle import open_bundle
     from fraudline.cli.telling import told
-    from fraudline.contract import RejectReason
-    from fraudline.scoring import APPROVE, BLOCK, REVIEW, Decider, FirstDecisions
+    from fraudline.contract import DECISIONS, RejectReason
+    from fraudline.scoring import Decider, RepeatMemory
     from fraudline.stream.broker import require_topics
     from fraudline.stream.progress import Progress
-    from fraudline.stream.recall import Recall
+    from fraudline.stream.repeat_restore import RepeatRestore
     from fraudline.stream.score_loop import score_loop
 
     project = Project()
@@ -99,21 +99,22 @@ def score() -> None:
     bundle = open_bundle(project.registry.path(version), project.contract)
     require_topics(kafka, [kafka.topic_transactions, kafka.topic_decisions, kafka.topic_rejects])
     say(f"scoring topic '{kafka.topic_transactions}' with {version}; stop with Ctrl-C")
-    firsts = recall = None
+    memory = restore = None
     if project.contract.id is not None:
-        firsts = FirstDecisions(project.contract, project.settings.scoring.repeat_window_offsets)
-        recall = Recall(kafka, firsts)
+        memory = RepeatMemory(project.contract, project.settings.scoring.repeat_window_offsets)
+        restore = RepeatRestore(kafka, memory)
+    decider = Decider(bundle, memory)
     # All that exists by now stays: the collector need not look at it again and again.
     gc.freeze()
-    progress = Progress("score", done=[APPROVE, REVIEW, BLOCK], rejected=RejectReason)
+    progress = Progress("score", done=DECISIONS, rejected=RejectReason)
     with stop_on_signal() as stop, told(progress, project.settings.metrics, version):
         score_loop(
             kafka,
-            Decider(project.contract, bundle, firsts).decide,
+            lambda: decider.decide,
             batch_rows=project.settings.scoring.batch_rows,
             stop=stop,
             progress=progress,
-            recall=recall,
+            restore=restore,
         )
 
 

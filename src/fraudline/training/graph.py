@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
+from fraudline.bundle.onnx_runtime import ort
 from fraudline.training.preparation import DAY_S, Preparation
 
 OPSET = 17

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from fraudline.bundle import APPROVED, BLOCKED, DECISIONS, REVIEWED, Policy, decide
+from fraudline.bundle import Policy, decision_codes
+from fraudline.contract import APPROVED, BLOCKED, DECISIONS, REVIEWED
 from fraudline.errors import InputError
 from fraudline.training.bootstrap import sum_intervals
 
@@ -109,7 +110,7 @@ def best_threshold(policy: Policy, judged: Judged) -> float:
 
 def decisions(policy: Policy, judged: Judged) -> Codes:
     """What a policy decides, as places in `DECISIONS`, shape (rows,)."""
-    return decide(judged.scores, *policy.thresholds(judged.amounts))
+    return decision_codes(judged.scores, *policy.thresholds(judged.amounts))
 
 
 def compare(policy: Policy, judged: Judged, threshold: float | None) -> list[Saving]:

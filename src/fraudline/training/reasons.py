@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 import pyarrow as pa
 
 from fraudline.bundle import (
@@ -20,6 +19,7 @@ from fraudline.bundle import (
     Reason,
     name_reasons,
 )
+from fraudline.bundle.onnx_runtime import ort
 from fraudline.contract import Contract
 from fraudline.training.preparation import DAY_S, Preparation
 from fraudline.training.reasons_graph import log_odds, write_reasons

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
+from fraudline.bundle.onnx_runtime import ort
 from fraudline.training.reasons_graph import log_odds
 
 ALERTS = 100

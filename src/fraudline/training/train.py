@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fraudline.bundle import (
-    APPROVED,
     GRAPH_FILE,
     METRICS_FILE,
     REASONS_FILE,
@@ -23,10 +22,10 @@ from fraudline.bundle import (
     Part,
     Policy,
     Source,
-    decide,
+    decision_codes,
     write_manifest,
 )
-from fraudline.contract import Contract
+from fraudline.contract import APPROVED, Contract
 from fraudline.settings import PolicySettings
 from fraudline.training.calibration import Platt, best_f1, fit_platt
 from fraudline.training.decisions import choose_policy, scored_rows, write_page, write_scores
@@ -176,7 +175,7 @@ def _choose(recipe: Recipe, model: Model, features: Matrix, labels: Labels) -> _
 def _alerts(policy: Policy, split: Split, scores: Scores, amounts: Scores) -> Rows:
     """Rows of the part that judges that are not approved, the highest scores of them."""
     rows = split.parts[split.judged_by]
-    codes = decide(scores[rows], *policy.thresholds(amounts[rows]))
+    codes = decision_codes(scores[rows], *policy.thresholds(amounts[rows]))
     alerts = rows[codes != APPROVED]
     highest: Rows = alerts[np.argsort(-scores[alerts], kind="stable")][:ALERTS]
     return highest

@@ -8,53 +8,36 @@ import msgspec
 import pyarrow as pa
 
 from fraudline.bundle import Bundle
-from fraudline.contract import Contract, Decoder, Reject, RejectReason
+from fraudline.contract import (
+    Decision,
+    Decoder,
+    Outcome,
+    Reject,
+    RejectReason,
+    reject_record,
+    usable_key,
+)
 from fraudline.contract.messages import Messages
-from fraudline.contract.records import MAX_ORIGINAL_BYTES, Decision, RejectRecord
 from fraudline.scoring.assess import Assessment, assess
 from fraudline.scoring.reasons import reasons
-from fraudline.scoring.repeats import FirstDecision, FirstDecisions, digests_of
-
-MOST_KEY_BYTES = 1024
-
-
-class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What becomes of one message: a decision or a reject.
-
-    Attributes:
-        is_reject: Which of the two.
-        verdict: The decision, or the reason of the reject.
-        partition: Where the message was.
-        key: The key of the message.
-        value: JSON with the columns of a decision or of a reject.
-    """
-
-    is_reject: bool
-    verdict: str
-    partition: int
-    key: bytes | None
-    value: bytes
+from fraudline.scoring.repeats import FirstDecision, RepeatMemory, digests_of
 
 
 class Decider:
     """Decodes, scores and decides messages with one bundle.
 
     Args:
-        contract: What a transaction looks like.
-        bundle: The model and its policy.
-        firsts: What was decided before, for a contract whose transactions have an id.
+        bundle: The model, its policy and its contract.
+        memory: What was decided before, for a contract whose transactions have an id.
     """
 
-    def __init__(
-        self, contract: Contract, bundle: Bundle, firsts: FirstDecisions | None = None
-    ) -> None:
-        self._contract = contract
+    def __init__(self, bundle: Bundle, memory: RepeatMemory | None = None) -> None:
         self._bundle = bundle
-        self._firsts = firsts
-        self._decoder = Decoder(contract.transaction_columns)
+        self._memory = memory
+        self._decoder = Decoder(bundle.contract.transaction_columns)
         # Arrow looks for pandas when it makes its first array, which takes a second where
         # pandas is installed: better now than while the first transaction waits.
-        assess(self._decoder.decode([])[0], contract, bundle)
+        assess(self._decoder.decode([])[0], bundle)
 
     def decide(self, messages: Messages, decided_at: dt.datetime) -> list[Outcome]:
         """Exactly one outcome for each message: decisions in order, then rejects.
@@ -63,9 +46,9 @@ class Decider:
         transaction that was decided before is given that decision again.
         """
         transactions, accepted, rejects = self._decoder.decode(messages.values)
-        assessment = assess(transactions, self._contract, self._bundle)
+        assessment = assess(transactions, self._bundle)
         decisions = self._decisions(messages, transactions, accepted, assessment, decided_at)
-        digests = digests_of(transactions) if self._firsts is not None else []
+        digests = digests_of(transactions) if self._memory is not None else []
         encode = msgspec.json.Encoder().encode
         outcomes = []
         for row, (index, decision) in enumerate(zip(accepted, decisions, strict=True)):
@@ -73,8 +56,8 @@ class Decider:
                 rejects.append(_not_scorable(index, decision))
                 continue
             answer = decision
-            if self._firsts is not None:
-                first = self._firsts.first(decision, digests[row])
+            if self._memory is not None:
+                first = self._memory.first(decision, digests[row])
                 if first.digest != digests[row]:
                     rejects.append(_id_reused(index, decision, first))
                     continue
@@ -83,8 +66,8 @@ class Decider:
             assert message is not None  # a tombstone is never accepted
             outcomes.append(
                 Outcome(
-                    False,
                     answer.decision,
+                    None,
                     answer.source_partition,
                     usable_key(messages.keys[index]),
                     b"%b,%b" % (message.rstrip()[:-1], encode(answer)[1:]),
@@ -93,7 +76,7 @@ class Decider:
         for reject in rejects:
             value = reject_record(messages, reject, decided_at)
             partition = messages.partitions[reject.index]
-            outcomes.append(Outcome(True, reject.reason, partition, None, value))
+            outcomes.append(Outcome(None, reject.reason, partition, None, value))
         return outcomes
 
     def _decisions(
@@ -107,9 +90,9 @@ class Decider:
         """What the bundle says of each row, with the place and time of its message."""
         topic, partitions, offsets = messages.topic, messages.partitions, messages.offsets
         version = assessment.model_version
-        found = reasons(transactions, assessment, self._contract, self._bundle)
+        found = reasons(transactions, assessment, self._bundle)
         told = {row: msgspec.json.encode(of_row).decode() for row, of_row in found.items()}
-        id_column = self._contract.id
+        id_column = self._bundle.contract.id
         ids = (
             [f"{topic}:{partitions[index]}:{offsets[index]}" for index in accepted]
             if id_column is None
@@ -122,7 +105,7 @@ class Decider:
                 partitions[index],
                 offsets[index],
                 score,
-                verdict,
+                decision,
                 threshold,
                 version,
                 told.get(row),
@@ -130,7 +113,7 @@ class Decider:
                 messages.received_at(index),
                 decided_at,
             )
-            for row, (own_id, index, score, verdict, threshold) in enumerate(
+            for row, (own_id, index, score, decision, threshold) in enumerate(
                 zip(
                     ids,
                     accepted,
@@ -158,29 +141,4 @@ def _id_reused(index: int, decision: Decision, first: FirstDecision) -> Reject:
         RejectReason.ID_REUSED,
         f"id {decision.transaction_id!r} belongs to the transaction at {first.position}, whose "
         "values differ from these; a transaction of its own needs an id of its own",
-    )
-
-
-def usable_key(key: bytes | None) -> bytes | None:
-    """A key may be as long as a message; with one that long, an outcome would not fit."""
-    return key if key is not None and len(key) <= MOST_KEY_BYTES else None
-
-
-def reject_record(messages: Messages, reject: Reject, rejected_at: dt.datetime) -> bytes:
-    """A reject as JSON with `REJECT_COLUMNS`: where the message was, why, and its bytes."""
-    index = reject.index
-    original = messages.values[index] or b""
-    return msgspec.json.encode(
-        RejectRecord(
-            source_topic=messages.topic,
-            source_partition=messages.partitions[index],
-            source_offset=messages.offsets[index],
-            reason=reject.reason,
-            message=reject.message[:4096],
-            original=original[:MAX_ORIGINAL_BYTES],
-            original_size_bytes=len(original),
-            original_key=usable_key(messages.keys[index]),
-            received_at=messages.received_at(index),
-            rejected_at=rejected_at,
-        )
     )

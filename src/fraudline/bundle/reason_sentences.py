@@ -8,11 +8,11 @@ from functools import cache
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
 from fraudline.contract import Contract
+from fraudline.contract.arrays import Integers, Matrix
 
 # More than four reasons are not likely to be helpful to a person: so say the official
 # interpretations of Regulation B, 12 CFR 1002.9(b)(2), on the reasons for a refused credit.
@@ -45,8 +45,8 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
 
 def name_reasons(
     transactions: pa.RecordBatch | pa.Table,
-    rows: npt.NDArray[np.int64],
-    contributions: npt.NDArray[np.float32],
+    rows: Integers,
+    contributions: Matrix,
     contract: Contract,
     comparisons: Comparisons,
 ) -> dict[int, list[Reason]]:

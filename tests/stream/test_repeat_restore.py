@@ -14,11 +14,11 @@ from tests.stream.test_score_loop import Scorer, committed, send
 from tests.transactions import WALLET_FILE, WALLET_ROW, message
 
 from fraudline.errors import BrokerError
-from fraudline.scoring import Decider, FirstDecisions
+from fraudline.scoring import Decider, RepeatMemory
 from fraudline.stream.broker import create_topics
 from fraudline.stream.progress import Progress
 from fraudline.stream.read import ranges, read_range
-from fraudline.stream.recall import Recall
+from fraudline.stream.repeat_restore import RepeatRestore
 from fraudline.stream.score_loop import score_loop
 
 PAYMENTS: list[bytes | None] = [message(WALLET_ROW, payment_id=f"p-{n}") for n in range(200)]
@@ -31,10 +31,10 @@ def wallet(services_home: Path, tmp_path: Path) -> Iterator[Place]:
 
 
 def remembering(
-    place: Place, window_offsets: int = 10_000, firsts: FirstDecisions | None = None
+    place: Place, window_offsets: int = 10_000, memory: RepeatMemory | None = None
 ) -> Scorer:
-    firsts = firsts or FirstDecisions(place.project.contract, window_offsets)
-    return Scorer(place, firsts, Recall(place.project.kafka, firsts))
+    memory = memory or RepeatMemory(place.project.contract, window_offsets)
+    return Scorer(place, memory, RepeatRestore(place.project.kafka, memory))
 
 
 def made(place: Place) -> list[dict[str, object]]:
@@ -86,8 +86,8 @@ def test_what_was_decided_and_not_committed_is_forgotten(wallet: Place) -> None:
     kafka, key_of = project.kafka, project.contract.key_of
     directory = project.settings.home / "other"
     strict = tiny_bundle(directory, project.contract, policy=tiny_policy(0.0))
-    firsts = FirstDecisions(project.contract, 10_000)
-    stale = Decider(project.contract, strict, firsts)
+    memory = RepeatMemory(project.contract, 10_000)
+    stale = Decider(strict, memory)
     send(wallet, PAYMENTS, key_of=key_of)
     for partition, (start, stop) in ranges(kafka, kafka.topic_transactions).items():
         for _, _, messages in read_range(
@@ -96,7 +96,7 @@ def test_what_was_decided_and_not_committed_is_forgotten(wallet: Place) -> None:
             stale.decide(messages, dt.datetime.now(dt.UTC))  # and then it dies
     with remembering(wallet) as scorer:
         eventually(lambda: scorer.done == 200)
-    with remembering(wallet, firsts=firsts) as scorer:
+    with remembering(wallet, memory=memory) as scorer:
         send(wallet, PAYMENTS, key_of=key_of)
         eventually(lambda: scorer.done == 200)
     assert repeats(wallet) == 200
@@ -119,13 +119,13 @@ def test_a_topic_of_decisions_with_other_partitions_is_refused(wallet: Place) ->
         update={"topic_decisions": f"{wallet.project.kafka.topic_decisions}-2", "partitions": 2}
     )
     create_topics(kafka, [kafka.topic_decisions])
-    firsts = FirstDecisions(wallet.project.contract, 10)
+    memory = RepeatMemory(wallet.project.contract, 10)
     with pytest.raises(BrokerError, match=r"has 4 partitions and topic .* has 2"):
         score_loop(
             kafka,
-            lambda *_: [],
+            lambda: lambda *_: [],
             batch_rows=10,
             stop=threading.Event(),
             progress=Progress("score"),
-            recall=Recall(kafka, firsts),
+            restore=RepeatRestore(kafka, memory),
         )

@@ -14,12 +14,15 @@ from fraudline.contract import (
     DECISION_COLUMNS,
     REJECT_COLUMNS,
     Column,
+    Decision,
     Decoder,
     Messages,
+    Outcome,
     RejectRecord,
+    reject_record,
 )
-from fraudline.contract.records import MAX_ORIGINAL_BYTES, Decision
-from fraudline.scoring import Decider, Outcome, reject_record
+from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
+from fraudline.scoring import Decider
 
 NOW = dt.datetime(2026, 5, 4, 3, 2, 1, 123_456, tzinfo=dt.UTC)
 SENT_MS = 1_767_323_045_678
@@ -28,12 +31,12 @@ SENT_AT = dt.datetime.fromtimestamp(SENT_MS / 1000, dt.UTC)
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory) -> Decider:
-    return Decider(CREDITCARD, tiny_bundle(tmp_path_factory.mktemp("card"), CREDITCARD))
+    return Decider(tiny_bundle(tmp_path_factory.mktemp("card"), CREDITCARD))
 
 
 @pytest.fixture(scope="module")
 def wallet(tmp_path_factory) -> Decider:
-    return Decider(WALLET, tiny_bundle(tmp_path_factory.mktemp("wallet"), WALLET))
+    return Decider(tiny_bundle(tmp_path_factory.mktemp("wallet"), WALLET))
 
 
 def arrived(*values: bytes | None, key: bytes | None = None, sent_at_ms: int = SENT_MS) -> Messages:
@@ -166,7 +169,7 @@ def test_the_largest_reject_fits_in_a_message():
         record = reject_record(arrived(b"\xff" * 10**6), reject, NOW)
         assert len(record) < 1_000_000
         outcome = Outcome(
-            is_reject=True, verdict=reject.reason, partition=0, key=None, value=record
+            decision=None, reject_reason=reject.reason, partition=0, key=None, value=record
         )
         assert len(rejected(outcome)["message"]) <= 4096
 
@@ -210,7 +213,7 @@ def test_every_message_has_exactly_one_outcome_that_can_be_read(wallet, values):
 def test_a_score_that_is_no_number_rejects_its_message_and_only_that_one(tmp_path):
     write_tiny_files(tmp_path, WALLET, power=2)
     write_manifest(tmp_path, manifest_for(WALLET))
-    decider = Decider(WALLET, open_bundle(tmp_path, WALLET))
+    decider = Decider(open_bundle(tmp_path, WALLET))
     poison = message(WALLET_ROW, amount_minor=1, distance_km=1e30, velocity=1e30)
     good = message(WALLET_ROW, velocity=0, distance_km=0)
     outcomes = decider.decide(arrived(good, poison, good), NOW)
@@ -245,7 +248,7 @@ def test_what_is_not_approved_carries_its_reasons_and_what_is_approved_none(card
 def test_values_whose_arithmetic_overflows_are_blocked_with_what_reasons_there_are(tmp_path):
     write_tiny_files(tmp_path, WALLET, power=3)
     write_manifest(tmp_path, manifest_for(WALLET))
-    decider = Decider(WALLET, open_bundle(tmp_path, WALLET))
+    decider = Decider(open_bundle(tmp_path, WALLET))
     (outcome,) = decider.decide(arrived(message(WALLET_ROW, velocity=0, distance_km=1e30)), NOW)
     found = decision(WALLET, outcome)
     assert (found["score"], found["decision"]) == (1.0, "block")

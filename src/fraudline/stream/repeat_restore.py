@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from fraudline.errors import BrokerError
-from fraudline.scoring import FirstDecisions
+from fraudline.scoring import RepeatMemory
 from fraudline.settings import KafkaSettings
 from fraudline.stream.intake import Partitions
 from fraudline.stream.read import ranges, read_range
@@ -17,7 +17,7 @@ _LOG = logging.getLogger(__name__)
 _MOST_DECISIONS = 5_000
 
 
-class Recall:
+class RepeatRestore:
     """Reads the last decisions of partitions back, a piece at a time.
 
     The topic of decisions is the only store: a decision has the partition of its
@@ -27,12 +27,12 @@ class Recall:
 
     Args:
         kafka: Broker and topics.
-        firsts: What is to remember the decisions.
+        memory: What is to remember the decisions.
     """
 
-    def __init__(self, kafka: KafkaSettings, firsts: FirstDecisions) -> None:
+    def __init__(self, kafka: KafkaSettings, memory: RepeatMemory) -> None:
         self._kafka = kafka
-        self._firsts = firsts
+        self._memory = memory
         self._committed: dict[int, int] = {}
         self._waiting: Partitions = []
         self._reading: Iterator[None] | None = None
@@ -60,7 +60,7 @@ class Recall:
             is_known = (
                 self._committed.get(begun.partition) == begun.offset
                 # What was decided here and not committed did not happen.
-                and self._firsts.reached(begun.partition) < begun.offset
+                and self._memory.reached(begun.partition) < begun.offset
             )
             if not is_known:
                 self._forget(begun.partition)
@@ -99,25 +99,25 @@ class Recall:
 
     def _forget(self, partition: int) -> None:
         self._committed.pop(partition, None)
-        self._firsts.forget(partition)
+        self._memory.forget(partition)
 
     def _read(self, begun: TopicPartition) -> Iterator[None]:
         """Read from further and further back, until a decision is older than the window."""
-        kafka, firsts, partition = self._kafka, self._firsts, begun.partition
+        kafka, memory, partition = self._kafka, self._memory, begun.partition
         begin, end = ranges(kafka, kafka.topic_decisions, is_beyond_open=True)[partition]
-        window = range(max(0, begun.offset - firsts.window_offsets), begun.offset)
-        back = 2 * firsts.window_offsets  # each may be followed by the end of a transaction
+        window = range(max(0, begun.offset - memory.window_offsets), begun.offset)
+        back = 2 * memory.window_offsets  # each may be followed by the end of a transaction
         while True:
             start = max(begin, end - back)
             older = count = 0
             for _, _, messages in read_range(
                 kafka, kafka.topic_decisions, partition, start, end, _MOST_DECISIONS
             ):
-                older += firsts.recall(begun.topic, partition, window, messages.values)
+                older += memory.restore(begun.topic, partition, window, messages.values)
                 count += len(messages)
                 yield
             if older or start == begin:
                 _LOG.info("score: partition %d: %d earlier decisions read back", partition, count)
                 return
-            firsts.forget(partition)
+            memory.forget(partition)
             back *= 2
