@@ -218,3 +218,12 @@ def test_what_is_imported_is_what_is_declared():
         and brought_by.get(name, name) not in names
     }
     assert missing == set()
+
+
+def test_one_installation_brings_all_that_bqlite_needs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    brought = {*project["dependencies"], *project["optional-dependencies"]["local"]}
+    bqlite = tomllib.loads((BQLITE / "pyproject.toml").read_text())["project"]
+    assert set(bqlite["dependencies"]) - brought == set()
+    assert bqlite["scripts"].items() <= project["scripts"].items()
+    assert bqlite["requires-python"] == project["requires-python"]

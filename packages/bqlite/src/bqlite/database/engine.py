@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from bqlite.directory import Claim
+from bqlite.database.directory import Claim
 from bqlite.errors import ServerStartError
 from bqlite.sql.macros import MACROS
 

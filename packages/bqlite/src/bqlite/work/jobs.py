@@ -13,11 +13,11 @@ from typing import Any
 
 import duckdb
 
-from bqlite.catalog import Catalog
-from bqlite.engine import Transaction
+from bqlite.database.catalog import Catalog
+from bqlite.database.engine import Transaction
 from bqlite.errors import BqliteError, DuplicateError, NotFoundError, StoppedError
 from bqlite.relations import LOCATION, now_ms
-from bqlite.results import Outcome
+from bqlite.work.outcome import Outcome
 
 MAX_KEPT = 10_000  # jobs remembered; older ones are forgotten as BigQuery forgets them in time
 CONCURRENT = 16

@@ -4,12 +4,13 @@
 
 from dataclasses import replace
 
-from bqlite.catalog import Catalog
-from bqlite.engine import Transaction, first
+from bqlite.database.catalog import Catalog
+from bqlite.database.engine import Transaction, first
+from bqlite.database.query_columns import describe
 from bqlite.errors import InvalidQueryError, NotFoundError
 from bqlite.relations import Dataset, Table, TableName, new_name, now_ms
-from bqlite.results import Outcome, describe
 from bqlite.sql.statement import Definition, Plan
+from bqlite.work.outcome import Outcome
 
 
 def define(

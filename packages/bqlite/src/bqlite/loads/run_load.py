@@ -8,17 +8,18 @@ from dataclasses import replace
 import duckdb
 import pyarrow as pa
 
-from bqlite.catalog import Catalog
-from bqlite.engine import first
+from bqlite.database.catalog import Catalog
+from bqlite.database.duckdb_errors import sql_errors
+from bqlite.database.engine import first
 from bqlite.errors import InvalidError, UnsupportedError
 from bqlite.loads.csv_file import read_csv
 from bqlite.loads.json_file import read_ndjson
 from bqlite.loads.load import Batches, Load
 from bqlite.loads.parquet_file import read_parquet
-from bqlite.queries import Store, prepare_target
-from bqlite.relations import Table, create_relation
-from bqlite.results import Outcome, sql_errors, temporary
+from bqlite.relations import Table, create_relation, temporary
 from bqlite.types import Field, fields_from_schema, quote
+from bqlite.work.destination import prepare_target
+from bqlite.work.outcome import Outcome, Store
 
 
 def run_load(

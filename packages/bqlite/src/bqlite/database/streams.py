@@ -8,7 +8,7 @@ relation of their own, which no statement can name, until the stream is committe
 
 from dataclasses import replace
 
-from bqlite.engine import Engine, Transaction
+from bqlite.database.engine import Engine, Transaction
 from bqlite.errors import NotFoundError
 from bqlite.relations import Stream, Table, TableName, create_relation, now_ms, stream_prefix
 

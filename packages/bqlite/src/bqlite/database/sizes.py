@@ -4,7 +4,7 @@
 
 from dataclasses import dataclass
 
-from bqlite.engine import Engine, first
+from bqlite.database.engine import Engine, first
 from bqlite.relations import Table, TableName
 from bqlite.types import SCALARS, Field, quote
 

@@ -14,9 +14,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from bqlite.engine import Engine, Transaction
+from bqlite.database.engine import Engine, Transaction
+from bqlite.database.information_schema import view_sql
+from bqlite.database.sizes import Sizes
+from bqlite.database.streams import Streams, waiting_rows
 from bqlite.errors import DuplicateError, InvalidError, NotFoundError
-from bqlite.information_schema import view_sql
 from bqlite.relations import (
     Dataset,
     Source,
@@ -26,8 +28,6 @@ from bqlite.relations import (
     create_relation,
     now_ms,
 )
-from bqlite.sizes import Sizes
-from bqlite.streams import Streams, waiting_rows
 from bqlite.types import Field, fields_from_schema, quote, schema_resource, without_null_arrays
 
 MAX_RESULTS = 500  # query results kept; the oldest goes first
