@@ -17,9 +17,9 @@ import pytest
 from tests.faulty_bigquery import FaultyBigQuery, faulty_bigquery
 
 from fraudline import local
-from fraudline.cli.project import Project
-from fraudline.cli.services import create_topics_and_tables
 from fraudline.settings import BigQuerySettings, KafkaSettings, Settings
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.set_up import set_up
 
 SAMPLE = Path(__file__).parent / "data" / "creditcard-sample.csv"
 
@@ -49,10 +49,10 @@ def faulty(faulty_server: FaultyBigQuery) -> Iterator[FaultyBigQuery]:
 @pytest.fixture(scope="session")
 def empty_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which MLflow has made the tables of its database, which takes it seconds."""
-    from fraudline.tracking.record import Record  # noqa: PLC0415 - slow, and few tests need it
+    from fraudline.tracking.mlflow_record import MlflowRecord  # noqa: PLC0415 - slow, and few tests need it
 
     home = tmp_path_factory.mktemp("record")
-    Record(Settings(home=home))
+    MlflowRecord(Settings(home=home))
     return home
 
 
@@ -155,7 +155,7 @@ def place(services_home: Path, home: Path, contract: str = "creditcard") -> Iter
         bigquery=BigQuerySettings(dataset=f"fraud_{suffix}"),
     )
     made = Place(Project(settings))
-    create_topics_and_tables(made.project)
+    set_up(made.project)
     try:
         yield made
     finally:
