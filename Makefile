@@ -34,8 +34,14 @@ help:
 demo: $(ALL)
 	@$(BIN)/fraudline demo
 
+# Most of the time a test waits for a broker, so there are more workers than processors.
+PYTEST := $(BIN)/pytest -n $(or $(WORKERS),4)
+
 test: $(DEV) lint
-	@$(BIN)/pytest
+	@$(PYTEST) -m "not slow"
+
+test-all: $(DEV) lint
+	@$(PYTEST)
 
 bench: $(DEV) $(BENCH)
 	@$(BIN)/python -m benchmarks $(ONLY)
