@@ -54,7 +54,7 @@ bench-bqlite: $(DEV) $(BQEMULATOR)
 
 # A thousand random schedules, 125 of them with a kill -9 in the middle; about five minutes.
 bqlite-schedules: $(DEV)
-	@BQLITE_SCHEDULES=1000 $(BIN)/pytest tests/bqlite/test_schedules.py
+	@BQLITE_SCHEDULES=1000 $(BIN)/pytest packages/bqlite/tests/test_schedules.py
 
 faults: $(DEV)
 	@$(BIN)/python -m tests.faults.rounds --rounds $(or $(ROUNDS),300) $(if $(SEED),--seed $(SEED))

@@ -29,7 +29,7 @@ class FaultyBigQuery:
         return Warehouse(settings, Endpoint(self._running.rest, self._running.storage))
 
     def arm(self, call: str, effect: str, **options: Any) -> None:
-        """Let calls fail, as docs/reference/bqlite.md tells, section Faults."""
+        """Let calls fail, as packages/bqlite/docs/reference.md tells, section Faults."""
         body = {"call": call, "effect": effect, **options}
         answer = requests.post(self._faults, json=body, timeout=_TIMEOUT_S)
         assert answer.status_code == 200, answer.text

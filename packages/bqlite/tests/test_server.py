@@ -15,12 +15,12 @@ from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.rpc import code_pb2
-from tests.bqlite.process import Process
-from tests.bqlite.storage.appends import Connection, arrow_request, committed
 
 import bqlite
+from appends import Connection, arrow_request, committed
 from bqlite.errors import ServerStartError
 from bqlite.server import Server
+from server_process import Process
 
 
 @pytest.fixture

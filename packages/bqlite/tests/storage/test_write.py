@@ -17,8 +17,9 @@ from google.cloud.bigquery_storage_v1.services.big_query_write.transports import
 )
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.rpc import code_pb2
-from tests.bqlite.storage import appends
-from tests.bqlite.storage.appends import Connection, arrow_request, committed
+
+import appends
+from appends import Connection, arrow_request, committed
 
 F = bigquery.SchemaField
 Codes = types.StorageError.StorageErrorCode

@@ -1,4 +1,4 @@
-"""Every line of docs/reference/bqlite.md's table of SQL: what it gives, or how it is refused."""
+"""Every line of docs/reference.md's table of SQL: what it gives, or how it is refused."""
 
 # ruff: noqa: DTZ001  # a DATETIME has no time zone
 

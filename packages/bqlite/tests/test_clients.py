@@ -10,7 +10,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.bigquery import magics
 from google.cloud.bigquery_storage_v1 import types, writer
 from IPython.core.interactiveshell import InteractiveShell
-from tests.bqlite.storage.appends import arrow_request, committed
+
+from appends import arrow_request, committed
 
 FRAME = pd.DataFrame(
     {

@@ -8,10 +8,10 @@ import requests
 from google.api_core import exceptions
 from google.cloud.bigquery_storage_v1 import types
 from google.rpc import code_pb2
-from tests.bqlite.storage import appends
-from tests.bqlite.storage.appends import Connection, arrow_request, committed
 
+import appends
 import bqlite
+from appends import Connection, arrow_request, committed
 
 Codes = types.StorageError.StorageErrorCode
 TABLE = "projects/local/datasets/d/tables/t"

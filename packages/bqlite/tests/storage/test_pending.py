@@ -6,9 +6,9 @@ from google.api_core import exceptions
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import types
 from google.rpc import code_pb2
-from tests.bqlite.storage.appends import Connection, arrow_request, committed
 
 import bqlite
+from appends import Connection, arrow_request, committed
 
 Codes = types.StorageError.StorageErrorCode
 

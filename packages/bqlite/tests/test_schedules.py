@@ -15,10 +15,10 @@ from google.cloud.bigquery_storage_v1 import types
 from google.rpc import code_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.bqlite.process import Process
-from tests.bqlite.storage.appends import Connection, arrow_request
 
+from appends import Connection, arrow_request
 from bqlite.engine import ROW_GROUP_SIZE
+from server_process import Process
 
 SCHEDULES = int(os.environ.get("BQLITE_SCHEDULES", "16"))
 OK, DEFAULT = 0, "_default"

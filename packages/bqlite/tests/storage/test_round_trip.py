@@ -11,7 +11,8 @@ from google.cloud.bigquery_storage_v1 import types
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
-from tests.bqlite.storage.appends import Connection, arrow_request
+
+from appends import Connection, arrow_request
 
 US = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)
 KINDS = {

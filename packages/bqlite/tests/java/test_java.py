@@ -6,6 +6,7 @@ Eclipse's, which runs on the Java that brings our broker: no JDK is needed.
 """
 
 import logging
+import os
 import subprocess
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,8 +18,7 @@ from google.cloud import bigquery
 from jgo.env import EnvironmentBuilder
 from jgo.maven import MavenContext
 
-from fraudline.datasets import user_cache
-
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bqlite"
 PROGRAM = Path(__file__).with_name("Habits.java")
 CLIENTS = (
     "com.google.cloud:google-cloud-bigquery:2.59.0+"
@@ -55,8 +55,8 @@ def java(*arguments):
 def jars(endpoint):
     """What Maven calls the endpoint and all that it needs; 40 MB, fetched once per user."""
     logging.getLogger("jgo").setLevel(logging.ERROR)
-    context = MavenContext(repo_cache=user_cache() / "maven")
-    builder = EnvironmentBuilder(context, cache_dir=user_cache() / "java")
+    context = MavenContext(repo_cache=CACHE / "maven")
+    builder = EnvironmentBuilder(context, cache_dir=CACHE / "java")
     return ":".join(map(str, builder.from_endpoint(endpoint).all_jars))
 
 
