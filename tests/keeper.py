@@ -50,14 +50,14 @@ def _end_services(directory: Path) -> None:
             try:
                 local.down(Settings(home=record.parent), lambda _line: None)
             except LocalServiceError as error:
-                print(f"{record.parent}: {error}", file=sys.stderr)
+                sys.stderr.write(f"{record.parent}: {error}\n")
 
 
 def _end_others(directory: Path) -> None:
     for process in psutil.process_iter(["cwd", "cmdline"]):
         words = [process.info["cwd"] or "", *(process.info["cmdline"] or [])]
         if process.pid != psutil.Process().pid and any(str(directory) in word for word in words):
-            print(f"left behind by the tests, and ended: {words}", file=sys.stderr)
+            sys.stderr.write(f"left behind by the tests, and ended: {words}\n")
             process.kill()
 
 
