@@ -26,13 +26,13 @@ from confluent_kafka.cimpl import NewTopic
 
 from fraudline import local
 from fraudline.bundle import Bundle, open_bundle
-from fraudline.cli.project import Project
 from fraudline.contract import json_lines
 from fraudline.datasets.files import read_transactions
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings, Settings, load_settings
 from fraudline.stream.broker import client_config, create_topics, existing_topics
 from fraudline.stream.read import ranges, read_range
+from fraudline.use_cases.project import Project
 from fraudline.warehouse.tables import create_stream_tables
 
 SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "creditcard-sample.csv"

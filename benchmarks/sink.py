@@ -71,7 +71,7 @@ def measure(place: Place) -> list[str]:
 
 def _decisions(place: Place) -> list[bytes]:
     """What the scorer would make of the transactions."""
-    contract, lines = place.project.contract, place.lines()
+    lines = place.lines()
     count = len(lines)
     now = dt.datetime.now(dt.UTC)
     messages = Messages(
@@ -82,7 +82,7 @@ def _decisions(place: Place) -> list[bytes]:
         values=lines,
         sent_at_ms=[int(now.timestamp() * 1000)] * count,
     )
-    outcomes = Decider(contract, place.train("default")).decide(messages, now)
+    outcomes = Decider(place.train("default")).decide(messages, now)
     return [outcome.value for outcome in outcomes]
 
 

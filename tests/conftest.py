@@ -20,9 +20,9 @@ from tests.faulty_bigquery import FaultyBigQuery, faulty_bigquery
 from tests.keeper import Keeper
 
 from fraudline import local
-from fraudline.cli.project import Project
-from fraudline.cli.services import create_topics_and_tables
 from fraudline.settings import BigQuerySettings, KafkaSettings, Settings
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.set_up import set_up
 
 SAMPLE = Path(__file__).parent / "data" / "creditcard-sample.csv"
 _KEEPER = pytest.StashKey[Keeper]()
@@ -98,9 +98,9 @@ def empty_record(run_directory: Path) -> Path:
     home = run_directory / "record"
     with turn(run_directory, "record"):
         if not home.exists():
-            from fraudline.tracking.record import Record  # noqa: PLC0415 - slow, few need it
+            from fraudline.tracking.mlflow_record import MlflowRecord  # noqa: PLC0415 - slow
 
-            Record(Settings(home=home))
+            MlflowRecord(Settings(home=home))
     return home
 
 
@@ -203,7 +203,7 @@ def place(services_home: Path, home: Path, contract: str = "creditcard") -> Iter
         bigquery=BigQuerySettings(dataset=f"fraud_{suffix}"),
     )
     made = Place(Project(settings))
-    create_topics_and_tables(made.project)
+    set_up(made.project)
     try:
         yield made
     finally:

@@ -30,11 +30,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scoring": {"bundle", "contract"},
     "stream": {"contract", "scoring"},
     "warehouse": {"contract"},
-    "training": {"bundle", "contract"},
+    "measures": set(),
+    "training": {"bundle", "contract", "measures"},
     "tracking": {"bundle"},
-    "metrics": {"scoring", "stream"},
+    "metrics": {"contract", "stream"},
     "local": {"datasets"},  # the cache directory
-    "reconcile": {"contract", "scoring", "stream", "warehouse"},
+    "use_cases": {  # the way down from what people and programs ask for
+        *("bundle", "contract", "datasets", "local", "measures", "metrics", "reconcile"),
+        *("registry", "scoring", "stream", "tracking", "training", "warehouse"),
+    },
+    "reconcile": {"contract", "stream", "warehouse"},
     "learning": {"bundle", "contract", "registry", "scoring", "stream", "training", "warehouse"},
     "console": {"bundle", "contract", "registry", "scoring", "stream", "warehouse"},
 }
@@ -43,10 +48,10 @@ ONLY_IN = {
     "confluent_kafka": {"stream", "local"},  # local asks its broker for a message back
     "google": {"warehouse", "local"},  # local asks its bqlite the same
     "grpc": {"warehouse", "local"},
-    "onnxruntime": {"bundle", "training"},
+    "onnxruntime": {"bundle"},
     "tensorflow": {"training", "learning"},
     "keras": {"training", "learning"},
-    "sklearn": {"training", "learning"},
+    "sklearn": {"training", "learning", "measures"},
     "matplotlib": {"training", "learning"},
     "mlflow": {"tracking"},
     "typer": {"cli"},
@@ -213,3 +218,12 @@ def test_what_is_imported_is_what_is_declared():
         and brought_by.get(name, name) not in names
     }
     assert missing == set()
+
+
+def test_one_installation_brings_all_that_bqlite_needs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    brought = {*project["dependencies"], *project["optional-dependencies"]["local"]}
+    bqlite = tomllib.loads((BQLITE / "pyproject.toml").read_text())["project"]
+    assert set(bqlite["dependencies"]) - brought == set()
+    assert bqlite["scripts"].items() <= project["scripts"].items()
+    assert bqlite["requires-python"] == project["requires-python"]

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.models import tiny_policy
 
-from fraudline.bundle import APPROVED, BLOCKED, DECISIONS, REVIEWED, Policy, decide
+from fraudline.bundle import Policy, decision_codes
+from fraudline.contract import APPROVED, BLOCKED, DECISIONS, REVIEWED
 
 
 def by_costs(**changes: object) -> Policy:
@@ -15,7 +16,7 @@ def by_costs(**changes: object) -> Policy:
 
 
 def decided(policy: Policy, scores: list[float], amounts: list[float]) -> list[str]:
-    codes = decide(np.array(scores), *policy.thresholds(np.array(amounts)))
+    codes = decision_codes(np.array(scores), *policy.thresholds(np.array(amounts)))
     return [DECISIONS[code] for code in codes]
 
 
@@ -46,7 +47,7 @@ def test_no_other_decision_has_a_smaller_expected_cost(
         review_cost + surcharge,
         (1 - score) * wrong_block_cost,
     ]
-    (code,) = decide(np.array([score]), *policy.thresholds(np.array([amount])))
+    (code,) = decision_codes(np.array([score]), *policy.thresholds(np.array([amount])))
     assert expected[code] <= min(expected) * (1 + 1e-9) + 1e-9
 
 

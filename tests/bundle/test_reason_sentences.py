@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from fraudline.bundle import Comparison
-from fraudline.bundle.reasons import sentence
+from fraudline.bundle.reason_sentences import sentence
 
 NUMBER = Comparison("number", (-4.4, -2.0, -1.5, 1.5, 2.0, 12345.678))
 HOURS = Comparison("time_of_day", (0.0, *[0.02] * 2, 0.004, *[0.0478] * 20))

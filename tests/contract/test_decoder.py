@@ -13,7 +13,7 @@ from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message
 from fraudline.contract import REJECT_COLUMNS, Column, Decoder, Reject, RejectReason, json_lines
 from fraudline.contract import decoder as decoder_module
 from fraudline.contract.decoder import MAX_MESSAGE_BYTES
-from fraudline.contract.records import NOT_IN_THE_MESSAGE
+from fraudline.contract.rejects import NOT_IN_THE_MESSAGE
 
 CARD = Decoder(CREDITCARD.transaction_columns)
 PATIENT = Decoder(CREDITCARD.transaction_columns, max_message_bytes=1_000_000)

@@ -66,7 +66,7 @@ def test_paths_and_variables_are_those_that_compose_gives():
 
 def decision(directory: Path) -> bytes:
     """A decision as it stands in the topic, one that carries reasons."""
-    decider = Decider(CREDITCARD, tiny_bundle(directory, CREDITCARD, policy=tiny_policy(0.0)))
+    decider = Decider(tiny_bundle(directory, CREDITCARD, policy=tiny_policy(0.0)))
     sent = Messages("transactions", [2], [41], [b"card"], [message(CARD_ROW)], [1_767_225_600_000])
     (outcome,) = decider.decide(sent, dt.datetime(2026, 1, 1, 0, 0, 1, 234567, tzinfo=dt.UTC))
     return outcome.value

@@ -15,7 +15,6 @@ from tests.models import write_tiny_bundle
 from tests.reconcile.test_reconcile import one_offset, run
 from tests.stream.test_score_loop import Scorer, send, transactions
 
-from fraudline.cli.routes import routes
 from fraudline.errors import BrokerError
 from fraudline.reconcile import Colour, Follower
 from fraudline.reconcile.follow import _Repeated
@@ -24,6 +23,7 @@ from fraudline.reconcile.stages import Stages
 from fraudline.stream.broker import create_topics
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
+from fraudline.use_cases.sink_routes import routes
 
 PATIENCE_S = 2.0
 

@@ -6,9 +6,9 @@ import pytest
 from tests.models import tiny_bundle
 from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message
 
-from fraudline.contract import Decoder
+from fraudline.contract import APPROVE, BLOCK, Decoder
 from fraudline.errors import InputError
-from fraudline.scoring import APPROVE, BLOCK, Assessment, as_history, assess
+from fraudline.scoring import Assessment, as_history, assess
 
 CASES = [
     (WALLET, [message(WALLET_ROW, velocity=velocity) for velocity in (-3e4, 1.5, 3e6)]),
@@ -26,7 +26,7 @@ def case(request, tmp_path):
 
 def test_a_score_is_the_bundles_of_the_feature_matrix(case):
     contract, rows, bundle = case
-    assessment = assess(rows, contract, bundle)
+    assessment = assess(rows, bundle)
     assert np.array_equal(assessment.scores, bundle.score(contract.feature_matrix(rows)))
     assert np.array_equal(assessment.thresholds, [0.5, 0.5, 0.5])
     assert assessment.model_version == bundle.manifest.version
@@ -37,38 +37,38 @@ def test_a_transaction_is_blocked_where_its_score_reaches_the_threshold(tmp_path
     row = dict.fromkeys(CARD_ROW, 0.0)  # the tiny model gives it exactly one half
     messages = [message(row), message(row, V28=0.01), message(row, V28=-0.01)]
     rows, _, _ = Decoder(CREDITCARD.transaction_columns).decode(messages)
-    assessment = assess(rows, CREDITCARD, bundle)
+    assessment = assess(rows, bundle)
     assert assessment.scores[0] == 0.5
     assert assessment.decisions == [BLOCK, BLOCK, APPROVE]
 
 
 def test_a_row_is_scored_alike_in_any_order_and_company(case):
-    contract, rows, bundle = case
-    scores = assess(rows, contract, bundle).scores
-    backwards = assess(rows.take([2, 1, 0]), contract, bundle).scores
+    _, rows, bundle = case
+    scores = assess(rows, bundle).scores
+    backwards = assess(rows.take([2, 1, 0]), bundle).scores
     assert np.allclose(backwards[::-1], scores, atol=1e-7)
     for row in range(3):
-        alone = assess(rows.slice(row, 1), contract, bundle).scores
+        alone = assess(rows.slice(row, 1), bundle).scores
         assert np.allclose(alone, scores[row], atol=1e-7)
 
 
 def test_a_label_is_not_looked_at(case):
     contract, rows, bundle = case
     label = contract.column(contract.label)
-    scores = assess(rows, contract, bundle).scores
+    scores = assess(rows, bundle).scores
     for value in (0, 1):
         labelled = rows.append_column(label.name, pa.array([value] * 3).cast(label.arrow_type))
-        assert np.array_equal(assess(labelled, contract, bundle).scores, scores)
+        assert np.array_equal(assess(labelled, bundle).scores, scores)
 
 
 def test_no_rows_give_no_scores(case):
-    contract, rows, bundle = case
-    assert assess(rows.slice(0, 0), contract, bundle).decisions == []
+    _, rows, bundle = case
+    assert assess(rows.slice(0, 0), bundle).decisions == []
 
 
 def test_history_has_the_decision_in_the_place_of_the_label(case):
     contract, rows, bundle = case
-    assessment = assess(rows, contract, bundle)
+    assessment = assess(rows, bundle)
     history = as_history(rows, assessment, contract)
     assert history.schema == contract.history_schema
     assert contract.labels(history).tolist() == assessment.is_alert.astype(int).tolist()

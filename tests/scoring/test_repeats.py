@@ -11,9 +11,8 @@ from tests.models import manifest_for, tiny_bundle, tiny_policy, write_tiny_file
 from tests.transactions import WALLET, WALLET_ROW, message
 
 from fraudline.bundle import Bundle, open_bundle, write_manifest
-from fraudline.contract import Messages
-from fraudline.contract.records import Decision, RejectRecord
-from fraudline.scoring import Decider, FirstDecisions, Outcome
+from fraudline.contract import Decision, Messages, Outcome, RejectRecord
+from fraudline.scoring import Decider, RepeatMemory
 
 NOW = dt.datetime(2026, 5, 4, 3, 2, 1, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(minutes=5)
@@ -27,13 +26,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.fixture
-def firsts() -> FirstDecisions:
-    return FirstDecisions(WALLET, WINDOW)
+def memory() -> RepeatMemory:
+    return RepeatMemory(WALLET, WINDOW)
 
 
 @pytest.fixture
-def decider(bundle: Bundle, firsts: FirstDecisions) -> Decider:
-    return Decider(WALLET, bundle, firsts)
+def decider(bundle: Bundle, memory: RepeatMemory) -> Decider:
+    return Decider(bundle, memory)
 
 
 def at(*offsets: int, values: list[bytes | None], partition: int = 0) -> Messages:
@@ -49,14 +48,13 @@ def decision(outcome: Outcome) -> Decision:
 def test_a_transaction_that_is_sent_again_is_given_its_first_decision_and_marked(
     decider: Decider,
     bundle: Bundle,
-    firsts: FirstDecisions,
+    memory: RepeatMemory,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     first = decision(decider.decide(at(7, values=[PAYMENT]), NOW)[0])
     mended = Decider(
-        WALLET,
         tiny_bundle(tmp_path_factory.mktemp("other"), WALLET, policy=tiny_policy(0.0)),
-        firsts,
+        memory,
     )
     again = decision(mended.decide(at(9, values=[PAYMENT]), LATER)[0])
     assert first.repeat_of is None
@@ -92,15 +90,15 @@ def test_an_id_that_comes_with_other_values_is_rejected(decider: Decider) -> Non
 
 
 def test_a_transaction_without_a_score_is_not_remembered(
-    firsts: FirstDecisions, tmp_path: Path
+    memory: RepeatMemory, tmp_path: Path
 ) -> None:
     write_tiny_files(tmp_path, WALLET, power=2)
     write_manifest(tmp_path, manifest_for(WALLET))
-    decider = Decider(WALLET, open_bundle(tmp_path, WALLET), firsts)
+    decider = Decider(open_bundle(tmp_path, WALLET), memory)
     absurd = message(WALLET_ROW, amount_minor=1, distance_km=1e30, velocity=1e30)
     good = message(WALLET_ROW, velocity=0, distance_km=0)
     outcomes = decider.decide(at(1, 2, values=[absurd, good]), NOW)
-    assert [outcome.verdict for outcome in outcomes[1:]] == ["not_scorable"]
+    assert [outcome.reject_reason for outcome in outcomes[1:]] == ["not_scorable"]
     assert decision(outcomes[0]).repeat_of is None
 
 
@@ -111,12 +109,12 @@ def test_a_first_decision_is_known_for_exactly_the_window(decider: Decider) -> N
     assert [decision(outcome).repeat_of for outcome in outcomes] == [None, "in:0:0", None, None]
 
 
-def test_memory_is_bounded_by_the_window(decider: Decider, firsts: FirstDecisions) -> None:
+def test_memory_is_bounded_by_the_window(decider: Decider, memory: RepeatMemory) -> None:
     for start in range(0, 10 * WINDOW, WINDOW):
         offsets = range(start, start + WINDOW)
         values = [message(WALLET_ROW, payment_id=f"p-{offset}") for offset in offsets]
         decider.decide(at(*offsets, values=values), NOW)
-    (known,) = firsts._partitions.values()
+    (known,) = memory._partitions.values()
     assert len(known) == WINDOW + 1
 
 
@@ -129,11 +127,11 @@ def test_partitions_do_not_know_of_each_other(decider: Decider) -> None:
 def test_what_was_read_back_is_what_was_known(decider: Decider, bundle: Bundle) -> None:
     rows = [message(WALLET_ROW, payment_id=f"p-{number % 40}") for number in range(150)]
     made = decider.decide(at(*range(150), values=rows), NOW)
-    other = FirstDecisions(WALLET, WINDOW)
+    other = RepeatMemory(WALLET, WINDOW)
     values = [outcome.value for outcome in made]
-    assert other.recall("in", 0, range(150 - WINDOW, 150), values) == 50
-    assert other.recall("in", 1, range(150), values) == 0
-    fresh = Decider(WALLET, bundle, other)
+    assert other.restore("in", 0, range(150 - WINDOW, 150), values) == 50
+    assert other.restore("in", 1, range(150), values) == 0
+    fresh = Decider(bundle, other)
     again = at(*range(150, 190), values=rows[:40])
     assert [decision(outcome) for outcome in fresh.decide(again, LATER)] == [
         decision(outcome) for outcome in decider.decide(again, LATER)
@@ -146,6 +144,6 @@ def test_decisions_of_another_topic_or_of_later_messages_are_not_remembered(
     values = [message(WALLET_ROW, payment_id=f"p-{number}") for number in range(10)]
     made = [outcome.value for outcome in decider.decide(at(*range(10), values=values), NOW)]
     for topic, window, known in (("in", range(10), 10), ("in", range(4), 4), ("old", range(10), 0)):
-        firsts = FirstDecisions(WALLET, WINDOW)
-        assert firsts.recall(topic, 0, window, made) == 0
-        assert len(firsts._partitions.get(0, {})) == known
+        memory = RepeatMemory(WALLET, WINDOW)
+        assert memory.restore(topic, 0, window, made) == 0
+        assert len(memory._partitions.get(0, {})) == known

@@ -15,9 +15,9 @@ from tests.models import tiny_bundle
 from tests.stream.test_score_loop import Scorer, send, transactions
 
 from fraudline import local
-from fraudline.contract import Messages
+from fraudline.contract import Messages, Outcome
 from fraudline.errors import StreamFinalizedError
-from fraudline.scoring import Decider, Outcome
+from fraudline.scoring import Decider
 from fraudline.settings import Settings
 from fraudline.stream.health import Health, judge
 from fraudline.stream.progress import Progress
@@ -165,7 +165,7 @@ def test_a_loop_that_hangs_with_messages_in_hand_is_not_healthy(here: Place) -> 
     send(here, list(transactions(here, 20)))
     progress, stop, go_on = Progress("score"), threading.Event(), threading.Event()
     contract = here.project.contract
-    decider = Decider(contract, tiny_bundle(here.project.settings.home / "tiny", contract))
+    decider = Decider(tiny_bundle(here.project.settings.home / "tiny", contract))
 
     def decide(messages: Messages, decided_at: dt.datetime) -> list[Outcome]:
         go_on.wait()
@@ -173,7 +173,7 @@ def test_a_loop_that_hangs_with_messages_in_hand_is_not_healthy(here: Place) -> 
 
     thread = threading.Thread(
         target=score_loop,
-        args=(here.project.kafka, decide),
+        args=(here.project.kafka, lambda: decide),
         kwargs={"batch_rows": 10, "stop": stop, "progress": progress},
     )
     thread.start()
@@ -234,7 +234,7 @@ def test_a_partition_with_nothing_to_do_is_well_beside_one_that_catches_up(here:
 
     thread = threading.Thread(
         target=score_loop,
-        args=(kafka, decide),
+        args=(kafka, lambda: decide),
         kwargs={"batch_rows": 100, "stop": stop, "progress": progress},
     )
     thread.start()

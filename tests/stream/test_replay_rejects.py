@@ -15,10 +15,17 @@ from hypothesis import strategies as st
 from tests.conftest import Place
 from tests.stream.test_score_loop import send
 
-from fraudline.contract import REPLAYED, Column, Decoder, Messages, Reject, RejectReason
-from fraudline.contract.records import MAX_ORIGINAL_BYTES
+from fraudline.contract import (
+    REPLAYED,
+    Column,
+    Decoder,
+    Messages,
+    Reject,
+    RejectReason,
+    reject_record,
+)
+from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
 from fraudline.errors import BrokerError, InputError
-from fraudline.scoring import reject_record
 from fraudline.stream import rejects
 from fraudline.stream.broker import client_config
 from fraudline.stream.read import ranges, read_range

@@ -15,13 +15,13 @@ from tests.conftest import Place, eventually
 from tests.models import tiny_bundle
 
 from fraudline.bundle import open_bundle
-from fraudline.contract import Messages
+from fraudline.contract import Messages, Outcome
 from fraudline.errors import BrokerError
-from fraudline.scoring import Decider, FirstDecisions, Outcome
+from fraudline.scoring import Decider, RepeatMemory
 from fraudline.stream.broker import create_topics, existing_topics, require_topics
 from fraudline.stream.progress import Progress
 from fraudline.stream.read import ranges, read_range
-from fraudline.stream.recall import Recall
+from fraudline.stream.repeat_restore import RepeatRestore
 from fraudline.stream.replay import replay
 from fraudline.stream.score_loop import score_loop
 
@@ -71,8 +71,8 @@ class Scorer:
     def __init__(
         self,
         place: Place,
-        firsts: FirstDecisions | None = None,
-        recall: Recall | None = None,
+        memory: RepeatMemory | None = None,
+        restore: RepeatRestore | None = None,
         slow_s: float = 0,
         batch_rows: int = 50,
     ) -> None:
@@ -83,7 +83,7 @@ class Scorer:
         self.progress = Progress("score")
         self._stop = threading.Event()
         bundle = open_bundle(directory, project.contract)
-        decider = Decider(project.contract, bundle, firsts)
+        decider = Decider(bundle, memory)
 
         def decide(messages: Messages, decided_at: dt.datetime) -> list[Outcome]:
             time.sleep(slow_s * len(messages))
@@ -91,12 +91,12 @@ class Scorer:
 
         self._thread = threading.Thread(
             target=score_loop,
-            args=(project.kafka, decide),
+            args=(project.kafka, lambda: decide),
             kwargs={
                 "batch_rows": batch_rows,
                 "stop": self._stop,
                 "progress": self.progress,
-                "recall": recall,
+                "restore": restore,
             },
         )
 
@@ -183,7 +183,7 @@ def test_a_batch_that_was_not_committed_is_decided_again_and_seen_once(here: Pla
     project = here.project
     directory = project.settings.home / "tiny"
     tiny_bundle(directory, project.contract)
-    decider = Decider(project.contract, open_bundle(directory, project.contract))
+    decider = Decider(open_bundle(directory, project.contract))
 
     def decide(messages, decided_at):
         outcomes = decider.decide(messages, decided_at)
@@ -193,7 +193,13 @@ def test_a_batch_that_was_not_committed_is_decided_again_and_seen_once(here: Pla
 
     stop = threading.Event()
     with pytest.raises(CutError):
-        score_loop(project.kafka, decide, batch_rows=50, stop=stop, progress=Progress("score"))
+        score_loop(
+            project.kafka,
+            lambda: decide,
+            batch_rows=50,
+            stop=stop,
+            progress=Progress("score"),
+        )
     with Scorer(here) as scorer:
         eventually(lambda: scorer.done == 40)
     assert len(committed(here, project.kafka.topic_decisions)) == 40

@@ -13,14 +13,14 @@ from tests.conftest import Place, eventually
 from tests.faulty_bigquery import WRITE_CALLS, FaultyBigQuery
 from tests.stream.test_sink_loop import predictions, send
 
-from fraudline.cli.routes import routes
-from fraudline.cli.services import create_topics_and_tables
 from fraudline.errors import WarehouseError
 from fraudline.stream import hold
 from fraudline.stream import sink_loop as sink_module
 from fraudline.stream.health import judge
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
+from fraudline.use_cases.set_up import set_up
+from fraudline.use_cases.sink_routes import routes
 from fraudline.warehouse import append
 from fraudline.warehouse.query import query
 
@@ -36,7 +36,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def there(here: Place, faulty: FaultyBigQuery) -> Place:
     """A project whose data set is in the BigQuery that fails on request."""
     here.project.warehouse = faulty.warehouse(here.project.settings.bigquery)
-    create_topics_and_tables(here.project)
+    set_up(here.project)
     return here
 
 

@@ -84,7 +84,7 @@ def test_a_candidate_is_a_bundle_that_scores_as_it_was_judged(candidate, creditc
     split = find_recipe(manifest.recipe).split(creditcard.labels(history), 0.2, 7)
     test = drop_twins(split, find_twins(creditcard.feature_matrix(history), split)).test
 
-    assessment = assess(history.take(test), creditcard, bundle)
+    assessment = assess(history.take(test), bundle)
 
     labels, metrics = creditcard.labels(history)[test], manifest.parts["test"].metrics
     reached = assessment.scores >= manifest.threshold
@@ -198,7 +198,7 @@ def test_any_other_contract_trains_without_a_line_of_code(name, payments, traine
     directory, manifest, _ = trained(quick[name], history=history, contract=contract)
 
     bundle = open_bundle(directory, contract)
-    scores = assess(history, contract, bundle).scores
+    scores = assess(history, bundle).scores
     assert np.all((scores >= 0) & (scores <= 1))
     assert manifest.features == ("paid_at", "amount_minor", "speed", "distance", "age", "risk")
     assert manifest.parts["train"].first_event == "2025-03-01T00:00:00+00:00"
@@ -251,7 +251,7 @@ def test_an_unknown_recipe_is_refused_and_the_known_ones_are_named():
 
 def test_looking_at_the_room_loads_no_tensorflow_and_judging_scores_neither():
     code = (
-        "import sys, fraudline.training, fraudline.training.evaluation;"
+        "import sys, fraudline.training, fraudline.measures.evaluation;"
         "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

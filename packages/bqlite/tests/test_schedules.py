@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appends import Connection, arrow_request
-from bqlite.engine import ROW_GROUP_SIZE
+from bqlite.database.engine import ROW_GROUP_SIZE
 from server_process import Process
 
 SCHEDULES = int(os.environ.get("BQLITE_SCHEDULES", "16"))

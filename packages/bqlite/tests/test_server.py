@@ -66,7 +66,7 @@ def test_it_says_in_one_line_where_it_listens_and_keeps_all_over_a_restart(start
 def test_a_start_waits_for_no_parser_file_reader_or_client():
     late = {"sqlglot", "pyarrow.parquet", "pyarrow.csv", "pandas", "google.cloud.bigquery"}
     program = (
-        "import sys, uvicorn, bqlite.catalog, bqlite.rest.app, bqlite.storage.service\n"
+        "import sys, uvicorn, bqlite.database.catalog, bqlite.rest.app, bqlite.storage.service\n"
         f"print(sorted({late} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)

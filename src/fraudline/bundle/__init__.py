@@ -22,26 +22,11 @@ from fraudline.bundle.bundle import (
 )
 from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
 from fraudline.bundle.manifest import Manifest, Part, Source
-from fraudline.bundle.policy import (
-    APPROVE,
-    APPROVED,
-    BLOCK,
-    BLOCKED,
-    DECISIONS,
-    REVIEW,
-    REVIEWED,
-    Policy,
-    decide,
-)
-from fraudline.bundle.reasons import Reason, name_reasons
+from fraudline.bundle.policy import Policy, decision_codes
+from fraudline.bundle.reason_sentences import Reason, name_reasons
 
 __all__ = [
-    "APPROVE",
-    "APPROVED",
-    "BLOCK",
-    "BLOCKED",
     "COMPARISONS_FILE",
-    "DECISIONS",
     "DECISIONS_FILE",
     "GRAPH_FILE",
     "LEVELS",
@@ -49,8 +34,6 @@ __all__ = [
     "METRICS_FILE",
     "REASONS_FILE",
     "REPORT_FILE",
-    "REVIEW",
-    "REVIEWED",
     "Bundle",
     "Comparison",
     "Comparisons",
@@ -60,7 +43,7 @@ __all__ = [
     "Reason",
     "Source",
     "check_bundle",
-    "decide",
+    "decision_codes",
     "name_reasons",
     "open_bundle",
     "read_manifest",

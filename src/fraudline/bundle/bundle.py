@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
-import onnxruntime as ort
 
 from fraudline.bundle.comparisons import Comparisons
 from fraudline.bundle.manifest import FORMAT, Manifest
 from fraudline.contract import Contract
+from fraudline.contract.arrays import Floats, Matrix
 from fraudline.errors import BundleError
+
+if TYPE_CHECKING:
+    from fraudline.bundle.onnx_runtime import ort
 
 GRAPH_FILE = "graph.onnx"
 REASONS_FILE = "reasons.onnx"
@@ -39,17 +42,19 @@ class Bundle:
 
     Attributes:
         path: Its directory.
+        contract: What the transactions that it scores look like.
         manifest: What it says of itself.
         comparisons: What legitimate payments are like.
     """
 
     path: Path
+    contract: Contract
     manifest: Manifest
     comparisons: Comparisons
     _scores: ort.InferenceSession
     _reasons: ort.InferenceSession
 
-    def score(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def score(self, features: Matrix) -> Floats:
         """Probability of fraud of each row.
 
         Args:
@@ -65,7 +70,7 @@ class Bundle:
             scores[start:stop] = chunk.reshape(-1)
         return scores
 
-    def contributions(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def contributions(self, features: Matrix) -> Matrix:
         """What each feature adds to the log-odds of each row.
 
         Args:
@@ -171,6 +176,7 @@ def open_bundle(directory: Path, contract: Contract) -> Bundle:
     try:
         bundle = Bundle(
             directory,
+            contract,
             manifest,
             msgspec.json.decode((directory / COMPARISONS_FILE).read_bytes(), type=Comparisons),
             _session(directory / GRAPH_FILE),
@@ -194,6 +200,8 @@ def open_bundle(directory: Path, contract: Contract) -> Bundle:
 
 
 def _session(path: Path) -> ort.InferenceSession:
+    from fraudline.bundle.onnx_runtime import ort  # noqa: PLC0415 - 134 MiB, only to score
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # scale by processes: partitions, not threads
     options.inter_op_num_threads = 1

@@ -6,13 +6,9 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-APPROVE, REVIEW, BLOCK = DECISIONS = ("approve", "review", "block")
-APPROVED, REVIEWED, BLOCKED = range(len(DECISIONS))  # places in it: the codes of decisions
-
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int8]
+from fraudline.contract import APPROVED, BLOCKED, REVIEWED
+from fraudline.contract.arrays import DecisionCodes, Floats, Labels
 
 _Cost = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 _Above0 = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
@@ -85,20 +81,20 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             not_approved = np.full_like(not_approved, self.review_from)
         return np.minimum(not_approved, blocked), blocked
 
-    def costs(self, codes: Codes, labels: npt.NDArray[np.int8], amounts: Floats) -> Floats:
+    def costs(self, decided: DecisionCodes, labels: Labels, amounts: Floats) -> Floats:
         """What decisions did cost, told by the labels, shape (rows,).
 
         Args:
-            codes: Places in `DECISIONS`.
+            decided: Places in `DECISIONS`.
             labels: 1 for fraud.
             amounts: In the policy's unit.
         """
-        of_fraud = np.where(codes == APPROVED, self.losses(amounts), 0.0)
-        of_legitimate = np.where(codes == BLOCKED, self.wrong_block_cost, 0.0)
+        of_fraud = np.where(decided == APPROVED, self.losses(amounts), 0.0)
+        of_legitimate = np.where(decided == BLOCKED, self.wrong_block_cost, 0.0)
         unread = np.where(labels == 1, of_fraud, of_legitimate)
-        return np.where(codes == REVIEWED, self.review_cost, unread)
+        return np.where(decided == REVIEWED, self.review_cost, unread)
 
 
-def decide(scores: Floats, not_approved: Floats, blocked: Floats) -> Codes:
+def decision_codes(scores: Floats, not_approved: Floats, blocked: Floats) -> DecisionCodes:
     """The place in `DECISIONS` of each row; NaN is approved, as it reaches no threshold."""
     return (scores >= not_approved).astype(np.int8) + (scores >= blocked)

@@ -1,35 +1,57 @@
 """The contract: what a transaction looks like, and all that follows from it.
 
 Takes a TOML file, JSON messages or Arrow tables; gives columns, schemas, Arrow batches, the
-feature matrix, and for each thing that does not fit a reason in words. Never does I/O
-beyond reading the contract file, and is the only room that knows a column's name.
+feature matrix, and for each thing that does not fit a reason in words. What a decision, a
+reject and an outcome are is said here too, so that who stores or counts them needs no model.
+Never does I/O beyond reading the contract file, and is the only room that knows a column's
+name.
 """
 
-from fraudline.contract.columns import Column, arrow_schema
+from fraudline.contract.columns import POSITION_COLUMNS, Column, arrow_schema
 from fraudline.contract.conform import Refusal, conform
 from fraudline.contract.contract import Contract
 from fraudline.contract.contract_file import load_contract
-from fraudline.contract.decoder import Decoder, Reject
+from fraudline.contract.decisions import (
+    APPROVE,
+    APPROVED,
+    BLOCK,
+    BLOCKED,
+    DECISION_COLUMNS,
+    DECISIONS,
+    REVIEW,
+    REVIEWED,
+    Decision,
+)
+from fraudline.contract.decoder import Decoder
 from fraudline.contract.encode import json_lines
 from fraudline.contract.messages import Messages
-from fraudline.contract.records import (
-    DECISION_COLUMNS,
-    POSITION_COLUMNS,
+from fraudline.contract.outcomes import Outcome, reject_record, usable_key
+from fraudline.contract.rejects import (
     REJECT_COLUMNS,
     REPLAYED,
+    Reject,
     RejectReason,
     RejectRecord,
 )
 
 __all__ = [
+    "APPROVE",
+    "APPROVED",
+    "BLOCK",
+    "BLOCKED",
+    "DECISIONS",
     "DECISION_COLUMNS",
     "POSITION_COLUMNS",
     "REJECT_COLUMNS",
     "REPLAYED",
+    "REVIEW",
+    "REVIEWED",
     "Column",
     "Contract",
+    "Decision",
     "Decoder",
     "Messages",
+    "Outcome",
     "Refusal",
     "Reject",
     "RejectReason",
@@ -38,4 +60,6 @@ __all__ = [
     "conform",
     "json_lines",
     "load_contract",
+    "reject_record",
+    "usable_key",
 ]

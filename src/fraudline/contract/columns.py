@@ -59,6 +59,13 @@ class Column:
         return _ARROW_TYPES[self.type]
 
 
+POSITION_COLUMNS: tuple[Column, ...] = (
+    Column("source_topic", "string", "Topic in which the message arrived."),
+    Column("source_partition", "int64", "Partition of that topic.", min=0),
+    Column("source_offset", "int64", "Offset in that partition.", min=0),
+)
+
+
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
     """The Arrow schema of a batch with these columns, in this order."""
     return pa.schema(

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline.contract.columns import EARLIEST, LATEST, NUMERIC_TYPES, Column, arrow_schema
-from fraudline.contract.records import RejectReason
+from fraudline.contract.rejects import RejectReason
 from fraudline.errors import ContractError
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fraudline.contract.arrays import Floats, Labels, Matrix
 from fraudline.contract.columns import Column, arrow_schema
-from fraudline.contract.records import DECISION_COLUMNS
+from fraudline.contract.decisions import DECISION_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Contract:
     def _by_name(self) -> dict[str, Column]:
         return {column.name: column for column in self.columns}
 
-    def feature_matrix(self, transactions: pa.RecordBatch | pa.Table) -> npt.NDArray[np.float32]:
+    def feature_matrix(self, transactions: pa.RecordBatch | pa.Table) -> Matrix:
         """The input of a network: float32, shape (rows, features), in feature order.
 
         A bool counts as 0 or 1, and a timestamp as its second of the day in UTC, since a
@@ -106,14 +106,14 @@ class Contract:
             _as_floats(transactions.column(name), self.column(name).type) for name in self.features
         ]
         batch = pa.RecordBatch.from_arrays(columns, names=list(self.features))
-        matrix: npt.NDArray[np.float32] = batch.to_tensor(row_major=True).to_numpy().astype("f4")
+        matrix: Matrix = batch.to_tensor(row_major=True).to_numpy().astype("f4")
         return matrix
 
-    def labels(self, history: pa.RecordBatch | pa.Table) -> npt.NDArray[np.int8]:
+    def labels(self, history: pa.RecordBatch | pa.Table) -> Labels:
         """The label of each row, 1 for fraud, shape (rows,)."""
         return np.asarray(history.column(self.label).cast(pa.int8()), dtype=np.int8)
 
-    def amounts(self, transactions: pa.RecordBatch | pa.Table) -> npt.NDArray[np.float64]:
+    def amounts(self, transactions: pa.RecordBatch | pa.Table) -> Floats:
         """The amount of each row, in the contract's unit, shape (rows,)."""
         return np.asarray(transactions.column(self.amount), dtype=np.float64)
 

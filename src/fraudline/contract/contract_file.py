@@ -14,7 +14,8 @@ import numpy as np
 
 from fraudline.contract.columns import COLUMN_TYPES, NUMERIC_TYPES, Column
 from fraudline.contract.contract import Contract
-from fraudline.contract.records import DECISION_COLUMNS, REJECT_COLUMNS
+from fraudline.contract.decisions import DECISION_COLUMNS
+from fraudline.contract.rejects import REJECT_COLUMNS
 from fraudline.errors import ContractError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")

@@ -9,7 +9,6 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -18,28 +17,13 @@ import pyarrow as pa
 from msgspec.structs import astuple
 
 from fraudline.contract.columns import EARLIEST, LATEST, Column, arrow_schema
-from fraudline.contract.records import RejectReason
+from fraudline.contract.rejects import Reject, RejectReason
 
 MAX_MESSAGE_BYTES = 64 * 1024
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 # To be raised with each change of what `Decoder` takes for a row and what for a fault.
 _RULES = 1
 _QUOTES_ROWS = 100  # looked through at once: small enough to stay in the processor's cache
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A message that could not be decoded.
-
-    Attributes:
-        index: Its place in the sequence that was given to `Decoder.decode`.
-        reason: The kind of fault.
-        message: The fault in words: which column, what was expected, what was found.
-    """
-
-    index: int
-    reason: RejectReason
-    message: str
 
 
 class Decoder:

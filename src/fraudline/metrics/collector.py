@@ -20,7 +20,7 @@ from prometheus_client.core import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from fraudline.scoring import BLOCK, REVIEW
+from fraudline.contract import BLOCK, REVIEW
 from fraudline.stream.health import judge
 from fraudline.stream.progress import BOUNDS_S, Account, Durations, Progress
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from fraudline.contract import Messages
+from fraudline.contract import BLOCK, REVIEW, Messages
 from fraudline.errors import BrokerError
-from fraudline.scoring import BLOCK, REVIEW
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read import watch
 

@@ -10,10 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudline.contract import REPLAYED, Contract, Decoder, Messages
-from fraudline.contract.records import MAX_ORIGINAL_BYTES, NOT_IN_THE_MESSAGE
+from fraudline.contract import REPLAYED, Contract, Decoder, Messages, usable_key
+from fraudline.contract.rejects import MAX_ORIGINAL_BYTES, NOT_IN_THE_MESSAGE
 from fraudline.reconcile.ledger import Ledger, PartitionLedger
-from fraudline.scoring import usable_key
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read import ranges, read_range
 from fraudline.warehouse.client import Warehouse

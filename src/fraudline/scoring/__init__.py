@@ -6,24 +6,18 @@ for each that is not approved. Pure: never waits, stores, logs or looks at a clo
 what runs online.
 """
 
-from fraudline.bundle import APPROVE, BLOCK, REVIEW, Reason
+from fraudline.bundle import Reason
 from fraudline.scoring.assess import Assessment, as_history, assess
-from fraudline.scoring.decide import Decider, Outcome, reject_record, usable_key
+from fraudline.scoring.decider import Decider
 from fraudline.scoring.reasons import reasons
-from fraudline.scoring.repeats import FirstDecisions
+from fraudline.scoring.repeats import RepeatMemory
 
 __all__ = [
-    "APPROVE",
-    "BLOCK",
-    "REVIEW",
     "Assessment",
     "Decider",
-    "FirstDecisions",
-    "Outcome",
     "Reason",
+    "RepeatMemory",
     "as_history",
     "assess",
     "reasons",
-    "reject_record",
-    "usable_key",
 ]

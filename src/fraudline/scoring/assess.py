@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from fraudline.bundle import APPROVED, DECISIONS, Bundle, decide
-from fraudline.contract import Contract
+from fraudline.bundle import Bundle, decision_codes
+from fraudline.contract import APPROVED, DECISIONS, Contract
+from fraudline.contract.arrays import DecisionCodes, Flags, Floats, Matrix
 from fraudline.errors import InputError
 
 _NAMES = np.array(DECISIONS, dtype=object)
@@ -22,45 +22,43 @@ class Assessment:
     Attributes:
         scores: Probability of fraud, float64, shape (rows,); NaN for values that are so far
             from all that the model has seen that its arithmetic overflows.
-        codes: What to do, as places in `DECISIONS`, int8, shape (rows,).
+        decision_codes: What to do, as places in `DECISIONS`, int8, shape (rows,).
         thresholds: Least score that is not approved for the amount, float64, shape (rows,).
         model_version: Version of the bundle.
         features: What the scores were computed from, float32, shape (rows, features).
     """
 
-    scores: npt.NDArray[np.float64]
-    codes: npt.NDArray[np.int8]
-    thresholds: npt.NDArray[np.float64]
+    scores: Floats
+    decision_codes: DecisionCodes
+    thresholds: Floats
     model_version: str
-    features: npt.NDArray[np.float32]
+    features: Matrix
 
     @property
-    def is_alert(self) -> npt.NDArray[np.bool_]:
+    def is_alert(self) -> Flags:
         """Whether a payment is not approved: reviewed or blocked, shape (rows,)."""
-        is_alert: npt.NDArray[np.bool_] = self.codes != APPROVED
+        is_alert: Flags = self.decision_codes != APPROVED
         return is_alert
 
     @property
     def decisions(self) -> list[str]:
         """`approve`, `review` or `block` for each row."""
-        names: list[str] = _NAMES[self.codes].tolist()
+        names: list[str] = _NAMES[self.decision_codes].tolist()
         return names
 
 
-def assess(
-    transactions: pa.RecordBatch | pa.Table, contract: Contract, bundle: Bundle
-) -> Assessment:
+def assess(transactions: pa.RecordBatch | pa.Table, bundle: Bundle) -> Assessment:
     """Score and decide each transaction.
 
     Args:
         transactions: Rows with at least the contract's features; a label is not looked at.
-        contract: What a transaction looks like.
-        bundle: The model and its policy.
+        bundle: The model, its policy and its contract.
     """
+    contract = bundle.contract
     features = contract.feature_matrix(transactions)
     scores = bundle.score(features)
     not_approved, blocked = bundle.manifest.policy.thresholds(contract.amounts(transactions))
-    codes = decide(scores, not_approved, blocked)
+    codes = decision_codes(scores, not_approved, blocked)
     return Assessment(scores, codes, not_approved, bundle.manifest.version, features)
 
 

@@ -15,8 +15,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from fraudline.contract import Contract, Decoder
-from fraudline.contract.records import Decision
+from fraudline.contract import Contract, Decision, Decoder
 
 _MOST_DECISION_BYTES = 1_048_576
 
@@ -54,7 +53,7 @@ class FirstDecision(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-class FirstDecisions:
+class RepeatMemory:
     """The first decision on each id, within a window of each partition's offsets.
 
     Args:
@@ -107,7 +106,7 @@ class FirstDecisions:
         self._partitions.pop(partition, None)
         self._reached.pop(partition, None)
 
-    def recall(
+    def restore(
         self, topic: str, partition: int, window: range, decisions: Sequence[bytes | None]
     ) -> int:
         """Remember decisions that were made before, in the order of their offsets.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fraudline.contract import REJECT_COLUMNS, REPLAYED, Decoder, RejectRecord
-from fraudline.contract.records import MAX_REJECT_BYTES
+from fraudline.contract.rejects import MAX_REJECT_BYTES
 from fraudline.errors import InputError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read import ranges, read_range

@@ -20,7 +20,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException
 
 from fraudline.contract import REPLAYED, Decoder, RejectRecord
-from fraudline.contract.records import NOT_IN_THE_MESSAGE
+from fraudline.contract.rejects import NOT_IN_THE_MESSAGE
 from fraudline.errors import BrokerError, InputError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import raise_if_hopeless

@@ -15,8 +15,7 @@ from collections.abc import Callable
 
 from confluent_kafka import Message, TopicPartition
 
-from fraudline.contract import Messages
-from fraudline.scoring import Outcome
+from fraudline.contract import Messages, Outcome
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import partition_counts, require_as_many_partitions
 from fraudline.stream.intake import (
@@ -28,7 +27,7 @@ from fraudline.stream.intake import (
     next_offsets,
 )
 from fraudline.stream.progress import Progress
-from fraudline.stream.recall import Recall
+from fraudline.stream.repeat_restore import RepeatRestore
 from fraudline.stream.session import persist
 from fraudline.stream.transaction import Record, Transactions
 
@@ -38,27 +37,29 @@ _PIECE_ROWS = 500
 _LONGEST_S = 1.0
 
 Decide = Callable[[Messages, dt.datetime], list[Outcome]]
+"""Messages and the time to outcomes, one for each message."""
 
 
 def score_loop(
     kafka: KafkaSettings,
-    decide: Decide,
+    deciders: Callable[[], Decide],
     *,
     batch_rows: int,
     stop: threading.Event,
     progress: Progress,
-    recall: Recall | None = None,
+    restore: RepeatRestore | None = None,
 ) -> None:
     """Decide every transaction of the topic, exactly once, until told to stop.
 
     Args:
         kafka: Broker, topics and group. Several processes with the same settings share
             the partitions.
-        decide: Messages and the time to outcomes, one for each message.
+        deciders: Asked once for each Kafka transaction what decides its messages, so that
+            another model can take over between two of them.
         batch_rows: Most messages in one Kafka transaction.
         stop: Set it to end the loop after the batch in hand.
         progress: Told of each step and of each batch, after it was committed.
-        recall: Reads back what was decided before, for contracts with an id.
+        restore: Reads back what was decided before, for contracts with an id.
 
     Raises:
         BrokerError: the broker refuses for good.
@@ -72,10 +73,10 @@ def score_loop(
             intake = Intake(
                 consumer,
                 [kafka.topic_transactions],
-                on_assign=recall.assigned if recall is not None else None,
+                on_assign=restore.assigned if restore is not None else None,
             )
             progress.takes_from(intake)
-            scorer = _Scorer(kafka, decide, intake, transactions, progress, recall)
+            scorer = _Scorer(kafka, deciders, intake, transactions, progress, restore)
             while not stop.is_set():
                 scorer.one_transaction(batch_rows)
         finally:
@@ -90,23 +91,23 @@ class _Scorer:
     def __init__(
         self,
         kafka: KafkaSettings,
-        decide: Decide,
+        deciders: Callable[[], Decide],
         intake: Intake,
         transactions: Transactions,
         progress: Progress,
-        recall: Recall | None,
+        restore: RepeatRestore | None,
     ) -> None:
         self._kafka = kafka
-        self._decide = decide
+        self._deciders = deciders
         self._intake = intake
         self._transactions = transactions
         self._progress = progress
-        self._recall = recall
-        self._is_recalling = False
+        self._restore = restore
+        self._is_restoring = False
         self._partitions = partition_counts(
             kafka, [kafka.topic_transactions, kafka.topic_decisions, kafka.topic_rejects]
         )
-        if recall is not None:
+        if restore is not None:
             require_as_many_partitions(
                 {
                     topic: self._partitions[topic]
@@ -122,14 +123,14 @@ class _Scorer:
         What is decided travels to the broker while the next piece is decided.
         """
         progress, intake = self._progress, self._intake
-        self._recall_a_piece()
+        self._restore_a_piece()
         progress.step("take")
         most = min(_PIECE_ROWS, most_rows)
-        taken = intake.take(most, wait_s=0.0 if self._is_recalling else WAIT_S)
+        taken = intake.take(most, wait_s=0.0 if self._is_restoring else WAIT_S)
         if not taken:
             progress.idle()
             return
-        batch = _Batch()
+        batch, decide = _Batch(), self._deciders()
         full_at = time.monotonic() + _LONGEST_S
         while taken:
             batch.add(taken)
@@ -139,7 +140,7 @@ class _Scorer:
             if is_last or batch.rows == most:
                 self._send_offsets(batch)  # of the last piece and the first, while they are decided
             messages = columns_of(self._kafka.topic_transactions, taken)
-            outcomes = self._decide(messages, dt.datetime.now(dt.UTC))
+            outcomes = decide(messages, dt.datetime.now(dt.UTC))
             self._transactions.produce(map(self._record, outcomes))
             batch.decided(messages, outcomes)
             most = min(_PIECE_ROWS, most_rows - batch.rows)
@@ -153,28 +154,28 @@ class _Scorer:
         if not batch.is_sent:
             self._send_offsets(batch)
         self._transactions.commit()
-        if self._recall is not None:
-            self._recall.committed(batch.offsets)
+        if self._restore is not None:
+            self._restore.committed(batch.offsets)
         progress.batch(batch.offsets, batch.sent_at_ms, batch.decisions, batch.rejects)
 
     def _send_offsets(self, batch: _Batch) -> None:
         self._transactions.send_offsets(batch.offsets, self._intake.membership)
         batch.is_sent = True
 
-    def _recall_a_piece(self) -> None:
+    def _restore_a_piece(self) -> None:
         """Read back a piece of what was decided before; take of a partition once it is read."""
-        recall = self._recall
-        if recall is None:
+        restore = self._restore
+        if restore is None:
             return
-        if recall.waiting:
-            self._is_recalling = True
+        if restore.waiting:
+            self._is_restoring = True
             self._progress.step("recall")
-            self._progress.waiting(f"{recall.waiting} partitions read earlier decisions back")
-            read = recall.step()
+            self._progress.waiting(f"{restore.waiting} partitions read earlier decisions back")
+            read = restore.step()
             if read:
                 self._intake.fetch_too(read)
-        elif self._is_recalling:
-            self._is_recalling = False
+        elif self._is_restoring:
+            self._is_restoring = False
             self._progress.resumed()
 
     def _record(self, outcome: Outcome) -> Record:
@@ -216,5 +217,5 @@ class _Batch:
     def decided(self, messages: Messages, outcomes: list[Outcome]) -> None:
         """Count what became of messages."""
         self.sent_at_ms += messages.sent_at_ms
-        self.decisions.update(one.verdict for one in outcomes if not one.is_reject)
-        self.rejects.update(one.verdict for one in outcomes if one.is_reject)
+        self.decisions.update(one.decision for one in outcomes if one.decision is not None)
+        self.rejects.update(one.reject_reason for one in outcomes if one.reject_reason is not None)

@@ -36,8 +36,8 @@ from functools import partial
 
 from confluent_kafka import KafkaException, Message, TopicPartition
 
+from fraudline.contract import reject_record
 from fraudline.errors import WarehouseAwayError, WarehouseError
-from fraudline.scoring import reject_record
 from fraudline.settings import KafkaSettings
 from fraudline.stream.hold import Hold
 from fraudline.stream.intake import (

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from fraudline.training.preparation import DAY_S, Preparation
+from fraudline.bundle.onnx_runtime import ort
+from fraudline.measures.days import DAY_S
+from fraudline.training.preparation import Preparation
 
 OPSET = 17
 IR_VERSION = 8

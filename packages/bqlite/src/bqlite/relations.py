@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from bqlite.errors import InvalidError
 from bqlite.types import Field, quote, schema_resource
 
 LOCATION = "US"
+RESULT_DATASET = "_bqlite_results"
+RESULT_LIFE_MS = 24 * 3600 * 1000  # a query's result lives a day, as in BigQuery
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,19 @@ class Table:
         """Its columns in DuckDB's SQL."""
         return ", ".join(quote(one.name) for one in self.fields)
 
+    def select(self, names: Iterable[str]) -> tuple[Field, ...]:
+        """The columns of these names, in the table's order; all if there are none.
+
+        Raises:
+            InvalidError: The table has no column of one of these names.
+        """
+        wanted = {name.lower(): name for name in names}
+        lacking = wanted.keys() - {one.name.lower() for one in self.fields}
+        if lacking:
+            name = wanted[min(lacking)]
+            raise InvalidError(f"table '{self.name}' has no column '{name}'", location=name)
+        return tuple(one for one in self.fields if not wanted or one.name.lower() in wanted)
+
     @property
     def is_temporary(self) -> bool:
         """Whether it is a query's result."""
@@ -135,6 +151,18 @@ def create_relation(connection: duckdb.DuckDBPyConnection, table: Table) -> None
     if not columns:
         raise InvalidError(f"table '{table.name}' has no columns; give it a schema")
     connection.execute(f"CREATE TABLE {table.relation} ({columns})")
+
+
+def temporary(project: str, fields: tuple[Field, ...]) -> Table:
+    """A table in memory with a name nobody else has."""
+    now = now_ms()
+    return Table(
+        TableName(project, RESULT_DATASET, new_name("anon")),
+        fields,
+        {"creationTime": str(now), "expirationTime": str(now + RESULT_LIFE_MS)},
+        catalog="memory",
+        schema="main",
+    )
 
 
 def stream_prefix(name: TableName) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bqlite.directory import Claim
+from bqlite.database.directory import Claim
 from bqlite.errors import ServerStartError
 
 DEFAULT_PROJECT = "local"
@@ -62,13 +62,13 @@ class Server:
             raise
         import uvicorn  # noqa: PLC0415
 
-        from bqlite.catalog import Catalog  # noqa: PLC0415
-        from bqlite.engine import Engine  # noqa: PLC0415
+        from bqlite.database.catalog import Catalog  # noqa: PLC0415
+        from bqlite.database.engine import Engine  # noqa: PLC0415
         from bqlite.faults import Faults  # noqa: PLC0415
-        from bqlite.jobs import Jobs  # noqa: PLC0415
         from bqlite.rest.app import build as build_rest  # noqa: PLC0415
         from bqlite.rest.call import Services  # noqa: PLC0415
         from bqlite.storage.service import build as build_storage  # noqa: PLC0415
+        from bqlite.work.jobs import Jobs  # noqa: PLC0415
 
         try:
             self._engine = Engine(claim, memory_limit_mb)
@@ -187,7 +187,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 def _load_parser() -> None:
     """Loads what the first statement would wait for, while clients already connect."""
-    import bqlite.sql.plan  # noqa: F401, PLC0415
+    import bqlite.sql.translate  # noqa: F401, PLC0415
 
 
 def _listen(port: int) -> socket.socket:

@@ -240,42 +240,6 @@ def _check_years(column: pa.Array, one: Field) -> None:
         raise InvalidError(f"column '{one.name}': a {one.sql} lies outside the years 1 to 9999")
 
 
-_FROM_DUCKDB: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint"), "INTEGER"
-    ),
-    **dict.fromkeys(("uinteger", "ubigint", "uhugeint", "sqlnull", "null"), "INTEGER"),
-    "float": "FLOAT",
-    "double": "FLOAT",
-    "decimal": "NUMERIC",
-    "boolean": "BOOLEAN",
-    "varchar": "STRING",
-    "blob": "BYTES",
-    "date": "DATE",
-    "time": "TIME",
-    "timestamp": "DATETIME",
-    "timestamp with time zone": "TIMESTAMP",
-}
-
-
-def field_from_duckdb(name: str, kind: Any) -> Field:
-    """The field that holds a DuckDB result column of type `kind` (a `DuckDBPyType`)."""
-    if str(kind).upper() == "JSON":
-        return Field(name, "JSON")
-    if kind.id in {"list", "array"}:
-        element = field_from_duckdb(name, dict(kind.children)["child"])
-        if element.mode == "REPEATED":
-            raise InvalidError(f"column '{name}' is an array of arrays, which BigQuery has not")
-        return Field(name, element.type, "REPEATED", element.fields)
-    if kind.id == "struct":
-        return Field(
-            name, "RECORD", fields=tuple(field_from_duckdb(n, t) for n, t in kind.children)
-        )
-    if kind.id not in _FROM_DUCKDB:
-        raise UnsupportedError(f"column '{name}' has the type {kind}, which bqlite cannot return")
-    return Field(name, _FROM_DUCKDB[kind.id])
-
-
 def quote(name: str) -> str:
     """A DuckDB identifier."""
     return '"' + name.replace('"', '""') + '"'

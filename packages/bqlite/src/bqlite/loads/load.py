@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from bqlite.errors import UnsupportedError
-from bqlite.queries import Destination, adds_columns
 from bqlite.relations import TableName
 from bqlite.types import Field
+from bqlite.work.destination import Destination, adds_columns
 
 READ_AS_TEXT = {"TIMESTAMP", "DATETIME", "DATE", "TIME", "NUMERIC", "JSON", "BYTES"}
 _KNOWN = {

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bqlite.catalog import Catalog
+from bqlite.database.catalog import Catalog
 from bqlite.errors import InvalidError, PreconditionError, UnsupportedError
 from bqlite.faults import Faults
-from bqlite.jobs import Jobs
 from bqlite.relations import TableName
 from bqlite.rest.insert_ids import InsertIds
+from bqlite.work.jobs import Jobs
 
 # Parameters that change the form of an answer and never its content, or that a server with one
 # location and one user may leave unread.

@@ -6,11 +6,11 @@ import msgspec
 import pyarrow as pa
 
 from bqlite.cells import to_array
+from bqlite.database.duckdb_errors import sql_errors
 from bqlite.errors import InvalidError, RequestTooLargeError, UnsupportedError
 from bqlite.json_cells import CellError, record
 from bqlite.relations import Table
 from bqlite.rest.call import Call
-from bqlite.results import sql_errors
 
 # https://cloud.google.com/bigquery/quotas#streaming_inserts
 MAX_REQUEST_BYTES = 10 << 20

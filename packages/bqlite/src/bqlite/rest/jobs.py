@@ -6,16 +6,20 @@ from typing import Any
 
 import duckdb
 
-from bqlite.catalog import Catalog
+from bqlite.database.catalog import Catalog
+from bqlite.database.duckdb_errors import sql_errors
+from bqlite.database.query_columns import describe
 from bqlite.errors import InvalidError, ResourceError, UnsupportedError
-from bqlite.jobs import Job
-from bqlite.queries import Destination, adds_columns, run
 from bqlite.relations import TableName
 from bqlite.rest.call import Call, page
 from bqlite.rest.tables import read_page, reference
-from bqlite.results import Outcome, describe, sql_errors
-from bqlite.sql.statement import Plan, Request, plan
+from bqlite.sql.plan import plan
+from bqlite.sql.statement import Plan, Request
 from bqlite.types import schema_resource
+from bqlite.work.destination import Destination, adds_columns
+from bqlite.work.jobs import Job
+from bqlite.work.outcome import Outcome
+from bqlite.work.queries import run
 
 DEFAULT_WAIT_MS = 10_000
 MAX_WAIT_MS = 200_000

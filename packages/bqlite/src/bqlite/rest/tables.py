@@ -5,13 +5,15 @@
 from dataclasses import replace
 from typing import Any
 
+from bqlite.database.duckdb_errors import sql_errors
+from bqlite.database.query_columns import describe
 from bqlite.errors import InvalidError, UnsupportedError
 from bqlite.relations import LOCATION, Table, TableName, now_ms
 from bqlite.rest.call import Call, page
 from bqlite.rest.datasets import merge
 from bqlite.rest.values import rows_json
-from bqlite.results import describe, sql_errors
-from bqlite.sql.statement import Request, plan
+from bqlite.sql.plan import plan
+from bqlite.sql.statement import Request
 from bqlite.types import Field, conform, fields_from_schema, quote, schema_resource
 
 _KEPT = {
@@ -116,7 +118,8 @@ def list_rows(call: Call) -> dict[str, Any]:
     table = catalog.table(call.table_name)
     if table.view_sql:
         raise InvalidError(f"Cannot list a table of type VIEW: '{table.name}'")
-    fields = select_fields(table, call.query.get("selectedFields", ""))
+    selected = call.query.get("selectedFields", "")
+    fields = table.select(selected.split(",") if selected else ())
     total = catalog.sizes.rows(table)
     start = call.number("pageToken", call.number("startIndex", 0))
     rows, token = read_page(call, table, fields, start, total)
@@ -150,18 +153,6 @@ def read_page(
         rows += rows_json(conform(batch, fields), fields, int64_timestamps=is_integer)
     end = start + len(rows)
     return rows, str(end) if rows and end < total else None
-
-
-def select_fields(table: Table, names: str) -> tuple[Field, ...]:
-    """The columns named in a comma-separated list; all if it is empty."""
-    if not names:
-        return table.fields
-    by_name = {one.name.lower(): one for one in table.fields}
-    for name in names.split(","):
-        if name.lower() not in by_name:
-            raise InvalidError(f"table '{table.name}' has no column '{name}'", location=name)
-    wanted = {name.lower() for name in names.split(",")}
-    return tuple(one for one in table.fields if one.name.lower() in wanted)
 
 
 def reference(name: TableName) -> dict[str, str]:

@@ -13,11 +13,11 @@ from typing import Any
 import duckdb
 
 from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
-from bqlite.jobs import Job
 from bqlite.loads.load import Load
 from bqlite.rest.call import Call
 from bqlite.rest.jobs import job_id, resource
-from bqlite.results import Outcome
+from bqlite.work.jobs import Job
+from bqlite.work.outcome import Outcome
 
 MAX_MULTIPART_BYTES = 64 << 20  # Google's client sends more than 8 MB in resumable pieces
 
@@ -100,7 +100,7 @@ def start_load(call: Call, body: dict[str, Any], path: Path) -> dict[str, Any]:
         raise
 
     def work(job: Job, connection: duckdb.DuckDBPyConnection) -> Outcome:
-        from bqlite.loads.job import run_load  # noqa: PLC0415  # a start need not load Parquet
+        from bqlite.loads.run_load import run_load  # noqa: PLC0415  # a start need not load Parquet
 
         try:
             return run_load(call.services.catalog, load, connection, job.store)

@@ -1,171 +1,20 @@
-"""One BigQuery statement, taken apart into what bqlite will run."""
+"""The way in: from a statement as it came to what bqlite will run."""
 
-from sqlglot import exp
-
-from bqlite.errors import InvalidQueryError, UnsupportedSqlError
-from bqlite.sql.assign import guard_assignments
-from bqlite.sql.clauses import settle
-from bqlite.sql.ddl import define
-from bqlite.sql.functions import rewrite
-from bqlite.sql.names import Resolver, parse
-from bqlite.sql.parameters import bind
+from bqlite.errors import UnsupportedSqlError
 from bqlite.sql.statement import Names, Plan, Request
 
 
-def translate(request: Request, names: Names) -> Plan:
-    """Does what `statement.plan` says."""
-    root = parse(request.sql)
-    bind(root, request.parameters, request.parameter_mode)
-    resolver = Resolver(names, request.project, request.dataset)
-    if isinstance(root, exp.Query):
-        return _query(root, resolver)
-    if isinstance(root, (exp.Insert, exp.Update, exp.Delete, exp.Merge)):
-        return _dml(root, resolver)
-    definition = define(root, resolver)
-    if definition is None:
-        word = request.sql.split(maxsplit=1)[0].upper()
-        raise UnsupportedSqlError(f"the statement {word} is not supported by bqlite")
-    if definition.query is None:
-        return Plan(definition.statement_type, target=definition.target, definition=definition)
-    inner = _query(definition.query, resolver)
-    return Plan(
-        definition.statement_type,
-        inner.sql,
-        inner.read,
-        inner.columns,
-        definition.target,
-        definition,
-    )
+def plan(request: Request, names: Names) -> Plan:
+    """Parses, resolves, checks and translates one statement.
 
+    Raises:
+        InvalidQueryError: The statement is wrong.
+        UnsupportedSqlError: It uses what bqlite does not have; the message names it.
+        NotFoundError: It names a table that does not exist.
+    """
+    from bqlite.sql.translate import translate  # noqa: PLC0415  # a third of a start's time
 
-def _query(root: exp.Query, resolver: Resolver) -> Plan:
-    columns = _columns(root)
-    resolver.resolve(root)
-    settle(root)
-    _name_columns(root)
-    _check_stars(root)
-    return Plan("SELECT", _sql(rewrite(root)), resolver.read, columns)
-
-
-def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
-    if isinstance(root, exp.Delete) and not root.this and len(root.args.get("tables") or ()) == 1:
-        root.set("this", root.args["tables"][0])  # DELETE without FROM
-        root.set("tables", None)
-    _check_dml(root)
-    table = root.this.this if isinstance(root.this, exp.Schema) else root.this
-    if not isinstance(table, exp.Table):
-        raise InvalidQueryError("a DML statement names the table it changes")
-    target = resolver.full_name(table)
-    source = resolver.names.source(target)
-    if source.view_sql or source.catalog != "store":
-        raise InvalidQueryError(f"'{target}' is no stored table: its rows cannot be changed")
-    had_alias = bool(table.alias)
-    columns = _columns(root)
-    resolver.resolve(root)
-    if isinstance(root, exp.Insert) and not had_alias:
-        table.set("alias", None)
-    settle(root)
-    for query in root.find_all(exp.Select):
-        _name_columns(query)
-    root = rewrite(root)
-    guard_assignments(root, source.fields)
-    insert_sql = ""
-    insert_columns: tuple[str, ...] = ()
-    if isinstance(root, exp.Insert):
-        insert_sql = _sql(root.expression)
-        if isinstance(root.this, exp.Schema):
-            insert_columns = tuple(column.name for column in root.this.expressions)
-        else:
-            insert_columns = tuple(one.name for one in source.fields)
-    return Plan(
-        type(root).__name__.upper(), _sql(root), resolver.read, columns, target,
-        insert_sql=insert_sql, insert_columns=insert_columns, twice_sql=_met_twice(root),
-    )  # fmt: skip
-
-
-def _check_dml(root: exp.Expr) -> None:
-    if isinstance(root, (exp.Update, exp.Delete)) and root.args.get("where") is None:
-        raise InvalidQueryError(f"{type(root).__name__.upper()} must have a WHERE clause")
-    if isinstance(root, exp.Insert) and (root.args.get("overwrite") or root.args.get("conflict")):
-        raise UnsupportedSqlError("INSERT OVERWRITE or ON CONFLICT is not supported by bqlite")
-    for when in root.find_all(exp.When):
-        then = when.args.get("then")
-        if isinstance(then, exp.Insert) and not isinstance(then.this, exp.Tuple):
-            raise UnsupportedSqlError(
-                "INSERT without its columns is not supported in a MERGE by bqlite: name them"
-            )
-
-
-def _met_twice(root: exp.Expr) -> str:
-    """BigQuery refuses to change a row for two source rows, where DuckDB may take one of them."""
-    if isinstance(root, exp.Update) and root.args.get("from_") is not None:
-        source, condition = root.args["from_"].this, root.args["where"].this
-    elif isinstance(root, exp.Merge) and (changes := _conditions_of_changes(root)):
-        source, condition = root.args["using"], exp.and_(root.args["on"], exp.or_(*changes))
-    else:
-        return ""
-    target = root.this.copy()
-    row = exp.column("rowid", table=target.alias_or_name)
-    query = exp.select("1").from_(target).join(source.copy(), join_type="cross")
-    query = query.where(condition.copy()).group_by(row).limit(1)
-    return _sql(query.having("count(*) > 1"))
-
-
-def _conditions_of_changes(root: exp.Merge) -> list[exp.Expr]:
-    """When a MERGE changes a row of its target that has a row in the source."""
-    return [
-        when.args.get("condition") or exp.true()
-        for when in root.find_all(exp.When)
-        if when.args.get("matched")
-    ]
-
-
-def _sql(root: exp.Expr) -> str:
-    return str(root.sql(dialect="duckdb", identify=True))
-
-
-def _columns(root: exp.Expr) -> frozenset[str] | None:
-    if any(True for _ in root.find_all(exp.Star)) and not _only_counts(root):
-        return None
-    return frozenset(part.name.lower() for part in root.find_all(exp.Identifier))
-
-
-def _only_counts(root: exp.Expr) -> bool:
-    return all(isinstance(star.parent, exp.Count) for star in root.find_all(exp.Star))
-
-
-def _name_columns(root: exp.Expr) -> None:
-    """Gives unnamed columns BigQuery's names f0_, f1_ and so on, in every SELECT."""
-    for select in root.find_all(exp.Select):
-        unnamed = 0
-        for item in list(select.expressions):
-            bare = item.this if isinstance(item, exp.Paren) else item
-            if isinstance(bare, (exp.Alias, exp.Column, exp.Star, exp.Dot)) or item.is_star:
-                continue
-            if not isinstance(select.parent, (exp.Array, exp.In, exp.Exists)):
-                item.replace(exp.alias_(item.copy(), f"f{unnamed}_", quoted=True))
-            unnamed += 1
-
-
-def _check_stars(root: exp.Expr) -> None:
-    """`SELECT *` over an array of structs would give other columns than BigQuery's."""
-    for select in root.find_all(exp.Select):
-        if not any(item.is_star for item in select.expressions):
-            continue
-        from_ = select.args.get("from_") or select.args.get("from")
-        items = [from_.this] if from_ is not None else []
-        items += [join.this for join in select.args.get("joins") or ()]
-        for item in items:
-            if isinstance(item, exp.Unnest) and not _is_scalar_array(item.expressions[0]):
-                raise UnsupportedSqlError(
-                    "SELECT * over UNNEST is not supported by bqlite: name the columns"
-                )
-
-
-def _is_scalar_array(array: exp.Expr) -> bool:
-    if isinstance(array, (exp.GenerateSeries, exp.GenerateDateArray, exp.GenerateTimestampArray)):
-        return True
-    return isinstance(array, exp.Array) and all(
-        isinstance(item, (exp.Literal, exp.Neg, exp.Boolean, exp.Null))
-        for item in array.expressions
-    )
+    try:
+        return translate(request, names)
+    except RecursionError as error:
+        raise UnsupportedSqlError("the query nests too deeply for bqlite") from error

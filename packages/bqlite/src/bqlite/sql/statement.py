@@ -1,10 +1,9 @@
-"""A statement as it came, and as bqlite will run it; what is between the two is loaded late."""
+"""A statement as it came, and as bqlite will run it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bqlite.errors import UnsupportedSqlError
 from bqlite.relations import Source, TableName
 from bqlite.types import Field
 
@@ -96,19 +95,3 @@ class Plan:
     def is_query(self) -> bool:
         """Whether the plan yields rows."""
         return self.statement_type == "SELECT"
-
-
-def plan(request: Request, names: Names) -> Plan:
-    """Parses, resolves, checks and translates one statement.
-
-    Raises:
-        InvalidQueryError: The statement is wrong.
-        UnsupportedSqlError: It uses what bqlite does not have; the message names it.
-        NotFoundError: It names a table that does not exist.
-    """
-    from bqlite.sql.plan import translate  # noqa: PLC0415  # a third of what a start would take
-
-    try:
-        return translate(request, names)
-    except RecursionError as error:
-        raise UnsupportedSqlError("the query nests too deeply for bqlite") from error

@@ -1,36 +1,27 @@
 """One connection of `AppendRows`: which stream it writes to, and what each request does."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import duckdb
 import grpc
 import pyarrow as pa
 
-from bqlite.catalog import Catalog
+from bqlite.database.catalog import Catalog
+from bqlite.database.duckdb_errors import sql_errors
+from bqlite.database.streams import waiting_rows
 from bqlite.errors import BqliteError, NotFoundError
-from bqlite.relations import Stream, Table, TableName
-from bqlite.results import sql_errors
+from bqlite.relations import Stream, Table
 from bqlite.storage.arrow_rows import ArrowDecoder
 from bqlite.storage.proto_rows import ProtoDecoder
 from bqlite.storage.protos import AppendRowsResponse, StorageErrorCode, table_schema
-from bqlite.storage.read import table_name
 from bqlite.storage.row_errors import bad_rows, check_required
 from bqlite.storage.status import AppendError, stream_not_found
-from bqlite.streams import waiting_rows
+from bqlite.storage.stream_names import Target, target_of
 from bqlite.types import Field
 
 MAX_REQUEST_BYTES = 10 << 20
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a stream's name means."""
-
-    name: str
-    table: TableName
-    is_default: bool
 
 
 class Connection:
@@ -196,10 +187,3 @@ def check_offset(catalog: Catalog, name: str, wanted: int | None) -> Stream:
         ),
         entity=name,
     )
-
-
-def target_of(name: str) -> Target:
-    """`.../tables/T/streams/S`, `.../tables/T/streams/_default` or `.../tables/T/_default`."""
-    table, _, stream = name.rpartition("/")
-    table = table.removesuffix("/streams")
-    return Target(name, table_name(table), stream == "_default")

@@ -12,14 +12,16 @@ from typing import Any
 import grpc
 import pyarrow as pa
 
-from bqlite.catalog import Catalog
-from bqlite.engine import first
+from bqlite.database.catalog import Catalog
+from bqlite.database.duckdb_errors import sql_errors
+from bqlite.database.engine import first
+from bqlite.database.query_columns import describe
 from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
-from bqlite.relations import Table, TableName, new_name
-from bqlite.rest.tables import select_fields
-from bqlite.results import describe, sql_errors, temporary
-from bqlite.sql.statement import Request, plan
+from bqlite.relations import Table, new_name, temporary
+from bqlite.sql.plan import plan
+from bqlite.sql.statement import Request
 from bqlite.storage.protos import ARROW, ReadRowsResponse, ReadSession
+from bqlite.storage.stream_names import table_name
 from bqlite.types import Field, arrow_schema, conform, quote
 
 SESSION_LIFE_S = 6 * 3600  # as in BigQuery
@@ -73,7 +75,7 @@ class Reader:
                 f"bqlite cannot read '{name}' with this API, as it has a column named rowid"
             )
         options = asked.read_options
-        fields = select_fields(table, ",".join(options.selected_fields))
+        fields = table.select(options.selected_fields)
         snapshot, count = self._snapshot(table, fields, options.row_restriction)
         session = Session(
             snapshot, fields, _ranges(count, request.max_stream_count or 1),
@@ -149,14 +151,6 @@ class Reader:
             describe(cursor, planned.sql)
             (count,) = first(cursor, f"CREATE TABLE {copy.relation} AS {planned.sql}")
         return copy, int(count)
-
-
-def table_name(text: str) -> TableName:
-    """`projects/P/datasets/D/tables/T` as a name."""
-    parts = text.split("/")
-    if len(parts) != 6 or parts[0::2] != ["projects", "datasets", "tables"]:
-        raise InvalidError(f"expected projects/P/datasets/D/tables/T, found '{text}'")
-    return TableName(parts[1], parts[3], parts[5])
 
 
 def _check(asked: Any) -> None:

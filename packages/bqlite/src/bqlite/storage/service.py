@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from bqlite.catalog import Catalog
+from bqlite.database.catalog import Catalog
 from bqlite.errors import BqliteError, ServerStartError
 from bqlite.faults import Faults
 from bqlite.storage import protos

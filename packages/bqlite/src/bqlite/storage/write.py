@@ -8,12 +8,12 @@ from typing import Any
 
 import grpc
 
-from bqlite.catalog import Catalog
+from bqlite.database.catalog import Catalog
+from bqlite.database.duckdb_errors import sql_errors
 from bqlite.errors import BqliteError, InvalidError, UnsupportedError
 from bqlite.faults import Faults
 from bqlite.relations import LOCATION, Stream, now_ms, stream_prefix
-from bqlite.results import sql_errors
-from bqlite.storage.connection import Connection, stream_called, target_of
+from bqlite.storage.connection import Connection, stream_called
 from bqlite.storage.protos import (
     FIELDS_ERROR,
     FULL_VIEW,
@@ -25,8 +25,8 @@ from bqlite.storage.protos import (
     WriteStream,
     table_schema,
 )
-from bqlite.storage.read import table_name
 from bqlite.storage.status import AppendError, shortened, status_of
+from bqlite.storage.stream_names import table_name, target_of
 from bqlite.types import Field
 
 MAX_DECODED = 4  # requests whose rows are in memory at a time

@@ -1,0 +1,14 @@
+"""ONNX Runtime without its telemetry; whoever needs it imports it from here.
+
+Left to itself it tells its maker of each process that opens a graph, and keeps a number for the
+machine in the user's cache directory. A host that scores payments calls nobody.
+"""
+
+import os
+
+# Read once, when the library is loaded. What the environment said before does not matter.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime as ort
+
+__all__ = ["ort"]

@@ -1,0 +1,141 @@
+"""Why a payment was not approved, in words that can be checked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_left, bisect_right
+from functools import cache
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
+from fraudline.contract import Contract
+from fraudline.contract.arrays import Integers, Matrix
+
+# More than four reasons are not likely to be helpful to a person: so say the official
+# interpretations of Regulation B, 12 CFR 1002.9(b)(2), on the reasons for a refused credit.
+MOST_REASONS = 4
+
+# A feature as Python has it.
+Value = bool | int | float | dt.datetime
+
+_HOUR_S, _DAY_S = 3600, 86400
+_HALF = len(LEVELS) // 2
+_LEGITIMATE = "legitimate payments"
+
+
+class Reason(msgspec.Struct, frozen=True, gc=False):
+    """One feature that speaks for fraud.
+
+    Attributes:
+        feature: Its name.
+        value: As it was sent.
+        contribution: What it adds to the log-odds of fraud, compared with payments that
+            were legitimate; above 0.
+        sentence: The value, and how it compares with legitimate payments.
+    """
+
+    feature: str
+    value: Value
+    contribution: float
+    sentence: str
+
+
+def name_reasons(
+    transactions: pa.RecordBatch | pa.Table,
+    rows: Integers,
+    contributions: Matrix,
+    contract: Contract,
+    comparisons: Comparisons,
+) -> dict[int, list[Reason]]:
+    """The top reasons of some rows, strongest first.
+
+    A value so far out that arithmetic overflows contributes no number, and is no reason.
+
+    Args:
+        transactions: With at least the contract's features.
+        rows: Which of them.
+        contributions: Of these rows, shape (rows, features).
+        contract: What a transaction looks like.
+        comparisons: What legitimate payments are like.
+
+    Returns:
+        Reasons by row number; at most `MOST_REASONS` a row.
+    """
+    finite = np.where(np.isfinite(contributions), contributions, 0.0)
+    strongest = np.argsort(-finite, axis=1, kind="stable")[:, :MOST_REASONS]
+    parts = np.take_along_axis(finite, strongest, axis=1)
+    compared = comparisons.features
+    found: dict[int, list[Reason]] = {}
+    for row, indices, of_row in zip(rows.tolist(), strongest.tolist(), parts.tolist(), strict=True):
+        found[row] = [
+            Reason(
+                name := contract.features[index],
+                value := transactions.column(name)[row].as_py(),
+                round(part, 3),
+                sentence(name, value, contract.column(name).unit, compared[name]),
+            )
+            for index, part in zip(indices, of_row, strict=True)
+            if part > 0
+        ]
+    return found
+
+
+def sentence(name: str, value: Value, unit: str, comparison: Comparison) -> str:
+    """A value beside those of legitimate payments.
+
+    The claim holds for the payments it was counted on: 99.9 % of them have at least, or at
+    most, the number named.
+    """
+    if comparison.kind == "flag":
+        share = comparison.values[0] if value else 1 - comparison.values[0]
+        return f"{name} is {str(bool(value)).lower()}; so are {_percent(share)} of {_LEGITIMATE}"
+    if comparison.kind == "time_of_day":
+        second = _second_of_day(value)
+        hour = second // _HOUR_S
+        clock = f"{hour:02d}:{second % _HOUR_S // 60:02d}"
+        return (
+            f"{name} falls at {clock} of the day; {_percent(comparison.values[hour])} of "
+            f"{_LEGITIMATE} come between {hour:02d}:00 and {hour + 1:02d}:00"
+        )
+    number = float(value)  # type: ignore[arg-type] # a time is compared by its time of day
+    quantiles = comparison.values
+    band = bisect_right(quantiles[:_HALF], number) + bisect_left(quantiles[_HALF:], number)
+    return f"{name} is {_number(number, unit)}; {_bands(comparison, unit)[band]}"
+
+
+@cache
+def _bands(comparison: Comparison, unit: str) -> tuple[str, ...]:
+    """What is said of a number in each band between quantiles, from the lowest up."""
+    numbers = [_number(quantile, unit) for quantile in comparison.values]
+    below = [
+        f"{_percent(1 - level)} of {_LEGITIMATE} have at least {number}"
+        for level, number in zip(LEVELS[:_HALF], numbers[:_HALF], strict=True)
+    ]
+    above = [
+        f"{_percent(level)} of {_LEGITIMATE} have at most {number}"
+        for level, number in zip(LEVELS[_HALF:], numbers[_HALF:], strict=True)
+    ]
+    usual = (
+        f"not unusual by itself, as {_percent(LEVELS[_HALF] - LEVELS[_HALF - 1])} of "
+        f"{_LEGITIMATE} have {_number(comparison.values[_HALF - 1], '')} to {numbers[_HALF]}"
+    )
+    return (*below, usual, *above)
+
+
+def _second_of_day(value: Value) -> int:
+    if isinstance(value, dt.datetime):
+        value = value.astimezone(dt.UTC)
+        return value.hour * _HOUR_S + value.minute * 60 + value.second
+    return int(value % _DAY_S)
+
+
+def _number(value: float, unit: str) -> str:
+    text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:z.4g}"
+    return f"{text} {unit}".strip()
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

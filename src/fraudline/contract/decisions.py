@@ -1,0 +1,59 @@
+"""A decision: the three words, their places, and the record that carries one."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+from fraudline.contract.columns import POSITION_COLUMNS, Column
+
+APPROVE, REVIEW, BLOCK = DECISIONS = ("approve", "review", "block")
+APPROVED, REVIEWED, BLOCKED = range(len(DECISIONS))  # places in it: decision codes
+
+DECISION_COLUMNS: tuple[Column, ...] = (
+    Column("transaction_id", "string", "The contract's id, or topic:partition:offset."),
+    *POSITION_COLUMNS,
+    Column("score", "float64", "Probability of fraud.", min=0, max=1),
+    Column("decision", "string", "What to do: approve, review or block."),
+    Column(
+        "threshold",
+        "float64",
+        "Least score at which a payment of this amount is not approved.",
+        min=0,
+        max=1,
+    ),
+    Column("model_version", "string", "Version of the bundle that decided."),
+    Column(
+        "reasons",
+        "string",
+        "Why it was not approved, strongest first: a JSON array of objects with feature, value, "
+        "contribution (to the log-odds of fraud) and sentence. Null where it was approved.",
+        max_length=16_384,
+        is_nullable=True,
+    ),
+    Column("repeat_of", "string", "Where it was decided before, or null.", is_nullable=True),
+    Column("received_at", "timestamp", "When the message says it was sent.", is_nullable=True),
+    Column("decided_at", "timestamp", "When the scorer decided."),
+)
+
+
+class Decision(msgspec.Struct, gc=False):
+    """`DECISION_COLUMNS`, in a form that encodes fast; a test holds the two together.
+
+    A transaction that was sent twice is given its first decision again: its score, decision,
+    threshold, version and reasons, and in `repeat_of` the topic:partition:offset of the first.
+    """
+
+    transaction_id: str
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    score: float
+    decision: str
+    threshold: float
+    model_version: str
+    reasons: str | None
+    repeat_of: str | None
+    received_at: dt.datetime | None
+    decided_at: dt.datetime
