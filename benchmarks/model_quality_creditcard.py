@@ -28,7 +28,7 @@ from fraudline.training.preparation import with_log_amounts_and_time_of_day
 from fraudline.training.recipes.catalogue import find_recipe
 from fraudline.training.split import split_by_time
 from fraudline.training.train import MODEL_FILE, train
-from fraudline.warehouse.history import History
+from fraudline.warehouse.history_table import History
 
 RECIPES = ("default", "mlp")
 TUTORIAL = "tutorial_by_time"

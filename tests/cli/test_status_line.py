@@ -15,8 +15,8 @@ from fraudline.stream.progress import Progress
 
 def deal_with(progress: Progress, offset: int, count: int) -> None:
     after = [TopicPartition("t", 0, offset)]
-    progress.took(after, "decide")
-    progress.batch(after, [int(time.time() * 1000)], {"approve": count}, {"empty": 1})
+    progress.record_taken(after, "decide")
+    progress.record_done(after, [int(time.time() * 1000)], {"approve": count}, {"empty": 1})
 
 
 def test_it_tells_counts_and_rate_and_nothing_where_there_is_no_news(capsys):
@@ -41,7 +41,7 @@ def test_it_tells_why_nothing_moves_for_as_long_as_nothing_does(
 ):
     monkeypatch.setattr(status_line, "_EVERY_S", 0.05)
     progress = Progress("sink")
-    progress.failed("broker", "Connection refused")
+    progress.record_failure("broker", "Connection refused")
     said = ""
 
     def count() -> int:

@@ -18,7 +18,7 @@ from fraudline.use_cases.load_history import load_history as load_file
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.train_version import train_version
 from fraudline.warehouse.client import Endpoint, Warehouse
-from fraudline.warehouse.history import load_history
+from fraudline.warehouse.history_table import load_history
 from fraudline.warehouse.query import query
 
 CREDITCARD = load_contract("creditcard")

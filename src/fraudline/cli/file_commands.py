@@ -78,7 +78,7 @@ def verify(
     import pyarrow as pa
 
     from fraudline.contract import Decoder
-    from fraudline.reconcile import verify as compare
+    from fraudline.reconcile import verify_predictions as compare
 
     project = Project()
     try:

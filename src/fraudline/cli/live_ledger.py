@@ -17,7 +17,7 @@ from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
-    from fraudline.reconcile import Status
+    from fraudline.reconcile import FollowStatus
 
 _DRAW_EVERY_S = 0.5
 _LINE_EVERY_S = 5.0
@@ -63,7 +63,7 @@ def follow(project: Project) -> None:
         )
 
 
-def _words(status: Status) -> str:
+def _words(status: FollowStatus) -> str:
     if status.reasons:
         return printable("; ".join(status.reasons))
     if status.colour == "moving":
@@ -71,7 +71,7 @@ def _words(status: Status) -> str:
     return f"all is scored and stored; {status.proved:,} messages were proved"
 
 
-def _line(status: Status) -> str:
+def _line(status: FollowStatus) -> str:
     return (
         f"{time.strftime('%H:%M:%S')} {status.colour}: "
         f"input {status.total(lambda one: one.reach.end):,}, "
@@ -81,7 +81,7 @@ def _line(status: Status) -> str:
     )
 
 
-def _screen(status: Status) -> RenderableType:
+def _screen(status: FollowStatus) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
     reaches = [one.reach for one in status.partitions.values()]
     scored_ages = [age for one in reaches if (age := one.scored_age_s) is not None]

@@ -16,7 +16,7 @@ from fraudline.errors import InputError
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # a Kafka client comes with it, and not every command needs one
-    from fraudline.stream.replay_rejects import Replay
+    from fraudline.stream.replay_rejects import RejectReplay
 
 rejects = typer.Typer(
     help="Messages that could not be decoded: list, show, send again.", no_args_is_help=True
@@ -48,12 +48,12 @@ def list_pending(
 
     A reject is pending until `rejects replay` has sent its original again.
     """
-    from fraudline.stream.rejects import overview, source_of, survey
+    from fraudline.stream.pending_rejects import source_position, summarize_pending, survey_rejects
 
     project = Project()
     since = _since(days)
-    found = survey(project.kafka, since)
-    seen = overview(project.kafka, found, reason, most_rows)
+    found = survey_rejects(project.kafka, since)
+    seen = summarize_pending(project.kafka, found, reason, most_rows)
     if seen.counts:
         show_table(
             ("reason", "pending", "last at"),
@@ -63,7 +63,7 @@ def list_pending(
             ("position", "reason", "message", "bytes", "rejected at"),
             (
                 (
-                    source_of(record),
+                    source_position(record),
                     record.reason,
                     _cut(record.message),
                     record.original_size_bytes,
@@ -94,10 +94,10 @@ def show(
 
     What could steer a terminal is shown as an escape; `--original` writes the very bytes.
     """
-    from fraudline.stream.rejects import Position, records_of
+    from fraudline.stream.pending_rejects import MessagePosition, reject_history
 
     kafka = Project().kafka
-    records = records_of(kafka, _since(days), Position.parse(position))
+    records = reject_history(kafka, _since(days), MessagePosition.parse(position))
     if not records:
         raise InputError(
             f"{position} has no reject in topic '{kafka.topic(flows.REJECTS)}' in the last "
@@ -134,7 +134,7 @@ def replay(
     if it is asked for by reason or position. In the same transaction the topic of rejects is
     told, so that neither a second replay nor one at the same time sends it twice.
     """
-    from fraudline.stream.rejects import Position
+    from fraudline.stream.pending_rejects import MessagePosition
     from fraudline.stream.replay_rejects import replay_rejects
     from fraudline.use_cases.sink_routes import decoders
 
@@ -145,7 +145,7 @@ def replay(
             decoders(project),
             since=_since(days),
             reason=reason,
-            positions={Position.parse(text) for text in positions or ()},
+            positions={MessagePosition.parse(text) for text in positions or ()},
             is_dry_run=is_dry_run,
             stop=stop,
             on_sent=lambda sent: say(f"{sent:,} sent again") if sent and not is_dry_run else None,
@@ -154,11 +154,11 @@ def replay(
 
 
 def _show(record: RejectRecord) -> None:
-    from fraudline.stream.rejects import source_of
+    from fraudline.stream.pending_rejects import source_position
 
     key = record.original_key
     for name, value in (
-        ("position", str(source_of(record))),
+        ("position", str(source_position(record))),
         ("reason", record.reason),
         ("message", record.message),
         ("received", _time(record.received_at)),
@@ -174,16 +174,16 @@ def _show(record: RejectRecord) -> None:
         say(f"… and {more:,} bytes more; `--original` writes what was kept of them.")
 
 
-def _show_replay(done: Replay, *, is_dry_run: bool) -> None:
-    if done.staying:
+def _show_replay(done: RejectReplay, *, is_dry_run: bool) -> None:
+    if done.unsent:
         show_table(
             ("stay", "because", "for example"),
             [
-                (staying.count, reason, f"{staying.position}: {_cut(staying.message)}")
-                for reason, staying in done.staying.items()
+                (unsent.count, reason, f"{unsent.position}: {_cut(unsent.message)}")
+                for reason, unsent in done.unsent.items()
             ],
         )
-    kept = sum(staying.count for staying in done.staying.values())
+    kept = sum(unsent.count for unsent in done.unsent.values())
     OUT.print(
         f"{done.sent:,} rejects {'would be' if is_dry_run else 'were'} sent again"
         f"{'' if is_dry_run else f' in {done.transactions:,} transactions'}; {kept:,} stay.",

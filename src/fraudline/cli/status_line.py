@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from fraudline.cli.screen import say
 from fraudline.settings import MetricsSettings
-from fraudline.stream.health import judge
+from fraudline.stream.health import assess_health
 from fraudline.stream.progress import Progress
 
 _EVERY_S = 5.0
@@ -65,7 +65,7 @@ class _Line:
         """Print it; or only if something happened since, or should have."""
         account = self._progress.snapshot()
         now = time.monotonic()
-        health = judge(account, now, self._stalled_after_s)
+        health = assess_health(account, now, self._stalled_after_s)
         done, rejected = account.done.total(), account.rejected.total()
         moved = done + rejected - self._count
         rate = moved / max(now - self._told_at, 1e-9)

@@ -42,7 +42,7 @@ def replay(
             sys.stdout.buffer.write(line + b"\n")
         return
     from fraudline.stream.broker import require_topics
-    from fraudline.stream.replay import replay as produce
+    from fraudline.stream.produce_lines import produce_lines as produce
 
     target = topic or project.kafka.topic(flows.TRANSACTIONS)
     require_topics(project.kafka, [target])

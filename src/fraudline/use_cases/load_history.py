@@ -39,7 +39,7 @@ def load_history(project: Project, file: Path) -> Loaded:
         WarehouseError: BigQuery did not take the rows; the table stays as it was.
     """
     from fraudline.datasets.files import read_transactions
-    from fraudline.warehouse.history import load_history as load
+    from fraudline.warehouse.history_table import load_history as load
 
     read = read_transactions(file, project.contract)
     if not read.is_labelled:

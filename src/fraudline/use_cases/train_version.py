@@ -35,7 +35,7 @@ def train_version(
         WarehouseError: the history cannot be read.
     """
     from fraudline.training.recipes.catalogue import find_recipe
-    from fraudline.warehouse.history import read_history
+    from fraudline.warehouse.history_table import read_history
 
     contract = project.contract
     chosen = find_recipe(recipe)

@@ -15,7 +15,7 @@ from fraudline.warehouse.query import query
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class LabelledDecisions:
     """Labelled transactions and the decisions that BigQuery holds for them.
 
     Attributes:
@@ -31,7 +31,9 @@ class Outcomes:
     amounts: npt.NDArray[np.float64]
 
 
-def read_outcomes(warehouse: Warehouse, contract: Contract, labelled: pa.Table) -> Outcomes:
+def read_labelled_decisions(
+    warehouse: Warehouse, contract: Contract, labelled: pa.Table
+) -> LabelledDecisions:
     """Find the decision of each labelled transaction, by all of its columns.
 
     Transactions that agree in every column have the same score, so it does not matter
@@ -50,7 +52,7 @@ def read_outcomes(warehouse: Warehouse, contract: Contract, labelled: pa.Table) 
         .join(decisions, keys=names, join_type="left outer")
         .sort_by("row")
     )
-    return Outcomes(
+    return LabelledDecisions(
         labels=contract.labels(joined),
         scores=joined.column("score").to_numpy(),
         thresholds=joined.column("threshold").to_numpy(),

@@ -8,12 +8,12 @@ import time
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from fraudline.stream.transaction import _begun, _repeat, _settled
+from fraudline.stream.kafka_transaction import _await_offsets, _in_thread, _repeat
 
 
 def test_a_client_that_never_returns_is_given_up() -> None:
     with pytest.raises(KafkaException, match="no answer") as raised:
-        _settled(_begun(lambda: threading.Event().wait()), 0.05)
+        _await_offsets(_in_thread(lambda: threading.Event().wait()), 0.05)
     assert raised.value.args[0].code() == KafkaError._TIMED_OUT
 
 
@@ -22,7 +22,7 @@ def test_what_the_client_raises_is_raised() -> None:
         raise KafkaException(KafkaError(KafkaError.UNKNOWN_MEMBER_ID))
 
     with pytest.raises(KafkaException) as raised:
-        _settled(_begun(fail), 5)
+        _await_offsets(_in_thread(fail), 5)
     assert raised.value.args[0].code() == KafkaError.UNKNOWN_MEMBER_ID
 
 

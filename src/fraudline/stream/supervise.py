@@ -10,7 +10,7 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError, KafkaException
 
 from fraudline.errors import StreamFinalizedError
-from fraudline.stream.broker import raise_if_hopeless
+from fraudline.stream.broker import raise_if_permanent
 from fraudline.stream.progress import Progress
 
 _LOG = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ _LONGEST_PAUSE_S = 10.0
 _WENT_WELL_S = 30.0
 
 
-def persist(session: Callable[[], None], *, progress: Progress, stop: threading.Event) -> None:
+def supervise(session: Callable[[], None], *, progress: Progress, stop: threading.Event) -> None:
     """Run a session again after each failure that time may heal, until told to stop.
 
     What a session had not committed did not happen, so beginning anew from what is
@@ -41,12 +41,12 @@ def persist(session: Callable[[], None], *, progress: Progress, stop: threading.
         except (KafkaException, StreamFinalizedError) as error:
             reason = error.args[0]
             if isinstance(reason, KafkaError):
-                raise_if_hopeless(reason)
+                raise_if_permanent(reason)
             went_well = time.monotonic() - begun_at > _WENT_WELL_S
             failures = 1 if went_well else failures + 1
             pause_s = min(0.25 * 2**failures, _LONGEST_PAUSE_S)
             kind = "broker" if isinstance(error, KafkaException) else "warehouse"
-            progress.failed(kind, str(reason))
+            progress.record_failure(kind, str(reason))
             _LOG.warning(
                 "%s: makes no progress, failure %d in a row: %s. Nothing is lost; "
                 "it tries again in %.1f s",

@@ -13,8 +13,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from fraudline.contract import Messages
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
-from fraudline.stream.broker import client_config, raise_for
-from fraudline.stream.intake import columns_of, position_of
+from fraudline.stream.broker import client_config, handle_consumer_error
+from fraudline.stream.intake import as_messages, position_of
 
 _TIMEOUT_S = 15.0
 # A transaction of a dead producer ends after 6 s, and the broker looks every 10 s.
@@ -23,7 +23,7 @@ _WINDOW_BYTES = 32 * 2**20
 _FEW_MESSAGES = 100
 
 
-def reader(kafka: KafkaSettings, **options: Any) -> Consumer:
+def groupless_consumer(kafka: KafkaSettings, **options: Any) -> Consumer:
     """A consumer of no group: it sees committed messages, and is told where to read."""
     return Consumer(
         {
@@ -40,7 +40,7 @@ def reader(kafka: KafkaSettings, **options: Any) -> Consumer:
     )
 
 
-def ranges(
+def offset_ranges(
     kafka: KafkaSettings,
     topic: str,
     *,
@@ -62,7 +62,7 @@ def ranges(
     """
     # A reader of committed messages is told the offset of the first open transaction as end.
     isolation = "read_uncommitted" if is_beyond_open else "read_committed"
-    consumer = reader(kafka, **{"isolation.level": isolation})
+    consumer = groupless_consumer(kafka, **{"isolation.level": isolation})
     try:
         metadata = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
         if metadata.error is not None:
@@ -114,7 +114,7 @@ def read_range(
         no more once they have 32 MiB. The ranges follow upon each other without a gap and
         end at `stop`.
     """
-    consumer = reader(kafka)
+    consumer = groupless_consumer(kafka)
     consumer.assign([TopicPartition(topic, partition, start)])
     window: list[Message] = []
     window_bytes = 0
@@ -134,7 +134,7 @@ def read_range(
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
                     position = max(position, message.offset() or 0)
                 else:
-                    raise_for(error)
+                    handle_consumer_error(error)
                 silent_since = time.monotonic()
             if time.monotonic() - silent_since > _SILENCE_S:
                 raise BrokerError(
@@ -143,14 +143,14 @@ def read_range(
                     "may hold them back; try again."
                 )
             if (len(window) >= most or window_bytes >= _WINDOW_BYTES) and position < stop:
-                yield begun_at, position, columns_of(topic, window)
+                yield begun_at, position, as_messages(topic, window)
                 begun_at, window, window_bytes = position, [], 0
-        yield begun_at, stop, columns_of(topic, window)
+        yield begun_at, stop, as_messages(topic, window)
     finally:
         consumer.close()
 
 
-def watch(
+def watch_topic(
     kafka: KafkaSettings,
     topic: str,
     *,
@@ -167,8 +167,8 @@ def watch(
         on_messages: Told messages and the time at which they came, seconds since 1970.
         ready: Set once nothing that is produced from then on can be missed.
     """
-    ends = ranges(kafka, topic)
-    consumer = reader(kafka)
+    ends = offset_ranges(kafka, topic)
+    consumer = groupless_consumer(kafka)
     consumer.assign([TopicPartition(topic, partition, end) for partition, (_, end) in ends.items()])
     ready.set()
     try:
@@ -179,8 +179,8 @@ def watch(
                 if error is None:
                     taken.append(message)
                 elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
-                    raise_for(error)
+                    handle_consumer_error(error)
             if taken:
-                on_messages(columns_of(topic, taken), time.time())
+                on_messages(as_messages(topic, taken), time.time())
     finally:
         consumer.close()

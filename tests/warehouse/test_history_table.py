@@ -13,9 +13,9 @@ import bqlite
 from fraudline.contract import Contract
 from fraudline.errors import InputError, WarehouseError
 from fraudline.settings import BigQuerySettings
-from fraudline.warehouse import history
+from fraudline.warehouse import history_table
 from fraudline.warehouse.client import Endpoint, Warehouse
-from fraudline.warehouse.history import load_history, read_history
+from fraudline.warehouse.history_table import load_history, read_history
 from fraudline.warehouse.query import query
 
 
@@ -113,6 +113,6 @@ def test_a_table_that_changes_while_it_is_read_is_noticed(loaded, monkeypatch):
         load_history(loaded, CREDITCARD, payments(90), "b2")
         return rows
 
-    monkeypatch.setattr(history, "query", query_and_load)
+    monkeypatch.setattr(history_table, "query", query_and_load)
     with pytest.raises(WarehouseError, match=r"changed while it was read: 100 rows.*90 rows"):
         read_history(loaded, CREDITCARD)

@@ -10,10 +10,10 @@ from collections.abc import Callable
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
-_TELL_EVERY_S = 5.0
+_LOG_EVERY_S = 5.0
 
 
-class Hold:
+class Backoff:
     """Whether one topic's messages can be stored now.
 
     Args:
@@ -31,8 +31,8 @@ class Hold:
         self._failures = 0
         self._since = 0.0
         self._retry_at = 0.0
-        self._told_at = float("-inf")
-        self._is_told = False
+        self._logged_at = float("-inf")
+        self._is_logged = False
 
     @property
     def is_due(self) -> bool:
@@ -40,11 +40,11 @@ class Hold:
         return not self.is_held or time.monotonic() >= self._retry_at
 
     @property
-    def turn(self) -> tuple[bool, float]:
+    def priority(self) -> tuple[bool, float]:
         """Orders topics: those that can be stored, then the others by when they are due."""
         return self.is_held, self._retry_at
 
-    def fail(self, reason: str) -> None:
+    def record_failure(self, reason: str) -> None:
         """Tell that a try failed; the next one is due after a pause that grows."""
         if not self.is_held:
             self._since = time.monotonic()
@@ -55,24 +55,24 @@ class Hold:
         self._failures = min(self._failures + 1, 10)
         self._retry_at = time.monotonic() + pause_s
 
-    def heal(self) -> None:
+    def record_success(self) -> None:
         """Tell that a try went well."""
-        if self._is_told:
+        if self._is_logged:
             lasted_s = time.monotonic() - self._since
             _LOG.warning("sink: topic '%s' is stored again, after %.0f s", self._topic, lasted_s)
-        self.is_held = self._is_told = False
+        self.is_held = self._is_logged = False
 
-    def tell(self, waiting: Callable[[], str]) -> None:
+    def log_if_due(self, waiting: Callable[[], str]) -> None:
         """Log what is held up and since when, now and then.
 
         Args:
             waiting: How many messages wait, in words; asked only if there is a line to write.
         """
         now = time.monotonic()
-        if not self.is_held or now - self._told_at < _TELL_EVERY_S:
+        if not self.is_held or now - self._logged_at < _LOG_EVERY_S:
             return
-        self._told_at = now
-        self._is_told = True
+        self._logged_at = now
+        self._is_logged = True
         held_s = now - self._since
         since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=held_s)
         _LOG.warning(

@@ -15,7 +15,7 @@ from fraudline import flows
 from fraudline.contract import BLOCK, REVIEW, Messages
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
-from fraudline.stream.read import watch
+from fraudline.stream.read_topic import watch_topic
 
 _READY_TIMEOUT_S = 30.0
 
@@ -28,7 +28,7 @@ class _Decision(msgspec.Struct):
 
 
 @dataclass
-class Seen:
+class ObservedDecisions:
     """Decisions that a `read_committed` consumer has seen so far.
 
     Attributes:
@@ -72,18 +72,20 @@ class Seen:
 
 
 @contextmanager
-def watching_decisions(kafka: KafkaSettings) -> Iterator[Seen]:
+def observe_decisions(kafka: KafkaSettings) -> Iterator[ObservedDecisions]:
     """Watch the topic of decisions from now on, for as long as the block runs.
 
     Raises:
         BrokerError: the topic cannot be read.
     """
-    seen, stop, ready = Seen(), threading.Event(), threading.Event()
+    seen, stop, ready = ObservedDecisions(), threading.Event(), threading.Event()
     failed: list[Exception] = []
 
     def run() -> None:
         try:
-            watch(kafka, kafka.topic(flows.DECISIONS), stop=stop, on_messages=seen.add, ready=ready)
+            watch_topic(
+                kafka, kafka.topic(flows.DECISIONS), stop=stop, on_messages=seen.add, ready=ready
+            )
         except Exception as error:  # noqa: BLE001 - raised again below, by the thread that waits
             failed.append(error)
             ready.set()

@@ -31,11 +31,11 @@ _SHORTEST_S = 0.1  # for the client no time at all means for ever
 
 ANY_PARTITION = -1
 
-Record = tuple[str, int, bytes | None, bytes]
+ProducerRecord = tuple[str, int, bytes | None, bytes]
 """Topic, partition, key and value of a message to be produced."""
 
 
-class Transactions:
+class TransactionalProducer:
     """A transactional producer.
 
     Args:
@@ -75,7 +75,7 @@ class Transactions:
         self._sending: Future[None] | None = None
         self._deadline = 0.0  # of the offsets sent last and the commit, by `time.monotonic`
 
-    def produce(self, records: Iterable[Record]) -> None:
+    def produce(self, records: Iterable[ProducerRecord]) -> None:
         """Produce records in the open transaction, or in a new one.
 
         They are on their way to the broker while the caller prepares the next ones.
@@ -84,7 +84,7 @@ class Transactions:
             KafkaException: the transaction can only be aborted.
         """
         self._begin()
-        self._settle()
+        self._wait_for_offsets()
         produce = self._producer.produce
         for topic, partition, key, value in records:
             while True:
@@ -111,9 +111,9 @@ class Transactions:
             KafkaException: the transaction can only be aborted.
         """
         self._begin()
-        self._settle()
+        self._wait_for_offsets()
         self._deadline = deadline = time.monotonic() + _ANSWER_TIMEOUT_S
-        self._sending = _begun(
+        self._sending = _in_thread(
             lambda: _repeat(
                 lambda left_s: self._producer.send_offsets_to_transaction(
                     offsets, membership, left_s
@@ -129,27 +129,27 @@ class Transactions:
             KafkaException: it did not happen, or its answer was lost. Either way the
                 committed offsets tell what is true: begin anew from them.
         """
-        self._settle()
+        self._wait_for_offsets()
         self._commit(self._deadline)
 
-    def commit_with_places(
-        self, messages: list[Record], then: Callable[[list[int]], list[Record]]
+    def commit_with_followups(
+        self, messages: list[ProducerRecord], followups: Callable[[list[int]], list[ProducerRecord]]
     ) -> None:
         """Produce messages, and others that tell where these went, in one transaction.
 
         Args:
             messages: What to produce first.
-            then: The offset of each message in its partition to what is produced next.
+            followups: The offset of each message in its partition to what is produced next.
 
         Raises:
             KafkaException: it did not happen, or its answer was lost.
         """
         self._begin()
-        offsets = self._land(messages)
-        self._land(then(offsets))
+        offsets = self._produce_and_flush(messages)
+        self._produce_and_flush(followups(offsets))
         self._commit(time.monotonic() + _ANSWER_TIMEOUT_S)
 
-    def _land(self, messages: list[Record]) -> list[int]:
+    def _produce_and_flush(self, messages: list[ProducerRecord]) -> list[int]:
         """Produce messages and wait until the broker has them all."""
         offsets = [-1] * len(messages)
         failed: list[KafkaError] = []
@@ -186,7 +186,7 @@ class Transactions:
         if self._is_open:
             self._is_open = False
             try:
-                self._settle()
+                self._wait_for_offsets()
             except KafkaException as error:
                 _LOG.debug("offsets of a transaction given up: %s", error.args[0])
             self._producer.abort_transaction(_ABORT_TIMEOUT_S)
@@ -203,18 +203,18 @@ class Transactions:
             self._producer.begin_transaction()
             self._is_open = True
 
-    def _settle(self) -> None:
+    def _wait_for_offsets(self) -> None:
         """Wait for the offsets that are being sent, if there are any."""
         sending, self._sending = self._sending, None
         if sending is not None:
-            _settled(sending, max(_SHORTEST_S, self._deadline - time.monotonic()))
+            _await_offsets(sending, max(_SHORTEST_S, self._deadline - time.monotonic()))
 
     def _commit(self, deadline: float) -> None:
         _repeat(self._producer.commit_transaction, deadline)
         self._is_open = False
 
 
-def _begun(step: Callable[[], None]) -> Future[None]:
+def _in_thread(step: Callable[[], None]) -> Future[None]:
     """Let a thread of its own do a step, since one that does not return must end nothing."""
     outcome: Future[None] = Future()
 
@@ -230,7 +230,7 @@ def _begun(step: Callable[[], None]) -> Future[None]:
     return outcome
 
 
-def _settled(sending: Future[None], timeout_s: float) -> None:
+def _await_offsets(sending: Future[None], timeout_s: float) -> None:
     """Wait for the end of a step, but not for ever.
 
     While its group coordinator is away the client may wait in `send_offsets_to_transaction`

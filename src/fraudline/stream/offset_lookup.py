@@ -22,7 +22,7 @@ from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config
 from fraudline.stream.intake import PartitionKey, position_of
-from fraudline.stream.read import reader
+from fraudline.stream.read_topic import groupless_consumer
 
 _TIMEOUT_S = 3.0
 _PASSING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
@@ -31,7 +31,7 @@ _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # likewise
 
 
 @dataclass(frozen=True)
-class End:
+class PartitionEnd:
     """Where a partition ends.
 
     Attributes:
@@ -47,7 +47,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Head:
+class NextMessage:
     """The first readable message at or after an offset.
 
     Attributes:
@@ -61,7 +61,7 @@ class Head:
     value: bytes | None
 
 
-class Positions:
+class OffsetLookup:
     """Asks a broker where things are, a few requests for all partitions at once.
 
     Args:
@@ -71,7 +71,7 @@ class Positions:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._admin = AdminClient(client_config(kafka))
-        self._consumer = reader(
+        self._consumer = groupless_consumer(
             kafka,
             **{  # one message of each partition is looked at
                 "queued.min.messages": 1,
@@ -84,7 +84,7 @@ class Positions:
         """Drop the connections."""
         self._consumer.close()
 
-    def ends(self, topics: Iterable[str]) -> dict[PartitionKey, End]:
+    def ends(self, topics: Iterable[str]) -> dict[PartitionKey, PartitionEnd]:
         """Where each partition of the topics ends.
 
         Raises:
@@ -106,7 +106,7 @@ class Positions:
                     raise self._away(error) from None
                 time.sleep(0.1)
 
-    def _ends(self, topics: Iterable[str]) -> dict[PartitionKey, End]:
+    def _ends(self, topics: Iterable[str]) -> dict[PartitionKey, PartitionEnd]:
         found = self._admin.list_topics(timeout=_TIMEOUT_S).topics
         keys = [
             TopicPartition(topic, partition)
@@ -124,7 +124,7 @@ class Positions:
             )
         )
         return {
-            (key.topic, key.partition): End(
+            (key.topic, key.partition): PartitionEnd(
                 *(answer[key].result(_TIMEOUT_S).offset for answer in (low, stable, high))
             )
             for key in keys
@@ -144,7 +144,7 @@ class Positions:
             raise self._away(error) from None
         return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
-    def heads(self, offsets: Mapping[PartitionKey, int]) -> dict[PartitionKey, Head | None]:
+    def heads(self, offsets: Mapping[PartitionKey, int]) -> dict[PartitionKey, NextMessage | None]:
         """The next readable message of each partition at or after an offset.
 
         Returns:
@@ -154,7 +154,7 @@ class Positions:
         if not offsets:
             return {}
         self._consumer.assign([TopicPartition(*key, offset) for key, offset in offsets.items()])
-        found: dict[PartitionKey, Head | None] = {}
+        found: dict[PartitionKey, NextMessage | None] = {}
         deleted: set[PartitionKey] = set()
         deadline = time.monotonic() + _TIMEOUT_S
         try:
@@ -164,7 +164,7 @@ class Positions:
                     topic, partition, offset = position_of(message)
                     key = topic, partition
                     if error is None:
-                        head = Head(offset, message.timestamp()[1] / 1000, message.value())
+                        head = NextMessage(offset, message.timestamp()[1] / 1000, message.value())
                         if found.setdefault(key, head) is None:
                             found[key] = head
                     elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name

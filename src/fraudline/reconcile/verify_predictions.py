@@ -38,7 +38,9 @@ class Verification:
         return self.missing == 0 and self.surplus == 0
 
 
-def verify(warehouse: Warehouse, contract: Contract, predictions: pa.Table) -> Verification:
+def verify_predictions(
+    warehouse: Warehouse, contract: Contract, predictions: pa.Table
+) -> Verification:
     """Compare predictions with the table of predictions, as multisets of whole rows.
 
     Args:

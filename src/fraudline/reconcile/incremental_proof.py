@@ -14,7 +14,7 @@ from fraudline.contract import REPLAYED, Contract
 from fraudline.reconcile.ledger import MOST_EXAMPLES, Ledger, PartitionLedger
 from fraudline.reconcile.reconcile import check_window
 from fraudline.settings import KafkaSettings
-from fraudline.stream.read import read_range
+from fraudline.stream.read_topic import read_range
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
 
@@ -26,7 +26,7 @@ _COUNT_EVERY_S = 30.0
 
 
 @dataclass(frozen=True)
-class Found:
+class ProofState:
     """What the proof has found so far.
 
     Attributes:
@@ -48,7 +48,7 @@ class Found:
     is_counted: bool = True
 
 
-class Proof:
+class IncrementalProof:
     """Proves ranges as they become complete.
 
     Args:
@@ -57,7 +57,7 @@ class Proof:
         contract: What a transaction looks like.
 
     Attributes:
-        found: What was found so far; replaced as a whole, so other threads may read it.
+        state: What was found so far; replaced as a whole, so other threads may read it.
     """
 
     def __init__(self, kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) -> None:
@@ -69,7 +69,7 @@ class Proof:
         self._missing_since: dict[int, float] = {}
         self._counted_at = time.monotonic()
         self._more: dict[int, int] = {}
-        self.found = Found()
+        self.state = ProofState()
 
     def advance(self, partition: int, stop: int) -> None:
         """Prove what is new of a partition before an offset up to which all is stored.
@@ -84,7 +84,7 @@ class Proof:
             entry = PartitionLedger(partition, stop, stop)
             self._entries[partition] = entry
             self._ledger.partitions.append(entry)
-            self._publish(is_counted=self.found.is_counted)
+            self._publish(is_counted=self.state.is_counted)
         entry = self._entries[partition]
         if entry.end_offset >= stop:
             return
@@ -115,7 +115,7 @@ class Proof:
         """
         is_due = time.monotonic() - self._counted_at > _COUNT_EVERY_S
         proved = [one for one in self._entries.values() if one.end_offset > one.first_offset]
-        if not proved or (self.found.is_counted and not is_due):
+        if not proved or (self.state.is_counted and not is_due):
             return
         counts = _count(self._warehouse, self._ledger.topic, proved)
         for entry in proved:
@@ -137,7 +137,7 @@ class Proof:
         changed = sum(map(abs, self._more.values()))
         if changed:
             totals["added or removed later"] = changed
-        self.found = Found(
+        self.state = ProofState(
             {entry.partition: entry.end_offset for entry in entries},
             ledger.total("inputs"),
             {entry.partition: entry.rejects for entry in entries},

@@ -20,14 +20,14 @@ from fraudline.contract import REJECT_COLUMNS, REPLAYED, Decoder, RejectRecord
 from fraudline.contract.rejects import MAX_REJECT_BYTES
 from fraudline.errors import InputError
 from fraudline.settings import KafkaSettings
-from fraudline.stream.read import ranges, read_range
+from fraudline.stream.read_topic import offset_ranges, read_range
 
 # So many records are handled at once, and are one transaction of a replay; fewer where they
 # are large.
 _WINDOW_RECORDS = 1000
 
 
-class Position(NamedTuple):
+class MessagePosition(NamedTuple):
     """Where a message is; as text `topic:partition:offset`."""
 
     topic: str
@@ -38,7 +38,7 @@ class Position(NamedTuple):
         return f"{self.topic}:{self.partition}:{self.offset}"
 
     @classmethod
-    def parse(cls, text: str) -> Position:
+    def parse(cls, text: str) -> MessagePosition:
         """Read it as it is printed.
 
         Raises:
@@ -54,7 +54,7 @@ class Position(NamedTuple):
 
 
 @dataclass
-class Survey:
+class RejectSurvey:
     """What the topic of rejects holds since a time.
 
     Attributes:
@@ -68,12 +68,12 @@ class Survey:
     ranges: dict[int, tuple[int, int]]
     records: int = 0
     unreadable: int = 0
-    replayed: set[Position] = field(default_factory=set)
-    found: set[Position] = field(default_factory=set)
+    replayed: set[MessagePosition] = field(default_factory=set)
+    found: set[MessagePosition] = field(default_factory=set)
 
 
 @dataclass
-class Overview:
+class PendingSummary:
     """What is pending, in short.
 
     Attributes:
@@ -87,14 +87,16 @@ class Overview:
     newest: list[RejectRecord] = field(default_factory=list)
 
 
-def source_of(record: RejectRecord) -> Position:
+def source_position(record: RejectRecord) -> MessagePosition:
     """Where the message was that a record tells of."""
-    return Position(sys.intern(record.source_topic), record.source_partition, record.source_offset)
+    return MessagePosition(
+        sys.intern(record.source_topic), record.source_partition, record.source_offset
+    )
 
 
-def survey(
-    kafka: KafkaSettings, since: dt.datetime, positions: Collection[Position] = ()
-) -> Survey:
+def survey_rejects(
+    kafka: KafkaSettings, since: dt.datetime, positions: Collection[MessagePosition] = ()
+) -> RejectSurvey:
     """Read the topic of rejects once, for what was sent again already.
 
     What is kept grows with the number of markers, not with that of rejects.
@@ -107,20 +109,22 @@ def survey(
     Raises:
         BrokerError: the topic cannot be read.
     """
-    found = Survey(_since(kafka, since))
+    found = RejectSurvey(_since(kafka, since))
     for _, records in _windows(kafka, found.ranges):
         found.records += len(records)
         for record in records:
             if record is None:
                 found.unreadable += 1
             elif record.reason == REPLAYED:
-                found.replayed.add(source_of(record))
-            elif positions and (position := source_of(record)) in positions:
+                found.replayed.add(source_position(record))
+            elif positions and (position := source_position(record)) in positions:
                 found.found.add(position)
     return found
 
 
-def pending(kafka: KafkaSettings, found: Survey) -> Iterator[tuple[int, list[RejectRecord]]]:
+def read_pending(
+    kafka: KafkaSettings, found: RejectSurvey
+) -> Iterator[tuple[int, list[RejectRecord]]]:
     """Read the rejects that were not sent again: the topic's partition, and some of them.
 
     Raises:
@@ -134,12 +138,14 @@ def pending(kafka: KafkaSettings, found: Survey) -> Iterator[tuple[int, list[Rej
                 for record in records
                 if record is not None
                 and record.reason != REPLAYED
-                and source_of(record) not in found.replayed
+                and source_position(record) not in found.replayed
             ],
         )
 
 
-def overview(kafka: KafkaSettings, found: Survey, reason: str | None, most: int) -> Overview:
+def summarize_pending(
+    kafka: KafkaSettings, found: RejectSurvey, reason: str | None, most: int
+) -> PendingSummary:
     """Count what is pending, and keep the newest ones.
 
     Args:
@@ -148,8 +154,8 @@ def overview(kafka: KafkaSettings, found: Survey, reason: str | None, most: int)
         reason: Only rejects of this reason, if given.
         most: How many of the newest to keep.
     """
-    seen = Overview()
-    for _, records in pending(kafka, found):
+    seen = PendingSummary()
+    for _, records in read_pending(kafka, found):
         chosen = [record for record in records if reason is None or record.reason == reason]
         for record in chosen:
             record.original = b""
@@ -162,7 +168,9 @@ def overview(kafka: KafkaSettings, found: Survey, reason: str | None, most: int)
     return seen
 
 
-def records_of(kafka: KafkaSettings, since: dt.datetime, position: Position) -> list[RejectRecord]:
+def reject_history(
+    kafka: KafkaSettings, since: dt.datetime, position: MessagePosition
+) -> list[RejectRecord]:
     """The reject of a position and, if it was sent again, the marker behind it.
 
     Raises:
@@ -172,13 +180,13 @@ def records_of(kafka: KafkaSettings, since: dt.datetime, position: Position) -> 
         record
         for _, records in _windows(kafka, _since(kafka, since))
         for record in records
-        if record is not None and source_of(record) == position
+        if record is not None and source_position(record) == position
     ]
 
 
 def _since(kafka: KafkaSettings, since: dt.datetime) -> dict[int, tuple[int, int]]:
     """Where to read; a marker must not be missed that is behind a scorer's open transaction."""
-    return ranges(kafka, kafka.topic(flows.REJECTS), since=since, is_beyond_open=True)
+    return offset_ranges(kafka, kafka.topic(flows.REJECTS), since=since, is_beyond_open=True)
 
 
 def _windows(

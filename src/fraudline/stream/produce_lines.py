@@ -16,7 +16,7 @@ _TICK_S = 0.005
 _FLUSH_TIMEOUT_S = 60.0
 
 
-def replay(
+def produce_lines(
     kafka: KafkaSettings,
     topic: str,
     lines: Iterable[bytes | None],

@@ -27,7 +27,7 @@ _LABEL_LENGTH = 63  # BigQuery's limit for the value of a label
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadResult:
     """What a load did.
 
     Attributes:
@@ -42,7 +42,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class HistorySnapshot:
     """Which rows were read.
 
     Attributes:
@@ -65,12 +65,12 @@ class History:
     """Labelled transactions, oldest first, and which rows they are."""
 
     rows: pa.Table
-    snapshot: Snapshot
+    snapshot: HistorySnapshot
 
 
 def load_history(
     warehouse: Warehouse, contract: Contract, history: pa.Table, content: str
-) -> Loaded:
+) -> LoadResult:
     """Make the history table hold exactly these rows.
 
     The same content again changes nothing: its digest is kept as a label of the table. The
@@ -98,7 +98,7 @@ def load_history(
         table = warehouse.client.get_table(warehouse.table(name), retry=RETRY)
         digest = content[:_LABEL_LENGTH]
         if (table.labels or {}).get(_LOADED_LABEL) == digest and table.num_rows == history.num_rows:
-            return Loaded(warehouse.table(name), table.num_rows, is_new=False)
+            return LoadResult(warehouse.table(name), table.num_rows, is_new=False)
         table.labels = {**(table.labels or {}), _LOADED_LABEL: None}
         warehouse.client.update_table(table, ["labels"], retry=RETRY)
         _run_load_job(warehouse, contract, history, warehouse.table(name))
@@ -110,7 +110,7 @@ def load_history(
             )
         table.labels = {**(table.labels or {}), _LOADED_LABEL: digest}
         warehouse.client.update_table(table, ["labels"], retry=RETRY)
-    return Loaded(warehouse.table(name), history.num_rows, is_new=True)
+    return LoadResult(warehouse.table(name), history.num_rows, is_new=True)
 
 
 def _run_load_job(warehouse: Warehouse, contract: Contract, history: pa.Table, table: str) -> None:
@@ -181,7 +181,7 @@ def read_history(
             f"{refusals[0].message}. "
             "`fraudline check` shows each column; mend the table, or choose another period."
         )
-    return History(rows, Snapshot(table, sql, read_at, rows.num_rows, _digest(rows)))
+    return History(rows, HistorySnapshot(table, sql, read_at, rows.num_rows, _digest(rows)))
 
 
 def _limits(contract: Contract, first: str | None, end: str | None) -> tuple[str, str]:

@@ -50,7 +50,7 @@ _decode = msgspec.json.Decoder(_Statistics).decode
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedPartition:
     """What the client knows of one partition.
 
     Attributes:
@@ -66,7 +66,7 @@ class Fetched:
 
 
 @dataclass(frozen=True)
-class Statistics:
+class ClientStatistics:
     """What the client knew at one moment.
 
     Attributes:
@@ -78,7 +78,7 @@ class Statistics:
 
     group: str
     answered_at: float
-    partitions: dict[tuple[str, int], Fetched]
+    partitions: dict[tuple[str, int], FetchedPartition]
     assigned: int
 
     @property
@@ -87,7 +87,7 @@ class Statistics:
         return self.group == "steady" and len(self.partitions) == self.assigned
 
 
-def parse(text: str | bytes) -> Statistics:
+def parse_statistics(text: str | bytes) -> ClientStatistics:
     """Read the JSON that the client gives to `stats_cb`."""
     found = _decode(text)
     now = time.monotonic()
@@ -100,7 +100,7 @@ def parse(text: str | bytes) -> Statistics:
     brokers = {broker.nodeid: broker for broker in found.brokers.values()}
     coordinator = next((each for each in brokers.values() if each.source == "logical"), None)
     partitions = {
-        (topic, int(number)): Fetched(
+        (topic, int(number)): FetchedPartition(
             partition.ls_offset,
             partition.hi_offset,
             answered_at(brokers.get(partition.leader)),
@@ -111,4 +111,4 @@ def parse(text: str | bytes) -> Statistics:
         and partition.hi_offset >= 0
     }  # fmt: skip
     group = found.cgrp.join_state if found.cgrp.state == "up" else found.cgrp.state
-    return Statistics(group, answered_at(coordinator), partitions, found.cgrp.assignment_size)
+    return ClientStatistics(group, answered_at(coordinator), partitions, found.cgrp.assignment_size)
