@@ -102,11 +102,19 @@ def _approx_quantiles(node: exp.ApproxQuantiles) -> exp.Expr:
     return call("quantile_disc", value, exp.Array(expressions=marks))
 
 
+def _array_concat(node: exp.ArrayConcat) -> exp.Expr:
+    joined: exp.Expr = node.this
+    for one in node.expressions:
+        joined = exp.DPipe(this=joined, expression=one)
+    return exp.Paren(this=joined)
+
+
 ARRAY_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.In: _in,
     exp.Unnest: _unnest,
     exp.Array: _array,
     exp.Bracket: _bracket,
+    exp.ArrayConcat: _array_concat,
     exp.ArrayAgg: _array_agg,
     exp.GroupConcat: _string_agg,
     exp.IgnoreNulls: _ignore_nulls,

@@ -5,7 +5,6 @@
 
 _IS_INTEGER = r"regexp_full_match(trim(x::VARCHAR), '[+-]?([0-9]+|0[xX][0-9a-fA-F]+)')"
 _BOOL_WORD = "lower(x::VARCHAR)"
-_SECOND_US = 1_000_000
 
 MACROS: tuple[str, ...] = (
     # Division: a FLOAT64, and an error when the divisor is zero.
