@@ -62,7 +62,7 @@ def query_results(call: Call) -> dict[str, Any]:
     call.allow("maxResults", "pageToken", "startIndex", "timeoutMs")
     job = call.services.jobs.get(call.project, call.path["job"])
     if job.kind != "QUERY":
-        raise InvalidError(f"job '{job.id}' is no query")
+        raise InvalidError(f"job '{job.id}' is not a query")
     wait_ms = min(call.number("timeoutMs", DEFAULT_WAIT_MS), MAX_WAIT_MS)
     return _answer(call, job, wait_ms)
 

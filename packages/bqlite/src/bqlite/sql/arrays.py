@@ -48,7 +48,7 @@ def _array(node: exp.Array) -> exp.Expr:
 def _bracket(node: exp.Bracket) -> exp.Expr:
     index = node.expressions[0]
     if len(node.expressions) != 1 or (isinstance(index, exp.Literal) and index.is_string):
-        raise refuse("a subscript that is not an array's position", "use JSON_VALUE")
+        raise refuse("a subscript other than a position in an array", "use JSON_VALUE")
     if node.args.get("offset") == 1:
         index = exp.Paren(this=exp.Sub(this=index, expression=exp.Literal.number(1)))
     return call("bq_safe_at" if node.args.get("safe") else "bq_at", node.this, index)
