@@ -14,7 +14,7 @@ from fraudline.contract import REPLAYED, Contract, Decoder, Messages, usable_key
 from fraudline.contract.rejects import MAX_ORIGINAL_BYTES, NOT_IN_THE_MESSAGE
 from fraudline.reconcile.ledger import Ledger, PartitionLedger
 from fraudline.settings import KafkaSettings
-from fraudline.stream.read import ranges, read_range
+from fraudline.stream.read_topic import offset_ranges, read_range
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
 
@@ -39,7 +39,7 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
     bytes are compared. Memory is bounded by `WINDOW_MESSAGES`.
     """
     ledger = Ledger(kafka.topic_transactions)
-    for partition, (start, stop) in ranges(kafka, kafka.topic_transactions).items():
+    for partition, (start, stop) in offset_ranges(kafka, kafka.topic_transactions).items():
         entry = PartitionLedger(partition, start, stop)
         ledger.partitions.append(entry)
         for first, end, messages in read_range(
@@ -226,7 +226,7 @@ def _check_beyond(
     ]
     if not beyond:
         return
-    _, end = ranges(kafka, ledger.topic)[entry.partition]
+    _, end = offset_ranges(kafka, ledger.topic)[entry.partition]
     for offset in beyond:
         if offset >= end:
             entry.unexpected += 1

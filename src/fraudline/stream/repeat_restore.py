@@ -11,7 +11,7 @@ from fraudline.errors import BrokerError
 from fraudline.scoring import RepeatMemory
 from fraudline.settings import KafkaSettings
 from fraudline.stream.intake import Partitions
-from fraudline.stream.read import ranges, read_range
+from fraudline.stream.read_topic import offset_ranges, read_range
 
 _LOG = logging.getLogger(__name__)
 _MOST_DECISIONS = 5_000
@@ -104,7 +104,7 @@ class RepeatRestore:
     def _read(self, begun: TopicPartition) -> Iterator[None]:
         """Read from further and further back, until a decision is older than the window."""
         kafka, memory, partition = self._kafka, self._memory, begun.partition
-        begin, end = ranges(kafka, kafka.topic_decisions, is_beyond_open=True)[partition]
+        begin, end = offset_ranges(kafka, kafka.topic_decisions, is_beyond_open=True)[partition]
         window = range(max(0, begun.offset - memory.window_offsets), begun.offset)
         back = 2 * memory.window_offsets  # each may be followed by the end of a transaction
         while True:
