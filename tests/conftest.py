@@ -19,7 +19,7 @@ from tests import lanes
 from tests.faulty_bigquery import FaultyBigQuery, faulty_bigquery
 from tests.keeper import Keeper
 
-from fraudline import local
+from fraudline import flows, local
 from fraudline.settings import BigQuerySettings, KafkaSettings, Settings
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.set_up import set_up
@@ -128,10 +128,10 @@ class Place:
             "FRAUDLINE_HOME": str(settings.home),
             "FRAUDLINE_CONTRACT": settings.contract,
             "FRAUDLINE_KAFKA__GROUP": kafka.group,
-            "FRAUDLINE_KAFKA__TOPIC_TRANSACTIONS": kafka.topic_transactions,
-            "FRAUDLINE_KAFKA__TOPIC_DECISIONS": kafka.topic_decisions,
-            "FRAUDLINE_KAFKA__TOPIC_REJECTS": kafka.topic_rejects,
-            "FRAUDLINE_KAFKA__TOPIC_PREDICTIONS": kafka.topic_predictions,
+            **{
+                f"FRAUDLINE_KAFKA__TOPIC_{flow.name.upper()}": kafka.topic(flow)
+                for flow in flows.FLOWS
+            },
             "FRAUDLINE_BIGQUERY__DATASET": settings.bigquery.dataset,
             "COLUMNS": "200",
             "NO_COLOR": "1",
@@ -195,10 +195,7 @@ def place(services_home: Path, home: Path, contract: str = "creditcard") -> Iter
         contract=contract,
         kafka=KafkaSettings(
             group=f"group-{suffix}",
-            topic_transactions=f"transactions-{suffix}",
-            topic_decisions=f"decisions-{suffix}",
-            topic_rejects=f"rejected-{suffix}",
-            topic_predictions=f"predictions-{suffix}",
+            **{f"topic_{flow.name}": f"{flow.name}-{suffix}" for flow in flows.FLOWS},
         ),
         bigquery=BigQuerySettings(dataset=f"fraud_{suffix}"),
     )

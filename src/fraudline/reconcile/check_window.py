@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fraudline import flows
 from fraudline.contract import REPLAYED, Contract, Decoder, Messages, usable_key
 from fraudline.contract.rejects import MAX_ORIGINAL_BYTES, NOT_IN_THE_MESSAGE
 from fraudline.reconcile.ledger import LedgerCounts, example
@@ -74,10 +75,10 @@ def check_window(
     """
     settings = warehouse.settings
     names = [column.name for column in contract.transaction_columns]
-    decisions = stored_rows(warehouse, settings.table_decisions, names, window)
+    decisions = stored_rows(warehouse, settings.table(flows.DECISIONS), names, window)
     rejects, markers = _split(
         stored_rows(
-            warehouse, settings.table_rejects, ["original", "original_key", "reason"], window
+            warehouse, settings.table(flows.REJECTS), ["original", "original_key", "reason"], window
         )
     )
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)

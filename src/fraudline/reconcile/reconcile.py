@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from fraudline import flows
 from fraudline.contract import REPLAYED, Contract
 from fraudline.reconcile.check_window import (
     NO_MESSAGE,
@@ -30,12 +31,12 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
     is decoded anew and compared, column by column, with its row; of a reject the original
     bytes are compared. Memory is bounded by `WINDOW_MESSAGES`.
     """
-    ledger = Ledger(kafka.topic_transactions)
-    for partition, (start, stop) in offset_ranges(kafka, kafka.topic_transactions).items():
+    ledger = Ledger(kafka.topic(flows.TRANSACTIONS))
+    for partition, (start, stop) in offset_ranges(kafka, kafka.topic(flows.TRANSACTIONS)).items():
         entry = PartitionLedger(partition, start, stop)
         ledger.partitions.append(entry)
         for first, end, messages in read_range(
-            kafka, kafka.topic_transactions, partition, start, stop, WINDOW_MESSAGES
+            kafka, kafka.topic(flows.TRANSACTIONS), partition, start, stop, WINDOW_MESSAGES
         ):
             window = Window(ledger.topic, partition, first, end)
             found = check_window(warehouse, contract, window, messages)
@@ -84,15 +85,18 @@ def ledger_sql(kafka: KafkaSettings, warehouse: Warehouse) -> str:
     """
     decisions, rejects = (
         warehouse.table(name)
-        for name in (warehouse.settings.table_decisions, warehouse.settings.table_rejects)
+        for name in (
+            warehouse.settings.table(flows.DECISIONS),
+            warehouse.settings.table(flows.REJECTS),
+        )
     )
     return f"""\
 WITH stored AS (
   SELECT source_partition, source_offset, 'decision' AS kind
-  FROM `{decisions}` WHERE source_topic = '{kafka.topic_transactions}'
+  FROM `{decisions}` WHERE source_topic = '{kafka.topic(flows.TRANSACTIONS)}'
   UNION ALL
   SELECT source_partition, source_offset, 'reject' AS kind
-  FROM `{rejects}` WHERE source_topic = '{kafka.topic_transactions}'
+  FROM `{rejects}` WHERE source_topic = '{kafka.topic(flows.TRANSACTIONS)}'
     AND reason != '{REPLAYED}'  -- which marks a reject whose message was sent again
 )
 SELECT
@@ -110,7 +114,10 @@ def _rows_beyond(kafka: KafkaSettings, warehouse: Warehouse, window: Window) -> 
     """Offsets of rows that the topic has not reached, by its end after the rows were read."""
     offsets = [
         offset
-        for table in (warehouse.settings.table_decisions, warehouse.settings.table_rejects)
+        for table in (
+            warehouse.settings.table(flows.DECISIONS),
+            warehouse.settings.table(flows.REJECTS),
+        )
         for offset in offsets_of(stored_rows(warehouse, table, [], window)).tolist()
     ]
     if not offsets:
