@@ -32,11 +32,11 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
     bytes are compared. Memory is bounded by `WINDOW_MESSAGES`.
     """
     ledger = Ledger(kafka.topic(flows.TRANSACTIONS))
-    for partition, (start, stop) in offset_ranges(kafka, kafka.topic(flows.TRANSACTIONS)).items():
+    for partition, (start, stop) in offset_ranges(kafka, ledger.topic).items():
         entry = PartitionLedger(partition, start, stop)
         ledger.partitions.append(entry)
         for first, end, messages in read_range(
-            kafka, kafka.topic(flows.TRANSACTIONS), partition, start, stop, WINDOW_MESSAGES
+            kafka, ledger.topic, partition, start, stop, WINDOW_MESSAGES
         ):
             window = Window(ledger.topic, partition, first, end)
             found = check_window(warehouse, contract, window, messages)
@@ -83,20 +83,17 @@ def ledger_sql(kafka: KafkaSettings, warehouse: Warehouse) -> str:
     `without_row` is the number of lost messages between the first and the last row. A
     transaction takes one more offset for its end, and so does each one of a replay of rejects.
     """
+    topic = kafka.topic(flows.TRANSACTIONS)
     decisions, rejects = (
-        warehouse.table(name)
-        for name in (
-            warehouse.settings.table(flows.DECISIONS),
-            warehouse.settings.table(flows.REJECTS),
-        )
+        warehouse.table(warehouse.settings.table(flow)) for flow in (flows.DECISIONS, flows.REJECTS)
     )
     return f"""\
 WITH stored AS (
   SELECT source_partition, source_offset, 'decision' AS kind
-  FROM `{decisions}` WHERE source_topic = '{kafka.topic(flows.TRANSACTIONS)}'
+  FROM `{decisions}` WHERE source_topic = '{topic}'
   UNION ALL
   SELECT source_partition, source_offset, 'reject' AS kind
-  FROM `{rejects}` WHERE source_topic = '{kafka.topic(flows.TRANSACTIONS)}'
+  FROM `{rejects}` WHERE source_topic = '{topic}'
     AND reason != '{REPLAYED}'  -- which marks a reject whose message was sent again
 )
 SELECT
@@ -114,11 +111,10 @@ def _rows_beyond(kafka: KafkaSettings, warehouse: Warehouse, window: Window) -> 
     """Offsets of rows that the topic has not reached, by its end after the rows were read."""
     offsets = [
         offset
-        for table in (
-            warehouse.settings.table(flows.DECISIONS),
-            warehouse.settings.table(flows.REJECTS),
-        )
-        for offset in offsets_of(stored_rows(warehouse, table, [], window)).tolist()
+        for flow in (flows.DECISIONS, flows.REJECTS)
+        for offset in offsets_of(
+            stored_rows(warehouse, warehouse.settings.table(flow), [], window)
+        ).tolist()
     ]
     if not offsets:
         return []
