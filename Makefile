@@ -1,9 +1,20 @@
 # `make demo` and `make test` are all that a newcomer needs: each sets up what it uses, says
 # what it reuses, and needs nothing but Python 3.11 to 3.13 and make.
 
+.DEFAULT_GOAL := help
+
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+
+# Without PYTHON=… the environment that is there stays; with it, one of another Python is made anew.
+version = $(shell $(1) -c 'import platform; print(platform.python_version())' 2>/dev/null)
+ifneq ($(origin PYTHON),file)
+ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
+$(VENV)/bin/uv: FORCE
+endif
+endif
+FORCE:
 
 # A stamp carries the digest of what was installed, so a changed requirement is seen.
 digest  = $(shell cat requirements/$(1).txt pyproject.toml | cksum | tr -d ' ')
@@ -15,11 +26,13 @@ BENCH  := $(RIVAL)/installed-$(call digest,bench)
 EMULATOR := benchmarks/.venv-bqemulator
 BQEMULATOR := $(EMULATOR)/installed-$(call digest,bqemulator)
 
-.PHONY: help demo test bench bench-model bench-bqlite bqlite-schedules faults lint format requirements clean
+.PHONY: help setup demo test test-all bench bench-model bench-bqlite bqlite-schedules faults lint format requirements clean
 
 help:
+	@echo "make setup         the environment alone, in $(VENV)"
 	@echo "make demo          the whole pipeline on real data, with a proof at its end"
-	@echo "make test          the tests, against a real broker and bqlite"
+	@echo "make test          style, types and the tests, against a real broker and bqlite; minutes"
+	@echo "make test-all      the same with the long tests: faults, Java clients, notebooks"
 	@echo "make bench         the benchmarks and their baselines, to benchmarks/RESULTS.md;"
 	@echo "                   make bench ONLY=model runs one of them"
 	@echo "make bench-model   how good our models are, beside XGBoost, LightGBM and what is published;"
@@ -27,15 +40,24 @@ help:
 	@echo "make bench-bqlite  our BigQuery for one machine beside bqemulator: appends, loads, reads"
 	@echo "make bqlite-schedules  a thousand random schedules of appends and kills"
 	@echo "make faults        random faults for an hour: ROUNDS=300 SEED=…"
-	@echo "make lint          style and types"
+	@echo "make lint          style and types; make format mends what can be mended"
 	@echo "make requirements  compile the locked requirements anew"
 	@echo "make clean         remove the environment and the state of this directory"
+
+setup: $(ALL)
+	@echo "environment: $(CURDIR)/$(VENV) is ready; $(BIN)/fraudline is in it"
 
 demo: $(ALL)
 	@$(BIN)/fraudline demo
 
+# Most of the time a test waits for a broker, so there are more workers than processors.
+PYTEST := $(BIN)/pytest -n $(or $(WORKERS),4)
+
 test: $(DEV) lint
-	@$(BIN)/pytest
+	@$(PYTEST) -m "not slow"
+
+test-all: $(DEV) lint
+	@$(PYTEST)
 
 bench: $(DEV) $(BENCH)
 	@$(BIN)/python -m benchmarks $(ONLY)
@@ -65,7 +87,7 @@ format: $(DEV)
 $(VENV)/bin/uv: requirements/build.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("fraudline needs Python 3.11 to 3.13, but $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 …" % v)'
 	@echo "environment: making $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
 	@touch $@
 

@@ -28,7 +28,7 @@ from benchmarks.scorer import quix_command
 from fraudline.bundle import GRAPH_FILE
 from fraudline.contract import Messages
 from fraudline.stream.broker import wait_for_member
-from fraudline.stream.read import watch
+from fraudline.stream.read_topic import watch_topic
 from fraudline.warehouse.query import query
 
 TITLE = "Latency at a steady rate"
@@ -195,7 +195,7 @@ class _Run:
         seen: list[tuple[Messages, float]] = []
         stop, ready = threading.Event(), threading.Event()
         watcher = threading.Thread(
-            target=lambda: watch(
+            target=lambda: watch_topic(
                 here.kafka,
                 topic,
                 stop=stop,

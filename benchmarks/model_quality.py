@@ -26,7 +26,7 @@ from fraudline.contract import load_contract
 from fraudline.datasets.files import read_transactions
 from fraudline.settings import BigQuerySettings
 from fraudline.warehouse.client import Endpoint, Warehouse
-from fraudline.warehouse.history import load_history, read_history
+from fraudline.warehouse.history_table import load_history, read_history
 
 SEEDS = range(5)
 # ROC AUC, average precision, card precision@100, as the handbook prints them for this week.

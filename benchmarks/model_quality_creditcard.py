@@ -20,15 +20,15 @@ from sklearn.preprocessing import StandardScaler
 
 from fraudline.bundle import Source, open_bundle
 from fraudline.contract import Contract
+from fraudline.measures.bootstrap import ENDS, RESAMPLES, average_precision_resamples
 from fraudline.settings import PolicySettings
-from fraudline.training.bootstrap import ENDS, RESAMPLES, average_precision_resamples
 from fraudline.training.engine import keras
 from fraudline.training.model import predict
 from fraudline.training.preparation import with_log_amounts_and_time_of_day
 from fraudline.training.recipes.catalogue import find_recipe
 from fraudline.training.split import split_by_time
 from fraudline.training.train import MODEL_FILE, train
-from fraudline.warehouse.history import History
+from fraudline.warehouse.history_table import History
 
 RECIPES = ("default", "mlp")
 TUTORIAL = "tutorial_by_time"

@@ -24,7 +24,7 @@ from sklearn import metrics
 
 from fraudline.contract import Contract, load_contract
 from fraudline.warehouse.client import Warehouse
-from fraudline.warehouse.history import History, read_history
+from fraudline.warehouse.history_table import History, read_history
 from fraudline.warehouse.tables import create_dataset
 
 RAW_TABLE = "handbook_raw"

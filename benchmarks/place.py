@@ -26,13 +26,13 @@ from confluent_kafka.cimpl import NewTopic
 
 from fraudline import local
 from fraudline.bundle import Bundle, open_bundle
-from fraudline.cli.project import Project
 from fraudline.contract import json_lines
 from fraudline.datasets.files import read_transactions
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings, Settings, load_settings
 from fraudline.stream.broker import client_config, create_topics, existing_topics
-from fraudline.stream.read import ranges, read_range
+from fraudline.stream.read_topic import offset_ranges, read_range
+from fraudline.use_cases.project import Project
 from fraudline.warehouse.tables import create_stream_tables
 
 SAMPLE = Path(__file__).parents[1] / "tests" / "data" / "creditcard-sample.csv"
@@ -211,14 +211,14 @@ class Place:
 
     def _has_leaders(self, topic: str) -> bool:
         try:
-            return bool(ranges(self.kafka, topic))
+            return bool(offset_ranges(self.kafka, topic))
         except BrokerError:  # the topic is so fresh that nobody is responsible for it yet
             return False
 
     def times_ms(self, topic: str) -> npt.NDArray[np.int64]:
         """Time stamps of a topic's committed messages, milliseconds since 1970, in order."""
         stamps: list[int] = []
-        for partition, (start, stop) in ranges(self.kafka, topic).items():
+        for partition, (start, stop) in offset_ranges(self.kafka, topic).items():
             for _, _, messages in read_range(self.kafka, topic, partition, start, stop, 50_000):
                 stamps += messages.sent_at_ms
         return np.sort(np.asarray(stamps, dtype=np.int64))

@@ -17,7 +17,7 @@ from benchmarks.scorer import keras_command, quix_command
 
 from fraudline import local
 from fraudline.bundle import GRAPH_FILE
-from fraudline.stream.read import watch
+from fraudline.stream.read_topic import watch_topic
 
 TITLE = "Start, and what a million transactions cost"
 ROUNDS = 3
@@ -64,7 +64,7 @@ def _first(place: Place, command: Callable[[Place], tuple[str, ...]]) -> float:
     here = place.sibling()
     came, ready, stop = threading.Event(), threading.Event(), threading.Event()
     watcher = threading.Thread(
-        target=lambda: watch(
+        target=lambda: watch_topic(
             here.kafka,
             here.kafka.topic_decisions,
             stop=stop,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -14,22 +15,67 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests import lanes
 from tests.faulty_bigquery import FaultyBigQuery, faulty_bigquery
+from tests.keeper import Keeper
 
-from fraudline import local
-from fraudline.cli.project import Project
-from fraudline.cli.services import create_topics_and_tables
+from fraudline import flows, local
 from fraudline.settings import BigQuerySettings, KafkaSettings, Settings
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.set_up import set_up
 
 SAMPLE = Path(__file__).parent / "data" / "creditcard-sample.csv"
+_KEEPER = pytest.StashKey[Keeper]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):  # one for the run, not one for each worker
+        directory = session.config._tmp_path_factory.getbasetemp()  # xdist takes it the same way
+        session.config.stash[_KEEPER] = Keeper(directory)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (keeper := config.stash.get(_KEEPER, None)) is not None:
+        keeper.close()
+
+
+@pytest.hookimpl(trylast=True)  # after they were shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    lanes.in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)  # there is none without pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> lanes.Lanes:
+    config.option.loadscopereorder = False  # our order counts time, its own counts tests
+    return lanes.Lanes(config, log)
 
 
 @pytest.fixture(scope="session")
-def services_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home in which one broker and one bqlite run for all tests that need them."""
-    home = tmp_path_factory.mktemp("services")
-    with local.running(Settings(home=home), on_progress=print):
-        yield home
+def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all workers of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@contextmanager
+def turn(directory: Path, name: str) -> Iterator[None]:
+    """Let one worker at a time into the block."""
+    with (directory / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def services_home(run_directory: Path) -> Path:
+    """A home in which one broker and one bqlite run for all tests of all workers.
+
+    The first that needs them starts them, and `tests.keeper` ends them with the run.
+    """
+    home = run_directory / "services"
+    with turn(run_directory, "services"):  # `up` finds what runs
+        home.mkdir(exist_ok=True)
+        local.up(Settings(home=home), on_progress=print)
+    return home
 
 
 @pytest.fixture(scope="session")
@@ -47,12 +93,14 @@ def faulty(faulty_server: FaultyBigQuery) -> Iterator[FaultyBigQuery]:
 
 
 @pytest.fixture(scope="session")
-def empty_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_record(run_directory: Path) -> Path:
     """A home in which MLflow has made the tables of its database, which takes it seconds."""
-    from fraudline.tracking.record import Record  # noqa: PLC0415 - slow, and few tests need it
+    home = run_directory / "record"
+    with turn(run_directory, "record"):
+        if not home.exists():
+            from fraudline.tracking.mlflow_record import MlflowRecord  # noqa: PLC0415 - slow
 
-    home = tmp_path_factory.mktemp("record")
-    Record(Settings(home=home))
+            MlflowRecord(Settings(home=home))
     return home
 
 
@@ -80,10 +128,10 @@ class Place:
             "FRAUDLINE_HOME": str(settings.home),
             "FRAUDLINE_CONTRACT": settings.contract,
             "FRAUDLINE_KAFKA__GROUP": kafka.group,
-            "FRAUDLINE_KAFKA__TOPIC_TRANSACTIONS": kafka.topic_transactions,
-            "FRAUDLINE_KAFKA__TOPIC_DECISIONS": kafka.topic_decisions,
-            "FRAUDLINE_KAFKA__TOPIC_REJECTS": kafka.topic_rejects,
-            "FRAUDLINE_KAFKA__TOPIC_PREDICTIONS": kafka.topic_predictions,
+            **{
+                f"FRAUDLINE_KAFKA__TOPIC_{flow.name.upper()}": kafka.topic(flow)
+                for flow in flows.FLOWS
+            },
             "FRAUDLINE_BIGQUERY__DATASET": settings.bigquery.dataset,
             "COLUMNS": "200",
             "NO_COLOR": "1",
@@ -147,15 +195,12 @@ def place(services_home: Path, home: Path, contract: str = "creditcard") -> Iter
         contract=contract,
         kafka=KafkaSettings(
             group=f"group-{suffix}",
-            topic_transactions=f"transactions-{suffix}",
-            topic_decisions=f"decisions-{suffix}",
-            topic_rejects=f"rejected-{suffix}",
-            topic_predictions=f"predictions-{suffix}",
+            **{f"topic_{flow.name}": f"{flow.name}-{suffix}" for flow in flows.FLOWS},
         ),
         bigquery=BigQuerySettings(dataset=f"fraud_{suffix}"),
     )
     made = Place(Project(settings))
-    create_topics_and_tables(made.project)
+    set_up(made.project)
     try:
         yield made
     finally:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fraudline.cli.services import settings as list_settings
+from fraudline.cli.service_commands import settings as list_settings
 from fraudline.errors import SettingsError
 from fraudline.settings import Settings, load_settings
 

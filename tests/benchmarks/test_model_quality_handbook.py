@@ -21,7 +21,7 @@ import bqlite
 from fraudline.contract import load_contract
 from fraudline.settings import BigQuerySettings
 from fraudline.warehouse.client import Endpoint, Warehouse
-from fraudline.warehouse.history import read_history
+from fraudline.warehouse.history_table import read_history
 
 CUSTOMERS, TERMINALS = 6, 5
 BEGIN = dt.datetime(2018, 6, 10, tzinfo=dt.UTC)

@@ -11,14 +11,14 @@ import pyarrow.csv
 import pytest
 
 import bqlite
-from fraudline.cli.history import load_file
-from fraudline.cli.models import train_version
-from fraudline.cli.project import Project
 from fraudline.contract import load_contract
 from fraudline.errors import FraudlineError, InputError
 from fraudline.settings import BigQuerySettings, Settings
+from fraudline.use_cases.load_history import load_history as load_file
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.train_version import train_version
 from fraudline.warehouse.client import Endpoint, Warehouse
-from fraudline.warehouse.history import load_history
+from fraudline.warehouse.history_table import load_history
 from fraudline.warehouse.query import query
 
 CREDITCARD = load_contract("creditcard")
@@ -64,7 +64,7 @@ def spoiled(project: Project, replacement: str) -> None:
 
 def refused(project: Project, recipe: str = "default", **period: str) -> str:
     with pytest.raises(FraudlineError) as refusal:
-        train_version(project, recipe, 0.2, 0, **period)
+        train_version(project, recipe, 0.2, 0, **period, on_progress=print)
     assert project.registry.versions() == []
     assert [path for path in project.registry.directory.glob("*") if path.is_dir()] == []
     return str(refusal.value)

@@ -16,12 +16,12 @@ from tests.stream.test_score_loop import Scorer
 from tests.stream.test_sink_loop import run_sink
 from tests.transactions import WALLET_FILE, WALLET_ROW, message, raw
 
-from fraudline.cli.project import Project
-from fraudline.cli.routes import routes
 from fraudline.contract.outcomes import MOST_KEY_BYTES
 from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
 from fraudline.reconcile import reconcile
 from fraudline.stream.broker import client_config
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.sink_routes import routes
 from fraudline.warehouse.query import query
 
 MB = 1_000_000

@@ -12,8 +12,8 @@ from tests.stream.test_score_loop import Scorer, send
 from tests.stream.test_sink_loop import run_sink
 from tests.transactions import WALLET_FILE, WALLET_ROW, message
 
-from fraudline.cli.project import Project
-from fraudline.cli.routes import routes
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.sink_routes import routes
 from fraudline.warehouse.query import query
 
 DEAR = [message(WALLET_ROW, payment_id=f"dear-{number}", amount_minor=1000) for number in range(5)]

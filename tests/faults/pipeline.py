@@ -19,13 +19,13 @@ from tests.faults.worker import WORKERS, Worker
 from tests.models import tiny_bundle, tiny_policy
 
 from fraudline import local
-from fraudline.cli.project import Project
-from fraudline.cli.services import create_topics_and_tables
 from fraudline.local.process import is_alive, is_free, stop
 from fraudline.local.service import SERVICES, OnProgress
 from fraudline.local.start import await_proof, launch
 from fraudline.local.state import read_records
 from fraudline.settings import LocalSettings, Settings
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.set_up import set_up
 
 SERVICE_NAMES = ("kafka", "bqlite")
 # All three decisions are to come.
@@ -71,7 +71,7 @@ class Pipeline:
             launch(service, self._settings, self._on_progress)
         for service in self._services.values():
             await_proof(service, self._settings, self._on_progress, is_fresh=True)
-        create_topics_and_tables(self.project)
+        set_up(self.project)
         registry = self.project.registry
         candidate = registry.new_directory()
         tiny_bundle(candidate, self.project.contract, policy=POLICY)

@@ -11,9 +11,9 @@ from confluent_kafka.admin import AdminClient
 from tests.faults.pipeline import POLICY
 from tests.faults.traffic import Traffic, Transaction
 
-from fraudline.cli.project import Project
 from fraudline.errors import WarehouseAwayError
 from fraudline.reconcile import Ledger, reconcile
+from fraudline.use_cases.project import Project
 from fraudline.warehouse.query import query
 
 _COUNT = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 
+import pytest
 from google.cloud import bigquery
 from tests.conftest import eventually
 from tests.faults.faults import SESSION_TIMEOUT_S, injected
@@ -65,6 +66,7 @@ def test_a_column_added_to_the_table_disturbs_no_sink(ready: Trial) -> None:
     ready.prove()
 
 
+@pytest.mark.slow
 def test_sinks_keep_their_place_and_their_size_while_bigquery_is_away(ready: Trial) -> None:
     outage(ready, 20.0)
 
@@ -79,6 +81,7 @@ def test_all_workers_killed_at_once_lose_and_double_nothing(ready: Trial) -> Non
     ready.prove()
 
 
+@pytest.mark.slow
 def test_workers_that_sleep_past_their_session_do_no_harm_when_they_wake(ready: Trial) -> None:
     ready.traffic.begin()
     time.sleep(1)
@@ -90,6 +93,7 @@ def test_workers_that_sleep_past_their_session_do_no_harm_when_they_wake(ready: 
     ready.prove()
 
 
+@pytest.mark.slow
 def test_workers_whose_broker_fell_silent_beyond_their_session_come_back(ready: Trial) -> None:
     pids = ready.pipeline.pids
     links = [worker.links["kafka"] for worker in ready.pipeline.workers.values()]
@@ -113,6 +117,7 @@ def test_a_broker_that_is_restarted_is_waited_for(ready: Trial) -> None:
     assert ready.pipeline.pids == pids
 
 
+@pytest.mark.slow
 def test_what_was_open_when_the_broker_was_killed_is_ended_after_its_restart(ready: Trial) -> None:
     ready.traffic.begin()
     time.sleep(1)

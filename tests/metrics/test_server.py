@@ -32,8 +32,10 @@ def busy(task: str, done: dict[str, int]) -> Progress:
     progress = Progress(task, done=done, rejected=["empty"])
     after = [TopicPartition("t", 0, 3)]
     now_ms = int(time.time() * 1000)
-    progress.took(after, "decide")
-    progress.batch(after, [now_ms - 3, now_ms - 1000, now_ms - 8_640_000_000], done, {"empty": 1})
+    progress.record_taken(after, "decide")
+    progress.record_done(
+        after, [now_ms - 3, now_ms - 1000, now_ms - 8_640_000_000], done, {"empty": 1}
+    )
     return progress
 
 
@@ -140,7 +142,7 @@ def test_every_metric_is_in_the_reference(port: int, task: str) -> None:
 def test_time_stamps_that_say_nothing_are_not_in_the_latencies() -> None:
     progress = Progress("score")
     now_ms = int(time.time() * 1000)
-    progress.batch([TopicPartition("t", 0, 4)], [-1, 0, 1000, now_ms - 5], {"approve": 4}, {})
+    progress.record_done([TopicPartition("t", 0, 4)], [-1, 0, 1000, now_ms - 5], {"approve": 4}, {})
     latencies = progress.snapshot().latencies
     assert latencies.counts.sum() == 1
     assert latencies.sum_s < 60

@@ -49,17 +49,20 @@ def texts(services_home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     return {name: printed(run(name, directory, services_home)) for name in (TRAINING, SCORING)}
 
 
+@pytest.mark.slow
 def test_the_first_notebook_loads_every_row_and_makes_a_champion(texts):
     assert "fraud_detection_train: 3,551 rows; 0 refused" in texts[TRAINING]
     assert "champion: creditcard-default-" in texts[TRAINING]
 
 
+@pytest.mark.slow
 def test_the_second_notebook_scores_with_the_champion_of_the_first(texts):
     champion = re.search(r"champion: (\S+)", texts[TRAINING])
     assert champion is not None
     assert f"champion: {champion[1]}" in texts[SCORING]
 
 
+@pytest.mark.slow
 def test_every_prediction_and_every_decision_arrives_once(texts):
     assert "sent 711, stored 711, missing 0, surplus 0" in texts[SCORING]
     assert "711 decisions" in texts[SCORING]

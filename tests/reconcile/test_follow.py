@@ -15,15 +15,15 @@ from tests.models import write_tiny_bundle
 from tests.reconcile.test_reconcile import one_offset, run
 from tests.stream.test_score_loop import Scorer, send, transactions
 
-from fraudline.cli.routes import routes
 from fraudline.errors import BrokerError
 from fraudline.reconcile import Colour, Follower
-from fraudline.reconcile.follow import _Repeated
-from fraudline.reconcile.incremental import Proof
-from fraudline.reconcile.stages import Stages
+from fraudline.reconcile.follow import _RepeatedStep
+from fraudline.reconcile.incremental_proof import IncrementalProof
+from fraudline.reconcile.stages import StageTracker
 from fraudline.stream.broker import create_topics
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
+from fraudline.use_cases.sink_routes import routes
 
 PATIENCE_S = 2.0
 
@@ -109,10 +109,10 @@ def test_an_open_transaction_of_the_producer_is_not_blamed_on_the_scorer(here: P
         assert follower.status().proved == 1
 
 
-def proof_to_come(place: Place) -> tuple[Proof, dict[int, int]]:
+def proof_to_come(place: Place) -> tuple[IncrementalProof, dict[int, int]]:
     """Twenty stored messages, a proof that has seen none of them, and where they end."""
     project = place.project
-    proof = Proof(project.kafka, project.warehouse, project.contract)
+    proof = IncrementalProof(project.kafka, project.warehouse, project.contract)
     for partition in range(project.kafka.partitions):
         proof.advance(partition, 0)
     send(place, list(transactions(place, 20)))
@@ -133,16 +133,16 @@ def proof_to_come(place: Place) -> tuple[Proof, dict[int, int]]:
 def test_what_was_altered_before_it_was_proved_is_red_for_good(
     here: Place, change: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fraudline.reconcile.incremental._MISSING_FOR_GOOD_S", 0.0)
+    monkeypatch.setattr("fraudline.reconcile.incremental_proof._MISSING_FOR_GOOD_S", 0.0)
     proof, ends = proof_to_come(here)
     run(here, change.format(one_offset(here, "decisions")))
     for partition, end in ends.items():
         proof.advance(partition, end)
     proof.count_again()
-    assert proof.found.summary == told
-    assert len(proof.found.examples) == 1
+    assert proof.state.summary == told
+    assert len(proof.state.examples) == 1
     proof.count_again()
-    assert proof.found.summary == told
+    assert proof.state.summary == told
 
 
 def test_a_row_that_is_added_to_what_was_proved_is_found_by_counting(here: Place) -> None:
@@ -150,14 +150,14 @@ def test_a_row_that_is_added_to_what_was_proved_is_found_by_counting(here: Place
     for partition, end in ends.items():
         proof.advance(partition, end)
     proof.count_again()
-    assert proof.found.summary == ""
-    assert proof.found.proved == 20
+    assert proof.state.summary == ""
+    assert proof.state.proved == 20
     where = one_offset(here, "decisions")
     run(here, f"INSERT INTO decisions SELECT * FROM decisions WHERE {where}")
     proof._counted_at = float("-inf")  # as if half a minute had passed
     proof.count_again()
-    assert proof.found.summary == "added or removed later 1"
-    assert "1 more rows than when they were proved" in proof.found.examples[0]
+    assert proof.state.summary == "added or removed later 1"
+    assert "1 more rows than when they were proved" in proof.state.examples[0]
 
 
 def test_the_command_tells_lines_and_its_exit_code_tells_the_last_colour(here: Place) -> None:
@@ -207,7 +207,7 @@ def test_topics_of_different_partition_counts_cannot_be_followed(here: Place) ->
         }
     )
     create_topics(more, [more.topic_decisions])
-    stages = Stages(more)
+    stages = StageTracker(more)
 
     def is_refused() -> bool:
         try:
@@ -229,7 +229,7 @@ def test_a_look_that_fails_in_any_way_is_told_and_taken_again() -> None:
             raise KafkaException("no leader")
         over.set()
 
-    repeated = _Repeated("proof", look, over)
+    repeated = _RepeatedStep("proof", look, over)
     repeated._well_at = time.monotonic() - 60
     repeated.start()
     eventually(lambda: len(tries) == 1)

@@ -10,9 +10,9 @@ from tests.conftest import Place, eventually, place
 from tests.stream.test_score_loop import Scorer, send, transactions
 from tests.stream.test_sink_loop import run_sink
 
-from fraudline.cli.routes import routes
 from fraudline.contract import REJECT_COLUMNS
 from fraudline.reconcile import Ledger, ledger_sql, reconcile
+from fraudline.use_cases.sink_routes import routes
 from fraudline.warehouse.query import query
 
 DECIDED, REJECTED = 60, 3

@@ -7,7 +7,7 @@ import logging
 import pytest
 from confluent_kafka import KafkaError
 
-from fraudline.stream.broker import raise_for
+from fraudline.stream.broker import handle_consumer_error
 
 
 def test_a_partition_that_stands_still_is_told_however_much_else_is(
@@ -17,6 +17,6 @@ def test_a_partition_that_stands_still_is_told_however_much_else_is(
     for _ in range(20):
         noise.error("connection refused")
     for _ in range(2):
-        raise_for(KafkaError(KafkaError._BAD_COMPRESSION, "damaged"))
+        handle_consumer_error(KafkaError(KafkaError._BAD_COMPRESSION, "damaged"))
     assert caplog.text.count("connection refused") <= 1
     assert caplog.text.count("a partition stands still") == 2

@@ -19,23 +19,23 @@ from fraudline.contract import Messages, Outcome
 from fraudline.errors import StreamFinalizedError
 from fraudline.scoring import Decider
 from fraudline.settings import Settings
-from fraudline.stream.health import Health, judge
+from fraudline.stream.health import Health, assess_health
 from fraudline.stream.progress import Progress
 from fraudline.stream.score_loop import score_loop
-from fraudline.stream.session import persist
+from fraudline.stream.supervise import supervise
 
 PATIENCE_S = 2.0
 
 
 def health(progress: Progress, later_s: float = 0) -> Health:
-    return judge(progress.snapshot(), time.monotonic() + later_s, PATIENCE_S)
+    return assess_health(progress.snapshot(), time.monotonic() + later_s, PATIENCE_S)
 
 
 def done(progress: Progress, partition: int, offset: int) -> None:
     """Tell of a message that was taken and dealt with."""
     after = [TopicPartition("t", partition, offset + 1)]
-    progress.took(after, "decide")
-    progress.batch(after, [int(time.time() * 1000)], {"approve": 1}, {})
+    progress.record_taken(after, "decide")
+    progress.record_done(after, [int(time.time() * 1000)], {"approve": 1}, {})
 
 
 def test_a_loop_that_has_not_done_anything_is_not_healthy_yet():
@@ -48,7 +48,7 @@ def test_a_proof_grows_old_by_itself():
     progress = Progress("score")
     done(progress, 0, 0)
     assert health(progress).is_healthy
-    progress.step("commit")
+    progress.begin_step("commit")
     hung = health(progress, later_s=60)
     assert not hung.is_healthy
     assert hung.reason == "has been in step 'commit' for 60 s"
@@ -61,31 +61,31 @@ def test_one_partition_that_moves_does_not_speak_for_one_that_does_not():
     done(progress, 1, 0)
     account = progress.snapshot()
     stands_since = account.proved_at["t", 0]
-    assert judge(account, stands_since + PATIENCE_S, PATIENCE_S).is_healthy
-    assert not judge(account, stands_since + PATIENCE_S + 0.001, PATIENCE_S).is_healthy
+    assert assess_health(account, stands_since + PATIENCE_S, PATIENCE_S).is_healthy
+    assert not assess_health(account, stands_since + PATIENCE_S + 0.001, PATIENCE_S).is_healthy
     assert account.proved_at["t", 1] > stands_since
 
 
 def test_a_loop_that_waits_says_for_what_even_while_it_gives_other_signs_of_life():
     progress = Progress("sink")
     done(progress, 0, 0)
-    progress.waiting("BigQuery does not answer")
+    progress.begin_waiting("BigQuery does not answer")
     account = progress.snapshot()
     account.waits_since -= 60
-    found = judge(account, time.monotonic(), PATIENCE_S)
+    found = assess_health(account, time.monotonic(), PATIENCE_S)
     assert not found.is_healthy
     assert found.reason == "has waited 60 s: BigQuery does not answer"
-    progress.resumed()
+    progress.end_waiting()
     assert health(progress).is_healthy
 
 
 def test_messages_that_a_held_topic_keeps_waiting_are_counted_until_it_is_over():
     progress = Progress("sink")
     done(progress, 0, 0)
-    progress.waiting("BigQuery does not answer")
-    progress.held({("t", 0): 40, ("t", 1): 2})
+    progress.begin_waiting("BigQuery does not answer")
+    progress.record_held({("t", 0): 40, ("t", 1): 2})
     assert health(progress).waiting == 42
-    progress.resumed()
+    progress.end_waiting()
     assert health(progress).waiting == 0
 
 
@@ -100,7 +100,7 @@ def test_sessions_that_fail_again_and_again_are_counted_and_told_with_their_reas
             stop.set()
         raise StreamFinalizedError("another sink has taken over")
 
-    persist(session, progress=progress, stop=stop)
+    supervise(session, progress=progress, stop=stop)
     found = health(progress)
     assert not found.is_healthy
     assert found.reason == "tries again after 2 failures: another sink has taken over"
@@ -246,7 +246,7 @@ def test_a_partition_with_nothing_to_do_is_well_beside_one_that_catches_up(here:
         return (
             1000 < busy < 6000  # long after it began
             and set(waiting.values()) == {0}
-            and judge(account, time.monotonic(), PATIENCE_S).is_healthy
+            and assess_health(account, time.monotonic(), PATIENCE_S).is_healthy
         )
 
     try:

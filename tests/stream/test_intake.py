@@ -12,7 +12,7 @@ from tests.stream.test_score_loop import committed, send, transactions
 
 from fraudline.settings import KafkaSettings
 from fraudline.stream.intake import Intake, Partitions, group_consumer, next_offsets, position_of
-from fraudline.stream.transaction import Transactions
+from fraudline.stream.kafka_transaction import TransactionalProducer
 
 SHORT = {"session.timeout.ms": 6000, "max.poll.interval.ms": 6000}
 
@@ -28,7 +28,7 @@ def test_who_was_thrown_out_of_the_group_cannot_commit_what_it_holds(here: Place
     slow_consumer, slow = member(kafka)
     taken = []
     eventually(lambda: bool(taken.extend(slow.take(100)) or taken))
-    transaction = Transactions(kafka, "test")
+    transaction = TransactionalProducer(kafka, "test")
     time.sleep(SHORT["max.poll.interval.ms"] / 1000 + 1)  # too long without taking anything
     other_consumer, other = member(kafka)
     retaken = []
@@ -51,7 +51,7 @@ def test_a_new_owner_waits_for_the_transaction_of_the_last_one(here: Place) -> N
     first_consumer, first = member(kafka)
     done = []
     eventually(lambda: bool(done.extend(first.take(10)) or done))
-    transaction = Transactions(kafka, "test")
+    transaction = TransactionalProducer(kafka, "test")
     producer = transaction._producer
     producer.begin_transaction()
     producer.produce(kafka.topic_decisions, value=b"{}")

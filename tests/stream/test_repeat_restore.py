@@ -17,7 +17,7 @@ from fraudline.errors import BrokerError
 from fraudline.scoring import Decider, RepeatMemory
 from fraudline.stream.broker import create_topics
 from fraudline.stream.progress import Progress
-from fraudline.stream.read import ranges, read_range
+from fraudline.stream.read_topic import offset_ranges, read_range
 from fraudline.stream.repeat_restore import RepeatRestore
 from fraudline.stream.score_loop import score_loop
 
@@ -89,7 +89,7 @@ def test_what_was_decided_and_not_committed_is_forgotten(wallet: Place) -> None:
     memory = RepeatMemory(project.contract, 10_000)
     stale = Decider(strict, memory)
     send(wallet, PAYMENTS, key_of=key_of)
-    for partition, (start, stop) in ranges(kafka, kafka.topic_transactions).items():
+    for partition, (start, stop) in offset_ranges(kafka, kafka.topic_transactions).items():
         for _, _, messages in read_range(
             kafka, kafka.topic_transactions, partition, start, stop, 1000
         ):

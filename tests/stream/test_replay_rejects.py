@@ -26,12 +26,17 @@ from fraudline.contract import (
 )
 from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
 from fraudline.errors import BrokerError, InputError
-from fraudline.stream import rejects
+from fraudline.stream import pending_rejects
 from fraudline.stream.broker import client_config
-from fraudline.stream.read import ranges, read_range
-from fraudline.stream.rejects import Position, overview, records_of, survey
-from fraudline.stream.replay_rejects import Replay, replay_rejects
-from fraudline.stream.transaction import Transactions
+from fraudline.stream.kafka_transaction import TransactionalProducer
+from fraudline.stream.pending_rejects import (
+    MessagePosition,
+    reject_history,
+    summarize_pending,
+    survey_rejects,
+)
+from fraudline.stream.read_topic import offset_ranges, read_range
+from fraudline.stream.replay_rejects import RejectReplay, replay_rejects
 
 EVER = dt.datetime.fromtimestamp(0, dt.UTC)
 NOW = dt.datetime(2026, 5, 4, 3, 2, 1, tzinfo=dt.UTC)
@@ -66,10 +71,10 @@ def replay(
     *,
     since: dt.datetime = EVER,
     reason: str | None = None,
-    positions: Collection[Position] = (),
+    positions: Collection[MessagePosition] = (),
     is_dry_run: bool = False,
     on_sent: Callable[[int], None] = lambda _: None,
-) -> Replay:
+) -> RejectReplay:
     kafka = place.project.kafka
     return replay_rejects(
         kafka,
@@ -83,8 +88,8 @@ def replay(
     )
 
 
-def position(place: Place, offset: int, partition: int = 1) -> Position:
-    return Position(place.project.kafka.topic_transactions, partition, offset)
+def position(place: Place, offset: int, partition: int = 1) -> MessagePosition:
+    return MessagePosition(place.project.kafka.topic_transactions, partition, offset)
 
 
 def read(place: Place, topic: str) -> list[tuple[int, int, bytes | None, bytes | None]]:
@@ -96,7 +101,7 @@ def read(place: Place, topic: str) -> list[tuple[int, int, bytes | None, bytes |
     kafka = place.project.kafka
     return [
         each
-        for partition, (start, stop) in ranges(kafka, topic, is_beyond_open=True).items()
+        for partition, (start, stop) in offset_ranges(kafka, topic, is_beyond_open=True).items()
         for _, _, found in read_range(kafka, topic, partition, start, stop, 10_000)
         for each in zip(found.partitions, found.offsets, found.keys, found.values, strict=True)
     ]
@@ -120,7 +125,7 @@ def markers(place: Place) -> list[dict[str, Any]]:
 
 def pending(place: Place) -> int:
     kafka = place.project.kafka
-    return overview(kafka, survey(kafka, EVER), None, 1).counts.total()
+    return summarize_pending(kafka, survey_rejects(kafka, EVER), None, 1).counts.total()
 
 
 def test_an_original_goes_back_to_its_partition_with_its_key_and_is_marked(here: Place) -> None:
@@ -157,14 +162,14 @@ def test_what_was_sent_again_is_not_sent_a_second_time(here: Place) -> None:
 
 def test_a_replay_that_died_in_the_middle_of_a_transaction_has_sent_nothing(here: Place) -> None:
     write(here, record(here, 7))
-    dead = Transactions(here.project.kafka, "rejects", is_sole=True)
+    dead = TransactionalProducer(here.project.kafka, "rejects", is_sole=True)
     topic = here.project.kafka.topic_transactions
 
     def die(_: list[int]) -> list[tuple[str, int, bytes | None, bytes]]:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        dead.commit_with_places([(topic, 1, None, GOOD)], die)
+        dead.commit_with_followups([(topic, 1, None, GOOD)], die)
     assert replay(here).sent == 1
     assert len(sent(here)) == len(markers(here)) == 1
 
@@ -172,9 +177,9 @@ def test_a_replay_that_died_in_the_middle_of_a_transaction_has_sent_nothing(here
 def test_a_second_replay_shuts_out_the_first_and_no_reject_is_sent_twice(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rejects, "_WINDOW_RECORDS", 2)
+    monkeypatch.setattr(pending_rejects, "_WINDOW_RECORDS", 2)
     write(here, *(record(here, offset) for offset in range(40)))
-    others: list[Replay] = []
+    others: list[RejectReplay] = []
 
     def interfere(so_far: int) -> None:
         if so_far and not others:
@@ -190,20 +195,22 @@ def test_a_second_replay_shuts_out_the_first_and_no_reject_is_sent_twice(
 def test_a_marker_behind_an_open_transaction_is_waited_for(here: Place) -> None:
     kafka = here.project.kafka
     write(here, record(here, 7))
-    (home,) = (part for part, (start, stop) in ranges(kafka, kafka.topic_rejects).items() if stop)
+    (home,) = (
+        part for part, (start, stop) in offset_ranges(kafka, kafka.topic_rejects).items() if stop
+    )
     scorer = Producer({**client_config(kafka), "transactional.id": f"{kafka.group}.open"})
     scorer.init_transactions(30)
     scorer.begin_transaction()
     scorer.produce(kafka.topic_rejects, value=record(here, 8), partition=home)
     scorer.flush()
-    first = Transactions(kafka, "rejects", is_sole=True)
+    first = TransactionalProducer(kafka, "rejects", is_sole=True)
     marker = msgspec.json.encode({**msgspec.json.decode(record(here, 7)), "reason": REPLAYED})
-    first.commit_with_places(
+    first.commit_with_followups(
         [(kafka.topic_transactions, 1, None, GOOD)],
         lambda _: [(kafka.topic_rejects, home, None, marker)],
     )
     # A reader of committed messages is kept before the open transaction, and sees no marker.
-    assert ranges(kafka, kafka.topic_rejects)[home] == (0, 1)
+    assert offset_ranges(kafka, kafka.topic_rejects)[home] == (0, 1)
     ends = threading.Timer(2.0, scorer.abort_transaction, [10])
     ends.start()
     assert replay(here).sent == 0
@@ -214,7 +221,7 @@ def test_a_marker_behind_an_open_transaction_is_waited_for(here: Place) -> None:
 def test_transactions_are_bounded_by_their_number_of_rejects(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rejects, "_WINDOW_RECORDS", 10)
+    monkeypatch.setattr(pending_rejects, "_WINDOW_RECORDS", 10)
     write(here, *(record(here, offset) for offset in range(95)))
     counts: list[int] = []
     done = replay(here, on_sent=counts.append)
@@ -236,15 +243,15 @@ def test_what_would_be_rejected_again_stays_and_why_is_told(here: Place) -> None
     )
     done = replay(here)
     assert done.sent == 1
-    assert {reason: staying.count for reason, staying in done.staying.items()} == {
+    assert {reason: unsent.count for reason, unsent in done.unsent.items()} == {
         "wrong_type": 2,
         "empty": 1,
         "cut": 1,
         "other_topic": 1,
         "no_partition": 1,
     }
-    assert "of its 524,289 bytes only the first 524,288" in done.staying["cut"].message
-    assert done.staying["other_topic"].position == Position("elsewhere", 1, 6)
+    assert "of its 524,289 bytes only the first 524,288" in done.unsent["cut"].message
+    assert done.unsent["other_topic"].position == MessagePosition("elsewhere", 1, 6)
     assert len(sent(here)) == 1
 
 
@@ -263,17 +270,17 @@ def test_only_what_was_asked_for_is_sent(here: Place) -> None:
 def test_what_only_the_model_refused_is_sent_when_it_is_asked_for(here: Place) -> None:
     write(here, record(here, 1, reason=RejectReason.NOT_SCORABLE), record(here, 2))
     done = replay(here)
-    assert (done.sent, done.staying["not_scorable"].message) == (1, "fault 1")
+    assert (done.sent, done.unsent["not_scorable"].message) == (1, "fault 1")
     assert replay(here, reason="not_scorable").sent == 1
 
 
 def test_a_dry_run_counts_and_sends_nothing_and_shuts_nobody_out(here: Place) -> None:
     write(here, record(here, 1), record(here, 2, b"{}"))
-    running = Transactions(here.project.kafka, "rejects", is_sole=True)
+    running = TransactionalProducer(here.project.kafka, "rejects", is_sole=True)
     done = replay(here, is_dry_run=True)
-    assert (done.sent, done.transactions, done.staying["missing_column"].count) == (1, 0, 1)
+    assert (done.sent, done.transactions, done.unsent["missing_column"].count) == (1, 0, 1)
     topic = here.project.kafka.topic_transactions
-    running.commit_with_places([(topic, 0, None, b"it goes on")], lambda _: [])
+    running.commit_with_followups([(topic, 0, None, b"it goes on")], lambda _: [])
     assert [value for *_, value in sent(here)] == [b"it goes on"]
 
 
@@ -289,9 +296,9 @@ def test_a_position_without_a_pending_reject_is_named_and_nothing_is_sent(here: 
 
 def test_rejects_from_before_a_time_are_left_out(here: Place) -> None:
     write(here, record(here, 1))
-    assert survey(here.project.kafka, EVER).records == 1
+    assert survey_rejects(here.project.kafka, EVER).records == 1
     later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
-    assert survey(here.project.kafka, later).records == 0
+    assert survey_rejects(here.project.kafka, later).records == 0
     assert replay(here, since=later).sent == 0
 
 
@@ -306,13 +313,13 @@ def test_the_overview_counts_by_reason_and_keeps_the_newest(here: Place) -> None
         record(here, 99).replace(b"2026-", b"0001-").replace(b"Z", b"+23:00"),
         record(here, 99).replace(b"Z", b""),  # a time without an offset
     )
-    found = survey(kafka, EVER)
+    found = survey_rejects(kafka, EVER)
     assert (found.records, found.unreadable, found.replayed) == (39, 4, set())
-    seen = overview(kafka, found, None, 3)
+    seen = summarize_pending(kafka, found, None, 3)
     assert seen.counts == {"wrong_type": 30, "empty": 5}
     assert [each.source_offset for each in seen.newest] == [34, 33, 32]
     assert seen.last_at["wrong_type"] == NOW + dt.timedelta(seconds=29)
-    only = overview(kafka, found, "wrong_type", 3)
+    only = summarize_pending(kafka, found, "wrong_type", 3)
     assert only.counts == {"wrong_type": 30}
     assert [each.source_offset for each in only.newest] == [29, 28, 27]
 
@@ -320,10 +327,10 @@ def test_the_overview_counts_by_reason_and_keeps_the_newest(here: Place) -> None
 def test_a_reject_is_found_with_the_marker_behind_it(here: Place) -> None:
     write(here, record(here, 1), record(here, 2))
     replay(here, positions=[position(here, 2)])
-    first, *more = records_of(here.project.kafka, EVER, position(here, 2))
+    first, *more = reject_history(here.project.kafka, EVER, position(here, 2))
     assert first.original == GOOD
     assert [each.reason for each in more] == [REPLAYED]
-    assert len(records_of(here.project.kafka, EVER, position(here, 1))) == 1
+    assert len(reject_history(here.project.kafka, EVER, position(here, 1))) == 1
 
 
 @pytest.mark.parametrize(
@@ -332,10 +339,10 @@ def test_a_reject_is_found_with_the_marker_behind_it(here: Place) -> None:
 )
 def test_what_is_no_position_is_named(text: str) -> None:
     with pytest.raises(InputError, match="is no position"):
-        Position.parse(text)
+        MessagePosition.parse(text)
 
 
 @given(st.from_regex(r"[a-zA-Z0-9._-]{1,40}", fullmatch=True), st.integers(0), st.integers(0))
 def test_a_position_reads_as_it_is_printed(topic: str, partition: int, offset: int) -> None:
-    written = Position(topic, partition % 2**31, offset % 2**63)
-    assert Position.parse(str(written)) == written
+    written = MessagePosition(topic, partition % 2**31, offset % 2**63)
+    assert MessagePosition.parse(str(written)) == written

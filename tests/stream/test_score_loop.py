@@ -19,10 +19,10 @@ from fraudline.contract import Messages, Outcome
 from fraudline.errors import BrokerError
 from fraudline.scoring import Decider, RepeatMemory
 from fraudline.stream.broker import create_topics, existing_topics, require_topics
+from fraudline.stream.produce_lines import produce_lines
 from fraudline.stream.progress import Progress
-from fraudline.stream.read import ranges, read_range
+from fraudline.stream.read_topic import offset_ranges, read_range
 from fraudline.stream.repeat_restore import RepeatRestore
-from fraudline.stream.replay import replay
 from fraudline.stream.score_loop import score_loop
 
 pytestmark = pytest.mark.usefixtures("services_home")
@@ -43,7 +43,7 @@ def send(
     key_of: Callable[[bytes], bytes | None] = lambda _: None,
 ) -> None:
     kafka = place.project.kafka
-    sent = replay(
+    sent = produce_lines(
         kafka,
         topic or kafka.topic_transactions,
         lines,
@@ -59,7 +59,7 @@ def committed(place: Place, topic: str) -> list[dict[str, object]]:
     kafka = place.project.kafka
     return [
         msgspec.json.decode(value or b"")
-        for partition, (start, stop) in ranges(kafka, topic).items()
+        for partition, (start, stop) in offset_ranges(kafka, topic).items()
         for _, _, messages in read_range(kafka, topic, partition, start, stop, 1000)
         for value in messages.values
     ]

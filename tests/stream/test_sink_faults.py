@@ -13,14 +13,14 @@ from tests.conftest import Place, eventually
 from tests.faulty_bigquery import WRITE_CALLS, FaultyBigQuery
 from tests.stream.test_sink_loop import predictions, send
 
-from fraudline.cli.routes import routes
-from fraudline.cli.services import create_topics_and_tables
 from fraudline.errors import WarehouseError
-from fraudline.stream import hold
+from fraudline.stream import backoff
 from fraudline.stream import sink_loop as sink_module
-from fraudline.stream.health import judge
+from fraudline.stream.health import assess_health
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
+from fraudline.use_cases.set_up import set_up
+from fraudline.use_cases.sink_routes import routes
 from fraudline.warehouse import append
 from fraudline.warehouse.query import query
 
@@ -29,14 +29,14 @@ BATCH_ROWS = 50
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hold, "_LONGEST_PAUSE_S", 1.0)
+    monkeypatch.setattr(backoff, "_LONGEST_PAUSE_S", 1.0)
 
 
 @pytest.fixture
 def there(here: Place, faulty: FaultyBigQuery) -> Place:
     """A project whose data set is in the BigQuery that fails on request."""
     here.project.warehouse = faulty.warehouse(here.project.settings.bigquery)
-    create_topics_and_tables(here.project)
+    set_up(here.project)
     return here
 
 
@@ -67,7 +67,7 @@ class Sink(threading.Thread):
     def is_healthy(self) -> bool:
         """Whether it is, and will be: a wait that is never over is judged only after a while."""
         account = self.progress.snapshot()
-        is_healthy = judge(account, time.monotonic(), stalled_after_s=5).is_healthy
+        is_healthy = assess_health(account, time.monotonic(), stalled_after_s=5).is_healthy
         return is_healthy and account.waits_for is None
 
     @property
@@ -196,7 +196,7 @@ def test_a_sink_is_healthy_again_if_bigquery_comes_back_while_partitions_change_
         send(there, predictions(there, 0, 100))
         eventually(lambda: is_stored(there, 100))
         for pause in ("_FIRST_PAUSE_S", "_LONGEST_PAUSE_S"):  # what it holds is not tried again
-            monkeypatch.setattr(hold, pause, 600.0)
+            monkeypatch.setattr(backoff, pause, 600.0)
         faulty.go_away()
         send(there, predictions(there, 100, 100))
         eventually(lambda: first.waits_for != "")

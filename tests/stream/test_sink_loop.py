@@ -13,13 +13,13 @@ from confluent_kafka import Consumer, TopicPartition
 from tests.conftest import Place, eventually
 from tests.stream import test_score_loop
 
-from fraudline.cli.routes import routes
 from fraudline.contract import Decoder
 from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.settings import BigQuerySettings
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
 from fraudline.stream.sink_partition import AppendStream, Route
+from fraudline.use_cases.sink_routes import routes
 from fraudline.warehouse.append import CommittedStream, finalize
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
@@ -92,7 +92,7 @@ def run_sink(
 class Crashing(Progress):
     """A loop that dies after it has stored something and before it commits that."""
 
-    def batch(self, _: object, __: object, done: Mapping[str, int], ___: object) -> None:
+    def record_done(self, _: object, __: object, done: Mapping[str, int], ___: object) -> None:
         if any(done.values()):
             raise CrashError
 

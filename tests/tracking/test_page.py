@@ -23,8 +23,8 @@ from tests.tracking.conftest import tiny_version
 from fraudline.errors import TrackingError
 from fraudline.settings import MlflowSettings, Settings
 from fraudline.tracking.engine import MlflowClient, address
+from fraudline.tracking.mlflow_record import MlflowRecord
 from fraudline.tracking.page import Page, serving
-from fraudline.tracking.record import Record
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def served(
 def test_the_page_shows_the_report_of_a_recorded_version(served):
     settings, page = served
     directory = tiny_version(settings.home)
-    Record(settings).add(directory)
+    MlflowRecord(settings).add(directory)
     record = MlflowClient(tracking_uri=address(settings))
     (found,) = record.search_model_versions(f"tags.`fraudline.version` = '{directory.name}'")
     assert "MLflow" in requests.get(page.address, timeout=10).text
@@ -74,8 +74,8 @@ def test_a_version_is_recorded_on_a_server_without_a_word_on_the_screen(served, 
     settings, page = served
     directory = tiny_version(tmp_path, threshold=0.125)
     of_a_team = Settings(home=tmp_path, mlflow=MlflowSettings(tracking_uri=page.address))
-    Record(of_a_team).add(directory)
-    Record(of_a_team).name_champion(directory)
+    MlflowRecord(of_a_team).add(directory)
+    MlflowRecord(of_a_team).name_champion(directory)
     assert capfd.readouterr() == ("", "")
     record = MlflowClient(tracking_uri=address(settings))
     found = record.get_model_version_by_alias("fraudline-creditcard", "champion")
@@ -84,7 +84,7 @@ def test_a_version_is_recorded_on_a_server_without_a_word_on_the_screen(served, 
 
 
 def test_sigterm_ends_all_of_the_page_which_listens_on_this_machine_only(settings):
-    Record(settings).add(tiny_version(settings.home))
+    MlflowRecord(settings).add(tiny_version(settings.home))
     with ui(settings.home) as (process, log):
         eventually(lambda: "stop it with Ctrl-C" in log.read_text(), timeout_s=120)
         assert re.search(

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pytest
@@ -99,12 +98,3 @@ def candidates(trained: Trainer) -> dict[str, Candidate]:
 @pytest.fixture(params=["default", "mlp", "tutorial"])
 def candidate(request: pytest.FixtureRequest, candidates: dict[str, Candidate]) -> Candidate:
     return candidates[request.param]
-
-
-@pytest.fixture
-def scored() -> tuple[np.ndarray, np.ndarray]:
-    """Labels and scores of 3,000 transactions, with many equal scores."""
-    random = np.random.default_rng(5)
-    labels = (random.random(3000) < 0.03).astype(np.int8)
-    scores = np.round(np.clip(random.normal(0.3 + 0.25 * labels, 0.15), 0, 1), 2)
-    return labels, scores

@@ -251,7 +251,7 @@ def test_an_unknown_recipe_is_refused_and_the_known_ones_are_named():
 
 def test_looking_at_the_room_loads_no_tensorflow_and_judging_scores_neither():
     code = (
-        "import sys, fraudline.training, fraudline.training.evaluation;"
+        "import sys, fraudline.training, fraudline.measures.evaluation;"
         "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

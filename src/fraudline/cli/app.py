@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from fraudline.cli import batch, demo, history, models, proof, rejects, services, streaming
+from fraudline.cli import (
+    demo,
+    file_commands,
+    history_commands,
+    model_commands,
+    proof_commands,
+    reject_commands,
+    service_commands,
+    stream_commands,
+)
 from fraudline.cli.screen import ERR, PrintableFormatter, printable
 from fraudline.errors import FraudlineError
 
@@ -30,17 +39,17 @@ app = typer.Typer(
 )
 for panel, room in (
     ("Everything at once", demo),
-    ("Services", services),
-    ("History", history),
-    ("Models", models),
-    ("The stream", streaming),
-    ("Files of predictions", batch),
-    ("Proof", proof),
+    ("Services", service_commands),
+    ("History", history_commands),
+    ("Models", model_commands),
+    ("The stream", stream_commands),
+    ("Files of predictions", file_commands),
+    ("Proof", proof_commands),
 ):
     for command in room.COMMANDS:
         app.command(rich_help_panel=panel)(command)
-app.add_typer(models.models, name="models", rich_help_panel="Models")
-app.add_typer(rejects.rejects, name="rejects", rich_help_panel="The stream")
+app.add_typer(model_commands.models, name="models", rich_help_panel="Models")
+app.add_typer(reject_commands.rejects, name="rejects", rich_help_panel="The stream")
 
 
 @app.callback()

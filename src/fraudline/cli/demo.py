@@ -19,22 +19,22 @@ import typer
 from rich.panel import Panel
 from rich.table import Table
 
-from fraudline import local
+from fraudline import flows, local
 from fraudline.bundle import REPORT_FILE
-from fraudline.cli.history import fetch_dataset, load_file, show_check
-from fraudline.cli.models import train_version
-from fraudline.cli.project import Project
-from fraudline.cli.proof import checked_ledger
-from fraudline.cli.record import record_if_possible
-from fraudline.cli.screen import OUT, progress_bar, say
-from fraudline.cli.services import create_topics_and_tables
+from fraudline.cli.history_commands import fetch_dataset, load_file, show_check
+from fraudline.cli.proof_commands import checked_ledger
+from fraudline.cli.screen import OUT, progress_bar, say, warn
+from fraudline.cli.service_commands import create_topics_and_tables
 from fraudline.contract import json_lines
 from fraudline.errors import LocalServiceError, ProofError
 from fraudline.settings import ENVIRONMENT_PREFIX, LOCAL, Settings, load_settings
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.record_version import record_if_possible
+from fraudline.use_cases.train_version import train_version
 
 if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
     from fraudline.reconcile.ledger import Ledger
-    from fraudline.reconcile.live import Seen
+    from fraudline.reconcile.observed_decisions import ObservedDecisions
 
 HISTORY_SHARE = 0.8
 _START_TIMEOUT_S = 60.0
@@ -77,9 +77,9 @@ def demo(
         live = _load_history(project)
         show_check(project)
         _step("Training")
-        manifest = train_version(project, "default", test_share=0.0, seed=0)
+        manifest = train_version(project, "default", test_share=0.0, seed=0, on_progress=say)
         project.registry.promote(manifest.version)
-        record_if_possible(project, manifest.version)
+        warn(record_if_possible(project, manifest.version))
         _step("Stream")
         seen = _stream(project, live, rate)
         _step("Proof")
@@ -132,17 +132,17 @@ def _load_history(project: Project) -> pa.Table:
     return rows.slice(cut)
 
 
-def _stream(project: Project, live: pa.Table, rate: float) -> Seen:
+def _stream(project: Project, live: pa.Table, rate: float) -> ObservedDecisions:
     """Send the live part while a scorer and a sink run; watch the decisions as they come."""
-    from fraudline.reconcile.live import watching_decisions
-    from fraudline.stream.replay import replay
+    from fraudline.reconcile.observed_decisions import observe_decisions
+    from fraudline.stream.produce_lines import produce_lines
 
     kafka = project.kafka
     lines = _with_broken(_lines(project, live))
     with (
         _running(project, "score"),
         _running(project, "sink"),
-        watching_decisions(kafka) as seen,
+        observe_decisions(kafka) as seen,
         progress_bar("streaming") as bar,
     ):
 
@@ -153,9 +153,9 @@ def _stream(project: Project, live: pa.Table, rate: float) -> Seen:
             )
             bar(words, seen.count, len(live))
 
-        replay(
+        produce_lines(
             kafka,
-            kafka.topic_transactions,
+            kafka.topic(flows.TRANSACTIONS),
             lines,
             rate=rate,
             stop=threading.Event(),
@@ -226,12 +226,14 @@ def _tail(log: Path) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-10:])
 
 
-def _show(project: Project, ledger: Ledger, seen: Seen, live: pa.Table, took_s: float) -> None:
+def _show(
+    project: Project, ledger: Ledger, seen: ObservedDecisions, live: pa.Table, took_s: float
+) -> None:
     """One screen: what was proved, how well fraud was caught, how fast."""
-    from fraudline.reconcile.outcomes import read_outcomes
-    from fraudline.training.evaluation import evaluate
+    from fraudline.measures.evaluation import evaluate
+    from fraudline.reconcile.labelled_decisions import read_labelled_decisions
 
-    outcomes = read_outcomes(project.warehouse, project.contract, live)
+    outcomes = read_labelled_decisions(project.warehouse, project.contract, live)
     unit = project.contract.column(project.contract.amount).unit
     judged = evaluate(outcomes.labels, outcomes.scores, outcomes.thresholds, outcomes.amounts)
     home = os.path.relpath(project.settings.home)

@@ -26,6 +26,12 @@ def say(sentence: str) -> None:
     ERR.print(printable(sentence), markup=False)
 
 
+def warn(warning: str | None) -> None:
+    """Say what did not go as it should and stopped nothing, if there is such a thing."""
+    if warning is not None:
+        say(f"warning: {warning}")
+
+
 def show_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None
 ) -> None:

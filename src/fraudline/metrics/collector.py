@@ -21,8 +21,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from fraudline.contract import BLOCK, REVIEW
-from fraudline.stream.health import judge
-from fraudline.stream.progress import BOUNDS_S, Account, Durations, Progress
+from fraudline.stream.health import assess_health
+from fraudline.stream.progress import BOUNDS_S, DurationHistogram, LoopSnapshot, Progress
 
 
 class LoopCollector(Collector):
@@ -65,9 +65,9 @@ class LoopCollector(Collector):
         )
         yield from self._state(account)
 
-    def _state(self, account: Account) -> Iterator[Metric]:
+    def _state(self, account: LoopSnapshot) -> Iterator[Metric]:
         task, now = account.task, time.monotonic()
-        health = judge(account, now, self._stalled_after_s)
+        health = assess_health(account, now, self._stalled_after_s)
         lag = GaugeMetricFamily(
             "fraudline_consumer_lag_messages",
             "Offsets of a partition that are still to be dealt with, as of a second ago.",
@@ -92,7 +92,7 @@ class LoopCollector(Collector):
             yield gauge
 
 
-def _outcomes(account: Account) -> Iterator[Metric]:
+def _outcomes(account: LoopSnapshot) -> Iterator[Metric]:
     if account.task == "sink":
         yield _counter(
             "fraudline_rows_stored", "Rows that BigQuery has acknowledged to this process.",
@@ -127,7 +127,7 @@ def _counter(
 
 
 def _histogram(
-    name: str, meaning: str, series: Iterable[tuple[dict[str, str], Durations]]
+    name: str, meaning: str, series: Iterable[tuple[dict[str, str], DurationHistogram]]
 ) -> HistogramMetricFamily:
     found = list(series)
     histogram = HistogramMetricFamily(name, meaning, labels=list(found[0][0]) if found else ())

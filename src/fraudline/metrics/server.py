@@ -21,7 +21,7 @@ from prometheus_client.exposition import choose_encoder
 from fraudline.errors import ServiceError
 from fraudline.metrics.collector import LoopCollector
 from fraudline.settings import MetricsSettings
-from fraudline.stream.health import judge
+from fraudline.stream.health import assess_health
 from fraudline.stream.progress import Progress
 
 _MOST_CONNECTIONS = 8
@@ -72,7 +72,7 @@ def _metrics(registry: CollectorRegistry, accepts: str) -> Answer:
 
 
 def _health(progress: Progress, stalled_after_s: float) -> Answer:
-    health = judge(progress.snapshot(), time.monotonic(), stalled_after_s)
+    health = assess_health(progress.snapshot(), time.monotonic(), stalled_after_s)
     body = {
         "task": progress.task,
         "is_healthy": health.is_healthy,

@@ -4,20 +4,20 @@ Takes what was sent (a topic, or a file of predictions) and what BigQuery holds;
 count of each kind of disagreement, with examples. Reads only; never repairs.
 """
 
-from fraudline.reconcile.follow import Colour, Follower, Status
+from fraudline.reconcile.follow import Colour, Follower, FollowStatus
 from fraudline.reconcile.ledger import Ledger, PartitionLedger
 from fraudline.reconcile.reconcile import ledger_sql, reconcile, reconcile_when_complete
-from fraudline.reconcile.verify import Verification, verify
+from fraudline.reconcile.verify_predictions import Verification, verify_predictions
 
 __all__ = [
     "Colour",
+    "FollowStatus",
     "Follower",
     "Ledger",
     "PartitionLedger",
-    "Status",
     "Verification",
     "ledger_sql",
     "reconcile",
     "reconcile_when_complete",
-    "verify",
+    "verify_predictions",
 ]

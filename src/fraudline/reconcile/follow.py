@@ -17,8 +17,8 @@ from operator import itemgetter
 from typing import Self
 
 from fraudline.contract import Contract
-from fraudline.reconcile.incremental import Proof
-from fraudline.reconcile.stages import Reach, Stages
+from fraudline.reconcile.incremental_proof import IncrementalProof
+from fraudline.reconcile.stages import PartitionReach, StageTracker
 from fraudline.settings import KafkaSettings
 from fraudline.stream.intake import PartitionKey
 from fraudline.warehouse.client import Warehouse
@@ -49,14 +49,14 @@ class PartitionStatus:
         wrong: What the proof found missing, doubled, differing or unexpected.
     """
 
-    reach: Reach
+    reach: PartitionReach
     proved: int
     rejected: int
     wrong: int
 
 
 @dataclass(frozen=True)
-class Status:
+class FollowStatus:
     """The whole at one moment.
 
     Attributes:
@@ -96,11 +96,11 @@ class Follower:
         stalled_after_s: float,
     ) -> None:
         self._stalled_after_s = stalled_after_s
-        self._stages = Stages(kafka)
-        self._proof = Proof(kafka, warehouse, contract)
+        self._stages = StageTracker(kafka)
+        self._proof = IncrementalProof(kafka, warehouse, contract)
         self._stop = threading.Event()
-        self._looking = _Repeated("broker", self._stages.look, self._stop)
-        self._proving = _Repeated("proof", self._prove, self._stop)
+        self._looking = _RepeatedStep("broker", self._stages.look, self._stop)
+        self._proving = _RepeatedStep("proof", self._prove, self._stop)
 
     def __enter__(self) -> Self:
         self._stages.look()  # what is stored from now on is proved
@@ -116,10 +116,10 @@ class Follower:
         if not self._looking.is_alive():
             self._stages.close()
 
-    def status(self) -> Status:
+    def status(self) -> FollowStatus:
         """What is known now. Never waits."""
         reaches = self._stages.reaches
-        found = self._proof.found
+        found = self._proof.state
         partitions = {
             number: PartitionStatus(
                 reach,
@@ -142,7 +142,7 @@ class Follower:
             colour = Colour.RED
         else:
             colour = Colour.MOVING if is_behind or not found.is_counted else Colour.GREEN
-        return Status(colour, wrong + stalls, partitions, found.proved, found.examples)
+        return FollowStatus(colour, wrong + stalls, partitions, found.proved, found.examples)
 
     def _prove(self) -> None:
         for number, reach in self._stages.reaches.items():
@@ -187,7 +187,7 @@ def _places(where: list[PartitionKey]) -> str:
     )
 
 
-class _Repeated(threading.Thread):
+class _RepeatedStep(threading.Thread):
     """Repeats a step until told to stop; keeps what went wrong."""
 
     def __init__(self, name: str, step: Callable[[], None], over: threading.Event) -> None:

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 import msgspec
 
+from fraudline import flows
 from fraudline.settings import KafkaSettings
-from fraudline.stream.broker import require_as_many_partitions
+from fraudline.stream.broker import require_equal_partitions
 from fraudline.stream.intake import PartitionKey
-from fraudline.stream.positions import End, Head, Positions
+from fraudline.stream.offset_lookup import NextMessage, OffsetLookup, PartitionEnd
 
 
 class _Source(msgspec.Struct):
@@ -34,7 +35,7 @@ _source = msgspec.json.Decoder(_Source).decode
 
 
 @dataclass(frozen=True)
-class Reach:
+class PartitionReach:
     """How far one partition of the input topic is; an offset is the next one to be dealt with.
 
     Attributes:
@@ -54,7 +55,7 @@ class Reach:
     stored_age_s: float | None
 
 
-class Stages:
+class StageTracker:
     """Looks at the positions again and again, and remembers when each moved.
 
     Args:
@@ -68,10 +69,10 @@ class Stages:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
-        self._positions = Positions(kafka)
+        self._positions = OffsetLookup(kafka)
         self._stored: dict[int, int] = {}
         self._stood: dict[tuple[str, PartitionKey], tuple[int, float]] = {}
-        self.reaches: dict[int, Reach] = {}
+        self.reaches: dict[int, PartitionReach] = {}
         self.remade: frozenset[int] = frozenset()
 
     def close(self) -> None:
@@ -85,14 +86,17 @@ class Stages:
             BrokerError: the broker does not answer.
         """
         kafka, ask = self._kafka, self._positions
-        inputs = ask.ends([kafka.topic_transactions])
+        inputs = ask.ends([kafka.topic(flows.TRANSACTIONS)])
         scored = ask.committed(f"{kafka.group}.score", inputs)
         # Looked at after `scored`, so the outcomes of all before it are within these ends.
-        outcomes = ask.ends([kafka.topic_decisions, kafka.topic_rejects])
+        outcomes = ask.ends([kafka.topic(flows.DECISIONS), kafka.topic(flows.REJECTS)])
         # An outcome is looked for where the scorer puts it: in the partition of its input.
         counts = Counter(topic for topic, _ in [*inputs, *outcomes])
-        require_as_many_partitions(
-            {topic: counts[topic] for topic in (kafka.topic_transactions, kafka.topic_decisions)},
+        require_equal_partitions(
+            {
+                topic: counts[topic]
+                for topic in (kafka.topic(flows.TRANSACTIONS), kafka.topic(flows.DECISIONS))
+            },
             "Which decisions are stored cannot be followed. Give both the same number; "
             "`fraudline reconcile` proves them as they are.",
         )
@@ -135,11 +139,11 @@ class Stages:
         self,
         key: PartitionKey,
         done: Mapping[PartitionKey, int],
-        ends: Mapping[PartitionKey, End],
-        heads: Mapping[PartitionKey, Head | None],
+        ends: Mapping[PartitionKey, PartitionEnd],
+        heads: Mapping[PartitionKey, NextMessage | None],
     ) -> None:
         bounds = [done[key]]
-        for topic in (self._kafka.topic_decisions, self._kafka.topic_rejects):
+        for topic in (self._kafka.topic(flows.DECISIONS), self._kafka.topic(flows.REJECTS)):
             count = sum(name == topic for name, _ in ends)
             outcome = topic, key[1] % count  # as the scorer places them
             if done[outcome] >= ends[outcome].high:
@@ -153,11 +157,11 @@ class Stages:
 
     def _tell(
         self,
-        inputs: Mapping[PartitionKey, End],
+        inputs: Mapping[PartitionKey, PartitionEnd],
         done: Mapping[PartitionKey, int],
-        heads: Mapping[PartitionKey, Head | None],
+        heads: Mapping[PartitionKey, NextMessage | None],
     ) -> None:
-        topic = self._kafka.topic_transactions
+        topic = self._kafka.topic(flows.TRANSACTIONS)
         unstored = {
             (topic, partition): offset
             for partition, offset in self._stored.items()
@@ -165,7 +169,7 @@ class Stages:
         }
         oldest = self._positions.heads(unstored)
         self.reaches = {
-            partition: Reach(
+            partition: PartitionReach(
                 end.high,
                 done[key],
                 self._stored.get(partition),
@@ -179,18 +183,21 @@ class Stages:
 
 
 def _is_drained(
-    key: PartitionKey, position: int, end: End, heads: Mapping[PartitionKey, Head | None]
+    key: PartitionKey,
+    position: int,
+    end: PartitionEnd,
+    heads: Mapping[PartitionKey, NextMessage | None],
 ) -> bool:
     """Whether nothing is left but the marks that Kafka transactions leave behind."""
     return position >= end.high or (end.stable == end.high and key in heads and heads[key] is None)
 
 
-def _source_of(head: Head | None) -> _Source | None:
+def _source_of(head: NextMessage | None) -> _Source | None:
     try:
         return _source(head.value or b"") if head is not None else None
     except msgspec.DecodeError:
         return None
 
 
-def _age_s(head: Head | None) -> float | None:
+def _age_s(head: NextMessage | None) -> float | None:
     return max(0.0, time.time() - head.sent_at_s) if head is not None else None

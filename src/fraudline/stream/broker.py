@@ -134,7 +134,7 @@ def partition_counts(kafka: KafkaSettings, topics: Iterable[str]) -> dict[str, i
     return counts
 
 
-def require_as_many_partitions(counts: Mapping[str, int], why: str) -> None:
+def require_equal_partitions(counts: Mapping[str, int], why: str) -> None:
     """Refuse topics that differ in their number of partitions.
 
     Args:
@@ -197,7 +197,7 @@ def _words(error: Exception) -> str:
     return cause.str() if isinstance(cause, KafkaError) else str(cause) or "no answer in time"
 
 
-def raise_if_hopeless(error: KafkaError) -> None:
+def raise_if_permanent(error: KafkaError) -> None:
     """Turn an error that waiting cannot heal into one for people; let others pass.
 
     Raises:
@@ -216,7 +216,7 @@ def raise_if_hopeless(error: KafkaError) -> None:
         )
 
 
-def raise_for(error: KafkaError) -> None:
+def handle_consumer_error(error: KafkaError) -> None:
     """Deal with an error that a consumer delivers among its messages.
 
     Nothing happens for an error that the client gets over by itself.
@@ -225,7 +225,7 @@ def raise_for(error: KafkaError) -> None:
         BrokerError: the broker refuses for good.
         KafkaException: this client is done for; another one may do better.
     """
-    raise_if_hopeless(error)
+    raise_if_permanent(error)
     if error.fatal():
         raise KafkaException(error)
     if error.code() == KafkaError._BAD_COMPRESSION:  # noqa: SLF001 - its only name

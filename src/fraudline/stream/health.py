@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fraudline.stream.progress import FRESH_S, Account
-from fraudline.stream.statistics import Statistics
+from fraudline.stream.client_statistics import ClientStatistics
+from fraudline.stream.progress import FRESH_S, LoopSnapshot
 
 
 @dataclass(frozen=True)
@@ -30,58 +30,58 @@ class Health:
     reason: str
 
 
-def judge(account: Account, now: float, stalled_after_s: float) -> Health:
+def assess_health(snapshot: LoopSnapshot, now: float, stalled_after_s: float) -> Health:
     """Judge a loop.
 
     Args:
-        account: What is known of it.
+        snapshot: What is known of it.
         now: By `time.monotonic`.
         stalled_after_s: How old a proof may be.
     """
-    silent_s = account.silent_s(now)
-    waits = account.waits_for is not None and now - account.waits_since > stalled_after_s
+    silent_s = snapshot.silent_s(now)
+    waits = snapshot.waits_for is not None and now - snapshot.waits_since > stalled_after_s
     is_healthy = silent_s <= stalled_after_s and not waits
-    waiting = sum(account.waiting_messages().values())
+    waiting = sum(snapshot.waiting_messages().values())
     return Health(
         is_healthy,
         silent_s,
         waiting,
-        "" if is_healthy else _reason(account, now, stalled_after_s),
+        "" if is_healthy else _reason(snapshot, now, stalled_after_s),
     )
 
 
-def _reason(account: Account, now: float, stalled_after_s: float) -> str:
+def _reason(snapshot: LoopSnapshot, now: float, stalled_after_s: float) -> str:
     """The most telling of the things that are wrong."""
-    in_step_s = now - account.step_since
-    if account.waits_for is not None:
-        return f"has waited {now - account.waits_since:.0f} s: {account.waits_for}"
-    if account.failed_with is not None:
-        count = account.failures.total()
-        return f"tries again after {count} failure{'s' * (count > 1)}: {account.failed_with}"
+    in_step_s = now - snapshot.step_since
+    if snapshot.waits_for is not None:
+        return f"has waited {now - snapshot.waits_since:.0f} s: {snapshot.waits_for}"
+    if snapshot.failed_with is not None:
+        count = snapshot.failures.total()
+        return f"tries again after {count} failure{'s' * (count > 1)}: {snapshot.failed_with}"
     if in_step_s > stalled_after_s:
-        return f"has been in step '{account.step}' for {in_step_s:.0f} s"
-    found = account.statistics
+        return f"has been in step '{snapshot.step}' for {in_step_s:.0f} s"
+    found = snapshot.statistics
     if found is None:
         return "starting: is not in its consumer group yet"
-    return _reason_in_kafka(account, found, now)
+    return _reason_in_kafka(snapshot, found, now)
 
 
-def _reason_in_kafka(account: Account, found: Statistics, now: float) -> str:
+def _reason_in_kafka(snapshot: LoopSnapshot, found: ClientStatistics, now: float) -> str:
     silences = [now - each.answered_at for each in found.partitions.values()]
     silence_s = max(silences, default=now - found.answered_at)
     if silence_s > FRESH_S:
         return f"the broker does not answer; it was last heard {_ago(silence_s)}"
     if not found.is_steady:
         return f"the consumer group is not steady: {found.group}"
-    waiting = account.waiting_messages()
-    oldest = min(account.proved_at, key=lambda key: account.proved_at[key])
+    waiting = snapshot.waiting_messages()
+    oldest = min(snapshot.proved_at, key=lambda key: snapshot.proved_at[key])
     if oldest is None or oldest not in found.partitions:
         return "no partition has proved itself yet"
-    silent_s = now - account.proved_at[oldest]
+    silent_s = now - snapshot.proved_at[oldest]
     since = f"for {silent_s:.0f} s" if silent_s < float("inf") else "yet"
     where = f"topic '{oldest[0]}', partition {oldest[1]}"
     fetched = found.partitions[oldest]
-    if account.positions.get(oldest, 0) >= fetched.stable < fetched.end:
+    if snapshot.positions.get(oldest, 0) >= fetched.stable < fetched.end:
         return (
             f"{where}: an open transaction of its producer holds back {waiting[oldest]:,} "
             f"messages; nothing came {since}"

@@ -17,7 +17,7 @@ from confluent_kafka import (
 
 from fraudline.contract import Messages
 from fraudline.settings import KafkaSettings
-from fraudline.stream.broker import client_config, raise_for
+from fraudline.stream.broker import client_config, handle_consumer_error
 
 WAIT_S = 0.1
 _ANSWER_TIMEOUT_S = 15.0
@@ -77,7 +77,7 @@ class Intake:
         topics: What to subscribe to.
         on_assign: Called with partitions that this member is now responsible for, with their
             committed offsets and metadata. May return those that can be taken at once, if
-            others cannot: `fetch_too` adds them later.
+            others cannot: `fetch_also` adds them later.
         on_revoke: Called before they are given to another member.
         on_lost: Called after they were: it is too late to commit anything.
     """
@@ -207,7 +207,7 @@ class Intake:
                 topic, partition, offset = position_of(message)
                 self._ends[topic, partition] = offset
             else:
-                raise_for(error)
+                handle_consumer_error(error)
         return taken
 
     def fetch(self, starts: Partitions) -> None:
@@ -228,7 +228,7 @@ class Intake:
         self._ends = {}
         self._consumer.assign([TopicPartition(*key, offset) for key, offset in self._next.items()])
 
-    def fetch_too(self, starts: Partitions) -> None:
+    def fetch_also(self, starts: Partitions) -> None:
         """Take messages of these partitions too, beside those that are taken already."""
         self._starts = [*self._starts, *starts]
         self.fetch([*(TopicPartition(*key, offset) for key, offset in self._next.items()), *starts])
@@ -284,7 +284,7 @@ def next_offsets(messages: list[Message]) -> Partitions:
     ]
 
 
-def columns_of(topic: str, taken: list[Message]) -> Messages:
+def as_messages(topic: str, taken: list[Message]) -> Messages:
     """Messages of one topic in the form that the other rooms take."""
     return Messages(
         topic=topic,

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fraudline.stream.client_statistics import EVERY_MS, ClientStatistics, parse_statistics
 from fraudline.stream.intake import Intake, PartitionKey, Partitions
-from fraudline.stream.statistics import EVERY_MS, Statistics, parse
 
 # Powers of two: each bucket is as exact, relative to what it counts, as the next one.
 BOUNDS_S: tuple[float, ...] = tuple(0.001 * 2**power for power in range(20))
@@ -30,7 +30,7 @@ _OLDEST_S = 365 * 86_400.0
 
 
 @dataclass
-class Durations:
+class DurationHistogram:
     """Durations, counted in buckets.
 
     Attributes:
@@ -56,7 +56,7 @@ class Durations:
 
 
 @dataclass
-class Account:
+class LoopSnapshot:
     """What is known of a loop at one moment. Times are those of `time.monotonic`.
 
     Attributes:
@@ -87,8 +87,8 @@ class Account:
     done: Counter[str]
     rejected: Counter[str]
     failures: Counter[str] = field(default_factory=lambda: Counter(broker=0, warehouse=0))
-    latencies: Durations = field(default_factory=Durations)
-    steps: dict[str, Durations] = field(default_factory=dict)
+    latencies: DurationHistogram = field(default_factory=DurationHistogram)
+    steps: dict[str, DurationHistogram] = field(default_factory=dict)
     step: str = "start"
     step_since: float = field(default_factory=time.monotonic)
     failed_with: str | None = None
@@ -96,7 +96,7 @@ class Account:
     waits_for: str | None = None
     waits_since: float = 0.0
     appends_in_flight: int = 0
-    statistics: Statistics | None = None
+    statistics: ClientStatistics | None = None
     positions: dict[PartitionKey, int] = field(default_factory=dict)
     held: dict[PartitionKey, int] = field(default_factory=dict)
     taken: dict[PartitionKey, int] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class Account:
 
 
 class Progress:
-    """The account of one loop, from its start to its end, whatever sessions it needs.
+    """The snapshot of one loop, from its start to its end, whatever sessions it needs.
 
     Args:
         task: What runs, in a word: `score` or `sink`.
@@ -134,7 +134,7 @@ class Progress:
     """
 
     def __init__(self, task: str, done: Iterable[str] = (), rejected: Iterable[str] = ()) -> None:
-        self._account = Account(
+        self._state = LoopSnapshot(
             task, Counter(dict.fromkeys(done, 0)), Counter(dict.fromkeys(rejected, 0))
         )
         self._fresh: str | None = None
@@ -144,28 +144,28 @@ class Progress:
     @property
     def task(self) -> str:
         """What runs, in a word."""
-        return self._account.task
+        return self._state.task
 
-    def snapshot(self) -> Account:
+    def snapshot(self) -> LoopSnapshot:
         """What is known now. Never waits for the loop, whatever that hangs in."""
         with self._lock:
-            return deepcopy(self._account)
+            return deepcopy(self._state)
 
     @property
     def consumer_options(self) -> dict[str, Any]:
         """Options by which a consumer tells its statistics here, while it is consumed from."""
         return {"statistics.interval.ms": EVERY_MS, "stats_cb": self._take_statistics}
 
-    def takes_from(self, intake: Intake) -> None:
+    def attach(self, intake: Intake) -> None:
         """Tell what knows how far the session is."""
         self._intake = intake
 
-    def step(self, name: str) -> None:
+    def begin_step(self, name: str) -> None:
         """Tell what the loop does from now on."""
         with self._lock:
             self._begin(name)
 
-    def took(self, offsets: Partitions, step: str) -> None:
+    def record_taken(self, offsets: Partitions, step: str) -> None:
         """Tell that messages were taken, and which step comes first.
 
         Args:
@@ -173,16 +173,16 @@ class Progress:
             step: What the loop does from now on.
         """
         with self._lock:
-            self._account.taken.update(_positions(offsets))
+            self._state.taken.update(_positions(offsets))
             self._look_at_statistics()
             self._begin(step)
 
-    def idle(self) -> None:
+    def record_idle(self) -> None:
         """Tell that there was nothing to take; what was taken before may still be in hand."""
         with self._lock:
             self._look_at_statistics()
 
-    def batch(
+    def record_done(
         self,
         offsets: Partitions,
         sent_at_ms: Sequence[int],
@@ -201,42 +201,42 @@ class Progress:
         sent_at = np.fromiter(sent_at_ms, np.int64, len(sent_at_ms))
         ages_s = np.maximum(time.time() - sent_at / 1000, 0.0)  # a clock may be ahead of ours
         with self._lock:
-            account = self._account
-            account.finished.update(finished)
-            account.proved_at.update(dict.fromkeys(finished, time.monotonic()))
-            account.done.update(done)
-            account.rejected.update(rejected)
-            account.latencies.add_all(ages_s[ages_s <= _OLDEST_S])
+            snapshot = self._state
+            snapshot.finished.update(finished)
+            snapshot.proved_at.update(dict.fromkeys(finished, time.monotonic()))
+            snapshot.done.update(done)
+            snapshot.rejected.update(rejected)
+            snapshot.latencies.add_all(ages_s[ages_s <= _OLDEST_S])
 
-    def waiting(self, for_what: str) -> None:
+    def begin_waiting(self, for_what: str) -> None:
         """Tell that the loop can do nothing until something outside changes."""
         with self._lock:
-            if self._account.waits_for is None:
-                self._account.waits_since = time.monotonic()
-            self._account.waits_for = for_what
+            if self._state.waits_for is None:
+                self._state.waits_since = time.monotonic()
+            self._state.waits_for = for_what
 
-    def resumed(self) -> None:
+    def end_waiting(self) -> None:
         """Tell that the wait is over."""
         with self._lock:
-            self._account.waits_for = None
-            self._account.held = {}
+            self._state.waits_for = None
+            self._state.held = {}
 
-    def held(self, messages: Mapping[PartitionKey, int]) -> None:
+    def record_held(self, messages: Mapping[PartitionKey, int]) -> None:
         """Tell how many messages wait in partitions that are not fetched from meanwhile."""
         with self._lock:
-            self._account.held.update(messages)
+            self._state.held.update(messages)
 
-    def gave_up(self) -> None:
+    def discard_taken(self) -> None:
         """Tell that what was taken and is not done is left to whoever takes it again."""
         with self._lock:
-            self._account.taken.clear()
+            self._state.taken.clear()
 
-    def in_flight(self, appends: int) -> None:
+    def record_in_flight(self, appends: int) -> None:
         """Tell how many appends the store has not answered yet."""
         with self._lock:
-            self._account.appends_in_flight = appends
+            self._state.appends_in_flight = appends
 
-    def failed(self, kind: str, reason: str) -> None:
+    def record_failure(self, kind: str, reason: str) -> None:
         """Tell that a session ended; the next one begins after a pause.
 
         Args:
@@ -244,26 +244,26 @@ class Progress:
             reason: What failed, in words.
         """
         with self._lock:
-            account = self._account
-            account.failures[kind] += 1
-            account.failed_with, account.failed_at = reason, time.monotonic()
-            account.waits_for = None
-            account.held = {}
-            account.appends_in_flight = 0
-            account.taken.clear()
-            account.finished.clear()
-            account.statistics = self._fresh = self._intake = None
-            account.positions = {}
+            snapshot = self._state
+            snapshot.failures[kind] += 1
+            snapshot.failed_with, snapshot.failed_at = reason, time.monotonic()
+            snapshot.waits_for = None
+            snapshot.held = {}
+            snapshot.appends_in_flight = 0
+            snapshot.taken.clear()
+            snapshot.finished.clear()
+            snapshot.statistics = self._fresh = self._intake = None
+            snapshot.positions = {}
             self._begin("pause")
 
     def _take_statistics(self, text: str) -> None:
         self._fresh = text
 
     def _begin(self, step: str) -> None:
-        account = self._account
+        snapshot = self._state
         now = time.monotonic()
-        account.steps.setdefault(account.step, Durations()).add(now - account.step_since)
-        account.step, account.step_since = step, now
+        snapshot.steps.setdefault(snapshot.step, DurationHistogram()).add(now - snapshot.step_since)
+        snapshot.step, snapshot.step_since = step, now
 
     def _look_at_statistics(self) -> None:
         """See which partitions surely have nothing to do.
@@ -273,32 +273,32 @@ class Progress:
         """
         if self._fresh is None or self._intake is None:
             return
-        account = self._account
-        account.statistics = found = parse(self._fresh)
-        account.positions = self._intake.positions
+        snapshot = self._state
+        snapshot.statistics = found = parse_statistics(self._fresh)
+        snapshot.positions = self._intake.positions
         self._fresh = None
         if not found.is_steady:
             return
         now = time.monotonic()
         # The first partitions ever have to prove themselves; later ones get a while.
-        begun_at = now if account.proved_at else float("-inf")
+        begun_at = now if snapshot.proved_at else float("-inf")
         proofs: dict[PartitionKey | None, float] = {}
         if not found.partitions:
-            proofs[None] = max(found.answered_at, account.proved_at.get(None, begun_at))
+            proofs[None] = max(found.answered_at, snapshot.proved_at.get(None, begun_at))
         for key, fetched in found.partitions.items():
-            proofs[key] = account.proved_at.get(key, begun_at)
+            proofs[key] = snapshot.proved_at.get(key, begun_at)
             if (
-                not account.is_in_hand(key)
-                and account.positions.get(key, -1) >= fetched.end
+                not snapshot.is_in_hand(key)
+                and snapshot.positions.get(key, -1) >= fetched.end
                 and now - fetched.answered_at < FRESH_S
             ):
                 proofs[key] = now
-        account.proved_at = proofs
-        for kept in (account.taken, account.finished):
+        snapshot.proved_at = proofs
+        for kept in (snapshot.taken, snapshot.finished):
             for key in kept.keys() - found.partitions.keys():  # another member has them now
                 del kept[key]
-        if account.failed_with is not None and min(proofs.values()) > account.failed_at:
-            account.failed_with = None
+        if snapshot.failed_with is not None and min(proofs.values()) > snapshot.failed_at:
+            snapshot.failed_with = None
 
 
 def _positions(offsets: Partitions) -> dict[PartitionKey, int]:

@@ -19,14 +19,21 @@ from dataclasses import dataclass, field
 import msgspec
 from confluent_kafka import KafkaError, KafkaException
 
+from fraudline import flows
 from fraudline.contract import REPLAYED, Decoder, RejectRecord
 from fraudline.contract.rejects import NOT_IN_THE_MESSAGE
 from fraudline.errors import BrokerError, InputError
 from fraudline.settings import KafkaSettings
-from fraudline.stream.broker import raise_if_hopeless
-from fraudline.stream.read import ranges
-from fraudline.stream.rejects import Position, Survey, pending, source_of, survey
-from fraudline.stream.transaction import Record, Transactions
+from fraudline.stream.broker import raise_if_permanent
+from fraudline.stream.kafka_transaction import ProducerRecord, TransactionalProducer
+from fraudline.stream.pending_rejects import (
+    MessagePosition,
+    RejectSurvey,
+    read_pending,
+    source_position,
+    survey_rejects,
+)
+from fraudline.stream.read_topic import offset_ranges
 
 _SHUT_OUT = frozenset(
     {
@@ -38,7 +45,7 @@ _SHUT_OUT = frozenset(
 
 
 @dataclass
-class Staying:
+class UnsentRejects:
     """Pending rejects that cannot be sent again for the same reason.
 
     Attributes:
@@ -47,24 +54,24 @@ class Staying:
         message: What is wrong with that one.
     """
 
-    position: Position
+    position: MessagePosition
     message: str
     count: int = 0
 
 
 @dataclass
-class Replay:
+class RejectReplay:
     """What a replay did.
 
     Attributes:
         sent: How many originals were sent again; of a dry run, how many would be.
         transactions: In how many transactions.
-        staying: The others, by reason.
+        unsent: The others, by reason.
     """
 
     sent: int = 0
     transactions: int = 0
-    staying: dict[str, Staying] = field(default_factory=dict)
+    unsent: dict[str, UnsentRejects] = field(default_factory=dict)
 
 
 def replay_rejects(
@@ -73,11 +80,11 @@ def replay_rejects(
     *,
     since: dt.datetime,
     reason: str | None,
-    positions: Collection[Position],
+    positions: Collection[MessagePosition],
     is_dry_run: bool,
     stop: threading.Event,
     on_sent: Callable[[int], None],
-) -> Replay:
+) -> RejectReplay:
     """Send originals of pending rejects to the topic and partition that they came from.
 
     Only those that can be decoded now: the others would be rejected again. Where the fault
@@ -97,16 +104,16 @@ def replay_rejects(
         BrokerError: the broker refuses, or another replay was started.
         InputError: a position has no pending reject; nothing was sent.
     """
-    done = Replay()
+    done = RejectReplay()
     transactions = None
     try:
         if not is_dry_run:
-            transactions = Transactions(kafka, "rejects", is_sole=True)
-        found = survey(kafka, since, positions)
+            transactions = TransactionalProducer(kafka, "rejects", is_sole=True)
+        found = survey_rejects(kafka, since, positions)
         _require_pending(positions, found)
         is_asked_for = reason is not None or bool(positions)
-        sendable = _Sendable(kafka, decoders, done.staying, is_asked_for=is_asked_for)
-        for partition, records in pending(kafka, found):
+        sendable = _Sendable(kafka, decoders, done.unsent, is_asked_for=is_asked_for)
+        for partition, records in read_pending(kafka, found):
             if stop.is_set():
                 break
             chosen = sendable.choose(
@@ -114,11 +121,11 @@ def replay_rejects(
                     record
                     for record in records
                     if (reason is None or record.reason == reason)
-                    and (not positions or source_of(record) in positions)
+                    and (not positions or source_position(record) in positions)
                 ]
             )
             if chosen and transactions is not None:
-                _send(transactions, kafka.topic_rejects, partition, chosen)
+                _send(transactions, kafka.topic(flows.REJECTS), partition, chosen)
                 done.transactions += 1
             done.sent += len(chosen)
             on_sent(done.sent)
@@ -137,13 +144,13 @@ class _Sendable:
         self,
         kafka: KafkaSettings,
         decoders: Mapping[str, Decoder],
-        staying: dict[str, Staying],
+        unsent: dict[str, UnsentRejects],
         *,
         is_asked_for: bool,
     ) -> None:
         self._kafka = kafka
         self._decoders = decoders
-        self._staying = staying
+        self._staying = unsent
         self._may_leave = frozenset() if is_asked_for else NOT_IN_THE_MESSAGE
         self._partitions: dict[str, Collection[int]] = {}
 
@@ -153,56 +160,59 @@ class _Sendable:
         for record in records:
             decoder = self._decoders.get(record.source_topic)
             if decoder is None:
-                self._stays("other_topic", record, "the settings name no such topic")
+                self._leave("other_topic", record, "the settings name no such topic")
             elif record.source_partition not in self._partitions_of(record.source_topic):
-                self._stays("no_partition", record, "its topic has no such partition any more")
+                self._leave("no_partition", record, "its topic has no such partition any more")
             elif len(record.original) != record.original_size_bytes:
-                self._stays(
+                self._leave(
                     "cut",
                     record,
                     f"of its {record.original_size_bytes:,} bytes only the first "
                     f"{len(record.original):,} were kept",
                 )
             elif record.reason in self._may_leave:
-                self._stays(record.reason, record, record.message)
+                self._leave(record.reason, record, record.message)
             else:
                 _, _, refused = decoder.decode([record.original])
                 if refused:
-                    self._stays(refused[0].reason.value, record, refused[0].message)
+                    self._leave(refused[0].reason.value, record, refused[0].message)
                 else:
                     chosen.append(record)
         return chosen
 
     def _partitions_of(self, topic: str) -> Collection[int]:
         if topic not in self._partitions:
-            self._partitions[topic] = ranges(self._kafka, topic)
+            self._partitions[topic] = offset_ranges(self._kafka, topic)
         return self._partitions[topic]
 
-    def _stays(self, reason: str, record: RejectRecord, message: str) -> None:
-        first = Staying(source_of(record), message)
+    def _leave(self, reason: str, record: RejectRecord, message: str) -> None:
+        first = UnsentRejects(source_position(record), message)
         self._staying.setdefault(reason, first).count += 1
 
 
 def _send(
-    transactions: Transactions, topic_rejects: str, partition: int, chosen: list[RejectRecord]
+    transactions: TransactionalProducer,
+    topic_rejects: str,
+    partition: int,
+    chosen: list[RejectRecord],
 ) -> None:
-    originals: list[Record] = [
+    originals: list[ProducerRecord] = [
         (record.source_topic, record.source_partition, record.original_key, record.original)
         for record in chosen
     ]
 
-    def markers(offsets: list[int]) -> list[Record]:
+    def markers(offsets: list[int]) -> list[ProducerRecord]:
         now = dt.datetime.now(dt.UTC)
         return [
             (topic_rejects, partition, None, msgspec.json.encode(_marker(record, offset, now)))
             for record, offset in zip(chosen, offsets, strict=True)
         ]
 
-    transactions.commit_with_places(originals, markers)
+    transactions.commit_with_followups(originals, markers)
 
 
 def _marker(record: RejectRecord, offset: int, replayed_at: dt.datetime) -> RejectRecord:
-    again = Position(record.source_topic, record.source_partition, offset)
+    again = MessagePosition(record.source_topic, record.source_partition, offset)
     return msgspec.structs.replace(
         record,
         reason=REPLAYED,
@@ -213,7 +223,7 @@ def _marker(record: RejectRecord, offset: int, replayed_at: dt.datetime) -> Reje
     )
 
 
-def _require_pending(positions: Collection[Position], found: Survey) -> None:
+def _require_pending(positions: Collection[MessagePosition], found: RejectSurvey) -> None:
     for position in positions:
         if position in found.replayed:
             raise InputError(
@@ -227,9 +237,9 @@ def _require_pending(positions: Collection[Position], found: Survey) -> None:
             )
 
 
-def _explained(error: KafkaException, kafka: KafkaSettings, done: Replay) -> BrokerError:
+def _explained(error: KafkaException, kafka: KafkaSettings, done: RejectReplay) -> BrokerError:
     reason = error.args[0]
-    raise_if_hopeless(reason)
+    raise_if_permanent(reason)
     so_far = (
         f"{done.sent:,} rejects were sent again and are marked; run the command again for the "
         "others: none is sent twice."

@@ -15,21 +15,22 @@ from collections.abc import Callable
 
 from confluent_kafka import Message, TopicPartition
 
+from fraudline import flows
 from fraudline.contract import Messages, Outcome
 from fraudline.settings import KafkaSettings
-from fraudline.stream.broker import partition_counts, require_as_many_partitions
+from fraudline.stream.broker import partition_counts, require_equal_partitions
 from fraudline.stream.intake import (
     WAIT_S,
     Intake,
     Partitions,
-    columns_of,
+    as_messages,
     group_consumer,
     next_offsets,
 )
+from fraudline.stream.kafka_transaction import ProducerRecord, TransactionalProducer
 from fraudline.stream.progress import Progress
 from fraudline.stream.repeat_restore import RepeatRestore
-from fraudline.stream.session import persist
-from fraudline.stream.transaction import Record, Transactions
+from fraudline.stream.supervise import supervise
 
 # Decided at once: enough to share the cost of a call, few enough to stay in the cache.
 _PIECE_ROWS = 500
@@ -69,13 +70,13 @@ def score_loop(
         consumer = group_consumer(kafka, f"{kafka.group}.score", **progress.consumer_options)
         transactions = None
         try:
-            transactions = Transactions(kafka, "score")
+            transactions = TransactionalProducer(kafka, "score")
             intake = Intake(
                 consumer,
-                [kafka.topic_transactions],
+                [kafka.topic(flows.TRANSACTIONS)],
                 on_assign=restore.assigned if restore is not None else None,
             )
-            progress.takes_from(intake)
+            progress.attach(intake)
             scorer = _Scorer(kafka, deciders, intake, transactions, progress, restore)
             while not stop.is_set():
                 scorer.one_transaction(batch_rows)
@@ -84,7 +85,7 @@ def score_loop(
                 transactions.close()
             consumer.close()
 
-    persist(session, progress=progress, stop=stop)
+    supervise(session, progress=progress, stop=stop)
 
 
 class _Scorer:
@@ -93,26 +94,23 @@ class _Scorer:
         kafka: KafkaSettings,
         deciders: Callable[[], Decide],
         intake: Intake,
-        transactions: Transactions,
+        transactions: TransactionalProducer,
         progress: Progress,
         restore: RepeatRestore | None,
     ) -> None:
-        self._kafka = kafka
         self._deciders = deciders
         self._intake = intake
         self._transactions = transactions
         self._progress = progress
         self._restore = restore
         self._is_restoring = False
-        self._partitions = partition_counts(
-            kafka, [kafka.topic_transactions, kafka.topic_decisions, kafka.topic_rejects]
+        self._inputs, self._decisions, self._rejects = (
+            kafka.topic(flow) for flow in (flows.TRANSACTIONS, flows.DECISIONS, flows.REJECTS)
         )
+        self._partitions = partition_counts(kafka, [self._inputs, self._decisions, self._rejects])
         if restore is not None:
-            require_as_many_partitions(
-                {
-                    topic: self._partitions[topic]
-                    for topic in (kafka.topic_transactions, kafka.topic_decisions)
-                },
+            require_equal_partitions(
+                {topic: self._partitions[topic] for topic in (self._inputs, self._decisions)},
                 "The contract has an id, and to know a transaction that is sent twice they need "
                 "as many: give both the same number.",
             )
@@ -124,22 +122,22 @@ class _Scorer:
         """
         progress, intake = self._progress, self._intake
         self._restore_a_piece()
-        progress.step("take")
+        progress.begin_step("take")
         most = min(_PIECE_ROWS, most_rows)
         taken = intake.take(most, wait_s=0.0 if self._is_restoring else WAIT_S)
         if not taken:
-            progress.idle()
+            progress.record_idle()
             return
         batch, decide = _Batch(), self._deciders()
         full_at = time.monotonic() + _LONGEST_S
         while taken:
             batch.add(taken)
-            progress.took(batch.offsets, "decide")
+            progress.record_taken(batch.offsets, "decide")
             # A piece that is not full has emptied the topic: those in it should not wait.
             is_last = len(taken) < most or batch.rows == most_rows or time.monotonic() > full_at
             if is_last or batch.rows == most:
                 self._send_offsets(batch)  # of the last piece and the first, while they are decided
-            messages = columns_of(self._kafka.topic_transactions, taken)
+            messages = as_messages(self._inputs, taken)
             outcomes = decide(messages, dt.datetime.now(dt.UTC))
             self._transactions.produce(map(self._record, outcomes))
             batch.decided(messages, outcomes)
@@ -147,16 +145,16 @@ class _Scorer:
             taken = [] if is_last else intake.take(most, wait_s=0)
         if intake.is_rebalanced:
             # What was taken is read again from the committed offsets, here or elsewhere.
-            progress.gave_up()
+            progress.discard_taken()
             self._transactions.abort()
             return
-        progress.step("commit")
+        progress.begin_step("commit")
         if not batch.is_sent:
             self._send_offsets(batch)
         self._transactions.commit()
         if self._restore is not None:
             self._restore.committed(batch.offsets)
-        progress.batch(batch.offsets, batch.sent_at_ms, batch.decisions, batch.rejects)
+        progress.record_done(batch.offsets, batch.sent_at_ms, batch.decisions, batch.rejects)
 
     def _send_offsets(self, batch: _Batch) -> None:
         self._transactions.send_offsets(batch.offsets, self._intake.membership)
@@ -169,17 +167,19 @@ class _Scorer:
             return
         if restore.waiting:
             self._is_restoring = True
-            self._progress.step("recall")
-            self._progress.waiting(f"{restore.waiting} partitions read earlier decisions back")
+            self._progress.begin_step("recall")
+            self._progress.begin_waiting(
+                f"{restore.waiting} partitions read earlier decisions back"
+            )
             read = restore.step()
             if read:
-                self._intake.fetch_too(read)
+                self._intake.fetch_also(read)
         elif self._is_restoring:
             self._is_restoring = False
-            self._progress.resumed()
+            self._progress.end_waiting()
 
-    def _record(self, outcome: Outcome) -> Record:
-        topic = self._kafka.topic_rejects if outcome.is_reject else self._kafka.topic_decisions
+    def _record(self, outcome: Outcome) -> ProducerRecord:
+        topic = self._rejects if outcome.is_reject else self._decisions
         # Outcomes keep the partition, and so the order, of their transactions.
         return topic, outcome.partition % self._partitions[topic], outcome.key, outcome.value
 

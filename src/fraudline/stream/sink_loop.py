@@ -36,22 +36,23 @@ from functools import partial
 
 from confluent_kafka import KafkaException, Message, TopicPartition
 
+from fraudline import flows
 from fraudline.contract import reject_record
 from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.settings import KafkaSettings
-from fraudline.stream.hold import Hold
+from fraudline.stream.backoff import Backoff
 from fraudline.stream.intake import (
     Intake,
     PartitionKey,
     Partitions,
-    columns_of,
+    as_messages,
     group_consumer,
     next_offsets,
 )
+from fraudline.stream.kafka_transaction import ANY_PARTITION, TransactionalProducer
 from fraudline.stream.progress import Progress
-from fraudline.stream.session import persist
-from fraudline.stream.sink_partition import Past, Piece, Route, SinkPartition
-from fraudline.stream.transaction import ANY_PARTITION, Transactions
+from fraudline.stream.sink_partition import PendingAppend, Route, SinkCheckpoint, SinkPartition
+from fraudline.stream.supervise import supervise
 
 _IDLE_S = 300.0
 # An append costs the store the same for one row as for hundreds.
@@ -96,7 +97,7 @@ def sink_loop(
         finally:
             sink.close()
 
-    persist(session, progress=progress, stop=stop)
+    supervise(session, progress=progress, stop=stop)
 
 
 class _Sink:
@@ -112,14 +113,14 @@ class _Sink:
         self._routes = routes
         self._progress = progress
         self._partitions: dict[PartitionKey, SinkPartition] = {}
-        self._holds = {topic: Hold(topic) for topic in routes}
+        self._backoffs = {topic: Backoff(topic) for topic in routes}
         self._not_fetched: set[str] = set()
         self._consumer = group_consumer(kafka, f"{kafka.group}.sink", **progress.consumer_options)
-        self._transactions: Transactions | None = None
+        self._transactions: TransactionalProducer | None = None
         self._intake: Intake | None = None
 
     def run(self, batch_rows: int, commit_interval_s: float, stop: threading.Event) -> None:
-        self._transactions = Transactions(self._kafka, "sink")
+        self._transactions = TransactionalProducer(self._kafka, "sink")
         self._intake = intake = Intake(
             self._consumer,
             list(self._routes),
@@ -127,19 +128,19 @@ class _Sink:
             on_revoke=self._revoked,
             on_lost=self._lost,
         )
-        self._progress.takes_from(intake)
+        self._progress.attach(intake)
         due_at = time.monotonic() + commit_interval_s
         while not stop.is_set():
-            self._progress.step("take")
+            self._progress.begin_step("take")
             taken = intake.take(batch_rows, linger_s=_LINGER_S)
             if taken:
                 self._decode(taken)
             else:
-                self._progress.idle()
+                self._progress.record_idle()
             self._advance()
             if time.monotonic() >= due_at:
                 for partition in self._partitions.values():
-                    partition.leave(idle_s=_IDLE_S)
+                    partition.release(idle_s=_IDLE_S)
                 self._commit()
                 due_at = time.monotonic() + commit_interval_s
         self._leave()
@@ -154,9 +155,9 @@ class _Sink:
         self._not_fetched = set()
         for committed in partitions:
             route = self._routes[committed.topic]
-            past = _past(committed) if committed.metadata else Past()
+            checkpoint = _checkpoint(committed) if committed.metadata else SinkCheckpoint()
             self._partitions[committed.topic, committed.partition] = SinkPartition(
-                route, committed.offset, past
+                route, committed.offset, checkpoint
             )
             if not committed.metadata and committed.offset >= 0:
                 _LOG.warning(
@@ -172,37 +173,37 @@ class _Sink:
         self._lost(partitions)
 
     def _lost(self, partitions: Partitions) -> None:
-        self._progress.gave_up()
+        self._progress.discard_taken()
         for lost in partitions:
             partition = self._partitions.pop((lost.topic, lost.partition), None)
             if partition is not None:
                 partition.close()
         if not self._partitions:  # what is owned next begins afresh
-            self._holds = {topic: Hold(topic) for topic in self._routes}
-            self._progress.resumed()
+            self._backoffs = {topic: Backoff(topic) for topic in self._routes}
+            self._progress.end_waiting()
 
     def _decode(self, taken: list[Message]) -> None:
         by_partition: dict[PartitionKey, list[Message]] = {}
         for message in taken:
             key: PartitionKey = message.topic(), message.partition()  # type: ignore[assignment]  # a consumed message has both
             by_partition.setdefault(key, []).append(message)
-        self._progress.took(
+        self._progress.record_taken(
             next_offsets([messages[-1] for messages in by_partition.values()]), "decode"
         )
         for key, messages in by_partition.items():
             partition = self._partitions[key]
-            batch = columns_of(key[0], messages)
+            batch = as_messages(key[0], messages)
             rows, _, rejects = partition.route.decoder.decode(batch.values)
             rejected_at = dt.datetime.now(dt.UTC)
             partition.take(
-                Piece(
+                PendingAppend(
                     start=batch.offsets[0],
                     position=batch.offsets[-1] + 1,
                     sent_at_ms=batch.sent_at_ms,
                     rows=rows,
                     rejects=[
                         (
-                            self._kafka.topic_rejects,
+                            self._kafka.topic(flows.REJECTS),
                             ANY_PARTITION,
                             None,
                             reject_record(batch, reject, rejected_at),
@@ -221,9 +222,9 @@ class _Sink:
         longest comes first.
         """
         round_ends_at = time.monotonic() + _LONGEST_ROUND_S
-        for topic, hold in sorted(self._holds.items(), key=lambda one: one[1].turn):
+        for topic, backoff in sorted(self._backoffs.items(), key=lambda one: one[1].priority):
             deadline = min(round_ends_at, time.monotonic() + _LONGEST_TOPIC_S)
-            if not hold.is_due:
+            if not backoff.is_due:
                 continue
             if time.monotonic() > round_ends_at:
                 break  # the others' turn is the next round
@@ -231,13 +232,13 @@ class _Sink:
             try:
                 self._store(owned, deadline)
             except WarehouseAwayError as error:
-                hold.fail(str(error))
+                backoff.record_failure(str(error))
             else:
-                hold.heal()
-        self._progress.in_flight(sum(one.in_hand for one in self._partitions.values()))
+                backoff.record_success()
+        self._progress.record_in_flight(sum(one.unstored for one in self._partitions.values()))
         self._fetch()
-        for topic, hold in self._holds.items():
-            hold.tell(partial(self._waiting, topic))
+        for topic, backoff in self._backoffs.items():
+            backoff.log_if_due(partial(self._waiting, topic))
 
     def _store(self, owned: dict[PartitionKey, SinkPartition], deadline: float) -> None:
         """Store what one topic's partitions hold; every step may fail and be taken again.
@@ -247,15 +248,15 @@ class _Sink:
         """
         each = partial(self._each, owned, deadline)
         for _, partition in each("settle"):
-            partition.settle_claim()
+            partition.take_over()
         answered_by = time.monotonic() + _PATIENCE_S
         for key, partition in each("wait"):
-            for piece in partition.collect(max(0.0, answered_by - time.monotonic())):
-                self._report(key, partition, piece)
+            for append in partition.collect(max(0.0, answered_by - time.monotonic())):
+                self._report(key, partition, append)
         for _, partition in each("open"):
             partition.open()
         for _, partition in each("commit"):
-            if partition.is_nameless:
+            if partition.is_unnamed:
                 self._commit()  # of all of them
         for _, partition in each("send"):
             partition.send()
@@ -264,18 +265,18 @@ class _Sink:
         self, owned: dict[PartitionKey, SinkPartition], deadline: float, step: str
     ) -> Iterator[tuple[PartitionKey, SinkPartition]]:
         """Partitions to take a step with, until it is too late for one more."""
-        self._progress.step(step)
+        self._progress.begin_step(step)
         for key, partition in owned.items():
             if time.monotonic() > deadline:
                 raise WarehouseAwayError("BigQuery answers too slowly to go on at once.")
             yield key, partition
 
-    def _report(self, key: PartitionKey, partition: SinkPartition, piece: Piece) -> None:
-        self._progress.batch(
-            [TopicPartition(*key, piece.position)],
-            piece.sent_at_ms,
-            {partition.route.table: piece.stored},
-            piece.reasons,
+    def _report(self, key: PartitionKey, partition: SinkPartition, append: PendingAppend) -> None:
+        self._progress.record_done(
+            [TopicPartition(*key, append.position)],
+            append.sent_at_ms,
+            {partition.route.table: append.stored},
+            append.reasons,
         )
 
     def _fetch(self) -> None:
@@ -286,9 +287,11 @@ class _Sink:
         """
         if not self._partitions:
             return
-        held = {topic for topic, hold in self._holds.items() if hold.is_held}
+        held = {topic for topic, backoff in self._backoffs.items() if backoff.is_held}
         if held:
-            self._progress.waiting("; ".join(sorted(self._holds[topic].reason for topic in held)))
+            self._progress.begin_waiting(
+                "; ".join(sorted(self._backoffs[topic].reason for topic in held))
+            )
         if held == self._not_fetched:
             return
         assert self._intake is not None
@@ -301,7 +304,7 @@ class _Sink:
         )
         self._not_fetched = held
         if not held:
-            self._progress.resumed()
+            self._progress.end_waiting()
 
     def _waiting(self, topic: str) -> str:
         """How many messages of a topic are not stored yet, in words."""
@@ -317,7 +320,7 @@ class _Sink:
             key: high - max(low, self._partitions[key].position)
             for key, (low, high) in ends.items()
         }
-        self._progress.held(waiting)
+        self._progress.record_held(waiting)
         return f"About {sum(waiting.values()):,} messages wait"
 
     def _leave(self) -> None:
@@ -325,19 +328,19 @@ class _Sink:
         answered_by = time.monotonic() + _PATIENCE_S
         for key, partition in self._partitions.items():
             try:
-                for piece in partition.collect(max(0.0, answered_by - time.monotonic())):
-                    self._report(key, partition, piece)
+                for append in partition.collect(max(0.0, answered_by - time.monotonic())):
+                    self._report(key, partition, append)
             except WarehouseAwayError as error:
                 # The next owner finalizes the stream, and learns what became of the rows.
                 _LOG.warning("sink: left with rows unanswered: %s", error)
-            partition.leave()
+            partition.release()
         self._commit()
 
     def _commit(self) -> None:
         moved = [one for one in self._partitions.items() if one[1].is_moved]
         if not moved:
             return
-        self._progress.step("commit")
+        self._progress.begin_step("commit")
         assert self._transactions is not None
         assert self._intake is not None
         self._transactions.send_offsets(
@@ -353,10 +356,10 @@ class _Sink:
             partition.committed()
 
 
-def _past(committed: TopicPartition) -> Past:
+def _checkpoint(committed: TopicPartition) -> SinkCheckpoint:
     """What the last owner left."""
     try:
-        return Past.parse(committed.metadata or "")
+        return SinkCheckpoint.parse(committed.metadata or "")
     except ValueError:
         raise WarehouseError(
             f"sink: the committed offset {committed.offset} of topic '{committed.topic}', "

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from fraudline.contract import Decoder
 from fraudline.errors import StreamForgottenError, WarehouseError
-from fraudline.stream.transaction import Record
+from fraudline.stream.kafka_transaction import ProducerRecord
 
 _NO_STREAM = "-"
 
@@ -71,7 +71,7 @@ class Route:
     finalize: Callable[[str], int]
 
 
-class Past(NamedTuple):
+class SinkCheckpoint(NamedTuple):
     """What one owner of a partition leaves to the next, as metadata of the committed offset.
 
     Attributes:
@@ -89,7 +89,7 @@ class Past(NamedTuple):
         return f"{self.rows} {self.stream or _NO_STREAM} {self.decoder}"
 
     @classmethod
-    def parse(cls, text: str) -> Past:
+    def parse(cls, text: str) -> SinkCheckpoint:
         """Read it as it is written.
 
         Raises:
@@ -100,7 +100,7 @@ class Past(NamedTuple):
 
 
 @dataclass
-class Piece:
+class PendingAppend:
     """Messages that were taken and are not known to be stored yet.
 
     Attributes:
@@ -110,7 +110,7 @@ class Piece:
         rows: The rows of those that could be decoded.
         rejects: A record for each of the others.
         reasons: How many were rejected, by reason.
-        end: How many rows the stream holds once this piece is stored; None until it is sent.
+        end: How many rows the stream holds once this append is stored; None until it is sent.
         stored: How many of its rows were not stored by an earlier stream.
     """
 
@@ -118,7 +118,7 @@ class Piece:
     position: int
     sent_at_ms: Sequence[int]
     rows: pa.RecordBatch
-    rejects: list[Record]
+    rejects: list[ProducerRecord]
     reasons: Counter[str]
     end: int | None = None
     stored: int = 0
@@ -130,7 +130,7 @@ class SinkPartition:
     Args:
         route: Where its rows go.
         position: The committed offset.
-        past: What was committed with it.
+        checkpoint: What was committed with it.
 
     Attributes:
         position: The offset after the last message that is dealt with.
@@ -140,96 +140,97 @@ class SinkPartition:
         rejects: Records of rejected messages before `position`, to be committed with it.
     """
 
-    def __init__(self, route: Route, position: int, past: Past) -> None:
+    def __init__(self, route: Route, position: int, checkpoint: SinkCheckpoint) -> None:
         self.route = route
         self.position = position
-        self.rows = past.rows
+        self.rows = checkpoint.rows
         self.is_moved = False
-        self.rejects: list[Record] = []
-        self._past: Past | None = past
+        self.rejects: list[ProducerRecord] = []
+        self._checkpoint: SinkCheckpoint | None = checkpoint
         self._stream: AppendStream | None = None
         self._is_named = False
-        self._pieces: deque[Piece] = deque()
+        self._pending: deque[PendingAppend] = deque()
         self._used_at = time.monotonic()
 
     @property
     def next_offset(self) -> int:
         """Where to go on taking messages."""
-        return self._pieces[-1].position if self._pieces else self.position
+        return self._pending[-1].position if self._pending else self.position
 
     @property
     def metadata(self) -> str:
         """What is committed with the offset, for the next owner."""
         name = self._stream.name if self._stream is not None else ""
-        return str(Past(self.rows, name, self.route.decoder.fingerprint))
+        return str(SinkCheckpoint(self.rows, name, self.route.decoder.fingerprint))
 
     @property
-    def in_hand(self) -> int:
-        """How many pieces are not known to be stored yet."""
-        return len(self._pieces)
+    def unstored(self) -> int:
+        """How many appends are not known to be stored yet."""
+        return len(self._pending)
 
-    def take(self, piece: Piece) -> None:
+    def take(self, append: PendingAppend) -> None:
         """Take the next messages."""
-        self._pieces.append(piece)
+        self._pending.append(append)
         self._used_at = time.monotonic()
 
-    def settle_claim(self) -> None:
+    def take_over(self) -> None:
         """Shut out the last owner, and learn how many rows it stored beyond the offset.
 
         These rows are skipped by counting, which is right only if the messages behind the
         offset that are rows now are those that were rows then.
         """
-        past = self._past
-        if past is None:
+        checkpoint = self._checkpoint
+        if checkpoint is None:
             return
-        if past.stream:
-            stored = self.route.finalize(past.stream)
-            if stored < past.rows:
+        if checkpoint.stream:
+            stored = self.route.finalize(checkpoint.stream)
+            if stored < checkpoint.rows:
                 raise WarehouseError(
-                    f"write stream {past.stream} holds {stored} rows, but {past.rows} were "
-                    "acknowledged: BigQuery has lost some. Stop the sink and compare with "
-                    "`fraudline reconcile`."
+                    f"write stream {checkpoint.stream} holds {stored} rows, but "
+                    f"{checkpoint.rows} were acknowledged: BigQuery has lost some. Stop the sink "
+                    "and compare with `fraudline reconcile`."
                 )
-            self.rows = past.rows - stored
+            self.rows = checkpoint.rows - stored
             self.is_moved = True
-        if self.rows < 0 and past.decoder != self.route.decoder.fingerprint:
+        if self.rows < 0 and checkpoint.decoder != self.route.decoder.fingerprint:
             raise WarehouseError(
                 f"table {self.route.table} holds {-self.rows} rows of topic "
                 f"'{self.route.topic}' from offset {self.position} on, stored by a sink that "
                 "was killed under another contract, or another fraudline (decoder "
-                f"{past.decoder or 'unknown'}, expected {self.route.decoder.fingerprint}), so "
-                "which messages they are cannot be told by counting. Run `fraudline sink` once "
-                "with the contract and the fraudline of before, let it catch up, and stop it "
-                "in order (Ctrl-C); then start it with the new ones."
+                f"{checkpoint.decoder or 'unknown'}, expected "
+                f"{self.route.decoder.fingerprint}), so which messages they are cannot be told "
+                "by counting. Run `fraudline sink` once with the contract and the fraudline of "
+                "before, let it catch up, and stop it in order (Ctrl-C); then start it with the "
+                "new ones."
             )
-        self._past = None
+        self._checkpoint = None
 
-    def collect(self, timeout_s: float) -> list[Piece]:
+    def collect(self, timeout_s: float) -> list[PendingAppend]:
         """Wait until what was sent is stored, and move behind it.
 
         Returns:
-            The pieces that are stored now.
+            The appends that are stored now.
         """
         if self._stream is None:
             return []
         try:
             self._stream.wait(timeout_s)
         except StreamForgottenError:
-            self._move()
-            self._part()
+            self._advance()
+            self._abandon_stream()
             raise
-        return self._move()
+        return self._advance()
 
     def open(self) -> None:
         """Get a stream if there is something to send and none to send it to."""
-        if self._stream is None and self._pieces:
+        if self._stream is None and self._pending:
             self._stream = self.route.open_stream()
             self._is_named = False
-            self.position = self._pieces[0].start
+            self.position = self._pending[0].start
             self.is_moved = True
 
     @property
-    def is_nameless(self) -> bool:
+    def is_unnamed(self) -> bool:
         """Whether there is a stream whose name must be committed before its first append."""
         return self._stream is not None and not self._is_named
 
@@ -245,16 +246,16 @@ class SinkPartition:
             return
         assert self._is_named
         rows = self.rows
-        for piece in self._pieces:
-            if piece.end is None:
-                unstored = piece.rows.slice(min(max(0, -rows), piece.rows.num_rows))
+        for append in self._pending:
+            if append.end is None:
+                unstored = append.rows.slice(min(max(0, -rows), append.rows.num_rows))
                 if unstored.num_rows:
                     self._stream.send(unstored)
-                piece.stored = max(piece.stored, unstored.num_rows)
-                piece.end = self._stream.sent
-            rows += piece.rows.num_rows
+                append.stored = max(append.stored, unstored.num_rows)
+                append.end = self._stream.sent
+            rows += append.rows.num_rows
 
-    def leave(self, idle_s: float = 0) -> None:
+    def release(self, idle_s: float = 0) -> None:
         """Let no offset depend on the stream any more, if all it was given is stored.
 
         Nobody else writes to it and nothing is on its way to it, so what was acknowledged is
@@ -266,33 +267,33 @@ class SinkPartition:
         if self._stream is None or time.monotonic() - self._used_at < idle_s:
             return
         if self._stream.acknowledged == self._stream.sent:
-            self._part()
+            self._abandon_stream()
 
     def close(self) -> None:
         """Drop the connection."""
         if self._stream is not None:
             self._stream.close()
 
-    def _move(self) -> list[Piece]:
+    def _advance(self) -> list[PendingAppend]:
         assert self._stream is not None
         stored = []
-        while self._pieces:
-            piece = self._pieces[0]
-            if piece.end is None or piece.end > self._stream.acknowledged:
+        while self._pending:
+            append = self._pending[0]
+            if append.end is None or append.end > self._stream.acknowledged:
                 break
-            stored.append(self._pieces.popleft())
-            self.position = piece.position
-            self.rows += piece.rows.num_rows
-            self.rejects += piece.rejects
+            stored.append(self._pending.popleft())
+            self.position = append.position
+            self.rows += append.rows.num_rows
+            self.rejects += append.rejects
             self.is_moved = True
         return stored
 
-    def _part(self) -> None:
+    def _abandon_stream(self) -> None:
         """Go on without the stream: its rows that are not behind `position` are to be skipped."""
         assert self._stream is not None
         self._stream.close()
         self.rows -= self._stream.acknowledged
         self._stream = None
         self.is_moved = True
-        for piece in self._pieces:
-            piece.end = None
+        for append in self._pending:
+            append.end = None

@@ -6,5 +6,5 @@ Never decides what scores: the registry of directories does, and nothing here re
 answer back into it. Never trains, and sends nothing to anyone but the server that is set.
 
 This page imports nothing, so that looking at the room costs nothing: MLflow comes with
-`fraudline.tracking.record`, which takes seconds to import.
+`fraudline.tracking.mlflow_record`, which takes seconds to import.
 """

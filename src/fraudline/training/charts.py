@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve
 
-from fraudline.training.evaluation import Evaluation
+from fraudline.measures.evaluation import Evaluation
 from fraudline.training.fitting import Epoch
 
 BLUE, ORANGE, GREY = "#2166ac", "#b35806", "#6b7280"

@@ -14,7 +14,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from fraudline.bundle.onnx_runtime import ort
-from fraudline.training.preparation import DAY_S, Preparation
+from fraudline.measures.days import DAY_S
+from fraudline.training.preparation import Preparation
 
 OPSET = 17
 IR_VERSION = 8

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraudline.contract import Contract
-
-DAY_S = 86400.0
+from fraudline.measures.days import DAY_S
 
 Matrix = npt.NDArray[np.float32]
 

@@ -12,16 +12,16 @@ import numpy.typing as npt
 
 from fraudline.bundle import REPORT_FILE, Manifest
 from fraudline.contract import Contract
+from fraudline.measures.bootstrap import RESAMPLES
+from fraudline.measures.evaluation import Evaluation
+from fraudline.measures.reliability import BINS
 from fraudline.training import charts
-from fraudline.training.bootstrap import RESAMPLES
-from fraudline.training.evaluation import Evaluation
+from fraudline.training.faithfulness import TOP, Faith
 from fraudline.training.fitting import Epoch
+from fraudline.training.judged_part import Quality
 from fraudline.training.pages import PAGES
-from fraudline.training.quality import Quality
-from fraudline.training.reasons import Example
-from fraudline.training.reasons_faith import TOP, Faith
+from fraudline.training.reason_files import Example
 from fraudline.training.recipes.recipe import Recipe
-from fraudline.training.reliability import BINS
 from fraudline.training.split import Rows, Split
 
 

@@ -26,18 +26,18 @@ from fraudline.bundle import (
     write_manifest,
 )
 from fraudline.contract import APPROVED, Contract
+from fraudline.measures.evaluation import Evaluation, evaluate
 from fraudline.settings import PolicySettings
 from fraudline.training.calibration import Platt, best_f1, fit_platt
-from fraudline.training.decisions import choose_policy, scored_rows, write_page, write_scores
-from fraudline.training.evaluation import Evaluation, evaluate
+from fraudline.training.faithfulness import ALERTS, Faith, measure_faith
 from fraudline.training.fitting import Epoch, fit_model
 from fraudline.training.graph import run_graph, write_graph
-from fraudline.training.history import check_history, constant_features, event_text
+from fraudline.training.history_checks import check_history, constant_features, event_text
+from fraudline.training.judged_part import measure_quality
 from fraudline.training.keras_file import save_model
 from fraudline.training.model import Model
-from fraudline.training.quality import measure_quality
-from fraudline.training.reasons import show_examples, write_reason_files
-from fraudline.training.reasons_faith import ALERTS, Faith, measure_faith
+from fraudline.training.policy_pages import choose_policy, scored_rows, write_page, write_scores
+from fraudline.training.reason_files import show_examples, write_reason_files
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.report import Outcome, write_report
 from fraudline.training.split import Rows, Split, check_split, drop_twins, find_twins

@@ -1,0 +1,328 @@
+"""`train`, `models`: from history to the version that scores."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+
+from fraudline.bundle import DECISIONS_FILE, REPORT_FILE, Manifest, Part, Policy
+from fraudline.cli.screen import OUT, say, show_table, warn
+from fraudline.errors import InputError
+from fraudline.settings import LOCAL
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.record_version import record_if_possible, record_version
+from fraudline.use_cases.train_version import train_version
+
+models = typer.Typer(
+    help="Versions of the model: list, show, compare, promote, roll back, change their policy.",
+    no_args_is_help=True,
+)
+
+
+def train(
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="default and mlp: ours. tutorial: SMOTE and the tutorial's network, on its random "
+            "split; tutorial_by_time: the same, judged by later payments as ours are."
+        ),
+    ] = "default",
+    first: Annotated[
+        str | None,
+        typer.Option("--from", help="Event time of the earliest rows to train on."),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--to", help="Event time at which the period ends; not itself part of it."),
+    ] = None,
+    test_share: Annotated[
+        float,
+        typer.Option(min=0, max=0.9, help="Share of the rows that is kept to judge the model by."),
+    ] = 0.2,
+    seed: Annotated[int, typer.Option(help="Same seed and same rows give the same model.")] = 0,
+    is_promoted: Annotated[
+        bool, typer.Option("--promote", help="Make the new version the champion.")
+    ] = False,
+) -> None:
+    """Train a model on the history in BigQuery, judge it, and keep it as a version.
+
+    It is recorded in MLflow, too, where `fraudline models ui` compares versions.
+
+    The whole history, or a period of it: times as the contract's event time has them, a
+    number or such as 2026-01-31.
+    """
+    project = Project()
+    manifest = train_version(
+        project, recipe, test_share, seed, first=first, end=end, on_progress=say
+    )
+    show_manifest(manifest)
+    say(f"Its report: {project.registry.path(manifest.version) / REPORT_FILE}")
+    if is_promoted:
+        promote(manifest.version)
+    else:
+        warn(record_if_possible(project, manifest.version))
+        say(f"To score with it: fraudline models promote {manifest.version}")
+
+
+@models.command("list")
+def list_versions() -> None:
+    """List the versions, oldest first; * marks the champion."""
+    registry = Project().registry
+    versions = registry.versions()
+    champion = registry.champion() if registry.has_champion() else None
+    show_table(
+        ("", "version", "made", "average precision"),
+        (
+            (
+                "*" if manifest.version == champion else "",
+                manifest.version,
+                f"{manifest.created_at:%Y-%m-%d}",
+                _judged(manifest),
+            )
+            for manifest in versions
+        ),
+    )
+    if champion is not None:
+        since = registry.promotions()[-1].at
+        OUT.print(f"* made champion {since:%Y-%m-%d %H:%M:%S} UTC", markup=False)
+    if not versions:
+        say("There is none yet: `fraudline train --promote` makes the first.")
+
+
+@models.command()
+def show(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+) -> None:
+    """Show what a version says of itself."""
+    from fraudline.bundle.bundle import read_manifest
+
+    path = Project().registry.path(version)
+    show_manifest(read_manifest(path))
+    OUT.print(f"directory  {path}", markup=False)
+
+
+@models.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+) -> None:
+    """Make a version the champion. Scorers that start from now on use it."""
+    from fraudline.bundle import open_bundle
+
+    project = Project()
+    open_bundle(project.registry.path(version), project.contract)  # a broken one is refused here
+    project.registry.promote(version)
+    say(f"champion: {version}")
+    warn(record_if_possible(project, version))
+
+
+@models.command()
+def rollback() -> None:
+    """Make the champion before the present one the champion again.
+
+    Once more goes one further back, and never forward to what was rolled back: that takes
+    `fraudline models promote`.
+    """
+    from fraudline.bundle import open_bundle
+
+    project = Project()
+    champion, version = project.registry.champion(), project.registry.earlier_champion()
+    open_bundle(project.registry.path(version), project.contract)  # a broken one is refused here
+    project.registry.roll_back(version)
+    say(f"champion: {version}, as before {champion}")
+    warn(record_if_possible(project, version))
+
+
+@models.command()
+def report(
+    version: Annotated[
+        str | None, typer.Argument(help="A version; without one, the champion.")
+    ] = None,
+) -> None:
+    """Tell where a version's report and its page on decisions are, and open the report."""
+    registry = Project().registry
+    directory = registry.path(version or registry.champion()).absolute()
+    page = directory / REPORT_FILE
+    if not page.is_file():
+        raise InputError(f"{page} is missing: the version was altered. Restore it or train anew.")
+    OUT.print(f"report     {page}", markup=False)
+    OUT.print(f"decisions  {directory / DECISIONS_FILE}", markup=False)
+    if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        typer.launch(str(page))  # where there is no browser, it does nothing
+
+
+@models.command("record")
+def record(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+) -> None:
+    """Record a version in MLflow that is not recorded there yet.
+
+    `train`, `models policy` and `models promote` do it by themselves, if MLflow can be reached.
+    """
+    project = Project()
+    record_version(project, version)
+    say(f"recorded: {version}")
+
+
+@models.command()
+def ui(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+) -> None:
+    """Serve MLflow's page on this machine, until Ctrl-C: every version, compared.
+
+    With an MLflow server of your own (`mlflow.tracking_uri`), tell its address.
+    """
+    from fraudline.cli.stream_commands import stop_on_signal
+    from fraudline.tracking.mlflow_record import MlflowRecord
+    from fraudline.tracking.page import serving
+
+    project = Project()
+    settings = project.settings
+    path = MlflowRecord(settings).page(project.contract.name)
+    if settings.mlflow.tracking_uri != LOCAL:
+        OUT.print(f"{settings.mlflow.tracking_uri.rstrip('/')}{path}", markup=False)
+        return
+    with stop_on_signal() as stop, serving(settings, port) as page:
+        say("starting MLflow's page")
+        if page.wait_until_served(stop):
+            OUT.print(f"{page.address}{path}", markup=False)
+            say("stop it with Ctrl-C")
+            page.wait_until(stop)
+
+
+@models.command()
+def policy(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+    lost_share: Annotated[
+        float | None, typer.Option(help="Share of the amount lost with an approved fraud.")
+    ] = None,
+    fraud_cost: Annotated[
+        float | None, typer.Option(help="What an approved fraud costs besides.")
+    ] = None,
+    review_cost: Annotated[float | None, typer.Option(help="What one review costs.")] = None,
+    wrong_block_cost: Annotated[
+        float | None, typer.Option(help="What it costs to block a legitimate payment.")
+    ] = None,
+    most_reviews_a_day: Annotated[
+        float | None, typer.Option(help="How many reviews there may be a day, in the mean.")
+    ] = None,
+    review_from: Annotated[
+        float | None, typer.Option(help="Approve nothing from this score, whatever the costs say.")
+    ] = None,
+    block_from: Annotated[
+        float | None, typer.Option(help="Block from this score, whatever the costs say.")
+    ] = None,
+    by_costs: Annotated[
+        bool, typer.Option("--by-costs", help="Drop the scores that a person has set.")
+    ] = False,
+) -> None:
+    """Make a new version with the same model and another policy; what is not given stays.
+
+    Costs are in the unit of the contract's amount. Reviews are counted anew on the rows that
+    validated the model. The version it is made from stays as it is.
+    """
+    import msgspec
+
+    from fraudline.bundle import read_manifest
+    from fraudline.training.policy_pages import with_policy
+
+    project = Project()
+    registry = project.registry
+    source = registry.path(version)
+    given = {
+        "lost_share": lost_share,
+        "fraud_cost": fraud_cost,
+        "review_cost": review_cost,
+        "wrong_block_cost": wrong_block_cost,
+        "most_reviews_a_day": most_reviews_a_day,
+        "review_from": review_from,
+        "block_from": block_from,
+    }
+    dropped = {"review_from": None, "block_from": None} if by_costs else {}
+    changes = {name: value for name, value in given.items() if value is not None}
+    fields = msgspec.structs.asdict(read_manifest(source).policy) | dropped | changes
+    try:
+        wanted = msgspec.convert(fields, Policy)
+    except msgspec.ValidationError as error:
+        raise InputError(f"that is no policy: {error}. Give another number.") from None
+    candidate = registry.new_directory()
+    try:
+        with_policy(source, candidate, wanted)
+        manifest = registry.add(candidate)
+    finally:
+        shutil.rmtree(candidate, ignore_errors=True)
+    warn(record_if_possible(project, manifest.version))
+    show_manifest(manifest)
+    say(f"What it is worth: {registry.path(manifest.version) / DECISIONS_FILE}")
+    say(f"To decide by it: fraudline models promote {manifest.version}")
+
+
+def _in_words(policy: Policy) -> str:
+    unit = f" {policy.unit}" if policy.unit else ""
+    fixed = policy.fixed_in_words
+    return (
+        f"{fixed + '; ' if fixed else ''}an approved fraud costs "
+        f"{100 * policy.lost_share:g} % of its amount and {policy.fraud_cost:g}{unit}, a review "
+        f"{policy.review_cost:g}{unit}, a wrong block {policy.wrong_block_cost:g}{unit}; "
+        f"{policy.reviews_a_day:,g} reviews a day of at most {policy.most_reviews_a_day:,g}"
+    )
+
+
+def show_manifest(manifest: Manifest) -> None:
+    """Print what a version says of itself."""
+    for name, value in (
+        ("version", manifest.version),
+        ("recipe", manifest.recipe),
+        ("contract", f"{manifest.contract} {manifest.contract_fingerprint[:16]}…"),
+        ("source", f"{manifest.source.rows:,} rows of {manifest.source.table}"),
+        ("read", f"{manifest.source.read_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("query", manifest.source.query),
+        ("rows", f"SHA-256 {manifest.source.sha256}"),
+        ("policy", _in_words(manifest.policy)),
+        ("derived", f"from {manifest.derived_from}" if manifest.derived_from else "by training"),
+        ("threshold", f"{manifest.threshold:.4g} ({manifest.threshold_rule})"),
+        ("made", f"{manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("made with", ", ".join(f"{name} {number}" for name, number in manifest.software.items())),
+    ):
+        OUT.print(f"{name:<10} {value}", markup=False)
+    parts = manifest.parts.values()
+    measures = sorted({name for part in parts for name in part.metrics})
+    show_table(
+        ("", *manifest.parts),
+        [
+            ("rows", *(f"{part.rows:,}" for part in parts)),
+            ("frauds", *(f"{part.frauds:,}" for part in parts)),
+            ("first event", *(part.first_event for part in parts)),
+            ("last event", *(part.last_event for part in parts)),
+            *(
+                (measure.replace("_", " "), *(_rounded(part, measure) for part in parts))
+                for measure in measures
+            ),
+        ],
+    )
+
+
+def _rounded(part: Part, measure: str) -> str:
+    value = part.metrics.get(measure)
+    if value is None:
+        return ""
+    if value.is_integer() and value != 1:
+        return f"{value:,.0f}"
+    if measure.startswith("amount"):
+        return f"{value:,.2f}"
+    # A calibration error of a few in ten thousand would be one digit.
+    return f"{value:.4f}" if value >= 0.01 else f"{value:.6f}"
+
+
+def _judged(manifest: Manifest) -> str:
+    for name in ("test", "validation"):
+        part = manifest.parts.get(name)
+        if part is not None and "average_precision" in part.metrics:
+            return f"{part.metrics['average_precision']:.3f} on {name}"
+    return ""
+
+
+COMMANDS = (train,)

@@ -1,0 +1,124 @@
+"""`reconcile`, `query`: what is true in BigQuery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fraudline.cli.live_ledger import follow
+from fraudline.cli.screen import OUT, say, show_table
+from fraudline.errors import InputError, ProofError
+from fraudline.use_cases.project import Project
+
+if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
+    from fraudline.reconcile.ledger import Ledger
+
+_LEDGER = {
+    "partition": "part",
+    "first_offset": "from",
+    "end_offset": "to",
+    "inputs": "inputs",
+    "decisions": "decided",
+    "rejects": "rejected",
+    "missing": "missing",
+    "doubled": "doubled",
+    "differing": "differ",
+    "unexpected": "surplus",
+}
+_MOST_ROWS = 100
+
+
+def reconcile(
+    wait_s: Annotated[
+        float,
+        typer.Option("--wait", min=0, help="Wait up to so many seconds for what is on its way."),
+    ] = 0,
+    is_followed: Annotated[
+        bool,
+        typer.Option("--follow", help="Keep the ledger of what comes from now on, until Ctrl-C."),
+    ] = False,
+) -> None:
+    """Prove that every input is exactly one decision in BigQuery or one reject.
+
+    Offset by offset and value by value. Prints SQL that counts the same from the tables, and
+    its result. Ends with exit code 1 if anything is missing, doubled or differing.
+
+    With --follow: shows how far each stage is while everything runs, and proves what becomes
+    complete. Red: a stage stands still or something is wrong. Ends with exit code 0 if it is
+    green when it is stopped.
+    """
+    project = Project()
+    if is_followed:
+        follow(project)
+        return
+    ledger = checked_ledger(project, wait_s)
+    show_table(
+        list(_LEDGER.values()),
+        ([getattr(entry, name) for name in _LEDGER] for entry in ledger.partitions),
+        title=f"topic '{ledger.topic}'",
+    )
+    show_ledger_sql(project)
+    for example in ledger.examples:
+        OUT.print(example, markup=False)
+    totals = ", ".join(
+        f"{name} {ledger.total(name)}" for name in ("missing", "doubled", "differing", "unexpected")
+    )
+    sent_again = ledger.total("sent_again")
+    OUT.print(
+        f"{ledger.total('inputs'):,} inputs: {ledger.total('decisions'):,} decisions, "
+        f"{ledger.total('rejects'):,} rejects"
+        f"{f' ({sent_again:,} of them sent again)' if sent_again else ''}; {totals}",
+        markup=False,
+    )
+    if not ledger.is_exact:
+        raise ProofError(
+            f"topic '{ledger.topic}' and BigQuery disagree: {totals}. What is missing may still "
+            "be on its way: check that `fraudline score` and `fraudline sink` run, or give "
+            "`--wait 30`."
+        )
+
+
+def checked_ledger(project: Project, wait_s: float) -> Ledger:
+    """Reconcile, again and again for a while if something is still on its way."""
+    from fraudline.reconcile import reconcile_when_complete
+
+    return reconcile_when_complete(
+        project.kafka,
+        project.warehouse,
+        project.contract,
+        wait_s=wait_s,
+        on_wait=lambda missing: say(f"{missing:,} are still on their way …"),
+    )
+
+
+def show_ledger_sql(project: Project) -> None:
+    """Print the SQL that counts the same from the tables alone, and what it gives."""
+    from fraudline.reconcile import ledger_sql
+    from fraudline.warehouse.query import query as run
+
+    sql = ledger_sql(project.kafka, project.warehouse)
+    OUT.print(f"The same by SQL alone:\n\n{sql}\n", markup=False)
+    answer = run(project.warehouse, sql)
+    show_table(answer.column_names, (list(row.values()) for row in answer.to_pylist()))
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="GoogleSQL; tables need no data set before them.")],
+    most_rows: Annotated[
+        int, typer.Option("--rows", min=1, help="Most rows to print.")
+    ] = _MOST_ROWS,
+) -> None:
+    """Run SQL in BigQuery and print the result as a table."""
+    from fraudline.warehouse.query import query as run
+
+    if not sql.strip():
+        raise InputError('the SQL is empty; try "SELECT COUNT(*) FROM decisions".')
+    answer = run(Project().warehouse, sql)
+    shown = answer.slice(0, most_rows)
+    show_table(answer.column_names, (list(row.values()) for row in shown.to_pylist()))
+    if answer.num_rows > most_rows:
+        say(f"{answer.num_rows - most_rows:,} more rows; `--rows` shows more.")
+
+
+COMMANDS = (reconcile, query)

@@ -1,0 +1,213 @@
+"""`rejects`: what could not be decoded: list, show, send again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fraudline import flows
+from fraudline.cli.screen import OUT, printable, say, show_table
+from fraudline.cli.stream_commands import stop_on_signal
+from fraudline.contract import REPLAYED, RejectReason, RejectRecord
+from fraudline.errors import InputError
+from fraudline.use_cases.project import Project
+
+if TYPE_CHECKING:  # a Kafka client comes with it, and not every command needs one
+    from fraudline.stream.replay_rejects import RejectReplay
+
+rejects = typer.Typer(
+    help="Messages that could not be decoded: list, show, send again.", no_args_is_help=True
+)
+
+_MOST_ROWS = 20
+_MOST_CHARACTERS = 160
+_MOST_SHOWN_BYTES = 4096
+
+Days = Annotated[
+    float,
+    typer.Option(min=0, max=36_500, help="Look at what was rejected in so many days."),
+]
+Reason = Annotated[
+    RejectReason | None,
+    typer.Option("--reason", metavar="REASON", help="Only rejects of this reason."),
+]
+
+
+@rejects.command("list")
+def list_pending(
+    reason: Reason = None,
+    most_rows: Annotated[
+        int, typer.Option("--rows", min=1, max=10_000, help="Most rejects to list.")
+    ] = _MOST_ROWS,
+    days: Days = 7,
+) -> None:
+    """Count the rejects that are pending by reason, and list the newest ones.
+
+    A reject is pending until `rejects replay` has sent its original again.
+    """
+    from fraudline.stream.pending_rejects import source_position, summarize_pending, survey_rejects
+
+    project = Project()
+    since = _since(days)
+    found = survey_rejects(project.kafka, since)
+    seen = summarize_pending(project.kafka, found, reason, most_rows)
+    if seen.counts:
+        show_table(
+            ("reason", "pending", "last at"),
+            [(name, count, _time(seen.last_at[name])) for name, count in seen.counts.most_common()],
+        )
+        show_table(
+            ("position", "reason", "message", "bytes", "rejected at"),
+            (
+                (
+                    source_position(record),
+                    record.reason,
+                    _cut(record.message),
+                    record.original_size_bytes,
+                    _time(record.rejected_at),
+                )
+                for record in seen.newest
+            ),
+            title=f"the newest {len(seen.newest)} of {seen.counts.total():,}",
+        )
+    say(
+        f"{seen.counts.total():,} rejects are pending{f' ({reason})' if reason else ''}; looked "
+        f"at {found.records:,} records of topic '{project.kafka.topic(flows.REJECTS)}' since "
+        f"{_time(since)}, {len(found.replayed):,} of them tell that a reject was sent again."
+    )
+    if found.unreadable:
+        say(f"{found.unreadable:,} records are no rejects: another program writes to the topic.")
+
+
+@rejects.command()
+def show(
+    position: Annotated[str, typer.Argument(help="topic:partition:offset of the message.")],
+    is_original: Annotated[
+        bool, typer.Option("--original", help="Write the original bytes, and nothing else.")
+    ] = False,
+    days: Days = 7,
+) -> None:
+    """Show a reject with the message as it came.
+
+    What could steer a terminal is shown as an escape; `--original` writes the very bytes.
+    """
+    from fraudline.stream.pending_rejects import MessagePosition, reject_history
+
+    kafka = Project().kafka
+    records = reject_history(kafka, _since(days), MessagePosition.parse(position))
+    if not records:
+        raise InputError(
+            f"{position} has no reject in topic '{kafka.topic(flows.REJECTS)}' in the last "
+            f"{days:g} days; `--days` reaches further back."
+        )
+    if is_original:
+        sys.stdout.buffer.write(records[0].original)
+        if len(records[0].original) < records[0].original_size_bytes:
+            say(f"only these first bytes of {records[0].original_size_bytes:,} were kept.")
+        return
+    for record in records:
+        if record.reason == REPLAYED:
+            OUT.print(f"{_time(record.rejected_at)}: {printable(record.message)}", markup=False)
+        else:
+            _show(record)
+
+
+@rejects.command()
+def replay(
+    positions: Annotated[
+        list[str] | None,
+        typer.Argument(help="topic:partition:offset of messages; all that are pending if none."),
+    ] = None,
+    reason: Reason = None,
+    is_dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would be sent.")
+    ] = False,
+    days: Days = 7,
+) -> None:
+    """Send the originals of pending rejects again, exactly once, after the fault was mended.
+
+    Each goes to the topic and partition that it came from, with its key, if it can be decoded
+    now; the others stay, and why is told. What was refused though it could be decoded is sent
+    if it is asked for by reason or position. In the same transaction the topic of rejects is
+    told, so that neither a second replay nor one at the same time sends it twice.
+    """
+    from fraudline.stream.pending_rejects import MessagePosition
+    from fraudline.stream.replay_rejects import replay_rejects
+    from fraudline.use_cases.sink_routes import decoders
+
+    project = Project()
+    with stop_on_signal() as stop:
+        done = replay_rejects(
+            project.kafka,
+            decoders(project),
+            since=_since(days),
+            reason=reason,
+            positions={MessagePosition.parse(text) for text in positions or ()},
+            is_dry_run=is_dry_run,
+            stop=stop,
+            on_sent=lambda sent: say(f"{sent:,} sent again") if sent and not is_dry_run else None,
+        )
+    _show_replay(done, is_dry_run=is_dry_run)
+
+
+def _show(record: RejectRecord) -> None:
+    from fraudline.stream.pending_rejects import source_position
+
+    key = record.original_key
+    for name, value in (
+        ("position", str(source_position(record))),
+        ("reason", record.reason),
+        ("message", record.message),
+        ("received", _time(record.received_at)),
+        ("rejected", _time(record.rejected_at)),
+        ("key", "none, or too long to be kept" if key is None else _text(key)),
+        ("size", f"{record.original_size_bytes:,} bytes"),
+    ):
+        OUT.print(f"{name:<9} {_indented(value)}", markup=False)
+    shown = record.original[:_MOST_SHOWN_BYTES]
+    more = record.original_size_bytes - len(shown)
+    OUT.print(f"{'original':<9} {_indented(_text(shown))}", markup=False)
+    if more:
+        say(f"… and {more:,} bytes more; `--original` writes what was kept of them.")
+
+
+def _show_replay(done: RejectReplay, *, is_dry_run: bool) -> None:
+    if done.unsent:
+        show_table(
+            ("stay", "because", "for example"),
+            [
+                (unsent.count, reason, f"{unsent.position}: {_cut(unsent.message)}")
+                for reason, unsent in done.unsent.items()
+            ],
+        )
+    kept = sum(unsent.count for unsent in done.unsent.values())
+    OUT.print(
+        f"{done.sent:,} rejects {'would be' if is_dry_run else 'were'} sent again"
+        f"{'' if is_dry_run else f' in {done.transactions:,} transactions'}; {kept:,} stay.",
+        markup=False,
+    )
+
+
+def _since(days: float) -> dt.datetime:
+    return dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
+
+
+def _time(at: dt.datetime | None) -> str:
+    return "unknown" if at is None else f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _text(content: bytes) -> str:
+    """Bytes as people can read them; what is not UTF-8 as hexadecimal escapes."""
+    return printable(content.decode(errors="backslashreplace"))
+
+
+def _indented(text: str) -> str:
+    """Further lines begin below the first one, so none can pass for a field of its own."""
+    return printable(text).replace("\n", "\n" + " " * 10)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"

@@ -1,0 +1,80 @@
+"""How a running loop is seen: a line now and then, metrics and health by HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fraudline.cli.screen import say
+from fraudline.settings import MetricsSettings
+from fraudline.stream.health import assess_health
+from fraudline.stream.progress import Progress
+
+_EVERY_S = 5.0
+_WORDS = {"score": "decided", "sink": "stored"}
+
+
+@contextmanager
+def told(
+    progress: Progress, settings: MetricsSettings, model_version: str | None = None
+) -> Iterator[None]:
+    """Show a loop on the screen and, if a port is set, by HTTP, while the block runs.
+
+    Raises:
+        ServiceError: the port cannot be listened at.
+    """
+    from fraudline.metrics import serving
+
+    with _on_screen(progress, settings.stalled_after_s), serving(progress, settings, model_version):
+        yield
+
+
+@contextmanager
+def _on_screen(progress: Progress, stalled_after_s: float) -> Iterator[None]:
+    """A line every few seconds while something moves, waits or stalls, and one at the end."""
+    line = _Line(progress, stalled_after_s)
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(_EVERY_S):
+            line.tell(only_news=True)
+
+    teller = threading.Thread(target=run, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+        line.tell()
+
+
+class _Line:
+    """The line, and what the last one said."""
+
+    def __init__(self, progress: Progress, stalled_after_s: float) -> None:
+        self._progress = progress
+        self._stalled_after_s = stalled_after_s
+        self._count = 0
+        self._told_at = time.monotonic()
+        self._was_healthy = False
+
+    def tell(self, *, only_news: bool = False) -> None:
+        """Print it; or only if something happened since, or should have."""
+        account = self._progress.snapshot()
+        now = time.monotonic()
+        health = assess_health(account, now, self._stalled_after_s)
+        done, rejected = account.done.total(), account.rejected.total()
+        moved = done + rejected - self._count
+        rate = moved / max(now - self._told_at, 1e-9)
+        if only_news and not moved and health.is_healthy and self._was_healthy:
+            return
+        words = f"{done:,} {_WORDS[account.task]}, {rejected:,} rejected, {rate:,.0f}/s"
+        if health.waiting:
+            words += f", {health.waiting:,} wait"
+        if not health.is_healthy:
+            words += f"; no progress: {health.reason}"
+        say(words)
+        self._count, self._told_at, self._was_healthy = done + rejected, now, health.is_healthy

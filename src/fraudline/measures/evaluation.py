@@ -1,0 +1,144 @@
+"""What scores are worth, told against the labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn import metrics
+
+from fraudline.errors import InputError
+from fraudline.measures.bootstrap import average_precision_interval
+from fraudline.measures.reliability import measure_reliability
+
+FALSE_POSITIVE_RATE = 0.01
+
+Scores = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well scores and a threshold tell fraud from legitimate transactions.
+
+    A transaction that reaches the threshold is stopped here: reviewed or blocked.
+
+    Attributes:
+        legitimate_approved: Legitimate transactions below the threshold (true negatives).
+        legitimate_stopped: Legitimate transactions stopped by mistake (false positives).
+        frauds_missed: Frauds below the threshold (false negatives).
+        frauds_caught: Frauds stopped (true positives).
+        average_precision: Area under the precision-recall curve, as scikit-learn sums it.
+        average_precision_low: Lower end of its 95 % bootstrap interval.
+        average_precision_high: Upper end of it.
+        roc_auc: Area under the receiver operating characteristic.
+        precision: Share of frauds among the stopped; 0 where nothing is stopped.
+        recall: Share of the frauds that is stopped.
+        f1: Harmonic mean of precision and recall.
+        accuracy: Share of transactions told rightly. Stopping nothing scores high here.
+        recall_at_1pct_fpr: Largest recall that stops at most 1 % of the legitimate ones.
+        amount_caught: Sum of the amounts of the frauds caught, in the contract's unit.
+        amount_missed: Sum of the amounts of the frauds missed.
+        brier: Mean squared difference of score and label; see `Reliability`.
+        calibration_error: Expected calibration error; see `Reliability`.
+        calibration_error_of_alerts: The same over the higher scores; see `Reliability`.
+        expected_frauds: Sum of the scores, which for calibrated ones is near the frauds.
+        classification_report: scikit-learn's table of precision and recall by class.
+    """
+
+    legitimate_approved: int
+    legitimate_stopped: int
+    frauds_missed: int
+    frauds_caught: int
+    average_precision: float
+    average_precision_low: float
+    average_precision_high: float
+    roc_auc: float
+    precision: float
+    recall: float
+    f1: float
+    accuracy: float
+    recall_at_1pct_fpr: float
+    amount_caught: float
+    amount_missed: float
+    brier: float
+    calibration_error: float
+    calibration_error_of_alerts: float
+    expected_frauds: float
+    classification_report: str
+
+    @property
+    def rows(self) -> int:
+        """Number of transactions."""
+        return self.legitimate_approved + self.legitimate_stopped + self.frauds
+
+    @property
+    def frauds(self) -> int:
+        """Number of frauds."""
+        return self.frauds_missed + self.frauds_caught
+
+    def metrics(self) -> dict[str, float]:
+        """Every figure by name, for a manifest."""
+        return {
+            name: float(value) for name, value in vars(self).items() if not isinstance(value, str)
+        }
+
+
+def evaluate(
+    labels: Labels, scores: Scores, threshold: float | Scores, amounts: Scores
+) -> Evaluation:
+    """Judge scores and a threshold by the labels.
+
+    Args:
+        labels: 1 for fraud, shape (rows,).
+        scores: Probability of fraud, shape (rows,).
+        threshold: Least score that is stopped; one, or one for each row.
+        amounts: In the contract's unit, shape (rows,).
+
+    Raises:
+        InputError: there are no frauds, or nothing but frauds, so nothing can be told apart.
+    """
+    frauds = int(labels.sum())
+    if not 0 < frauds < len(labels):
+        raise InputError(
+            f"scores cannot be judged by these labels: {frauds} of {len(labels)} transactions "
+            "are frauds, expected at least one fraud and one legitimate transaction. "
+            "Take a longer period."
+        )
+    is_fraud, is_stopped = labels == 1, scores >= threshold
+    caught, missed = is_fraud & is_stopped, is_fraud & ~is_stopped
+    wrong = int((~is_fraud & is_stopped).sum())
+    low, high = average_precision_interval(labels, scores)
+    reliability = measure_reliability(labels, scores)
+    false_positive_rate, true_positive_rate, _ = metrics.roc_curve(labels, scores)
+    return Evaluation(
+        legitimate_approved=len(labels) - frauds - wrong,
+        legitimate_stopped=wrong,
+        frauds_missed=int(missed.sum()),
+        frauds_caught=int(caught.sum()),
+        average_precision=float(metrics.average_precision_score(labels, scores)),
+        average_precision_low=low,
+        average_precision_high=high,
+        roc_auc=float(metrics.auc(false_positive_rate, true_positive_rate)),
+        precision=float(metrics.precision_score(labels, is_stopped, zero_division=0)),
+        recall=float(metrics.recall_score(labels, is_stopped)),
+        f1=float(metrics.f1_score(labels, is_stopped)),
+        accuracy=float((is_fraud == is_stopped).mean()),
+        recall_at_1pct_fpr=float(
+            true_positive_rate[false_positive_rate <= FALSE_POSITIVE_RATE].max()
+        ),
+        amount_caught=float(amounts[caught].sum()),
+        amount_missed=float(amounts[missed].sum()),
+        brier=reliability.brier,
+        calibration_error=reliability.calibration_error,
+        calibration_error_of_alerts=reliability.calibration_error_of_alerts,
+        expected_frauds=reliability.expected_frauds,
+        classification_report=metrics.classification_report(
+            labels,
+            is_stopped.astype(np.int8),
+            target_names=["legitimate", "fraud"],
+            digits=4,
+            zero_division=0,
+        ),
+    )

@@ -1,0 +1,114 @@
+"""What a consumer of the Kafka client knows without asking: how far it is, and who answers.
+
+librdkafka makes these statistics once a second from what fetches and heartbeats brought
+anyway, so they cost no request. The fields are those of its `STATISTICS.md`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import msgspec
+
+EVERY_MS = 1000
+_NO_ANSWER = -1
+_ALL_PARTITIONS = "-1"  # the client's own bookkeeping, of no partition
+
+
+class _Partition(msgspec.Struct):
+    leader: int
+    desired: bool
+    fetch_state: str
+    hi_offset: int
+    ls_offset: int
+
+
+class _Topic(msgspec.Struct):
+    partitions: dict[str, _Partition]
+
+
+class _Broker(msgspec.Struct):
+    nodeid: int
+    source: str
+    rxidle: int
+
+
+class _Group(msgspec.Struct):
+    state: str
+    join_state: str
+    assignment_size: int
+
+
+class _Statistics(msgspec.Struct):
+    brokers: dict[str, _Broker]
+    topics: dict[str, _Topic]
+    cgrp: _Group
+
+
+_decode = msgspec.json.Decoder(_Statistics).decode
+
+
+@dataclass(frozen=True)
+class FetchedPartition:
+    """What the client knows of one partition.
+
+    Attributes:
+        stable: The first offset that is not readable yet: the topic's end, or where its
+            first open transaction begins.
+        end: The one after the last offset in the topic.
+        answered_at: When its broker spoke last, by `time.monotonic`.
+    """
+
+    stable: int
+    end: int
+    answered_at: float
+
+
+@dataclass(frozen=True)
+class ClientStatistics:
+    """What the client knew at one moment.
+
+    Attributes:
+        group: State of the membership; `steady` when it is neither joining nor leaving.
+        answered_at: When the group's coordinator spoke last, by `time.monotonic`.
+        partitions: Those that are assigned and fetched from.
+        assigned: How many are assigned.
+    """
+
+    group: str
+    answered_at: float
+    partitions: dict[tuple[str, int], FetchedPartition]
+    assigned: int
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the member is in its group, and reads every partition it was given."""
+        return self.group == "steady" and len(self.partitions) == self.assigned
+
+
+def parse_statistics(text: str | bytes) -> ClientStatistics:
+    """Read the JSON that the client gives to `stats_cb`."""
+    found = _decode(text)
+    now = time.monotonic()
+
+    def answered_at(broker: _Broker | None) -> float:
+        if broker is None or broker.rxidle == _NO_ANSWER:
+            return float("-inf")
+        return now - broker.rxidle / 1e6
+
+    brokers = {broker.nodeid: broker for broker in found.brokers.values()}
+    coordinator = next((each for each in brokers.values() if each.source == "logical"), None)
+    partitions = {
+        (topic, int(number)): FetchedPartition(
+            partition.ls_offset,
+            partition.hi_offset,
+            answered_at(brokers.get(partition.leader)),
+        )
+        for topic, of in found.topics.items()
+        for number, partition in of.partitions.items()
+        if number != _ALL_PARTITIONS and partition.desired and partition.fetch_state == "active"
+        and partition.hi_offset >= 0
+    }  # fmt: skip
+    group = found.cgrp.join_state if found.cgrp.state == "up" else found.cgrp.state
+    return ClientStatistics(group, answered_at(coordinator), partitions, found.cgrp.assignment_size)

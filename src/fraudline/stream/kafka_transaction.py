@@ -1,0 +1,267 @@
+"""Kafka transactions: outcomes and consumer offsets, all or nothing.
+
+A member of the group that was thought dead and comes back cannot commit: the offsets carry
+the generation of the group in which they were consumed, and the broker refuses an old one
+(KIP-447).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from functools import partial
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from fraudline.settings import KafkaSettings
+from fraudline.stream.broker import client_config
+from fraudline.stream.intake import Partitions
+
+_LOG = logging.getLogger(__name__)
+_TIMEOUT_S = 30.0
+# For offsets and commit together. The broker aborts a transaction that is older than its
+# time-out, for which it looks every 10 s: later on there would be nothing to commit.
+_ANSWER_TIMEOUT_S = 15.0
+_ABORT_TIMEOUT_S = 1.0
+_SHORTEST_S = 0.1  # for the client no time at all means for ever
+
+ANY_PARTITION = -1
+
+ProducerRecord = tuple[str, int, bytes | None, bytes]
+"""Topic, partition, key and value of a message to be produced."""
+
+
+class TransactionalProducer:
+    """A transactional producer.
+
+    Args:
+        kafka: Broker and credentials.
+        purpose: Part of the transactional id, for people who look at the broker.
+        is_sole: Whether there is one such producer at a time. A new one shuts out the one
+            before it, whose open transaction is over when this constructor returns.
+
+    Raises:
+        KafkaException: the broker does not answer.
+    """
+
+    def __init__(self, kafka: KafkaSettings, purpose: str, *, is_sole: bool = False) -> None:
+        name = f"{kafka.group}.{purpose}"
+        self._producer = Producer(
+            {
+                **client_config(kafka),
+                # A fresh id needs no coordination between machines. What a killed process
+                # left open is aborted by the broker after transaction.timeout.ms.
+                "transactional.id": name if is_sole else f"{name}.{uuid.uuid4()}",
+                "transaction.timeout.ms": 6_000,
+                # A client that has lost every broker throws away what it knows of them, and
+                # then waits for a group coordinator that is no more (librdkafka, issue 5511).
+                "metadata.recovery.strategy": "none",
+                # Long enough for a piece to fill its batches, and over before the commit.
+                "linger.ms": 1,
+                "batch.num.messages": 10_000,
+                "queue.buffering.max.messages": 1_000_000,
+                # The broker is busy with the last transaction's marker for a few
+                # milliseconds; the default back-off of 100 ms would be the whole latency. It
+                # doubles with each further try.
+                "retry.backoff.ms": 1,
+            }
+        )
+        self._producer.init_transactions(_TIMEOUT_S)
+        self._is_open = False
+        self._sending: Future[None] | None = None
+        self._deadline = 0.0  # of the offsets sent last and the commit, by `time.monotonic`
+
+    def produce(self, records: Iterable[ProducerRecord]) -> None:
+        """Produce records in the open transaction, or in a new one.
+
+        They are on their way to the broker while the caller prepares the next ones.
+
+        Raises:
+            KafkaException: the transaction can only be aborted.
+        """
+        self._begin()
+        self._wait_for_offsets()
+        produce = self._producer.produce
+        for topic, partition, key, value in records:
+            while True:
+                try:
+                    produce(topic, value, key, partition)
+                    break
+                except BufferError:  # the client's queue is full: let it drain
+                    self._producer.poll(0.1)
+
+    def send_offsets(self, offsets: Partitions, membership: bytes) -> None:
+        """Begin to move the group's offsets in the open transaction, or in a new one.
+
+        It goes on while the caller decides; `produce` and `commit` wait for it. Sent before
+        the first record it spares a wait: the broker is busy with the last transaction's
+        marker for some milliseconds, and the client asks again after `retry.backoff.ms` for
+        offsets, but only after 20 ms for records (librdkafka 2.16).
+
+        Args:
+            offsets: The offset after the last message taken, of each partition. May be sent
+                again with later ones.
+            membership: `Intake.membership` of the consumer that took the messages.
+
+        Raises:
+            KafkaException: the transaction can only be aborted.
+        """
+        self._begin()
+        self._wait_for_offsets()
+        self._deadline = deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+        self._sending = _in_thread(
+            lambda: _repeat(
+                lambda left_s: self._producer.send_offsets_to_transaction(
+                    offsets, membership, left_s
+                ),
+                deadline,
+            )
+        )
+
+    def commit(self) -> None:
+        """Make the offsets sent and all that was produced one fact; 15 s after them at most.
+
+        Raises:
+            KafkaException: it did not happen, or its answer was lost. Either way the
+                committed offsets tell what is true: begin anew from them.
+        """
+        self._wait_for_offsets()
+        self._commit(self._deadline)
+
+    def commit_with_followups(
+        self, messages: list[ProducerRecord], followups: Callable[[list[int]], list[ProducerRecord]]
+    ) -> None:
+        """Produce messages, and others that tell where these went, in one transaction.
+
+        Args:
+            messages: What to produce first.
+            followups: The offset of each message in its partition to what is produced next.
+
+        Raises:
+            KafkaException: it did not happen, or its answer was lost.
+        """
+        self._begin()
+        offsets = self._produce_and_flush(messages)
+        self._produce_and_flush(followups(offsets))
+        self._commit(time.monotonic() + _ANSWER_TIMEOUT_S)
+
+    def _produce_and_flush(self, messages: list[ProducerRecord]) -> list[int]:
+        """Produce messages and wait until the broker has them all."""
+        offsets = [-1] * len(messages)
+        failed: list[KafkaError] = []
+
+        def delivered(index: int, error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                offsets[index] = message.offset() or 0
+            else:
+                failed.append(error)
+
+        for index, (topic, partition, key, value) in enumerate(messages):
+            self._producer.produce(
+                topic, value, key, partition, on_delivery=partial(delivered, index)
+            )
+        try:
+            left = self._producer.flush(_TIMEOUT_S)
+        except SystemError as error:
+            # The client goes on to call `delivered` with its own fatal error already raised.
+            if isinstance(error.__cause__, KafkaException):
+                raise error.__cause__ from None
+            raise
+        if left:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer in time"))  # noqa: SLF001 - its only name
+        if failed:
+            raise KafkaException(failed[0])
+        return offsets
+
+    def abort(self) -> None:
+        """Abort the open transaction, if there is one, so that nothing of it is ever seen.
+
+        Raises:
+            KafkaException: it could not be aborted; the broker does so by its time-out.
+        """
+        if self._is_open:
+            self._is_open = False
+            try:
+                self._wait_for_offsets()
+            except KafkaException as error:
+                _LOG.debug("offsets of a transaction given up: %s", error.args[0])
+            self._producer.abort_transaction(_ABORT_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Leave nothing open, so that readers need not wait for a time-out."""
+        try:
+            self.abort()
+        except KafkaException as error:
+            _LOG.debug("the open transaction is left to its time-out: %s", error.args[0])
+
+    def _begin(self) -> None:
+        if not self._is_open:
+            self._producer.begin_transaction()
+            self._is_open = True
+
+    def _wait_for_offsets(self) -> None:
+        """Wait for the offsets that are being sent, if there are any."""
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            _await_offsets(sending, max(_SHORTEST_S, self._deadline - time.monotonic()))
+
+    def _commit(self, deadline: float) -> None:
+        _repeat(self._producer.commit_transaction, deadline)
+        self._is_open = False
+
+
+def _in_thread(step: Callable[[], None]) -> Future[None]:
+    """Let a thread of its own do a step, since one that does not return must end nothing."""
+    outcome: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - raised again by who asks for the outcome
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    threading.Thread(target=run, name="send offsets", daemon=True).start()
+    return outcome
+
+
+def _await_offsets(sending: Future[None], timeout_s: float) -> None:
+    """Wait for the end of a step, but not for ever.
+
+    While its group coordinator is away the client may wait in `send_offsets_to_transaction`
+    for ever, whatever time-out it is given (librdkafka 2.16, issue 5456). Such a producer is
+    left alone: nobody commits what it holds open, so the broker aborts that.
+
+    Raises:
+        KafkaException: the step failed, or did not end in time.
+    """
+    try:
+        sending.result(timeout_s)
+    except TimeoutError:
+        raise KafkaException(
+            KafkaError(KafkaError._TIMED_OUT, f"offsets got no answer in {timeout_s:.3g} s")  # noqa: SLF001 - its only name
+        ) from None
+
+
+def _repeat(step: Callable[[float], None], deadline: float) -> None:
+    """Repeat a step for as long as the client says that this may help, and there is time.
+
+    Args:
+        step: Takes how long it may wait, seconds.
+        deadline: By `time.monotonic`.
+
+    Raises:
+        KafkaException: the step failed.
+    """
+    while True:
+        try:
+            return step(max(_SHORTEST_S, deadline - time.monotonic()))
+        except KafkaException as error:
+            if not error.args[0].retriable() or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

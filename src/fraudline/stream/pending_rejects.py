@@ -1,0 +1,206 @@
+"""Rejects in their topic: which ones are pending, and what became of the others.
+
+The topic is the truth; the table `rejects` follows it. A reject is pending until a record
+with the reason `REPLAYED` and the same position stands behind it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import heapq
+import re
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from fraudline import flows
+from fraudline.contract import REJECT_COLUMNS, REPLAYED, Decoder, RejectRecord
+from fraudline.contract.rejects import MAX_REJECT_BYTES
+from fraudline.errors import InputError
+from fraudline.settings import KafkaSettings
+from fraudline.stream.read_topic import offset_ranges, read_range
+
+# So many records are handled at once, and are one transaction of a replay; fewer where they
+# are large.
+_WINDOW_RECORDS = 1000
+
+
+class MessagePosition(NamedTuple):
+    """Where a message is; as text `topic:partition:offset`."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}:{self.partition}:{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> MessagePosition:
+        """Read it as it is printed.
+
+        Raises:
+            InputError: it is none.
+        """
+        parts = re.fullmatch(r"([\w.-]+):([0-9]{1,10}):([0-9]{1,19})", text, re.ASCII)
+        if parts is None:
+            raise InputError(
+                f"{text!r} is no position; expected topic:partition:offset, for example "
+                "transactions:0:10411, as `fraudline rejects list` prints it."
+            )
+        return cls(parts[1], int(parts[2]), int(parts[3]))
+
+
+@dataclass
+class RejectSurvey:
+    """What the topic of rejects holds since a time.
+
+    Attributes:
+        ranges: First offset and the one after the last, of each of its partitions.
+        records: How many records there are.
+        unreadable: How many of them are no rejects; `sink` rejects them in turn.
+        replayed: Positions of those that were sent again.
+        found: Which of the positions that were asked for have a reject.
+    """
+
+    ranges: dict[int, tuple[int, int]]
+    records: int = 0
+    unreadable: int = 0
+    replayed: set[MessagePosition] = field(default_factory=set)
+    found: set[MessagePosition] = field(default_factory=set)
+
+
+@dataclass
+class PendingSummary:
+    """What is pending, in short.
+
+    Attributes:
+        counts: Rejects by reason.
+        last_at: When the last one of each reason was rejected.
+        newest: The newest ones, newest first, without their originals.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    last_at: dict[str, dt.datetime] = field(default_factory=dict)
+    newest: list[RejectRecord] = field(default_factory=list)
+
+
+def source_position(record: RejectRecord) -> MessagePosition:
+    """Where the message was that a record tells of."""
+    return MessagePosition(
+        sys.intern(record.source_topic), record.source_partition, record.source_offset
+    )
+
+
+def survey_rejects(
+    kafka: KafkaSettings, since: dt.datetime, positions: Collection[MessagePosition] = ()
+) -> RejectSurvey:
+    """Read the topic of rejects once, for what was sent again already.
+
+    What is kept grows with the number of markers, not with that of rejects.
+
+    Args:
+        kafka: Broker and topics.
+        since: Records that were sent before are left out.
+        positions: Rejects to look out for.
+
+    Raises:
+        BrokerError: the topic cannot be read.
+    """
+    found = RejectSurvey(_since(kafka, since))
+    for _, records in _windows(kafka, found.ranges):
+        found.records += len(records)
+        for record in records:
+            if record is None:
+                found.unreadable += 1
+            elif record.reason == REPLAYED:
+                found.replayed.add(source_position(record))
+            elif positions and (position := source_position(record)) in positions:
+                found.found.add(position)
+    return found
+
+
+def read_pending(
+    kafka: KafkaSettings, found: RejectSurvey
+) -> Iterator[tuple[int, list[RejectRecord]]]:
+    """Read the rejects that were not sent again: the topic's partition, and some of them.
+
+    Raises:
+        BrokerError: the topic cannot be read.
+    """
+    for partition, records in _windows(kafka, found.ranges):
+        yield (
+            partition,
+            [
+                record
+                for record in records
+                if record is not None
+                and record.reason != REPLAYED
+                and source_position(record) not in found.replayed
+            ],
+        )
+
+
+def summarize_pending(
+    kafka: KafkaSettings, found: RejectSurvey, reason: str | None, most: int
+) -> PendingSummary:
+    """Count what is pending, and keep the newest ones.
+
+    Args:
+        kafka: Broker and topics.
+        found: What was sent again.
+        reason: Only rejects of this reason, if given.
+        most: How many of the newest to keep.
+    """
+    seen = PendingSummary()
+    for _, records in read_pending(kafka, found):
+        chosen = [record for record in records if reason is None or record.reason == reason]
+        for record in chosen:
+            record.original = b""
+            seen.counts[record.reason] += 1
+            last_at = seen.last_at.get(record.reason, record.rejected_at)
+            seen.last_at[record.reason] = max(last_at, record.rejected_at)
+        seen.newest = heapq.nlargest(
+            most, [*seen.newest, *chosen], key=lambda record: record.rejected_at
+        )
+    return seen
+
+
+def reject_history(
+    kafka: KafkaSettings, since: dt.datetime, position: MessagePosition
+) -> list[RejectRecord]:
+    """The reject of a position and, if it was sent again, the marker behind it.
+
+    Raises:
+        BrokerError: the topic cannot be read.
+    """
+    return [
+        record
+        for _, records in _windows(kafka, _since(kafka, since))
+        for record in records
+        if record is not None and source_position(record) == position
+    ]
+
+
+def _since(kafka: KafkaSettings, since: dt.datetime) -> dict[int, tuple[int, int]]:
+    """Where to read; a marker must not be missed that is behind a scorer's open transaction."""
+    return offset_ranges(kafka, kafka.topic(flows.REJECTS), since=since, is_beyond_open=True)
+
+
+def _windows(
+    kafka: KafkaSettings, within: dict[int, tuple[int, int]]
+) -> Iterator[tuple[int, list[RejectRecord | None]]]:
+    """Partition, and some of its records, None for what is none; until the end of each."""
+    decoder = Decoder(REJECT_COLUMNS, MAX_REJECT_BYTES)
+    for partition, (start, stop) in within.items():
+        for _, _, messages in read_range(
+            kafka, kafka.topic(flows.REJECTS), partition, start, stop, _WINDOW_RECORDS
+        ):
+            rows, accepted, _ = decoder.decode(messages.values)
+            columns = [column.to_pylist() for column in rows.columns]
+            records: list[RejectRecord | None] = [None] * len(messages)
+            for index, *values in zip(accepted, *columns, strict=True):
+                records[index] = RejectRecord(*values)
+            yield partition, records

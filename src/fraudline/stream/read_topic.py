@@ -1,0 +1,186 @@
+"""Reading a topic without a group: a range of it, or what arrives from now on."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from fraudline.contract import Messages
+from fraudline.errors import BrokerError
+from fraudline.settings import KafkaSettings
+from fraudline.stream.broker import client_config, handle_consumer_error
+from fraudline.stream.intake import as_messages, position_of
+
+_TIMEOUT_S = 15.0
+# A transaction of a dead producer ends after 6 s, and the broker looks every 10 s.
+_SILENCE_S = 30.0
+_WINDOW_BYTES = 32 * 2**20
+_FEW_MESSAGES = 100
+
+
+def groupless_consumer(kafka: KafkaSettings, **options: Any) -> Consumer:
+    """A consumer of no group: it sees committed messages, and is told where to read."""
+    return Consumer(
+        {
+            **client_config(kafka),
+            "group.id": f"{kafka.group}.read",  # required by the client; nothing is committed
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+            "fetch.wait.max.ms": 20,
+            "queued.max.messages.kbytes": 32_768,
+            **options,
+        }
+    )
+
+
+def offset_ranges(
+    kafka: KafkaSettings,
+    topic: str,
+    *,
+    since: dt.datetime | None = None,
+    is_beyond_open: bool = False,
+) -> dict[int, tuple[int, int]]:
+    """First offset and the one after the last, of each partition of a topic, as of now.
+
+    Args:
+        kafka: Broker and credentials.
+        topic: Its name.
+        since: Leave out what was sent before.
+        is_beyond_open: Whether the end is beyond transactions that are open still. Behind
+            them may be committed ones: who reads up to that end has to wait, and misses
+            nothing that was there.
+
+    Raises:
+        BrokerError: the broker cannot be reached, or the topic is not there.
+    """
+    # A reader of committed messages is told the offset of the first open transaction as end.
+    isolation = "read_uncommitted" if is_beyond_open else "read_committed"
+    consumer = groupless_consumer(kafka, **{"isolation.level": isolation})
+    try:
+        metadata = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
+        if metadata.error is not None:
+            raise BrokerError(
+                f"topic '{topic}' cannot be read at {kafka.bootstrap_servers}: "
+                f"{metadata.error.str()}. `fraudline setup` creates the topics."
+            )
+        found = {
+            partition: consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=_TIMEOUT_S
+            )
+            for partition in sorted(metadata.partitions)
+        }
+        if since is None:
+            return found
+        return _since(consumer, topic, found, since)
+    except KafkaException as error:
+        raise BrokerError(
+            f"topic '{topic}' cannot be read at {kafka.bootstrap_servers}: {error.args[0].str()}. "
+            "Check that the broker runs; a local one is started by `fraudline up`."
+        ) from None
+    finally:
+        consumer.close()
+
+
+def _since(
+    consumer: Consumer, topic: str, found: dict[int, tuple[int, int]], since: dt.datetime
+) -> dict[int, tuple[int, int]]:
+    """Move the beginning of each range to the first message that was sent at a time or later."""
+    since_ms = max(0, int(since.timestamp() * 1000))
+    later = dict(found)
+    for start in consumer.offsets_for_times(
+        [TopicPartition(topic, partition, since_ms) for partition in found], timeout=_TIMEOUT_S
+    ):
+        if start.error is not None:
+            raise KafkaException(start.error)
+        _, end = found[start.partition]
+        later[start.partition] = (end if start.offset < 0 else start.offset, end)
+    return later
+
+
+def read_range(
+    kafka: KafkaSettings, topic: str, partition: int, start: int, stop: int, most: int
+) -> Iterator[tuple[int, int, Messages]]:
+    """Read the committed messages of a partition from `start` to before `stop`.
+
+    Yields:
+        First offset, the one after the last, and the messages between: at most `most`, and
+        no more once they have 32 MiB. The ranges follow upon each other without a gap and
+        end at `stop`.
+    """
+    consumer = groupless_consumer(kafka)
+    consumer.assign([TopicPartition(topic, partition, start)])
+    window: list[Message] = []
+    window_bytes = 0
+    begun_at = start
+    silent_since = time.monotonic()
+    try:
+        position = start
+        while position < stop:
+            few = min(most - len(window), _FEW_MESSAGES)
+            for message in consumer.consume(1, timeout=0.5) + consumer.consume(few - 1, timeout=0):
+                error = message.error()
+                if error is None:
+                    position = position_of(message)[2] + 1
+                    if position <= stop:
+                        window.append(message)
+                        window_bytes += len(message)
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+                    position = max(position, message.offset() or 0)
+                else:
+                    handle_consumer_error(error)
+                silent_since = time.monotonic()
+            if time.monotonic() - silent_since > _SILENCE_S:
+                raise BrokerError(
+                    f"topic '{topic}', partition {partition}: offset {position} to {stop - 1} "
+                    f"cannot be read; nothing came for {_SILENCE_S:.0f} s. An open transaction "
+                    "may hold them back; try again."
+                )
+            if (len(window) >= most or window_bytes >= _WINDOW_BYTES) and position < stop:
+                yield begun_at, position, as_messages(topic, window)
+                begun_at, window, window_bytes = position, [], 0
+        yield begun_at, stop, as_messages(topic, window)
+    finally:
+        consumer.close()
+
+
+def watch_topic(
+    kafka: KafkaSettings,
+    topic: str,
+    *,
+    stop: threading.Event,
+    on_messages: Callable[[Messages, float], None],
+    ready: threading.Event,
+) -> None:
+    """Hand over the committed messages that arrive from now on, until told to stop.
+
+    Args:
+        kafka: Broker and credentials.
+        topic: What to watch.
+        stop: Ends the watch.
+        on_messages: Told messages and the time at which they came, seconds since 1970.
+        ready: Set once nothing that is produced from then on can be missed.
+    """
+    ends = offset_ranges(kafka, topic)
+    consumer = groupless_consumer(kafka)
+    consumer.assign([TopicPartition(topic, partition, end) for partition, (_, end) in ends.items()])
+    ready.set()
+    try:
+        while not stop.is_set():
+            taken = []
+            for message in consumer.consume(1, timeout=0.1) + consumer.consume(5000, timeout=0):
+                error = message.error()
+                if error is None:
+                    taken.append(message)
+                elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+                    handle_consumer_error(error)
+            if taken:
+                on_messages(as_messages(topic, taken), time.time())
+    finally:
+        consumer.close()

@@ -1,0 +1,247 @@
+"""One run and one model version in MLflow for each version of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fraudline.bundle import METRICS_FILE, REPORT_FILE, Manifest, Source, read_manifest
+from fraudline.errors import TrackingError
+from fraudline.settings import Settings
+from fraudline.tracking.engine import MlflowClient, address, artifacts, entities, failing
+from fraudline.tracking.first_page import VIEW, VIEW_TAG, in_words, judged_figures, view
+
+CHAMPION = "champion"
+VERSION_TAG = "fraudline.version"
+
+_MOST_METRICS = 1000  # of one request, by MLflow's own limit
+_DIGEST_LENGTH = 36  # likewise, of a data set's digest
+# Else MLflow's page takes whoever looks at it for somebody who evaluates prompts.
+_VIEW = "?workflowType=machine_learning"
+
+
+class _Figures(msgspec.Struct):
+    """What is read of `metrics.json`.
+
+    Attributes:
+        settings: What was trained with, by name.
+        epochs: What was measured after each epoch, by name.
+    """
+
+    settings: dict[str, str | int | float | None]
+    epochs: list[dict[str, float | None]]
+
+
+class MlflowRecord:
+    """The record of one project's versions.
+
+    Experiment and registered model are named after the contract: only versions for the same
+    transactions can be compared. A version is recorded when its model version is there, which
+    is written last; what an attempt that failed has left is removed by the next one.
+
+    Args:
+        settings: Which MLflow.
+
+    Raises:
+        TrackingError: MLflow cannot be reached.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._uri = address(settings)
+        self._artifacts = artifacts(settings)
+        with failing("opening MLflow's record", self._uri):
+            self._client = MlflowClient(tracking_uri=self._uri)
+
+    def add(self, directory: Path) -> None:
+        """Record a version; one that is recorded already stays as it is.
+
+        Args:
+            directory: The version's, in the registry.
+
+        Raises:
+            BundleError: the version's manifest was altered.
+            TrackingError: the version was not recorded.
+        """
+        manifest = read_manifest(directory)
+        figures = _read_figures(directory)
+        with failing(f"recording {manifest.version} in MLflow", self._uri):
+            if self._find(manifest.contract, manifest.version) is None:
+                self._add(directory.absolute(), manifest, figures)
+
+    def name_champion(self, directory: Path) -> None:
+        """Give a recorded version the alias `champion`.
+
+        Raises:
+            BundleError: the version's manifest was altered.
+            TrackingError: the alias was not given.
+        """
+        manifest = read_manifest(directory)
+        with failing(f"naming {manifest.version} the champion in MLflow", self._uri):
+            found = self._find(manifest.contract, manifest.version)
+            if found is None:
+                raise TrackingError("it is not recorded there")
+            self._client.set_registered_model_alias(found.name, CHAMPION, found.version)
+
+    def page(self, contract: str) -> str:
+        """Where on MLflow's page the versions for a contract are; its start before the first.
+
+        Raises:
+            TrackingError: MLflow cannot be reached.
+        """
+        with failing("looking for the recorded versions", self._uri):
+            found = self._client.get_experiment_by_name(_name(contract))
+        if found is None:
+            return "/"
+        shared = f"&viewStateShareKey={VIEW}" if VIEW_TAG in found.tags else ""
+        return f"/#/experiments/{found.experiment_id}/runs{_VIEW}{shared}"
+
+    def _find(self, contract: str, version: str) -> entities.model_registry.ModelVersion | None:
+        found = self._client.search_model_versions(
+            f"name = '{_name(contract)}' AND tags.`{VERSION_TAG}` = '{version}'"
+        )
+        return found[0] if found else None
+
+    def _add(self, directory: Path, manifest: Manifest, figures: _Figures) -> None:
+        experiment = self._experiment(_name(manifest.contract))
+        self._save_view(experiment)
+        for left in self._client.search_runs(
+            [experiment], f"tags.`{VERSION_TAG}` = '{manifest.version}'"
+        ):
+            self._client.delete_run(left.info.run_id)
+        made_at = int(manifest.created_at.timestamp() * 1000)
+        judged = judged_figures(directory, manifest)
+        words = " ".join(filter(None, (_words(manifest), in_words(manifest, judged))))
+        tags = _tags(directory, manifest)
+        shown = {"mlflow.source.name": "fraudline", "mlflow.note.content": words}
+        run = self._client.create_run(experiment, made_at, tags | shown, manifest.version)
+        number = run.info.run_id
+        params = [entities.Param(name, value) for name, value in _params(manifest, figures)]
+        metrics = [
+            entities.Metric(name, value, made_at, step)
+            for name, value, step in _metrics(manifest, figures)
+        ]
+        metrics += [entities.Metric(name, value, made_at, 0) for name, value in judged.items()]
+        self._client.log_batch(number, params=params)
+        for start in range(0, len(metrics), _MOST_METRICS):
+            self._client.log_batch(number, metrics[start : start + _MOST_METRICS])
+        self._client.log_inputs(number, [_dataset(manifest)])
+        self._client.log_artifacts(number, str(directory))
+        self._client.set_terminated(number, "FINISHED", made_at)
+        if not self._client.search_registered_models(f"name = '{_name(manifest.contract)}'"):
+            self._client.create_registered_model(
+                _name(manifest.contract),
+                description=f"Versions of the model for contract `{manifest.contract}`. This is a "
+                "record: which version scores is decided by `fraudline models promote` alone.",
+            )
+        self._client.create_model_version(
+            _name(manifest.contract),
+            run.info.artifact_uri,
+            number,
+            tags,
+            description=_description(words, directory, experiment, number),
+        )
+
+    def _experiment(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        return str(self._client.create_experiment(name, self._artifacts))
+
+    def _save_view(self, experiment: str) -> None:
+        """Save the view of MLflow's first page, unless there is one: people may change it."""
+        found = self._client.get_experiment(experiment)
+        if VIEW_TAG not in found.tags:
+            self._client.set_experiment_tag(experiment, VIEW_TAG, view(found.creation_time or 0))
+
+
+def _name(contract: str) -> str:
+    return f"fraudline-{contract}"
+
+
+def _read_figures(directory: Path) -> _Figures:
+    path = directory / METRICS_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Figures)
+    except (OSError, msgspec.DecodeError) as error:
+        raise TrackingError(
+            f"{path} cannot be recorded: {error}. Versions trained from now on have what "
+            "MLflow is told; train anew to have it for this one."
+        ) from None
+
+
+def _tags(directory: Path, manifest: Manifest) -> dict[str, str]:
+    tags = {
+        VERSION_TAG: manifest.version,
+        "fraudline.directory": str(directory),
+        "fraudline.report": (directory / REPORT_FILE).as_uri(),
+    }
+    if manifest.derived_from:
+        tags["fraudline.derived_from"] = manifest.derived_from
+    return tags
+
+
+def _params(manifest: Manifest, figures: _Figures) -> Iterator[tuple[str, str]]:
+    """What was decided before training, and the policy; what is not set is left out."""
+    policy = msgspec.structs.asdict(manifest.policy)
+    named = {
+        "recipe": manifest.recipe,
+        "contract": manifest.contract,
+        "contract_fingerprint": manifest.contract_fingerprint,
+        **{f"train/{name}": value for name, value in figures.settings.items() if name != "name"},
+        **{f"policy/{name}": value for name, value in policy.items()},
+        **{f"software/{name}": value for name, value in manifest.software.items()},
+    }
+    for name, value in named.items():
+        if value is not None:
+            yield name, str(value)
+
+
+def _metrics(manifest: Manifest, figures: _Figures) -> Iterator[tuple[str, float, int]]:
+    """Name, value and step: curves by epoch, counted from 1, and each part's figures."""
+    for step, epoch in enumerate(figures.epochs, start=1):
+        for name, value in epoch.items():
+            if value is not None:
+                yield f"epoch/{name}", value, step
+    for name, part in manifest.parts.items():
+        told = {"rows": part.rows, "frauds": part.frauds, **part.metrics}
+        for measure, value in told.items():
+            yield f"{name}/{measure}", float(value), 0
+
+
+def _dataset(manifest: Manifest) -> entities.DatasetInput:
+    source: Source = manifest.source
+    columns = [{"name": name, "type": "float", "required": True} for name in manifest.features]
+    return entities.DatasetInput(
+        dataset=entities.Dataset(
+            name=source.table,
+            digest=source.sha256[:_DIGEST_LENGTH],
+            source_type="bigquery",
+            source=_json(source),
+            schema=_json({"mlflow_colspec": columns}),
+            profile=_json({"num_rows": source.rows}),
+        ),
+        tags=[entities.InputTag("mlflow.data.context", "training")],
+    )
+
+
+def _words(manifest: Manifest) -> str:
+    """Where it comes from, for people; in Markdown."""
+    told = f"fraudline version `{manifest.version}`, "
+    if manifest.derived_from:
+        return f"{told}the same model as `{manifest.derived_from}` with another policy."
+    return f"{told}trained on {manifest.source.rows:,} rows of `{manifest.source.table}`."
+
+
+def _description(words: str, directory: Path, experiment: str, run: str) -> str:
+    page = f"#/experiments/{experiment}/runs/{run}/artifacts/{REPORT_FILE}{_VIEW}"
+    return (
+        f"{words}\n\nIts [report]({page}), also in its directory `{directory}`, which "
+        "is what scorers load."
+    )
+
+
+def _json(content: Any) -> str:
+    return msgspec.json.encode(content).decode()

@@ -1,0 +1,65 @@
+"""What the part that judges tells of a model beyond its threshold: alerts, days, reliability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fraudline.measures.alerts import Budget, Day, measure_budgets, measure_days
+from fraudline.measures.days import days_covered
+from fraudline.measures.reliability import Reliability, measure_reliability, without_prior_shift
+from fraudline.training.recipes.recipe import Recipe
+from fraudline.training.split import Split
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How the part that judges came out.
+
+    Attributes:
+        budgets: Precision and recall by alerts a day.
+        days: Each day alone.
+        covered_days: From the first to the last event; see `days_covered`.
+        corrected: Scores without what balancing did to the prior, shape (rows,); None where
+            scores are calibrated.
+        before_and_after: Reliability of the scores, and of the corrected ones if there are any.
+    """
+
+    budgets: list[Budget]
+    days: list[Day]
+    covered_days: float
+    corrected: npt.NDArray[np.float64] | None
+    before_and_after: list[Reliability]
+
+
+def measure_quality(
+    recipe: Recipe, split: Split, labels: npt.NDArray[np.int8], rows: pa.Table
+) -> Quality:
+    """Measure the part that judges.
+
+    Args:
+        recipe: How the model was trained.
+        split: Of the history.
+        labels: Of every row of the history; those of the train part tell the prior.
+        rows: Scored rows with columns `part`, `event_s`, `score` and `label`.
+    """
+    judged = rows.filter(pc.equal(rows.column("part"), split.judged_by))
+    event_s, score, label = (
+        judged.column(name).to_numpy() for name in ("event_s", "score", "label")
+    )
+    corrected = None
+    if recipe.learned_share is not None:
+        share = float(labels[split.train].mean())
+        corrected = without_prior_shift(score, recipe.learned_share, share)
+    versions = [score] if corrected is None else [score, corrected]
+    return Quality(
+        measure_budgets(event_s, label, score),
+        measure_days(event_s, label, score),
+        days_covered(event_s),
+        corrected,
+        [measure_reliability(label, each) for each in versions],
+    )

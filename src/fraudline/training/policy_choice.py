@@ -1,0 +1,119 @@
+"""A policy that keeps its cap of reviews, and how it does beside other ways to decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from fraudline.bundle import Policy, decision_codes
+from fraudline.contract import APPROVED, BLOCKED, REVIEWED
+from fraudline.errors import InputError
+from fraudline.measures.worth import Codes, Labels, Saving, Way, measure_worth
+
+TUTORIAL_THRESHOLD = 0.5
+_HALVINGS = 60
+
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Scored transactions with labels: what a policy is chosen or judged by.
+
+    Attributes:
+        scores: Calibrated, by a model that had not learned from these rows, shape (rows,).
+        labels: 1 for fraud.
+        amounts: In the contract's unit.
+        days: How long the rows took to come.
+    """
+
+    scores: Scores
+    labels: Labels
+    amounts: Scores
+    days: float
+
+
+def within_cap(policy: Policy, judged: Judged) -> Policy:
+    """The policy with the least surcharge that keeps reviews a day within the cap.
+
+    Raises:
+        InputError: a person's thresholds ask for more reviews than the cap allows.
+    """
+
+    def with_surcharge(surcharge: float) -> Policy:
+        tried = msgspec.structs.replace(policy, review_surcharge=surcharge)
+        reviews = int((decisions(tried, judged) == REVIEWED).sum())
+        return msgspec.structs.replace(tried, reviews_a_day=round(reviews / judged.days, 1))
+
+    free = with_surcharge(0.0)
+    cap = policy.most_reviews_a_day
+    if free.reviews_a_day <= cap and cap > 0:
+        return free
+    # A review that has to save as much as this never pays.
+    low, high = 0.0, float(max(policy.wrong_block_cost, policy.losses(judged.amounts).max()))
+    least = with_surcharge(high)
+    if least.reviews_a_day > cap:
+        raise InputError(
+            f"to {policy.fixed_in_words} gives {least.reviews_a_day:,.1f} reviews a day on the "
+            f"validation part, but the cap is {cap:,g}. Review from a higher score, block from a "
+            "lower one, or allow more reviews."
+        )
+    if cap == 0:
+        return least
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if with_surcharge(middle).reviews_a_day <= cap:
+            high = middle
+        else:
+            low = middle
+    return with_surcharge(high)
+
+
+def best_threshold(policy: Policy, judged: Judged) -> float:
+    """The fixed threshold to block from that costs the least on these rows."""
+    order = np.argsort(-judged.scores, kind="stable")
+    scores = judged.scores[order]
+    is_fraud = judged.labels[order] == 1
+    losses = policy.losses(judged.amounts)[order]
+    # Blocking one row more saves the loss of a fraud, or costs a wrong block.
+    gains = np.where(is_fraud, losses, -policy.wrong_block_cost).cumsum()
+    is_last = np.append(scores[1:] != scores[:-1], True)  # equal scores are blocked together
+    best = int(np.argmax(np.where(is_last, gains, -np.inf)))
+    return float(scores[best]) if gains[best] > 0 else 1.0
+
+
+def decisions(policy: Policy, judged: Judged) -> Codes:
+    """What a policy decides, as places in `DECISIONS`, shape (rows,)."""
+    return decision_codes(judged.scores, *policy.thresholds(judged.amounts))
+
+
+def compare(policy: Policy, judged: Judged, threshold: float | None) -> list[Saving]:
+    """The policy, then other ways to decide, by what they cost.
+
+    Args:
+        policy: Of the model that gave the scores.
+        judged: Rows that the policy was not chosen by.
+        threshold: The best fixed threshold on the rows that it was chosen by, if there are any.
+    """
+    approving = "approve everything"
+    codes = {
+        "the policy": decisions(policy, judged),
+        approving: np.full(len(judged.scores), APPROVED, np.int8),
+        f"block from {TUTORIAL_THRESHOLD:g}, as the tutorial does": _fixed(
+            judged, TUTORIAL_THRESHOLD
+        ),
+    }
+    if threshold is not None:
+        codes[f"block from {threshold:.3g}, the best fixed threshold"] = _fixed(judged, threshold)
+    ways = {
+        name: Way(each, policy.costs(each, judged.labels, judged.amounts))
+        for name, each in codes.items()
+    }
+    return measure_worth(ways, approving, judged.labels)
+
+
+def _fixed(judged: Judged, threshold: float) -> Codes:
+    return np.where(judged.scores >= threshold, BLOCKED, APPROVED).astype(np.int8)

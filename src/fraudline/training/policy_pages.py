@@ -1,0 +1,179 @@
+"""The decisions of a version: its policy chosen, judged in money, and changed by a person."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fraudline.bundle import (
+    DECISIONS_FILE,
+    MANIFEST_FILE,
+    SCORES_FILE,
+    Manifest,
+    Policy,
+    check_bundle,
+    write_manifest,
+)
+from fraudline.contract import Contract
+from fraudline.errors import InputError
+from fraudline.measures.bootstrap import RESAMPLES
+from fraudline.measures.days import days_covered
+from fraudline.measures.worth import Amounts, Labels
+from fraudline.settings import PolicySettings
+from fraudline.training.pages import PAGES
+from fraudline.training.policy_choice import (
+    Judged,
+    best_threshold,
+    compare,
+    within_cap,
+)
+from fraudline.training.split import Split
+
+VALIDATION, TEST = "validation", "test"
+
+
+def scored_rows(
+    history: pa.Table,
+    contract: Contract,
+    split: Split,
+    labels: Labels,
+    scores: Amounts,
+    amounts: Amounts,
+) -> pa.Table:
+    """What a policy is chosen and judged by: the validation and test rows, scored.
+
+    Returns:
+        Columns `part`, `event_s` (in seconds, from where the contract counts), `score`,
+        `amount` and `label`.
+    """
+    times = history.column(contract.event_time)
+    if pa.types.is_timestamp(times.type):
+        times = times.cast(pa.int64())
+    unit = 1e6 if contract.column(contract.event_time).type == "timestamp" else 1.0
+    event_s = np.asarray(times, dtype=np.float64) / unit
+    parts = {name: rows for name, rows in split.parts.items() if name in (VALIDATION, TEST)}
+    rows = np.concatenate(list(parts.values()))
+    return pa.table(
+        {
+            "part": np.repeat(list(parts), [len(each) for each in parts.values()]),
+            "event_s": event_s[rows],
+            "score": scores[rows],
+            "amount": amounts[rows],
+            "label": labels[rows],
+        }
+    )
+
+
+def part_of(rows: pa.Table, part: str) -> Judged | None:
+    """The scored rows of one part, if there are any."""
+    found = rows.filter(pc.equal(rows.column("part"), part))
+    if not found.num_rows:
+        return None
+    event_s = found.column("event_s").to_numpy()
+    return Judged(
+        found.column("score").to_numpy(),
+        found.column("label").to_numpy(),
+        found.column("amount").to_numpy(),
+        days=days_covered(event_s),
+    )
+
+
+def choose_policy(
+    contract: Contract, costs: PolicySettings, fixed: float | None, rows: pa.Table
+) -> Policy:
+    """The policy that follows from costs, or from the one threshold of a recipe.
+
+    Args:
+        contract: Has the unit of the amount, which is that of the costs.
+        costs: What decisions cost, and the cap of reviews.
+        fixed: Score from which a recipe that does not calibrate blocks; None decides by costs.
+        rows: As `scored_rows` gives them.
+    """
+    policy = Policy(
+        unit=contract.column(contract.amount).unit,
+        review_from=fixed,
+        block_from=fixed,
+        **costs.model_dump(),
+    )
+    return _capped(policy, rows)
+
+
+def with_policy(source: Path, directory: Path, policy: Policy) -> Manifest:
+    """Write a version that is the same as another but for its policy.
+
+    Args:
+        source: Directory of that version.
+        directory: Existing, empty; receives the new one.
+        policy: What a person wants; its surcharge is chosen anew.
+
+    Raises:
+        BundleError: the other version was altered.
+        InputError: its policy is the same, or this one cannot keep its cap.
+    """
+    manifest = check_bundle(source)
+    rows = pq.read_table(source / SCORES_FILE)
+    policy = _capped(policy, rows)
+    if policy == manifest.policy:
+        raise InputError(
+            f"version {manifest.version} has this policy already, so there is nothing to "
+            "change. `fraudline models show` tells its policy."
+        )
+    for path in source.iterdir():
+        if path.name not in {MANIFEST_FILE, DECISIONS_FILE}:
+            shutil.copy2(path, directory / path.name)
+    changed = msgspec.structs.replace(
+        manifest,
+        policy=policy,
+        derived_from=manifest.version,
+        created_at=dt.datetime.now(dt.UTC),
+        files={},
+    )
+    write_page(directory, changed, rows)
+    return write_manifest(directory, changed)
+
+
+def write_scores(directory: Path, rows: pa.Table) -> None:
+    """Write the scored rows, so that a policy can be changed without the history."""
+    pq.write_table(rows, directory / SCORES_FILE, compression="zstd")
+
+
+def write_page(directory: Path, manifest: Manifest, rows: pa.Table) -> None:
+    """Write `decisions.html`: the policy in words, and what it is worth in money."""
+    policy = manifest.policy
+    validation, test = part_of(rows, VALIDATION), part_of(rows, TEST)
+    judged = test or validation
+    assert judged is not None  # a split has one of them
+    threshold = best_threshold(policy, validation) if validation is not None else None
+    amounts = np.array([1.0, 10.0, 100.0, 1000.0])
+    not_approved, blocked = policy.thresholds(amounts)
+    page = PAGES.get_template("decisions.html.jinja").render(
+        manifest=manifest,
+        policy=policy,
+        resamples=RESAMPLES,
+        judged_by=TEST if test is not None else VALIDATION,
+        days=judged.days,
+        has_validation=validation is not None,
+        savings=compare(policy, judged, threshold),
+        bands=list(zip(amounts, not_approved, blocked, strict=True)),
+    )
+    (directory / DECISIONS_FILE).write_text(page, encoding="utf-8")
+
+
+def _capped(policy: Policy, rows: pa.Table) -> Policy:
+    validation = part_of(rows, VALIDATION)
+    if validation is not None:
+        return within_cap(policy, validation)
+    if policy.review_from is None or policy.review_from != policy.block_from:
+        raise InputError(
+            "this model has no validation part, so its scores are not calibrated and reviews "
+            "cannot be counted in advance: it can only block from a fixed score. Give the same "
+            "number as --review-from and --block-from."
+        )
+    return policy

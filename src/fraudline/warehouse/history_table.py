@@ -1,0 +1,286 @@
+"""Labelled history: loaded whole, read back in one fixed order."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.cloud import bigquery
+
+from fraudline.contract import Contract, conform
+from fraudline.errors import InputError, WarehouseError
+from fraudline.warehouse.client import RETRY, Warehouse, translated
+from fraudline.warehouse.query import query
+from fraudline.warehouse.schema import table_schema
+from fraudline.warehouse.tables import create_dataset, create_table
+
+_LOADED_LABEL = "fraudline_content"
+_LABEL_LENGTH = 63  # BigQuery's limit for the value of a label
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a load did.
+
+    Attributes:
+        table: Full name of the table.
+        rows: Rows it holds now.
+        is_new: False if the table held exactly this content already.
+    """
+
+    table: str
+    rows: int
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class HistorySnapshot:
+    """Which rows were read.
+
+    Attributes:
+        table: Full name of the table.
+        query: The whole query, as it can be run again.
+        read_at: When it was run.
+        rows: How many rows it gave.
+        sha256: Of their values in their order: the same digest is the same rows.
+    """
+
+    table: str
+    query: str
+    read_at: dt.datetime
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class History:
+    """Labelled transactions, oldest first, and which rows they are."""
+
+    rows: pa.Table
+    snapshot: HistorySnapshot
+
+
+def load_history(
+    warehouse: Warehouse, contract: Contract, history: pa.Table, content: str
+) -> LoadResult:
+    """Make the history table hold exactly these rows.
+
+    The same content again changes nothing: its digest is kept as a label of the table. The
+    label is taken away before the rows change, so a load that is cut short is not taken for
+    a finished one.
+
+    Args:
+        warehouse: The data set, created if missing.
+        contract: What the rows are.
+        history: The rows, with `contract.history_schema`.
+        content: Hexadecimal digest of the rows' origin.
+    """
+    create_dataset(warehouse)
+    name = warehouse.settings.table_history
+    create_table(
+        warehouse,
+        name,
+        contract.history_schema,
+        description=f"Labelled history ({contract.name}). {contract.description}"[:1024],
+        partition_by=_partition_column(contract),
+        cluster_by=_cluster_columns(contract),
+    )
+    what = f"loading table {warehouse.table(name)}"
+    with translated(what):
+        table = warehouse.client.get_table(warehouse.table(name), retry=RETRY)
+        digest = content[:_LABEL_LENGTH]
+        if (table.labels or {}).get(_LOADED_LABEL) == digest and table.num_rows == history.num_rows:
+            return LoadResult(warehouse.table(name), table.num_rows, is_new=False)
+        table.labels = {**(table.labels or {}), _LOADED_LABEL: None}
+        warehouse.client.update_table(table, ["labels"], retry=RETRY)
+        _run_load_job(warehouse, contract, history, warehouse.table(name))
+        table = warehouse.client.get_table(warehouse.table(name), retry=RETRY)
+        if table.num_rows != history.num_rows:
+            raise WarehouseError(
+                f"{what}: {history.num_rows} rows were sent, the table holds {table.num_rows}. "
+                "Somebody else writes to it; load again when they are done."
+            )
+        table.labels = {**(table.labels or {}), _LOADED_LABEL: digest}
+        warehouse.client.update_table(table, ["labels"], retry=RETRY)
+    return LoadResult(warehouse.table(name), history.num_rows, is_new=True)
+
+
+def _run_load_job(warehouse: Warehouse, contract: Contract, history: pa.Table, table: str) -> None:
+    config = bigquery.LoadJobConfig(
+        source_format=bigquery.SourceFormat.PARQUET,
+        schema=table_schema(contract.history_schema),
+        write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+    )
+    partition_column = _partition_column(contract)
+    if partition_column is not None:
+        config.time_partitioning = bigquery.TimePartitioning(field=partition_column)
+    config.clustering_fields = _cluster_columns(contract) or None
+    with tempfile.TemporaryFile() as file:
+        pq.write_table(history, file)
+        file.seek(0)
+        job = warehouse.client.load_table_from_file(file, table, job_config=config)
+        job.result(retry=RETRY)
+
+
+def _partition_column(contract: Contract) -> str | None:
+    is_timestamp = contract.column(contract.event_time).type == "timestamp"
+    return contract.event_time if is_timestamp else None
+
+
+def _cluster_columns(contract: Contract) -> list[str]:
+    return [contract.label] if contract.column(contract.label).type == "int64" else []
+
+
+def read_history(
+    warehouse: Warehouse, contract: Contract, first: str | None = None, end: str | None = None
+) -> History:
+    """Read the history of a period, oldest first.
+
+    Rows of the same event time are ordered by all other columns, so the same table always
+    gives the same order and a training run can be repeated.
+
+    Args:
+        warehouse: Where the history table is.
+        contract: What its rows are.
+        first: Event time of the earliest rows wanted, a number or an ISO 8601 time as the
+            contract's event time is; a time without a zone is UTC. None: from the first row.
+        end: Event time of the earliest rows not wanted any more. None: to the last row.
+
+    Raises:
+        InputError: the table has no row of the period, a row does not fit the contract, or
+            the period is none.
+        WarehouseError: the table does not exist, has other columns, or changed meanwhile.
+    """
+    table = warehouse.table(warehouse.settings.table_history)
+    sql = _select(table, contract, *_limits(contract, first, end))
+    before = _state(warehouse, table)
+    read_at = dt.datetime.now(dt.UTC)
+    rows = query(warehouse, sql)
+    after = _state(warehouse, table)
+    if before != after:
+        raise WarehouseError(
+            f"table {table} changed while it was read: {before} before, {after} after, so it "
+            "cannot be told which rows these are. Nothing was trained; read again when "
+            "whoever writes to it is done."
+        )
+    if rows.num_rows == 0:
+        raise InputError(_nothing(warehouse, table, contract, first, end))
+    rows, refusals = conform(rows, contract.columns)
+    if refusals:
+        raise InputError(
+            f"{len(refusals):,} rows of table {table} do not fit contract '{contract.name}'. "
+            f"First: row {refusals[0].row} in order of '{contract.event_time}', "
+            f"{refusals[0].message}. "
+            "`fraudline check` shows each column; mend the table, or choose another period."
+        )
+    return History(rows, HistorySnapshot(table, sql, read_at, rows.num_rows, _digest(rows)))
+
+
+def _limits(contract: Contract, first: str | None, end: str | None) -> tuple[str, str]:
+    """The two ends of a period as literals of SQL, empty where it has none."""
+    limits = [None if text is None else _parse_time(contract, text) for text in (first, end)]
+    if limits[0] is not None and limits[1] is not None and limits[0] >= limits[1]:
+        raise InputError(
+            f"the period from {first} to {end} is empty: it has to end after it begins."
+        )
+    low, high = ("" if limit is None else _literal(limit) for limit in limits)
+    return low, high
+
+
+def _parse_time(contract: Contract, text: str) -> Any:
+    column = contract.column(contract.event_time)
+    try:
+        return _moment(text) if column.type == "timestamp" else _finite(text)
+    except ValueError:
+        expected = (
+            "a time such as 2026-01-31 or 2026-01-31T12:00:00Z"
+            if column.type == "timestamp"
+            else f"a number{f' of {column.unit}' if column.unit else ''}"
+        )
+        raise InputError(
+            f"the period is told by '{column.name}' of contract '{contract.name}': expected "
+            f"{expected}, found {text[:100]!r}."
+        ) from None
+
+
+def _moment(text: str) -> dt.datetime:
+    time = dt.datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _literal(limit: Any) -> str:
+    return f"TIMESTAMP '{limit.isoformat()}'" if isinstance(limit, dt.datetime) else repr(limit)
+
+
+def _select(table: str, contract: Contract, low: str, high: str) -> str:
+    """The query of a period; its text alone tells anyone which rows were read."""
+    columns = [column.name for column in contract.columns]
+    order = [contract.event_time, *(name for name in columns if name != contract.event_time)]
+    conditions = [f"`{contract.event_time}` >= {low}"] if low else []
+    conditions += [f"`{contract.event_time}` < {high}"] if high else []
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {_quoted(columns)} FROM `{table}`{where} ORDER BY {_quoted(order)}"  # noqa: S608 - names come from settings and a checked contract, limits were parsed
+
+
+def _state(warehouse: Warehouse, table: str) -> str:
+    """What tells that nobody wrote to a table between two looks."""
+    with translated(f"reading table {table}"):
+        found = warehouse.client.get_table(table, retry=RETRY)
+    return f"{found.num_rows} rows, last modified {found.modified.isoformat()}"
+
+
+def _nothing(
+    warehouse: Warehouse, table: str, contract: Contract, first: str | None, end: str | None
+) -> str:
+    time = contract.event_time
+    sql = f"SELECT MIN(`{time}`) AS low, MAX(`{time}`) AS high FROM `{table}`"  # noqa: S608 - as in _select
+    found = query(warehouse, sql).to_pylist()[0]
+    if found["low"] is None:
+        return f"table {table} is empty. Load labelled history with `fraudline load`."
+    return (
+        f"table {table} has no row with '{time}' from {first or 'its first'} to before "
+        f"{end or 'its end'}; its rows lie from {found['low']} to {found['high']}. "
+        "Choose a period with `--from` and `--to`."
+    )
+
+
+def _digest(rows: pa.Table) -> str:
+    """SHA-256 of the values in their order, however they were cut into batches."""
+    digest = hashlib.sha256()
+    bare = rows.replace_schema_metadata(None).combine_chunks()
+    with pa.ipc.new_stream(_Hashed(digest), bare.schema) as stream:
+        stream.write_table(bare)
+    return digest.hexdigest()
+
+
+class _Hashed(io.RawIOBase):
+    """A file that keeps nothing of what is written but its hash."""
+
+    def __init__(self, digest: Any) -> None:
+        self._digest = digest
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._digest.update(content)
+        return len(content)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

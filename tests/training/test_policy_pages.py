@@ -1,0 +1,111 @@
+"""A version's policy is chosen on its validation rows, and another policy is another version."""
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.transactions import WALLET, WALLET_ROW, message
+
+from fraudline.bundle import GRAPH_FILE, check_bundle, open_bundle
+from fraudline.contract import Decoder
+from fraudline.errors import BundleError, InputError
+from fraudline.scoring import assess
+from fraudline.training.policy_choice import decisions
+from fraudline.training.policy_pages import SCORES_FILE, part_of, scored_rows, with_policy
+from fraudline.training.split import Split
+
+
+@pytest.fixture
+def ours(candidates):
+    return candidates["default"]
+
+
+def changed(manifest, **changes):
+    return msgspec.structs.replace(manifest.policy, **changes)
+
+
+def test_the_kept_rows_are_those_of_validation_and_test_with_the_scores_that_judged(
+    ours, creditcard, history
+):
+    rows = pq.read_table(ours.directory / SCORES_FILE)
+    parts = ours.manifest.parts
+    for name in ("validation", "test"):
+        judged = part_of(rows, name)
+        assert len(judged.scores) == parts[name].rows
+        assert judged.labels.sum() == parts[name].frauds
+        assert judged.days * 86400 == pytest.approx(
+            float(parts[name].last_event.split()[0]) - float(parts[name].first_event.split()[0])
+        )
+    test = part_of(rows, "test")
+    latest = history.slice(history.num_rows - len(test.scores))
+    assessment = assess(latest, open_bundle(ours.directory, creditcard))
+    assert assessment.scores == pytest.approx(test.scores, abs=1e-6)
+    assert (assessment.decision_codes == decisions(ours.manifest.policy, test)).mean() > 0.999
+
+
+def test_another_policy_is_another_version_that_names_the_first(ours, creditcard, tmp_path):
+    wanted = changed(ours.manifest, review_from=0.2, block_from=0.7, most_reviews_a_day=1e6)
+    manifest = with_policy(ours.directory, tmp_path, wanted)
+    assert manifest.version != ours.manifest.version
+    assert manifest.derived_from == ours.manifest.version
+    assert (manifest.policy.review_from, manifest.policy.block_from) == (0.2, 0.7)
+    assert manifest.files[GRAPH_FILE] == ours.manifest.files[GRAPH_FILE]
+    page = (tmp_path / "decisions.html").read_text()
+    assert "every payment is blocked from a score of 0.7" in page
+    assert ours.manifest.version in page
+    opened = open_bundle(tmp_path, creditcard)
+    assert opened.manifest == manifest
+    assert check_bundle(ours.directory) == ours.manifest
+
+
+def test_a_lower_cap_is_kept_by_the_new_version(ours, tmp_path):
+    manifest = with_policy(ours.directory, tmp_path, changed(ours.manifest, most_reviews_a_day=0.0))
+    assert manifest.policy.reviews_a_day == 0
+
+
+def test_the_same_policy_is_refused(ours, tmp_path):
+    with pytest.raises(InputError, match="has this policy already"):
+        with_policy(ours.directory, tmp_path, ours.manifest.policy)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_version_that_was_altered_is_not_copied(ours, tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir(), target.mkdir()
+    with_policy(ours.directory, source, changed(ours.manifest, review_cost=1.0))
+    (source / GRAPH_FILE).write_bytes(b"other")
+    with pytest.raises(BundleError, match="was altered"):
+        with_policy(source, target, changed(ours.manifest, review_cost=2.0))
+    assert list(target.iterdir()) == []
+
+
+def test_a_recipe_that_does_not_calibrate_blocks_from_its_own_score(candidates, tmp_path):
+    tutorial = candidates["tutorial"]
+    policy = tutorial.manifest.policy
+    assert (policy.review_from, policy.block_from, policy.reviews_a_day) == (0.5, 0.5, 0)
+    with pytest.raises(InputError, match="can only block from a fixed score"):
+        with_policy(tutorial.directory, tmp_path, changed(tutorial.manifest, review_from=0.1))
+    both = changed(tutorial.manifest, review_from=0.9, block_from=0.9)
+    assert with_policy(tutorial.directory, tmp_path, both).policy.block_from == 0.9
+
+
+def test_the_page_weighs_the_policy_against_other_ways_to_decide(ours):
+    page = (ours.directory / "decisions.html").read_text()
+    assert "costs 100 % of its amount" in page
+    assert "0.00 to 0.00" not in page
+    for way in ("the policy", "approve everything", "as the tutorial does", "the best fixed"):
+        assert way in page
+    assert "EUR" in page
+
+
+def test_times_of_a_timestamp_count_in_seconds():
+    messages = [message(WALLET_ROW, paid_at=f"2026-01-02T03:04:{s:02d}.5Z") for s in range(60)]
+    rows, _, _ = Decoder(WALLET.transaction_columns).decode(messages)
+    split = Split(np.arange(30), np.arange(30, 40), np.arange(40, 60))
+    nothing = np.zeros(60)
+    scored = scored_rows(
+        pa.Table.from_batches([rows]), WALLET, split, nothing.astype(np.int8), nothing, nothing
+    )
+    assert part_of(scored, "train") is None
+    assert part_of(scored, "test").days * 86400 == pytest.approx(19)
