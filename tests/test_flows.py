@@ -40,7 +40,7 @@ USE = """
 import threading
 from fraudline.settings import load_settings
 from fraudline.stream.progress import Progress
-from fraudline.stream.replay import replay
+from fraudline.stream.produce_lines import produce_lines
 from fraudline.stream.sink_loop import sink_loop
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.set_up import set_up
@@ -52,8 +52,8 @@ project = Project()
 print("created", *set_up(project))
 line = b'{"Class": 1, "told_by": "the bank", "source_topic": "t", "source_partition": 0, ' \\
        b'"source_offset": 7}'
-replay(project.kafka, project.kafka.topic_labels, [line], key_of=lambda _: None, rate=0,
-       stop=threading.Event(), on_sent=lambda _: None)
+produce_lines(project.kafka, project.kafka.topic_labels, [line], key_of=lambda _: None, rate=0,
+              stop=threading.Event(), on_sent=lambda _: None)
 stop = threading.Event()
 progress = Progress("sink")
 sink = threading.Thread(target=sink_loop, args=(project.kafka, routes(project)), kwargs=dict(
