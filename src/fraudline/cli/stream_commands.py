@@ -87,9 +87,9 @@ def score() -> None:
     """
     from fraudline.bundle import open_bundle
     from fraudline.cli.status_line import told
-    from fraudline.contract import DECISIONS, RejectReason
     from fraudline.scoring import Decider, RepeatMemory
     from fraudline.stream.broker import require_topics
+    from fraudline.stream.counts import Task
     from fraudline.stream.progress import Progress
     from fraudline.stream.repeat_restore import RepeatRestore
     from fraudline.stream.score_loop import score_loop
@@ -110,7 +110,7 @@ def score() -> None:
     decider = Decider(bundle, memory)
     # All that exists by now stays: the collector need not look at it again and again.
     gc.freeze()
-    progress = Progress("score", done=DECISIONS, rejected=RejectReason)
+    progress = Progress(Task.SCORE)
     with stop_on_signal() as stop, told(progress, project.settings.metrics, version):
         score_loop(
             kafka,
@@ -128,8 +128,8 @@ def sink() -> None:
     Any number of these processes share the topics' partitions.
     """
     from fraudline.cli.status_line import told
-    from fraudline.contract import RejectReason
     from fraudline.stream.broker import require_topics
+    from fraudline.stream.counts import Task
     from fraudline.stream.progress import Progress
     from fraudline.stream.sink_loop import sink_loop
     from fraudline.use_cases.sink_routes import routes
@@ -145,7 +145,7 @@ def sink() -> None:
         f"storing topics {', '.join(topics)} in {settings.bigquery.project}."
         f"{settings.bigquery.dataset}; stop with Ctrl-C"
     )
-    progress = Progress("sink", done=[source.table for source in sources], rejected=RejectReason)
+    progress = Progress(Task.SINK, [source.table for source in sources])
     with stop_on_signal() as stop, told(progress, project.settings.metrics):
         sink_loop(
             project.kafka,
