@@ -319,7 +319,8 @@ class _ProjectFile(TomlConfigSettingsSource):
             holder = named.get(groups[0]) if groups else named
             value = holder.get(name) if isinstance(holder, dict) else None
             # Of a contract that fraudline brings, the name; what is no path is refused later.
-            if isinstance(value, Path) or (isinstance(value, str) and _is_path(name, value)):
+            if isinstance(value, str | Path) and _is_path(name, str(value)):
+                assert isinstance(holder, dict)
                 holder[name] = str(self._file.parent / value)
         return named
 

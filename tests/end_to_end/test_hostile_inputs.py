@@ -185,8 +185,8 @@ def test_the_proof_holds_for_them(flooded: tuple[Place, dict[str, Spot]]) -> Non
     project = made.project
     ledger = reconcile(project.kafka, project.warehouse, project.contract)
     assert ledger.is_exact, ledger.examples
-    assert ledger.total("inputs") == len(spots)
-    assert ledger.total("rejects") == len(REJECTED)
+    assert ledger.totals.inputs == len(spots)
+    assert ledger.totals.rejects == len(REJECTED)
 
 
 def test_what_a_person_sees_of_them_does_not_steer_the_terminal(

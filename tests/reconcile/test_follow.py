@@ -21,6 +21,7 @@ from fraudline.reconcile.follow import _RepeatedStep
 from fraudline.reconcile.incremental_proof import IncrementalProof
 from fraudline.reconcile.stages import StageTracker
 from fraudline.stream.broker import create_topics
+from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
 from fraudline.use_cases.sink_routes import routes
@@ -46,7 +47,7 @@ def sinking(place: Place) -> Iterator[None]:
             "batch_rows": 50,
             "commit_interval_ms": 50,
             "stop": stop,
-            "progress": Progress("sink"),
+            "progress": Progress(Task.SINK),
         },
     )
     thread.start()

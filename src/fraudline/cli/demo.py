@@ -237,11 +237,11 @@ def _show(
     found = shutil.which("fraudline")
     program = "fraudline" if found == sys.argv[0] else os.path.relpath(sys.argv[0])
     report = find_pages(project).report
+    totals = ledger.totals
     lines = [
-        ("Exactly once", f"{ledger.total('inputs'):,} messages sent: "
-         f"{ledger.total('decisions'):,} decisions in BigQuery, {ledger.total('rejects')} rejects"),
-        ("", f"missing {ledger.total('missing')}, doubled {ledger.total('doubled')}, "
-         f"differing {ledger.total('differing')}, unexpected {ledger.total('unexpected')}"),
+        ("Exactly once", f"{totals.inputs:,} messages sent: {totals.decisions:,} decisions "
+         f"in BigQuery, {totals.rejects} rejects"),
+        ("", totals.disagreements),
         ("Decisions", f"{seen.blocked} blocked, {seen.reviewed} to review, "
          f"{seen.count - seen.blocked - seen.reviewed:,} approved"),
         ("Fraud", f"{judged.frauds_caught} of {judged.frauds} frauds stopped, and "
@@ -273,14 +273,15 @@ def _show(
 
 
 def _judge(ledger: Ledger, live_rows: int) -> None:
+    totals = ledger.totals
     if (
         not ledger.is_exact
-        or ledger.total("decisions") != live_rows
-        or ledger.total("rejects") != len(BROKEN_MESSAGES)
+        or totals.decisions != live_rows
+        or totals.rejects != len(BROKEN_MESSAGES)
     ):
         raise ProofError(
             f"the proof failed: expected {live_rows:,} decisions and {len(BROKEN_MESSAGES)} "
-            f"rejects, found {ledger.total('decisions'):,} and {ledger.total('rejects')}; "
+            f"rejects, found {totals.decisions:,} and {totals.rejects}; "
             + "; ".join(ledger.examples)
         )
 

@@ -16,9 +16,10 @@ from collections.abc import Callable
 from confluent_kafka import Message, TopicPartition
 
 from fraudline import flows
-from fraudline.contract import Messages, Outcome
+from fraudline.contract import Messages, Outcome, RejectReason
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import partition_counts, require_equal_partitions
+from fraudline.stream.counts import DecisionCounts
 from fraudline.stream.intake import (
     WAIT_S,
     Intake,
@@ -154,7 +155,12 @@ class _Scorer:
         self._transactions.commit()
         if self._restore is not None:
             self._restore.committed(batch.offsets)
-        progress.record_done(batch.offsets, batch.sent_at_ms, batch.decisions, batch.rejects)
+        progress.record_done(
+            batch.offsets,
+            batch.sent_at_ms,
+            decided=DecisionCounts.from_words(batch.decisions),
+            rejected=batch.rejects,
+        )
 
     def _send_offsets(self, batch: _Batch) -> None:
         self._transactions.send_offsets(batch.offsets, self._intake.membership)
@@ -201,7 +207,7 @@ class _Batch:
         self.is_sent = False
         self.sent_at_ms: list[int] = []
         self.decisions: Counter[str] = Counter()
-        self.rejects: Counter[str] = Counter()
+        self.rejects: Counter[RejectReason] = Counter()
 
     @property
     def offsets(self) -> Partitions:

@@ -210,7 +210,7 @@ class _Sink:
                         )
                         for reject in rejects
                     ],
-                    reasons=Counter(reject.reason.value for reject in rejects),
+                    reasons=Counter(reject.reason for reject in rejects),
                 )
             )
 
@@ -275,8 +275,8 @@ class _Sink:
         self._progress.record_done(
             [TopicPartition(*key, append.position)],
             append.sent_at_ms,
-            {partition.route.table: append.stored},
-            append.reasons,
+            stored={partition.route.table: append.stored},
+            rejected=append.reasons,
         )
 
     def _fetch(self) -> None:

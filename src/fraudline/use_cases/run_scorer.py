@@ -7,10 +7,10 @@ import threading
 
 from fraudline import flows
 from fraudline.bundle import open_bundle
-from fraudline.contract import DECISIONS, RejectReason
 from fraudline.metrics import serving
 from fraudline.scoring import Decider, RepeatMemory
 from fraudline.stream.broker import require_topics
+from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.stream.repeat_restore import RepeatRestore
 from fraudline.stream.score_loop import score_loop
@@ -39,7 +39,7 @@ class ScorerRun:
         kafka = project.kafka
         self.topic = kafka.topic(flows.TRANSACTIONS)
         self.version = project.registry.champion()
-        self.progress = Progress("score", done=DECISIONS, rejected=RejectReason)
+        self.progress = Progress(Task.SCORE)
         self._project = project
         bundle = open_bundle(project.registry.path(self.version), project.contract)
         needed = (flows.TRANSACTIONS, flows.DECISIONS, flows.REJECTS)

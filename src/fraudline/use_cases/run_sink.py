@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from fraudline.contract import RejectReason
 from fraudline.metrics import serving
 from fraudline.stream.broker import require_topics
+from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
 from fraudline.use_cases.project import Project
@@ -36,7 +36,7 @@ class SinkRun:
         self._routes = routes(project)
         tables = [route.table for route in self._routes]
         self.topics = [route.topic for route in self._routes]
-        self.progress = Progress("sink", done=tables, rejected=RejectReason)
+        self.progress = Progress(Task.SINK, tables)
         require_tables(project.warehouse, tables)
         require_topics(project.kafka, self.topics)
 
