@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, TypeVar
 
+import msgspec
 import pyarrow as pa
 
 from bqlite.types import MAX_DAY, MAX_US, MIN_DAY, MIN_US, Field
@@ -70,6 +71,15 @@ def date_of(text: str) -> int:
 def time_of(text: str) -> int:
     """A TIME's text as microseconds."""
     return clock_micros(_without_zone(dt.time.fromisoformat(text)))
+
+
+def check_json(text: str) -> str:
+    """Text that is JSON; raises `ValueError` for any other, also where DuckDB would take it."""
+    try:
+        msgspec.json.decode(text)  # the standard library's and DuckDB's would take NaN
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError("the text is not JSON, or nests too deeply") from error
+    return text
 
 
 def numeric_of(text: str) -> Decimal:

@@ -536,6 +536,32 @@ def test_text_that_is_no_json_is_a_row_error(client, write_client, dataset):
     assert [e.index for e in answer.row_errors] == [1]
 
 
+DEEP = "[" * 20_000 + "]" * 20_000
+
+
+@pytest.mark.parametrize("text", ["NaN", '{"a": [-Infinity]}', "1e999", "[1,]", DEEP])
+def test_text_that_only_duckdb_calls_json_is_a_row_error_wherever_it_stands(
+    client, write_client, dataset, text
+):
+    client.query_and_wait(
+        f"CREATE TABLE {dataset}.t (j JSON, r STRUCT<k JSON>, many ARRAY<JSON>, s STRING)"
+    )
+    good = {"j": '{"a": 1}', "r": {"k": "[]"}, "many": ["1", "null"], "s": text}
+    kinds = {"j": pa.string(), "many": pa.list_(pa.string()), "s": pa.string()}
+    schema = pa.schema({**kinds, "r": pa.struct({"k": pa.string()})})
+    bad = [{**good, **wrong} for wrong in ({"j": text}, {"r": {"k": text}}, {"many": ["1", text]})]
+    stream = f"projects/local/datasets/{dataset}/tables/t/_default"
+    with Connection(write_client) as connection:
+        answer = connection.send(
+            arrow_request(pa.Table.from_pylist([good, *bad], schema), stream=stream)
+        )
+        assert [one.index for one in answer.row_errors] == [1, 2, 3]
+        assert "not JSON" in answer.row_errors[0].message
+        answer = connection.send(arrow_request(pa.Table.from_pylist([good, {}], schema)))
+        assert not answer.error.code
+    assert client.get_table(f"{dataset}.t").num_rows == 2
+
+
 def test_a_number_that_does_not_fit_is_a_row_error(client, write_client, dataset):
     client.create_table(bigquery.Table(f"local.{dataset}.t", schema=[F("n", "NUMERIC")]))
     values = [Decimal("1.5"), Decimal("1.0000000001")]
