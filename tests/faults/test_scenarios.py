@@ -7,11 +7,11 @@ import uuid
 
 import pytest
 from google.cloud import bigquery
-from tests.conftest import eventually
 from tests.faults.faults import SESSION_TIMEOUT_S, injected
 from tests.faults.outage import outage
 from tests.faults.trial import Trial
 from tests.faults.worker import WORKERS
+from tests.harness import eventually
 
 BEYOND_SESSION_S = SESSION_TIMEOUT_S + 2
 BEYOND_TRANSACTION_S = 7.0  # it times out after 6 s
