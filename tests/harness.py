@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
-from fraudline import local
+from fraudline import flows, local
 from fraudline.cli.app import main
 from fraudline.local import Companion
 from fraudline.settings import BigQuerySettings, KafkaSettings, Settings
@@ -132,10 +132,7 @@ def place(services_home: Path, home: Path, contract: str = "creditcard") -> Iter
         contract=contract,
         kafka=KafkaSettings(
             group=f"group-{suffix}",
-            topic_transactions=f"transactions-{suffix}",
-            topic_decisions=f"decisions-{suffix}",
-            topic_rejects=f"rejected-{suffix}",
-            topic_predictions=f"predictions-{suffix}",
+            **{f"topic_{flow.name}": f"{flow.name}-{suffix}" for flow in flows.FLOWS},
         ),
         bigquery=BigQuerySettings(dataset=f"fraud_{suffix}"),
     )

@@ -92,7 +92,7 @@ def run_sink(
 class Crashing(Progress):
     """A loop that dies after it has stored something and before it commits that."""
 
-    def batch(self, _: object, __: object, done: Mapping[str, int], ___: object) -> None:
+    def record_done(self, _: object, __: object, done: Mapping[str, int], ___: object) -> None:
         if any(done.values()):
             raise CrashError
 

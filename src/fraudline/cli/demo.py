@@ -17,7 +17,7 @@ import typer
 from rich.panel import Panel
 from rich.table import Table
 
-from fraudline import local
+from fraudline import flows, local
 from fraudline.bundle import REPORT_FILE
 from fraudline.cli.history_commands import fetch_dataset, load_file, show_check
 from fraudline.cli.proof_commands import checked_ledger
@@ -153,7 +153,7 @@ def _stream(project: Project, live: pa.Table, rate: float) -> ObservedDecisions:
 
         produce_lines(
             kafka,
-            kafka.topic_transactions,
+            kafka.topic(flows.TRANSACTIONS),
             lines,
             rate=rate,
             stop=threading.Event(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 
+from fraudline import flows
 from fraudline.contract import REPLAYED, Contract
 from fraudline.reconcile.ledger import MOST_EXAMPLES, Ledger, PartitionLedger
 from fraudline.reconcile.reconcile import check_window
@@ -63,7 +64,7 @@ class IncrementalProof:
         self._kafka = kafka
         self._warehouse = warehouse
         self._contract = contract
-        self._ledger = Ledger(kafka.topic_transactions)
+        self._ledger = Ledger(kafka.topic(flows.TRANSACTIONS))
         self._entries: dict[int, PartitionLedger] = {}
         self._missing_since: dict[int, float] = {}
         self._counted_at = time.monotonic()
@@ -163,8 +164,8 @@ def _count(warehouse: Warehouse, topic: str, entries: list[PartitionLedger]) -> 
         f"SELECT source_partition FROM `{warehouse.table(table)}` "  # noqa: S608 - names come from the settings
         f"WHERE source_topic = @topic AND ({ranges}){condition}"
         for table, condition in (
-            (settings.table_decisions, ""),
-            (settings.table_rejects, f" AND reason != '{REPLAYED}'"),
+            (settings.table(flows.DECISIONS), ""),
+            (settings.table(flows.REJECTS), f" AND reason != '{REPLAYED}'"),
         )
     )
     rows = query(

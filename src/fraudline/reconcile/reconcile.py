@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fraudline import flows
 from fraudline.contract import REPLAYED, Contract, Decoder, Messages, usable_key
 from fraudline.contract.rejects import MAX_ORIGINAL_BYTES, NOT_IN_THE_MESSAGE
 from fraudline.reconcile.ledger import Ledger, PartitionLedger
@@ -38,12 +39,12 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
     is decoded anew and compared, column by column, with its row; of a reject the original
     bytes are compared. Memory is bounded by `WINDOW_MESSAGES`.
     """
-    ledger = Ledger(kafka.topic_transactions)
-    for partition, (start, stop) in offset_ranges(kafka, kafka.topic_transactions).items():
+    ledger = Ledger(kafka.topic(flows.TRANSACTIONS))
+    for partition, (start, stop) in offset_ranges(kafka, kafka.topic(flows.TRANSACTIONS)).items():
         entry = PartitionLedger(partition, start, stop)
         ledger.partitions.append(entry)
         for first, end, messages in read_range(
-            kafka, kafka.topic_transactions, partition, start, stop, WINDOW_MESSAGES
+            kafka, kafka.topic(flows.TRANSACTIONS), partition, start, stop, WINDOW_MESSAGES
         ):
             check_window(ledger, entry, warehouse, contract, (first, end), messages)
         _check_beyond(ledger, entry, kafka, warehouse)
@@ -87,15 +88,18 @@ def ledger_sql(kafka: KafkaSettings, warehouse: Warehouse) -> str:
     """
     decisions, rejects = (
         warehouse.table(name)
-        for name in (warehouse.settings.table_decisions, warehouse.settings.table_rejects)
+        for name in (
+            warehouse.settings.table(flows.DECISIONS),
+            warehouse.settings.table(flows.REJECTS),
+        )
     )
     return f"""\
 WITH stored AS (
   SELECT source_partition, source_offset, 'decision' AS kind
-  FROM `{decisions}` WHERE source_topic = '{kafka.topic_transactions}'
+  FROM `{decisions}` WHERE source_topic = '{kafka.topic(flows.TRANSACTIONS)}'
   UNION ALL
   SELECT source_partition, source_offset, 'reject' AS kind
-  FROM `{rejects}` WHERE source_topic = '{kafka.topic_transactions}'
+  FROM `{rejects}` WHERE source_topic = '{kafka.topic(flows.TRANSACTIONS)}'
     AND reason != '{REPLAYED}'  -- which marks a reject whose message was sent again
 )
 SELECT
@@ -129,11 +133,13 @@ def check_window(
     """
     names = [column.name for column in contract.transaction_columns]
     settings = warehouse.settings
-    decisions = _stored(warehouse, settings.table_decisions, names, ledger.topic, entry, window)
+    decisions = _stored(
+        warehouse, settings.table(flows.DECISIONS), names, ledger.topic, entry, window
+    )
     rejects, markers = _split(
         _stored(
             warehouse,
-            settings.table_rejects,
+            settings.table(flows.REJECTS),
             ["original", "original_key", "reason"],
             ledger.topic,
             entry,
@@ -219,7 +225,10 @@ def _check_beyond(
     """Find rows for offsets that the topic has not reached, by its end after the rows were read."""
     beyond = [
         offset
-        for table in (warehouse.settings.table_decisions, warehouse.settings.table_rejects)
+        for table in (
+            warehouse.settings.table(flows.DECISIONS),
+            warehouse.settings.table(flows.REJECTS),
+        )
         for offset in _offsets(
             _stored(warehouse, table, [], ledger.topic, entry, (entry.end_offset, _NO_END))
         ).tolist()

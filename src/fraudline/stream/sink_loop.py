@@ -36,6 +36,7 @@ from functools import partial
 
 from confluent_kafka import KafkaException, Message, TopicPartition
 
+from fraudline import flows
 from fraudline.contract import reject_record
 from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.settings import KafkaSettings
@@ -202,7 +203,7 @@ class _Sink:
                     rows=rows,
                     rejects=[
                         (
-                            self._kafka.topic_rejects,
+                            self._kafka.topic(flows.REJECTS),
                             ANY_PARTITION,
                             None,
                             reject_record(batch, reject, rejected_at),

@@ -128,10 +128,11 @@ class Faults:
         except msgspec.MsgspecError as error:
             raise InvalidError(f"fault: {error}") from error
         if fault.call not in self.calls:
-            raise InvalidError(f"fault: no call '{fault.call}'; there are {sorted(self.calls)}")
+            known = ", ".join(sorted(self.calls))
+            raise InvalidError(f"fault: '{fault.call}' is not a call; the calls are {known}")
         with self._lock:
             if len(self._armed) == MAX_ARMED:
-                raise InvalidError(f"fault: {MAX_ARMED} are armed; clear them first")
+                raise InvalidError(f"fault: {MAX_ARMED} faults are armed already; clear them first")
             self._armed.append(Armed(fault))
 
     def clear(self) -> None:

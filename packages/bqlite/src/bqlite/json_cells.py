@@ -44,7 +44,9 @@ def cell(one: Field, value: Any, path: str, *, ignores_unknown: bool = False) ->
         if value is NO_VALUE or value is None:
             return []
         if not isinstance(value, list):
-            raise CellError(path, f"Value is no array, but the field is REPEATED: {value!r:.100}")
+            raise CellError(
+                path, f"Expected an array, as the field is REPEATED; found {value!r:.100}"
+            )
         element = Field(one.name, one.type, "REQUIRED", one.fields)
         return [cell(element, item, path, ignores_unknown=ignores_unknown) for item in value]
     if value is None or value is NO_VALUE:

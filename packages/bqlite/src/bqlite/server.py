@@ -200,6 +200,6 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ServerStartError(
-            f"port {port} cannot be had: {error.strerror}; give --port another, or 0 for a free one"
+            f"port {port} is not available: {error.strerror}; give --port another one, or 0"
         ) from error
     return listener

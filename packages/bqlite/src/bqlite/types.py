@@ -98,20 +98,20 @@ class Field:
         kind = ALIASES.get(kind, kind)
         if kind != "RECORD" and kind not in SCALARS:
             raise UnsupportedError(
-                f"column '{name}': bqlite does not support the type '{kind}'; it has "
+                f"column '{name}': bqlite does not support the type '{kind}', only "
                 f"{', '.join([*SCALARS, 'RECORD'])}",
                 location=name,
             )
         mode = str(resource.get("mode") or "NULLABLE").upper()
         if mode not in MODES:
-            raise InvalidError(f"column '{name}': mode '{mode}' is none of {', '.join(MODES)}")
+            raise InvalidError(f"column '{name}': mode '{mode}' is not one of {', '.join(MODES)}")
         if mode == "REQUIRED" and depth > 1:
             raise UnsupportedError(
                 f"column '{name}': bqlite does not support REQUIRED inside a RECORD", location=name
             )
         members = resource.get("fields") or ()
         if (kind == "RECORD") != bool(members):
-            raise InvalidError(f"column '{name}': a RECORD has fields and no other type has any")
+            raise InvalidError(f"column '{name}': a RECORD has fields, and no other type does")
         if depth > MAX_DEPTH:
             raise InvalidError(f"column '{name}': records nest more than {MAX_DEPTH} deep")
         return cls(
@@ -179,7 +179,7 @@ def fields_from_schema(schema: Mapping[str, Any] | None) -> tuple[Field, ...]:
     seen: set[str] = set()
     for one in fields:
         if one.name.lower() in seen:
-            raise InvalidError(f"column '{one.name}' stands twice in the schema")
+            raise InvalidError(f"column '{one.name}' appears twice in the schema")
         seen.add(one.name.lower())
     return fields
 
@@ -252,4 +252,4 @@ def literal(text: str) -> str:
 
 def _check_name(name: str) -> None:
     if not name or len(name) > 300 or set(name) & set('"`\\.\x00'):
-        raise InvalidError(f"'{name}' cannot be a column's name")
+        raise InvalidError(f"'{name}' is not a valid column name")

@@ -135,7 +135,7 @@ def test_a_type_bqlite_has_not_is_refused_by_name(client, dataset, kind):
 @pytest.mark.parametrize("name", ["", "a.b", 'a"b', "a`b", "a\\b", "a\0b", "a" * 301])
 def test_a_column_name_no_statement_could_write_is_refused(client, dataset, name):
     table = bigquery.Table(f"local.{dataset}.t", schema=[bigquery.SchemaField(name, "INT64")])
-    with pytest.raises(BadRequest, match="cannot be a column's name"):
+    with pytest.raises(BadRequest, match="is not a valid column name"):
         client.create_table(table)
 
 

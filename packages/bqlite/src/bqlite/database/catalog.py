@@ -144,7 +144,7 @@ class Catalog:
         """The table; raises if it does not exist, is a view or a query's result."""
         table = self.table(name)
         if table.view_sql or table.is_temporary:
-            raise InvalidError(f"rows cannot be appended to '{name}', which is no stored table")
+            raise InvalidError(f"rows cannot be appended to '{name}', which is not a stored table")
         return table
 
     def has_table(self, name: TableName) -> bool:

@@ -23,7 +23,7 @@ class Claim:
             self._file = (path / "bqlite.lock").open("a+")
         except OSError as error:
             raise ServerStartError(
-                f"cannot use {path}: {error.strerror}; give --data a directory to write in"
+                f"cannot use {path}: {error.strerror}; give --data a writable directory"
             ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

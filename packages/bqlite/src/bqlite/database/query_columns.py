@@ -59,7 +59,9 @@ def field_from_duckdb(name: str, kind: Any) -> Field:
     if kind.id in {"list", "array"}:
         element = field_from_duckdb(name, dict(kind.children)["child"])
         if element.mode == "REPEATED":
-            raise InvalidError(f"column '{name}' is an array of arrays, which BigQuery has not")
+            raise InvalidError(
+                f"column '{name}' is an array of arrays, which BigQuery does not have"
+            )
         return Field(name, element.type, "REPEATED", element.fields)
     if kind.id == "struct":
         return Field(

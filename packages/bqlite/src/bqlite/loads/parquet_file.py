@@ -39,7 +39,7 @@ def _cast_batch(batch: pa.RecordBatch, target: pa.Schema) -> pa.RecordBatch:
             columns.append(column.cast(one.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             raise InvalidError(
-                f"Parquet file, column '{one.name}': {column.type} does not become {one.type}: "
+                f"Parquet file, column '{one.name}': {column.type} cannot become {one.type}: "
                 f"{error}",
                 location=one.name,
             ) from error

@@ -188,12 +188,12 @@ def _refusal(error: BqliteError) -> JSONResponse:
 
 
 async def _unknown(request: Request, _: Exception) -> Response:
-    return _refusal(UnsupportedError(f"bqlite does not have {request.method} {request.url.path}"))
+    return _refusal(UnsupportedError(f"bqlite does not serve {request.method} {request.url.path}"))
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     what = f"{request.method} {request.url.path}"
-    log.error("%s failed in a way bqlite did not foresee", what, exc_info=error)
+    log.error("%s failed in a way bqlite does not expect", what, exc_info=error)
     failure = BqliteError(f"bqlite failed unexpectedly: {type(error).__name__}: {error}")
     failure.reason, failure.status = "unexpected", 500
     return _refusal(failure)

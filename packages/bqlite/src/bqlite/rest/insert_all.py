@@ -56,7 +56,9 @@ def insert_all(call: Call) -> dict[str, Any]:
 
 def _request(body: bytes) -> _Request:
     if len(body) > MAX_REQUEST_BYTES:
-        raise RequestTooLargeError(f"the request has {len(body)} bytes, over {MAX_REQUEST_BYTES}")
+        raise RequestTooLargeError(
+            f"the request has {len(body)} bytes, more than {MAX_REQUEST_BYTES}"
+        )
     try:
         request = msgspec.json.decode(body, type=_Request)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

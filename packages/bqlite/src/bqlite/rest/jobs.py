@@ -12,7 +12,7 @@ from bqlite.database.query_columns import describe
 from bqlite.errors import InvalidError, ResourceError, UnsupportedError
 from bqlite.relations import TableName
 from bqlite.rest.call import Call, page
-from bqlite.rest.tables import read_page, reference
+from bqlite.rest.job_resources import job_reference, query_response, resource
 from bqlite.sql.plan import plan
 from bqlite.sql.statement import Plan, Request
 from bqlite.types import schema_resource
@@ -51,7 +51,7 @@ def query(call: Call) -> dict[str, Any]:
     if job is None:
         job = _start_query(call, body, id_, {"query": body})
     if body.get("dryRun"):
-        return {**_results(call, job, 0), "jobComplete": True}
+        return {**query_response(call, job, 0), "jobComplete": True}
     wait_ms = min(int(body.get("timeoutMs") or DEFAULT_WAIT_MS), MAX_WAIT_MS)
     is_int64 = bool((body.get("formatOptions") or {}).get("useInt64Timestamp"))
     return _answer(call, job, wait_ms, most=body.get("maxResults"), int64=is_int64)
@@ -62,7 +62,7 @@ def query_results(call: Call) -> dict[str, Any]:
     call.allow("maxResults", "pageToken", "startIndex", "timeoutMs")
     job = call.services.jobs.get(call.project, call.path["job"])
     if job.kind != "QUERY":
-        raise InvalidError(f"job '{job.id}' is no query")
+        raise InvalidError(f"job '{job.id}' is not a query")
     wait_ms = min(call.number("timeoutMs", DEFAULT_WAIT_MS), MAX_WAIT_MS)
     return _answer(call, job, wait_ms)
 
@@ -212,7 +212,7 @@ def _answer(
     if not job.done.is_set():
         return {
             "kind": "bigquery#queryResponse",
-            "jobReference": _reference(job),
+            "jobReference": job_reference(job),
             "jobComplete": False,
         }
     query = dict(call.query)
@@ -222,97 +222,4 @@ def _answer(
         query["formatOptions.useInt64Timestamp"] = "true"
     start = call.number("pageToken", call.number("startIndex", 0))
     asked = Call(call.path, query, call.headers, call.body, call.base_url, call.services)
-    return _results(asked, job, start)
-
-
-def _results(call: Call, job: Job, start: int) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "kind": "bigquery#queryResponse",
-        "jobReference": _reference(job),
-        "jobComplete": True,
-        "totalBytesProcessed": str(job.bytes_processed),
-        "cacheHit": False,
-        "location": job.location,
-    }
-    outcome = job.outcome
-    if outcome is None:
-        answer["schema"] = job.statistics.get("schema", {"fields": []})
-        answer["totalRows"] = "0"
-        return answer
-    if outcome.affected is not None:
-        answer["numDmlAffectedRows"] = str(outcome.affected)
-    if outcome.table is None:
-        return answer
-    answer["schema"] = schema_resource(outcome.table.fields)
-    answer["totalRows"] = str(outcome.rows)
-    rows, token = read_page(call, outcome.table, outcome.table.fields, start, outcome.rows)
-    answer["rows"] = rows
-    if token is not None:
-        answer["pageToken"] = token
-    return answer
-
-
-def resource(job: Job, call: Call) -> dict[str, Any]:
-    """A job as REST writes it."""
-    status: dict[str, Any] = {"state": job.state}
-    if job.error is not None:
-        status["errorResult"] = job.error.to_proto()
-        status["errors"] = [job.error.to_proto()]
-    configuration = dict(job.configuration)
-    configuration["jobType"] = job.kind
-    key = job.kind.lower()
-    outcome = job.outcome
-    statistics: dict[str, Any] = {
-        "creationTime": str(job.created_ms),
-        "totalBytesProcessed": str(job.bytes_processed),
-    }
-    if job.started_ms:
-        statistics["startTime"] = str(job.started_ms)
-    if job.ended_ms:
-        statistics["endTime"] = str(job.ended_ms)
-    if job.kind == "QUERY":
-        statistics["query"] = _query_statistics(job)
-        if outcome is not None and outcome.table is not None:
-            configuration["query"] = {
-                **configuration.get("query", {}),
-                "destinationTable": reference(outcome.table.name),
-            }
-    elif outcome is not None:
-        statistics["load"] = {
-            "outputRows": str(outcome.rows),
-            "inputFiles": "1",
-            **outcome.statistics,
-        }
-    configuration.setdefault(key, {})
-    return {
-        "kind": "bigquery#job",
-        "id": f"{job.project}:{job.location}.{job.id}",
-        "etag": f"{job.id}-{job.state}",
-        "selfLink": f"{call.base_url}bigquery/v2/projects/{job.project}/jobs/{job.id}",
-        "jobReference": _reference(job),
-        "configuration": configuration,
-        "status": status,
-        "statistics": statistics,
-        "user_email": "bqlite@localhost",
-    }
-
-
-def _query_statistics(job: Job) -> dict[str, Any]:
-    statistics: dict[str, Any] = {
-        "statementType": job.statement_type,
-        "totalBytesProcessed": str(job.bytes_processed),
-        "totalBytesBilled": "0",
-        "cacheHit": False,
-        **job.statistics,
-    }
-    if job.outcome is not None:
-        statistics.update(job.outcome.statistics)
-        if job.outcome.affected is not None:
-            statistics["numDmlAffectedRows"] = str(job.outcome.affected)
-        if job.outcome.table is not None:
-            statistics["schema"] = schema_resource(job.outcome.table.fields)
-    return statistics
-
-
-def _reference(job: Job) -> dict[str, str]:
-    return {"projectId": job.project, "jobId": job.id, "location": job.location}
+    return query_response(asked, job, start)

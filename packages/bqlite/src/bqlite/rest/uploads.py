@@ -15,7 +15,8 @@ import duckdb
 from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
 from bqlite.loads.load import Load
 from bqlite.rest.call import Call
-from bqlite.rest.jobs import job_id, resource
+from bqlite.rest.job_resources import resource
+from bqlite.rest.jobs import job_id
 from bqlite.work.jobs import Job
 from bqlite.work.outcome import Outcome
 

@@ -48,7 +48,7 @@ def _array(node: exp.Array) -> exp.Expr:
 def _bracket(node: exp.Bracket) -> exp.Expr:
     index = node.expressions[0]
     if len(node.expressions) != 1 or (isinstance(index, exp.Literal) and index.is_string):
-        raise refuse("a subscript that is not an array's position", "use JSON_VALUE")
+        raise refuse("a subscript other than a position in an array", "use JSON_VALUE")
     if node.args.get("offset") == 1:
         index = exp.Paren(this=exp.Sub(this=index, expression=exp.Literal.number(1)))
     return call("bq_safe_at" if node.args.get("safe") else "bq_at", node.this, index)
@@ -102,11 +102,19 @@ def _approx_quantiles(node: exp.ApproxQuantiles) -> exp.Expr:
     return call("quantile_disc", value, exp.Array(expressions=marks))
 
 
+def _array_concat(node: exp.ArrayConcat) -> exp.Expr:
+    joined: exp.Expr = node.this
+    for one in node.expressions:
+        joined = exp.DPipe(this=joined, expression=one)
+    return exp.Paren(this=joined)
+
+
 ARRAY_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.In: _in,
     exp.Unnest: _unnest,
     exp.Array: _array,
     exp.Bracket: _bracket,
+    exp.ArrayConcat: _array_concat,
     exp.ArrayAgg: _array_agg,
     exp.GroupConcat: _string_agg,
     exp.IgnoreNulls: _ignore_nulls,

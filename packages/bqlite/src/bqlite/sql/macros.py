@@ -5,7 +5,6 @@
 
 _IS_INTEGER = r"regexp_full_match(trim(x::VARCHAR), '[+-]?([0-9]+|0[xX][0-9a-fA-F]+)')"
 _BOOL_WORD = "lower(x::VARCHAR)"
-_SECOND_US = 1_000_000
 
 MACROS: tuple[str, ...] = (
     # Division: a FLOAT64, and an error when the divisor is zero.
@@ -111,7 +110,7 @@ MACROS: tuple[str, ...] = (
     """CREATE MACRO bq_substr(x, p) AS substr(x, CASE WHEN p = 0 THEN 1
          WHEN p < -length(x) THEN 1 ELSE p END)""",
     """CREATE MACRO bq_substr_length(x, p, n) AS CASE
-         WHEN n < 0 THEN error('SUBSTR takes no negative length')
+         WHEN n < 0 THEN error('SUBSTR does not take a negative length')
          ELSE substr(x, CASE WHEN p = 0 THEN 1 WHEN p < -length(x) THEN 1 ELSE p END, n) END""",
     """CREATE MACRO bq_at(list, i) AS CASE
          WHEN i < 0 OR i >= len(list)

@@ -19,7 +19,6 @@ _MICROSECONDS = {
 _DATE_UNITS = ("day", "week", "isoweek", "month", "quarter", "year")
 _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _STRFTIME_DIRECTIVES = frozenset("YmdHMSjaAbBpIyf%")
-_EPOCH = "1970-01-01"
 _TIME_UNITS = tuple(_MICROSECONDS)
 _ALL_UNITS = (*_TIME_UNITS, "week", "month", "quarter", "year")
 
@@ -61,13 +60,13 @@ def _truncated(kind: str, units: tuple[str, ...], guard: str = "") -> Callable[[
 
 def _interval(number: exp.Expr, unit_node: exp.Expr | None) -> exp.Anonymous:
     unit = (unit_node.name if unit_node is not None else "").lower()
-    if unit not in {*_MICROSECONDS, "week", "month", "quarter", "year"}:
+    if unit not in _ALL_UNITS:
         raise refuse(f"an INTERVAL in {unit.upper() or 'parts'}")
     if isinstance(number, exp.Literal) and number.is_string:
         if not re.fullmatch(r"-?\d+", number.this):
             raise refuse(f"the INTERVAL '{number.this}'", "write a whole number and one unit")
         number = exp.Literal.number(number.this)
-    return call(f"to_{unit}s" if unit != "century" else unit, number)
+    return call(f"to_{unit}s", number)
 
 
 def _shifted(kind: str, sign: int, units: tuple[str, ...], guard: str = "") -> Callable[[Any], Any]:

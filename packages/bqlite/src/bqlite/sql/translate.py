@@ -58,7 +58,7 @@ def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
     target = resolver.full_name(table)
     source = resolver.names.source(target)
     if source.view_sql or source.catalog != "store":
-        raise InvalidQueryError(f"'{target}' is no stored table: its rows cannot be changed")
+        raise InvalidQueryError(f"'{target}' is not a stored table, so its rows cannot be changed")
     had_alias = bool(table.alias)
     columns = _columns(root)
     resolver.resolve(root)

@@ -24,7 +24,9 @@ class ArrowDecoder:
         try:
             self._schema = pa.ipc.read_schema(pa.py_buffer(serialized_schema))
         except (pa.ArrowException, OSError, EOFError) as error:
-            raise AppendError(f"arrow_rows.writer_schema is no Arrow schema: {error}") from error
+            raise AppendError(
+                f"arrow_rows.writer_schema is not an Arrow schema: {error}"
+            ) from error
         if not self._schema.names:
             raise AppendError("arrow_rows.writer_schema has no fields")
 
@@ -36,7 +38,7 @@ class ArrowDecoder:
             batch = pa.ipc.read_record_batch(pa.py_buffer(data), self._schema)
             batch.validate(full=True)  # foreign bytes: offsets and UTF-8 must be true before use
         except (pa.ArrowException, OSError, EOFError) as error:
-            raise AppendError(f"arrow_rows holds no valid record batch: {error}") from error
+            raise AppendError(f"arrow_rows does not hold a valid record batch: {error}") from error
         arrays = [_cast_arrow(batch.column(i), one) for i, one in enumerate(columns)]
         errors = list(chain.from_iterable(map(_faults, arrays, columns)))
         if errors:

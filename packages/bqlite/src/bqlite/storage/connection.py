@@ -100,14 +100,14 @@ class Connection:
         if wanted is None:
             raise AppendError("the request holds neither arrow_rows nor proto_rows")
         if not isinstance(self._decoder, wanted):
-            raise AppendError(f"the connection has had no writer_schema for {rows} of this stream")
+            raise AppendError(f"the connection has sent no writer_schema for {rows} of this stream")
 
     def _append(self, request: Any, target: Target) -> tuple[Table, int | None]:
         """Decodes outside the lock, then stores rows and position in one transaction."""
         assert self._decoder is not None
         wanted = request.offset.value if request.HasField("offset") else None
         if target.is_default and wanted is not None:
-            raise AppendError("the default stream takes no offset")
+            raise AppendError("the default stream does not take an offset")
         try:
             table = self._catalog.table(target.table)
         except NotFoundError as error:

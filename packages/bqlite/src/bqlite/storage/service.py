@@ -111,7 +111,7 @@ class _Unknown(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no typ
 
         def refuse(_: Any, context: grpc.ServicerContext) -> None:
             context.abort(
-                grpc.StatusCode.UNIMPLEMENTED, f"bqlite does not have the method {method}"
+                grpc.StatusCode.UNIMPLEMENTED, f"bqlite does not serve the method {method}"
             )
 
         return grpc.stream_stream_rpc_method_handler(refuse)
@@ -152,7 +152,7 @@ def _streaming(
 
 
 def _unexpected(context: grpc.ServicerContext, error: Exception) -> None:
-    log.error("a call failed in a way bqlite did not foresee", exc_info=error)
+    log.error("a call failed in a way bqlite does not expect", exc_info=error)
     context.abort(
         grpc.StatusCode.INTERNAL, f"bqlite failed unexpectedly: {type(error).__name__}: {error}"
     )

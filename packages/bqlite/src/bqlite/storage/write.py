@@ -51,7 +51,7 @@ class Writer:
         kind = WriteStream.Type.Name(request.write_stream.type_)
         if kind not in KINDS:
             raise UnsupportedError(
-                f"bqlite does not support write streams of type {kind}; it has {', '.join(KINDS)}"
+                f"bqlite does not support write streams of type {kind}, only {' and '.join(KINDS)}"
             )
         name = table_name(request.parent)
         with self._catalog.engine.write() as transaction:

@@ -26,8 +26,7 @@ def adds_columns(options: Mapping[str, Any]) -> bool:
     wanted = set(options.get("schemaUpdateOptions") or ())
     if wanted - {"ALLOW_FIELD_ADDITION"}:
         raise UnsupportedError(
-            f"bqlite does not support schemaUpdateOptions {min(wanted)}; it has "
-            "ALLOW_FIELD_ADDITION"
+            f"bqlite does not support schemaUpdateOptions {min(wanted)}, only ALLOW_FIELD_ADDITION"
         )
     return bool(wanted)
 

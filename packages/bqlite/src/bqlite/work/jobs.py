@@ -168,7 +168,7 @@ class Jobs:
         except BqliteError as error:
             job.error = error
         except Exception as error:  # a defect of bqlite must not leave its client waiting
-            log.exception("job %s failed in a way bqlite did not foresee", job.id)
+            log.exception("job %s failed in a way bqlite does not expect", job.id)
             job.error = BqliteError(f"bqlite failed unexpectedly: {type(error).__name__}: {error}")
             job.error.reason, job.error.status = "unexpected", 500
         finally:
