@@ -10,9 +10,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +28,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from fraudline import flows
 from fraudline.errors import SettingsError
 
 SETTINGS_FILE = Path("fraudline.toml")
@@ -31,8 +40,8 @@ class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class KafkaSettings(_Group):
-    """Which broker carries the stream, and how to log in to it."""
+class _Broker(_Group):
+    """A broker, and how to log in to it."""
 
     bootstrap_servers: str = Field(
         LOCAL,
@@ -53,18 +62,24 @@ class KafkaSettings(_Group):
     ssl_ca_location: Path | None = Field(
         None, description="PEM file of the authority that signed the broker's certificate."
     )
-    topic_transactions: str = Field(
-        "transactions", description="Topic with incoming transactions, JSON, one object a message."
+
+
+if TYPE_CHECKING:
+    _Topics = _Broker
+else:  # a field `topic_…` for each flow
+    _Topics = create_model(
+        "_Topics",
+        __base__=_Broker,
+        **{
+            f"topic_{flow.name}": (str, Field(flow.topic, description=flow.setting))
+            for flow in flows.FLOWS
+        },
     )
-    topic_decisions: str = Field("decisions", description="Topic that receives every decision.")
-    topic_rejects: str = Field(
-        "transactions.rejected",
-        description="Topic that receives every message that could not be decoded, with its reason.",
-    )
-    topic_predictions: str = Field(
-        "predictions",
-        description="Topic for lines in the history table's own schema, as `predict` writes them.",
-    )
+
+
+class KafkaSettings(_Topics):
+    """Which broker carries the stream, how to log in to it, and its topics."""
+
     partitions: int = Field(
         4, ge=1, le=1000, description="Partitions of a topic that fraudline creates."
     )
@@ -75,6 +90,10 @@ class KafkaSettings(_Group):
         "fraudline", min_length=1, description="Prefix of the consumer groups of scorers and sinks."
     )
 
+    def topic(self, flow: flows.Flow) -> str:
+        """Name of a flow's topic."""
+        return str(getattr(self, f"topic_{flow.name}"))
+
     @model_validator(mode="after")
     def _credentials_match_the_protocol(self) -> KafkaSettings:
         if self.security_protocol.startswith("SASL") and not self.sasl_username:
@@ -84,8 +103,8 @@ class KafkaSettings(_Group):
         return self
 
 
-class BigQuerySettings(_Group):
-    """Which BigQuery project and data set hold history and decisions."""
+class _Dataset(_Group):
+    """A BigQuery project and a data set in it."""
 
     project: str = Field(
         LOCAL,
@@ -101,11 +120,24 @@ class BigQuerySettings(_Group):
     table_history: str = Field(
         "fraud_detection_train", description="Table with labelled history, the training data."
     )
-    table_decisions: str = Field("decisions", description="Table with one row a decision.")
-    table_rejects: str = Field("rejects", description="Table with one row a rejected message.")
-    table_predictions: str = Field(
-        "predictions", description="Table for lines in the history table's own schema."
+
+
+if TYPE_CHECKING:
+    _Tables = _Dataset
+else:  # a field `table_…` for each flow that is stored
+    _Tables = create_model(
+        "_Tables",
+        __base__=_Dataset,
+        **{
+            f"table_{flow.name}": (str, Field(table.default, description=table.setting))
+            for flow, table in flows.stored_flows()
+        },
     )
+
+
+class BigQuerySettings(_Tables):
+    """Which BigQuery project and data set hold history and decisions, and its tables."""
+
     view_decided: str = Field(
         "decided_transactions",
         description="View of the decisions in the history table's own schema.",
@@ -113,6 +145,10 @@ class BigQuerySettings(_Group):
     append_format: Literal["arrow", "protobuf"] = Field(
         "arrow", description="How rows travel in the Storage Write API."
     )
+
+    def table(self, flow: flows.Flow) -> str:
+        """Name of the table that stores a flow."""
+        return str(getattr(self, f"table_{flow.name}"))
 
 
 class ScoringSettings(_Group):

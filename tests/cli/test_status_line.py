@@ -6,21 +6,28 @@ import time
 
 import pytest
 from confluent_kafka import TopicPartition
-from tests.conftest import eventually
+from tests.harness import eventually
 
 from fraudline.cli import status_line
+from fraudline.contract import RejectReason
 from fraudline.settings import MetricsSettings
+from fraudline.stream.counts import FailedSide, Task
 from fraudline.stream.progress import Progress
 
 
 def deal_with(progress: Progress, offset: int, count: int) -> None:
     after = [TopicPartition("t", 0, offset)]
     progress.record_taken(after, "decide")
-    progress.record_done(after, [int(time.time() * 1000)], {"approve": count}, {"empty": 1})
+    progress.record_done(
+        after,
+        [int(time.time() * 1000)],
+        stored={"decisions": count},
+        rejected={RejectReason.EMPTY: 1},
+    )
 
 
 def test_it_tells_counts_and_rate_and_nothing_where_there_is_no_news(capsys):
-    progress = Progress("score")
+    progress = Progress(Task.SCORE)
     line = status_line._Line(progress, stalled_after_s=60)
 
     def said() -> str:
@@ -40,8 +47,8 @@ def test_it_tells_why_nothing_moves_for_as_long_as_nothing_does(
     capsys, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(status_line, "_EVERY_S", 0.05)
-    progress = Progress("sink")
-    progress.record_failure("broker", "Connection refused")
+    progress = Progress(Task.SINK)
+    progress.record_failure(FailedSide.BROKER, "Connection refused")
     said = ""
 
     def count() -> int:
@@ -54,7 +61,7 @@ def test_it_tells_why_nothing_moves_for_as_long_as_nothing_does(
 
 
 def test_the_last_line_tells_what_was_done_in_all(capsys):
-    progress = Progress("sink")
+    progress = Progress(Task.SINK)
     with status_line.told(progress, MetricsSettings(stalled_after_s=60)):
         deal_with(progress, 1, 1234)
     assert capsys.readouterr().err.splitlines()[-1].startswith("1,234 stored, 1 rejected, ")

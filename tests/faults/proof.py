@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -156,16 +157,5 @@ def _decision(score: float) -> str:
 
 
 def _told(ledger: Ledger) -> str:
-    counts = ", ".join(
-        f"{name} {ledger.total(name)}"
-        for name in (
-            "inputs",
-            "decisions",
-            "rejects",
-            "missing",
-            "doubled",
-            "differing",
-            "unexpected",
-        )
-    )
+    counts = ", ".join(f"{name} {count}" for name, count in asdict(ledger.totals).items())
     return "\n  ".join([counts, *ledger.examples])

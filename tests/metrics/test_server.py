@@ -11,10 +11,12 @@ import pytest
 from confluent_kafka import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from fraudline.contract import RejectReason
 from fraudline.errors import ServiceError
 from fraudline.metrics import server as http_server
 from fraudline.metrics import serving
 from fraudline.settings import MetricsSettings
+from fraudline.stream.counts import DecisionCounts, Task
 from fraudline.stream.progress import BOUNDS_S, Progress
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
@@ -27,14 +29,20 @@ def port() -> int:
         return free.getsockname()[1]
 
 
-def busy(task: str, done: dict[str, int]) -> Progress:
+def busy(
+    task: Task, decided: DecisionCounts | None = None, stored: dict[str, int] | None = None
+) -> Progress:
     """A loop that has just dealt with three messages, 3 ms, 1 s and 100 days old."""
-    progress = Progress(task, done=done, rejected=["empty"])
+    progress = Progress(task, stored or ())
     after = [TopicPartition("t", 0, 3)]
     now_ms = int(time.time() * 1000)
     progress.record_taken(after, "decide")
     progress.record_done(
-        after, [now_ms - 3, now_ms - 1000, now_ms - 8_640_000_000], done, {"empty": 1}
+        after,
+        [now_ms - 3, now_ms - 1000, now_ms - 8_640_000_000],
+        decided=decided,
+        stored=stored,
+        rejected={RejectReason.EMPTY: 1},
     )
     return progress
 
@@ -51,7 +59,7 @@ def scrape(progress: Progress, port: int, model_version: str | None = None) -> d
 
 
 def test_a_scorer_tells_what_it_decided(port: int) -> None:
-    found = scrape(busy("score", {"approve": 5, "review": 3, "block": 2}), port, "creditcard-1")
+    found = scrape(busy(Task.SCORE, DecisionCounts(5, 3, 2)), port, "creditcard-1")
     task = ("task", "score")
     assert found[f"fraudline_transactions_decided_total{[task]}"] == 10
     assert found[f"fraudline_transactions_blocked_total{[task]}"] == 2
@@ -64,14 +72,14 @@ def test_a_scorer_tells_what_it_decided(port: int) -> None:
 
 
 def test_a_sink_tells_what_it_stored_in_each_table(port: int) -> None:
-    found = scrape(busy("sink", {"decisions": 3, "rejects": 0}), port)
+    found = scrape(busy(Task.SINK, stored={"decisions": 3, "rejects": 0}), port)
     for table, rows in (("decisions", 3), ("rejects", 0)):
         name = f"fraudline_rows_stored_total{[('table', table), ('task', 'sink')]}"
         assert found[name] == rows
 
 
 def test_each_message_is_counted_in_the_buckets_of_its_age(port: int) -> None:
-    found = scrape(busy("score", {"approve": 3}), port)
+    found = scrape(busy(Task.SCORE, DecisionCounts(approved=3)), port)
 
     def older_than_no(bound: float) -> float:
         return found[f"fraudline_latency_seconds_bucket{[('le', str(bound)), ('task', 'score')]}"]
@@ -87,7 +95,7 @@ def test_each_message_is_counted_in_the_buckets_of_its_age(port: int) -> None:
 def test_health_is_200_while_messages_are_done_and_503_with_a_reason_when_none_are(
     port: int,
 ) -> None:
-    progress = busy("sink", {"decisions": 3})
+    progress = busy(Task.SINK, stored={"decisions": 3})
     with serving(progress, MetricsSettings(port=port, stalled_after_s=0.5)):
         address = f"http://127.0.0.1:{port}/health"
         assert httpx.get(address).status_code == 200
@@ -105,12 +113,12 @@ def test_health_is_200_while_messages_are_done_and_503_with_a_reason_when_none_a
 
 def test_nothing_listens_unless_a_port_is_set(port: int) -> None:
     assert MetricsSettings().port == 0
-    with serving(busy("sink", {}), MetricsSettings()), socket.socket() as asked:
+    with serving(busy(Task.SINK), MetricsSettings()), socket.socket() as asked:
         assert asked.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_a_port_that_is_taken_is_told_with_the_setting(port: int) -> None:
-    progress = Progress("score")
+    progress = Progress(Task.SCORE)
     settings = MetricsSettings(port=port)
     with (
         serving(progress, settings),
@@ -121,15 +129,15 @@ def test_a_port_that_is_taken_is_told_with_the_setting(port: int) -> None:
 
 
 def test_any_other_path_is_not_found(port: int) -> None:
-    with serving(Progress("score"), MetricsSettings(port=port)):
+    with serving(Progress(Task.SCORE), MetricsSettings(port=port)):
         answer = httpx.get(f"http://127.0.0.1:{port}/")
     assert answer.status_code == 404
     assert "/health" in answer.text
 
 
-@pytest.mark.parametrize("task", ["score", "sink"])
-def test_every_metric_is_in_the_reference(port: int, task: str) -> None:
-    with serving(busy(task, {"approve": 1}), MetricsSettings(port=port)):
+@pytest.mark.parametrize("task", Task)
+def test_every_metric_is_in_the_reference(port: int, task: Task) -> None:
+    with serving(busy(task, DecisionCounts(approved=1)), MetricsSettings(port=port)):
         text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     families = {
         line.split()[2] for line in text.splitlines() if line.startswith("# TYPE fraudline_")
@@ -140,9 +148,13 @@ def test_every_metric_is_in_the_reference(port: int, task: str) -> None:
 
 
 def test_time_stamps_that_say_nothing_are_not_in_the_latencies() -> None:
-    progress = Progress("score")
+    progress = Progress(Task.SCORE)
     now_ms = int(time.time() * 1000)
-    progress.record_done([TopicPartition("t", 0, 4)], [-1, 0, 1000, now_ms - 5], {"approve": 4}, {})
+    progress.record_done(
+        [TopicPartition("t", 0, 4)],
+        [-1, 0, 1000, now_ms - 5],
+        decided=DecisionCounts(approved=4),
+    )
     latencies = progress.snapshot().latencies
     assert latencies.counts.sum() == 1
     assert latencies.sum_s < 60
@@ -152,7 +164,7 @@ def test_who_sends_a_request_slowly_is_hung_up_on_and_others_are_served(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_server, "_LONGEST_REQUEST_S", 1.0)
-    with serving(busy("sink", {}), MetricsSettings(port=port)):
+    with serving(busy(Task.SINK), MetricsSettings(port=port)):
         slow = [
             socket.create_connection(("127.0.0.1", port))
             for _ in range(http_server._MOST_CONNECTIONS)

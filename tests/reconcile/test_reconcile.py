@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import Place, eventually, place
+from tests.harness import Place, eventually, place
 from tests.stream.test_score_loop import Scorer, send, transactions
 from tests.stream.test_sink_loop import run_sink
 
@@ -68,9 +68,9 @@ def kept(stored: Place) -> Iterator[Place]:
 def test_what_is_stored_once_and_as_sent_is_exact(stored: Place) -> None:
     ledger = check(stored)
     assert ledger.is_exact, ledger.examples
-    assert ledger.total("inputs") == DECIDED + REJECTED
-    assert ledger.total("decisions") == DECIDED
-    assert ledger.total("rejects") == REJECTED
+    assert ledger.totals.inputs == DECIDED + REJECTED
+    assert ledger.totals.decisions == DECIDED
+    assert ledger.totals.rejects == REJECTED
 
 
 @pytest.mark.parametrize("table", ["decisions", "rejects"])
@@ -79,7 +79,7 @@ def test_a_row_that_is_gone_is_missing(kept: Place, table: str) -> None:
     ledger = check(kept)
     assert not ledger.is_exact
     assert not ledger.is_complete
-    assert ledger.total("missing") == 1
+    assert ledger.totals.missing == 1
     assert "neither decided nor rejected" in ledger.examples[0]
 
 
@@ -87,7 +87,7 @@ def test_a_row_that_is_gone_is_missing(kept: Place, table: str) -> None:
 def test_a_row_that_is_there_twice_is_doubled(kept: Place, table: str) -> None:
     condition = one_offset(kept, table)
     run(kept, f"INSERT INTO {table} SELECT * FROM kept_{table} WHERE {condition}")
-    assert check(kept).total("doubled") == 1
+    assert check(kept).totals.doubled == 1
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_row_that_is_there_twice_is_doubled(kept: Place, table: str) -> None:
 )
 def test_a_value_that_was_altered_is_differing(kept: Place, table: str, change: str) -> None:
     run(kept, f"UPDATE {table} SET {change} WHERE {one_offset(kept, table)}")
-    assert check(kept).total("differing") == 1
+    assert check(kept).totals.differing == 1
 
 
 @pytest.mark.parametrize(("marks", "doubled"), [(1, 0), (2, 1)])
@@ -117,8 +117,8 @@ def test_a_mark_that_a_reject_was_sent_again_is_no_row_but_two_of_them_are_one_t
             f"INSERT INTO rejects ({columns}) SELECT {values} FROM kept_rejects WHERE {condition}",
         )
     ledger = check(kept)
-    assert (ledger.total("rejects"), ledger.total("sent_again")) == (REJECTED, 1)
-    assert ledger.total("doubled") == doubled
+    assert (ledger.totals.rejects, ledger.totals.sent_again) == (REJECTED, 1)
+    assert ledger.totals.doubled == doubled
     assert ledger.is_exact == (doubled == 0)
     sql = ledger_sql(kept.project.kafka, kept.project.warehouse)
     answer = query(kept.project.warehouse, sql).to_pylist()
@@ -130,8 +130,8 @@ def test_a_row_without_a_message_is_unexpected(kept: Place) -> None:
     condition = one_offset(kept, "decisions")
     run(kept, f"UPDATE decisions SET source_offset = 1000000 WHERE {condition}")
     ledger = check(kept)
-    assert ledger.total("missing") == 1
-    assert ledger.total("unexpected") == 1
+    assert ledger.totals.missing == 1
+    assert ledger.totals.unexpected == 1
     assert "there is no such message" in ledger.examples[1]
 
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from tests.conftest import Place, eventually
+from tests.harness import Place, eventually
 from tests.models import tiny_bundle
 from tests.stream.test_score_loop import Scorer, send, transactions
 
@@ -19,6 +19,7 @@ from fraudline.contract import Messages, Outcome
 from fraudline.errors import StreamFinalizedError
 from fraudline.scoring import Decider
 from fraudline.settings import Settings
+from fraudline.stream.counts import FailureCounts, Task
 from fraudline.stream.health import Health, assess_health
 from fraudline.stream.progress import Progress
 from fraudline.stream.score_loop import score_loop
@@ -35,17 +36,17 @@ def done(progress: Progress, partition: int, offset: int) -> None:
     """Tell of a message that was taken and dealt with."""
     after = [TopicPartition("t", partition, offset + 1)]
     progress.record_taken(after, "decide")
-    progress.record_done(after, [int(time.time() * 1000)], {"approve": 1}, {})
+    progress.record_done(after, [int(time.time() * 1000)], stored={"decisions": 1})
 
 
 def test_a_loop_that_has_not_done_anything_is_not_healthy_yet():
-    found = health(Progress("score"))
+    found = health(Progress(Task.SCORE))
     assert not found.is_healthy
     assert "starting" in found.reason
 
 
 def test_a_proof_grows_old_by_itself():
-    progress = Progress("score")
+    progress = Progress(Task.SCORE)
     done(progress, 0, 0)
     assert health(progress).is_healthy
     progress.begin_step("commit")
@@ -55,24 +56,24 @@ def test_a_proof_grows_old_by_itself():
 
 
 def test_one_partition_that_moves_does_not_speak_for_one_that_does_not():
-    progress = Progress("sink")
+    progress = Progress(Task.SINK)
     done(progress, 0, 0)
     time.sleep(0.01)
     done(progress, 1, 0)
-    account = progress.snapshot()
-    stands_since = account.proved_at["t", 0]
-    assert assess_health(account, stands_since + PATIENCE_S, PATIENCE_S).is_healthy
-    assert not assess_health(account, stands_since + PATIENCE_S + 0.001, PATIENCE_S).is_healthy
-    assert account.proved_at["t", 1] > stands_since
+    state = progress.snapshot()
+    stands_since = state.proved_at["t", 0]
+    assert assess_health(state, stands_since + PATIENCE_S, PATIENCE_S).is_healthy
+    assert not assess_health(state, stands_since + PATIENCE_S + 0.001, PATIENCE_S).is_healthy
+    assert state.proved_at["t", 1] > stands_since
 
 
 def test_a_loop_that_waits_says_for_what_even_while_it_gives_other_signs_of_life():
-    progress = Progress("sink")
+    progress = Progress(Task.SINK)
     done(progress, 0, 0)
     progress.begin_waiting("BigQuery does not answer")
-    account = progress.snapshot()
-    account.waits_since -= 60
-    found = assess_health(account, time.monotonic(), PATIENCE_S)
+    state = progress.snapshot()
+    state.waits_since -= 60
+    found = assess_health(state, time.monotonic(), PATIENCE_S)
     assert not found.is_healthy
     assert found.reason == "has waited 60 s: BigQuery does not answer"
     progress.end_waiting()
@@ -80,7 +81,7 @@ def test_a_loop_that_waits_says_for_what_even_while_it_gives_other_signs_of_life
 
 
 def test_messages_that_a_held_topic_keeps_waiting_are_counted_until_it_is_over():
-    progress = Progress("sink")
+    progress = Progress(Task.SINK)
     done(progress, 0, 0)
     progress.begin_waiting("BigQuery does not answer")
     progress.record_held({("t", 0): 40, ("t", 1): 2})
@@ -90,7 +91,7 @@ def test_messages_that_a_held_topic_keeps_waiting_are_counted_until_it_is_over()
 
 
 def test_sessions_that_fail_again_and_again_are_counted_and_told_with_their_reason():
-    progress = Progress("sink")
+    progress = Progress(Task.SINK)
     stop = threading.Event()
     tries = []
 
@@ -104,7 +105,7 @@ def test_sessions_that_fail_again_and_again_are_counted_and_told_with_their_reas
     found = health(progress)
     assert not found.is_healthy
     assert found.reason == "tries again after 2 failures: another sink has taken over"
-    assert progress.snapshot().failures == {"broker": 0, "warehouse": 2}
+    assert progress.snapshot().failures == FailureCounts(broker=0, warehouse=2)
 
 
 def test_an_idle_loop_proves_that_nothing_waits(here: Place) -> None:
@@ -163,7 +164,7 @@ def test_messages_behind_an_open_transaction_of_their_producer_are_told(here: Pl
 
 def test_a_loop_that_hangs_with_messages_in_hand_is_not_healthy(here: Place) -> None:
     send(here, list(transactions(here, 20)))
-    progress, stop, go_on = Progress("score"), threading.Event(), threading.Event()
+    progress, stop, go_on = Progress(Task.SCORE), threading.Event(), threading.Event()
     contract = here.project.contract
     decider = Decider(tiny_bundle(here.project.settings.home / "tiny", contract))
 
@@ -226,7 +227,7 @@ def test_a_partition_with_nothing_to_do_is_well_beside_one_that_catches_up(here:
         producer.commit_transaction(30)
 
     produce(1, 1)
-    progress, stop = Progress("score"), threading.Event()
+    progress, stop = Progress(Task.SCORE), threading.Event()
 
     def decide(messages: Messages, decided_at: dt.datetime) -> list[Outcome]:
         stop.wait(0.1)  # 10 s for all
@@ -240,13 +241,13 @@ def test_a_partition_with_nothing_to_do_is_well_beside_one_that_catches_up(here:
     thread.start()
 
     def is_well_while_messages_wait() -> bool:
-        account = progress.snapshot()
-        waiting = account.waiting_messages()
+        state = progress.snapshot()
+        waiting = state.waiting_messages()
         busy = waiting.pop((kafka.topic_transactions, 0), 0)
         return (
             1000 < busy < 6000  # long after it began
             and set(waiting.values()) == {0}
-            and assess_health(account, time.monotonic(), PATIENCE_S).is_healthy
+            and assess_health(state, time.monotonic(), PATIENCE_S).is_healthy
         )
 
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import Place, eventually, place
+from tests.harness import Place, eventually, place
 from tests.models import tiny_bundle, tiny_policy
 from tests.stream.test_score_loop import Scorer, committed, send
 from tests.transactions import WALLET_FILE, WALLET_ROW, message
@@ -16,6 +16,7 @@ from tests.transactions import WALLET_FILE, WALLET_ROW, message
 from fraudline.errors import BrokerError
 from fraudline.scoring import Decider, RepeatMemory
 from fraudline.stream.broker import create_topics
+from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.stream.read_topic import offset_ranges, read_range
 from fraudline.stream.repeat_restore import RepeatRestore
@@ -126,6 +127,6 @@ def test_a_topic_of_decisions_with_other_partitions_is_refused(wallet: Place) ->
             lambda: lambda *_: [],
             batch_rows=10,
             stop=threading.Event(),
-            progress=Progress("score"),
+            progress=Progress(Task.SCORE),
             restore=RepeatRestore(kafka, memory),
         )

@@ -11,7 +11,7 @@ from typing import Self
 
 import msgspec
 import pytest
-from tests.conftest import Place, eventually
+from tests.harness import Place, eventually
 from tests.models import tiny_bundle
 
 from fraudline.bundle import open_bundle
@@ -19,6 +19,7 @@ from fraudline.contract import Messages, Outcome
 from fraudline.errors import BrokerError
 from fraudline.scoring import Decider, RepeatMemory
 from fraudline.stream.broker import create_topics, existing_topics, require_topics
+from fraudline.stream.counts import Task
 from fraudline.stream.produce_lines import produce_lines
 from fraudline.stream.progress import Progress
 from fraudline.stream.read_topic import offset_ranges, read_range
@@ -80,7 +81,7 @@ class Scorer:
         directory = project.settings.home / "tiny"
         if not directory.exists():
             tiny_bundle(directory, project.contract)
-        self.progress = Progress("score")
+        self.progress = Progress(Task.SCORE)
         self._stop = threading.Event()
         bundle = open_bundle(directory, project.contract)
         decider = Decider(bundle, memory)
@@ -103,8 +104,8 @@ class Scorer:
     @property
     def done(self) -> int:
         """Messages of which the outcome is committed."""
-        account = self.progress.snapshot()
-        return account.done.total() + account.rejected.total()
+        state = self.progress.snapshot()
+        return state.done + state.rejected.total()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -170,7 +171,7 @@ def test_a_slow_scorer_commits_before_the_broker_aborts(here: Place) -> None:
     with Scorer(here, slow_s=0.006, batch_rows=100_000) as scorer:
         send(here, list(transactions(here, 2000)))
         eventually(lambda: scorer.done == 2000)
-        assert scorer.progress.snapshot().failures.total() == 0
+        assert scorer.progress.snapshot().failures.total == 0
 
 
 def test_a_batch_that_was_not_committed_is_decided_again_and_seen_once(here: Place) -> None:
@@ -198,7 +199,7 @@ def test_a_batch_that_was_not_committed_is_decided_again_and_seen_once(here: Pla
             lambda: decide,
             batch_rows=50,
             stop=stop,
-            progress=Progress("score"),
+            progress=Progress(Task.SCORE),
         )
     with Scorer(here) as scorer:
         eventually(lambda: scorer.done == 40)

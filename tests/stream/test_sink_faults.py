@@ -9,13 +9,14 @@ from typing import Self
 
 import pytest
 from confluent_kafka.admin import AdminClient
-from tests.conftest import Place, eventually
 from tests.faulty_bigquery import WRITE_CALLS, FaultyBigQuery
+from tests.harness import Place, eventually
 from tests.stream.test_sink_loop import predictions, send
 
 from fraudline.errors import WarehouseError
 from fraudline.stream import backoff
 from fraudline.stream import sink_loop as sink_module
+from fraudline.stream.counts import Task
 from fraudline.stream.health import assess_health
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
@@ -47,7 +48,7 @@ class Sink(threading.Thread):
         super().__init__(daemon=True)
         self._place = place
         self._stop_event = threading.Event()
-        self.progress = Progress("sink")
+        self.progress = Progress(Task.SINK)
         self.died_of: Exception | None = None
 
     def run(self) -> None:
@@ -66,9 +67,9 @@ class Sink(threading.Thread):
     @property
     def is_healthy(self) -> bool:
         """Whether it is, and will be: a wait that is never over is judged only after a while."""
-        account = self.progress.snapshot()
-        is_healthy = assess_health(account, time.monotonic(), stalled_after_s=5).is_healthy
-        return is_healthy and account.waits_for is None
+        state = self.progress.snapshot()
+        is_healthy = assess_health(state, time.monotonic(), stalled_after_s=5).is_healthy
+        return is_healthy and state.waits_for is None
 
     @property
     def waits_for(self) -> str:

@@ -10,12 +10,13 @@ import msgspec
 import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from tests.conftest import Place, eventually
+from tests.harness import Place, eventually
 from tests.stream import test_score_loop
 
 from fraudline.contract import Decoder
 from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.settings import BigQuerySettings
+from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
 from fraudline.stream.sink_partition import AppendStream, Route
@@ -82,7 +83,7 @@ def run_sink(
             batch_rows=50,
             commit_interval_ms=commit_interval_ms,
             stop=stop,
-            progress=progress or Progress("sink"),
+            progress=progress or Progress(Task.SINK),
         )
     finally:
         if watcher is not None:
@@ -92,9 +93,13 @@ def run_sink(
 class Crashing(Progress):
     """A loop that dies after it has stored something and before it commits that."""
 
-    def record_done(self, _: object, __: object, done: Mapping[str, int], ___: object) -> None:
-        if any(done.values()):
+    def record_done(self, *_: object, stored: Mapping[str, int], **__: object) -> None:
+        if any(stored.values()):
             raise CrashError
+
+
+def crashing() -> Crashing:
+    return Crashing(Task.SINK)
 
 
 def test_each_message_of_each_topic_is_one_row(here: Place) -> None:
@@ -106,11 +111,11 @@ def test_each_message_of_each_topic_is_one_row(here: Place) -> None:
 def test_rows_stored_but_not_committed_are_skipped_by_the_next_owner(here: Place) -> None:
     send(here, predictions(here, 0, ROWS))
     with pytest.raises(CrashError):
-        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, progress=Crashing("sink"))
+        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, progress=crashing())
     before = len(stored(here))
     assert before > 0
     with pytest.raises(CrashError):  # and once more, while some are still to be skipped
-        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, progress=Crashing("sink"))
+        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, progress=crashing())
     run_sink(here, routes(here.project), until=lambda: len(stored(here)) >= ROWS)
     assert stored(here) == [float(number) for number in range(ROWS)]
 
@@ -127,9 +132,9 @@ def test_rows_stored_under_another_contract_are_never_skipped_by_counting(here: 
     ]
     send(here, predictions(here, 0, ROWS))
     with pytest.raises(CrashError):
-        run_sink(here, strict, commit_interval_ms=LONG_MS, progress=Crashing("sink"))
+        run_sink(here, strict, commit_interval_ms=LONG_MS, progress=crashing())
     with pytest.raises(WarehouseError, match=r"under another contract.*stop it in order"):
-        run_sink(here, wide, commit_interval_ms=LONG_MS, progress=Crashing("sink"))
+        run_sink(here, wide, commit_interval_ms=LONG_MS, progress=crashing())
     run_sink(here, strict, until=lambda: len(stored(here)) >= ROWS - 1)
     send(here, predictions(here, ROWS, ROWS))
     run_sink(here, wide, until=lambda: len(stored(here)) >= 2 * ROWS - 1)  # left in order: fine
@@ -230,7 +235,7 @@ def test_a_message_that_no_table_can_hold_becomes_one_reject_even_after_a_crash(
 ) -> None:
     send(here, [*predictions(here, 0, 10), b"broken", *predictions(here, 10, 10)])
     with pytest.raises(CrashError):
-        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, progress=Crashing("sink"))
+        run_sink(here, routes(here.project), commit_interval_ms=LONG_MS, progress=crashing())
 
     def rejects() -> list[dict[str, object]]:
         return query(

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 from tests.models import write_tiny_bundle
 from tests.tracking.conftest import tiny_version
@@ -23,11 +24,14 @@ from tests.training.conftest import (  # noqa: F401 - fixtures
 )
 from tests.transactions import CREDITCARD
 
+from fraudline.bundle import SCORES_FILE
 from fraudline.errors import TrackingError
 from fraudline.registry import Registry
 from fraudline.settings import MlflowSettings, Settings
 from fraudline.tracking.engine import MlflowClient, address, entities
 from fraudline.tracking.mlflow_record import MlflowRecord
+from fraudline.training.policy_choice import compare
+from fraudline.training.policy_pages import part_of
 
 MODEL = "fraudline-creditcard"
 
@@ -207,3 +211,44 @@ def test_where_mlflow_is_not_installed_it_is_said_what_to_install():
     )
     assert "TrackingError: MLflow cannot be used: mlflow is not installed here" in done.stderr
     assert "pip install 'fraudline[train]'" in done.stderr
+
+
+def test_the_first_page_has_a_column_for_precision_and_one_for_what_the_policy_costs(
+    trained: Trainer,  # noqa: F811
+    settings: Settings,
+    client: MlflowClient,
+):
+    directory, manifest, _ = trained(QUICK["default"])
+    add(settings, directory)
+    (run,) = runs(client)
+    shown = run.data.metrics
+    assert shown["average_precision"] == round(
+        manifest.parts["test"].metrics["average_precision"], 4
+    )
+
+    rows = part_of(pq.read_table(directory / SCORES_FILE), "test")
+    assert rows is not None
+    assert shown["cost"] == round(compare(manifest.policy, rows, None)[0].cost, 2)
+    told = f"average precision of {shown['average_precision']:.3f}, decisions that cost"
+    assert told in run.data.tags["mlflow.note.content"]
+
+    experiment = client.get_experiment(run.info.experiment_id)
+    state = json.loads(json.loads(experiment.tags["mlflow.sharedViewState.fraudline"])["state"])
+    assert state["selectedColumns"][:2] == ["metrics.`average_precision`", "metrics.`cost`"]
+    assert MlflowRecord(settings).page("creditcard").endswith("&viewStateShareKey=fraudline")
+
+
+def test_a_view_that_somebody_changed_stays_as_it_is(settings, client):
+    add(settings, tiny_version(settings.home))
+    (run,) = runs(client)
+    client.set_experiment_tag(run.info.experiment_id, "mlflow.sharedViewState.fraudline", "mine")
+    add(settings, tiny_version(settings.home, threshold=0.25))
+    tags = client.get_experiment(run.info.experiment_id).tags
+    assert tags["mlflow.sharedViewState.fraudline"] == "mine"
+
+
+def test_a_version_without_scores_shows_no_cost(settings, client):
+    add(settings, tiny_version(settings.home))
+    (run,) = runs(client)
+    assert run.data.metrics["average_precision"] == 0.5
+    assert "cost" not in run.data.metrics

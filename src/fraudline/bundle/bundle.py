@@ -27,6 +27,7 @@ MANIFEST_FILE = "bundle.json"
 METRICS_FILE = "metrics.json"
 REPORT_FILE = "report.html"
 DECISIONS_FILE = "decisions.html"
+SCORES_FILE = "scores.parquet"
 
 _NEEDED = {GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE}
 

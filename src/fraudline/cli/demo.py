@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import pyarrow as pa
@@ -19,7 +17,7 @@ import typer
 from rich.panel import Panel
 from rich.table import Table
 
-from fraudline import local
+from fraudline import flows, local
 from fraudline.bundle import REPORT_FILE
 from fraudline.cli.history_commands import fetch_dataset, load_file, show_check
 from fraudline.cli.proof_commands import checked_ledger
@@ -155,7 +153,7 @@ def _stream(project: Project, live: pa.Table, rate: float) -> ObservedDecisions:
 
         produce_lines(
             kafka,
-            kafka.topic_transactions,
+            kafka.topic(flows.TRANSACTIONS),
             lines,
             rate=rate,
             stop=threading.Event(),
@@ -189,41 +187,23 @@ def _running(project: Project, command: str) -> Iterator[None]:
     """Run `fraudline score` or `fraudline sink` beside us, as an operator would."""
     from fraudline.stream.broker import wait_for_member
 
-    log = project.settings.home / "logs" / f"{command}.log"
-    environment = {
-        **os.environ,
-        f"{ENVIRONMENT_PREFIX}HOME": str(project.settings.home),
-        f"{ENVIRONMENT_PREFIX}CONTRACT": project.settings.contract,
-        f"{ENVIRONMENT_PREFIX}KAFKA__BOOTSTRAP_SERVERS": LOCAL,
-        f"{ENVIRONMENT_PREFIX}BIGQUERY__PROJECT": LOCAL,
-    }
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fraudline.cli", command],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
+    companion = local.Companion(
+        local.call(command),
+        local.environment(project.settings),
+        project.settings.home / "logs" / f"{command}.log",
+    )
+    with companion.running():
         if not wait_for_member(project.kafka, f"{project.kafka.group}.{command}", _START_TIMEOUT_S):
             raise LocalServiceError(
                 f"`fraudline {command}` did not begin within {_START_TIMEOUT_S:.0f} s. "
-                f"Its log, {log}, ends with:\n{_tail(log)}"
+                f"Its log, {companion.log}, ends with:\n{_tail(companion.said)}"
             )
-        say(f"fraudline {command} runs, pid {process.pid}, log {log}")
+        say(f"fraudline {command} runs, pid {companion.process.pid}, log {companion.log}")
         yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+def _tail(said: str) -> str:
+    return "\n".join(said.splitlines()[-10:])
 
 
 def _show(
@@ -240,11 +220,11 @@ def _show(
     found = shutil.which("fraudline")
     program = "fraudline" if found == sys.argv[0] else os.path.relpath(sys.argv[0])
     report = project.registry.path(project.registry.champion()) / REPORT_FILE
+    totals = ledger.totals
     lines = [
-        ("Exactly once", f"{ledger.total('inputs'):,} messages sent: "
-         f"{ledger.total('decisions'):,} decisions in BigQuery, {ledger.total('rejects')} rejects"),
-        ("", f"missing {ledger.total('missing')}, doubled {ledger.total('doubled')}, "
-         f"differing {ledger.total('differing')}, unexpected {ledger.total('unexpected')}"),
+        ("Exactly once", f"{totals.inputs:,} messages sent: {totals.decisions:,} decisions "
+         f"in BigQuery, {totals.rejects} rejects"),
+        ("", totals.disagreements),
         ("Decisions", f"{seen.blocked} blocked, {seen.reviewed} to review, "
          f"{seen.count - seen.blocked - seen.reviewed:,} approved"),
         ("Fraud", f"{judged.frauds_caught} of {judged.frauds} frauds stopped, and "
@@ -276,14 +256,15 @@ def _show(
 
 
 def _judge(ledger: Ledger, live_rows: int) -> None:
+    totals = ledger.totals
     if (
         not ledger.is_exact
-        or ledger.total("decisions") != live_rows
-        or ledger.total("rejects") != len(BROKEN_MESSAGES)
+        or totals.decisions != live_rows
+        or totals.rejects != len(BROKEN_MESSAGES)
     ):
         raise ProofError(
             f"the proof failed: expected {live_rows:,} decisions and {len(BROKEN_MESSAGES)} "
-            f"rejects, found {ledger.total('decisions'):,} and {ledger.total('rejects')}; "
+            f"rejects, found {totals.decisions:,} and {totals.rejects}; "
             + "; ".join(ledger.examples)
         )
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fraudline import flows
 from fraudline.cli.screen import OUT, say, show_table
 from fraudline.errors import InputError, ProofError
 from fraudline.use_cases.project import Project
@@ -59,7 +60,7 @@ def predict(
             title="confusion matrix",
         )
         OUT.print(f"accuracy {evaluation.accuracy:.6f}")
-    topic = project.settings.kafka.topic_predictions
+    topic = project.settings.kafka.topic(flows.PREDICTIONS)
     say(
         f"{len(lines):,} predictions of {assessment.model_version} are in {out}"
         f"{f'; {len(read.refusals):,} rows did not fit the contract' if read.refusals else ''}. "
@@ -99,7 +100,7 @@ def verify(
     )
     if not result.is_exact:
         raise ProofError(
-            f"{file} and table '{project.settings.bigquery.table_predictions}' disagree: "
+            f"{file} and table '{project.settings.bigquery.table(flows.PREDICTIONS)}' disagree: "
             f"{result.missing} rows are missing, {result.surplus} are surplus. Rows may still be "
             "on their way; check that `fraudline sink` runs."
         )

@@ -12,20 +12,11 @@ from fraudline.errors import InputError, ProofError
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
-    from fraudline.reconcile.ledger import Ledger
+    from fraudline.reconcile.ledger import Ledger, PartitionLedger
 
-_LEDGER = {
-    "partition": "part",
-    "first_offset": "from",
-    "end_offset": "to",
-    "inputs": "inputs",
-    "decisions": "decided",
-    "rejects": "rejected",
-    "missing": "missing",
-    "doubled": "doubled",
-    "differing": "differ",
-    "unexpected": "surplus",
-}
+_LEDGER = (
+    "part", "from", "to", "inputs", "decided", "rejected", "missing", "doubled", "differ", "surplus"
+)  # fmt: skip
 _MOST_ROWS = 100
 
 
@@ -54,29 +45,42 @@ def reconcile(
         return
     ledger = checked_ledger(project, wait_s)
     show_table(
-        list(_LEDGER.values()),
-        ([getattr(entry, name) for name in _LEDGER] for entry in ledger.partitions),
+        _LEDGER,
+        map(_row, ledger.partitions),
         title=f"topic '{ledger.topic}'",
     )
     show_ledger_sql(project)
     for example in ledger.examples:
         OUT.print(example, markup=False)
-    totals = ", ".join(
-        f"{name} {ledger.total(name)}" for name in ("missing", "doubled", "differing", "unexpected")
-    )
-    sent_again = ledger.total("sent_again")
+    totals = ledger.totals
+    sent_again = f" ({totals.sent_again:,} of them sent again)" if totals.sent_again else ""
     OUT.print(
-        f"{ledger.total('inputs'):,} inputs: {ledger.total('decisions'):,} decisions, "
-        f"{ledger.total('rejects'):,} rejects"
-        f"{f' ({sent_again:,} of them sent again)' if sent_again else ''}; {totals}",
+        f"{totals.inputs:,} inputs: {totals.decisions:,} decisions, "
+        f"{totals.rejects:,} rejects{sent_again}; {totals.disagreements}",
         markup=False,
     )
     if not ledger.is_exact:
         raise ProofError(
-            f"topic '{ledger.topic}' and BigQuery disagree: {totals}. What is missing may still "
-            "be on its way: check that `fraudline score` and `fraudline sink` run, or give "
-            "`--wait 30`."
+            f"topic '{ledger.topic}' and BigQuery disagree: {totals.disagreements}. What is "
+            "missing may still be on its way: check that `fraudline score` and `fraudline sink` "
+            "run, or give `--wait 30`."
         )
+
+
+def _row(entry: PartitionLedger) -> tuple[int, ...]:
+    counts = entry.counts
+    return (
+        entry.partition,
+        entry.first_offset,
+        entry.end_offset,
+        counts.inputs,
+        counts.decisions,
+        counts.rejects,
+        counts.missing,
+        counts.doubled,
+        counts.differing,
+        counts.unexpected,
+    )
 
 
 def checked_ledger(project: Project, wait_s: float) -> Ledger:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fraudline import flows
 from fraudline.cli.screen import OUT, printable, say, show_table
 from fraudline.cli.stream_commands import stop_on_signal
 from fraudline.contract import REPLAYED, RejectReason, RejectRecord
@@ -74,7 +75,7 @@ def list_pending(
         )
     say(
         f"{seen.counts.total():,} rejects are pending{f' ({reason})' if reason else ''}; looked "
-        f"at {found.records:,} records of topic '{project.kafka.topic_rejects}' since "
+        f"at {found.records:,} records of topic '{project.kafka.topic(flows.REJECTS)}' since "
         f"{_time(since)}, {len(found.replayed):,} of them tell that a reject was sent again."
     )
     if found.unreadable:
@@ -99,8 +100,8 @@ def show(
     records = reject_history(kafka, _since(days), MessagePosition.parse(position))
     if not records:
         raise InputError(
-            f"{position} has no reject in topic '{kafka.topic_rejects}' in the last {days:g} "
-            "days; `--days` reaches further back."
+            f"{position} has no reject in topic '{kafka.topic(flows.REJECTS)}' in the last "
+            f"{days:g} days; `--days` reaches further back."
         )
     if is_original:
         sys.stdout.buffer.write(records[0].original)

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 from fraudline.cli.screen import say
 from fraudline.settings import MetricsSettings
+from fraudline.stream.counts import Task
 from fraudline.stream.health import assess_health
 from fraudline.stream.progress import Progress
 
 _EVERY_S = 5.0
-_WORDS = {"score": "decided", "sink": "stored"}
+_WORDS = {Task.SCORE: "decided", Task.SINK: "stored"}
 
 
 @contextmanager
@@ -63,15 +64,15 @@ class _Line:
 
     def tell(self, *, only_news: bool = False) -> None:
         """Print it; or only if something happened since, or should have."""
-        account = self._progress.snapshot()
+        state = self._progress.snapshot()
         now = time.monotonic()
-        health = assess_health(account, now, self._stalled_after_s)
-        done, rejected = account.done.total(), account.rejected.total()
+        health = assess_health(state, now, self._stalled_after_s)
+        done, rejected = state.done, state.rejected.total()
         moved = done + rejected - self._count
         rate = moved / max(now - self._told_at, 1e-9)
         if only_news and not moved and health.is_healthy and self._was_healthy:
             return
-        words = f"{done:,} {_WORDS[account.task]}, {rejected:,} rejected, {rate:,.0f}/s"
+        words = f"{done:,} {_WORDS[state.task]}, {rejected:,} rejected, {rate:,.0f}/s"
         if health.waiting:
             words += f", {health.waiting:,} wait"
         if not health.is_healthy:

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from fraudline import flows
 from fraudline.cli.screen import progress_bar, say
 from fraudline.use_cases.project import Project
 
@@ -43,7 +44,7 @@ def replay(
     from fraudline.stream.broker import require_topics
     from fraudline.stream.produce_lines import produce_lines as produce
 
-    target = topic or project.kafka.topic_transactions
+    target = topic or project.kafka.topic(flows.TRANSACTIONS)
     require_topics(project.kafka, [target])
     with stop_on_signal() as stop, progress_bar(f"to topic {target}") as bar:
         sent = produce(
@@ -86,9 +87,9 @@ def score() -> None:
     """
     from fraudline.bundle import open_bundle
     from fraudline.cli.status_line import told
-    from fraudline.contract import DECISIONS, RejectReason
     from fraudline.scoring import Decider, RepeatMemory
     from fraudline.stream.broker import require_topics
+    from fraudline.stream.counts import Task
     from fraudline.stream.progress import Progress
     from fraudline.stream.repeat_restore import RepeatRestore
     from fraudline.stream.score_loop import score_loop
@@ -97,8 +98,11 @@ def score() -> None:
     kafka = project.kafka
     version = project.registry.champion()
     bundle = open_bundle(project.registry.path(version), project.contract)
-    require_topics(kafka, [kafka.topic_transactions, kafka.topic_decisions, kafka.topic_rejects])
-    say(f"scoring topic '{kafka.topic_transactions}' with {version}; stop with Ctrl-C")
+    require_topics(
+        kafka,
+        [kafka.topic(flows.TRANSACTIONS), kafka.topic(flows.DECISIONS), kafka.topic(flows.REJECTS)],
+    )
+    say(f"scoring topic '{kafka.topic(flows.TRANSACTIONS)}' with {version}; stop with Ctrl-C")
     memory = restore = None
     if project.contract.id is not None:
         memory = RepeatMemory(project.contract, project.settings.scoring.repeat_window_offsets)
@@ -106,7 +110,7 @@ def score() -> None:
     decider = Decider(bundle, memory)
     # All that exists by now stays: the collector need not look at it again and again.
     gc.freeze()
-    progress = Progress("score", done=DECISIONS, rejected=RejectReason)
+    progress = Progress(Task.SCORE)
     with stop_on_signal() as stop, told(progress, project.settings.metrics, version):
         score_loop(
             kafka,
@@ -124,8 +128,8 @@ def sink() -> None:
     Any number of these processes share the topics' partitions.
     """
     from fraudline.cli.status_line import told
-    from fraudline.contract import RejectReason
     from fraudline.stream.broker import require_topics
+    from fraudline.stream.counts import Task
     from fraudline.stream.progress import Progress
     from fraudline.stream.sink_loop import sink_loop
     from fraudline.use_cases.sink_routes import routes
@@ -133,22 +137,15 @@ def sink() -> None:
 
     project = Project()
     settings = project.settings
-    require_tables(
-        project.warehouse,
-        [
-            settings.bigquery.table_decisions,
-            settings.bigquery.table_rejects,
-            settings.bigquery.table_predictions,
-        ],
-    )
     sources = routes(project)
+    require_tables(project.warehouse, [source.table for source in sources])
     topics = [route.topic for route in sources]
     require_topics(project.kafka, topics)
     say(
         f"storing topics {', '.join(topics)} in {settings.bigquery.project}."
         f"{settings.bigquery.dataset}; stop with Ctrl-C"
     )
-    progress = Progress("sink", done=[source.table for source in sources], rejected=RejectReason)
+    progress = Progress(Task.SINK, [source.table for source in sources])
     with stop_on_signal() as stop, told(progress, project.settings.metrics):
         sink_loop(
             project.kafka,

@@ -7,7 +7,8 @@ Names follow Prometheus' conventions: base units, `_total` for counters. All are
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from importlib.metadata import version
 from itertools import accumulate
 
@@ -20,9 +21,9 @@ from prometheus_client.core import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from fraudline.contract import BLOCK, REVIEW
+from fraudline.stream.counts import Task
 from fraudline.stream.health import assess_health
-from fraudline.stream.progress import BOUNDS_S, DurationHistogram, LoopSnapshot, Progress
+from fraudline.stream.progress import BOUNDS_S, DurationHistogram, LoopState, Progress
 
 
 class LoopCollector(Collector):
@@ -45,44 +46,44 @@ class LoopCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, as of now; every one has the label `task`."""
-        account = self._progress.snapshot()
-        task = account.task
+        state = self._progress.snapshot()
+        task = state.task
         yield InfoMetricFamily("fraudline_build", "What runs here.", value=self._info)
-        yield from _outcomes(account)
+        yield from _outcomes(state)
         yield _counter(
             "fraudline_failures", "Sessions that ended by a failure, by the side that failed.",
-            task, "kind", account.failures,
+            task, "kind", asdict(state.failures).items(),
         )  # fmt: skip
         yield _histogram(
             "fraudline_latency_seconds",
             "From a message's own time stamp until its outcome was committed or stored.",
-            [({"task": task}, account.latencies)],
+            [({"task": task}, state.latencies)],
         )
         yield _histogram(
             "fraudline_step_seconds",
             "Duration of each step of the loop; one batch takes each step once.",
-            [({"task": task, "step": name}, spent) for name, spent in account.steps.items()],
+            [({"task": task, "step": name}, spent) for name, spent in state.steps.items()],
         )
-        yield from self._state(account)
+        yield from self._state(state)
 
-    def _state(self, account: LoopSnapshot) -> Iterator[Metric]:
-        task, now = account.task, time.monotonic()
-        health = assess_health(account, now, self._stalled_after_s)
+    def _state(self, state: LoopState) -> Iterator[Metric]:
+        task, now = state.task, time.monotonic()
+        health = assess_health(state, now, self._stalled_after_s)
         lag = GaugeMetricFamily(
             "fraudline_consumer_lag_messages",
             "Offsets of a partition that are still to be dealt with, as of a second ago.",
             labels=["task", "topic", "partition"],
         )
-        for (topic, partition), count in account.waiting_messages().items():
+        for (topic, partition), count in state.waiting_messages().items():
             lag.add_metric([task, topic, str(partition)], count)
         yield lag
         for name, meaning, value in (
             ("is_healthy", "1 if all was surely well a moment ago, as in GET /health.",
              health.is_healthy),
             ("is_waiting", "1 while the loop can do nothing until something outside changes.",
-             account.waits_for is not None),
+             state.waits_for is not None),
             ("appends_in_flight", "Appends that BigQuery has not answered yet.",
-             account.appends_in_flight),
+             state.appends_in_flight),
             ("last_progress_timestamp_seconds",
              "When every partition was last known to move or to have nothing to do.",
              max(0.0, time.time() - health.silent_s)),
@@ -92,36 +93,36 @@ class LoopCollector(Collector):
             yield gauge
 
 
-def _outcomes(account: LoopSnapshot) -> Iterator[Metric]:
-    if account.task == "sink":
+def _outcomes(state: LoopState) -> Iterator[Metric]:
+    if state.task is Task.SINK:
         yield _counter(
             "fraudline_rows_stored", "Rows that BigQuery has acknowledged to this process.",
-            account.task, "table", account.done,
+            state.task, "table", state.stored.items(),
         )  # fmt: skip
         yield _counter(
             "fraudline_messages_rejected", "Messages that no table can hold.",
-            account.task, "reason", account.rejected,
+            state.task, "reason", state.rejected.items(),
         )  # fmt: skip
         return
     for name, meaning, count in (
-        ("decided", "Transactions with a committed decision.", account.done.total()),
-        ("blocked", "Those of them that were blocked.", account.done[BLOCK]),
-        ("reviewed", "Those of them that a person has to look at.", account.done[REVIEW]),
+        ("decided", "Transactions with a committed decision.", state.decided.total),
+        ("blocked", "Those of them that were blocked.", state.decided.blocked),
+        ("reviewed", "Those of them that a person has to look at.", state.decided.reviewed),
     ):
         counter = CounterMetricFamily(f"fraudline_transactions_{name}", meaning, labels=["task"])
-        counter.add_metric([account.task], count)
+        counter.add_metric([state.task], count)
         yield counter
     yield _counter(
         "fraudline_transactions_rejected", "Messages that could not be decoded or scored.",
-        account.task, "reason", account.rejected,
+        state.task, "reason", state.rejected.items(),
     )  # fmt: skip
 
 
 def _counter(
-    name: str, meaning: str, task: str, label: str, counts: Mapping[str, int]
+    name: str, meaning: str, task: str, label: str, counts: Iterable[tuple[str, int]]
 ) -> CounterMetricFamily:
     counter = CounterMetricFamily(name, meaning, labels=["task", label])
-    for value, count in counts.items():
+    for value, count in counts:
         counter.add_metric([task, value], count)
     return counter
 

@@ -7,18 +7,18 @@ already is found by counting: whenever the proof has caught up, and now and then
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from fraudline import flows
 from fraudline.contract import REPLAYED, Contract
-from fraudline.reconcile.ledger import MOST_EXAMPLES, Ledger, PartitionLedger
-from fraudline.reconcile.reconcile import check_window
+from fraudline.reconcile.check_window import Window, check_window
+from fraudline.reconcile.ledger import Ledger, PartitionLedger, example
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read_topic import read_range
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
 
 _WINDOW_MESSAGES = 20_000
-_WRONG = ("missing", "doubled", "differing", "unexpected")
 # A row may be visible a little later than its append was acknowledged.
 _MISSING_FOR_GOOD_S = 10.0
 _COUNT_EVERY_S = 30.0
@@ -63,7 +63,7 @@ class IncrementalProof:
         self._kafka = kafka
         self._warehouse = warehouse
         self._contract = contract
-        self._ledger = Ledger(kafka.topic_transactions)
+        self._ledger = Ledger(kafka.topic(flows.TRANSACTIONS))
         self._entries: dict[int, PartitionLedger] = {}
         self._missing_since: dict[int, float] = {}
         self._counted_at = time.monotonic()
@@ -90,20 +90,16 @@ class IncrementalProof:
         for first, end, messages in read_range(
             self._kafka, self._ledger.topic, partition, entry.end_offset, stop, _WINDOW_MESSAGES
         ):
-            trial = Ledger(self._ledger.topic, [replace(entry)])
-            check_window(
-                trial, trial.partitions[0], self._warehouse, self._contract, (first, end), messages
-            )
-            if trial.partitions[0].missing > entry.missing:
+            window = Window(self._ledger.topic, partition, first, end)
+            found = check_window(self._warehouse, self._contract, window, messages)
+            if found.counts.missing:
                 since = self._missing_since.setdefault(partition, time.monotonic())
                 if time.monotonic() - since < _MISSING_FOR_GOOD_S:
                     return  # and look again
             self._missing_since.pop(partition, None)
-            trial.partitions[0].end_offset = end
-            for name, value in vars(trial.partitions[0]).items():
-                setattr(entry, name, value)
-            self._ledger.examples.extend(trial.examples)
-            del self._ledger.examples[MOST_EXAMPLES:]
+            entry.counts += found.counts
+            entry.end_offset = end
+            self._ledger.keep_examples(found.examples)
             self._publish(is_counted=False)
 
     def count_again(self) -> None:
@@ -118,34 +114,36 @@ class IncrementalProof:
             return
         counts = _count(self._warehouse, self._ledger.topic, proved)
         for entry in proved:
-            more = counts.get(entry.partition, 0) - entry.decisions - entry.rejects
+            more = counts.get(entry.partition, 0) - entry.counts.decisions - entry.counts.rejects
             if more and not self._more.get(entry.partition):
                 self._more[entry.partition] = more
-                self._ledger.note(
-                    entry.partition,
-                    entry.first_offset,
+                what = (
                     f"and the offsets up to {entry.end_offset - 1} have {abs(more):,} "
-                    f"{'more' if more > 0 else 'fewer'} rows than when they were proved",
+                    f"{'more' if more > 0 else 'fewer'} rows than when they were proved"
                 )
+                self._ledger.keep_examples([example(entry.partition, entry.first_offset, what)])
         self._counted_at = time.monotonic()
         self._publish(is_counted=True)
 
     def _publish(self, *, is_counted: bool) -> None:
         ledger, entries = self._ledger, self._entries.values()
-        totals = {name: ledger.total(name) for name in _WRONG}
-        changed = sum(map(abs, self._more.values()))
-        if changed:
-            totals["added or removed later"] = changed
+        totals = ledger.totals
+        wrong = {
+            "missing": totals.missing,
+            "doubled": totals.doubled,
+            "differing": totals.differing,
+            "unexpected": totals.unexpected,
+            "added or removed later": sum(map(abs, self._more.values())),
+        }
         self.state = ProofState(
             {entry.partition: entry.end_offset for entry in entries},
-            ledger.total("inputs"),
-            {entry.partition: entry.rejects for entry in entries},
+            totals.inputs,
+            {entry.partition: entry.counts.rejects for entry in entries},
             {
-                entry.partition: sum(getattr(entry, name) for name in _WRONG)
-                + abs(self._more.get(entry.partition, 0))
+                entry.partition: entry.counts.wrong + abs(self._more.get(entry.partition, 0))
                 for entry in entries
             },
-            ", ".join(f"{name} {count:,}" for name, count in totals.items() if count),
+            ", ".join(f"{name} {count:,}" for name, count in wrong.items() if count),
             list(ledger.examples),
             is_counted,
         )
@@ -163,8 +161,8 @@ def _count(warehouse: Warehouse, topic: str, entries: list[PartitionLedger]) -> 
         f"SELECT source_partition FROM `{warehouse.table(table)}` "  # noqa: S608 - names come from the settings
         f"WHERE source_topic = @topic AND ({ranges}){condition}"
         for table, condition in (
-            (settings.table_decisions, ""),
-            (settings.table_rejects, f" AND reason != '{REPLAYED}'"),
+            (settings.table(flows.DECISIONS), ""),
+            (settings.table(flows.REJECTS), f" AND reason != '{REPLAYED}'"),
         )
     )
     rows = query(

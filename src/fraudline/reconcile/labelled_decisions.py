@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fraudline import flows
 from fraudline.contract import Contract
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
@@ -40,7 +41,7 @@ def read_labelled_decisions(
     """
     names = [column.name for column in contract.transaction_columns]
     selected = ", ".join(f"`{name}`" for name in names)
-    table = warehouse.table(warehouse.settings.table_decisions)
+    table = warehouse.table(warehouse.settings.table(flows.DECISIONS))
     decisions = query(
         warehouse,
         f"SELECT {selected}, ANY_VALUE(score) AS score, "  # noqa: S608 - names come from settings and a checked contract

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
+from fraudline import flows
 from fraudline.contract import BLOCK, REVIEW, Messages
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
@@ -82,7 +83,9 @@ def observe_decisions(kafka: KafkaSettings) -> Iterator[ObservedDecisions]:
 
     def run() -> None:
         try:
-            watch_topic(kafka, kafka.topic_decisions, stop=stop, on_messages=seen.add, ready=ready)
+            watch_topic(
+                kafka, kafka.topic(flows.DECISIONS), stop=stop, on_messages=seen.add, ready=ready
+            )
         except Exception as error:  # noqa: BLE001 - raised again below, by the thread that waits
             failed.append(error)
             ready.set()
@@ -90,7 +93,9 @@ def observe_decisions(kafka: KafkaSettings) -> Iterator[ObservedDecisions]:
     watcher = threading.Thread(target=run, daemon=True)
     watcher.start()
     if not ready.wait(_READY_TIMEOUT_S):
-        raise BrokerError(f"topic '{kafka.topic_decisions}' could not be watched: no answer.")
+        raise BrokerError(
+            f"topic '{kafka.topic(flows.DECISIONS)}' could not be watched: no answer."
+        )
     try:
         yield seen
     finally:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from fraudline import flows
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import require_equal_partitions
 from fraudline.stream.intake import PartitionKey
@@ -85,14 +86,17 @@ class StageTracker:
             BrokerError: the broker does not answer.
         """
         kafka, ask = self._kafka, self._positions
-        inputs = ask.ends([kafka.topic_transactions])
+        inputs = ask.ends([kafka.topic(flows.TRANSACTIONS)])
         scored = ask.committed(f"{kafka.group}.score", inputs)
         # Looked at after `scored`, so the outcomes of all before it are within these ends.
-        outcomes = ask.ends([kafka.topic_decisions, kafka.topic_rejects])
+        outcomes = ask.ends([kafka.topic(flows.DECISIONS), kafka.topic(flows.REJECTS)])
         # An outcome is looked for where the scorer puts it: in the partition of its input.
         counts = Counter(topic for topic, _ in [*inputs, *outcomes])
         require_equal_partitions(
-            {topic: counts[topic] for topic in (kafka.topic_transactions, kafka.topic_decisions)},
+            {
+                topic: counts[topic]
+                for topic in (kafka.topic(flows.TRANSACTIONS), kafka.topic(flows.DECISIONS))
+            },
             "Which decisions are stored cannot be followed. Give both the same number; "
             "`fraudline reconcile` proves them as they are.",
         )
@@ -139,7 +143,7 @@ class StageTracker:
         heads: Mapping[PartitionKey, NextMessage | None],
     ) -> None:
         bounds = [done[key]]
-        for topic in (self._kafka.topic_decisions, self._kafka.topic_rejects):
+        for topic in (self._kafka.topic(flows.DECISIONS), self._kafka.topic(flows.REJECTS)):
             count = sum(name == topic for name, _ in ends)
             outcome = topic, key[1] % count  # as the scorer places them
             if done[outcome] >= ends[outcome].high:
@@ -157,7 +161,7 @@ class StageTracker:
         done: Mapping[PartitionKey, int],
         heads: Mapping[PartitionKey, NextMessage | None],
     ) -> None:
-        topic = self._kafka.topic_transactions
+        topic = self._kafka.topic(flows.TRANSACTIONS)
         unstored = {
             (topic, partition): offset
             for partition, offset in self._stored.items()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from fraudline import flows
 from fraudline.contract import Contract, json_lines
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
@@ -49,7 +50,7 @@ def verify_predictions(
     """
     names = [column.name for column in contract.columns]
     selected = ", ".join(f"`{name}`" for name in names)
-    table = warehouse.table(warehouse.settings.table_predictions)
+    table = warehouse.table(warehouse.settings.table(flows.PREDICTIONS))
     stored = query(
         warehouse,
         f"SELECT {selected} FROM `{table}`",  # noqa: S608 - names come from settings and a checked contract

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fraudline.stream.client_statistics import ClientStatistics
-from fraudline.stream.progress import FRESH_S, LoopSnapshot
+from fraudline.stream.progress import FRESH_S, LoopState
 
 
 @dataclass(frozen=True)
@@ -30,58 +30,58 @@ class Health:
     reason: str
 
 
-def assess_health(snapshot: LoopSnapshot, now: float, stalled_after_s: float) -> Health:
+def assess_health(state: LoopState, now: float, stalled_after_s: float) -> Health:
     """Judge a loop.
 
     Args:
-        snapshot: What is known of it.
+        state: What is known of it.
         now: By `time.monotonic`.
         stalled_after_s: How old a proof may be.
     """
-    silent_s = snapshot.silent_s(now)
-    waits = snapshot.waits_for is not None and now - snapshot.waits_since > stalled_after_s
+    silent_s = state.silent_s(now)
+    waits = state.waits_for is not None and now - state.waits_since > stalled_after_s
     is_healthy = silent_s <= stalled_after_s and not waits
-    waiting = sum(snapshot.waiting_messages().values())
+    waiting = sum(state.waiting_messages().values())
     return Health(
         is_healthy,
         silent_s,
         waiting,
-        "" if is_healthy else _reason(snapshot, now, stalled_after_s),
+        "" if is_healthy else _reason(state, now, stalled_after_s),
     )
 
 
-def _reason(snapshot: LoopSnapshot, now: float, stalled_after_s: float) -> str:
+def _reason(state: LoopState, now: float, stalled_after_s: float) -> str:
     """The most telling of the things that are wrong."""
-    in_step_s = now - snapshot.step_since
-    if snapshot.waits_for is not None:
-        return f"has waited {now - snapshot.waits_since:.0f} s: {snapshot.waits_for}"
-    if snapshot.failed_with is not None:
-        count = snapshot.failures.total()
-        return f"tries again after {count} failure{'s' * (count > 1)}: {snapshot.failed_with}"
+    in_step_s = now - state.step_since
+    if state.waits_for is not None:
+        return f"has waited {now - state.waits_since:.0f} s: {state.waits_for}"
+    if state.failed_with is not None:
+        count = state.failures.total
+        return f"tries again after {count} failure{'s' * (count > 1)}: {state.failed_with}"
     if in_step_s > stalled_after_s:
-        return f"has been in step '{snapshot.step}' for {in_step_s:.0f} s"
-    found = snapshot.statistics
+        return f"has been in step '{state.step}' for {in_step_s:.0f} s"
+    found = state.statistics
     if found is None:
         return "starting: is not in its consumer group yet"
-    return _reason_in_kafka(snapshot, found, now)
+    return _reason_in_kafka(state, found, now)
 
 
-def _reason_in_kafka(snapshot: LoopSnapshot, found: ClientStatistics, now: float) -> str:
+def _reason_in_kafka(state: LoopState, found: ClientStatistics, now: float) -> str:
     silences = [now - each.answered_at for each in found.partitions.values()]
     silence_s = max(silences, default=now - found.answered_at)
     if silence_s > FRESH_S:
         return f"the broker does not answer; it was last heard {_ago(silence_s)}"
     if not found.is_steady:
         return f"the consumer group is not steady: {found.group}"
-    waiting = snapshot.waiting_messages()
-    oldest = min(snapshot.proved_at, key=lambda key: snapshot.proved_at[key])
+    waiting = state.waiting_messages()
+    oldest = min(state.proved_at, key=lambda key: state.proved_at[key])
     if oldest is None or oldest not in found.partitions:
         return "no partition has proved itself yet"
-    silent_s = now - snapshot.proved_at[oldest]
+    silent_s = now - state.proved_at[oldest]
     since = f"for {silent_s:.0f} s" if silent_s < float("inf") else "yet"
     where = f"topic '{oldest[0]}', partition {oldest[1]}"
     fetched = found.partitions[oldest]
-    if snapshot.positions.get(oldest, 0) >= fetched.stable < fetched.end:
+    if state.positions.get(oldest, 0) >= fetched.stable < fetched.end:
         return (
             f"{where}: an open transaction of its producer holds back {waiting[oldest]:,} "
             f"messages; nothing came {since}"

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from fraudline import flows
 from fraudline.contract import REJECT_COLUMNS, REPLAYED, Decoder, RejectRecord
 from fraudline.contract.rejects import MAX_REJECT_BYTES
 from fraudline.errors import InputError
@@ -185,7 +186,7 @@ def reject_history(
 
 def _since(kafka: KafkaSettings, since: dt.datetime) -> dict[int, tuple[int, int]]:
     """Where to read; a marker must not be missed that is behind a scorer's open transaction."""
-    return offset_ranges(kafka, kafka.topic_rejects, since=since, is_beyond_open=True)
+    return offset_ranges(kafka, kafka.topic(flows.REJECTS), since=since, is_beyond_open=True)
 
 
 def _windows(
@@ -195,7 +196,7 @@ def _windows(
     decoder = Decoder(REJECT_COLUMNS, MAX_REJECT_BYTES)
     for partition, (start, stop) in within.items():
         for _, _, messages in read_range(
-            kafka, kafka.topic_rejects, partition, start, stop, _WINDOW_RECORDS
+            kafka, kafka.topic(flows.REJECTS), partition, start, stop, _WINDOW_RECORDS
         ):
             rows, accepted, _ = decoder.decode(messages.values)
             columns = [column.to_pylist() for column in rows.columns]

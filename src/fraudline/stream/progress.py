@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fraudline.contract import RejectReason
 from fraudline.stream.client_statistics import EVERY_MS, ClientStatistics, parse_statistics
+from fraudline.stream.counts import DecisionCounts, FailedSide, FailureCounts, Task
 from fraudline.stream.intake import Intake, PartitionKey, Partitions
 
 # Powers of two: each bucket is as exact, relative to what it counts, as the next one.
@@ -56,14 +58,15 @@ class DurationHistogram:
 
 
 @dataclass
-class LoopSnapshot:
+class LoopState:
     """What is known of a loop at one moment. Times are those of `time.monotonic`.
 
     Attributes:
-        task: What runs, in a word.
-        done: Messages by what became of them: a decision, or the table they are stored in.
-        rejected: Messages by the reason why they could not be dealt with.
-        failures: Ends of a session, by kind.
+        task: Which loop runs.
+        decided: Transactions whose decision is committed; zero for a sink.
+        stored: Rows that are stored, by table; empty for a scorer.
+        rejected: Messages by the reason why they were rejected.
+        failures: Sessions that ended by a failure.
         latencies: Ages of messages when they were done, by their own time stamps; without
             those of no time stamp, or of one more than a year ago.
         steps: How long each step of the loop took.
@@ -83,10 +86,13 @@ class LoopSnapshot:
             member without a partition has one entry, `None`: that it is in its group.
     """
 
-    task: str
-    done: Counter[str]
-    rejected: Counter[str]
-    failures: Counter[str] = field(default_factory=lambda: Counter(broker=0, warehouse=0))
+    task: Task
+    decided: DecisionCounts = field(default_factory=DecisionCounts)
+    stored: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[RejectReason] = field(
+        default_factory=lambda: Counter(dict.fromkeys(RejectReason, 0))
+    )
+    failures: FailureCounts = field(default_factory=FailureCounts)
     latencies: DurationHistogram = field(default_factory=DurationHistogram)
     steps: dict[str, DurationHistogram] = field(default_factory=dict)
     step: str = "start"
@@ -102,6 +108,11 @@ class LoopSnapshot:
     taken: dict[PartitionKey, int] = field(default_factory=dict)
     finished: dict[PartitionKey, int] = field(default_factory=dict)
     proved_at: dict[PartitionKey | None, float] = field(default_factory=dict)
+
+    @property
+    def done(self) -> int:
+        """How many messages came to the end that they were meant for."""
+        return self.decided.total + self.stored.total()
 
     def waiting_messages(self) -> dict[PartitionKey, int]:
         """How many offsets of each partition are still to be done, as far as is known."""
@@ -125,28 +136,25 @@ class LoopSnapshot:
 
 
 class Progress:
-    """The snapshot of one loop, from its start to its end, whatever sessions it needs.
+    """The state of one loop, from its start to its end, whatever sessions it needs.
 
     Args:
-        task: What runs, in a word: `score` or `sink`.
-        done: The names that `batch` will use, so that each can be seen from zero on.
-        rejected: Likewise.
+        task: Which loop runs.
+        tables: Where a sink stores rows, so that each can be seen from zero on.
     """
 
-    def __init__(self, task: str, done: Iterable[str] = (), rejected: Iterable[str] = ()) -> None:
-        self._state = LoopSnapshot(
-            task, Counter(dict.fromkeys(done, 0)), Counter(dict.fromkeys(rejected, 0))
-        )
+    def __init__(self, task: Task, tables: Iterable[str] = ()) -> None:
+        self._state = LoopState(task, stored=Counter(dict.fromkeys(tables, 0)))
         self._fresh: str | None = None
         self._intake: Intake | None = None
         self._lock = threading.Lock()
 
     @property
-    def task(self) -> str:
-        """What runs, in a word."""
+    def task(self) -> Task:
+        """Which loop runs."""
         return self._state.task
 
-    def snapshot(self) -> LoopSnapshot:
+    def snapshot(self) -> LoopState:
         """What is known now. Never waits for the loop, whatever that hangs in."""
         with self._lock:
             return deepcopy(self._state)
@@ -186,27 +194,32 @@ class Progress:
         self,
         offsets: Partitions,
         sent_at_ms: Sequence[int],
-        done: Mapping[str, int],
-        rejected: Mapping[str, int],
+        *,
+        decided: DecisionCounts | None = None,
+        stored: Mapping[str, int] | None = None,
+        rejected: Mapping[RejectReason, int] | None = None,
     ) -> None:
-        """Tell of messages whose outcomes are safe now: committed, or stored.
+        """Count messages whose outcomes are safe now: committed, or stored.
 
         Args:
             offsets: The one after the last of them, of each partition.
             sent_at_ms: When each was sent, milliseconds since 1970 UTC.
-            done: How many came to which end.
-            rejected: How many were refused, by reason.
+            decided: How many of them were decided which way.
+            stored: How many rows of them are stored, by table.
+            rejected: How many of them were rejected, by reason.
         """
         finished = _positions(offsets)
         sent_at = np.fromiter(sent_at_ms, np.int64, len(sent_at_ms))
         ages_s = np.maximum(time.time() - sent_at / 1000, 0.0)  # a clock may be ahead of ours
         with self._lock:
-            snapshot = self._state
-            snapshot.finished.update(finished)
-            snapshot.proved_at.update(dict.fromkeys(finished, time.monotonic()))
-            snapshot.done.update(done)
-            snapshot.rejected.update(rejected)
-            snapshot.latencies.add_all(ages_s[ages_s <= _OLDEST_S])
+            state = self._state
+            state.finished.update(finished)
+            state.proved_at.update(dict.fromkeys(finished, time.monotonic()))
+            if decided is not None:
+                state.decided.add(decided)
+            state.stored.update(stored or {})
+            state.rejected.update(rejected or {})
+            state.latencies.add_all(ages_s[ages_s <= _OLDEST_S])
 
     def begin_waiting(self, for_what: str) -> None:
         """Tell that the loop can do nothing until something outside changes."""
@@ -236,34 +249,34 @@ class Progress:
         with self._lock:
             self._state.appends_in_flight = appends
 
-    def record_failure(self, kind: str, reason: str) -> None:
+    def record_failure(self, side: FailedSide, reason: str) -> None:
         """Tell that a session ended; the next one begins after a pause.
 
         Args:
-            kind: Which side failed, in a word.
+            side: Which side failed.
             reason: What failed, in words.
         """
         with self._lock:
-            snapshot = self._state
-            snapshot.failures[kind] += 1
-            snapshot.failed_with, snapshot.failed_at = reason, time.monotonic()
-            snapshot.waits_for = None
-            snapshot.held = {}
-            snapshot.appends_in_flight = 0
-            snapshot.taken.clear()
-            snapshot.finished.clear()
-            snapshot.statistics = self._fresh = self._intake = None
-            snapshot.positions = {}
+            state = self._state
+            state.failures.add(side)
+            state.failed_with, state.failed_at = reason, time.monotonic()
+            state.waits_for = None
+            state.held = {}
+            state.appends_in_flight = 0
+            state.taken.clear()
+            state.finished.clear()
+            state.statistics = self._fresh = self._intake = None
+            state.positions = {}
             self._begin("pause")
 
     def _take_statistics(self, text: str) -> None:
         self._fresh = text
 
     def _begin(self, step: str) -> None:
-        snapshot = self._state
+        state = self._state
         now = time.monotonic()
-        snapshot.steps.setdefault(snapshot.step, DurationHistogram()).add(now - snapshot.step_since)
-        snapshot.step, snapshot.step_since = step, now
+        state.steps.setdefault(state.step, DurationHistogram()).add(now - state.step_since)
+        state.step, state.step_since = step, now
 
     def _look_at_statistics(self) -> None:
         """See which partitions surely have nothing to do.
@@ -273,32 +286,32 @@ class Progress:
         """
         if self._fresh is None or self._intake is None:
             return
-        snapshot = self._state
-        snapshot.statistics = found = parse_statistics(self._fresh)
-        snapshot.positions = self._intake.positions
+        state = self._state
+        state.statistics = found = parse_statistics(self._fresh)
+        state.positions = self._intake.positions
         self._fresh = None
         if not found.is_steady:
             return
         now = time.monotonic()
         # The first partitions ever have to prove themselves; later ones get a while.
-        begun_at = now if snapshot.proved_at else float("-inf")
+        begun_at = now if state.proved_at else float("-inf")
         proofs: dict[PartitionKey | None, float] = {}
         if not found.partitions:
-            proofs[None] = max(found.answered_at, snapshot.proved_at.get(None, begun_at))
+            proofs[None] = max(found.answered_at, state.proved_at.get(None, begun_at))
         for key, fetched in found.partitions.items():
-            proofs[key] = snapshot.proved_at.get(key, begun_at)
+            proofs[key] = state.proved_at.get(key, begun_at)
             if (
-                not snapshot.is_in_hand(key)
-                and snapshot.positions.get(key, -1) >= fetched.end
+                not state.is_in_hand(key)
+                and state.positions.get(key, -1) >= fetched.end
                 and now - fetched.answered_at < FRESH_S
             ):
                 proofs[key] = now
-        snapshot.proved_at = proofs
-        for kept in (snapshot.taken, snapshot.finished):
+        state.proved_at = proofs
+        for kept in (state.taken, state.finished):
             for key in kept.keys() - found.partitions.keys():  # another member has them now
                 del kept[key]
-        if snapshot.failed_with is not None and min(proofs.values()) > snapshot.failed_at:
-            snapshot.failed_with = None
+        if state.failed_with is not None and min(proofs.values()) > state.failed_at:
+            state.failed_with = None
 
 
 def _positions(offsets: Partitions) -> dict[PartitionKey, int]:

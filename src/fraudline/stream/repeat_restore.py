@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from fraudline import flows
 from fraudline.errors import BrokerError
 from fraudline.scoring import RepeatMemory
 from fraudline.settings import KafkaSettings
@@ -104,14 +105,16 @@ class RepeatRestore:
     def _read(self, begun: TopicPartition) -> Iterator[None]:
         """Read from further and further back, until a decision is older than the window."""
         kafka, memory, partition = self._kafka, self._memory, begun.partition
-        begin, end = offset_ranges(kafka, kafka.topic_decisions, is_beyond_open=True)[partition]
+        begin, end = offset_ranges(kafka, kafka.topic(flows.DECISIONS), is_beyond_open=True)[
+            partition
+        ]
         window = range(max(0, begun.offset - memory.window_offsets), begun.offset)
         back = 2 * memory.window_offsets  # each may be followed by the end of a transaction
         while True:
             start = max(begin, end - back)
             older = count = 0
             for _, _, messages in read_range(
-                kafka, kafka.topic_decisions, partition, start, end, _MOST_DECISIONS
+                kafka, kafka.topic(flows.DECISIONS), partition, start, end, _MOST_DECISIONS
             ):
                 older += memory.restore(begun.topic, partition, window, messages.values)
                 count += len(messages)

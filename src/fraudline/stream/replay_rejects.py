@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import msgspec
 from confluent_kafka import KafkaError, KafkaException
 
+from fraudline import flows
 from fraudline.contract import REPLAYED, Decoder, RejectRecord
 from fraudline.contract.rejects import NOT_IN_THE_MESSAGE
 from fraudline.errors import BrokerError, InputError
@@ -124,7 +125,7 @@ def replay_rejects(
                 ]
             )
             if chosen and transactions is not None:
-                _send(transactions, kafka.topic_rejects, partition, chosen)
+                _send(transactions, kafka.topic(flows.REJECTS), partition, chosen)
                 done.transactions += 1
             done.sent += len(chosen)
             on_sent(done.sent)

@@ -15,9 +15,11 @@ from collections.abc import Callable
 
 from confluent_kafka import Message, TopicPartition
 
-from fraudline.contract import Messages, Outcome
+from fraudline import flows
+from fraudline.contract import Messages, Outcome, RejectReason
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import partition_counts, require_equal_partitions
+from fraudline.stream.counts import DecisionCounts
 from fraudline.stream.intake import (
     WAIT_S,
     Intake,
@@ -72,7 +74,7 @@ def score_loop(
             transactions = TransactionalProducer(kafka, "score")
             intake = Intake(
                 consumer,
-                [kafka.topic_transactions],
+                [kafka.topic(flows.TRANSACTIONS)],
                 on_assign=restore.assigned if restore is not None else None,
             )
             progress.attach(intake)
@@ -97,22 +99,19 @@ class _Scorer:
         progress: Progress,
         restore: RepeatRestore | None,
     ) -> None:
-        self._kafka = kafka
         self._deciders = deciders
         self._intake = intake
         self._transactions = transactions
         self._progress = progress
         self._restore = restore
         self._is_restoring = False
-        self._partitions = partition_counts(
-            kafka, [kafka.topic_transactions, kafka.topic_decisions, kafka.topic_rejects]
+        self._inputs, self._decisions, self._rejects = (
+            kafka.topic(flow) for flow in (flows.TRANSACTIONS, flows.DECISIONS, flows.REJECTS)
         )
+        self._partitions = partition_counts(kafka, [self._inputs, self._decisions, self._rejects])
         if restore is not None:
             require_equal_partitions(
-                {
-                    topic: self._partitions[topic]
-                    for topic in (kafka.topic_transactions, kafka.topic_decisions)
-                },
+                {topic: self._partitions[topic] for topic in (self._inputs, self._decisions)},
                 "The contract has an id, and to know a transaction that is sent twice they need "
                 "as many: give both the same number.",
             )
@@ -139,7 +138,7 @@ class _Scorer:
             is_last = len(taken) < most or batch.rows == most_rows or time.monotonic() > full_at
             if is_last or batch.rows == most:
                 self._send_offsets(batch)  # of the last piece and the first, while they are decided
-            messages = as_messages(self._kafka.topic_transactions, taken)
+            messages = as_messages(self._inputs, taken)
             outcomes = decide(messages, dt.datetime.now(dt.UTC))
             self._transactions.produce(map(self._record, outcomes))
             batch.decided(messages, outcomes)
@@ -156,7 +155,12 @@ class _Scorer:
         self._transactions.commit()
         if self._restore is not None:
             self._restore.committed(batch.offsets)
-        progress.record_done(batch.offsets, batch.sent_at_ms, batch.decisions, batch.rejects)
+        progress.record_done(
+            batch.offsets,
+            batch.sent_at_ms,
+            decided=DecisionCounts.from_words(batch.decisions),
+            rejected=batch.rejects,
+        )
 
     def _send_offsets(self, batch: _Batch) -> None:
         self._transactions.send_offsets(batch.offsets, self._intake.membership)
@@ -181,7 +185,7 @@ class _Scorer:
             self._progress.end_waiting()
 
     def _record(self, outcome: Outcome) -> ProducerRecord:
-        topic = self._kafka.topic_rejects if outcome.is_reject else self._kafka.topic_decisions
+        topic = self._rejects if outcome.is_reject else self._decisions
         # Outcomes keep the partition, and so the order, of their transactions.
         return topic, outcome.partition % self._partitions[topic], outcome.key, outcome.value
 
@@ -203,7 +207,7 @@ class _Batch:
         self.is_sent = False
         self.sent_at_ms: list[int] = []
         self.decisions: Counter[str] = Counter()
-        self.rejects: Counter[str] = Counter()
+        self.rejects: Counter[RejectReason] = Counter()
 
     @property
     def offsets(self) -> Partitions:

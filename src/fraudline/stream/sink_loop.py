@@ -36,6 +36,7 @@ from functools import partial
 
 from confluent_kafka import KafkaException, Message, TopicPartition
 
+from fraudline import flows
 from fraudline.contract import reject_record
 from fraudline.errors import WarehouseAwayError, WarehouseError
 from fraudline.settings import KafkaSettings
@@ -202,14 +203,14 @@ class _Sink:
                     rows=rows,
                     rejects=[
                         (
-                            self._kafka.topic_rejects,
+                            self._kafka.topic(flows.REJECTS),
                             ANY_PARTITION,
                             None,
                             reject_record(batch, reject, rejected_at),
                         )
                         for reject in rejects
                     ],
-                    reasons=Counter(reject.reason.value for reject in rejects),
+                    reasons=Counter(reject.reason for reject in rejects),
                 )
             )
 
@@ -274,8 +275,8 @@ class _Sink:
         self._progress.record_done(
             [TopicPartition(*key, append.position)],
             append.sent_at_ms,
-            {partition.route.table: append.stored},
-            append.reasons,
+            stored={partition.route.table: append.stored},
+            rejected=append.reasons,
         )
 
     def _fetch(self) -> None:

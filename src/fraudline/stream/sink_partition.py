@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-from fraudline.contract import Decoder
+from fraudline.contract import Decoder, RejectReason
 from fraudline.errors import StreamForgottenError, WarehouseError
 from fraudline.stream.kafka_transaction import ProducerRecord
 
@@ -119,7 +119,7 @@ class PendingAppend:
     sent_at_ms: Sequence[int]
     rows: pa.RecordBatch
     rejects: list[ProducerRecord]
-    reasons: Counter[str]
+    reasons: Counter[RejectReason]
     end: int | None = None
     stored: int = 0
 

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from fraudline.errors import StreamFinalizedError
 from fraudline.stream.broker import raise_if_permanent
+from fraudline.stream.counts import FailedSide
 from fraudline.stream.progress import Progress
 
 _LOG = logging.getLogger(__name__)
@@ -45,8 +46,9 @@ def supervise(session: Callable[[], None], *, progress: Progress, stop: threadin
             went_well = time.monotonic() - begun_at > _WENT_WELL_S
             failures = 1 if went_well else failures + 1
             pause_s = min(0.25 * 2**failures, _LONGEST_PAUSE_S)
-            kind = "broker" if isinstance(error, KafkaException) else "warehouse"
-            progress.record_failure(kind, str(reason))
+            is_broker = isinstance(error, KafkaException)
+            side = FailedSide.BROKER if is_broker else FailedSide.WAREHOUSE
+            progress.record_failure(side, str(reason))
             _LOG.warning(
                 "%s: makes no progress, failure %d in a row: %s. Nothing is lost; "
                 "it tries again in %.1f s",

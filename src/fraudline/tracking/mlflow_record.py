@@ -12,6 +12,7 @@ from fraudline.bundle import METRICS_FILE, REPORT_FILE, Manifest, Source, read_m
 from fraudline.errors import TrackingError
 from fraudline.settings import Settings
 from fraudline.tracking.engine import MlflowClient, address, artifacts, entities, failing
+from fraudline.tracking.first_page import VIEW, VIEW_TAG, in_words, judged_figures, view
 
 CHAMPION = "champion"
 VERSION_TAG = "fraudline.version"
@@ -92,7 +93,10 @@ class MlflowRecord:
         """
         with failing("looking for the recorded versions", self._uri):
             found = self._client.get_experiment_by_name(_name(contract))
-        return f"/#/experiments/{found.experiment_id}/runs{_VIEW}" if found else "/"
+        if found is None:
+            return "/"
+        shared = f"&viewStateShareKey={VIEW}" if VIEW_TAG in found.tags else ""
+        return f"/#/experiments/{found.experiment_id}/runs{_VIEW}{shared}"
 
     def _find(self, contract: str, version: str) -> entities.model_registry.ModelVersion | None:
         found = self._client.search_model_versions(
@@ -102,13 +106,16 @@ class MlflowRecord:
 
     def _add(self, directory: Path, manifest: Manifest, figures: _Figures) -> None:
         experiment = self._experiment(_name(manifest.contract))
+        self._save_view(experiment)
         for left in self._client.search_runs(
             [experiment], f"tags.`{VERSION_TAG}` = '{manifest.version}'"
         ):
             self._client.delete_run(left.info.run_id)
         made_at = int(manifest.created_at.timestamp() * 1000)
+        judged = judged_figures(directory, manifest)
+        words = " ".join(filter(None, (_words(manifest), in_words(manifest, judged))))
         tags = _tags(directory, manifest)
-        shown = {"mlflow.source.name": "fraudline", "mlflow.note.content": _words(manifest)}
+        shown = {"mlflow.source.name": "fraudline", "mlflow.note.content": words}
         run = self._client.create_run(experiment, made_at, tags | shown, manifest.version)
         number = run.info.run_id
         params = [entities.Param(name, value) for name, value in _params(manifest, figures)]
@@ -116,6 +123,7 @@ class MlflowRecord:
             entities.Metric(name, value, made_at, step)
             for name, value, step in _metrics(manifest, figures)
         ]
+        metrics += [entities.Metric(name, value, made_at, 0) for name, value in judged.items()]
         self._client.log_batch(number, params=params)
         for start in range(0, len(metrics), _MOST_METRICS):
             self._client.log_batch(number, metrics[start : start + _MOST_METRICS])
@@ -133,7 +141,7 @@ class MlflowRecord:
             run.info.artifact_uri,
             number,
             tags,
-            description=_description(directory, manifest, experiment, number),
+            description=_description(words, directory, experiment, number),
         )
 
     def _experiment(self, name: str) -> str:
@@ -141,6 +149,12 @@ class MlflowRecord:
         if found is not None:
             return str(found.experiment_id)
         return str(self._client.create_experiment(name, self._artifacts))
+
+    def _save_view(self, experiment: str) -> None:
+        """Save the view of MLflow's first page, unless there is one: people may change it."""
+        found = self._client.get_experiment(experiment)
+        if VIEW_TAG not in found.tags:
+            self._client.set_experiment_tag(experiment, VIEW_TAG, view(found.creation_time or 0))
 
 
 def _name(contract: str) -> str:
@@ -221,10 +235,10 @@ def _words(manifest: Manifest) -> str:
     return f"{told}trained on {manifest.source.rows:,} rows of `{manifest.source.table}`."
 
 
-def _description(directory: Path, manifest: Manifest, experiment: str, run: str) -> str:
+def _description(words: str, directory: Path, experiment: str, run: str) -> str:
     page = f"#/experiments/{experiment}/runs/{run}/artifacts/{REPORT_FILE}{_VIEW}"
     return (
-        f"{_words(manifest)}\n\nIts [report]({page}), also in its directory `{directory}`, which "
+        f"{words}\n\nIts [report]({page}), also in its directory `{directory}`, which "
         "is what scorers load."
     )
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from fraudline.bundle import (
     DECISIONS_FILE,
     MANIFEST_FILE,
+    SCORES_FILE,
     Manifest,
     Policy,
     check_bundle,
@@ -35,7 +36,6 @@ from fraudline.training.policy_choice import (
 )
 from fraudline.training.split import Split
 
-SCORES_FILE = "scores.parquet"
 VALIDATION, TEST = "validation", "test"
 
 

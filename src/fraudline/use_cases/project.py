@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fraudline import local
+from fraudline import flows, local
 from fraudline.contract import Contract, load_contract
 from fraudline.registry import Registry
 from fraudline.settings import LOCAL, KafkaSettings, Settings, load_settings
@@ -64,10 +64,4 @@ class Project:
     @property
     def stream_topics(self) -> list[str]:
         """The topics that the stream needs."""
-        kafka = self.settings.kafka
-        return [
-            kafka.topic_transactions,
-            kafka.topic_decisions,
-            kafka.topic_rejects,
-            kafka.topic_predictions,
-        ]
+        return [self.settings.kafka.topic(flow) for flow in flows.FLOWS]

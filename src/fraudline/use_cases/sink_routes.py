@@ -1,44 +1,28 @@
-"""Which topic's messages go into which table."""
+"""Which topic's messages go into which table, and what decodes them."""
 
 from __future__ import annotations
 
-from fraudline.contract import REJECT_COLUMNS, Column, Decoder
-from fraudline.contract.decoder import MAX_MESSAGE_BYTES
-from fraudline.contract.rejects import MAX_REJECT_BYTES
+from fraudline import flows
+from fraudline.contract import Decoder
 from fraudline.stream.sink_partition import Route
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.append import CommittedStream, finalize
 
-_MAX_RECORD_BYTES = MAX_MESSAGE_BYTES + 16 * 1024  # a decision carries its transaction
-
 
 def routes(project: Project) -> list[Route]:
-    """Decisions, rejects and predictions, each to its table."""
-    kafka, tables, contract = project.kafka, project.settings.bigquery, project.contract
-    return [
-        _route(project, kafka.topic_decisions, tables.table_decisions,
-               contract.decision_columns, _MAX_RECORD_BYTES),
-        _route(project, kafka.topic_rejects, tables.table_rejects,
-               REJECT_COLUMNS, MAX_REJECT_BYTES),
-        _route(project, kafka.topic_predictions, tables.table_predictions,
-               contract.columns, _MAX_RECORD_BYTES),
-    ]  # fmt: skip
+    """Every flow that is stored, each to its table."""
+    return [_route(project, flow) for flow, _ in flows.stored_flows()]
 
 
 def decoders(project: Project) -> dict[str, Decoder]:
-    """For each topic that is read, what decodes its messages."""
-    return {
-        project.kafka.topic_transactions: Decoder(project.contract.transaction_columns),
-        **{route.topic: route.decoder for route in routes(project)},
-    }
+    """For each topic, what decodes its messages."""
+    return {project.kafka.topic(flow): flow.decoder(project.contract) for flow in flows.FLOWS}
 
 
-def _route(
-    project: Project, topic: str, table: str, columns: tuple[Column, ...], most_bytes: int
-) -> Route:
-    decoder = Decoder(columns, most_bytes)
+def _route(project: Project, flow: flows.Flow) -> Route:
+    decoder, table = flow.decoder(project.contract), project.settings.bigquery.table(flow)
     return Route(
-        topic=topic,
+        topic=project.kafka.topic(flow),
         table=table,
         decoder=decoder,
         open_stream=lambda: CommittedStream(project.warehouse, table, decoder.schema),

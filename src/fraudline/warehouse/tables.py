@@ -8,7 +8,8 @@ import pyarrow as pa
 from google.api_core import exceptions as google_errors
 from google.cloud import bigquery
 
-from fraudline.contract import REJECT_COLUMNS, Contract, arrow_schema
+from fraudline import flows
+from fraudline.contract import Contract, arrow_schema
 from fraudline.errors import WarehouseError
 from fraudline.warehouse.client import RETRY, Warehouse, translated
 from fraudline.warehouse.schema import same_types, table_schema
@@ -62,39 +63,22 @@ def create_table(
 
 
 def create_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
-    """Create what the stream needs: tables for decisions, rejects and predictions, and a view.
+    """Create what the stream needs: the table of each flow that is stored, and a view.
 
     The view shows decided transactions in the history's own columns, with 1 in the place of
     the label where a transaction was not approved, so that what was written for the history
     runs on it unchanged.
     """
-    settings = warehouse.settings
     create_dataset(warehouse)
-    create_table(
-        warehouse,
-        settings.table_decisions,
-        arrow_schema(contract.decision_columns),
-        description=f"One row for each decided transaction ({contract.name}).",
-        partition_by="decided_at",
-        cluster_by=["decision", "source_topic", "source_partition"],
-    )
-    create_table(
-        warehouse,
-        settings.table_rejects,
-        arrow_schema(REJECT_COLUMNS),
-        description="One row for each message that could not be decoded.",
-        partition_by="rejected_at",
-        cluster_by=["reason"],
-    )
-    create_table(
-        warehouse,
-        settings.table_predictions,
-        contract.history_schema,
-        description=f"Predictions of `fraudline predict`, in the history's columns "
-        f"({contract.name}).",
-        partition_by=None,
-        cluster_by=[],
-    )
+    for flow, table in flows.stored_flows():
+        create_table(
+            warehouse,
+            warehouse.settings.table(flow),
+            arrow_schema(flow.columns(contract)),
+            description=table.description.format(contract=contract.name),
+            partition_by=table.partition_by,
+            cluster_by=table.cluster_by,
+        )
     _create_view(warehouse, contract)
 
 
@@ -109,7 +93,7 @@ def _create_view(warehouse: Warehouse, contract: Contract) -> None:
         for column in contract.columns
     )
     view = bigquery.Table(warehouse.table(warehouse.settings.view_decided))
-    decisions = warehouse.table(warehouse.settings.table_decisions)
+    decisions = warehouse.table(warehouse.settings.table(flows.DECISIONS))
     view.view_query = f"SELECT {columns} FROM `{decisions}`"  # noqa: S608 - names come from settings and a checked contract
     view.description = (
         "Decided transactions in the history's columns; the label tells what was not approved."

@@ -1,0 +1,142 @@
+"""The flows: each topic of the stream with the table that stores it, said once.
+
+From this list follow the settings `kafka.topic_…` and `bigquery.table_…`, the topics and tables
+that `setup` creates, what a sink stores, and what decodes a message that is sent again. A new
+topic with its table is one more entry here.
+
+The contract is imported only when columns are asked for: settings know the flows, and every
+command reads its settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # brings Arrow, which settings and `--help` do without
+    from fraudline.contract import Column, Contract, Decoder
+
+
+@dataclass(frozen=True)
+class FlowTable:
+    """The table in which a flow is stored.
+
+    Attributes:
+        default: Its name, where the settings say nothing else.
+        setting: What the setting with its name means, a sentence.
+        description: For people who look at it in BigQuery; `{contract}` stands for its name.
+        partition_by: Timestamp column by whose day it is partitioned, if any.
+        cluster_by: Columns by which rows are kept together.
+    """
+
+    default: str
+    setting: str
+    description: str
+    partition_by: str | None = None
+    cluster_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A topic, what its messages hold, and the table that they go into.
+
+    Attributes:
+        name: Ends the names of its settings: `kafka.topic_NAME` and `bigquery.table_NAME`.
+        topic: Default name of the topic.
+        setting: What the setting with the topic's name means, a sentence.
+        columns: For a contract, the columns of a message.
+        most_bytes: Largest message that is decoded; a larger one is rejected.
+        table: Where a sink stores it; None if it is not stored as it is.
+    """
+
+    name: str
+    topic: str
+    setting: str
+    columns: Callable[[Contract], tuple[Column, ...]]
+    most_bytes: Callable[[], int]
+    table: FlowTable | None = None
+
+    def decoder(self, contract: Contract) -> Decoder:
+        """What makes Arrow rows of its messages, and says what cannot be decoded."""
+        from fraudline.contract import Decoder
+
+        return Decoder(self.columns(contract), self.most_bytes())
+
+
+def _of_a_transaction() -> int:
+    from fraudline.contract.decoder import MAX_MESSAGE_BYTES
+
+    return MAX_MESSAGE_BYTES
+
+
+def _with_a_transaction() -> int:
+    return _of_a_transaction() + 16 * 1024  # what was decided, beside the transaction itself
+
+
+def _of_a_reject() -> int:
+    from fraudline.contract.rejects import MAX_REJECT_BYTES
+
+    return MAX_REJECT_BYTES
+
+
+def _reject_columns(_: Contract) -> tuple[Column, ...]:
+    from fraudline.contract import REJECT_COLUMNS
+
+    return REJECT_COLUMNS
+
+
+TRANSACTIONS = Flow(
+    name="transactions",
+    topic="transactions",
+    setting="Topic with incoming transactions, JSON, one object a message.",
+    columns=lambda contract: contract.transaction_columns,
+    most_bytes=_of_a_transaction,
+)
+DECISIONS = Flow(
+    name="decisions",
+    topic="decisions",
+    setting="Topic that receives every decision.",
+    columns=lambda contract: contract.decision_columns,
+    most_bytes=_with_a_transaction,
+    table=FlowTable(
+        default="decisions",
+        setting="Table with one row a decision.",
+        description="One row for each decided transaction ({contract}).",
+        partition_by="decided_at",
+        cluster_by=("decision", "source_topic", "source_partition"),
+    ),
+)
+REJECTS = Flow(
+    name="rejects",
+    topic="transactions.rejected",
+    setting="Topic that receives every message that could not be decoded, with its reason.",
+    columns=_reject_columns,
+    most_bytes=_of_a_reject,
+    table=FlowTable(
+        default="rejects",
+        setting="Table with one row a rejected message.",
+        description="One row for each message that could not be decoded.",
+        partition_by="rejected_at",
+        cluster_by=("reason",),
+    ),
+)
+PREDICTIONS = Flow(
+    name="predictions",
+    topic="predictions",
+    setting="Topic for lines in the history table's own schema, as `predict` writes them.",
+    columns=lambda contract: contract.columns,
+    most_bytes=_with_a_transaction,
+    table=FlowTable(
+        default="predictions",
+        setting="Table for lines in the history table's own schema.",
+        description="Predictions of `fraudline predict`, in the history's columns ({contract}).",
+    ),
+)
+
+FLOWS: tuple[Flow, ...] = (TRANSACTIONS, DECISIONS, REJECTS, PREDICTIONS)
+
+
+def stored_flows() -> list[tuple[Flow, FlowTable]]:
+    """The flows that a sink stores, each with its table."""
+    return [(flow, flow.table) for flow in FLOWS if flow.table is not None]
