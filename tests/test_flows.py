@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from tests.conftest import Place
+from tests.harness import Place
 from tests.transactions import CREDITCARD
 
 from fraudline import flows

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -184,41 +182,23 @@ def _running(project: Project, command: str) -> Iterator[None]:
     """Run `fraudline score` or `fraudline sink` beside us, as an operator would."""
     from fraudline.stream.broker import wait_for_member
 
-    log = project.settings.home / "logs" / f"{command}.log"
-    environment = {
-        **os.environ,
-        f"{ENVIRONMENT_PREFIX}HOME": str(project.settings.home),
-        f"{ENVIRONMENT_PREFIX}CONTRACT": project.settings.contract,
-        f"{ENVIRONMENT_PREFIX}KAFKA__BOOTSTRAP_SERVERS": LOCAL,
-        f"{ENVIRONMENT_PREFIX}BIGQUERY__PROJECT": LOCAL,
-    }
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fraudline.cli", command],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
+    companion = local.Companion(
+        local.call(command),
+        local.environment(project.settings),
+        project.settings.home / "logs" / f"{command}.log",
+    )
+    with companion.running():
         if not wait_for_member(project.kafka, f"{project.kafka.group}.{command}", _START_TIMEOUT_S):
             raise LocalServiceError(
                 f"`fraudline {command}` did not begin within {_START_TIMEOUT_S:.0f} s. "
-                f"Its log, {log}, ends with:\n{_tail(log)}"
+                f"Its log, {companion.log}, ends with:\n{_tail(companion.said)}"
             )
-        say(f"fraudline {command} runs, pid {process.pid}, log {log}")
+        say(f"fraudline {command} runs, pid {companion.process.pid}, log {companion.log}")
         yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-10:])
+def _tail(said: str) -> str:
+    return "\n".join(said.splitlines()[-10:])
 
 
 def _show(
