@@ -180,6 +180,7 @@ def _with_broken(lines: list[bytes]) -> list[bytes]:
 @contextmanager
 def _running(project: Project, command: str) -> Iterator[None]:
     """Run `fraudline score` or `fraudline sink` beside us, as an operator would."""
+    from fraudline import local
     from fraudline.stream.broker import wait_for_member
 
     companion = local.Companion(
