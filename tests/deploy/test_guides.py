@@ -1,5 +1,7 @@
 """Pages for people: every command in them exists, every setting and contract in them is valid."""
 
+import ast
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -81,6 +83,16 @@ def test_what_is_pasted_from_the_readme_runs_to_its_end():
         endless = [each for each in ENDLESS if line.startswith(f"fraudline {' '.join(each)}")]
         assert line.endswith(" &") == bool(endless), line
     assert "#" not in block  # zsh takes a comment for arguments
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_the_python_of_a_page_imports_from_us_exists(page):
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fraudline"):
+                module = importlib.import_module(node.module or "")
+                missing = [each.name for each in node.names if not hasattr(module, each.name)]
+                assert missing == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
