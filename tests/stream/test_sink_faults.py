@@ -167,7 +167,7 @@ def test_a_sink_keeps_its_membership_while_bigquery_is_away_and_holds_few_rows(
         faulty.clear()
         eventually(lambda: is_stored(there, 2100))
         assert members(there) == before
-    assert "is stored again" in caplog.records[-1].getMessage()
+    assert "is being stored again" in caplog.records[-1].getMessage()
 
 
 def test_partitions_change_hands_while_bigquery_is_away(
