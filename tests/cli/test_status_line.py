@@ -6,7 +6,7 @@ import time
 
 import pytest
 from confluent_kafka import TopicPartition
-from tests.conftest import eventually
+from tests.harness import eventually
 
 from fraudline.cli import status_line
 from fraudline.contract import RejectReason

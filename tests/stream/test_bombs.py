@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from confluent_kafka import Producer
-from tests.conftest import Place, eventually
+from tests.harness import Place, eventually
 from tests.stream.test_score_loop import Scorer, transactions
 
 from fraudline.stream.broker import client_config

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from tests.conftest import Place, eventually
+from tests.harness import Place, eventually
 from tests.models import tiny_bundle
 from tests.stream.test_score_loop import Scorer, send, transactions
 

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import Place
+from tests.harness import Place
 from tests.stream.test_score_loop import send
 
 from fraudline.contract import (

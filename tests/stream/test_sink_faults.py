@@ -9,8 +9,8 @@ from typing import Self
 
 import pytest
 from confluent_kafka.admin import AdminClient
-from tests.conftest import Place, eventually
 from tests.faulty_bigquery import WRITE_CALLS, FaultyBigQuery
+from tests.harness import Place, eventually
 from tests.stream.test_sink_loop import predictions, send
 
 from fraudline.errors import WarehouseError
