@@ -22,10 +22,10 @@ from fraudline.bundle import (
     write_manifest,
 )
 from fraudline.contract import Contract
+from fraudline.contract.arrays import Floats, Labels
 from fraudline.errors import InputError
 from fraudline.measures.bootstrap import RESAMPLES
 from fraudline.measures.days import days_covered
-from fraudline.measures.worth import Amounts, Labels
 from fraudline.settings import PolicySettings
 from fraudline.training.pages import PAGES
 from fraudline.training.policy_choice import (
@@ -44,8 +44,8 @@ def scored_rows(
     contract: Contract,
     split: Split,
     labels: Labels,
-    scores: Amounts,
-    amounts: Amounts,
+    scores: Floats,
+    amounts: Floats,
 ) -> pa.Table:
     """What a policy is chosen and judged by: the validation and test rows, scored.
 
