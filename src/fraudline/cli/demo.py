@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,7 +17,7 @@ from fraudline.cli.history_commands import fetch_dataset, load_file, show_check
 from fraudline.cli.proof_commands import prove
 from fraudline.cli.screen import OUT, progress_bar, say, warn
 from fraudline.cli.service_commands import show_created
-from fraudline.errors import LocalServiceError, ProofError
+from fraudline.errors import ProofError
 from fraudline.settings import ENVIRONMENT_PREFIX, LOCAL, Settings, load_settings
 from fraudline.use_cases.project import Project
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:  # Arrow and Google's clients come with them, and take a secon
     from fraudline.reconcile.observed_decisions import ObservedDecisions
 
 HISTORY_SHARE = 0.8
-_START_TIMEOUT_S = 60.0
 _DRAIN_TIMEOUT_S = 120.0
 
 # Sent among the transactions, to be rejected, each with its reason, and to delay nothing.
@@ -178,28 +177,15 @@ def _with_broken(lines: list[bytes]) -> list[bytes]:
 
 
 @contextmanager
-def _running(project: Project, command: str) -> Iterator[None]:
-    """Run `fraudline score` or `fraudline sink` beside us, as an operator would."""
-    from fraudline import local
-    from fraudline.stream.broker import wait_for_member
+def _running(project: Project, command: Literal["score", "sink"]) -> Iterator[None]:
+    from fraudline.use_cases.run_beside import run_beside
 
-    companion = local.Companion(
-        local.call(command),
-        local.environment(project.settings),
-        project.settings.home / "logs" / f"{command}.log",
-    )
-    with companion.running():
-        if not wait_for_member(project.kafka, f"{project.kafka.group}.{command}", _START_TIMEOUT_S):
-            raise LocalServiceError(
-                f"`fraudline {command}` did not begin within {_START_TIMEOUT_S:.0f} s. "
-                f"Its log, {companion.log}, ends with:\n{_tail(companion.said)}"
-            )
+    companion = run_beside(project, command)
+    try:
         say(f"fraudline {command} runs, pid {companion.process.pid}, log {companion.log}")
         yield
-
-
-def _tail(said: str) -> str:
-    return "\n".join(said.splitlines()[-10:])
+    finally:
+        companion.stop()
 
 
 def _show(
