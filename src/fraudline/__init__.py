@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fraudline.stream.read_topic import watch_topic as watch_topic
     from fraudline.training.policy_pages import policy_worth as policy_worth
     from fraudline.training.preparation import Preparation as Preparation
-    from fraudline.training.recipes.catalogue import find_recipe as find_recipe
+    from fraudline.training.recipes.all_recipes import find_recipe as find_recipe
     from fraudline.training.split import find_twins as find_twins
     from fraudline.use_cases.champion import promote as promote
     from fraudline.use_cases.champion import roll_back as roll_back
@@ -58,7 +58,7 @@ _PLACES = {
     "check_history": "use_cases.check_history",
     "evaluate": "measures.evaluation",
     "fetch_dataset": "use_cases.fetch_dataset",
-    "find_recipe": "training.recipes.catalogue",
+    "find_recipe": "training.recipes.all_recipes",
     "find_twins": "training.split",
     "json_lines": "contract",
     "judge_decisions": "use_cases.judge_decisions",

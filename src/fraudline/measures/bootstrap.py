@@ -17,6 +17,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
     from fraudline.contract.arrays import Floats, Integers, Labels
 
+    Counts = Integers | Floats  # numpy counts with weights in floats
+
 RESAMPLES = 1000
 SEED = 0
 ENDS = (2.5, 97.5)  # percentiles between which 95 % of the resamples lie
@@ -94,9 +96,7 @@ class Ranked:
         return float(average_precisions(caught[None], wrong[None])[0])
 
 
-def average_precisions(
-    frauds: npt.NDArray[np.int64], legitimate: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
+def average_precisions(frauds: Counts, legitimate: Counts) -> npt.NDArray[np.float64]:
     """Average precision of each row of counts.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fraudline.contract.arrays import Floats, Matrix
 from fraudline.training.calibration import Platt
-from fraudline.training.engine import keras
+from fraudline.training.keras_engine import keras
 from fraudline.training.preparation import Preparation
 
 PREDICT_BATCH_ROWS = 4096

@@ -40,7 +40,7 @@ def train_version(
         InputError: nothing can be learned from these rows; nothing of it stays.
         WarehouseError: the history cannot be read.
     """
-    from fraudline.training.recipes.catalogue import find_recipe
+    from fraudline.training.recipes.all_recipes import find_recipe
 
     chosen = find_recipe(recipe)
     history = read_history(project, first, end)
