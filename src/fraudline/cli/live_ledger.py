@@ -111,7 +111,8 @@ def _screen(status: FollowStatus) -> RenderableType:
         )
     head = Text(f"● {status.colour}  ", style=_STYLES[status.colour])
     head.append(_words(status), style="default")
-    return Group(head, table, *(Text(printable(example)) for example in status.examples))
+    examples = [Text(printable(example)) for example in status.examples]
+    return Group(head, "", table, "", *examples)
 
 
 def _number(count: int) -> str:
