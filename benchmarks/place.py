@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -29,6 +25,7 @@ from fraudline.bundle import Bundle, open_bundle
 from fraudline.contract import json_lines
 from fraudline.datasets.files import read_transactions
 from fraudline.errors import BrokerError
+from fraudline.local import Companion
 from fraudline.settings import KafkaSettings, Settings, load_settings
 from fraudline.stream.broker import client_config, create_topics, existing_topics
 from fraudline.stream.read_topic import offset_ranges, read_range
@@ -98,50 +95,28 @@ class Place:
         """The broker."""
         return self.project.kafka
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment in which the command line sees this project."""
-        settings = self.project.settings
-        found = {name: value for name, value in os.environ.items() if "FRAUDLINE" not in name}
-        for group in ("kafka", "bigquery", "scoring", "sink"):
-            for name in (values := getattr(settings, group)).model_fields_set:
-                found[f"FRAUDLINE_{group}__{name}".upper()] = str(getattr(values, name))
-        return {
-            **found,
-            "FRAUDLINE_HOME": str(settings.home),
-            "FRAUDLINE_CONTRACT": settings.contract,
-        }
-
     def run(self, *arguments: str) -> None:
         """Run a command of ours to its end."""
-        done = subprocess.run(
-            [sys.executable, "-m", "fraudline.cli", *arguments],
-            env=self.environment, check=False, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        if done.returncode:
-            raise RuntimeError(f"`fraudline {' '.join(arguments)}` failed: {done.stdout}")
+        with self.running(*arguments) as process:
+            process.wait()
 
     @contextmanager
-    def running(self, *command: str) -> Iterator[psutil.Process]:
-        """Run a command of ours, or any other whose first word is a path, beside us."""
-        words = command if "/" in command[0] else (sys.executable, "-m", "fraudline.cli", *command)
-        log = self.project.settings.home / "logs" / f"{next(_NUMBERS)}.log"
-        with log.open("wb") as file:
-            process = psutil.Popen(
-                words, env=self.environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
-            )
-        try:
-            yield process
-            if process.poll() is not None:
-                raise RuntimeError(f"{words} ended: {log.read_text(errors='replace')[-2000:]}")
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except psutil.TimeoutExpired:
-                process.kill()
+    def running(self, *command: str) -> Iterator[Watched]:
+        """Run a command of ours, or any other whose first word is a path, beside us.
+
+        Raises:
+            RuntimeError: it ended by itself with an error.
+        """
+        settings = self.project.settings
+        companion = Companion(
+            command if "/" in command[0] else local.call(*command),
+            local.environment(settings),
+            settings.home / "logs" / f"{next(_NUMBERS)}.log",
+        )
+        with companion.running():
+            yield Watched(companion)
+            if companion.process.poll():
+                raise RuntimeError(f"{companion.words} failed: {companion.said[-2000:]}")
 
     def train(self, recipe: str, file: Path = SAMPLE) -> Bundle:
         """Train by a recipe on what was loaded, promote a version of it, and open that.
@@ -222,6 +197,22 @@ class Place:
             for _, _, messages in read_range(self.kafka, topic, partition, start, stop, 50_000):
                 stamps += messages.sent_at_ms
         return np.sort(np.asarray(stamps, dtype=np.int64))
+
+
+class Watched(psutil.Process):
+    """A command that runs beside us, and what it takes of the machine."""
+
+    def __init__(self, companion: Companion) -> None:
+        super().__init__(companion.process.pid)
+        self._process = companion.process
+
+    def poll(self) -> int | None:
+        """Its exit code once it has ended."""
+        return self._process.poll()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, as soon as it ends."""
+        return self._process.wait(timeout)
 
 
 @contextmanager

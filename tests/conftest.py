@@ -5,26 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
-import sys
-import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from tests import lanes
 from tests.faulty_bigquery import FaultyBigQuery, faulty_bigquery
+from tests.harness import Place, place
 from tests.keeper import Keeper
 
-from fraudline import flows, local
-from fraudline.settings import BigQuerySettings, KafkaSettings, Settings
-from fraudline.use_cases.project import Project
-from fraudline.use_cases.set_up import set_up
+from fraudline import local
+from fraudline.settings import Settings
 
-SAMPLE = Path(__file__).parent / "data" / "creditcard-sample.csv"
 _KEEPER = pytest.StashKey[Keeper]()
 
 
@@ -111,112 +104,8 @@ def home(empty_record: Path, tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-@dataclass
-class Place:
-    """A project directory of a test's own: settings, and commands run as a user would."""
-
-    project: Project
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment in which the command line sees this project."""
-        settings = self.project.settings
-        kafka = settings.kafka
-        return {
-            **{name: value for name, value in os.environ.items() if "FRAUDLINE" not in name},
-            "FRAUDLINE_HOME": str(settings.home),
-            "FRAUDLINE_CONTRACT": settings.contract,
-            "FRAUDLINE_KAFKA__GROUP": kafka.group,
-            **{
-                f"FRAUDLINE_KAFKA__TOPIC_{flow.name.upper()}": kafka.topic(flow)
-                for flow in flows.FLOWS
-            },
-            "FRAUDLINE_BIGQUERY__DATASET": settings.bigquery.dataset,
-            "COLUMNS": "200",
-            "NO_COLOR": "1",
-        }
-
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; standard error comes with standard output."""
-        return subprocess.run(
-            [sys.executable, "-m", "fraudline.cli", *arguments],
-            check=False,
-            env={**self.environment, **environment},
-            cwd=self.project.settings.home,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=240,
-        )
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command that runs until it is stopped; the test's end kills it."""
-        log = self.project.settings.home / f"{arguments[0]}-{len(self.processes)}.log"
-        with log.open("w") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "fraudline.cli", *arguments],
-                env=self.environment,
-                cwd=self.project.settings.home,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        self.processes.append(process)
-        return process
-
-    def logs(self) -> list[tuple[subprocess.Popen[str], Path]]:
-        """What was started, and where each wrote what it said."""
-        home = self.project.settings.home
-        return [
-            (process, home / f"{process.args[3]}-{number}.log")
-            for number, process in enumerate(self.processes)
-        ]
-
-    def close(self) -> None:
-        """Kill what still runs."""
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-
-
-@contextmanager
-def place(services_home: Path, home: Path, contract: str = "creditcard") -> Iterator[Place]:
-    """A project with topics, a group and a data set that no other test uses."""
-    home.mkdir(parents=True, exist_ok=True)
-    for shared in ("services.json", "kafka", "bqlite"):  # the services of all tests
-        (home / shared).symlink_to(services_home / shared)
-    suffix = uuid.uuid4().hex[:8]
-    settings = Settings(
-        home=home,
-        contract=contract,
-        kafka=KafkaSettings(
-            group=f"group-{suffix}",
-            **{f"topic_{flow.name}": f"{flow.name}-{suffix}" for flow in flows.FLOWS},
-        ),
-        bigquery=BigQuerySettings(dataset=f"fraud_{suffix}"),
-    )
-    made = Place(Project(settings))
-    set_up(made.project)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
 @pytest.fixture
 def here(services_home: Path, tmp_path: Path) -> Iterator[Place]:
     """A project with the creditcard contract."""
     with place(services_home, tmp_path / "home") as made:
         yield made
-
-
-def eventually(is_true: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    """Wait for a condition, and fail if it does not come true in time."""
-    deadline = time.monotonic() + timeout_s
-    while not is_true():
-        assert time.monotonic() < deadline, f"not true within {timeout_s:.0f} s"
-        time.sleep(0.05)

@@ -1,40 +1,29 @@
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
 
 import pytest
-
-from fraudline.cli.app import main
+from tests.harness import SCREEN, typed
 
 
 class Shell:
     """Runs the command line in this process, in a directory of its own."""
 
-    def __init__(
-        self, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        self._monkeypatch, self._capsys = monkeypatch, capsys
-        monkeypatch.chdir(directory)
-        monkeypatch.setenv("COLUMNS", "200")  # names are not cut in two
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._environment = {**os.environ, **SCREEN}
 
     def set(self, **environment: str) -> Shell:
-        for name, value in environment.items():
-            self._monkeypatch.setenv(name, value)
+        self._environment |= environment
         return self
 
     def __call__(self, *arguments: str) -> tuple[int, str]:
-        self._monkeypatch.setattr(sys, "argv", ["fraudline", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = self._capsys.readouterr()
-        said = " ".join((captured.out + captured.err).split())
-        assert "Traceback" not in said
-        return int(end.value.code or 0), said
+        """The exit code, and what was said, with a space for all white space."""
+        answer = typed(arguments, self._environment, self._directory)
+        return answer.code, " ".join(answer.said.split())
 
 
 @pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    return Shell(tmp_path, monkeypatch, capsys)
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Shell
-from tests.conftest import SAMPLE, Place
+from tests.harness import SAMPLE, Place
 
 
 @pytest.fixture

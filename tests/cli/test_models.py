@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Shell
-from tests.conftest import eventually
+from tests.harness import eventually
 from tests.models import write_tiny_bundle, write_tiny_metrics
 from tests.transactions import CREDITCARD, WALLET
 

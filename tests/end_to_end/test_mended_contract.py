@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import Place, eventually, place
+from tests.harness import Place, eventually, place
 from tests.stream.test_score_loop import Scorer, send
 from tests.stream.test_sink_loop import run_sink
 from tests.transactions import WALLET_FILE, WALLET_ROW, message
@@ -54,23 +54,23 @@ def count(made: Place) -> int:
 
 def test_what_a_strict_contract_refused_is_decided_once_after_it_was_mended(strict: Place) -> None:
     listed = strict.run("rejects", "list")
-    assert "6 rejects are pending" in listed.stdout
-    assert "out_of_range" in listed.stdout
+    assert "6 rejects are pending" in listed.said
+    assert "out_of_range" in listed.said
     tried = strict.run("rejects", "replay", "--dry-run")
-    assert "0 rejects would be sent again; 6 stay." in tried.stdout
+    assert "0 rejects would be sent again; 6 stay." in tried.said
 
     settings = strict.project.settings.model_copy(update={"contract": str(WALLET_FILE)})
     mended = Place(Project(settings))
     red = mended.run("reconcile")
-    assert red.returncode == 1
-    assert "`fraudline rejects replay` sends it again" in red.stdout
+    assert red.code == 1
+    assert "`fraudline rejects replay` sends it again" in red.said
 
     done = mended.run("rejects", "replay")
-    assert done.returncode == 0, done.stdout
-    assert "5 rejects were sent again in" in done.stdout
-    assert "1 stay." in done.stdout
+    assert done.code == 0, done.said
+    assert "5 rejects were sent again in" in done.said
+    assert "1 stay." in done.said
     again = mended.run("rejects", "replay")
-    assert "0 rejects were sent again in 0 transactions; 1 stay." in again.stdout
+    assert "0 rejects were sent again in 0 transactions; 1 stay." in again.said
 
     score_and_store(mended, messages=5, rows=11 + 5 + 5)  # decisions, and marks of rejects
     decided = query(
@@ -82,16 +82,16 @@ def test_what_a_strict_contract_refused_is_decided_once_after_it_was_mended(stri
     ]
     assert query(mended.project.warehouse, PENDING).num_rows == 1
     green = mended.run("reconcile")
-    assert green.returncode == 0, green.stdout
-    assert "16 inputs: 10 decisions, 6 rejects (5 of them sent again); missing 0" in green.stdout
+    assert green.code == 0, green.said
+    assert "16 inputs: 10 decisions, 6 rejects (5 of them sent again); missing 0" in green.said
 
     row = query(mended.project.warehouse, "SELECT * FROM rejects WHERE reason = 'replayed'")
     topic = mended.project.kafka.topic_transactions
     first = row.to_pylist()[0]
     position = f"{topic}:{first['source_partition']}:{first['source_offset']}"
     shown = mended.run("rejects", "show", position)
-    assert "out_of_range" in shown.stdout
-    assert f"sent again as {topic}:{first['source_partition']}:" in shown.stdout
+    assert "out_of_range" in shown.said
+    assert f"sent again as {topic}:{first['source_partition']}:" in shown.said
     refused = mended.run("rejects", "replay", position)
-    assert refused.returncode == 2
-    assert "was sent again before" in refused.stdout
+    assert refused.code == 2
+    assert "was sent again before" in refused.said

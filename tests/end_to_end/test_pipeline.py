@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import SAMPLE, Place, eventually, place
+from tests.harness import SAMPLE, Answer, Place, eventually, place
 
 from fraudline.tracking.engine import MlflowClient, address
 from fraudline.warehouse.query import query
@@ -18,18 +17,18 @@ from fraudline.warehouse.query import query
 def loaded(services_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A project whose history is the sample."""
     with place(services_home, tmp_path_factory.mktemp("trained") / "home") as made:
-        assert_well(made.run("load", str(SAMPLE)))
+        assert_well(made.run_alone("load", str(SAMPLE)))
         yield made
 
 
 @pytest.fixture(scope="module")
-def training(loaded: Place) -> subprocess.CompletedProcess[str]:
+def training(loaded: Place) -> Answer:
     """A training that makes a champion, while the MLflow server of its project is away."""
     return loaded.run("train", "--promote", FRAUDLINE_MLFLOW__TRACKING_URI=AWAY)
 
 
 @pytest.fixture(scope="module")
-def trained(loaded: Place, training: subprocess.CompletedProcess[str]) -> Place:
+def trained(loaded: Place, training: Answer) -> Place:
     """The project after that."""
     assert_well(training)
     return loaded
@@ -43,7 +42,7 @@ def streamed(trained: Place) -> Place:
     trained.start("score")
     trained.start("sink")
     assert_well(trained.run("replay", str(SAMPLE), "--rate", "0"))
-    assert_well(trained.run("replay", str(bad)))
+    assert_well(trained.run_alone("replay", str(bad)))
     return trained
 
 
@@ -51,8 +50,8 @@ def streamed(trained: Place) -> Place:
 AWAY = "http://127.0.0.1:9"
 
 
-def assert_well(done: subprocess.CompletedProcess[str]) -> None:
-    assert done.returncode == 0, done.stdout
+def assert_well(done: Answer) -> None:
+    assert done.code == 0, done.said
 
 
 def sample_rows() -> int:
@@ -62,7 +61,7 @@ def sample_rows() -> int:
 def test_history_that_is_loaded_already_is_not_loaded_again(trained: Place) -> None:
     again = trained.run("load", str(SAMPLE))
     assert_well(again)
-    assert "loaded before, nothing to do" in again.stdout
+    assert "loaded before, nothing to do" in again.said
 
 
 def test_check_counts_frauds_and_saves_its_report(trained: Place) -> None:
@@ -71,23 +70,23 @@ def test_check_counts_frauds_and_saves_its_report(trained: Place) -> None:
     report = json.loads((trained.project.settings.home / "reports" / "check.json").read_text())
     assert report["rows"] == sample_rows()
     assert report["frauds"] == 492
-    assert "492 frauds" in done.stdout
+    assert "492 frauds" in done.said
 
 
 def test_the_trained_version_is_listed_as_champion(trained: Place) -> None:
     listed = trained.run("models", "list")
     assert_well(listed)
     champion = trained.project.registry.champion()
-    assert any("*" in line and champion in line for line in listed.stdout.splitlines())
+    assert any("*" in line and champion in line for line in listed.said.splitlines())
 
 
 def test_a_version_that_mlflow_missed_is_champion_all_the_same_and_recorded_later(
-    trained: Place, training: subprocess.CompletedProcess[str]
+    trained: Place, training: Answer
 ) -> None:
     champion = trained.project.registry.champion()
     later = f"fraudline models record {champion}"
-    assert f"warning: recording {champion} in MLflow failed at {AWAY}" in training.stdout
-    assert later in training.stdout
+    assert f"warning: recording {champion} in MLflow failed at {AWAY}" in training.said
+    assert later in training.said
     assert_well(trained.run(*later.split()[1:]))
     record = MlflowClient(tracking_uri=address(trained.project.settings))
     found = record.get_model_version_by_alias("fraudline-creditcard", "champion")
@@ -95,16 +94,16 @@ def test_a_version_that_mlflow_missed_is_champion_all_the_same_and_recorded_late
 
 
 def test_every_message_is_one_row_in_bigquery(streamed: Place) -> None:
-    proof = streamed.run("reconcile", "--wait", "60")
+    proof = streamed.run_alone("reconcile", "--wait", "50")
     assert_well(proof)
     rows = sample_rows()
     assert f"{rows + 4:,} inputs: {rows:,} decisions, 4 rejects; missing 0, doubled 0" in (
-        proof.stdout
+        proof.said
     )
 
 
 def test_whatever_is_not_approved_has_its_reasons_in_bigquery(streamed: Place) -> None:
-    assert_well(streamed.run("reconcile", "--wait", "60"))
+    assert_well(streamed.run("reconcile", "--wait", "50"))
     rows = query(
         streamed.project.warehouse,
         "SELECT decision, score >= threshold AS is_alert, reasons IS NULL AS is_silent, "
@@ -123,12 +122,12 @@ def test_another_policy_is_another_version_that_can_be_shown(trained: Place) -> 
     changes = ("--block-from", "0.9", "--review-cost", "2", "--most-reviews-a-day", "1000")
     done = trained.run("models", "policy", champion, *changes)
     assert_well(done)
-    assert "block from 0.9; an approved fraud costs 100 % of its amount and 15 EUR" in done.stdout
-    assert f"from {champion}" in done.stdout
+    assert "block from 0.9; an approved fraud costs 100 % of its amount and 15 EUR" in done.said
+    assert f"from {champion}" in done.said
     assert trained.project.registry.champion() == champion
     again = trained.run("models", "policy", champion, "--block-from", "1.5")
-    assert again.returncode == 2
-    assert "that is no policy" in again.stdout
+    assert again.code == 2
+    assert "that is no policy" in again.said
 
 
 def test_the_view_has_the_columns_of_the_history(streamed: Place) -> None:
@@ -154,13 +153,13 @@ def test_predictions_land_in_bigquery_as_they_were_written(streamed: Place) -> N
     home = streamed.project.settings.home
     done = streamed.run("predict", str(SAMPLE), "--out", str(home / "predictions.jsonl"))
     assert_well(done)
-    assert "precision" in done.stdout
-    assert "accuracy" in done.stdout
+    assert "precision" in done.said
+    assert "accuracy" in done.said
     lines = (home / "predictions.jsonl").read_text().splitlines()
     assert list(json.loads(lines[0])) == [
         column.name for column in streamed.project.contract.columns
     ]
-    assert streamed.run("verify", str(home / "predictions.jsonl")).returncode == 1
+    assert streamed.run("verify", str(home / "predictions.jsonl")).code == 1
     topic = streamed.project.settings.kafka.topic_predictions
     assert_well(streamed.run("replay", str(home / "predictions.jsonl"), "--topic", topic))
     warehouse = streamed.project.warehouse
@@ -175,5 +174,5 @@ def test_predictions_land_in_bigquery_as_they_were_written(streamed: Place) -> N
     first["Amount"] += 0.01
     (home / "altered.jsonl").write_text("\n".join([json.dumps(first), *lines[1:]]))
     altered = streamed.run("verify", str(home / "altered.jsonl"))
-    assert altered.returncode == 1
-    assert "1 rows are missing, 1 are surplus" in altered.stdout
+    assert altered.code == 1
+    assert "1 rows are missing, 1 are surplus" in altered.said

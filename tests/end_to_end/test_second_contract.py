@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.conftest import Place, place
 from tests.end_to_end.test_pipeline import assert_well
+from tests.harness import Place, place
 
 from fraudline.contract import load_contract
 from fraudline.warehouse.query import query
@@ -54,9 +54,9 @@ def test_a_made_up_contract_needs_no_new_code(wallet: Place) -> None:
     wallet.start("score")
     wallet.start("sink")
     assert_well(wallet.run("replay", str(history), "--rate", "0"))
-    proof = wallet.run("reconcile", "--wait", "60")
+    proof = wallet.run("reconcile", "--wait", "50")
     assert_well(proof)
-    assert "missing 0, doubled 0, differing 0" in proof.stdout
+    assert "missing 0, doubled 0, differing 0" in proof.said
     kept = query(
         wallet.project.warehouse,
         "SELECT COUNT(*) AS n FROM decisions "
@@ -65,7 +65,7 @@ def test_a_made_up_contract_needs_no_new_code(wallet: Place) -> None:
     assert kept.to_pylist() == [{"n": ROWS // 2}]
 
     assert_well(wallet.run("replay", str(history), "--rate", "0"))
-    proof = wallet.run("reconcile", "--wait", "60")
+    proof = wallet.run("reconcile", "--wait", "50")
     assert_well(proof)
     repeats = query(
         wallet.project.warehouse,

@@ -7,11 +7,11 @@ import uuid
 
 import pytest
 from google.cloud import bigquery
-from tests.conftest import eventually
 from tests.faults.faults import SESSION_TIMEOUT_S, injected
 from tests.faults.outage import outage
 from tests.faults.trial import Trial
 from tests.faults.worker import WORKERS
+from tests.harness import eventually
 
 BEYOND_SESSION_S = SESSION_TIMEOUT_S + 2
 BEYOND_TRANSACTION_S = 7.0  # it times out after 6 s
@@ -27,6 +27,7 @@ def test_an_exhausted_quota_delays_rows_and_ends_no_sink(ready: Trial) -> None:
     assert ready.pipeline.pids == pids
 
 
+@pytest.mark.slow
 def test_a_stream_that_bigquery_forgets_under_a_live_sink_costs_nothing(ready: Trial) -> None:
     pids = ready.pipeline.pids
     order = {"call": "AppendRows", "effect": "expire_stream", "entity": "tables/decisions/"}
@@ -37,6 +38,7 @@ def test_a_stream_that_bigquery_forgets_under_a_live_sink_costs_nothing(ready: T
     assert ready.pipeline.pids == pids
 
 
+@pytest.mark.slow
 def test_a_takeover_goes_through_though_bigquery_loses_its_answers(ready: Trial) -> None:
     for call in ("FinalizeWriteStream", "CreateWriteStream"):
         order = {"call": call, "effect": "lose_answer", "times": 3}
@@ -49,6 +51,7 @@ def test_a_takeover_goes_through_though_bigquery_loses_its_answers(ready: Trial)
         ready.prove()
 
 
+@pytest.mark.slow
 def test_a_column_added_to_the_table_disturbs_no_sink(ready: Trial) -> None:
     pids = ready.pipeline.pids
     warehouse = ready.pipeline.project.warehouse
@@ -129,6 +132,7 @@ def test_what_was_open_when_the_broker_was_killed_is_ended_after_its_restart(rea
     ready.prove()
 
 
+@pytest.mark.slow
 def test_workers_are_replaced_one_after_the_other_in_passing(ready: Trial) -> None:
     ready.traffic.begin()
     for name in WORKERS:

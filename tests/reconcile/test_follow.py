@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 from confluent_kafka import KafkaException, Producer
-from tests.conftest import Place, eventually
+from tests.harness import Place, eventually
 from tests.models import write_tiny_bundle
 from tests.reconcile.test_reconcile import one_offset, run
 from tests.stream.test_score_loop import Scorer, send, transactions
@@ -167,28 +167,26 @@ def test_the_command_tells_lines_and_its_exit_code_tells_the_last_colour(here: P
     version = write_tiny_bundle(directory, project.contract).version
     directory.rename(directory.with_name(version))
     project.registry.promote(version)
-    processes = [here.start("score"), here.start("sink"), here.start("reconcile", "--follow")]
-    follow = processes[-1]
-    log = next(path for process, path in here.logs() if process is follow)
-    eventually(lambda: " green: " in log.read_text())
+    scorer = here.start("score")
+    here.start("sink")
+    follow = here.start("reconcile", "--follow")
+    eventually(lambda: " green: " in follow.said)
     send(here, list(transactions(here, 30)))
-    eventually(lambda: "30 messages were proved" in log.read_text())
-    follow.send_signal(signal.SIGINT)
-    assert follow.wait(30) == 0, log.read_text()
+    eventually(lambda: "30 messages were proved" in follow.said)
+    follow.process.send_signal(signal.SIGINT)
+    assert follow.process.wait(30) == 0, follow.said
 
-    stopped = processes[0]
-    stopped.send_signal(signal.SIGSTOP)
+    scorer.process.send_signal(signal.SIGSTOP)
     try:
         again = here.start("reconcile", "--follow")
-        log = next(path for process, path in here.logs() if process is again)
         send(here, list(transactions(here, 10)))
-        eventually(lambda: " red: " in log.read_text())
-        again.send_signal(signal.SIGINT)
-        assert again.wait(30) == 1
-        assert "scorer: no commit for" in log.read_text()
-        assert "error: the ledger was not green at the end" in log.read_text()
+        eventually(lambda: " red: " in again.said)
+        again.process.send_signal(signal.SIGINT)
+        assert again.process.wait(30) == 1
+        assert "scorer: no commit for" in again.said
+        assert "error: the ledger was not green at the end" in again.said
     finally:
-        stopped.send_signal(signal.SIGCONT)
+        scorer.process.send_signal(signal.SIGCONT)
 
 
 def test_a_topic_that_was_made_anew_is_not_green(here: Place) -> None:

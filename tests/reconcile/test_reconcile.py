@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import Place, eventually, place
+from tests.harness import Place, eventually, place
 from tests.stream.test_score_loop import Scorer, send, transactions
 from tests.stream.test_sink_loop import run_sink
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from tests.conftest import Place, eventually
+from tests.harness import Place, eventually
 from tests.stream.test_score_loop import committed, send, transactions
 
 from fraudline.settings import KafkaSettings

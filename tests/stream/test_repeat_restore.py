@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import Place, eventually, place
+from tests.harness import Place, eventually, place
 from tests.models import tiny_bundle, tiny_policy
 from tests.stream.test_score_loop import Scorer, committed, send
 from tests.transactions import WALLET_FILE, WALLET_ROW, message

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import Place
+from tests.harness import Place
 from tests.stream.test_score_loop import send
 
 from fraudline.contract import (
@@ -338,7 +338,7 @@ def test_a_reject_is_found_with_the_marker_behind_it(here: Place) -> None:
     ["", "1", "transactions:1", "transactions:1:", ":0:1", "a:0:-1", "a:\u0660:1", "a b:0:1"],
 )
 def test_what_is_no_position_is_named(text: str) -> None:
-    with pytest.raises(InputError, match="is no position"):
+    with pytest.raises(InputError, match="is not a position"):
         MessagePosition.parse(text)
 
 

@@ -11,7 +11,7 @@ from typing import Self
 
 import msgspec
 import pytest
-from tests.conftest import Place, eventually
+from tests.harness import Place, eventually
 from tests.models import tiny_bundle
 
 from fraudline.bundle import open_bundle

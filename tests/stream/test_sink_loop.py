@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from tests.conftest import Place, eventually
+from tests.harness import Place, eventually
 from tests.stream import test_score_loop
 
 from fraudline.contract import Decoder

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from tests.conftest import eventually
+from tests.harness import eventually
 from tests.tracking.conftest import tiny_version
 
 from fraudline.errors import TrackingError

