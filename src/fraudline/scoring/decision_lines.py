@@ -7,10 +7,10 @@ encodes them; a test holds the two together.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby, repeat
+from itertools import repeat
 
 import msgspec
 
@@ -99,16 +99,20 @@ def decision_lines(
             pieces += [topic[:-1] + b":", partitions, b":", offsets, b'"']
         else:
             pieces.append(values[name])
-    return list(map(b"".join, zip(*_columns([*pieces, b"}"]), strict=False)))
+    return list(map(b"".join, zip(*_columns(pieces), strict=False)))
 
 
-def _columns(pieces: list[bytes | list[bytes]]) -> Iterator[Iterable[bytes]]:
+def _columns(pieces: list[bytes | list[bytes]]) -> list[Iterable[bytes]]:
     """Lists as they are, and what is the same in each row joined to one piece and repeated."""
-    for is_same, run in groupby(pieces, lambda piece: isinstance(piece, bytes)):
-        if is_same:
-            yield repeat(b"".join(run))  # type: ignore[arg-type] # bytes, all of them
+    columns: list[Iterable[bytes]] = []
+    same = b""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            same += piece
         else:
-            yield from run  # type: ignore[misc] # lists, all of them
+            columns += [repeat(same), piece]
+            same = b""
+    return [*columns, repeat(same + b"}")]
 
 
 def _numbers(numbers: Sequence[float]) -> list[bytes]:
