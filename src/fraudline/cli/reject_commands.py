@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +13,6 @@ from fraudline.cli.stop_signal import stop_on_signal
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Arrow and a Kafka client come with them, and not every command needs those
-    import datetime as dt
-
     from fraudline.contract import RejectRecord
     from fraudline.stream.replay_rejects import RejectReplay
 

@@ -539,7 +539,10 @@ def test_text_that_is_no_json_is_a_row_error(client, write_client, dataset):
 DEEP = "[" * 20_000 + "]" * 20_000
 
 
-@pytest.mark.parametrize("text", ["NaN", '{"a": [-Infinity]}', "1e999", "[1,]", DEEP])
+@pytest.mark.parametrize(
+    "text",
+    ["NaN", '{"a": [-Infinity]}', "1e999", "[1,]", pytest.param(DEEP, id="20,000 deep")],
+)
 def test_text_that_only_duckdb_calls_json_is_a_row_error_wherever_it_stands(
     client, write_client, dataset, text
 ):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import duckdb
 import pyarrow as pa
 
+from bqlite.cells import check_json
 from bqlite.database.catalog import Catalog
 from bqlite.database.duckdb_errors import sql_errors
 from bqlite.database.engine import first
@@ -125,6 +126,8 @@ def _stage(connection: duckdb.DuckDBPyConnection, staged: Table, batch: pa.Recor
         for missing in staged.fields:
             if missing.name.lower() not in have and missing.mode == "REQUIRED":
                 raise InvalidError(f"the file has no column '{missing.name}', which is REQUIRED")
+        for one in columns:
+            _check_json(one, batch, first_line)
         select = ", ".join(_value_sql(one, batch) for one in columns)
         names = ", ".join(quote(one.name) for one in columns)
         try:
@@ -136,6 +139,21 @@ def _stage(connection: duckdb.DuckDBPyConnection, staged: Table, batch: pa.Recor
             raise _locate(connection, view, columns, batch, first_line, error) from error
     finally:
         connection.unregister(view)
+
+
+def _check_json(one: Field, batch: pa.RecordBatch, first_line: int) -> None:
+    """Names the line of what DuckDB would take for JSON and BigQuery does not."""
+    if one.type != "JSON" or one.mode == "REPEATED":
+        return
+    for number, text in enumerate(batch.column(_name_in(batch, one.name)).to_pylist()):
+        try:
+            check_json("null" if text is None else text)
+        except ValueError as error:
+            raise InvalidError(
+                f"line {first_line + number}, column '{one.name}': expected JSON, "
+                f"found {text!r:.100}",
+                location=one.name,
+            ) from error
 
 
 def _value_sql(one: Field, batch: pa.RecordBatch) -> str:
