@@ -16,11 +16,18 @@ import numpy as np
 import pyarrow as pa
 from msgspec.structs import astuple
 
-from fraudline.contract.columns import EARLIEST, LATEST, Column, arrow_schema
+from fraudline.contract.columns import NUMERIC_TYPES, Column, arrow_schema
 from fraudline.contract.rejects import Reject, RejectReason
 
 MAX_MESSAGE_BYTES = 64 * 1024
-_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+_PYTHON_TYPES = {
+    "float64": float,
+    "int64": int,
+    "bool": bool,
+    "string": str,
+    "timestamp": dt.datetime,
+    "bytes": bytes,
+}
 # To be raised with each change of what `Decoder` takes for a row and what for a fault.
 _RULES = 1
 _QUOTES_ROWS = 100  # looked through at once: small enough to stay in the processor's cache
@@ -47,9 +54,11 @@ class Decoder:
         self.schema = arrow_schema(columns)
         self.fingerprint = _fingerprint(columns, max_message_bytes)
         self._names = [column.name for column in columns]
-        self._timestamps = [
-            index for index, column in enumerate(columns) if column.type == "timestamp"
-        ]
+        self._timestamps = {
+            index: (column.limits.least, column.limits.most)
+            for index, column in enumerate(columns)
+            if column.type == "timestamp"
+        }
         self._max_message_bytes = max_message_bytes
         self._decode = msgspec.json.Decoder(_struct(columns)).decode
         # A column's name takes two quotation marks and a string or timestamp that is not null at
@@ -163,10 +172,10 @@ class Decoder:
                 if repeated is not None:
                     words = f"column '{repeated}' is there more than once"
                     yield row, _Fault(RejectReason.DUPLICATE_COLUMN, words)
-        for index in self._timestamps:
+        for index, (earliest, latest) in self._timestamps.items():
             for row, values in enumerate(rows):
                 # With an offset from UTC, the first and last days of the calendar leave it.
-                if values[index] is not None and not EARLIEST <= values[index] <= LATEST:
+                if values[index] is not None and not earliest <= values[index] <= latest:
                     yield (
                         row,
                         _Fault(
@@ -273,22 +282,12 @@ def _struct(columns: Sequence[Column]) -> type[msgspec.Struct]:
 
 
 def _python_type(column: Column) -> Any:
-    low, high = column.min, column.max
-    kind: Any
-    if column.type == "float64":
-        kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
-    elif column.type == "int64":
-        kind = Annotated[
-            int,
-            msgspec.Meta(
-                ge=_INT64_MIN if low is None else int(low),
-                le=_INT64_MAX if high is None else int(high),
-            ),
-        ]
-    elif column.type == "timestamp":
-        kind = Annotated[dt.datetime, msgspec.Meta(tz=True)]
-    elif column.type == "string":
-        kind = Annotated[str, msgspec.Meta(max_length=column.max_length)]
-    else:
-        kind = {"bool": bool, "bytes": bytes}[column.type]
+    limits = column.limits
+    kind: Any = _PYTHON_TYPES[column.type]
+    if column.type in NUMERIC_TYPES:  # what is not finite is no number in JSON
+        kind = Annotated[kind, msgspec.Meta(ge=limits.least, le=limits.most)]  # type: ignore[arg-type] # numbers
+    elif column.type == "timestamp":  # see `_second_look` for its limits
+        kind = Annotated[kind, msgspec.Meta(tz=True)]
+    elif limits.most_characters is not None:
+        kind = Annotated[kind, msgspec.Meta(max_length=limits.most_characters)]
     return kind | None if column.is_nullable else kind
