@@ -3,8 +3,8 @@ import onnx
 import pytest
 
 from fraudline.bundle import GRAPH_FILE
-from fraudline.training.engine import keras
 from fraudline.training.graph import run_graph, write_graph
+from fraudline.training.keras_engine import keras
 from fraudline.training.model import Model
 from fraudline.training.preparation import Inputs, Preparation
 from fraudline.training.recipes.tutorial import network

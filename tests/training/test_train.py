@@ -15,7 +15,7 @@ from fraudline.bundle.bundle import read_manifest
 from fraudline.contract import Contract, load_contract
 from fraudline.errors import InputError
 from fraudline.scoring import assess
-from fraudline.training.recipes.catalogue import RECIPES, find_recipe
+from fraudline.training.recipes.all_recipes import RECIPES, find_recipe
 from fraudline.training.split import drop_twins, find_twins, split_at_random
 
 PNG = b"\x89PNG\r\n\x1a\n"
