@@ -33,8 +33,10 @@ from fraudline.stream.progress import Progress
 from fraudline.stream.repeat_restore import RepeatRestore
 from fraudline.stream.supervise import supervise
 
-# Decided at once: enough to share the cost of a call, few enough to stay in the cache.
-_PIECE_ROWS = 1000
+# Decided at once: enough to share the cost of a call, and half as many where deciding is slow, so
+# that a transaction is over before the broker aborts it.
+_PIECE_ROWS, _SLOW_PIECE_ROWS = 1000, 500
+_SLOW_S = 0.001  # for a message
 # A broker aborts a transaction that takes longer than transaction.timeout.ms.
 _LONGEST_S = 1.0
 
@@ -107,6 +109,7 @@ class _Scorer:
         self._progress = progress
         self._restore = restore
         self._is_restoring = False
+        self._piece_rows = _SLOW_PIECE_ROWS
         self._inputs, self._decisions, self._rejects = (
             kafka.topic(flow) for flow in (flows.TRANSACTIONS, flows.DECISIONS, flows.REJECTS)
         )
@@ -126,7 +129,7 @@ class _Scorer:
         progress, intake = self._progress, self._intake
         self._restore_a_piece()
         progress.begin_step("take")
-        most = min(_PIECE_ROWS, most_rows)
+        most = min(self._piece_rows, most_rows)
         taken = intake.take(most, wait_s=0.0 if self._is_restoring else WAIT_S)
         if not taken:
             progress.record_idle()
@@ -141,10 +144,13 @@ class _Scorer:
             is_last = len(taken) < most or batch.rows == most_rows or time.monotonic() > full_at
             if is_last or batch.rows == most:
                 self._send_offsets(batch)  # of the last piece and the first, while they are decided
+            begun_at = time.monotonic()
             outcomes = decide(messages, dt.datetime.now(dt.UTC))
+            is_slow = time.monotonic() - begun_at > _SLOW_S * len(messages)
+            self._piece_rows = _SLOW_PIECE_ROWS if is_slow else _PIECE_ROWS
             self._transactions.produce(map(self._record, outcomes))
             batch.decided(messages, outcomes)
-            most = min(_PIECE_ROWS, most_rows - batch.rows)
+            most = min(self._piece_rows, most_rows - batch.rows)
             taken = [] if is_last else intake.take(most, wait_s=0)
         if intake.is_rebalanced:
             # What was taken is read again from the committed offsets, here or elsewhere.
