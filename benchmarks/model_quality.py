@@ -89,7 +89,7 @@ def handbook(raw: Path) -> list[str]:
     return [
         f"Train {learn[0].shape[0]:,} rows, {int(train_labels.sum())} frauds; test "
         f"{len(weeks.labels):,} rows, {int(weeks.labels.sum())} frauds; the 15 features were "
-        "computed in BigQuery by `contracts/handbook.sql` and read back as any history is. "
+        "computed in BigQuery by `handbook.sql` and read back as any history is. "
         f"Our recipes: means over {len(SEEDS)} seeds, in brackets the least and the most.",
         table(
             (

@@ -39,6 +39,7 @@ flows.FLOWS += (
 USE = """
 import threading
 from fraudline.settings import load_settings
+from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.stream.produce_lines import produce_lines
 from fraudline.stream.sink_loop import sink_loop
@@ -55,7 +56,7 @@ line = b'{"Class": 1, "told_by": "the bank", "source_topic": "t", "source_partit
 produce_lines(project.kafka, project.kafka.topic_labels, [line], key_of=lambda _: None, rate=0,
               stop=threading.Event(), on_sent=lambda _: None)
 stop = threading.Event()
-progress = Progress("sink")
+progress = Progress(Task.SINK)
 sink = threading.Thread(target=sink_loop, args=(project.kafka, routes(project)), kwargs=dict(
     batch_rows=10, commit_interval_ms=10, stop=stop, progress=progress))
 sink.start()

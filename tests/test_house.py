@@ -144,6 +144,16 @@ def test_a_scorer_needs_neither_tensorflow_nor_google():
     assert names & heavy == set()
 
 
+def test_a_sink_a_proof_and_metrics_load_nothing_that_scores():
+    """ONNX Runtime alone would be most of their memory."""
+    names = loaded_by(
+        "import fraudline.stream.sink_loop, fraudline.reconcile, fraudline.metrics, "
+        "fraudline.reconcile.observed_decisions, fraudline.warehouse.append"
+    )
+    heavy = {"onnxruntime", "fraudline.scoring", "fraudline.bundle", "fraudline.registry"}
+    assert names & heavy == set()
+
+
 def test_a_scoring_host_is_not_told_to_install_mlflow_or_tensorflow():
     required = (SRC.parent / "requirements" / "scoring.txt").read_text()
     assert re.findall(r"^(mlflow|tensorflow|sqlalchemy|flask)", required, re.MULTILINE) == []

@@ -164,3 +164,58 @@ def test_every_setting_has_a_sentence_about_it():
 
     for name, sentence in walk(Settings):
         assert sentence.endswith("."), name
+
+
+def test_a_file_above_the_working_directory_is_the_projects_and_paths_are_meant_from_there(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "fraudline.toml").write_text(
+        'contract = "contracts/wallet.toml"\n[kafka]\nssl_ca_location = "certs/ca.pem"\n'
+    )
+    below = tmp_path / "notebooks" / "drafts"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    found = load_settings()
+    assert found.home == tmp_path / ".fraudline"
+    assert found.contract == str(tmp_path / "contracts" / "wallet.toml")
+    assert found.kafka.ssl_ca_location == tmp_path / "certs" / "ca.pem"
+    assert found.bigquery.credentials_file is None
+    monkeypatch.setenv("FRAUDLINE_HOME", "here")  # a shell's path is meant from where one is
+    assert load_settings().home == Path("here")
+    list_settings()
+
+
+def test_the_nearest_file_counts_and_a_name_of_a_contract_stays_a_name(tmp_path, monkeypatch):
+    below = tmp_path / "below"
+    below.mkdir()
+    (tmp_path / "fraudline.toml").write_text('home = "above"\n')
+    (below / "fraudline.toml").write_text('contract = "handbook"\n')
+    monkeypatch.chdir(below)
+    assert load_settings().home == Path(".fraudline")
+    (below / "deeper").mkdir()
+    monkeypatch.chdir(below / "deeper")
+    assert load_settings().contract == "handbook"
+    assert load_settings().home == below / ".fraudline"
+
+
+def test_where_settings_were_read_is_told(tmp_path, monkeypatch, capsys):
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    list_settings()
+    assert "There is no fraudline.toml" in capsys.readouterr().out
+    (tmp_path / "fraudline.toml").write_text('home = "kept"\n')
+    list_settings()
+    told = capsys.readouterr().out
+    assert f"Read from {tmp_path / 'fraudline.toml'}" in told
+    assert f"relative paths in it are meant from {tmp_path}." in told
+
+
+def test_another_users_file_above_is_refused_and_not_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "fraudline.toml").write_text('[kafka]\nbootstrap_servers = "evil:9092"\n')
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    monkeypatch.setattr("os.getuid", lambda: (tmp_path / "fraudline.toml").stat().st_uid + 1)
+    with pytest.raises(SettingsError, match="belongs to another user"):
+        load_settings()
+    monkeypatch.chdir(tmp_path)
+    assert load_settings().kafka.bootstrap_servers == "evil:9092"

@@ -1,16 +1,19 @@
 """Every setting once: its type, its unit, its default and a sentence.
 
 A setting is read, in this order, from an environment variable (`FRAUDLINE_KAFKA__GROUP`),
-from `fraudline.toml` in the working directory, or from the default below. A variable that
-is empty counts as not set. A name that is not listed here is refused, so a misspelt one
-cannot be silently ignored.
+from `fraudline.toml`, or from the default below. A variable that is empty counts as not set. A
+name that is not listed here is refused, so a misspelt one cannot be silently ignored.
+
+The file is looked for in the working directory and then in each directory above it, as git looks
+for its own. The directory where it is found is the project's: relative paths in it, and the
+default of `home`, are meant from there, so that a command does the same anywhere below.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -295,12 +298,62 @@ class Settings(BaseSettings):
         return (
             init_settings,
             env_settings,
-            TomlConfigSettingsSource(settings_cls, toml_file=SETTINGS_FILE),
+            _ProjectFile(settings_cls),
         )
 
 
+class _ProjectFile(TomlConfigSettingsSource):
+    """`fraudline.toml`, with relative paths meant from where it is."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        self._file = find_settings_file()
+        super().__init__(settings_cls, toml_file=self._file)
+
+    def __call__(self) -> dict[str, Any]:
+        """What the file says; nothing without one."""
+        found = super().__call__()
+        if self._file is None or self._file.parent == Path.cwd():
+            return found
+        named = {"home": Settings.model_fields["home"].default, **found}
+        for *groups, name in _PATHS:
+            holder = named.get(groups[0]) if groups else named
+            value = holder.get(name) if isinstance(holder, dict) else None
+            # Of a contract that fraudline brings, the name; what is no path is refused later.
+            if isinstance(value, str | Path) and _is_path(name, str(value)):
+                assert isinstance(holder, dict)
+                holder[name] = str(self._file.parent / value)
+        return named
+
+
+_PATHS = (("home",), ("contract",), ("kafka", "ssl_ca_location"), ("bigquery", "credentials_file"))
+
+
+def _is_path(name: str, value: str) -> bool:
+    return name != "contract" or "/" in value or value.endswith(".toml")
+
+
+def find_settings_file() -> Path | None:
+    """The `fraudline.toml` of the working directory, or the nearest one above it.
+
+    Raises:
+        SettingsError: the one above is another user's, who could lead this one's data astray.
+    """
+    here = Path.cwd()
+    for directory in (here, *here.parents):
+        file = directory / SETTINGS_FILE
+        if not file.is_file():
+            continue
+        if directory != here and file.stat().st_uid != os.getuid():
+            raise SettingsError(
+                f"{file} belongs to another user, so its settings are not taken for a directory "
+                f"below it. To use them nevertheless, run fraudline in {directory}."
+            )
+        return file
+    return None
+
+
 def load_settings() -> Settings:
-    """Read the settings of the working directory.
+    """Read the settings of the working directory, or of the project that it is in.
 
     Raises:
         SettingsError: a setting is unknown or malformed; the message names each one and
@@ -330,11 +383,12 @@ def load_settings() -> Settings:
             for fault in error.errors()
         )
         raise SettingsError(
-            f"the settings (from {SETTINGS_FILE} or {ENVIRONMENT_PREFIX}…) are not valid: "
+            f"the settings (from {find_settings_file() or SETTINGS_FILE} or {ENVIRONMENT_PREFIX}…) "
+            "are not valid: "
             f"{faults}. The known ones are listed by `fraudline settings`."
         ) from None
     except ValueError as error:  # the TOML file itself does not parse
-        raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error}.") from None
+        raise SettingsError(f"{find_settings_file()} cannot be read: {error}.") from None
 
 
 def _names() -> list[str]:

@@ -54,7 +54,7 @@ def test_it_tells_why_nothing_moves_for_as_long_as_nothing_does(
     def count() -> int:
         nonlocal said
         said += capsys.readouterr().err
-        return said.count("no progress: tries again after 1 failure: Connection refused")
+        return said.count("no progress: retries after 1 failure: Connection refused")
 
     with status_line.told(progress, MetricsSettings()):
         eventually(lambda: count() >= 3)

@@ -206,7 +206,7 @@ def test_a_directory_is_not_a_contract(tmp_path):
 
 def test_a_contract_is_found_by_name_or_by_path():
     assert load_contract("creditcard") == CREDITCARD
-    path = Path(__file__).parents[2] / "contracts" / "creditcard.toml"
+    path = Path(__file__).parents[2] / "src" / "fraudline" / "contracts" / "creditcard.toml"
     assert load_contract(str(path)) == CREDITCARD
 
 

@@ -1,5 +1,7 @@
-"""The guides: every command in them exists, every setting and contract in them is valid."""
+"""Pages for people: every command in them exists, every setting and contract in them is valid."""
 
+import ast
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -13,7 +15,14 @@ from fraudline.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
-PAGES = [*GUIDES, ROOT / "deploy" / "README.md"]
+README = ROOT / "README.md"
+PAGES = [*GUIDES, ROOT / "deploy" / "README.md", README, ROOT / "CONTRIBUTING.md"]
+# They run until somebody stops them.
+ENDLESS = (["score"], ["sink"], ["models", "ui"], ["reconcile", "--follow"])
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -38,7 +47,17 @@ def test_there_are_guides_with_commands():
     assert sum(len(commands(page)) for page in PAGES) > 40
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_that_a_sentence_names_exists(page):
+    group = typer.main.get_command(app)
+    for told in re.findall(r"`fraudline ([a-z][^`]*)`", page.read_text()):
+        command, *rest = told.split()
+        assert command in group.commands, told
+        below = getattr(group.commands[command], "commands", {})
+        assert not below or not rest or rest[0] in below or not rest[0].isalpha(), told
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_of_a_guide_is_one_that_the_command_line_takes(page):
     group = typer.main.get_command(app)
     for arguments in commands(page):
@@ -49,7 +68,34 @@ def test_every_command_of_a_guide_is_one_that_the_command_line_takes(page):
         command.make_context("fraudline", given)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "ARCHITECTURE.md"], ids=name_of)
+def test_every_make_target_of_a_page_exists(page):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    asked = re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE)
+    assert set(asked) <= targets
+
+
+def test_what_is_pasted_from_the_readme_runs_to_its_end():
+    """A command that never ends is in the background, and what stops it is in another block."""
+    block = next(block for block in blocks(README, "sh") if "fraudline up" in block)
+    assert block.startswith("make setup\n")
+    for line in block.splitlines():
+        endless = [each for each in ENDLESS if line.startswith(f"fraudline {' '.join(each)}")]
+        assert line.endswith(" &") == bool(endless), line
+    assert "#" not in block  # zsh takes a comment for arguments
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_the_python_of_a_page_imports_from_us_exists(page):
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fraudline"):
+                module = importlib.import_module(node.module or "")
+                missing = [each.name for each in node.names if not hasattr(module, each.name)]
+                assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_setting_of_a_guide_exists(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for block in blocks(page, "toml"):
@@ -75,7 +121,7 @@ def test_the_contract_of_the_guide_reads_the_message_of_the_guide(tmp_path):
     assert len(contract.features) == 4
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_link_of_a_guide_leads_to_a_file(page):
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
     missing = [link for link in links if not (page.parent / link).exists()]

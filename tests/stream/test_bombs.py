@@ -22,5 +22,5 @@ def test_what_cannot_be_unpacked_is_told_and_stops_its_own_partition_only(
     assert producer.flush(60) == 0
     with Scorer(here) as scorer:
         eventually(lambda: scorer.done == 1)
-        eventually(lambda: "a partition stands still, the others go on" in caplog.text)
+        eventually(lambda: "a partition is stuck, the others continue" in caplog.text)
     assert scorer.done == 1

@@ -19,4 +19,4 @@ def test_a_partition_that_stands_still_is_told_however_much_else_is(
     for _ in range(2):
         handle_consumer_error(KafkaError(KafkaError._BAD_COMPRESSION, "damaged"))
     assert caplog.text.count("connection refused") <= 1
-    assert caplog.text.count("a partition stands still") == 2
+    assert caplog.text.count("a partition is stuck") == 2

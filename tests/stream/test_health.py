@@ -75,7 +75,7 @@ def test_a_loop_that_waits_says_for_what_even_while_it_gives_other_signs_of_life
     state.waits_since -= 60
     found = assess_health(state, time.monotonic(), PATIENCE_S)
     assert not found.is_healthy
-    assert found.reason == "has waited 60 s: BigQuery does not answer"
+    assert found.reason == "has been waiting for 60 s: BigQuery does not answer"
     progress.end_waiting()
     assert health(progress).is_healthy
 
@@ -104,7 +104,7 @@ def test_sessions_that_fail_again_and_again_are_counted_and_told_with_their_reas
     supervise(session, progress=progress, stop=stop)
     found = health(progress)
     assert not found.is_healthy
-    assert found.reason == "tries again after 2 failures: another sink has taken over"
+    assert found.reason == "retries after 2 failures: another sink has taken over"
     assert progress.snapshot().failures == FailureCounts(broker=0, warehouse=2)
 
 

@@ -338,7 +338,7 @@ def test_a_reject_is_found_with_the_marker_behind_it(here: Place) -> None:
     ["", "1", "transactions:1", "transactions:1:", ":0:1", "a:0:-1", "a:\u0660:1", "a b:0:1"],
 )
 def test_what_is_no_position_is_named(text: str) -> None:
-    with pytest.raises(InputError, match="is no position"):
+    with pytest.raises(InputError, match="is not a position"):
         MessagePosition.parse(text)
 
 

@@ -54,13 +54,13 @@ def test_the_notebook_magic_answers_with_a_data_frame(bq, client, dataset, monke
     monkeypatch.setattr(magics.context, "_credentials", AnonymousCredentials())
     monkeypatch.setattr(magics.context, "_project", "local")
     shell = InteractiveShell.instance()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says that it is moving to a package of its own
-        shell.run_line_magic("load_ext", "google.cloud.bigquery")
     options = f"found --use_rest_api --bigquery_api_endpoint {bq.rest} --params {{'least': 2}}"
-    shell.run_cell_magic(
-        "bigquery", options, f"SELECT SUM(n) AS s FROM {dataset}.t WHERE n >= @least"
-    )
+    query = f"SELECT SUM(n) AS s FROM {dataset}.t WHERE n >= @least"
+    with warnings.catch_warnings():
+        # It says that it is moving to a package of its own, and would like to show its progress.
+        warnings.simplefilter("ignore")
+        shell.run_line_magic("load_ext", "google.cloud.bigquery")
+        shell.run_cell_magic("bigquery", options, query)
     assert shell.user_ns["found"]["s"].tolist() == [5]
 
 

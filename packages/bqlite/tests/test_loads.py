@@ -60,6 +60,21 @@ def test_a_bad_csv_value_names_line_and_column_and_loads_nothing(client, dataset
     assert len(rows(client, f"{dataset}.t")) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("DATE", "2024/02/29"), ("DATE", "epoch"), ("TIME", "10:30:00.1234567"),
+        ("DATETIME", "2024-01-01 10:00:00+02"), ("TIMESTAMP", "infinity"),
+        ("NUMERIC", "1_000"), ("JSON", "NaN"),
+    ],
+)  # fmt: skip
+def test_a_csv_value_that_only_duckdb_reads_is_told_with_its_line(client, dataset, kind, text):
+    good = {"TIME": "10:30:00", "NUMERIC": "1000", "JSON": "[]"}.get(kind, "2024-02-29")
+    schema = [F("a", "INT64"), F("v", kind)]
+    with pytest.raises(BadRequest, match=f"line 3, column 'v': expected {kind}, found"):
+        load(client, f"{dataset}.t", f"1,{good}\n2,\n3,{text}\n", schema=schema)
+
+
 def test_dispositions_append_truncate_and_demand_an_empty_table(client, dataset):
     target, schema = f"{dataset}.t", [F("a", "INT64")]
     load(client, target, "1\n", schema=schema)

@@ -11,27 +11,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
-from rich.panel import Panel
-from rich.table import Table
 
-from fraudline import flows, local
-from fraudline.bundle import REPORT_FILE
 from fraudline.cli.history_commands import fetch_dataset, load_file, show_check
-from fraudline.cli.proof_commands import checked_ledger
+from fraudline.cli.proof_commands import prove
 from fraudline.cli.screen import OUT, progress_bar, say, warn
-from fraudline.cli.service_commands import create_topics_and_tables
-from fraudline.contract import json_lines
+from fraudline.cli.service_commands import show_created
 from fraudline.errors import LocalServiceError, ProofError
 from fraudline.settings import ENVIRONMENT_PREFIX, LOCAL, Settings, load_settings
 from fraudline.use_cases.project import Project
-from fraudline.use_cases.record_version import record_if_possible
-from fraudline.use_cases.train_version import train_version
 
-if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
-    from fraudline.reconcile.ledger import Ledger
+if TYPE_CHECKING:  # Arrow and Google's clients come with them, and take a second to import
+    import pyarrow as pa
+
+    from fraudline.reconcile import Ledger
     from fraudline.reconcile.observed_decisions import ObservedDecisions
 
 HISTORY_SHARE = 0.8
@@ -64,24 +57,27 @@ def demo(
     with some broken messages. Ends with exit code 1 if a transaction was lost, doubled or
     altered.
     """
+    from fraudline import local
+    from fraudline.use_cases.champion import promote
+    from fraudline.use_cases.set_up import start
+    from fraudline.use_cases.train_version import train_version
+
     begun_at = time.monotonic()
     project = Project(_demo_settings())
     _clear(project.settings)
     try:
         _step("Services")
-        local.up(project.settings, say)
-        create_topics_and_tables(project)
+        show_created(start(project, say).created)
         _step("History")
         live = _load_history(project)
         show_check(project)
         _step("Training")
         manifest = train_version(project, "default", test_share=0.0, seed=0, on_progress=say)
-        project.registry.promote(manifest.version)
-        warn(record_if_possible(project, manifest.version))
+        warn(promote(project, manifest.version).warning)
         _step("Stream")
         seen = _stream(project, live, rate)
         _step("Proof")
-        ledger = checked_ledger(project, _DRAIN_TIMEOUT_S)
+        ledger = prove(project, _DRAIN_TIMEOUT_S)
         _judge(ledger, live.num_rows)
         _show(project, ledger, seen, live, time.monotonic() - begun_at)
     finally:
@@ -108,6 +104,8 @@ def _demo_settings() -> Settings:
 
 def _clear(settings: Settings) -> None:
     """Begin with nothing: what an earlier demo stored would be counted again."""
+    from fraudline import local
+
     if settings.home.exists():
         local.down(settings, say)
         shutil.rmtree(settings.home)
@@ -115,6 +113,9 @@ def _clear(settings: Settings) -> None:
 
 def _load_history(project: Project) -> pa.Table:
     """Load the first part by time; give the rest, with its labels, which nothing else sees."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     from fraudline.datasets.files import read_transactions
 
     rows: pa.Table = read_transactions(fetch_dataset("creditcard"), project.contract).rows
@@ -133,14 +134,13 @@ def _load_history(project: Project) -> pa.Table:
 def _stream(project: Project, live: pa.Table, rate: float) -> ObservedDecisions:
     """Send the live part while a scorer and a sink run; watch the decisions as they come."""
     from fraudline.reconcile.observed_decisions import observe_decisions
-    from fraudline.stream.produce_lines import produce_lines
+    from fraudline.use_cases.send_file import send_messages
 
-    kafka = project.kafka
     lines = _with_broken(_lines(project, live))
     with (
         _running(project, "score"),
         _running(project, "sink"),
-        observe_decisions(kafka) as seen,
+        observe_decisions(project.kafka) as seen,
         progress_bar("streaming") as bar,
     ):
 
@@ -151,24 +151,19 @@ def _stream(project: Project, live: pa.Table, rate: float) -> ObservedDecisions:
             )
             bar(words, seen.count, len(live))
 
-        produce_lines(
-            kafka,
-            kafka.topic(flows.TRANSACTIONS),
-            lines,
-            rate=rate,
-            stop=threading.Event(),
-            on_sent=tell,
-        )
+        send_messages(project, lines, rate=rate, stop=threading.Event(), on_sent=tell)
         deadline = time.monotonic() + _DRAIN_TIMEOUT_S
         while seen.count < len(live) and time.monotonic() < deadline:
             time.sleep(0.05)
             tell(len(lines))
         # The sink is stopped only when it has stored what was decided.
-        checked_ledger(project, _DRAIN_TIMEOUT_S)
+        prove(project, _DRAIN_TIMEOUT_S)
     return seen
 
 
 def _lines(project: Project, live: pa.Table) -> list[bytes]:
+    from fraudline.contract import json_lines
+
     names = [column.name for column in project.contract.transaction_columns]
     return json_lines(live.select(names))
 
@@ -185,6 +180,7 @@ def _with_broken(lines: list[bytes]) -> list[bytes]:
 @contextmanager
 def _running(project: Project, command: str) -> Iterator[None]:
     """Run `fraudline score` or `fraudline sink` beside us, as an operator would."""
+    from fraudline import local
     from fraudline.stream.broker import wait_for_member
 
     companion = local.Companion(
@@ -210,16 +206,18 @@ def _show(
     project: Project, ledger: Ledger, seen: ObservedDecisions, live: pa.Table, took_s: float
 ) -> None:
     """One screen: what was proved, how well fraud was caught, how fast."""
-    from fraudline.measures.evaluation import evaluate
-    from fraudline.reconcile.labelled_decisions import read_labelled_decisions
+    from rich.panel import Panel
+    from rich.table import Table
 
-    outcomes = read_labelled_decisions(project.warehouse, project.contract, live)
+    from fraudline.use_cases.judge_decisions import judge_decisions
+    from fraudline.use_cases.list_versions import find_pages
+
     unit = project.contract.column(project.contract.amount).unit
-    judged = evaluate(outcomes.labels, outcomes.scores, outcomes.thresholds, outcomes.amounts)
+    judged = judge_decisions(project, live)
     home = os.path.relpath(project.settings.home)
     found = shutil.which("fraudline")
     program = "fraudline" if found == sys.argv[0] else os.path.relpath(sys.argv[0])
-    report = project.registry.path(project.registry.champion()) / REPORT_FILE
+    report = find_pages(project).report
     totals = ledger.totals
     lines = [
         ("Exactly once", f"{totals.inputs:,} messages sent: {totals.decisions:,} decisions "

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from fraudline import flows
 from fraudline.cli.screen import OUT, say, show_table
-from fraudline.errors import InputError, ProofError
+from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
 
 
@@ -22,34 +21,15 @@ def predict(
     The label's place holds 1 for what is not approved. Where the file has labels, the
     classification report, the confusion matrix and the accuracy are printed.
     """
-    from fraudline.bundle import open_bundle
-    from fraudline.contract import json_lines
-    from fraudline.datasets.files import read_transactions
-    from fraudline.scoring import as_history, assess
+    from fraudline import flows
+    from fraudline.use_cases.predict_file import predict_file
 
     project = Project()
-    contract = project.contract
-    read = read_transactions(file, contract)
-    for refusal in read.refusals[:10]:
+    found = predict_file(project, file, out)
+    for refusal in found.refusals[:10]:
         say(f"{file}, row {refusal.row} is not scored: {refusal.message}")
-    if not read.rows.num_rows:
-        raise InputError(f"{file} has no row that fits contract '{contract.name}'.")
-    bundle = open_bundle(project.registry.path(project.registry.champion()), contract)
-    assessment = assess(read.rows, bundle)
-    lines = json_lines(as_history(read.rows, assessment, contract))
-    try:
-        out.write_bytes(b"\n".join(lines) + b"\n")
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}.") from None
-    if read.is_labelled:
-        from fraudline.measures.evaluation import evaluate
-
-        evaluation = evaluate(
-            contract.labels(read.rows),
-            assessment.scores,
-            assessment.thresholds,
-            contract.amounts(read.rows),
-        )
+    if found.evaluation is not None:
+        evaluation = found.evaluation
         OUT.print(evaluation.classification_report, markup=False)
         show_table(
             ("", "approved", "not approved"),
@@ -61,9 +41,9 @@ def predict(
         )
         OUT.print(f"accuracy {evaluation.accuracy:.6f}")
     topic = project.settings.kafka.topic(flows.PREDICTIONS)
+    refused = f"; {len(found.refusals):,} rows did not fit the contract" if found.refusals else ""
     say(
-        f"{len(lines):,} predictions of {assessment.model_version} are in {out}"
-        f"{f'; {len(read.refusals):,} rows did not fit the contract' if read.refusals else ''}. "
+        f"{found.rows:,} predictions of {found.model_version} are in {out}{refused}. "
         f"Send them with `fraudline replay {out} --topic {topic}`."
     )
 
@@ -75,23 +55,11 @@ def verify(
 
     Ends with exit code 1 if a row is missing, doubled or differing.
     """
-    import pyarrow as pa
-
-    from fraudline.contract import Decoder
-    from fraudline.reconcile import verify_predictions as compare
+    from fraudline import flows
+    from fraudline.use_cases.verify_file import verify_file
 
     project = Project()
-    try:
-        lines = file.read_bytes().splitlines()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}.") from None
-    rows, _, rejects = Decoder(project.contract.columns).decode(lines)
-    if rejects:
-        raise InputError(
-            f"{file}, line {rejects[0].index + 1} is not a prediction: {rejects[0].message}. "
-            "Give a file that `fraudline predict` wrote."
-        )
-    result = compare(project.warehouse, project.contract, pa.Table.from_batches([rows]))
+    result = verify_file(project, file)
     for example in result.examples:
         OUT.print(example, markup=False)
     show_table(

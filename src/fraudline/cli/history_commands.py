@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fraudline import datasets
 from fraudline.cli.screen import OUT, progress_bar, say, show_table
-from fraudline.contract import Refusal
-from fraudline.use_cases.check_history import check_history
-from fraudline.use_cases.load_history import load_history
 from fraudline.use_cases.project import Project
+
+if TYPE_CHECKING:  # Arrow comes with it
+    from fraudline.contract import Refusal
 
 MOST_SHOWN = 10
 
@@ -34,6 +33,8 @@ def dataset(
 
 def fetch_dataset(name: str, source: Path | None = None) -> Path:
     """Fetch a data set with a progress bar."""
+    from fraudline import datasets
+
     record = datasets.find(name)
     with progress_bar(f"data set {name}") as bar:
         path = datasets.fetch(record, datasets.user_cache(), bar, source)
@@ -54,6 +55,8 @@ def load(
 
 def load_file(project: Project, file: Path) -> None:
     """Load a file, and say what became of its rows."""
+    from fraudline.use_cases.load_history import load_history
+
     loaded = load_history(project, file)
     show_refusals(loaded.refusals, loaded.account)
     say(
@@ -83,6 +86,8 @@ def check() -> None:
 
 def show_check(project: Project) -> None:
     """Check the history table, print the report and save it."""
+    from fraudline.use_cases.check_history import check_history
+
     checked = check_history(project)
     report = checked.report
     show_table(

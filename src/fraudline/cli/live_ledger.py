@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fraudline.cli.screen import OUT, printable
-from fraudline.cli.stream_commands import stop_on_signal
+from fraudline.cli.stop_signal import stop_on_signal
 from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
 
@@ -31,15 +31,9 @@ def follow(project: Project) -> None:
     Raises:
         ProofError: it was not green at the end.
     """
-    from fraudline.reconcile import Colour, Follower
+    from fraudline.use_cases.prove_stream import follow_stream
 
-    settings = project.settings.metrics
-    with (
-        stop_on_signal() as stop,
-        Follower(
-            project.kafka, project.warehouse, project.contract, settings.stalled_after_s
-        ) as follower,
-    ):
+    with stop_on_signal() as stop, follow_stream(project) as follower:
         if OUT.is_terminal:
             with Live(console=OUT, auto_refresh=False) as live:
                 while not stop.wait(_DRAW_EVERY_S):
@@ -54,7 +48,7 @@ def follow(project: Project) -> None:
         last = follower.status()
     if not OUT.is_terminal:
         OUT.print(_line(last), markup=False)
-    if last.colour is not Colour.GREEN:
+    if last.colour != "green":
         raise ProofError(
             f"the ledger was not green at the end: {'; '.join([*last.reasons, *last.examples])}"
             if last.reasons

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fraudline.bundle import DECISIONS_FILE, REPORT_FILE, Manifest, Part, Policy
 from fraudline.cli.screen import OUT, say, show_table, warn
-from fraudline.errors import InputError
-from fraudline.settings import LOCAL
 from fraudline.use_cases.project import Project
-from fraudline.use_cases.record_version import record_if_possible, record_version
-from fraudline.use_cases.train_version import train_version
+
+if TYPE_CHECKING:  # ONNX Runtime comes with them, and listing versions needs none
+    from fraudline.bundle import Manifest, Part, Policy
 
 models = typer.Typer(
     help="Versions of the model: list, show, compare, promote, roll back, change their policy.",
@@ -55,12 +52,16 @@ def train(
     The whole history, or a period of it: times as the contract's event time has them, a
     number or such as 2026-01-31.
     """
+    from fraudline.use_cases.list_versions import find_pages
+    from fraudline.use_cases.record_version import record_if_possible
+    from fraudline.use_cases.train_version import train_version
+
     project = Project()
     manifest = train_version(
         project, recipe, test_share, seed, first=first, end=end, on_progress=say
     )
     show_manifest(manifest)
-    say(f"Its report: {project.registry.path(manifest.version) / REPORT_FILE}")
+    say(f"Its report: {find_pages(project, manifest.version).report}")
     if is_promoted:
         promote(manifest.version)
     else:
@@ -71,25 +72,24 @@ def train(
 @models.command("list")
 def list_versions() -> None:
     """List the versions, oldest first; * marks the champion."""
-    registry = Project().registry
-    versions = registry.versions()
-    champion = registry.champion() if registry.has_champion() else None
+    from fraudline.use_cases.list_versions import list_versions as find_versions
+
+    found = find_versions(Project())
     show_table(
         ("", "version", "made", "average precision"),
         (
             (
-                "*" if manifest.version == champion else "",
+                "*" if manifest.version == found.champion else "",
                 manifest.version,
                 f"{manifest.created_at:%Y-%m-%d}",
                 _judged(manifest),
             )
-            for manifest in versions
+            for manifest in found.manifests
         ),
     )
-    if champion is not None:
-        since = registry.promotions()[-1].at
-        OUT.print(f"* made champion {since:%Y-%m-%d %H:%M:%S} UTC", markup=False)
-    if not versions:
+    if found.since is not None:
+        OUT.print(f"* made champion {found.since:%Y-%m-%d %H:%M:%S} UTC", markup=False)
+    if not found.manifests:
         say("There is none yet: `fraudline train --promote` makes the first.")
 
 
@@ -98,11 +98,11 @@ def show(
     version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
 ) -> None:
     """Show what a version says of itself."""
-    from fraudline.bundle.bundle import read_manifest
+    from fraudline.use_cases.list_versions import show_version
 
-    path = Project().registry.path(version)
-    show_manifest(read_manifest(path))
-    OUT.print(f"directory  {path}", markup=False)
+    project = Project()
+    show_manifest(show_version(project, version))
+    OUT.print(f"directory  {project.registry.path(version)}", markup=False)
 
 
 @models.command()
@@ -110,13 +110,11 @@ def promote(
     version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
 ) -> None:
     """Make a version the champion. Scorers that start from now on use it."""
-    from fraudline.bundle import open_bundle
+    from fraudline.use_cases import champion
 
-    project = Project()
-    open_bundle(project.registry.path(version), project.contract)  # a broken one is refused here
-    project.registry.promote(version)
-    say(f"champion: {version}")
-    warn(record_if_possible(project, version))
+    done = champion.promote(Project(), version)
+    say(f"champion: {done.version}")
+    warn(done.warning)
 
 
 @models.command()
@@ -126,14 +124,11 @@ def rollback() -> None:
     Once more goes one further back, and never forward to what was rolled back: that takes
     `fraudline models promote`.
     """
-    from fraudline.bundle import open_bundle
+    from fraudline.use_cases.champion import roll_back
 
-    project = Project()
-    champion, version = project.registry.champion(), project.registry.earlier_champion()
-    open_bundle(project.registry.path(version), project.contract)  # a broken one is refused here
-    project.registry.roll_back(version)
-    say(f"champion: {version}, as before {champion}")
-    warn(record_if_possible(project, version))
+    done = roll_back(Project())
+    say(f"champion: {done.version}, as before {done.before}")
+    warn(done.warning)
 
 
 @models.command()
@@ -143,15 +138,13 @@ def report(
     ] = None,
 ) -> None:
     """Tell where a version's report and its page on decisions are, and open the report."""
-    registry = Project().registry
-    directory = registry.path(version or registry.champion()).absolute()
-    page = directory / REPORT_FILE
-    if not page.is_file():
-        raise InputError(f"{page} is missing: the version was altered. Restore it or train anew.")
-    OUT.print(f"report     {page}", markup=False)
-    OUT.print(f"decisions  {directory / DECISIONS_FILE}", markup=False)
+    from fraudline.use_cases.list_versions import find_pages
+
+    pages = find_pages(Project(), version)
+    OUT.print(f"report     {pages.report}", markup=False)
+    OUT.print(f"decisions  {pages.decisions}", markup=False)
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        typer.launch(str(page))  # where there is no browser, it does nothing
+        typer.launch(str(pages.report))  # where there is no browser, it does nothing
 
 
 @models.command("record")
@@ -162,8 +155,9 @@ def record(
 
     `train`, `models policy` and `models promote` do it by themselves, if MLflow can be reached.
     """
-    project = Project()
-    record_version(project, version)
+    from fraudline.use_cases.record_version import record_version
+
+    record_version(Project(), version)
     say(f"recorded: {version}")
 
 
@@ -175,7 +169,8 @@ def ui(
 
     With an MLflow server of your own (`mlflow.tracking_uri`), tell its address.
     """
-    from fraudline.cli.stream_commands import stop_on_signal
+    from fraudline.cli.stop_signal import stop_on_signal
+    from fraudline.settings import LOCAL
     from fraudline.tracking.mlflow_record import MlflowRecord
     from fraudline.tracking.page import serving
 
@@ -224,14 +219,10 @@ def policy(
     Costs are in the unit of the contract's amount. Reviews are counted anew on the rows that
     validated the model. The version it is made from stays as it is.
     """
-    import msgspec
-
-    from fraudline.bundle import read_manifest
-    from fraudline.training.policy_pages import with_policy
+    from fraudline.use_cases.change_policy import change_policy
+    from fraudline.use_cases.list_versions import find_pages
 
     project = Project()
-    registry = project.registry
-    source = registry.path(version)
     given = {
         "lost_share": lost_share,
         "fraud_cost": fraud_cost,
@@ -241,23 +232,12 @@ def policy(
         "review_from": review_from,
         "block_from": block_from,
     }
-    dropped = {"review_from": None, "block_from": None} if by_costs else {}
     changes = {name: value for name, value in given.items() if value is not None}
-    fields = msgspec.structs.asdict(read_manifest(source).policy) | dropped | changes
-    try:
-        wanted = msgspec.convert(fields, Policy)
-    except msgspec.ValidationError as error:
-        raise InputError(f"that is no policy: {error}. Give another number.") from None
-    candidate = registry.new_directory()
-    try:
-        with_policy(source, candidate, wanted)
-        manifest = registry.add(candidate)
-    finally:
-        shutil.rmtree(candidate, ignore_errors=True)
-    warn(record_if_possible(project, manifest.version))
-    show_manifest(manifest)
-    say(f"What it is worth: {registry.path(manifest.version) / DECISIONS_FILE}")
-    say(f"To decide by it: fraudline models promote {manifest.version}")
+    made = change_policy(project, version, changes, by_costs=by_costs)
+    warn(made.warning)
+    show_manifest(made.manifest)
+    say(f"What it is worth: {find_pages(project, made.manifest.version).decisions}")
+    say(f"To decide by it: fraudline models promote {made.manifest.version}")
 
 
 def _in_words(policy: Policy) -> str:

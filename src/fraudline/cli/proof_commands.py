@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fraudline.cli.live_ledger import follow
 from fraudline.cli.screen import OUT, say, show_table
-from fraudline.errors import InputError, ProofError
+from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
@@ -41,9 +40,11 @@ def reconcile(
     """
     project = Project()
     if is_followed:
+        from fraudline.cli.live_ledger import follow
+
         follow(project)
         return
-    ledger = checked_ledger(project, wait_s)
+    ledger = prove(project, wait_s)
     show_table(
         _LEDGER,
         map(_row, ledger.partitions),
@@ -83,28 +84,23 @@ def _row(entry: PartitionLedger) -> tuple[int, ...]:
     )
 
 
-def checked_ledger(project: Project, wait_s: float) -> Ledger:
-    """Reconcile, again and again for a while if something is still on its way."""
-    from fraudline.reconcile import reconcile_when_complete
+def prove(project: Project, wait_s: float) -> Ledger:
+    """Reconcile, and say how much is on its way while it waits for that."""
+    from fraudline.use_cases.prove_stream import prove_stream
 
-    return reconcile_when_complete(
-        project.kafka,
-        project.warehouse,
-        project.contract,
-        wait_s=wait_s,
-        on_wait=lambda missing: say(f"{missing:,} are still on their way …"),
+    return prove_stream(
+        project, wait_s, lambda missing: say(f"{missing:,} are still on their way …")
     )
 
 
 def show_ledger_sql(project: Project) -> None:
     """Print the SQL that counts the same from the tables alone, and what it gives."""
-    from fraudline.reconcile import ledger_sql
-    from fraudline.warehouse.query import query as run
+    from fraudline.use_cases.prove_stream import count_by_sql
 
-    sql = ledger_sql(project.kafka, project.warehouse)
-    OUT.print(f"The same by SQL alone:\n\n{sql}\n", markup=False)
-    answer = run(project.warehouse, sql)
-    show_table(answer.column_names, (list(row.values()) for row in answer.to_pylist()))
+    counted = count_by_sql(project)
+    OUT.print(f"The same by SQL alone:\n\n{counted.sql}\n", markup=False)
+    rows = counted.rows
+    show_table(rows.column_names, (list(row.values()) for row in rows.to_pylist()))
 
 
 def query(
@@ -114,11 +110,9 @@ def query(
     ] = _MOST_ROWS,
 ) -> None:
     """Run SQL in BigQuery and print the result as a table."""
-    from fraudline.warehouse.query import query as run
+    from fraudline.use_cases.run_query import run_query
 
-    if not sql.strip():
-        raise InputError('the SQL is empty; try "SELECT COUNT(*) FROM decisions".')
-    answer = run(Project().warehouse, sql)
+    answer = run_query(Project(), sql)
     shown = answer.slice(0, most_rows)
     show_table(answer.column_names, (list(row.values()) for row in shown.to_pylist()))
     if answer.num_rows > most_rows:

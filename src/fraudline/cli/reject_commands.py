@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fraudline import flows
 from fraudline.cli.screen import OUT, printable, say, show_table
-from fraudline.cli.stream_commands import stop_on_signal
-from fraudline.contract import REPLAYED, RejectReason, RejectRecord
-from fraudline.errors import InputError
+from fraudline.cli.stop_signal import stop_on_signal
 from fraudline.use_cases.project import Project
 
-if TYPE_CHECKING:  # a Kafka client comes with it, and not every command needs one
+if TYPE_CHECKING:  # Arrow and a Kafka client come with them, and not every command needs those
+    from fraudline.contract import RejectRecord
     from fraudline.stream.replay_rejects import RejectReplay
 
 rejects = typer.Typer(
@@ -30,9 +28,19 @@ Days = Annotated[
     float,
     typer.Option(min=0, max=36_500, help="Look at what was rejected in so many days."),
 ]
+
+
+def _reason(text: str) -> str:
+    from fraudline.contract import RejectReason
+
+    if text not in set(RejectReason):
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(RejectReason)}.")
+    return text
+
+
 Reason = Annotated[
-    RejectReason | None,
-    typer.Option("--reason", metavar="REASON", help="Only rejects of this reason."),
+    str | None,
+    typer.Option("--reason", parser=_reason, metavar="REASON", help="Only rejects of this reason."),
 ]
 
 
@@ -48,12 +56,13 @@ def list_pending(
 
     A reject is pending until `rejects replay` has sent its original again.
     """
-    from fraudline.stream.pending_rejects import source_position, summarize_pending, survey_rejects
+    from fraudline import flows
+    from fraudline.stream.pending_rejects import source_position
+    from fraudline.use_cases.handle_rejects import list_rejects
 
     project = Project()
-    since = _since(days)
-    found = survey_rejects(project.kafka, since)
-    seen = summarize_pending(project.kafka, found, reason, most_rows)
+    listed = list_rejects(project, days, reason=reason, most=most_rows)
+    found, seen = listed.survey, listed.pending
     if seen.counts:
         show_table(
             ("reason", "pending", "last at"),
@@ -76,7 +85,7 @@ def list_pending(
     say(
         f"{seen.counts.total():,} rejects are pending{f' ({reason})' if reason else ''}; looked "
         f"at {found.records:,} records of topic '{project.kafka.topic(flows.REJECTS)}' since "
-        f"{_time(since)}, {len(found.replayed):,} of them tell that a reject was sent again."
+        f"{_time(listed.since)}, {len(found.replayed):,} of them tell that a reject was sent again."
     )
     if found.unreadable:
         say(f"{found.unreadable:,} records are no rejects: another program writes to the topic.")
@@ -94,15 +103,10 @@ def show(
 
     What could steer a terminal is shown as an escape; `--original` writes the very bytes.
     """
-    from fraudline.stream.pending_rejects import MessagePosition, reject_history
+    from fraudline.contract import REPLAYED
+    from fraudline.use_cases.handle_rejects import show_reject
 
-    kafka = Project().kafka
-    records = reject_history(kafka, _since(days), MessagePosition.parse(position))
-    if not records:
-        raise InputError(
-            f"{position} has no reject in topic '{kafka.topic(flows.REJECTS)}' in the last "
-            f"{days:g} days; `--days` reaches further back."
-        )
+    records = show_reject(Project(), position, days)
     if is_original:
         sys.stdout.buffer.write(records[0].original)
         if len(records[0].original) < records[0].original_size_bytes:
@@ -134,18 +138,14 @@ def replay(
     if it is asked for by reason or position. In the same transaction the topic of rejects is
     told, so that neither a second replay nor one at the same time sends it twice.
     """
-    from fraudline.stream.pending_rejects import MessagePosition
-    from fraudline.stream.replay_rejects import replay_rejects
-    from fraudline.use_cases.sink_routes import decoders
+    from fraudline.use_cases.handle_rejects import send_rejects_again
 
-    project = Project()
     with stop_on_signal() as stop:
-        done = replay_rejects(
-            project.kafka,
-            decoders(project),
-            since=_since(days),
+        done = send_rejects_again(
+            Project(),
+            days,
+            positions=positions or (),
             reason=reason,
-            positions={MessagePosition.parse(text) for text in positions or ()},
             is_dry_run=is_dry_run,
             stop=stop,
             on_sent=lambda sent: say(f"{sent:,} sent again") if sent and not is_dry_run else None,
@@ -189,10 +189,6 @@ def _show_replay(done: RejectReplay, *, is_dry_run: bool) -> None:
         f"{'' if is_dry_run else f' in {done.transactions:,} transactions'}; {kept:,} stay.",
         markup=False,
     )
-
-
-def _since(days: float) -> dt.datetime:
-    return dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
 
 
 def _time(at: dt.datetime | None) -> str:

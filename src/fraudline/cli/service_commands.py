@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
-from fraudline import local
 from fraudline.cli.screen import OUT, say, show_table
-from fraudline.settings import ENVIRONMENT_PREFIX, Settings
 from fraudline.use_cases.project import Project
-from fraudline.use_cases.set_up import set_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
 
 
 def up() -> None:
@@ -19,20 +20,26 @@ def up() -> None:
     Services that run already stay as they are; those that the settings place elsewhere are
     not started.
     """
-    project = Project()
-    services = local.up(project.settings, say)
-    create_topics_and_tables(project)
+    from fraudline.use_cases.set_up import start
+
+    started = start(Project(), say)
+    show_created(started.created)
+    services = started.services
     OUT.print(f"Kafka      {services.kafka_bootstrap}")
     OUT.print(f"BigQuery   {services.bigquery_rest}  (Storage API {services.bigquery_storage})")
 
 
 def down() -> None:
     """Stop the local services; what they hold stays on disk."""
+    from fraudline import local
+
     local.down(Project().settings, say)
 
 
 def status() -> None:
     """Show the local services: whether each runs and answers, and where its log is."""
+    from fraudline import local
+
     services = local.status(Project().settings)
     show_table(
         ("service", "state", "pid", "address", "MiB", "up s"),
@@ -58,35 +65,43 @@ def setup() -> None:
     Works on whatever broker and BigQuery project the settings name. `up` does it for the
     local ones.
     """
-    create_topics_and_tables(Project())
+    from fraudline.use_cases.set_up import set_up
+
+    show_created(set_up(Project()))
     say("topics and tables are there.")
 
 
 def settings() -> None:
     """List every setting: its value here, and what it means."""
-    rows = []
+    from fraudline.settings import ENVIRONMENT_PREFIX, SETTINGS_FILE, find_settings_file
 
-    def walk(group: BaseModel, prefix: str) -> None:
-        for name, field in type(group).model_fields.items():
-            value = getattr(group, name)
-            if isinstance(value, BaseModel):
-                walk(value, f"{prefix}{name}.")
-            else:
-                rows.append((f"{prefix}{name}", value, field.description))
-
-    found: Settings = Project().settings
-    walk(found, "")
-    show_table(("setting", "value", "meaning"), rows)
+    show_table(("setting", "value", "meaning"), _listed(Project().settings))
+    file = find_settings_file()
+    OUT.print(
+        f"There is no {SETTINGS_FILE}, neither here nor in a directory above."
+        if file is None
+        else f"Read from {file}; relative paths in it are meant from {file.parent}.",
+        markup=False,
+    )
     OUT.print(
         f"In the environment, `kafka.group` is {ENVIRONMENT_PREFIX}KAFKA__GROUP; "
-        "in fraudline.toml it is group = … under [kafka].",
+        f"in {SETTINGS_FILE} it is group = … under [kafka].",
         markup=False,
     )
 
 
-def create_topics_and_tables(project: Project) -> None:
-    """Create what the stream needs where it is missing, and say what was created."""
-    for topic in set_up(project):
+def _listed(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, object, str | None]]:
+    for name, field in type(group).model_fields.items():
+        value = getattr(group, name)
+        if hasattr(type(value), "model_fields"):
+            yield from _listed(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value, field.description
+
+
+def show_created(topics: list[str]) -> None:
+    """Say which topics were created."""
+    for topic in topics:
         say(f"created topic {topic}")
 
 

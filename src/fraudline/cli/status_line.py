@@ -1,4 +1,4 @@
-"""How a running loop is seen: a line now and then, metrics and health by HTTP."""
+"""How a running loop is seen on the screen: a line now and then."""
 
 from __future__ import annotations
 
@@ -18,24 +18,9 @@ _WORDS = {Task.SCORE: "decided", Task.SINK: "stored"}
 
 
 @contextmanager
-def told(
-    progress: Progress, settings: MetricsSettings, model_version: str | None = None
-) -> Iterator[None]:
-    """Show a loop on the screen and, if a port is set, by HTTP, while the block runs.
-
-    Raises:
-        ServiceError: the port cannot be listened at.
-    """
-    from fraudline.metrics import serving
-
-    with _on_screen(progress, settings.stalled_after_s), serving(progress, settings, model_version):
-        yield
-
-
-@contextmanager
-def _on_screen(progress: Progress, stalled_after_s: float) -> Iterator[None]:
+def told(progress: Progress, settings: MetricsSettings) -> Iterator[None]:
     """A line every few seconds while something moves, waits or stalls, and one at the end."""
-    line = _Line(progress, stalled_after_s)
+    line = _Line(progress, settings.stalled_after_s)
     over = threading.Event()
 
     def run() -> None:

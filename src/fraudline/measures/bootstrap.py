@@ -20,6 +20,7 @@ ENDS = (2.5, 97.5)  # percentiles between which 95 % of the resamples lie
 Scores = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int8]
 Drawn = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]  # numpy counts with weights in floats
 
 
 def average_precision_interval(labels: Labels, scores: Scores) -> tuple[float, float]:
@@ -94,9 +95,7 @@ class Ranked:
         return float(average_precisions(caught[None], wrong[None])[0])
 
 
-def average_precisions(
-    frauds: npt.NDArray[np.int64], legitimate: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
+def average_precisions(frauds: Counts, legitimate: Counts) -> npt.NDArray[np.float64]:
     """Average precision of each row of counts.
 
     Args:

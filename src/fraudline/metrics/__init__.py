@@ -1,7 +1,7 @@
-"""Metrics: what a running loop lets others see, in Prometheus' words and by HTTP.
+"""Metrics: what a running loop exposes over HTTP, in Prometheus' format.
 
-Takes the account that a loop keeps of itself; gives `GET /metrics` and `GET /health`, from a
-thread of its own, so that they answer while the loop hangs. Never slows or steers a loop.
+Takes the state that a loop reports of itself; gives `GET /metrics` and `GET /health`, from a
+thread of their own, so that they answer even if the loop hangs. Never slows or steers a loop.
 """
 
 from fraudline.metrics.server import serving

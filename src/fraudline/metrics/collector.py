@@ -1,4 +1,4 @@
-"""The account of a loop as Prometheus metrics, made when they are asked for.
+"""The state of a loop as Prometheus metrics, made when they are scraped.
 
 Names follow Prometheus' conventions: base units, `_total` for counters. All are listed in
 `docs/reference/metrics.md`; a test holds the list to this module.
@@ -30,7 +30,7 @@ class LoopCollector(Collector):
     """Metrics of one loop.
 
     Args:
-        progress: The loop's account of itself.
+        progress: Where the loop reports its state.
         stalled_after_s: See `fraudline.stream.health`.
         model_version: The version of the model that decides, if one does.
     """
@@ -51,7 +51,7 @@ class LoopCollector(Collector):
         yield InfoMetricFamily("fraudline_build", "What runs here.", value=self._info)
         yield from _outcomes(state)
         yield _counter(
-            "fraudline_failures", "Sessions that ended by a failure, by the side that failed.",
+            "fraudline_failures", "Sessions that ended with a failure, by the side that failed.",
             task, "kind", asdict(state.failures).items(),
         )  # fmt: skip
         yield _histogram(
@@ -61,7 +61,7 @@ class LoopCollector(Collector):
         )
         yield _histogram(
             "fraudline_step_seconds",
-            "Duration of each step of the loop; one batch takes each step once.",
+            "Duration of each step of the loop; a batch takes each step once.",
             [({"task": task, "step": name}, spent) for name, spent in state.steps.items()],
         )
         yield from self._state(state)
@@ -71,21 +71,21 @@ class LoopCollector(Collector):
         health = assess_health(state, now, self._stalled_after_s)
         lag = GaugeMetricFamily(
             "fraudline_consumer_lag_messages",
-            "Offsets of a partition that are still to be dealt with, as of a second ago.",
+            "Offsets of a partition still to be processed, at most a second ago.",
             labels=["task", "topic", "partition"],
         )
         for (topic, partition), count in state.waiting_messages().items():
             lag.add_metric([task, topic, str(partition)], count)
         yield lag
         for name, meaning, value in (
-            ("is_healthy", "1 if all was surely well a moment ago, as in GET /health.",
+            ("is_healthy", "1 if GET /health answers 200.",
              health.is_healthy),
-            ("is_waiting", "1 while the loop can do nothing until something outside changes.",
+            ("is_waiting", "1 while the loop cannot continue until something outside changes.",
              state.waits_for is not None),
             ("appends_in_flight", "Appends that BigQuery has not answered yet.",
              state.appends_in_flight),
             ("last_progress_timestamp_seconds",
-             "When every partition was last known to move or to have nothing to do.",
+             "When every partition was last known to progress or to have nothing to do.",
              max(0.0, time.time() - health.silent_s)),
         ):  # fmt: skip
             gauge = GaugeMetricFamily(f"fraudline_{name}", meaning, labels=["task"])

@@ -38,7 +38,7 @@ def serving(
     """Serve metrics and health while the block runs; nothing, if the settings' port is 0.
 
     Raises:
-        ServiceError: the port cannot be listened at.
+        ServiceError: it is not possible to listen on the port.
     """
     if settings.port == 0:
         yield
@@ -55,8 +55,8 @@ def serving(
     except OSError as error:
         raise ServiceError(
             f"metrics cannot be served at {settings.host}, port {settings.port}: "
-            f"{error.strerror}. Give each process a port of its own by FRAUDLINE_METRICS__PORT; "
-            "0 serves nothing."
+            f"{error.strerror}. Give each process a port of its own with "
+            "FRAUDLINE_METRICS__PORT; 0 serves nothing."
         ) from None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -85,7 +85,7 @@ def _health(progress: Progress, stalled_after_s: float) -> Answer:
 
 
 class _Server(ThreadingHTTPServer):
-    """Serves a few at a time, and none for long: the loop beside it comes first."""
+    """Serves few requests at a time, and none for long: the loop beside it comes first."""
 
     daemon_threads = True
 
@@ -110,11 +110,11 @@ class _Server(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: whoever asked has gone, or was hung up on."""
+        """Log nothing: whoever asked has gone, or was disconnected."""
 
 
 def _hang_up(request: socket.socket) -> None:
-    with suppress(OSError):  # it has gone by itself
+    with suppress(OSError):  # it has disconnected itself
         request.shutdown(socket.SHUT_RDWR)
 
 
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         answer = self._routes.get(urlsplit(self.path).path)
         if answer is None:
-            self.send_error(HTTPStatus.NOT_FOUND, f"there is only {' and '.join(self._routes)}")
+            self.send_error(HTTPStatus.NOT_FOUND, f"only {' and '.join(self._routes)} are served")
             return
         status, content_type, body = answer(self.headers.get("Accept", ""))
         self.send_response(status)
@@ -140,4 +140,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: a scrape every few seconds is no news."""
+        """Log nothing: a scrape every few seconds is not worth a line."""

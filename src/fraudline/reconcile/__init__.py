@@ -1,7 +1,7 @@
 """The reconciliation: a proof that nothing was lost, doubled or altered on the way.
 
 Takes what was sent (a topic, or a file of predictions) and what BigQuery holds; gives a
-count of each kind of disagreement, with examples. Reads only; never repairs.
+count of each kind of disagreement, with examples. Only reads; never repairs.
 """
 
 from fraudline.reconcile.follow import Colour, Follower, FollowStatus

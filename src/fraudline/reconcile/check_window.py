@@ -22,7 +22,7 @@ _STORED_TWICE = "stored more than once"
 _SENT_AGAIN_TWICE = "rejected, and sent again more than once"
 _DIFFERS = "the row does not say what the message says"
 _REJECTED_BUT_GOOD = (
-    "rejected, though it can be decoded; if the contract was mended since, `fraudline rejects "
+    "rejected, though it can be decoded; if the contract was changed since, `fraudline rejects "
     "replay` sends it again"
 )
 
@@ -71,7 +71,7 @@ def check_window(
         messages: All messages of the window.
 
     Raises:
-        WarehouseError: BigQuery cannot be asked.
+        WarehouseError: BigQuery cannot be queried.
     """
     settings = warehouse.settings
     names = [column.name for column in contract.transaction_columns]

@@ -1,8 +1,8 @@
-"""The ledger kept while everything runs: what is where, what stands still, what is wrong.
+"""The live ledger: where everything is, which stage is stalled, what is wrong.
 
-Two threads look: one at positions, every second, one at the rows that have become complete
-since, offset by offset and value by value. Neither looks at anything twice, so following
-costs the same however long the topic is. What the proof found wrong stays wrong.
+Two threads look every second: one at positions, one at what has become complete since, offset
+by offset and value by value. Neither looks at anything twice, so following costs the same
+however long the topic is. What the proof found wrong stays wrong.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _LAST_ANSWER_S = 5.0
 
 
 class Colour(StrEnum):
-    """The state of the whole."""
+    """The state of the pipeline as a whole."""
 
     GREEN = "green"
     """Everything is scored, stored and proved."""
     MOVING = "moving"
-    """Something is on its way, and every stage that has to moves."""
+    """Something is on its way, and every stage with work to do makes progress."""
     RED = "red"
-    """A stage stands still, or the proof found something wrong."""
+    """A stage is stalled, or the proof found something wrong."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class PartitionStatus:
     """One partition of the input topic.
 
     Attributes:
-        reach: How far it is.
-        proved: Before it, every row has been compared with its message.
-        rejected: Rejects among the proved ones.
-        wrong: What the proof found missing, doubled, differing or unexpected.
+        reach: How far its messages have come.
+        proved: Before this offset, every message has been compared with its row.
+        rejected: Rejects among the proved messages.
+        wrong: How many the proof found missing, doubled, differing or unexpected.
     """
 
     reach: PartitionReach
@@ -57,13 +57,13 @@ class PartitionStatus:
 
 @dataclass(frozen=True)
 class FollowStatus:
-    """The whole at one moment.
+    """The pipeline at one moment.
 
     Attributes:
-        colour: In a word.
+        colour: Its state in a word.
         reasons: Why it is not green, each in a sentence.
-        partitions: In detail.
-        proved: How many messages were proved since the following began.
+        partitions: Each partition of the input topic, by number.
+        proved: How many messages were proved since the start.
         examples: Some of what is wrong.
     """
 
@@ -79,13 +79,13 @@ class FollowStatus:
 
 
 class Follower:
-    """Follows the stream from now on; use it as a context.
+    """Follows the stream from now on; use it as a context manager.
 
     Args:
         kafka: Broker, topics and groups.
         warehouse: Where the rows are.
         contract: What a transaction looks like.
-        stalled_after_s: For how long a stage may stand still while something waits.
+        stalled_after_s: For how long a stage may commit nothing while something waits.
     """
 
     def __init__(
@@ -130,11 +130,11 @@ class Follower:
             for number, reach in reaches.items()
         }
         wrong = [f"proof: {found.summary}"] if found.summary else []
-        remade = self._stages.remade
-        if remade:
+        recreated = self._stages.recreated
+        if recreated:
             wrong.append(
-                f"topic: partitions {', '.join(map(str, sorted(remade)))} of the input end before "
-                "what was stored of them: the topic was made anew. Start again to follow it."
+                f"topic: partitions {', '.join(map(str, sorted(recreated)))} of the input end "
+                "before what was stored of them: the topic was recreated. Start again to follow it."
             )
         stalls = self._stalls(partitions)
         is_behind = not partitions or any(one.proved < one.reach.end for one in partitions.values())
@@ -153,12 +153,12 @@ class Follower:
     def _stalls(self, partitions: dict[int, PartitionStatus]) -> list[str]:
         limit_s = self._stalled_after_s
         stalls = [
-            told
+            complaint
             for thread in (self._looking, self._proving)
-            if (told := thread.complaint(limit_s)) is not None
+            if (complaint := thread.complaint(limit_s)) is not None
         ]
         if self._looking.complaint(limit_s) is not None:
-            return stalls  # positions are old, and say nothing about a stage
+            return stalls  # positions are stale, and say nothing about a stage
         reaches = [one.reach for one in partitions.values()]
         waiting = {
             "scorer": sum(reach.end - reach.scored for reach in reaches),
@@ -188,7 +188,7 @@ def _places(where: list[PartitionKey]) -> str:
 
 
 class _RepeatedStep(threading.Thread):
-    """Repeats a step until told to stop; keeps what went wrong."""
+    """Repeats a step until it is over; keeps what went wrong."""
 
     def __init__(self, name: str, step: Callable[[], None], over: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -202,7 +202,7 @@ class _RepeatedStep(threading.Thread):
         while not self._over.is_set():
             try:
                 self._step()
-            except Exception as error:  # noqa: BLE001 - told by `complaint`; the next try may do better
+            except Exception as error:  # noqa: BLE001 - given by `complaint`; the next attempt may succeed
                 self._fault = str(error) or type(error).__name__
             else:
                 self._fault = None
@@ -210,7 +210,7 @@ class _RepeatedStep(threading.Thread):
             self._over.wait(_LOOK_EVERY_S)
 
     def complaint(self, limit_s: float) -> str | None:
-        """Why nothing came of the step for a while, if so."""
+        """Why the step has not succeeded for a while, if it has not."""
         silent_s = time.monotonic() - self._well_at
         if silent_s <= limit_s:
             return None

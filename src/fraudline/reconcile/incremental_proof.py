@@ -1,7 +1,7 @@
-"""The proof, piece by piece: only what has become complete since the last piece.
+"""The proof in increments: each time only what has become complete since the last time.
 
-Each row is compared with its message once. A row that is added later to what was proved
-already is found by counting: whenever the proof has caught up, and now and then.
+Each message is compared with its row once. A row that is added to what was already proved is
+found by counting rows: whenever the proof has caught up, and every half minute.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class ProofState:
 
     Attributes:
         cursors: The offset up to which each partition is proved.
-        proved: How many messages that are.
-        rejected: Rejects among them, of each partition.
-        wrong: What is wrong, of each partition.
-        summary: The same in words; empty if nothing is.
+        proved: How many messages that is in all.
+        rejected: Rejects among them, by partition.
+        wrong: How many disagreements there are, by partition.
+        summary: What is wrong in words; empty if nothing is.
         examples: Some of it.
-        is_counted: Whether no row was added since to what is proved.
+        is_counted: Whether rows were counted since the last message was proved.
     """
 
     cursors: dict[int, int] = field(default_factory=dict)
@@ -71,13 +71,13 @@ class IncrementalProof:
         self.state = ProofState()
 
     def advance(self, partition: int, stop: int) -> None:
-        """Prove what is new of a partition before an offset up to which all is stored.
+        """Prove what is new in a partition, up to an offset before which all is stored.
 
-        The first call for a partition only takes notice of where to begin.
+        The first call for a partition only notes where to begin.
 
         Raises:
             BrokerError: the topic cannot be read.
-            WarehouseError: BigQuery cannot be asked.
+            WarehouseError: BigQuery cannot be queried.
         """
         if partition not in self._entries:
             entry = PartitionLedger(partition, stop, stop)
@@ -95,7 +95,7 @@ class IncrementalProof:
             if found.counts.missing:
                 since = self._missing_since.setdefault(partition, time.monotonic())
                 if time.monotonic() - since < _MISSING_FOR_GOOD_S:
-                    return  # and look again
+                    return  # and look again next time
             self._missing_since.pop(partition, None)
             entry.counts += found.counts
             entry.end_offset = end
@@ -103,10 +103,10 @@ class IncrementalProof:
             self._publish(is_counted=False)
 
     def count_again(self) -> None:
-        """Count the rows of what is proved, if that is due: none may have been added since.
+        """Count the rows of what is proved, if that is due: none may have been added or removed.
 
         Raises:
-            WarehouseError: BigQuery cannot be asked.
+            WarehouseError: BigQuery cannot be queried.
         """
         is_due = time.monotonic() - self._counted_at > _COUNT_EVERY_S
         proved = [one for one in self._entries.values() if one.end_offset > one.first_offset]

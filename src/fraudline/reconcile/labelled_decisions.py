@@ -1,4 +1,4 @@
-"""Labelled transactions beside what was decided of them."""
+"""Labelled transactions next to what was decided on them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class LabelledDecisions:
 
     Attributes:
         labels: 1 for fraud, shape (rows,).
-        scores: What the stream said, shape (rows,); NaN where nothing was decided.
-        thresholds: Least score that was not approved for each, shape (rows,); likewise.
+        scores: The scores that the stream gave, shape (rows,); NaN without a decision.
+        thresholds: Lowest score that was not approved for each, shape (rows,); likewise.
         amounts: In the contract's unit, shape (rows,).
     """
 
@@ -36,8 +36,8 @@ def read_labelled_decisions(
 ) -> LabelledDecisions:
     """Find the decision of each labelled transaction, by all of its columns.
 
-    Transactions that agree in every column have the same score, so it does not matter
-    which of them is which.
+    Transactions that agree in every column have the same score, so it does not matter which
+    of them is which.
     """
     names = [column.name for column in contract.transaction_columns]
     selected = ", ".join(f"`{name}`" for name in names)

@@ -66,7 +66,7 @@ class PartitionLedger:
 
     Attributes:
         partition: Its number.
-        first_offset: First offset that was looked at.
+        first_offset: First offset that was checked.
         end_offset: The one after the last.
         counts: What was found between the two.
     """

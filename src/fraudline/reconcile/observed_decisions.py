@@ -1,4 +1,4 @@
-"""Decisions as they come: what a consumer of the topic sees, and how late."""
+"""Decisions as a consumer of their topic sees them, and how late it sees them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _READY_TIMEOUT_S = 30.0
 
 
 class _Decision(msgspec.Struct):
-    """The fields of a decision that are looked at."""
+    """The fields of a decision that are needed here."""
 
     received_at: dt.datetime | None
     decision: str
@@ -32,11 +32,11 @@ class ObservedDecisions:
     """Decisions that a `read_committed` consumer has seen so far.
 
     Attributes:
-        count: How many came.
+        count: How many there were.
         blocked: How many of them block.
         reviewed: How many of them ask for a review.
         latencies_ms: From the time stamp of the transaction's message to the moment the
-            consumer had the decision, one entry for each that has one, milliseconds.
+            consumer had the decision, milliseconds; one entry for each that has a time stamp.
     """
 
     count: int = 0
@@ -47,14 +47,14 @@ class ObservedDecisions:
     _last_seen_at_s: float = 0.0
 
     def add(self, messages: Messages, seen_at_s: float) -> None:
-        """Count decisions that came at `seen_at_s`, seconds since 1970."""
+        """Count decisions that arrived at `seen_at_s`, seconds since 1970 UTC."""
         decode = msgspec.json.Decoder(_Decision).decode
         for value in messages.values:
             decision = decode(value or b"")
             self.count += 1
             self.blocked += decision.decision == BLOCK
             self.reviewed += decision.decision == REVIEW
-            if decision.received_at is None:  # its transaction had no time that can be stored
+            if decision.received_at is None:  # its transaction had no usable time stamp
                 continue
             sent_at_s = decision.received_at.timestamp()
             self.latencies_ms.append((seen_at_s - sent_at_s) * 1000)
@@ -73,7 +73,7 @@ class ObservedDecisions:
 
 @contextmanager
 def observe_decisions(kafka: KafkaSettings) -> Iterator[ObservedDecisions]:
-    """Watch the topic of decisions from now on, for as long as the block runs.
+    """Observe the topic of decisions from now on, for as long as the block runs.
 
     Raises:
         BrokerError: the topic cannot be read.
@@ -94,7 +94,8 @@ def observe_decisions(kafka: KafkaSettings) -> Iterator[ObservedDecisions]:
     watcher.start()
     if not ready.wait(_READY_TIMEOUT_S):
         raise BrokerError(
-            f"topic '{kafka.topic(flows.DECISIONS)}' could not be watched: no answer."
+            f"topic '{kafka.topic(flows.DECISIONS)}' could not be watched: no answer from the "
+            "broker."
         )
     try:
         yield seen

@@ -62,8 +62,8 @@ def reconcile_when_complete(
         kafka: As for `reconcile`.
         warehouse: As for `reconcile`.
         contract: As for `reconcile`.
-        wait_s: After so many seconds the ledger is given as it is.
-        on_wait: Told how many are missing, before each wait.
+        wait_s: After this many seconds the ledger is given as it is.
+        on_wait: Called before each wait with how many messages are missing.
     """
     deadline = time.monotonic() + wait_s
     while True:
@@ -78,10 +78,10 @@ def ledger_sql(kafka: KafkaSettings, warehouse: Warehouse) -> str:
     """SQL that counts the same from the tables alone.
 
     It cannot see what was lost before the first or after the last row, nor a value that was
-    altered: for that the topic itself has to be read, as `reconcile` does. Offsets follow
-    upon each other unless a producer uses transactions, so with a plain producer
-    `without_row` is the number of lost messages between the first and the last row. A
-    transaction takes one more offset for its end, and so does each one of a replay of rejects.
+    altered: for that the topic itself has to be read, as `reconcile` does. Offsets are
+    consecutive unless a producer uses transactions, so with a plain producer `without_row` is
+    the number of lost messages between the first and the last row. Each transaction takes one
+    more offset for its end, including those of a replay of rejects.
     """
     topic = kafka.topic(flows.TRANSACTIONS)
     decisions, rejects = (
@@ -94,7 +94,7 @@ WITH stored AS (
   UNION ALL
   SELECT source_partition, source_offset, 'reject' AS kind
   FROM `{rejects}` WHERE source_topic = '{topic}'
-    AND reason != '{REPLAYED}'  -- which marks a reject whose message was sent again
+    AND reason != '{REPLAYED}'  -- a marker: the rejected message was sent again
 )
 SELECT
   source_partition AS `partition`,
@@ -108,7 +108,7 @@ ORDER BY source_partition"""  # noqa: S608 - names come from the settings
 
 
 def _rows_beyond(kafka: KafkaSettings, warehouse: Warehouse, window: Window) -> list[int]:
-    """Offsets of rows that the topic has not reached, by its end after the rows were read."""
+    """Offsets of rows past the end of the topic, which is asked for after the rows."""
     offsets = [
         offset
         for flow in (flows.DECISIONS, flows.REJECTS)

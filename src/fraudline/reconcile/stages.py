@@ -1,10 +1,9 @@
-"""How far the messages of the input topic are: scored, stored; and which stage stands still.
+"""How far messages of the input topic have come (scored, stored), and which stage is stalled.
 
-What is scored is told by the scorer's committed offsets. What is stored is told by the
-sink's: each of them leads to the next decision or reject that is not stored, which names the
-input it stems from. A partition's outcomes keep their order and stay in one partition, so
-all inputs before that one are stored. Where this cannot be told for sure just now, the last
-sure answer holds.
+The scorer's committed offsets say what is scored. The sink's say what is stored: each leads
+to the next decision or reject that is not stored yet, which names the input it stems from. A
+partition's outcomes keep their order and stay in one partition, so all inputs before that one
+are stored. While this is uncertain, the last certain answer holds.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from fraudline.stream.offset_lookup import NextMessage, OffsetLookup, PartitionE
 
 
 class _Source(msgspec.Struct):
-    """Of which message a decision or a reject tells."""
+    """The message that a decision or a reject stems from."""
 
     source_topic: str
     source_partition: int
@@ -36,12 +35,12 @@ _source = msgspec.json.Decoder(_Source).decode
 
 @dataclass(frozen=True)
 class PartitionReach:
-    """How far one partition of the input topic is; an offset is the next one to be dealt with.
+    """How far one partition of the input topic has come, in offsets.
 
     Attributes:
         end: The one after the last message.
-        scored: Before it, every message is decided or rejected.
-        stored: Before it, every outcome is in BigQuery; None if that is not known yet.
+        scored: Every message before this offset is decided or rejected.
+        stored: Every outcome of a message before this offset is in BigQuery; None if unknown.
         held_back: Messages before `end` that an open transaction of their producer hides.
         scored_age_s: Age of the message at `scored`, seconds; None if there is none.
         stored_age_s: Age of the message at `stored`, likewise.
@@ -56,15 +55,15 @@ class PartitionReach:
 
 
 class StageTracker:
-    """Looks at the positions again and again, and remembers when each moved.
+    """Looks up positions, and remembers when each one last moved.
 
     Args:
         kafka: Broker, topics and groups.
 
     Attributes:
         reaches: How far each partition was at the last look.
-        remade: Partitions whose topic was made anew while it was followed: it ends before
-            what was seen stored.
+        recreated: Partitions whose topic was recreated while it was followed: it ends before
+            what was already stored.
     """
 
     def __init__(self, kafka: KafkaSettings) -> None:
@@ -73,7 +72,7 @@ class StageTracker:
         self._stored: dict[int, int] = {}
         self._stood: dict[tuple[str, PartitionKey], tuple[int, float]] = {}
         self.reaches: dict[int, PartitionReach] = {}
-        self.remade: frozenset[int] = frozenset()
+        self.recreated: frozenset[int] = frozenset()
 
     def close(self) -> None:
         """Drop the connections."""
@@ -88,7 +87,7 @@ class StageTracker:
         kafka, ask = self._kafka, self._positions
         inputs = ask.ends([kafka.topic(flows.TRANSACTIONS)])
         scored = ask.committed(f"{kafka.group}.score", inputs)
-        # Looked at after `scored`, so the outcomes of all before it are within these ends.
+        # Asked for after `scored`, so the outcomes of everything before it are within these ends.
         outcomes = ask.ends([kafka.topic(flows.DECISIONS), kafka.topic(flows.REJECTS)])
         # An outcome is looked for where the scorer puts it: in the partition of its input.
         counts = Counter(topic for topic, _ in [*inputs, *outcomes])
@@ -97,10 +96,10 @@ class StageTracker:
                 topic: counts[topic]
                 for topic in (kafka.topic(flows.TRANSACTIONS), kafka.topic(flows.DECISIONS))
             },
-            "Which decisions are stored cannot be followed. Give both the same number; "
-            "`fraudline reconcile` proves them as they are.",
+            "Which decisions are stored cannot be followed. Give both the same number, or use "
+            "`fraudline reconcile`, which does not need it.",
         )
-        self.remade |= {
+        self.recreated |= {
             number for (_, number), end in inputs.items() if end.high < self._stored.get(number, 0)
         }
         sunk = ask.committed(f"{kafka.group}.sink", outcomes)
@@ -120,7 +119,7 @@ class StageTracker:
         self._tell(inputs, done, heads)
 
     def still(self, stage: str, stalled_after_s: float) -> tuple[float, list[PartitionKey]]:
-        """For how long a stage has committed nothing where something waits, and where."""
+        """For how long a stage has committed nothing although something waits, and where."""
         now = time.monotonic()
         still = {
             key: now - since
@@ -152,7 +151,7 @@ class StageTracker:
             if source is None or (source.source_topic, source.source_partition) != key:
                 return
             bounds.append(source.source_offset)
-        # A mark that a reject was sent again names an input that was stored long ago.
+        # A marker that a reject was sent again names an input that was stored long ago.
         self._stored[key[1]] = max(self._stored.get(key[1], 0), min(bounds))
 
     def _tell(
@@ -188,7 +187,7 @@ def _is_drained(
     end: PartitionEnd,
     heads: Mapping[PartitionKey, NextMessage | None],
 ) -> bool:
-    """Whether nothing is left but the marks that Kafka transactions leave behind."""
+    """Whether nothing is left but the markers that Kafka transactions leave behind."""
     return position >= end.high or (end.stable == end.high and key in heads and heads[key] is None)
 
 

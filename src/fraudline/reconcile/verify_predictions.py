@@ -1,4 +1,4 @@
-"""A file of predictions against the table in which they should have landed."""
+"""A file of predictions against the table that should hold them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Verification:
     Attributes:
         rows: Rows of the file.
         stored: Rows of the table.
-        missing: Rows of the file that the table does not hold, or holds too few times.
-        surplus: Rows of the table that the file does not hold, or holds fewer times.
+        missing: Rows of the file that the table lacks, or holds too few times.
+        surplus: Rows of the table that the file lacks, or holds fewer times.
         examples: Some of both, in words.
     """
 

@@ -1,6 +1,6 @@
 """The stream: topics of a Kafka-API broker, and the exactly-once loops over them.
 
 Takes connection settings and functions over messages; gives loops that may be killed at any
-instruction and lose or double nothing. Never knows what a row means: decoding, scoring and
-storing are handed in.
+instruction and neither lose nor duplicate anything. Never knows what a row means: decoding,
+scoring and storing are handed in.
 """

@@ -1,4 +1,4 @@
-"""Waiting for a store that is away: when to try again, and telling people about it."""
+"""Backing off while BigQuery is unavailable: when to retry, and what to log about it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _LOG_EVERY_S = 5.0
 
 
 class Backoff:
-    """Whether one topic's messages can be stored now.
+    """When to try again to store one topic's messages.
 
     Args:
         topic: Its name, for people.
 
     Attributes:
-        is_held: Whether the last try failed.
+        is_held: Whether the last attempt failed.
         reason: Why it failed, in words.
     """
 
@@ -36,16 +36,16 @@ class Backoff:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to try."""
+        """Whether it is time for an attempt."""
         return not self.is_held or time.monotonic() >= self._retry_at
 
     @property
     def priority(self) -> tuple[bool, float]:
-        """Orders topics: those that can be stored, then the others by when they are due."""
+        """Sort key: topics that can be stored first, then the others by when they are due."""
         return self.is_held, self._retry_at
 
     def record_failure(self, reason: str) -> None:
-        """Tell that a try failed; the next one is due after a pause that grows."""
+        """Note that an attempt failed; the next one is due after a pause that grows."""
         if not self.is_held:
             self._since = time.monotonic()
             self._failures = 0
@@ -56,17 +56,19 @@ class Backoff:
         self._retry_at = time.monotonic() + pause_s
 
     def record_success(self) -> None:
-        """Tell that a try went well."""
+        """Note that an attempt succeeded."""
         if self._is_logged:
             lasted_s = time.monotonic() - self._since
-            _LOG.warning("sink: topic '%s' is stored again, after %.0f s", self._topic, lasted_s)
+            _LOG.warning(
+                "sink: topic '%s' is being stored again, after %.0f s", self._topic, lasted_s
+            )
         self.is_held = self._is_logged = False
 
     def log_if_due(self, waiting: Callable[[], str]) -> None:
-        """Log what is held up and since when, now and then.
+        """Log every few seconds what is held up, since when and why.
 
         Args:
-            waiting: How many messages wait, in words; asked only if there is a line to write.
+            waiting: Gives how many messages wait, in words; called only when a line is due.
         """
         now = time.monotonic()
         if not self.is_held or now - self._logged_at < _LOG_EVERY_S:
@@ -76,9 +78,9 @@ class Backoff:
         held_s = now - self._since
         since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=held_s)
         _LOG.warning(
-            "sink: topic '%s' has not been stored since %s UTC (%.0f s): %s %s. Nothing is lost, "
-            "and it goes on by itself when BigQuery does; if this lasts, look at the network, "
-            "BigQuery's status and the project's quotas",
+            "sink: topic '%s' has not been stored since %s UTC (%.0f s): %s %s Nothing is lost, "
+            "and storing resumes by itself once BigQuery is back; if this lasts, check the "
+            "network, BigQuery's status and the project's quotas",
             self._topic,
             since.strftime("%H:%M:%S"),
             held_s,

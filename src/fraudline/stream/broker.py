@@ -17,8 +17,8 @@ from fraudline.settings import KafkaSettings
 _LOG = logging.getLogger("fraudline.kafka")
 
 
-class _FewLines(logging.Filter):
-    """Lets one line pass in five seconds: a client without a broker writes twenty a second."""
+class _RateLimit(logging.Filter):
+    """Lets one line through in five seconds: without a broker, a client logs twenty a second."""
 
     _silent_until = 0.0
 
@@ -32,12 +32,12 @@ class _FewLines(logging.Filter):
         return True
 
 
-_LOG.addFilter(_FewLines())
-_FINDINGS = logging.getLogger(__name__)  # what a person must see: every line passes
+_LOG.addFilter(_RateLimit())
+_FINDINGS = logging.getLogger(__name__)  # what a person must see: never rate-limited
 _SILENT = logging.getLogger("fraudline.kafka.silent")
 _SILENT.setLevel(logging.CRITICAL)
 _ANSWER_TIMEOUT_S = 10.0
-_HOPELESS = frozenset(
+_PERMANENT = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -47,7 +47,7 @@ _HOPELESS = frozenset(
         KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client's own name for local errors
     }
 )
-_TELLING = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._RESOLVE})  # noqa: SLF001 - the client's own names for local errors
+_SPECIFIC = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._RESOLVE})  # noqa: SLF001 - the client's own names for local errors
 
 
 def client_config(kafka: KafkaSettings) -> dict[str, Any]:
@@ -57,10 +57,10 @@ def client_config(kafka: KafkaSettings) -> dict[str, Any]:
         "security.protocol": kafka.security_protocol,
         "client.id": "fraudline",
         "logger": _LOG,
-        # Small requests follow upon each other here: none is to wait for the last one's receipt.
+        # Small requests follow one another here; none should wait for the last one's receipt.
         "socket.nagle.disable": True,
-        # The back-off when a broker goes away: long enough to be gentle, short enough that
-        # its return is seen at once.
+        # The back-off while a broker is away: long enough to be gentle, short enough to notice
+        # its return at once.
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 2000,
     }
@@ -74,25 +74,25 @@ def client_config(kafka: KafkaSettings) -> dict[str, Any]:
 
 
 def existing_topics(kafka: KafkaSettings) -> frozenset[str]:
-    """Ask the broker for the names of its topics, as a proof that it can be reached.
+    """Ask the broker for its topics, which also proves that it can be reached.
 
     Raises:
         BrokerError: no broker answers, or it refuses us; the message says which and why.
     """
-    told: list[KafkaError] = []
+    heard: list[KafkaError] = []
     config = client_config(kafka)
-    config["error_cb"] = told.append
+    config["error_cb"] = heard.append
     config["logger"] = _SILENT  # the error below says it all, once
     admin = None
     try:
         admin = AdminClient(config)
         return frozenset(admin.list_topics(timeout=_ANSWER_TIMEOUT_S).topics)
     except (KafkaException, ValueError) as error:
-        # The time-out says only that nothing came; the callback hears why.
+        # The time-out says only that there was no answer; the callback is given the cause.
         if admin is not None:
             admin.poll(0)
-        telling = [cause for cause in told if cause.code() in _TELLING] or told
-        reason = telling[0].str() if telling else _words(error)
+        causes = [cause for cause in heard if cause.code() in _SPECIFIC] or heard
+        reason = causes[0].str() if causes else _reason(error)
         raise BrokerError(
             f"no broker could be reached at {kafka.bootstrap_servers} "
             f"({kafka.security_protocol}): {reason}. Check kafka.bootstrap_servers and the "
@@ -105,7 +105,7 @@ def require_topics(kafka: KafkaSettings, topics: Iterable[str]) -> None:
     """Check that topics exist.
 
     Raises:
-        BrokerError: the broker cannot be reached, or a topic is not there.
+        BrokerError: the broker cannot be reached, or a topic does not exist.
     """
     existing = existing_topics(kafka)
     missing = [topic for topic in topics if topic not in existing]
@@ -122,7 +122,7 @@ def partition_counts(kafka: KafkaSettings, topics: Iterable[str]) -> dict[str, i
     """How many partitions each topic has.
 
     Raises:
-        KafkaException: the broker does not answer, or a topic is not there.
+        KafkaException: the broker does not answer, or a topic does not exist.
     """
     known = AdminClient(client_config(kafka)).list_topics(timeout=_ANSWER_TIMEOUT_S).topics
     counts = {topic: len(known[topic].partitions) if topic in known else 0 for topic in topics}
@@ -139,10 +139,10 @@ def require_equal_partitions(counts: Mapping[str, int], why: str) -> None:
 
     Args:
         counts: How many partitions each topic has.
-        why: What needs as many and what to do, in sentences.
+        why: Who needs the same number and what to do about it, in sentences.
 
     Raises:
-        BrokerError: one of them has another number than the first.
+        BrokerError: one of them differs from the first.
     """
     (first, many), *others = counts.items()
     for topic, count in others:
@@ -186,64 +186,64 @@ def create_topics(kafka: KafkaSettings, topics: Iterable[str]) -> list[str]:
             raise BrokerError(
                 f"topic '{topic}' could not be created at {kafka.bootstrap_servers} "
                 f"({kafka.partitions} partitions, {kafka.replication_factor} copies): "
-                f"{_words(error)}. Create it yourself, or change kafka.partitions and "
+                f"{_reason(error)}. Create it yourself, or change kafka.partitions and "
                 "kafka.replication_factor."
             ) from None
     return missing
 
 
-def _words(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     cause = error.args[0] if error.args else error
     return cause.str() if isinstance(cause, KafkaError) else str(cause) or "no answer in time"
 
 
 def raise_if_permanent(error: KafkaError) -> None:
-    """Turn an error that waiting cannot heal into one for people; let others pass.
+    """Raise an error that waiting cannot cure as one that a person can act on; ignore others.
 
     Raises:
-        BrokerError: the broker refuses for good.
+        BrokerError: it is permanent.
     """
     if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - its only name
         raise BrokerError(
-            f"messages were deleted from the topic before they were dealt with: {error.str()}. "
-            "Lengthen the topic's retention. To go on without them, set the consumer group's "
-            "offsets to the earliest ones."
+            f"messages were deleted from the topic before they were processed: {error.str()}. "
+            "Lengthen the topic's retention. To continue without them, reset the consumer "
+            "group's offsets to the earliest ones."
         )
-    if error.code() in _HOPELESS:
+    if error.code() in _PERMANENT:
         raise BrokerError(
-            f"the broker refuses: {error.str()} ({error.name()}). Check the topic names, the "
-            "credentials and the rights of the user."
+            f"the broker denies access: {error.str()} ({error.name()}). Check the topic names, the "
+            "credentials and the user's ACLs."
         )
 
 
 def handle_consumer_error(error: KafkaError) -> None:
-    """Deal with an error that a consumer delivers among its messages.
+    """Handle an error that a consumer delivers among its messages.
 
-    Nothing happens for an error that the client gets over by itself.
+    One that the client recovers from by itself is logged.
 
     Raises:
-        BrokerError: the broker refuses for good.
-        KafkaException: this client is done for; another one may do better.
+        BrokerError: the broker refuses permanently.
+        KafkaException: this client cannot be used any more; a new one may work.
     """
     raise_if_permanent(error)
     if error.fatal():
         raise KafkaException(error)
     if error.code() == KafkaError._BAD_COMPRESSION:  # noqa: SLF001 - its only name
         _FINDINGS.error(
-            "a partition stands still, the others go on: %s. Such messages are damaged, or larger "
-            "than the client takes; move the group's offset beyond them, as the guide to "
-            "operations says.",
+            "a partition is stuck, the others continue: %s. Its next messages are corrupt, or too "
+            "large for the client; move the group's offset past them, as described in "
+            "docs/guides/operations.md",
             error.str(),
         )
         return
-    _LOG.warning("broker: %s (%s); the client tries again", error.str(), error.name())
+    _LOG.warning("broker: %s (%s); the client retries", error.str(), error.name())
 
 
 def wait_for_member(kafka: KafkaSettings, group: str, timeout_s: float) -> bool:
     """Wait until a consumer group has a member that owns a partition.
 
     Returns:
-        Whether it came to that in time.
+        Whether one did in time.
     """
     admin = AdminClient(client_config(kafka))
     deadline = time.monotonic() + timeout_s
@@ -253,6 +253,6 @@ def wait_for_member(kafka: KafkaSettings, group: str, timeout_s: float) -> bool:
             if any(member.assignment.topic_partitions for member in found.members):
                 return True
         except (KafkaException, TimeoutError) as error:
-            _LOG.debug("group %s: %s", group, _words(error))
+            _LOG.debug("group %s: %s", group, _reason(error))
         time.sleep(0.1)
     return False

@@ -1,7 +1,7 @@
-"""What a consumer of the Kafka client knows without asking: how far it is, and who answers.
+"""What the Kafka client knows without a request: how far it is, and which brokers answer.
 
-librdkafka makes these statistics once a second from what fetches and heartbeats brought
-anyway, so they cost no request. The fields are those of its `STATISTICS.md`.
+librdkafka compiles these statistics once a second from what fetches and heartbeats brought
+in anyway. The fields are those of its `STATISTICS.md`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class FetchedPartition:
         stable: The first offset that is not readable yet: the topic's end, or where its
             first open transaction begins.
         end: The one after the last offset in the topic.
-        answered_at: When its broker spoke last, by `time.monotonic`.
+        answered_at: When its broker last answered, by `time.monotonic`.
     """
 
     stable: int
@@ -71,8 +71,8 @@ class ClientStatistics:
 
     Attributes:
         group: State of the membership; `steady` when it is neither joining nor leaving.
-        answered_at: When the group's coordinator spoke last, by `time.monotonic`.
-        partitions: Those that are assigned and fetched from.
+        answered_at: When the group's coordinator last answered, by `time.monotonic`.
+        partitions: Those that are assigned and being fetched.
         assigned: How many are assigned.
     """
 
@@ -83,12 +83,12 @@ class ClientStatistics:
 
     @property
     def is_steady(self) -> bool:
-        """Whether the member is in its group, and reads every partition it was given."""
+        """Whether the member is in its group and fetches every partition it was assigned."""
         return self.group == "steady" and len(self.partitions) == self.assigned
 
 
 def parse_statistics(text: str | bytes) -> ClientStatistics:
-    """Read the JSON that the client gives to `stats_cb`."""
+    """Parse the JSON that the client passes to `stats_cb`."""
     found = _decode(text)
     now = time.monotonic()
 

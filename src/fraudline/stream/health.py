@@ -1,8 +1,8 @@
-"""Whether a loop is well, judged by what it did, never by what it says of itself.
+"""Whether a loop is healthy, judged by what it did, never by what it claims.
 
-A loop is well if each of its partitions had a message done, or surely nothing to do, a
-moment ago. These proofs grow old by themselves, so a loop that hangs, tries again and again
-or waits for a silent broker becomes unwell without having to notice.
+A loop is healthy if, a moment ago, each of its partitions had a message finished or certainly
+had nothing to do. This evidence ages by itself, so a loop that hangs, keeps retrying or waits
+for a silent broker becomes unhealthy without having to notice.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from fraudline.stream.progress import FRESH_S, LoopState
 
 @dataclass(frozen=True)
 class Health:
-    """A judgement.
+    """The health of a loop.
 
     Attributes:
-        is_healthy: Whether all was surely well a moment ago.
-        silent_s: How old the oldest proof is, seconds; infinite if there never was one.
+        is_healthy: Whether every partition was certainly fine a moment ago.
+        silent_s: Age of the oldest evidence, seconds; infinite if there never was any.
         waiting: Messages that wait, as far as is known.
         reason: Why it is not healthy, in words; empty if it is.
     """
@@ -31,12 +31,12 @@ class Health:
 
 
 def assess_health(state: LoopState, now: float, stalled_after_s: float) -> Health:
-    """Judge a loop.
+    """Assess a loop.
 
     Args:
         state: What is known of it.
         now: By `time.monotonic`.
-        stalled_after_s: How old a proof may be.
+        stalled_after_s: How old the evidence may be.
     """
     silent_s = state.silent_s(now)
     waits = state.waits_for is not None and now - state.waits_since > stalled_after_s
@@ -51,18 +51,18 @@ def assess_health(state: LoopState, now: float, stalled_after_s: float) -> Healt
 
 
 def _reason(state: LoopState, now: float, stalled_after_s: float) -> str:
-    """The most telling of the things that are wrong."""
+    """The most informative of the things that are wrong."""
     in_step_s = now - state.step_since
     if state.waits_for is not None:
-        return f"has waited {now - state.waits_since:.0f} s: {state.waits_for}"
+        return f"has been waiting for {now - state.waits_since:.0f} s: {state.waits_for}"
     if state.failed_with is not None:
         count = state.failures.total
-        return f"tries again after {count} failure{'s' * (count > 1)}: {state.failed_with}"
+        return f"retries after {count} failure{'s' * (count > 1)}: {state.failed_with}"
     if in_step_s > stalled_after_s:
         return f"has been in step '{state.step}' for {in_step_s:.0f} s"
     found = state.statistics
     if found is None:
-        return "starting: is not in its consumer group yet"
+        return "starting: has not joined its consumer group yet"
     return _reason_in_kafka(state, found, now)
 
 
@@ -70,23 +70,23 @@ def _reason_in_kafka(state: LoopState, found: ClientStatistics, now: float) -> s
     silences = [now - each.answered_at for each in found.partitions.values()]
     silence_s = max(silences, default=now - found.answered_at)
     if silence_s > FRESH_S:
-        return f"the broker does not answer; it was last heard {_ago(silence_s)}"
+        return f"the broker does not answer; its last answer came {_ago(silence_s)}"
     if not found.is_steady:
-        return f"the consumer group is not steady: {found.group}"
+        return f"the consumer group is not stable: {found.group}"
     waiting = state.waiting_messages()
     oldest = min(state.proved_at, key=lambda key: state.proved_at[key])
     if oldest is None or oldest not in found.partitions:
-        return "no partition has proved itself yet"
+        return "no partition has shown progress yet"
     silent_s = now - state.proved_at[oldest]
-    since = f"for {silent_s:.0f} s" if silent_s < float("inf") else "yet"
+    since = f"for {silent_s:.0f} s" if silent_s < float("inf") else "so far"
     where = f"topic '{oldest[0]}', partition {oldest[1]}"
     fetched = found.partitions[oldest]
     if state.positions.get(oldest, 0) >= fetched.stable < fetched.end:
         return (
             f"{where}: an open transaction of its producer holds back {waiting[oldest]:,} "
-            f"messages; nothing came {since}"
+            f"messages; nothing has come through {since}"
         )
-    return f"{where}: {waiting[oldest]:,} messages wait, and none was done {since}"
+    return f"{where}: {waiting[oldest]:,} messages wait, and none has been finished {since}"
 
 
 def _ago(duration_s: float) -> str:

@@ -1,4 +1,4 @@
-"""Taking messages from a consumer group, safely across rebalances."""
+"""Taking messages as a member of a consumer group, safely across rebalances."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def group_consumer(kafka: KafkaSettings, group: str, **options: Any) -> Consumer
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,  # see `Intake.positions`
-            # Where to begin is decided in `Intake`; to begin anywhere else is an error.
+            # `Intake` decides where to begin; to begin anywhere else is an error.
             "auto.offset.reset": "error",
-            # A killed process is replaced after this time; a longer pause than
-            # max.poll.interval.ms counts as death too.
+            # A killed process is replaced after this time; one that pauses for longer than
+            # max.poll.interval.ms counts as dead, too.
             "session.timeout.ms": 6_000,  # the least that brokers allow by default
             "heartbeat.interval.ms": 1_000,
             # All partitions are revoked before any is assigned: `Intake` relies on it.
@@ -50,8 +50,8 @@ def group_consumer(kafka: KafkaSettings, group: str, **options: Any) -> Consumer
             "max.poll.interval.ms": 60_000,
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 32_768,
-            # The next fetch of a partition is asked for when the last was taken, so one of a
-            # megabyte (the default) lets a fast loop wait for each.
+            # The next fetch of a partition is requested once the last one was taken, so with
+            # fetches of a megabyte (the default) a fast loop would wait for each.
             "max.partition.fetch.bytes": 4_000_000,
             "fetch.max.bytes": 50_000_000,
             **options,
@@ -60,24 +60,24 @@ def group_consumer(kafka: KafkaSettings, group: str, **options: Any) -> Consumer
 
 
 class Intake:
-    """Messages of a group's partitions, in batches that this member surely owns.
+    """Messages of a group's partitions, in batches that this member certainly owns.
 
-    A rebalance may happen in the middle of collecting a batch, and the client does not say
-    which messages came before it and which after. Such a batch is dropped whole and read
-    again from the committed offsets. This needs callers to have committed, before a
-    rebalance ends, what they took before, or to give it up: the score loop aborts its open
-    transaction, the sink loop commits when partitions are revoked.
+    A rebalance may happen while a batch is being collected, and the client does not say which
+    messages came before it and which after. Such a batch is dropped as a whole and read again
+    from the committed offsets. This requires that callers, before a rebalance ends, commit what
+    they took earlier or discard it: the score loop aborts its open transaction, the sink loop
+    commits when partitions are revoked.
 
-    The committed offsets are asked for here, and waited for while a transaction of the
-    last owner is open. Left to itself, the client was seen to begin at the start of the
-    topic when a rebalance met such a transaction.
+    Committed offsets are fetched here, after waiting for any open transaction of the last
+    owner. Left to itself, the client has been seen to begin at the start of the topic when a
+    rebalance met such a transaction.
 
     Args:
         consumer: A consumer made by `group_consumer`.
         topics: What to subscribe to.
-        on_assign: Called with partitions that this member is now responsible for, with their
-            committed offsets and metadata. May return those that can be taken at once, if
-            others cannot: `fetch_also` adds them later.
+        on_assign: Called with the partitions that this member now owns, with their committed
+            offsets and metadata. May return those that can be fetched at once, if others
+            cannot: `fetch_also` adds them later.
         on_revoke: Called before they are given to another member.
         on_lost: Called after they were: it is too late to commit anything.
     """
@@ -102,7 +102,7 @@ class Intake:
         def assigned(_: Consumer, partitions: Partitions) -> None:
             self._is_rebalanced = True
             self._membership = consumer.consumer_group_metadata()
-            if not consumer.memberid():  # thrown out since: see `membership`
+            if not consumer.memberid():  # removed since: see `membership`
                 self._membership = None
             committed = self._committed(partitions)
             ready = on_assign(committed) if on_assign is not None else None
@@ -133,50 +133,50 @@ class Intake:
     def _kept(
         self, callback: Callable[[Consumer, Partitions], None]
     ) -> Callable[[Consumer, Partitions], None]:
-        """Keep what a callback raises for `take`: out of the client it comes as a SystemError."""
+        """Keep what a callback raises for `take`: the client would turn it into a SystemError."""
 
         def wrapped(consumer: Consumer, partitions: Partitions) -> None:
             try:
                 callback(consumer, partitions)
             except Exception as error:  # noqa: BLE001 - raised again by `take`
-                _LOG.debug("a rebalance was not served: %s", error)
+                _LOG.debug("a rebalance callback failed: %s", error)
                 self._failure = self._failure or error
 
         return wrapped
 
     @property
     def membership(self) -> bytes:
-        """In whose name offsets are committed: the member and generation that own them.
+        """The member and generation in whose name offsets are committed.
 
-        It is kept from the moment of the assignment. Asked later, the client may have
-        learnt in the background that it was thrown out, and answers with a membership
-        without a member, by which a broker cannot tell an old owner from the new one.
+        It is kept from the moment of the assignment. Asked later, the client may already know
+        that it was removed from the group, and would give a membership without a member, by
+        which a broker cannot tell an old owner from the new one.
 
         Raises:
             KafkaException: this member owns nothing any more.
         """
         if self._membership is None:
             raise KafkaException(
-                KafkaError(KafkaError.UNKNOWN_MEMBER_ID, "thrown out of the consumer group")
+                KafkaError(KafkaError.UNKNOWN_MEMBER_ID, "removed from the consumer group")
             )
         return self._membership
 
     @property
     def is_rebalanced(self) -> bool:
-        """Whether the last `take` met a rebalance: what is not committed is given up."""
+        """Whether the last `take` met a rebalance: what is not committed must be discarded."""
         return self._is_rebalanced
 
     @property
     def positions(self) -> dict[PartitionKey, int]:
-        """The next offset of each partition that is fetched: all before it were handed over.
+        """The next offset of each fetched partition: all messages before it were handed over.
 
-        What is in the client's queue was not. The marks of transactions are passed with the
-        client's word that a partition ends, which waits in the same queue as its messages.
+        Those in the client's queue were not. Transaction markers are passed by the client's
+        end-of-partition event, which waits in the same queue as the messages.
         """
         return {key: max(offset, self._ends.get(key, 0)) for key, offset in self._next.items()}
 
     def take(self, most: int, *, wait_s: float = WAIT_S, linger_s: float = 0) -> list[Message]:
-        """Wait shortly for a message, then take those that are there, up to `most`.
+        """Wait briefly for a message, then take what is there, up to `most`.
 
         Args:
             most: How many to take at most.
@@ -184,8 +184,8 @@ class Intake:
             linger_s: How long to wait for more once there is one.
 
         Raises:
-            BrokerError: the broker refuses for good.
-            KafkaException: a rebalance could not be served.
+            BrokerError: the broker refuses permanently.
+            KafkaException: a rebalance callback failed.
         """
         self._is_rebalanced = False
         messages = self._consumer.consume(1 if wait_s else most, timeout=wait_s)
@@ -211,13 +211,13 @@ class Intake:
         return taken
 
     def fetch(self, starts: Partitions) -> None:
-        """Take messages of these partitions from now on, of those that are ours.
+        """Fetch from these partitions only, of those that are ours.
 
-        A beginning is looked up here. Left to the client, its own look-up was seen to outlive
-        the assignment and to set a partition back that had been assigned anew since.
+        The beginning of a partition is looked up here. The client's own look-up has been seen to
+        outlive its assignment and to rewind a partition that had been reassigned since.
 
         Args:
-            starts: The next offset of each; a negative one is the partition's beginning.
+            starts: The next offset of each; a negative one means the partition's beginning.
         """
         self._next = {
             (start.topic, start.partition): (
@@ -229,17 +229,17 @@ class Intake:
         self._consumer.assign([TopicPartition(*key, offset) for key, offset in self._next.items()])
 
     def fetch_also(self, starts: Partitions) -> None:
-        """Take messages of these partitions too, beside those that are taken already."""
+        """Fetch from these partitions as well."""
         self._starts = [*self._starts, *starts]
         self.fetch([*(TopicPartition(*key, offset) for key, offset in self._next.items()), *starts])
 
     def _is_next(self, message: Message) -> bool:
-        """Whether a message was not taken before; the client was seen to go back by itself."""
+        """Whether a message is new; the client has been seen to rewind by itself."""
         topic, partition, offset = position_of(message)
         expected = self._next.get((topic, partition))
         if expected is None or offset < expected:
             _LOG.warning(
-                "topic '%s', partition %d: the client handed over offset %d again; it is left out",
+                "topic '%s', partition %d: the client delivered offset %d again; it is ignored",
                 topic,
                 partition,
                 offset,
@@ -255,7 +255,7 @@ class Intake:
         return int(first)
 
     def _committed(self, partitions: Partitions) -> Partitions:
-        """The committed offsets, once no transaction can change them any more."""
+        """The committed offsets, once no open transaction can change them any more."""
         deadline = time.monotonic() + _STABLE_TIMEOUT_S
         while True:
             found = self._consumer.committed(partitions, timeout=_ANSWER_TIMEOUT_S)
@@ -285,7 +285,7 @@ def next_offsets(messages: list[Message]) -> Partitions:
 
 
 def as_messages(topic: str, taken: list[Message]) -> Messages:
-    """Messages of one topic in the form that the other rooms take."""
+    """Messages of one topic in the form that other rooms take them."""
     return Messages(
         topic=topic,
         partitions=[message.partition() or 0 for message in taken],

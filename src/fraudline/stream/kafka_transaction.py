@@ -1,8 +1,7 @@
 """Kafka transactions: outcomes and consumer offsets, all or nothing.
 
-A member of the group that was thought dead and comes back cannot commit: the offsets carry
-the generation of the group in which they were consumed, and the broker refuses an old one
-(KIP-447).
+A group member that was believed dead and comes back cannot commit: offsets carry the group
+generation in which they were consumed, and the broker rejects an old one (KIP-447).
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from fraudline.stream.intake import Partitions
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT_S = 30.0
-# For offsets and commit together. The broker aborts a transaction that is older than its
-# time-out, for which it looks every 10 s: later on there would be nothing to commit.
+# For offsets and commit together. The broker aborts transactions that have timed out, for
+# which it looks every 10 s: after that there would be nothing left to commit.
 _ANSWER_TIMEOUT_S = 15.0
 _ABORT_TIMEOUT_S = 1.0
-_SHORTEST_S = 0.1  # for the client no time at all means for ever
+_SHORTEST_S = 0.1  # the client takes 0 for no limit at all
 
 ANY_PARTITION = -1
 
@@ -41,8 +40,8 @@ class TransactionalProducer:
     Args:
         kafka: Broker and credentials.
         purpose: Part of the transactional id, for people who look at the broker.
-        is_sole: Whether there is one such producer at a time. A new one shuts out the one
-            before it, whose open transaction is over when this constructor returns.
+        is_sole: Whether there is only one such producer at a time. A new one fences the one
+            before it, whose open transaction has ended when this constructor returns.
 
     Raises:
         KafkaException: the broker does not answer.
@@ -53,20 +52,20 @@ class TransactionalProducer:
         self._producer = Producer(
             {
                 **client_config(kafka),
-                # A fresh id needs no coordination between machines. What a killed process
-                # left open is aborted by the broker after transaction.timeout.ms.
+                # A fresh id needs no coordination between machines. The broker aborts what a
+                # killed process left open after transaction.timeout.ms.
                 "transactional.id": name if is_sole else f"{name}.{uuid.uuid4()}",
                 "transaction.timeout.ms": 6_000,
-                # A client that has lost every broker throws away what it knows of them, and
-                # then waits for a group coordinator that is no more (librdkafka, issue 5511).
+                # By default a client that has lost every broker forgets them all, and then
+                # waits for a group coordinator that no longer exists (librdkafka issue 5511).
                 "metadata.recovery.strategy": "none",
-                # Long enough for a piece to fill its batches, and over before the commit.
+                # Long enough to fill batches, and over before the commit.
                 "linger.ms": 1,
                 "batch.num.messages": 10_000,
                 "queue.buffering.max.messages": 1_000_000,
-                # The broker is busy with the last transaction's marker for a few
-                # milliseconds; the default back-off of 100 ms would be the whole latency. It
-                # doubles with each further try.
+                # The broker is busy with the last transaction's marker for a few milliseconds;
+                # the default back-off of 100 ms would dominate the latency. It doubles with
+                # each retry.
                 "retry.backoff.ms": 1,
             }
         )
@@ -78,7 +77,7 @@ class TransactionalProducer:
     def produce(self, records: Iterable[ProducerRecord]) -> None:
         """Produce records in the open transaction, or in a new one.
 
-        They are on their way to the broker while the caller prepares the next ones.
+        They travel to the broker while the caller prepares the next ones.
 
         Raises:
             KafkaException: the transaction can only be aborted.
@@ -97,10 +96,10 @@ class TransactionalProducer:
     def send_offsets(self, offsets: Partitions, membership: bytes) -> None:
         """Begin to move the group's offsets in the open transaction, or in a new one.
 
-        It goes on while the caller decides; `produce` and `commit` wait for it. Sent before
-        the first record it spares a wait: the broker is busy with the last transaction's
-        marker for some milliseconds, and the client asks again after `retry.backoff.ms` for
-        offsets, but only after 20 ms for records (librdkafka 2.16).
+        This continues while the caller works; `produce` and `commit` wait for it. Sending the
+        offsets before the first record saves time: the broker is busy with the last
+        transaction's marker for some milliseconds, and the client retries offsets after
+        `retry.backoff.ms`, but records only after 20 ms (librdkafka 2.16).
 
         Args:
             offsets: The offset after the last message taken, of each partition. May be sent
@@ -123,11 +122,11 @@ class TransactionalProducer:
         )
 
     def commit(self) -> None:
-        """Make the offsets sent and all that was produced one fact; 15 s after them at most.
+        """Commit the offsets and all that was produced; must follow the offsets within 15 s.
 
         Raises:
-            KafkaException: it did not happen, or its answer was lost. Either way the
-                committed offsets tell what is true: begin anew from them.
+            KafkaException: it failed, or its answer was lost. Either way the committed offsets
+                say what is true: start again from them.
         """
         self._wait_for_offsets()
         self._commit(self._deadline)
@@ -135,14 +134,14 @@ class TransactionalProducer:
     def commit_with_followups(
         self, messages: list[ProducerRecord], followups: Callable[[list[int]], list[ProducerRecord]]
     ) -> None:
-        """Produce messages, and others that tell where these went, in one transaction.
+        """Produce messages, and records made from their offsets, in one transaction.
 
         Args:
             messages: What to produce first.
-            followups: The offset of each message in its partition to what is produced next.
+            followups: Given the offset of each message in its partition, what to produce next.
 
         Raises:
-            KafkaException: it did not happen, or its answer was lost.
+            KafkaException: it failed, or its answer was lost.
         """
         self._begin()
         offsets = self._produce_and_flush(messages)
@@ -167,7 +166,7 @@ class TransactionalProducer:
         try:
             left = self._producer.flush(_TIMEOUT_S)
         except SystemError as error:
-            # The client goes on to call `delivered` with its own fatal error already raised.
+            # The client still calls `delivered` after it has raised its own fatal error.
             if isinstance(error.__cause__, KafkaException):
                 raise error.__cause__ from None
             raise
@@ -178,25 +177,25 @@ class TransactionalProducer:
         return offsets
 
     def abort(self) -> None:
-        """Abort the open transaction, if there is one, so that nothing of it is ever seen.
+        """Abort the open transaction, if there is one.
 
         Raises:
-            KafkaException: it could not be aborted; the broker does so by its time-out.
+            KafkaException: it could not be aborted; the broker will, once it has timed out.
         """
         if self._is_open:
             self._is_open = False
             try:
                 self._wait_for_offsets()
             except KafkaException as error:
-                _LOG.debug("offsets of a transaction given up: %s", error.args[0])
+                _LOG.debug("offsets of an aborted transaction: %s", error.args[0])
             self._producer.abort_transaction(_ABORT_TIMEOUT_S)
 
     def close(self) -> None:
-        """Leave nothing open, so that readers need not wait for a time-out."""
+        """Leave no transaction open, so that readers need not wait for its time-out."""
         try:
             self.abort()
         except KafkaException as error:
-            _LOG.debug("the open transaction is left to its time-out: %s", error.args[0])
+            _LOG.debug("the open transaction is left to time out: %s", error.args[0])
 
     def _begin(self) -> None:
         if not self._is_open:
@@ -215,13 +214,13 @@ class TransactionalProducer:
 
 
 def _in_thread(step: Callable[[], None]) -> Future[None]:
-    """Let a thread of its own do a step, since one that does not return must end nothing."""
+    """Run a step in a thread of its own, so that one that never returns blocks nobody."""
     outcome: Future[None] = Future()
 
     def run() -> None:
         try:
             step()
-        except Exception as error:  # noqa: BLE001 - raised again by who asks for the outcome
+        except Exception as error:  # noqa: BLE001 - raised again for whoever asks for the result
             outcome.set_exception(error)
         else:
             outcome.set_result(None)
@@ -231,11 +230,11 @@ def _in_thread(step: Callable[[], None]) -> Future[None]:
 
 
 def _await_offsets(sending: Future[None], timeout_s: float) -> None:
-    """Wait for the end of a step, but not for ever.
+    """Wait for the offsets to be sent, but not for ever.
 
-    While its group coordinator is away the client may wait in `send_offsets_to_transaction`
+    While the group coordinator is away, the client may block in `send_offsets_to_transaction`
     for ever, whatever time-out it is given (librdkafka 2.16, issue 5456). Such a producer is
-    left alone: nobody commits what it holds open, so the broker aborts that.
+    abandoned: nobody commits what it holds open, so the broker aborts it.
 
     Raises:
         KafkaException: the step failed, or did not end in time.
@@ -249,10 +248,10 @@ def _await_offsets(sending: Future[None], timeout_s: float) -> None:
 
 
 def _repeat(step: Callable[[float], None], deadline: float) -> None:
-    """Repeat a step for as long as the client says that this may help, and there is time.
+    """Retry a step for as long as the client calls its error retriable and there is time.
 
     Args:
-        step: Takes how long it may wait, seconds.
+        step: Is given how long it may take, seconds.
         deadline: By `time.monotonic`.
 
     Raises:

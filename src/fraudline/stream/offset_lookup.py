@@ -1,4 +1,4 @@
-"""How far a topic and its consumer groups are, and which message comes next; read only."""
+"""Looking up where partitions end, what a group has committed, and the next message there."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from fraudline.stream.intake import PartitionKey, position_of
 from fraudline.stream.read_topic import groupless_consumer
 
 _TIMEOUT_S = 3.0
-_PASSING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+_TRANSIENT = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 _EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the library's gap
 _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # likewise
 
 
 @dataclass(frozen=True)
 class PartitionEnd:
-    """Where a partition ends.
+    """The offsets at which a partition begins and ends.
 
     Attributes:
         low: The first offset that the topic still holds.
@@ -52,7 +52,7 @@ class NextMessage:
 
     Attributes:
         offset: Where it is.
-        sent_at_s: When it was sent, by its own time stamp, seconds since 1970.
+        sent_at_s: When it was sent, by its own time stamp, seconds since 1970 UTC.
         value: The message itself; None for a tombstone.
     """
 
@@ -62,7 +62,7 @@ class NextMessage:
 
 
 class OffsetLookup:
-    """Asks a broker where things are, a few requests for all partitions at once.
+    """Asks a broker for offsets, with a few requests for all partitions at once.
 
     Args:
         kafka: Broker and credentials.
@@ -88,7 +88,7 @@ class OffsetLookup:
         """Where each partition of the topics ends.
 
         Raises:
-            BrokerError: the broker does not answer, or a topic is not there.
+            BrokerError: the broker does not answer, or a topic does not exist.
         """
         deadline = time.monotonic() + _TIMEOUT_S
         while True:
@@ -100,10 +100,10 @@ class OffsetLookup:
                     "`fraudline setup` creates the topics."
                 ) from None
             except (KafkaException, TimeoutError) as error:
-                # A topic that was just made has no leader for a moment.
-                is_passing = bool(error.args) and error.args[0] in _PASSING
-                if not is_passing or time.monotonic() > deadline:
-                    raise self._away(error) from None
+                # A topic that was just created has no leader for a moment.
+                is_transient = bool(error.args) and error.args[0] in _TRANSIENT
+                if not is_transient or time.monotonic() > deadline:
+                    raise self._unavailable(error) from None
                 time.sleep(0.1)
 
     def _ends(self, topics: Iterable[str]) -> dict[PartitionKey, PartitionEnd]:
@@ -141,7 +141,7 @@ class OffsetLookup:
             answers = self._admin.list_consumer_group_offsets([request], request_timeout=_TIMEOUT_S)
             found = answers[group].result(_TIMEOUT_S).topic_partitions
         except (KafkaException, TimeoutError) as error:
-            raise self._away(error) from None
+            raise self._unavailable(error) from None
         return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
     def heads(self, offsets: Mapping[PartitionKey, int]) -> dict[PartitionKey, NextMessage | None]:
@@ -175,10 +175,10 @@ class OffsetLookup:
             self._consumer.unassign()
         return found
 
-    def _away(self, error: Exception) -> BrokerError:
+    def _unavailable(self, error: Exception) -> BrokerError:
         cause = error.args[0] if error.args else None
         reason = cause.str() if isinstance(cause, KafkaError) else "no answer in time"
         return BrokerError(
-            f"the broker at {self._kafka.bootstrap_servers} cannot be asked: {reason}. Check "
-            "that it runs; a local one is started by `fraudline up`."
+            f"the broker at {self._kafka.bootstrap_servers} does not answer: {reason}. Check that "
+            "it is running; `fraudline up` starts a local one."
         )

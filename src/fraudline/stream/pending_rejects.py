@@ -1,7 +1,7 @@
-"""Rejects in their topic: which ones are pending, and what became of the others.
+"""Rejects in their topic: which of them are pending, and what became of the others.
 
-The topic is the truth; the table `rejects` follows it. A reject is pending until a record
-with the reason `REPLAYED` and the same position stands behind it.
+The topic is authoritative; the table `rejects` follows it. A reject is pending until a record
+with the reason `REPLAYED` and the same position follows it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from fraudline.errors import InputError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read_topic import offset_ranges, read_range
 
-# So many records are handled at once, and are one transaction of a replay; fewer where they
-# are large.
+# Records handled at once, which are also one transaction of a replay; fewer if they are large.
 _WINDOW_RECORDS = 1000
 
 
@@ -39,15 +38,15 @@ class MessagePosition(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> MessagePosition:
-        """Read it as it is printed.
+        """Parse a position as it is printed.
 
         Raises:
-            InputError: it is none.
+            InputError: the text is not a position.
         """
         parts = re.fullmatch(r"([\w.-]+):([0-9]{1,10}):([0-9]{1,19})", text, re.ASCII)
         if parts is None:
             raise InputError(
-                f"{text!r} is no position; expected topic:partition:offset, for example "
+                f"{text!r} is not a position; expected topic:partition:offset, for example "
                 "transactions:0:10411, as `fraudline rejects list` prints it."
             )
         return cls(parts[1], int(parts[2]), int(parts[3]))
@@ -60,9 +59,9 @@ class RejectSurvey:
     Attributes:
         ranges: First offset and the one after the last, of each of its partitions.
         records: How many records there are.
-        unreadable: How many of them are no rejects; `sink` rejects them in turn.
-        replayed: Positions of those that were sent again.
-        found: Which of the positions that were asked for have a reject.
+        unreadable: How many of them are not rejects; `sink` rejects those in turn.
+        replayed: Positions of rejects whose message was sent again.
+        found: Which of the positions asked for have a reject.
     """
 
     ranges: dict[int, tuple[int, int]]
@@ -74,10 +73,10 @@ class RejectSurvey:
 
 @dataclass
 class PendingSummary:
-    """What is pending, in short.
+    """A summary of the pending rejects.
 
     Attributes:
-        counts: Rejects by reason.
+        counts: How many there are, by reason.
         last_at: When the last one of each reason was rejected.
         newest: The newest ones, newest first, without their originals.
     """
@@ -88,7 +87,7 @@ class PendingSummary:
 
 
 def source_position(record: RejectRecord) -> MessagePosition:
-    """Where the message was that a record tells of."""
+    """The position of the message that a record is about."""
     return MessagePosition(
         sys.intern(record.source_topic), record.source_partition, record.source_offset
     )
@@ -97,14 +96,14 @@ def source_position(record: RejectRecord) -> MessagePosition:
 def survey_rejects(
     kafka: KafkaSettings, since: dt.datetime, positions: Collection[MessagePosition] = ()
 ) -> RejectSurvey:
-    """Read the topic of rejects once, for what was sent again already.
+    """Read the topic of rejects once, to learn what has been sent again already.
 
-    What is kept grows with the number of markers, not with that of rejects.
+    Memory grows with the number of markers, not with that of rejects.
 
     Args:
         kafka: Broker and topics.
-        since: Records that were sent before are left out.
-        positions: Rejects to look out for.
+        since: Records that were sent earlier are left out.
+        positions: Rejects to look for.
 
     Raises:
         BrokerError: the topic cannot be read.
@@ -125,7 +124,10 @@ def survey_rejects(
 def read_pending(
     kafka: KafkaSettings, found: RejectSurvey
 ) -> Iterator[tuple[int, list[RejectRecord]]]:
-    """Read the rejects that were not sent again: the topic's partition, and some of them.
+    """Read the rejects that were not sent again.
+
+    Yields:
+        A partition of the topic of rejects, and some of its pending rejects.
 
     Raises:
         BrokerError: the topic cannot be read.
@@ -146,12 +148,12 @@ def read_pending(
 def summarize_pending(
     kafka: KafkaSettings, found: RejectSurvey, reason: str | None, most: int
 ) -> PendingSummary:
-    """Count what is pending, and keep the newest ones.
+    """Count the pending rejects, and keep the newest ones.
 
     Args:
         kafka: Broker and topics.
-        found: What was sent again.
-        reason: Only rejects of this reason, if given.
+        found: What has been sent again.
+        reason: Only rejects with this reason, if given.
         most: How many of the newest to keep.
     """
     seen = PendingSummary()
@@ -185,14 +187,14 @@ def reject_history(
 
 
 def _since(kafka: KafkaSettings, since: dt.datetime) -> dict[int, tuple[int, int]]:
-    """Where to read; a marker must not be missed that is behind a scorer's open transaction."""
+    """What to read: no marker may be missed that follows a scorer's open transaction."""
     return offset_ranges(kafka, kafka.topic(flows.REJECTS), since=since, is_beyond_open=True)
 
 
 def _windows(
     kafka: KafkaSettings, within: dict[int, tuple[int, int]]
 ) -> Iterator[tuple[int, list[RejectRecord | None]]]:
-    """Partition, and some of its records, None for what is none; until the end of each."""
+    """Yield each partition with some of its records, None for one that is not a reject."""
     decoder = Decoder(REJECT_COLUMNS, MAX_REJECT_BYTES)
     for partition, (start, stop) in within.items():
         for _, _, messages in read_range(

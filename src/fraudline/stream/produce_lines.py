@@ -26,22 +26,22 @@ def produce_lines(
     stop: threading.Event,
     on_sent: Callable[[int], None],
 ) -> int:
-    """Produce each line as one message, and wait until the broker has them all.
+    """Produce each line as one message, and wait until the broker has all of them.
 
     Args:
         kafka: Broker and credentials.
-        topic: Where to.
+        topic: Where to send them.
         lines: The messages, without line ends.
-        key_of: The key of a line; what has the same key goes to the same partition.
-        rate: Messages a second; 0 is as fast as the broker takes them.
-        stop: Ends the replay early.
-        on_sent: Told how many have been sent so far.
+        key_of: Gives the key of a line; equal keys go to the same partition.
+        rate: Messages a second; 0 is as fast as the broker accepts them.
+        stop: Ends early when set.
+        on_sent: Called with how many have been sent so far.
 
     Returns:
         How many messages the broker acknowledged.
 
     Raises:
-        BrokerError: the broker did not take a message.
+        BrokerError: the broker did not accept a message.
     """
     failed: list[KafkaError] = []
     acknowledged = 0
@@ -65,8 +65,8 @@ def produce_lines(
     sent = 0
     for line in lines:
         if sent == 1:
-            # The first message opens the connection. The clock starts when it has arrived,
-            # or the next ones would grow old while they wait for that.
+            # The first message opens the connection. The clock starts once it has arrived, or
+            # the next ones would age while they wait for that.
             producer.flush(_FLUSH_TIMEOUT_S)
             begun_at = time.monotonic()
         while rate and sent >= (time.monotonic() - begun_at) * rate and not stop.is_set():

@@ -1,7 +1,7 @@
-"""What a loop tells of itself while it runs: how far it is, what it does, what it waits for.
+"""What a running loop reports of itself: how far it is, what it does, what it waits for.
 
-A loop tells from its one thread, a few plain numbers for each batch. Whoever wants to know,
-the console line, the metrics, the health, takes a snapshot from another thread.
+The loop reports from its single thread, a few plain numbers for each batch. Whoever wants to
+know (the status line, metrics, health) takes a snapshot from another thread.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from fraudline.stream.intake import Intake, PartitionKey, Partitions
 
 # Powers of two: each bucket is as exact, relative to what it counts, as the next one.
 BOUNDS_S: tuple[float, ...] = tuple(0.001 * 2**power for power in range(20))
-# A broker answers each fetch within 0.1 s; what it said longer ago is no evidence.
+# A broker answers each fetch within 0.1 s; an older answer is no evidence.
 FRESH_S = 2.0
-# Any producer can write any time stamp; one so old, or none (-1), says nothing of our speed.
+# Any producer can write any time stamp; one this old, or none (-1), says nothing about speed.
 _OLDEST_S = 365 * 86_400.0
 
 
@@ -59,7 +59,7 @@ class DurationHistogram:
 
 @dataclass
 class LoopState:
-    """What is known of a loop at one moment. Times are those of `time.monotonic`.
+    """What is known about a loop at one moment. Times are those of `time.monotonic`.
 
     Attributes:
         task: Which loop runs.
@@ -67,23 +67,23 @@ class LoopState:
         stored: Rows that are stored, by table; empty for a scorer.
         rejected: Messages by the reason why they were rejected.
         failures: Sessions that ended by a failure.
-        latencies: Ages of messages when they were done, by their own time stamps; without
-            those of no time stamp, or of one more than a year ago.
+        latencies: Ages of messages when they were finished, by their own time stamps; without
+            those that have no time stamp, or one more than a year old.
         steps: How long each step of the loop took.
         step: The one that the loop is in.
         step_since: Since when.
-        failed_with: Why the last session ended, until all went well again.
+        failed_with: Why the last session ended, until every partition is fine again.
         failed_at: When it ended.
-        waits_for: What the loop waits for, while it can do nothing.
+        waits_for: What the loop waits for, while it cannot continue.
         waits_since: Since when.
-        appends_in_flight: Appends that the store has not answered yet.
-        statistics: What the Kafka client knew last.
-        positions: The next offset to be taken, of each partition that is fetched.
-        held: Messages that wait in partitions that are not fetched from while the loop waits.
-        taken: The offset after the last message taken, of each partition.
-        finished: The offset after the last message done, of each partition.
-        proved_at: When each partition last had a message done, or surely nothing to do. A
-            member without a partition has one entry, `None`: that it is in its group.
+        appends_in_flight: Appends that BigQuery has not answered yet.
+        statistics: What the Kafka client reported last.
+        positions: The next offset to be taken, for each fetched partition.
+        held: Messages waiting in partitions that are not fetched while the loop waits.
+        taken: The offset after the last message taken, for each partition.
+        finished: The offset after the last message finished, for each partition.
+        proved_at: When each partition last had a message finished, or certainly had nothing to
+            do. A member without partitions has one entry, `None`: that it is in its group.
     """
 
     task: Task
@@ -111,11 +111,11 @@ class LoopState:
 
     @property
     def done(self) -> int:
-        """How many messages came to the end that they were meant for."""
+        """How many messages were decided or stored."""
         return self.decided.total + self.stored.total()
 
     def waiting_messages(self) -> dict[PartitionKey, int]:
-        """How many offsets of each partition are still to be done, as far as is known."""
+        """How many offsets of each partition are still to be processed, as far as is known."""
         waiting = dict(self.held)
         for key, fetched in self.statistics.partitions.items() if self.statistics else ():
             if key not in self.positions:
@@ -127,20 +127,20 @@ class LoopState:
         return waiting
 
     def silent_s(self, now: float) -> float:
-        """Age of the oldest proof: so long ago all was surely well. Infinite: never yet."""
+        """Age of the oldest evidence that a partition was fine; infinite if there never was any."""
         return now - min(self.proved_at.values(), default=float("-inf"))
 
     def is_in_hand(self, key: PartitionKey) -> bool:
-        """Whether messages of a partition were taken and are not done."""
+        """Whether messages of a partition were taken and are not finished."""
         return self.taken.get(key) != self.finished.get(key) and key in self.taken
 
 
 class Progress:
-    """The state of one loop, from its start to its end, whatever sessions it needs.
+    """Keeps the state of one loop from its start to its end, across all of its sessions.
 
     Args:
         task: Which loop runs.
-        tables: Where a sink stores rows, so that each can be seen from zero on.
+        tables: Where a sink stores rows, so that each table is counted from zero on.
     """
 
     def __init__(self, task: Task, tables: Iterable[str] = ()) -> None:
@@ -155,29 +155,29 @@ class Progress:
         return self._state.task
 
     def snapshot(self) -> LoopState:
-        """What is known now. Never waits for the loop, whatever that hangs in."""
+        """What is known now. Never waits for the loop, even if that hangs."""
         with self._lock:
             return deepcopy(self._state)
 
     @property
     def consumer_options(self) -> dict[str, Any]:
-        """Options by which a consumer tells its statistics here, while it is consumed from."""
+        """Consumer options that deliver its statistics here, for as long as it is consumed from."""
         return {"statistics.interval.ms": EVERY_MS, "stats_cb": self._take_statistics}
 
     def attach(self, intake: Intake) -> None:
-        """Tell what knows how far the session is."""
+        """Use this intake to learn how far the session is."""
         self._intake = intake
 
     def begin_step(self, name: str) -> None:
-        """Tell what the loop does from now on."""
+        """Note which step the loop takes from now on."""
         with self._lock:
             self._begin(name)
 
     def record_taken(self, offsets: Partitions, step: str) -> None:
-        """Tell that messages were taken, and which step comes first.
+        """Note that messages were taken, and which step comes next.
 
         Args:
-            offsets: The one after the last of them, of each partition.
+            offsets: The one after the last of them, for each partition.
             step: What the loop does from now on.
         """
         with self._lock:
@@ -186,7 +186,7 @@ class Progress:
             self._begin(step)
 
     def record_idle(self) -> None:
-        """Tell that there was nothing to take; what was taken before may still be in hand."""
+        """Note that there was nothing to take; what was taken earlier may still be in hand."""
         with self._lock:
             self._look_at_statistics()
 
@@ -202,7 +202,7 @@ class Progress:
         """Count messages whose outcomes are safe now: committed, or stored.
 
         Args:
-            offsets: The one after the last of them, of each partition.
+            offsets: The one after the last of them, for each partition.
             sent_at_ms: When each was sent, milliseconds since 1970 UTC.
             decided: How many of them were decided which way.
             stored: How many rows of them are stored, by table.
@@ -222,35 +222,35 @@ class Progress:
             state.latencies.add_all(ages_s[ages_s <= _OLDEST_S])
 
     def begin_waiting(self, for_what: str) -> None:
-        """Tell that the loop can do nothing until something outside changes."""
+        """Note that the loop cannot continue until something outside changes."""
         with self._lock:
             if self._state.waits_for is None:
                 self._state.waits_since = time.monotonic()
             self._state.waits_for = for_what
 
     def end_waiting(self) -> None:
-        """Tell that the wait is over."""
+        """Note that the wait is over."""
         with self._lock:
             self._state.waits_for = None
             self._state.held = {}
 
     def record_held(self, messages: Mapping[PartitionKey, int]) -> None:
-        """Tell how many messages wait in partitions that are not fetched from meanwhile."""
+        """Note how many messages wait in partitions that are not being fetched."""
         with self._lock:
             self._state.held.update(messages)
 
     def discard_taken(self) -> None:
-        """Tell that what was taken and is not done is left to whoever takes it again."""
+        """Note that what was taken and is not finished will be taken again, here or elsewhere."""
         with self._lock:
             self._state.taken.clear()
 
     def record_in_flight(self, appends: int) -> None:
-        """Tell how many appends the store has not answered yet."""
+        """Note how many appends BigQuery has not answered yet."""
         with self._lock:
             self._state.appends_in_flight = appends
 
     def record_failure(self, side: FailedSide, reason: str) -> None:
-        """Tell that a session ended; the next one begins after a pause.
+        """Note that a session failed; the next one begins after a pause.
 
         Args:
             side: Which side failed.
@@ -279,10 +279,10 @@ class Progress:
         state.step, state.step_since = step, now
 
     def _look_at_statistics(self) -> None:
-        """See which partitions surely have nothing to do.
+        """See which partitions certainly have nothing to do.
 
-        A partition whose messages are in the client's queue or in our hands has something to
-        do. The end is as of the statistics, at most a second ago; the positions are of now.
+        A partition with messages in the client's queue or in our hands has something to do. Its
+        end is that of the statistics, at most a second old; positions are current.
         """
         if self._fresh is None or self._intake is None:
             return
@@ -293,7 +293,7 @@ class Progress:
         if not found.is_steady:
             return
         now = time.monotonic()
-        # The first partitions ever have to prove themselves; later ones get a while.
+        # The first partitions have to show progress; later ones are given some time.
         begun_at = now if state.proved_at else float("-inf")
         proofs: dict[PartitionKey | None, float] = {}
         if not found.partitions:

@@ -24,7 +24,7 @@ _FEW_MESSAGES = 100
 
 
 def groupless_consumer(kafka: KafkaSettings, **options: Any) -> Consumer:
-    """A consumer of no group: it sees committed messages, and is told where to read."""
+    """A consumer without a group: it sees committed messages and reads where it is assigned."""
     return Consumer(
         {
             **client_config(kafka),
@@ -53,14 +53,13 @@ def offset_ranges(
         kafka: Broker and credentials.
         topic: Its name.
         since: Leave out what was sent before.
-        is_beyond_open: Whether the end is beyond transactions that are open still. Behind
-            them may be committed ones: who reads up to that end has to wait, and misses
-            nothing that was there.
+        is_beyond_open: Whether the end is past transactions that are still open. Committed
+            messages may follow them: a reader up to that end has to wait, but misses nothing.
 
     Raises:
-        BrokerError: the broker cannot be reached, or the topic is not there.
+        BrokerError: the broker cannot be reached, or the topic does not exist.
     """
-    # A reader of committed messages is told the offset of the first open transaction as end.
+    # For a reader of committed messages a partition ends where its first open transaction begins.
     isolation = "read_uncommitted" if is_beyond_open else "read_committed"
     consumer = groupless_consumer(kafka, **{"isolation.level": isolation})
     try:
@@ -82,7 +81,7 @@ def offset_ranges(
     except KafkaException as error:
         raise BrokerError(
             f"topic '{topic}' cannot be read at {kafka.bootstrap_servers}: {error.args[0].str()}. "
-            "Check that the broker runs; a local one is started by `fraudline up`."
+            "Check that the broker is running; `fraudline up` starts a local one."
         ) from None
     finally:
         consumer.close()
@@ -91,7 +90,7 @@ def offset_ranges(
 def _since(
     consumer: Consumer, topic: str, found: dict[int, tuple[int, int]], since: dt.datetime
 ) -> dict[int, tuple[int, int]]:
-    """Move the beginning of each range to the first message that was sent at a time or later."""
+    """Start each range at the first message that was sent at a given time or later."""
     since_ms = max(0, int(since.timestamp() * 1000))
     later = dict(found)
     for start in consumer.offsets_for_times(
@@ -110,9 +109,9 @@ def read_range(
     """Read the committed messages of a partition from `start` to before `stop`.
 
     Yields:
-        First offset, the one after the last, and the messages between: at most `most`, and
-        no more once they have 32 MiB. The ranges follow upon each other without a gap and
-        end at `stop`.
+        First offset, the one after the last, and the messages between: at most `most`, or
+        fewer once they reach 32 MiB. The ranges follow one another without a gap and end at
+        `stop`.
     """
     consumer = groupless_consumer(kafka)
     consumer.assign([TopicPartition(topic, partition, start)])
@@ -138,9 +137,9 @@ def read_range(
                 silent_since = time.monotonic()
             if time.monotonic() - silent_since > _SILENCE_S:
                 raise BrokerError(
-                    f"topic '{topic}', partition {partition}: offset {position} to {stop - 1} "
-                    f"cannot be read; nothing came for {_SILENCE_S:.0f} s. An open transaction "
-                    "may hold them back; try again."
+                    f"topic '{topic}', partition {partition}: offsets {position} to {stop - 1} "
+                    f"could not be read: nothing came for {_SILENCE_S:.0f} s. An open "
+                    "transaction may be holding them back; try again."
                 )
             if (len(window) >= most or window_bytes >= _WINDOW_BYTES) and position < stop:
                 yield begun_at, position, as_messages(topic, window)
@@ -158,13 +157,14 @@ def watch_topic(
     on_messages: Callable[[Messages, float], None],
     ready: threading.Event,
 ) -> None:
-    """Hand over the committed messages that arrive from now on, until told to stop.
+    """Pass on the committed messages that arrive from now on, until `stop` is set.
 
     Args:
         kafka: Broker and credentials.
         topic: What to watch.
         stop: Ends the watch.
-        on_messages: Told messages and the time at which they came, seconds since 1970.
+        on_messages: Called with messages and the time at which they came, seconds since 1970
+            UTC.
         ready: Set once nothing that is produced from then on can be missed.
     """
     ends = offset_ranges(kafka, topic)

@@ -1,12 +1,12 @@
-"""Sending originals of rejects again, exactly once.
+"""Sending the originals of rejects again, exactly once.
 
-An original goes to its topic in the very Kafka transaction that holds, in the topic of
-rejects, the marker that it was sent: neither is there without the other. The marker is in
-the partition of its reject, so that a topic's retention deletes the reject first.
+An original is sent in the same Kafka transaction as a marker in the topic of rejects, which
+says that it was sent: neither exists without the other. The marker is in the partition of its
+reject, so that retention deletes the reject first.
 
-One replay runs at a time: its transactional id is fixed, so a new one shuts out the one
-before it, and only then reads what is pending. That reading waits for the end of every
-transaction that was open by then, so no marker is missed.
+One replay runs at a time: its transactional id is fixed, so a new one fences the one before
+it, and only then reads what is pending. It waits for the end of every transaction that is
+open by then, so no marker is missed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from fraudline.stream.pending_rejects import (
 )
 from fraudline.stream.read_topic import offset_ranges
 
-_SHUT_OUT = frozenset(
+_FENCED = frozenset(
     {
         KafkaError._FENCED,  # noqa: SLF001 - the client's own name
         KafkaError.PRODUCER_FENCED,
@@ -46,7 +46,7 @@ _SHUT_OUT = frozenset(
 
 @dataclass
 class UnsentRejects:
-    """Pending rejects that cannot be sent again for the same reason.
+    """Pending rejects that are not sent again, all for the same reason.
 
     Attributes:
         count: How many.
@@ -64,9 +64,9 @@ class RejectReplay:
     """What a replay did.
 
     Attributes:
-        sent: How many originals were sent again; of a dry run, how many would be.
+        sent: How many originals were sent again; in a dry run, how many would be.
         transactions: In how many transactions.
-        unsent: The others, by reason.
+        unsent: The others, by why they are not sent.
     """
 
     sent: int = 0
@@ -87,18 +87,18 @@ def replay_rejects(
 ) -> RejectReplay:
     """Send originals of pending rejects to the topic and partition that they came from.
 
-    Only those that can be decoded now: the others would be rejected again. Where the fault
-    was not in the message, only what is asked for by reason or position.
+    Only those that can be decoded now: the others would be rejected again. Rejects that say
+    nothing against the message itself are sent only if asked for by reason or position.
 
     Args:
         kafka: Broker and topics.
         decoders: For each topic, what decodes its messages.
-        since: Rejects that are older stay.
-        reason: Only rejects of this reason, if given.
+        since: Older rejects are left alone.
+        reason: Only rejects with this reason, if given.
         positions: Only these, if there are any.
-        is_dry_run: Whether nothing is sent.
-        stop: Ends the replay after the transaction in hand.
-        on_sent: Told how many were sent so far, after each transaction.
+        is_dry_run: Whether to send nothing.
+        stop: Ends the replay after the current transaction when set.
+        on_sent: Called after each transaction with how many were sent so far.
 
     Raises:
         BrokerError: the broker refuses, or another replay was started.
@@ -138,7 +138,7 @@ def replay_rejects(
 
 
 class _Sendable:
-    """Finds the rejects whose originals would be accepted now; keeps account of the others."""
+    """Picks the rejects whose originals would be accepted now; counts the others by why not."""
 
     def __init__(
         self,
@@ -160,9 +160,9 @@ class _Sendable:
         for record in records:
             decoder = self._decoders.get(record.source_topic)
             if decoder is None:
-                self._leave("other_topic", record, "the settings name no such topic")
+                self._leave("other_topic", record, "no topic of the settings has this name")
             elif record.source_partition not in self._partitions_of(record.source_topic):
-                self._leave("no_partition", record, "its topic has no such partition any more")
+                self._leave("no_partition", record, "its topic no longer has this partition")
             elif len(record.original) != record.original_size_bytes:
                 self._leave(
                     "cut",
@@ -227,13 +227,13 @@ def _require_pending(positions: Collection[MessagePosition], found: RejectSurvey
     for position in positions:
         if position in found.replayed:
             raise InputError(
-                f"the reject of {position} was sent again before; `fraudline rejects show "
-                f"{position}` tells as what. Nothing was sent."
+                f"the reject of {position} was already sent again; `fraudline rejects show "
+                f"{position}` says where it is now. Nothing was sent."
             )
         if position not in found.found:
             raise InputError(
-                f"{position} has no reject in this time. `fraudline rejects list` prints those "
-                "that are pending; `--days` reaches further back. Nothing was sent."
+                f"{position} has no reject in this period. `fraudline rejects list` prints the "
+                "pending ones; `--days` looks further back. Nothing was sent."
             )
 
 
@@ -242,11 +242,11 @@ def _explained(error: KafkaException, kafka: KafkaSettings, done: RejectReplay) 
     raise_if_permanent(reason)
     so_far = (
         f"{done.sent:,} rejects were sent again and are marked; run the command again for the "
-        "others: none is sent twice."
+        "rest; none is sent twice."
     )
-    if reason.code() in _SHUT_OUT:
+    if reason.code() in _FENCED:
         return BrokerError(
-            f"another `fraudline rejects replay` of group '{kafka.group}' was started and goes "
-            f"on alone. Until then {so_far}"
+            f"another `fraudline rejects replay` of group '{kafka.group}' was started and took "
+            f"over. Until then {so_far}"
         )
     return BrokerError(f"the replay was cut short: {reason.str()} ({reason.name()}). {so_far}")

@@ -1,27 +1,27 @@
 """The exactly-once loop from topics to a store that counts rows.
 
 The store offers streams: appends go to a stream at an explicit offset, and a stream can be
-finalized, after which it accepts nothing and its row count stands. That is all the state
-there is. For each partition the committed Kafka offset carries, as its metadata, the name
-of the partition's stream, the number of rows it held when all messages before the offset
+finalized, after which it accepts nothing and its row count is final. No other state exists.
+For each partition the committed Kafka offset carries, as its metadata, a `SinkCheckpoint`: the
+name of the partition's stream, the number of rows it held when all messages before the offset
 were stored, and a fingerprint of the decoder that told rows from rejects.
 
-A new owner of a partition finalizes the named stream. This shuts out a writer that was
-thought dead, and the final row count minus the committed one is exactly how many rows
-beyond the committed offset are stored already: they are skipped. Skipping is counting rows,
-so an owner with another decoder refuses to, and says what to do. It then goes on with a
-stream of its own, whose name is committed before its first append. Rows that are still to
-be skipped are carried as a negative count, so a death at any point leaves the same sum. An
-owner that leaves, or has had nothing to do for a while, and has been told that all it sent
-is stored, commits the count without a name.
+A new owner of a partition finalizes the named stream. This fences a writer that was believed
+dead, and the final row count minus the committed one is exactly how many rows beyond the
+committed offset are stored already: these are skipped. Skipping means counting rows, so an
+owner with a different decoder refuses to, and says what to do. The new owner continues with a
+stream of its own, whose name is committed before its first append. Rows still to be skipped
+are carried as a negative count, so a crash at any point leaves the same sum. An owner that
+leaves, or has been idle for a while, and has had all of its appends acknowledged, commits the
+count without a name.
 
-Offsets move in Kafka transactions, together with the rejects of messages that could not be
-decoded, so these too are neither lost nor doubled, and a stale owner cannot commit.
+Offsets are committed in Kafka transactions, together with the rejects of messages that could
+not be decoded, so these are neither lost nor duplicated, and a stale owner cannot commit.
 
-While the store is away, the loop keeps its place in the group: it takes no more messages of
-the topics concerned, keeps the few it has, and tries the step that failed again and again.
-A new owner's finalizing is such a step, and so is the repetition of an append at the same
-offset, which stores nothing twice. `docs/decisions/0003-exactly-once-sink.md` argues why.
+While BigQuery is unavailable, the loop keeps its place in the group: it takes no more messages
+of the topics concerned, keeps the few it has, and retries the step that failed. Finalizing a
+predecessor's stream is such a step, and so is repeating an append at the same offset, which
+stores nothing twice. `docs/decisions/0003-exactly-once-sink.md` argues why.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def sink_loop(
     stop: threading.Event,
     progress: Progress,
 ) -> None:
-    """Store every message of the routes' topics, exactly once, until told to stop.
+    """Store every message of the routes' topics, exactly once, until `stop` is set.
 
     Args:
         kafka: Broker and group. Several processes with the same settings share the
@@ -81,13 +81,13 @@ def sink_loop(
         routes: Topics and where their rows go.
         batch_rows: Most messages handled at once.
         commit_interval_ms: Time between two commits of offsets; it bounds how many rows a
-            new owner has to skip, not what can be lost, which is nothing.
-        stop: Set it to end the loop after the batch in hand.
-        progress: Told of each step and of each batch, after it was stored.
+            new owner has to skip. Nothing is ever lost.
+        stop: Set it to end the loop after the current batch.
+        progress: Records each step, and each batch once it is stored.
 
     Raises:
-        BrokerError: the broker refuses for good.
-        WarehouseError: the store refuses for good.
+        BrokerError: the broker refuses permanently.
+        WarehouseError: BigQuery refuses permanently.
     """
 
     def session() -> None:
@@ -101,7 +101,7 @@ def sink_loop(
 
 
 class _Sink:
-    """One session: a membership in the group, and the partitions that come with it."""
+    """One session: a membership in the group, and the partitions it brings."""
 
     def __init__(
         self,
@@ -161,8 +161,8 @@ class _Sink:
             )
             if not committed.metadata and committed.offset >= 0:
                 _LOG.warning(
-                    "sink: topic '%s', partition %d begins at offset %d, which was set by hand: "
-                    "whether rows beyond it are stored already is not known",
+                    "sink: topic '%s', partition %d starts at offset %d, which was set by hand: "
+                    "rows beyond it may already be stored",
                     committed.topic,
                     committed.partition,
                     committed.offset,
@@ -178,7 +178,7 @@ class _Sink:
             partition = self._partitions.pop((lost.topic, lost.partition), None)
             if partition is not None:
                 partition.close()
-        if not self._partitions:  # what is owned next begins afresh
+        if not self._partitions:  # what is owned next starts afresh
             self._backoffs = {topic: Backoff(topic) for topic in self._routes}
             self._progress.end_waiting()
 
@@ -215,11 +215,10 @@ class _Sink:
             )
 
     def _advance(self) -> None:
-        """Take each topic's partitions as far as the store allows; hold those it does not.
+        """Advance each topic's partitions as far as BigQuery allows; hold back the others.
 
-        A topic that is held is tried after all others: a call of its own that hangs takes
-        no time of theirs in this round. Of those that are held, the one whose try is due
-        longest comes first.
+        A held topic is tried after all others, so that a call that hangs costs them nothing in
+        this round. Among held topics, the one that has been due longest comes first.
         """
         round_ends_at = time.monotonic() + _LONGEST_ROUND_S
         for topic, backoff in sorted(self._backoffs.items(), key=lambda one: one[1].priority):
@@ -227,7 +226,7 @@ class _Sink:
             if not backoff.is_due:
                 continue
             if time.monotonic() > round_ends_at:
-                break  # the others' turn is the next round
+                break  # the others have their turn in the next round
             owned = {key: one for key, one in self._partitions.items() if key[0] == topic}
             try:
                 self._store(owned, deadline)
@@ -241,7 +240,7 @@ class _Sink:
             backoff.log_if_due(partial(self._waiting, topic))
 
     def _store(self, owned: dict[PartitionKey, SinkPartition], deadline: float) -> None:
-        """Store what one topic's partitions hold; every step may fail and be taken again.
+        """Store what one topic's partitions hold; every step may fail and be repeated.
 
         What was sent in the last round is waited for only now: it was on its way while the
         next messages were decoded.
@@ -264,11 +263,11 @@ class _Sink:
     def _each(
         self, owned: dict[PartitionKey, SinkPartition], deadline: float, step: str
     ) -> Iterator[tuple[PartitionKey, SinkPartition]]:
-        """Partitions to take a step with, until it is too late for one more."""
+        """Yield partitions to take a step with, until there is no time for another."""
         self._progress.begin_step(step)
         for key, partition in owned.items():
             if time.monotonic() > deadline:
-                raise WarehouseAwayError("BigQuery answers too slowly to go on at once.")
+                raise WarehouseAwayError("BigQuery answers too slowly.")
             yield key, partition
 
     def _report(self, key: PartitionKey, partition: SinkPartition, append: PendingAppend) -> None:
@@ -280,10 +279,10 @@ class _Sink:
         )
 
     def _fetch(self) -> None:
-        """Take messages of those topics only that can be stored.
+        """Fetch only topics that can be stored.
 
         The client's own pause and resume are not used: they keep offsets of their own, which
-        were seen to outlive an assignment. Each partition begins where it is told to.
+        have been seen to outlive an assignment. Each partition starts at an explicit offset.
         """
         if not self._partitions:
             return
@@ -315,16 +314,16 @@ class _Sink:
                 if key[0] == topic
             }
         except KafkaException:
-            return "An unknown number of messages waits"
+            return "An unknown number of messages are waiting."
         waiting = {
             key: high - max(low, self._partitions[key].position)
             for key, (low, high) in ends.items()
         }
         self._progress.record_held(waiting)
-        return f"About {sum(waiting.values()):,} messages wait"
+        return f"About {sum(waiting.values()):,} messages are waiting."
 
     def _leave(self) -> None:
-        """Commit all that is stored, and leave no stream behind that is not needed any more."""
+        """Commit all that is stored, and release the streams that are no longer needed."""
         answered_by = time.monotonic() + _PATIENCE_S
         for key, partition in self._partitions.items():
             try:
@@ -332,7 +331,7 @@ class _Sink:
                     self._report(key, partition, append)
             except WarehouseAwayError as error:
                 # The next owner finalizes the stream, and learns what became of the rows.
-                _LOG.warning("sink: left with rows unanswered: %s", error)
+                _LOG.warning("sink: stopped before BigQuery answered for all rows: %s", error)
             partition.release()
         self._commit()
 
@@ -357,13 +356,13 @@ class _Sink:
 
 
 def _checkpoint(committed: TopicPartition) -> SinkCheckpoint:
-    """What the last owner left."""
+    """What the last owner committed with an offset."""
     try:
         return SinkCheckpoint.parse(committed.metadata or "")
     except ValueError:
         raise WarehouseError(
             f"sink: the committed offset {committed.offset} of topic '{committed.topic}', "
-            f"partition {committed.partition}, carries {committed.metadata!r}, expected the row "
+            f"partition {committed.partition}, carries {committed.metadata!r}; expected the row "
             "count and name of a BigQuery stream, and a decoder's fingerprint. Another program "
-            "commits for this consumer group; give fraudline one of its own by kafka.group."
+            "commits to this consumer group; give fraudline one of its own with kafka.group."
         ) from None

@@ -1,6 +1,6 @@
-"""What a sink knows of one partition it owns, and the steps that store its messages.
+"""What a sink knows of a partition that it owns, and the steps that store its messages.
 
-Each step can be repeated after any failure that time may heal: it takes up what is left to do.
+Each step can be repeated after any transient failure: it does what is left to do.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class AppendStream(Protocol):
 
     @property
     def sent(self) -> int:
-        """How many rows were given to `send` in all."""
+        """How many rows were passed to `send` in all."""
 
     @property
     def acknowledged(self) -> int:
@@ -44,8 +44,8 @@ class AppendStream(Protocol):
         Raises:
             WarehouseAwayError: not all of it is known to be stored yet: wait again later.
             StreamForgottenError: the stream is gone; it held what was acknowledged, no more.
-            StreamFinalizedError: another process has taken this one's place.
-            WarehouseError: the store refuses for good.
+            StreamFinalizedError: another process has taken over.
+            WarehouseError: the store refuses permanently.
         """
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class Route:
         table: Name of what holds the rows, for people.
         decoder: Decodes them into the store's rows.
         open_stream: Makes a new stream for these rows.
-        finalize: Closes a stream for ever, by name; gives the number of its rows.
+        finalize: Closes the stream of a name for good; gives the number of its rows.
     """
 
     topic: str
@@ -75,8 +75,8 @@ class SinkCheckpoint(NamedTuple):
     """What one owner of a partition leaves to the next, as metadata of the committed offset.
 
     Attributes:
-        rows: How many rows of the stream stem from messages before the offset; negative by
-            the number of rows behind it that earlier streams hold.
+        rows: How many rows of the stream stem from messages before the offset; negative if
+            earlier streams hold rows of messages from the offset on: so many are to be skipped.
         stream: Name of the stream; empty if no stream is to be finalized.
         decoder: Fingerprint of the decoder that told rows from rejects.
     """
@@ -90,10 +90,10 @@ class SinkCheckpoint(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> SinkCheckpoint:
-        """Read it as it is written.
+        """Parse a checkpoint as it is written.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the text is not a checkpoint.
         """
         rows, stream, decoder = text.split(" ")
         return cls(int(rows), "" if stream == _NO_STREAM else stream, decoder)
@@ -110,7 +110,7 @@ class PendingAppend:
         rows: The rows of those that could be decoded.
         rejects: A record for each of the others.
         reasons: How many were rejected, by reason.
-        end: How many rows the stream holds once this append is stored; None until it is sent.
+        end: How many rows the stream holds once these are stored; None until they are sent.
         stored: How many of its rows were not stored by an earlier stream.
     """
 
@@ -125,7 +125,7 @@ class PendingAppend:
 
 
 class SinkPartition:
-    """One partition: the offset to commit, the stream behind it, and what is on its way.
+    """One partition: the offset to commit, its stream, and what is on its way there.
 
     Args:
         route: Where its rows go.
@@ -133,9 +133,8 @@ class SinkPartition:
         checkpoint: What was committed with it.
 
     Attributes:
-        position: The offset after the last message that is dealt with.
-        rows: How many rows of `stream` stem from messages before `position`; negative by the
-            number of rows to skip, which earlier streams hold.
+        position: The offset after the last message that was processed.
+        rows: As in `SinkCheckpoint`, for `position` and the current stream.
         is_moved: Whether there is something to commit.
         rejects: Records of rejected messages before `position`, to be committed with it.
     """
@@ -154,7 +153,7 @@ class SinkPartition:
 
     @property
     def next_offset(self) -> int:
-        """Where to go on taking messages."""
+        """Where to continue taking messages."""
         return self._pending[-1].position if self._pending else self.position
 
     @property
@@ -165,7 +164,7 @@ class SinkPartition:
 
     @property
     def unstored(self) -> int:
-        """How many appends are not known to be stored yet."""
+        """How many batches are not known to be stored yet."""
         return len(self._pending)
 
     def take(self, append: PendingAppend) -> None:
@@ -174,10 +173,10 @@ class SinkPartition:
         self._used_at = time.monotonic()
 
     def take_over(self) -> None:
-        """Shut out the last owner, and learn how many rows it stored beyond the offset.
+        """Fence the last owner, and learn how many rows it stored beyond the offset.
 
-        These rows are skipped by counting, which is right only if the messages behind the
-        offset that are rows now are those that were rows then.
+        These rows are skipped by counting, which is right only if the messages from the offset
+        on that are rows now are the ones that were rows then.
         """
         checkpoint = self._checkpoint
         if checkpoint is None:
@@ -198,18 +197,17 @@ class SinkPartition:
                 f"'{self.route.topic}' from offset {self.position} on, stored by a sink that "
                 "was killed under another contract, or another fraudline (decoder "
                 f"{checkpoint.decoder or 'unknown'}, expected "
-                f"{self.route.decoder.fingerprint}), so which messages they are cannot be told "
-                "by counting. Run `fraudline sink` once with the contract and the fraudline of "
-                "before, let it catch up, and stop it in order (Ctrl-C); then start it with the "
-                "new ones."
+                f"{self.route.decoder.fingerprint}), so counting cannot tell which messages "
+                "they are. Run `fraudline sink` once with the previous contract and fraudline, "
+                "let it catch up, and stop it in order (Ctrl-C); then start it with the new ones."
             )
         self._checkpoint = None
 
     def collect(self, timeout_s: float) -> list[PendingAppend]:
-        """Wait until what was sent is stored, and move behind it.
+        """Wait until what was sent is stored, and move past it.
 
         Returns:
-            The appends that are stored now.
+            What is stored now.
         """
         if self._stream is None:
             return []
@@ -222,7 +220,7 @@ class SinkPartition:
         return self._advance()
 
     def open(self) -> None:
-        """Get a stream if there is something to send and none to send it to."""
+        """Create a stream if there is something to send and no stream to send it to."""
         if self._stream is None and self._pending:
             self._stream = self.route.open_stream()
             self._is_named = False
@@ -231,11 +229,11 @@ class SinkPartition:
 
     @property
     def is_unnamed(self) -> bool:
-        """Whether there is a stream whose name must be committed before its first append."""
+        """Whether the stream's name must be committed before its first append."""
         return self._stream is not None and not self._is_named
 
     def committed(self) -> None:
-        """Tell that position, metadata and rejects are committed."""
+        """Note that position, metadata and rejects are committed."""
         self.is_moved = False
         self.rejects = []
         self._is_named = True
@@ -256,13 +254,13 @@ class SinkPartition:
             rows += append.rows.num_rows
 
     def release(self, idle_s: float = 0) -> None:
-        """Let no offset depend on the stream any more, if all it was given is stored.
+        """Depend on the stream no longer, if everything that was sent to it is stored.
 
-        Nobody else writes to it and nothing is on its way to it, so what was acknowledged is
-        exactly what it holds. There is nothing to ask, and no one to shut out.
+        Nobody else writes to it and nothing is on its way to it, so it holds exactly what was
+        acknowledged: it need not be finalized, and there is no one to fence.
 
         Args:
-            idle_s: Only if nothing was taken for this long.
+            idle_s: Only if nothing was taken for this long, seconds.
         """
         if self._stream is None or time.monotonic() - self._used_at < idle_s:
             return
@@ -289,7 +287,7 @@ class SinkPartition:
         return stored
 
     def _abandon_stream(self) -> None:
-        """Go on without the stream: its rows that are not behind `position` are to be skipped."""
+        """Continue without the stream: its rows from `position` on are to be skipped."""
         assert self._stream is not None
         self._stream.close()
         self.rows -= self._stream.acknowledged

@@ -1,4 +1,4 @@
-"""Beginning anew after a failure, with patience and in plain sight."""
+"""Starting a session of a loop again after a failure, with growing pauses and a log line."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _WENT_WELL_S = 30.0
 
 
 def supervise(session: Callable[[], None], *, progress: Progress, stop: threading.Event) -> None:
-    """Run a session again after each failure that time may heal, until told to stop.
+    """Run a session, and run it again after each transient failure, until `stop` is set.
 
-    What a session had not committed did not happen, so beginning anew from what is
-    committed is always right. Each failure is logged; pauses grow to ten seconds while
-    sessions fail soon after they began.
+    What a session had not committed did not happen, so starting again from what is committed
+    is always right. Each failure is logged; pauses grow to ten seconds while sessions fail
+    soon after their start.
 
     Args:
-        session: Returns when `stop` is set; calls may follow one upon the other.
-        progress: Names what is running, and is told of each failure.
-        stop: Ends the waiting.
+        session: Returns when `stop` is set; may be called again and again.
+        progress: Names what is running, and counts the failures.
+        stop: Ends the loop.
 
     Raises:
-        BrokerError: the broker refuses for good.
+        BrokerError: the broker refuses permanently.
     """
     failures = 0
     while not stop.is_set():
@@ -50,8 +50,7 @@ def supervise(session: Callable[[], None], *, progress: Progress, stop: threadin
             side = FailedSide.BROKER if is_broker else FailedSide.WAREHOUSE
             progress.record_failure(side, str(reason))
             _LOG.warning(
-                "%s: makes no progress, failure %d in a row: %s. Nothing is lost; "
-                "it tries again in %.1f s",
+                "%s: no progress, failure %d in a row: %s. Nothing is lost; retrying in %.1f s",
                 progress.task,
                 failures,
                 reason,

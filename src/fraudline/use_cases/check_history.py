@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fraudline.use_cases.project import Project
-
-if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
-    from fraudline.warehouse.history_quality import QualityReport
+from fraudline.warehouse.history_quality import QualityReport, measure_quality
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,5 @@ def check_history(project: Project) -> Checked:
     Raises:
         WarehouseError: there is no history table, or BigQuery cannot be reached.
     """
-    from fraudline.warehouse.history_quality import measure_quality
-
     report = measure_quality(project.warehouse, project.contract, project.load_account)
     return Checked(report, report.save(project.reports))

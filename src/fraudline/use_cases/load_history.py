@@ -8,8 +8,10 @@ from pathlib import Path
 import msgspec
 
 from fraudline.contract import Refusal
+from fraudline.datasets.files import read_transactions
 from fraudline.errors import InputError
 from fraudline.use_cases.project import Project
+from fraudline.warehouse.history_table import load_history as fill_table
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,6 @@ def load_history(project: Project, file: Path) -> Loaded:
         InputError: the file cannot be read, is not labelled, or no row of it fits.
         WarehouseError: BigQuery did not take the rows; the table stays as it was.
     """
-    from fraudline.datasets.files import read_transactions
-    from fraudline.warehouse.history_table import load_history as load
-
     read = read_transactions(file, project.contract)
     if not read.is_labelled:
         raise InputError(
@@ -54,7 +53,7 @@ def load_history(project: Project, file: Path) -> Loaded:
             f"'{project.contract.name}', so the history stays as it was. "
             f"{''.join(example)}Mend the file, or the contract."
         )
-    loaded = load(project.warehouse, project.contract, read.rows, read.sha256)
+    loaded = fill_table(project.warehouse, project.contract, read.rows, read.sha256)
     account = project.load_account
     account.parent.mkdir(parents=True, exist_ok=True)
     account.write_bytes(

@@ -1,39 +1,60 @@
-"""What a use case works on: the settings of this directory and all that follows from them."""
+"""What a use case works on: the settings of this directory and all that follows from them.
+
+Everything is loaded on first use: a command that lists models needs no Kafka client, and one
+that only shows settings needs neither Arrow nor a model.
+"""
 
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fraudline import flows, local
-from fraudline.contract import Contract, load_contract
-from fraudline.registry import Registry
-from fraudline.settings import LOCAL, KafkaSettings, Settings, load_settings
+if TYPE_CHECKING:
+    from pathlib import Path
 
-if TYPE_CHECKING:  # Google's clients take a second to import, and a scorer needs none
+    from fraudline.contract import Contract
+    from fraudline.registry import Registry
+    from fraudline.settings import KafkaSettings, Settings
     from fraudline.warehouse.client import Warehouse
 
 
 class Project:
-    """The settings, with the addresses of local services filled in; all on first use."""
+    """The settings, with the addresses of local services filled in; all on first use.
+
+    Args:
+        settings: Those of the working directory, without any.
+
+    Raises:
+        SettingsError: a setting is unknown or malformed.
+    """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = load_settings() if settings is None else settings
+        if settings is None:
+            from fraudline.settings import load_settings
+
+            settings = load_settings()
+        self.settings = settings
 
     @cached_property
     def contract(self) -> Contract:
         """What a transaction looks like here."""
+        from fraudline.contract import load_contract
+
         return load_contract(self.settings.contract)
 
     @cached_property
     def registry(self) -> Registry:
         """The model versions of this project."""
+        from fraudline.registry import Registry
+
         return Registry(self.settings.home)
 
     @cached_property
     def kafka(self) -> KafkaSettings:
         """The broker, by its real address."""
+        from fraudline import local
+        from fraudline.settings import LOCAL
+
         kafka = self.settings.kafka
         if kafka.bootstrap_servers != LOCAL:
             return kafka
@@ -43,6 +64,8 @@ class Project:
     @cached_property
     def warehouse(self) -> Warehouse:
         """The data set in BigQuery."""
+        from fraudline import local
+        from fraudline.settings import LOCAL
         from fraudline.warehouse.client import Endpoint, Warehouse
 
         bigquery = self.settings.bigquery
@@ -64,4 +87,6 @@ class Project:
     @property
     def stream_topics(self) -> list[str]:
         """The topics that the stream needs."""
+        from fraudline import flows
+
         return [self.settings.kafka.topic(flow) for flow in flows.FLOWS]

@@ -1,8 +1,40 @@
-"""Creating the topics, tables and view that are missing."""
+"""What fraudline stands on: local services, and the topics, tables and view that are missing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fraudline import local
+from fraudline.stream.broker import create_topics
 from fraudline.use_cases.project import Project
+from fraudline.warehouse.tables import create_stream_tables
+
+
+@dataclass(frozen=True)
+class Started:
+    """Services that run.
+
+    Attributes:
+        services: Where they are.
+        created: The topics that were created.
+    """
+
+    services: local.Services
+    created: list[str]
+
+
+def start(project: Project, on_progress: Callable[[str], None]) -> Started:
+    """Start the local broker and bqlite, and create topics and tables in them.
+
+    Services that run already stay as they are; those that the settings place elsewhere are
+    not started.
+
+    Raises:
+        LocalServiceError: a service did not start; the message quotes its log.
+    """
+    services = local.up(project.settings, on_progress)
+    return Started(services, set_up(project))
 
 
 def set_up(project: Project) -> list[str]:
@@ -15,9 +47,6 @@ def set_up(project: Project) -> list[str]:
         BrokerError: the broker cannot be reached, or refuses.
         WarehouseError: BigQuery cannot be reached, or a table exists with other columns.
     """
-    from fraudline.stream.broker import create_topics
-    from fraudline.warehouse.tables import create_stream_tables
-
     created = create_topics(project.kafka, project.stream_topics)
     create_stream_tables(project.warehouse, project.contract)
     return created

@@ -1,9 +1,8 @@
-"""Which topic's messages go into which table, and what decodes them."""
+"""Which topic's messages go into which table."""
 
 from __future__ import annotations
 
 from fraudline import flows
-from fraudline.contract import Decoder
 from fraudline.stream.sink_partition import Route
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.append import CommittedStream, finalize
@@ -12,11 +11,6 @@ from fraudline.warehouse.append import CommittedStream, finalize
 def routes(project: Project) -> list[Route]:
     """Every flow that is stored, each to its table."""
     return [_route(project, flow) for flow, _ in flows.stored_flows()]
-
-
-def decoders(project: Project) -> dict[str, Decoder]:
-    """For each topic, what decodes its messages."""
-    return {project.kafka.topic(flow): flow.decoder(project.contract) for flow in flows.FLOWS}
 
 
 def _route(project: Project, flow: flows.Flow) -> Route:

@@ -2,5 +2,6 @@
 
 Takes Arrow tables, SQL and names; gives Arrow tables, and streams to which rows are appended
 exactly once. The same code talks to bqlite and to Google; only endpoint and credentials
-differ. The only room that imports Google's libraries. Never decides what a row means.
+differ. Together with `local`, the only room that imports Google's libraries. Never decides
+what a row means.
 """

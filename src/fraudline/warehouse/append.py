@@ -24,10 +24,10 @@ from fraudline.errors import (
 from fraudline.warehouse.client import Warehouse, translated
 from fraudline.warehouse.schema import ProtobufRows
 
-# The service takes requests below 10 MB; a row is at most about 1 MB.
+# BigQuery accepts requests below 10 MB; a row is at most about 1 MB.
 _MOST_REQUEST_BYTES = 6_000_000
-_CALL_TIMEOUT_S = 10.0  # of a single call; whoever calls decides whether and when to repeat it
-_SILENCE_S = 30.0  # a connection that owes answers and gives none for this long is given up
+_CALL_TIMEOUT_S = 10.0  # of a single call; the caller decides whether and when to repeat it
+_SILENCE_S = 30.0  # a connection that owes answers for this long is dropped
 _STORAGE_ERROR = types.StorageError.pb()
 _CODE = types.StorageError.StorageErrorCode
 
@@ -36,10 +36,10 @@ class CommittedStream:
     """An application-created stream of type COMMITTED: rows are visible once acknowledged.
 
     Each request says at which offset its rows go, and what is not acknowledged is kept.
-    After any failure that time may heal, the same rows are sent again at the same offsets
-    over a new connection: BigQuery stores an offset once, and answers ALREADY_EXISTS to
-    whoever comes later. Source: Storage Write API, `AppendRowsRequest.offset`, and "Manage
-    stream offsets to achieve exactly-once semantics" among its best practices.
+    After any transient failure, the same rows are sent again at the same offsets over a new
+    connection: BigQuery stores an offset once, and answers ALREADY_EXISTS after that.
+    Source: Storage Write API, `AppendRowsRequest.offset`, and "Manage stream offsets to achieve
+    exactly-once semantics" among its best practices.
 
     Args:
         warehouse: The data set.
@@ -48,11 +48,11 @@ class CommittedStream:
 
     Attributes:
         name: The stream's full name.
-        sent: Rows given to `send` in all.
+        sent: Rows passed to `send` in all.
         acknowledged: How many of them are known to be stored; always the first ones.
 
     Raises:
-        WarehouseAwayError: no stream could be created now.
+        WarehouseAwayError: no stream could be created now; try again later.
         WarehouseError: BigQuery refuses.
     """
 
@@ -75,7 +75,7 @@ class CommittedStream:
             ProtobufRows(schema) if warehouse.settings.append_format == "protobuf" else None
         )
         self._unanswered: deque[tuple[int, pa.RecordBatch]] = deque()
-        self._in_doubt = 0  # of these: went out before, and it is unknown whether they arrived
+        self._in_doubt = 0  # of these: sent earlier, and it is unknown whether they arrived
         self._owed_since = 0.0
         self._connection: _Connection | None = None
 
@@ -102,9 +102,9 @@ class CommittedStream:
 
         Raises:
             WarehouseAwayError: not all of it is known to be stored yet: wait again later.
-            StreamFinalizedError: another process has taken this one's place.
+            StreamFinalizedError: another process has taken over.
             StreamForgottenError: the stream is gone; it held what was acknowledged, no more.
-            WarehouseError: BigQuery refuses the rows, or what it says cannot be true.
+            WarehouseError: BigQuery refuses the rows, or contradicts itself.
         """
         deadline = time.monotonic() + timeout_s
         while self._unanswered:
@@ -116,10 +116,10 @@ class CommittedStream:
             except queue.Empty:
                 raise self._still_waiting() from None
             except GoogleAPICallError as error:
-                self._judge(error)
+                self._handle(error)
                 self._disconnect()
             else:
-                self._judge(_error_of(answer))
+                self._handle(_error_of(answer))
 
     def close(self) -> None:
         """Drop the connection; the stream itself stays as it is."""
@@ -131,8 +131,8 @@ class CommittedStream:
             self._disconnect()
         return WarehouseAwayError(f"{self._what}: BigQuery has not answered for {silent_s:.0f} s.")
 
-    def _judge(self, error: GoogleAPICallError | None) -> None:
-        """Take the answer to the first unanswered request: it is stored, or an error says why."""
+    def _handle(self, error: GoogleAPICallError | None) -> None:
+        """Handle the answer to the first unanswered request; no error means that it is stored."""
         if error is None or (self._in_doubt and isinstance(error, google_errors.AlreadyExists)):
             _, rows = self._unanswered.popleft()
             self.acknowledged += rows.num_rows
@@ -143,8 +143,7 @@ class CommittedStream:
         self._disconnect()
         if _storage_code(error) == _CODE.STREAM_FINALIZED:
             raise StreamFinalizedError(
-                f"{self._what}: stream {self.name} was finalized: another process has taken its "
-                "place."
+                f"{self._what}: stream {self.name} was finalized: another process has taken over."
             ) from None
         if isinstance(error, google_errors.NotFound):
             raise self._forgotten(was_in_doubt=was_in_doubt) from None
@@ -160,12 +159,12 @@ class CommittedStream:
     def _forgotten(self, *, was_in_doubt: bool) -> WarehouseError:
         if not was_in_doubt:
             return StreamForgottenError(
-                f"{self._what}: BigQuery does not know stream {self.name} any more."
+                f"{self._what}: BigQuery no longer knows stream {self.name}."
             )
         return WarehouseError(
-            f"{self._what}: BigQuery does not know stream {self.name} any more, and whether it "
-            f"held its rows {self.acknowledged} to {self.sent - 1} is not known, since their "
-            "answers were lost. See 'A forgotten stream' in docs/guides/operations.md."
+            f"{self._what}: BigQuery no longer knows stream {self.name}, and whether it held its "
+            f"rows {self.acknowledged} to {self.sent - 1} is unknown, since the answers to them "
+            "were lost. See 'A forgotten stream' in docs/guides/operations.md."
         )
 
     def _connect(self) -> None:
@@ -175,7 +174,7 @@ class CommittedStream:
             self._request(self._connection, offset, rows)
 
     def _disconnect(self) -> None:
-        """Drop the connection: what it had not answered is in doubt from now on."""
+        """Drop the connection: whatever it has not answered is in doubt from now on."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -209,7 +208,7 @@ class _Connection:
         self._answers: queue.SimpleQueue[types.AppendRowsResponse | GoogleAPICallError] = (
             queue.SimpleQueue()
         )
-        # The client's own method waits for the first answer before it gives a call that could
+        # The client's own method waits for the first answer before it returns a call that can
         # be cancelled, and its retry would read the queue a second time.
         append_rows: Any = client.transport.append_rows  # its annotation is of a single request
         self._call = append_rows(
@@ -220,7 +219,7 @@ class _Connection:
 
     @property
     def has_news(self) -> bool:
-        """Whether something came that was not looked at yet."""
+        """Whether something came that was not handled yet."""
         return not self._answers.empty()
 
     def send(self, request: types.AppendRowsRequest) -> None:
@@ -241,7 +240,7 @@ class _Connection:
         return answer
 
     def close(self) -> None:
-        """End the call, whatever it waits for."""
+        """End the call, whatever it is waiting for."""
         self._requests.put(None)
         self._call.cancel()
 
@@ -263,14 +262,14 @@ def _translated_end(error: Any) -> GoogleAPICallError:
 
 
 def finalize(warehouse: Warehouse, stream: str) -> int:
-    """Close a stream for ever; appends to it fail from now on.
+    """Close a stream for good; appends to it fail from now on.
 
     Returns:
         How many rows were appended to it in all.
 
     Raises:
-        WarehouseAwayError: BigQuery does not answer; asking again is safe.
-        WarehouseError: there is no such stream.
+        WarehouseAwayError: BigQuery does not answer; calling again is safe.
+        WarehouseError: the stream does not exist.
     """
     what = f"finalizing write stream {stream}"
     with translated(what):
@@ -280,8 +279,8 @@ def finalize(warehouse: Warehouse, stream: str) -> int:
             )
         except google_errors.NotFound:
             raise WarehouseError(
-                f"{what}: BigQuery does not know it any more, so how many rows it held beyond the "
-                "committed offset cannot be told. See 'A forgotten stream' in "
+                f"{what}: BigQuery no longer knows it, so it is unknown how many rows it held "
+                "beyond the committed offset. See 'A forgotten stream' in "
                 "docs/guides/operations.md."
             ) from None
     return int(answer.row_count)
@@ -300,7 +299,7 @@ def _error_of(answer: types.AppendRowsResponse) -> GoogleAPICallError | None:
 
 
 def _storage_code(error: GoogleAPICallError) -> int | None:
-    """BigQuery's own detail of an error, if it gave one."""
+    """BigQuery's own code for an error, if it gave one."""
     for detail in error.details:
         if isinstance(detail, AnyMessage) and detail.Is(_STORAGE_ERROR.DESCRIPTOR):
             storage_error = _STORAGE_ERROR()

@@ -33,13 +33,13 @@ from fraudline.settings import BigQuerySettings
 RETRY = Retry(predicate=if_transient_error, initial=0.2, maximum=5.0, timeout=20.0)
 
 _SCOPES = ("https://www.googleapis.com/auth/bigquery",)
-# gRPC waits up to two minutes between two tries to connect, unless it is told otherwise.
+# By default gRPC waits up to two minutes between two attempts to connect.
 _OPTIONS = (("grpc.max_reconnect_backoff_ms", 5_000),)
 _LOCAL_OPTIONS = (
     *_OPTIONS,
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # A server that was stopped, not ended, is noticed by its silence.
+    # A server that was suspended, not ended, is noticed by its silence.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
 )
@@ -59,7 +59,7 @@ class Endpoint:
 
 
 class Warehouse:
-    """One data set of one project, and the clients to reach it; each is made when needed.
+    """One data set of one project, and the clients to reach it; each is created when needed.
 
     Args:
         settings: Project, data set, tables and credentials.
@@ -161,9 +161,9 @@ def translated(what: str) -> Iterator[None]:
         yield
     except google_errors.RetryError as error:
         cause = error.cause if error.cause is not None else error
-        raise WarehouseAwayError(f"{what}: BigQuery does not answer: {_words(cause)}.") from None
+        raise WarehouseAwayError(f"{what}: BigQuery does not answer: {_reason(cause)}.") from None
     except google_errors.MethodNotImplemented as error:
-        raise WarehouseError(f"{what}: BigQuery does not have this: {_words(error)}.") from None
+        raise WarehouseError(f"{what}: BigQuery does not support this: {_reason(error)}.") from None
     except (
         google_errors.ServiceUnavailable,
         google_errors.TooManyRequests,
@@ -175,24 +175,24 @@ def translated(what: str) -> Iterator[None]:
         requests.exceptions.Timeout,
         ConnectionError,
     ) as error:
-        raise WarehouseAwayError(f"{what}: BigQuery does not answer: {_words(error)}.") from None
+        raise WarehouseAwayError(f"{what}: BigQuery does not answer: {_reason(error)}.") from None
     except (
         google_errors.Unauthorized,
         google_errors.Forbidden,
         auth_errors.GoogleAuthError,
     ) as error:
         raise WarehouseError(
-            f"{what}: BigQuery refuses the credentials: {_words(error)}. Check "
+            f"{what}: BigQuery refuses the credentials: {_reason(error)}. Check "
             "bigquery.project, bigquery.credentials_file and the account's roles."
         ) from None
     except google_errors.NotFound as error:
         raise WarehouseError(
-            f"{what}: not found: {_words(error)}. `fraudline setup` creates the tables of the "
-            "stream, `fraudline load` that of the history."
+            f"{what}: not found: {_reason(error)}. `fraudline setup` creates the stream's "
+            "tables, `fraudline load` the history's."
         ) from None
     except google_errors.GoogleAPICallError as error:
-        raise WarehouseError(f"{what}: BigQuery refuses: {_words(error)}.") from None
+        raise WarehouseError(f"{what}: BigQuery refuses: {_reason(error)}.") from None
 
 
-def _words(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     return str(getattr(error, "message", None) or error).strip().rstrip(".")

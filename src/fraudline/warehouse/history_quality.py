@@ -22,10 +22,10 @@ class ColumnQuality:
 
     Attributes:
         name: Of the column.
-        type: As the contract has it.
+        type: The type that the contract gives it.
         nulls: Rows without a value.
         out_of_range: Rows outside the contract's limits.
-        spread: Least, mean and greatest value of a number; three times None otherwise.
+        spread: Least, mean and greatest value of a number; otherwise three times None.
     """
 
     name: str
@@ -37,7 +37,7 @@ class ColumnQuality:
 
 @dataclass(frozen=True)
 class Finding:
-    """A sentence of the report, and whether it needs nobody's attention."""
+    """A sentence of the report, and whether all is well with what it says."""
 
     is_ok: bool
     text: str
@@ -53,7 +53,7 @@ class QualityReport:
         frauds: How many of them are labelled as fraud.
         duplicates: Rows that repeat another row in every column.
         columns: One entry for each.
-        findings: What follows, in sentences.
+        findings: The conclusions, in sentences.
     """
 
     table: str
@@ -64,7 +64,7 @@ class QualityReport:
     findings: list[Finding]
 
     def save(self, directory: Path) -> Path:
-        """Write it as `check.json` and, for people, as `check.md`; gives the latter's path."""
+        """Write it as `check.json` and, for people, as `check.md`; returns the latter's path."""
         directory.mkdir(parents=True, exist_ok=True)
         encoded = msgspec.json.format(msgspec.json.encode(asdict(self)))
         (directory / "check.json").write_bytes(encoded + b"\n")
@@ -93,13 +93,13 @@ def measure_quality(warehouse: Warehouse, contract: Contract, load_record: Path)
     """Measure the history table with SQL.
 
     Args:
-        warehouse: Its history table is looked at.
+        warehouse: Its history table is measured.
         contract: What the table should hold.
-        load_record: What `fraudline load` wrote about the rows it refused, if it did.
+        load_record: Where `fraudline load` wrote about the rows it refused, if it did.
 
     Raises:
         InputError: the table is empty.
-        WarehouseError: there is no such table, or it lacks a column.
+        WarehouseError: the table does not exist, or lacks a column.
     """
     name = warehouse.table(warehouse.settings.table_history)
     with translated(f"looking at table {name}"):
@@ -177,7 +177,7 @@ def _column_quality(column: Column, index: int, totals: dict[str, Any]) -> Colum
 
 def _refused(load_record: Path) -> Finding:
     if not load_record.is_file():
-        return Finding(True, "no record of a load in this project, so of no refused row")
+        return Finding(True, "no record of a load in this project, so none of refused rows")
     record = msgspec.json.decode(load_record.read_bytes())
     if not record["rows_refused"]:
         return Finding(True, f"no row of {record['file']} was refused when it was loaded")

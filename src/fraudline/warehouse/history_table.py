@@ -1,4 +1,4 @@
-"""Labelled history: loaded whole, read back in one fixed order."""
+"""The table of labelled history: loaded as a whole, read back in one fixed order."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class HistorySnapshot:
 
 @dataclass(frozen=True)
 class History:
-    """Labelled transactions, oldest first, and which rows they are."""
+    """Labelled transactions, oldest first, and a record of which rows they are."""
 
     rows: pa.Table
     snapshot: HistorySnapshot
@@ -73,12 +73,12 @@ def load_history(
 ) -> LoadResult:
     """Make the history table hold exactly these rows.
 
-    The same content again changes nothing: its digest is kept as a label of the table. The
-    label is taken away before the rows change, so a load that is cut short is not taken for
-    a finished one.
+    Loading the same content again changes nothing: its digest is kept as a label of the table.
+    The label is removed before the rows change, so an interrupted load is not mistaken for a
+    finished one.
 
     Args:
-        warehouse: The data set, created if missing.
+        warehouse: The data set, which is created if missing.
         contract: What the rows are.
         history: The rows, with `contract.history_schema`.
         content: Hexadecimal digest of the rows' origin.
@@ -106,7 +106,7 @@ def load_history(
         if table.num_rows != history.num_rows:
             raise WarehouseError(
                 f"{what}: {history.num_rows} rows were sent, the table holds {table.num_rows}. "
-                "Somebody else writes to it; load again when they are done."
+                "Somebody else is writing to it; load again when they are done."
             )
         table.labels = {**(table.labels or {}), _LOADED_LABEL: digest}
         warehouse.client.update_table(table, ["labels"], retry=RETRY)
@@ -144,7 +144,7 @@ def read_history(
 ) -> History:
     """Read the history of a period, oldest first.
 
-    Rows of the same event time are ordered by all other columns, so the same table always
+    Rows with the same event time are ordered by all other columns, so the same table always
     gives the same order and a training run can be repeated.
 
     Args:
@@ -152,11 +152,11 @@ def read_history(
         contract: What its rows are.
         first: Event time of the earliest rows wanted, a number or an ISO 8601 time as the
             contract's event time is; a time without a zone is UTC. None: from the first row.
-        end: Event time of the earliest rows not wanted any more. None: to the last row.
+        end: Event time of the earliest rows no longer wanted. None: to the last row.
 
     Raises:
-        InputError: the table has no row of the period, a row does not fit the contract, or
-            the period is none.
+        InputError: the table has no row in the period, a row does not fit the contract, or the
+            period is invalid.
         WarehouseError: the table does not exist, has other columns, or changed meanwhile.
     """
     table = warehouse.table(warehouse.settings.table_history)
@@ -167,9 +167,9 @@ def read_history(
     after = _state(warehouse, table)
     if before != after:
         raise WarehouseError(
-            f"table {table} changed while it was read: {before} before, {after} after, so it "
-            "cannot be told which rows these are. Nothing was trained; read again when "
-            "whoever writes to it is done."
+            f"table {table} changed while it was read: {before} before, {after} after, so it is "
+            "not certain which rows these are. Nothing was trained; try again when whoever "
+            "writes to it is done."
         )
     if rows.num_rows == 0:
         raise InputError(_nothing(warehouse, table, contract, first, end))
@@ -177,15 +177,15 @@ def read_history(
     if refusals:
         raise InputError(
             f"{len(refusals):,} rows of table {table} do not fit contract '{contract.name}'. "
-            f"First: row {refusals[0].row} in order of '{contract.event_time}', "
+            f"The first: row {refusals[0].row} in order of '{contract.event_time}', "
             f"{refusals[0].message}. "
-            "`fraudline check` shows each column; mend the table, or choose another period."
+            "`fraudline check` shows each column; fix the table, or choose another period."
         )
     return History(rows, HistorySnapshot(table, sql, read_at, rows.num_rows, _digest(rows)))
 
 
 def _limits(contract: Contract, first: str | None, end: str | None) -> tuple[str, str]:
-    """The two ends of a period as literals of SQL, empty where it has none."""
+    """The two ends of a period as SQL literals; empty where there is none."""
     limits = [None if text is None else _parse_time(contract, text) for text in (first, end)]
     if limits[0] is not None and limits[1] is not None and limits[0] >= limits[1]:
         raise InputError(
@@ -206,8 +206,8 @@ def _parse_time(contract: Contract, text: str) -> Any:
             else f"a number{f' of {column.unit}' if column.unit else ''}"
         )
         raise InputError(
-            f"the period is told by '{column.name}' of contract '{contract.name}': expected "
-            f"{expected}, found {text[:100]!r}."
+            f"a period is given in terms of '{column.name}' of contract '{contract.name}': "
+            f"expected {expected}, found {text[:100]!r}."
         ) from None
 
 
@@ -228,7 +228,7 @@ def _literal(limit: Any) -> str:
 
 
 def _select(table: str, contract: Contract, low: str, high: str) -> str:
-    """The query of a period; its text alone tells anyone which rows were read."""
+    """The query for a period; its text alone says which rows were read."""
     columns = [column.name for column in contract.columns]
     order = [contract.event_time, *(name for name in columns if name != contract.event_time)]
     conditions = [f"`{contract.event_time}` >= {low}"] if low else []
@@ -238,7 +238,7 @@ def _select(table: str, contract: Contract, low: str, high: str) -> str:
 
 
 def _state(warehouse: Warehouse, table: str) -> str:
-    """What tells that nobody wrote to a table between two looks."""
+    """What stays the same as long as nobody writes to a table."""
     with translated(f"reading table {table}"):
         found = warehouse.client.get_table(table, retry=RETRY)
     return f"{found.num_rows} rows, last modified {found.modified.isoformat()}"
@@ -254,13 +254,13 @@ def _nothing(
         return f"table {table} is empty. Load labelled history with `fraudline load`."
     return (
         f"table {table} has no row with '{time}' from {first or 'its first'} to before "
-        f"{end or 'its end'}; its rows lie from {found['low']} to {found['high']}. "
+        f"{end or 'its end'}; its rows range from {found['low']} to {found['high']}. "
         "Choose a period with `--from` and `--to`."
     )
 
 
 def _digest(rows: pa.Table) -> str:
-    """SHA-256 of the values in their order, however they were cut into batches."""
+    """SHA-256 of the values in their order, however they are split into batches."""
     digest = hashlib.sha256()
     bare = rows.replace_schema_metadata(None).combine_chunks()
     with pa.ipc.new_stream(_Hashed(digest), bare.schema) as stream:
@@ -269,7 +269,7 @@ def _digest(rows: pa.Table) -> str:
 
 
 class _Hashed(io.RawIOBase):
-    """A file that keeps nothing of what is written but its hash."""
+    """A file that only hashes what is written to it."""
 
     def __init__(self, digest: Any) -> None:
         self._digest = digest

@@ -1,4 +1,4 @@
-"""SQL to Arrow."""
+"""Running SQL, with the result as an Arrow table."""
 
 from __future__ import annotations
 

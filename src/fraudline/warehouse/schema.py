@@ -1,4 +1,4 @@
-"""Columns to BigQuery's schemas and to the protobuf messages of the Storage Write API."""
+"""Arrow schemas as BigQuery's schemas, and as protobuf messages for the Storage Write API."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ProtobufRows:
 
 
 def same_types(found: list[bigquery.SchemaField], expected: list[bigquery.SchemaField]) -> bool:
-    """Whether a table that exists can hold the expected rows: names, types and modes agree."""
+    """Whether an existing table can hold the expected rows: names, types and modes agree."""
 
     def essence(fields: list[bigquery.SchemaField]) -> list[tuple[str, str, str]]:
         return [(field.name, _standard(field.field_type), field.mode) for field in fields]
@@ -83,5 +83,5 @@ def same_types(found: list[bigquery.SchemaField], expected: list[bigquery.Schema
 
 
 def _standard(field_type: str) -> str:
-    """BigQuery answers with its older type names."""
+    """BigQuery still answers with its older type names."""
     return {"FLOAT": "FLOAT64", "INTEGER": "INT64", "BOOLEAN": "BOOL"}.get(field_type, field_type)

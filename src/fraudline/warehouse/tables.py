@@ -1,4 +1,4 @@
-"""The data set, its tables and its view: created where missing, checked where not."""
+"""The data set, its tables and its view: created where missing, otherwise checked."""
 
 from __future__ import annotations
 
@@ -65,9 +65,8 @@ def create_table(
 def create_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
     """Create what the stream needs: the table of each flow that is stored, and a view.
 
-    The view shows decided transactions in the history's own columns, with 1 in the place of
-    the label where a transaction was not approved, so that what was written for the history
-    runs on it unchanged.
+    The view shows decided transactions in the history's own columns, with label 1 where a
+    transaction was not approved, so that queries written for the history run on it unchanged.
     """
     create_dataset(warehouse)
     for flow, table in flows.stored_flows():
@@ -96,7 +95,7 @@ def _create_view(warehouse: Warehouse, contract: Contract) -> None:
     decisions = warehouse.table(warehouse.settings.table(flows.DECISIONS))
     view.view_query = f"SELECT {columns} FROM `{decisions}`"  # noqa: S608 - names come from settings and a checked contract
     view.description = (
-        "Decided transactions in the history's columns; the label tells what was not approved."
+        "Decided transactions in the history's columns; the label marks what was not approved."
     )
     with translated(f"creating view {view.reference}"):
         warehouse.client.create_table(view, exists_ok=True, retry=RETRY)
@@ -115,7 +114,7 @@ def require_tables(warehouse: Warehouse, names: Sequence[str]) -> None:
             except google_errors.NotFound:
                 raise WarehouseError(
                     f"table {warehouse.table(name)} does not exist. `fraudline setup` creates "
-                    "the tables of the stream, `fraudline load FILE` that of the history."
+                    "the stream's tables, `fraudline load FILE` the history's."
                 ) from None
 
 

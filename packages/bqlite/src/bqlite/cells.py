@@ -1,12 +1,14 @@
 """Single values on their way into a column: as text or numbers in, as Arrow stores them out."""
 
 import datetime as dt
+import re
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, TypeVar
 
+import msgspec
 import pyarrow as pa
 
-from bqlite.types import MAX_DAY, MAX_US, MIN_DAY, MIN_US, Field
+from bqlite.types import MAX_DAY, MAX_US, MIN_DAY, MIN_US, TEXT_FORMS, Field
 
 _Zoned = TypeVar("_Zoned", dt.datetime, dt.time)
 _EPOCH_DAYS = dt.date(1970, 1, 1).toordinal()
@@ -51,7 +53,7 @@ def check_day(value: int) -> int:
 
 def timestamp_of(text: str) -> int:
     """A TIMESTAMP's text as microseconds since 1970; UTC if it names no zone."""
-    value = dt.datetime.fromisoformat(text.removesuffix(" UTC"))
+    value = dt.datetime.fromisoformat(_formed("TIMESTAMP", text).removesuffix(" UTC"))
     if value.tzinfo is None:
         value = value.replace(tzinfo=dt.UTC)
     return datetime_micros(value.astimezone(dt.UTC).replace(tzinfo=None))
@@ -59,22 +61,31 @@ def timestamp_of(text: str) -> int:
 
 def datetime_of(text: str) -> int:
     """A DATETIME's text as microseconds."""
-    return datetime_micros(_without_zone(dt.datetime.fromisoformat(text)))
+    return datetime_micros(_without_zone(dt.datetime.fromisoformat(_formed("DATETIME", text))))
 
 
 def date_of(text: str) -> int:
     """A DATE's text as days since 1970."""
-    return dt.date.fromisoformat(text).toordinal() - _EPOCH_DAYS
+    return dt.date.fromisoformat(_formed("DATE", text)).toordinal() - _EPOCH_DAYS
 
 
 def time_of(text: str) -> int:
     """A TIME's text as microseconds."""
-    return clock_micros(_without_zone(dt.time.fromisoformat(text)))
+    return clock_micros(_without_zone(dt.time.fromisoformat(_formed("TIME", text))))
+
+
+def check_json(text: str) -> str:
+    """Text that is JSON; raises `ValueError` for any other, also where DuckDB would take it."""
+    try:
+        msgspec.json.decode(text)  # the standard library's and DuckDB's would take NaN
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError("the text is not JSON, or nests too deeply") from error
+    return text
 
 
 def numeric_of(text: str) -> Decimal:
     """A NUMERIC's text; raises `ValueError` if it has more than 29 digits before or 9 after."""
-    value = Decimal(text)
+    value = Decimal(_formed("NUMERIC", text))
     if value.is_finite() and value.copy_abs() < _MAX_NUMERIC:
         stored = value.quantize(_NANO, context=WIDE)
         if stored == value:
@@ -99,6 +110,13 @@ def clock_micros(value: dt.time) -> int:
     """A time of day as microseconds."""
     seconds = (value.hour * 60 + value.minute) * 60 + value.second
     return seconds * 1_000_000 + value.microsecond
+
+
+def _formed(kind: str, text: str) -> str:
+    """The text, if BigQuery would read it; Python reads more."""
+    if re.fullmatch(TEXT_FORMS[kind], text, re.ASCII) is None:
+        raise ValueError(f"'{text}' is not a {kind}")
+    return text
 
 
 def _without_zone(value: _Zoned) -> _Zoned:

@@ -6,9 +6,15 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import msgspec
-
-from bqlite.cells import check_micros, date_of, datetime_of, numeric_of, time_of, timestamp_of
+from bqlite.cells import (
+    check_json,
+    check_micros,
+    date_of,
+    datetime_of,
+    numeric_of,
+    time_of,
+    timestamp_of,
+)
 from bqlite.types import Field
 
 NO_VALUE = object()
@@ -144,13 +150,7 @@ def _timestamp(value: Any) -> int:
 
 def _json(value: Any) -> str:
     """JSON as text, or any other value as itself."""
-    if not isinstance(value, str):
-        return json.dumps(value, allow_nan=False)
-    try:
-        msgspec.json.decode(value)  # the standard library's would take NaN
-    except msgspec.MsgspecError as error:
-        raise ValueError from error
-    return value
+    return check_json(value) if isinstance(value, str) else json.dumps(value, allow_nan=False)
 
 
 _SCALARS: dict[str, Callable[[Any], Any]] = {

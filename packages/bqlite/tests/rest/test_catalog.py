@@ -271,3 +271,19 @@ def test_an_update_or_merge_that_meets_a_row_twice_is_refused(client, dataset):
     assert job.num_dml_affected_rows == 1
     rows = client.query_and_wait(f"SELECT k, v FROM {dataset}.t ORDER BY k")
     assert [row.values() for row in rows] == [(1, 5), (2, 0)]
+
+
+def test_a_column_that_duckdb_calls_its_own_hides_no_row_from_update_and_merge(client, dataset):
+    client.query_and_wait(f"CREATE TABLE {dataset}.t (rowid INT64, v INT64)")
+    client.query_and_wait(f"INSERT {dataset}.t VALUES (7, 1), (7, 2)")  # two rows, one number
+    raised = "(SELECT 7 AS k, 10 AS more) AS s"
+    for statement in (
+        f"UPDATE {dataset}.t AS t SET v = t.v + s.more FROM {raised} WHERE t.rowid = s.k",
+        f"MERGE {dataset}.t USING {raised} ON t.rowid = s.k "
+        "WHEN MATCHED THEN UPDATE SET v = t.v + s.more",
+    ):
+        assert client.query(statement).result().num_dml_affected_rows == 2
+    assert sorted(row.v for row in client.list_rows(f"{dataset}.t")) == [21, 22]
+    twice = "(SELECT 7 AS k UNION ALL SELECT 7) AS s"
+    with pytest.raises(BadRequest, match="at most one source row"):
+        client.query_and_wait(f"UPDATE {dataset}.t SET v = 0 FROM {twice} WHERE t.rowid = s.k")

@@ -93,6 +93,10 @@ def test_a_value_is_taken_in_googles_other_spellings(client, dataset, kind, give
         ("BYTES", "no base64!"), ("DATE", "2024-13-01"), ("DATE", 5), ("TIME", "25:00:00"),
         ("DATETIME", "2024-01-01T00:00:00Z"), ("TIMESTAMP", "yesterday"),
         ("TIMESTAMP", 1_700_000_000_000), ("JSON", "{oops"), ("JSON", "NaN"),
+        ("DATE", "20240229"), ("DATE", "2024-W09-4"), ("TIME", "1030"), ("TIME", "T10:30:00"),
+        ("TIME", "10:30:00,5"), ("TIME", "10:30:00.1234567"), ("NUMERIC", "1_000"),
+        ("DATETIME", "2024-01-01x10:00:00"), ("TIMESTAMP", "20240101T100000"),
+        ("TIMESTAMP", "2024-01-01 10:00:00.1234567+00"), ("NUMERIC", "١٢"),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_invalid_and_stops_the_other_rows(

@@ -204,6 +204,82 @@ def test_a_request_over_ten_megabytes_is_refused_in_words(client, write_client, 
     assert rows(client, table) == []
 
 
+def compressed(request, batch, codec):
+    """The request with the batch as Arrow packs it."""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=codec)
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as stream:
+        stream.write_batch(batch)
+    _, packed = pa.ipc.MessageReader.open_stream(sink.getvalue())
+    request.arrow_rows.rows.serialized_record_batch = packed.serialize().to_pybytes()
+    return request
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+def test_a_compressed_batch_is_stored_as_any_other(client, write_client, table, codec):
+    (batch,) = some(*range(1000)).to_batches()
+    request = arrow_request(some(1), stream=f"{table}/streams/_default")
+    with Connection(write_client) as connection:
+        assert not connection.send(compressed(request, batch, codec)).error.code
+    assert rows(client, table) == sorted((n, str(n)) for n in range(1000))
+
+
+def nulls_in_an_array(count):
+    return pa.ListArray.from_arrays(pa.array([0, count], pa.int32()), pa.nulls(count))
+
+
+@pytest.mark.parametrize(
+    "rows_of",
+    [
+        pa.table({"a": pa.nulls(50_000_000)}),
+        pa.table({"tags": nulls_in_an_array(2_000_000_000)}),
+        pa.table({"a": pa.nulls(4_000_000)}),  # three columns in all
+    ],
+    ids=["rows", "items", "columns left out"],
+)
+def test_a_few_bytes_that_mean_millions_of_nulls_are_refused(
+    client, write_client, dataset, rows_of
+):
+    client.query_and_wait(f"CREATE TABLE {dataset}.n (a INT64, s STRING, tags ARRAY<STRING>)")
+    request = arrow_request(
+        rows_of, stream=f"projects/local/datasets/{dataset}/tables/n/streams/_default"
+    )
+    assert len(request.arrow_rows.rows.serialized_record_batch) < 1000
+    with Connection(write_client) as connection:
+        answer = connection.send(request)
+    assert answer.error.code == code_pb2.INVALID_ARGUMENT
+    assert "append fewer rows at a time" in answer.error.message
+    assert client.get_table(f"{dataset}.n").num_rows == 0
+
+
+def test_a_batch_that_unpacks_to_hundreds_of_megabytes_is_refused(client, write_client, table):
+    batch = pa.record_batch({"a": [1], "s": ["x" * (100 << 20)]})
+    request = compressed(arrow_request(some(1), stream=f"{table}/streams/_default"), batch, "zstd")
+    assert len(request.arrow_rows.rows.serialized_record_batch) < 100_000
+    with Connection(write_client) as connection:
+        answer = connection.send(request)
+    assert answer.error.code == code_pb2.INVALID_ARGUMENT
+    assert "bytes when unpacked" in answer.error.message
+    assert rows(client, table) == []
+
+
+def test_millions_of_empty_protobuf_rows_are_refused(client, write_client, dataset):
+    columns = ", ".join(f"c{number} INT64" for number in range(20))
+    client.query_and_wait(f"CREATE TABLE {dataset}.p ({columns})")
+    descriptor = descriptor_pb2.DescriptorProto(name="Row")
+    descriptor.field.add(name="c0", number=1, type=3, label=1)
+    request = appends.proto_request(
+        [b""] * 600_000,
+        stream=f"projects/local/datasets/{dataset}/tables/p/streams/_default",
+        descriptor=descriptor,
+    )
+    with Connection(write_client) as connection:
+        answer = connection.send(request)
+    assert answer.error.code == code_pb2.INVALID_ARGUMENT
+    assert "600,000 rows and 12,000,000 values" in answer.error.message
+    assert client.get_table(f"{dataset}.p").num_rows == 0
+
+
 def test_a_column_added_under_a_live_stream_is_told_with_the_next_answer(
     client, write_client, table
 ):
@@ -458,6 +534,35 @@ def test_text_that_is_no_json_is_a_row_error(client, write_client, dataset):
             arrow_request(data, stream=f"projects/local/datasets/{dataset}/tables/t/_default")
         )
     assert [e.index for e in answer.row_errors] == [1]
+
+
+DEEP = "[" * 20_000 + "]" * 20_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["NaN", '{"a": [-Infinity]}', "1e999", "[1,]", pytest.param(DEEP, id="20,000 deep")],
+)
+def test_text_that_only_duckdb_calls_json_is_a_row_error_wherever_it_stands(
+    client, write_client, dataset, text
+):
+    client.query_and_wait(
+        f"CREATE TABLE {dataset}.t (j JSON, r STRUCT<k JSON>, many ARRAY<JSON>, s STRING)"
+    )
+    good = {"j": '{"a": 1}', "r": {"k": "[]"}, "many": ["1", "null"], "s": text}
+    kinds = {"j": pa.string(), "many": pa.list_(pa.string()), "s": pa.string()}
+    schema = pa.schema({**kinds, "r": pa.struct({"k": pa.string()})})
+    bad = [{**good, **wrong} for wrong in ({"j": text}, {"r": {"k": text}}, {"many": ["1", text]})]
+    stream = f"projects/local/datasets/{dataset}/tables/t/_default"
+    with Connection(write_client) as connection:
+        answer = connection.send(
+            arrow_request(pa.Table.from_pylist([good, *bad], schema), stream=stream)
+        )
+        assert [one.index for one in answer.row_errors] == [1, 2, 3]
+        assert "not JSON" in answer.row_errors[0].message
+        answer = connection.send(arrow_request(pa.Table.from_pylist([good, {}], schema)))
+        assert not answer.error.code
+    assert client.get_table(f"{dataset}.t").num_rows == 2
 
 
 def test_a_number_that_does_not_fit_is_a_row_error(client, write_client, dataset):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import duckdb
 
-from bqlite.errors import InvalidQueryError, ResourceError, StoppedError
+from bqlite.errors import InvalidQueryError, NotFoundError, ResourceError, StoppedError
 
 
 @contextmanager
@@ -26,6 +26,15 @@ def sql_errors() -> Iterator[None]:
         raise ResourceError(f"the disk refused a read or write: {_message(error)}") from error
     except (duckdb.InternalException, duckdb.FatalException):
         raise
+    except duckdb.CatalogException as error:
+        # The catalogue knew it a moment ago, or the statement would not have come this far.
+        dropped = re.search(r"(Table|Schema) with name (.*?) does not exist", str(error))
+        if dropped is None:
+            raise InvalidQueryError(_message(error)) from error
+        kind = {"Table": "Table", "Schema": "Dataset"}[dropped[1]]
+        raise NotFoundError(
+            f"Not found: {kind} {dropped[2]}, which was dropped a moment ago"
+        ) from error
     except duckdb.Error as error:
         raise InvalidQueryError(_message(error)) from error
 

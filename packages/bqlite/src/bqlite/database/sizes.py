@@ -4,6 +4,7 @@
 
 from dataclasses import dataclass
 
+from bqlite.database.duckdb_errors import sql_errors
 from bqlite.database.engine import Engine, first
 from bqlite.relations import Table, TableName
 from bqlite.types import SCALARS, Field, quote
@@ -35,7 +36,7 @@ class Sizes:
         """How many rows the table holds."""
         if table.view_sql:
             return 0
-        with self._engine.cursor() as cursor:
+        with self._engine.cursor() as cursor, sql_errors():
             return int(first(cursor, f"SELECT count(*) FROM {table.relation}")[0])
 
     def columns(self, table: Table) -> dict[str, int]:
@@ -53,7 +54,7 @@ class Sizes:
         if known is not None and known.rows > EXACT_ROWS and rows < known.rows * 5 // 4:
             return {name: size * rows // known.rows for name, size in known.columns.items()}
         sums = ", ".join(_size_sql(one) for one in table.fields)
-        with self._engine.cursor() as cursor:
+        with self._engine.cursor() as cursor, sql_errors():
             row = first(cursor, f"SELECT {sums} FROM {table.relation}")
         sizes = {f.name.lower(): int(n or 0) for f, n in zip(table.fields, row, strict=True)}
         self._known[table.name] = _Size(table.version, rows, sizes)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import duckdb
 import pyarrow as pa
 
+from bqlite.cells import check_json
 from bqlite.database.catalog import Catalog
 from bqlite.database.duckdb_errors import sql_errors
 from bqlite.database.engine import first
@@ -17,7 +18,7 @@ from bqlite.loads.json_file import read_ndjson
 from bqlite.loads.load import Batches, Load
 from bqlite.loads.parquet_file import read_parquet
 from bqlite.relations import Table, create_relation, temporary
-from bqlite.types import Field, fields_from_schema, quote
+from bqlite.types import TEXT_FORMS, Field, fields_from_schema, literal, quote
 from bqlite.work.destination import prepare_target
 from bqlite.work.outcome import Outcome, Store
 
@@ -125,6 +126,8 @@ def _stage(connection: duckdb.DuckDBPyConnection, staged: Table, batch: pa.Recor
         for missing in staged.fields:
             if missing.name.lower() not in have and missing.mode == "REQUIRED":
                 raise InvalidError(f"the file has no column '{missing.name}', which is REQUIRED")
+        for one in columns:
+            _check_json(one, batch, first_line)
         select = ", ".join(_value_sql(one, batch) for one in columns)
         names = ", ".join(quote(one.name) for one in columns)
         try:
@@ -138,6 +141,21 @@ def _stage(connection: duckdb.DuckDBPyConnection, staged: Table, batch: pa.Recor
         connection.unregister(view)
 
 
+def _check_json(one: Field, batch: pa.RecordBatch, first_line: int) -> None:
+    """Names the line of what DuckDB would take for JSON and BigQuery does not."""
+    if one.type != "JSON" or one.mode == "REPEATED":
+        return
+    for number, text in enumerate(batch.column(_name_in(batch, one.name)).to_pylist()):
+        try:
+            check_json("null" if text is None else text)
+        except ValueError as error:
+            raise InvalidError(
+                f"line {first_line + number}, column '{one.name}': expected JSON, "
+                f"found {text!r:.100}",
+                location=one.name,
+            ) from error
+
+
 def _value_sql(one: Field, batch: pa.RecordBatch) -> str:
     column = quote(one.name)
     kind = batch.schema.field(_name_in(batch, one.name)).type
@@ -145,6 +163,9 @@ def _value_sql(one: Field, batch: pa.RecordBatch) -> str:
         return one.stored(column)
     if one.type == "BYTES":
         return f"from_base64({column})"
+    if one.type in TEXT_FORMS:  # no text of another form may be cast, and '' never can be
+        form = literal(TEXT_FORMS[one.type])
+        column = f"CASE WHEN NOT regexp_full_match({column}, {form}) THEN '' ELSE {column} END"
     if one.type == "TIMESTAMP":
         return f"CAST(regexp_replace({column}, ' UTC$', '+00') AS TIMESTAMPTZ)"
     return f"CAST({column} AS {one.duckdb})"

@@ -7,24 +7,21 @@ from typing import Any
 from sqlglot import exp
 
 from bqlite.sql.nodes import call, cast, refuse
+from bqlite.types import TEXT_FORMS
 
 _WIDENED = (
     exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Paren, exp.Select, exp.Alias, exp.If, exp.Case,
     exp.Coalesce, exp.Array, exp.Struct, exp.PropertyEQ, exp.Tuple, exp.Nullif, exp.Greatest,
     exp.Least, exp.BitwiseLeftShift,
 )  # fmt: skip
-_DATE = r"\s*\d{4}-\d{1,2}-\d{1,2}"
-_CLOCK = r"([01]?\d|2[0-3]):[0-5]?\d(:[0-5]?\d(\.\d*)?)?"
-_ZONE = r"\s*([+-]\d{1,2}(:?\d{2})?|[A-Za-z][\w+/-]*)?"
-# What a STRING must look like for a CAST; DuckDB would take '2024/01/01', 'epoch' and '1_000', too.
-_TEXTS: dict[exp.DType, str] = {
-    exp.DType.DATE: rf"{_DATE}([ Tt]{_CLOCK}{_ZONE})?\s*",
-    exp.DType.TIME: rf"\s*{_CLOCK}\s*",
-    exp.DType.TIMESTAMP: rf"{_DATE}([ Tt]{_CLOCK})?\s*",
-    exp.DType.DATETIME: rf"{_DATE}([ Tt]{_CLOCK})?\s*",
-    exp.DType.TIMESTAMPTZ: rf"{_DATE}([ Tt]{_CLOCK})?{_ZONE}\s*",
-    exp.DType.DOUBLE: "[^_]*",
-    exp.DType.DECIMAL: "[^_]*",
+_FORMS = {
+    exp.DType.DATE: "DATE",
+    exp.DType.TIME: "TIME",
+    exp.DType.TIMESTAMP: "DATETIME",
+    exp.DType.DATETIME: "DATETIME",
+    exp.DType.TIMESTAMPTZ: "TIMESTAMP",
+    exp.DType.DOUBLE: "FLOAT",
+    exp.DType.DECIMAL: "NUMERIC",
 }
 
 
@@ -44,7 +41,7 @@ def _cast(node: exp.Cast) -> exp.Expr:
         return call("bq_bytes", node.this)
     if kind == types.JSON:
         raise refuse("CAST to JSON", "use PARSE_JSON")
-    pattern = _TEXTS.get(kind)
+    pattern = TEXT_FORMS.get(_FORMS.get(kind, ""))
     is_known = isinstance(node.this, exp.Literal) and re.fullmatch(pattern or "", node.this.name)
     if pattern is not None and not is_known:
         wanted = exp.DataType(this=kind).sql(dialect="bigquery")

@@ -24,7 +24,7 @@ FAITHFUL: frozenset[type[exp.Expr]] = frozenset(
     getattr(exp, name)
     for name in """
     Select From Join Where Group Having Order Ordered Limit Offset Qualify With
-    CTE Subquery Union Table TableAlias Identifier Column Star Alias Aliases Paren
+    CTE Subquery Union Table TableAlias Identifier Column Star Alias Paren
     Literal Boolean Null Neg And Or Not EQ NEQ GT GTE LT LTE NullSafeEQ NullSafeNEQ Is Between Case
     If Coalesce Nullif Add Mul DPipe BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitwiseLeftShift
     DataType DataTypeParam Var Exists Tuple PropertyEQ Dot Distinct

@@ -10,6 +10,9 @@ from bqlite.sql.functions import rewrite
 from bqlite.sql.names import Resolver, parse
 from bqlite.sql.parameters import bind
 from bqlite.sql.statement import Names, Plan, Request
+from bqlite.types import Field
+
+_ROW_NUMBER = "_bqlite_row_number"
 
 
 def translate(request: Request, names: Names) -> Plan:
@@ -79,7 +82,8 @@ def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
             insert_columns = tuple(one.name for one in source.fields)
     return Plan(
         type(root).__name__.upper(), _sql(root), resolver.read, columns, target,
-        insert_sql=insert_sql, insert_columns=insert_columns, twice_sql=_met_twice(root),
+        insert_sql=insert_sql, insert_columns=insert_columns,
+        twice_sql=_met_twice(root, source.fields),
     )  # fmt: skip
 
 
@@ -96,7 +100,7 @@ def _check_dml(root: exp.Expr) -> None:
             )
 
 
-def _met_twice(root: exp.Expr) -> str:
+def _met_twice(root: exp.Expr, fields: tuple[Field, ...]) -> str:
     """BigQuery refuses to change a row for two source rows, where DuckDB may take one of them."""
     if isinstance(root, exp.Update) and root.args.get("from_") is not None:
         source, condition = root.args["from_"].this, root.args["where"].this
@@ -104,11 +108,21 @@ def _met_twice(root: exp.Expr) -> str:
         source, condition = root.args["using"], exp.and_(root.args["on"], exp.or_(*changes))
     else:
         return ""
-    target = root.this.copy()
-    row = exp.column("rowid", table=target.alias_or_name)
+    target, row = _numbered(root.this.copy(), fields)
     query = exp.select("1").from_(target).join(source.copy(), join_type="cross")
     query = query.where(condition.copy()).group_by(row).limit(1)
     return _sql(query.having("count(*) > 1"))
+
+
+def _numbered(target: exp.Table, fields: tuple[Field, ...]) -> tuple[exp.Expr, exp.Column]:
+    """A table whose rows have a number, and that number."""
+    name = target.alias_or_name
+    if all(one.name.lower() != "rowid" for one in fields):
+        return target, exp.column("rowid", table=name)
+    target.set("alias", None)  # a column of that name hides DuckDB's own
+    number = exp.Window(this=exp.RowNumber())
+    rows = exp.select(exp.alias_(number, _ROW_NUMBER, quoted=True), exp.Star()).from_(target)
+    return rows.subquery(name), exp.column(_ROW_NUMBER, table=name)
 
 
 def _conditions_of_changes(root: exp.Merge) -> list[exp.Expr]:

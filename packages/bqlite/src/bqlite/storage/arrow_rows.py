@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bqlite.storage.request_size import check_batch
 from bqlite.storage.row_errors import bad_rows, extra_field
 from bqlite.storage.status import AppendError
 from bqlite.types import YEARS, Field
@@ -35,7 +36,9 @@ class ArrowDecoder:
         columns = self._columns(fields, table)
         data = request.arrow_rows.rows.serialized_record_batch
         try:
-            batch = pa.ipc.read_record_batch(pa.py_buffer(data), self._schema)
+            message = pa.ipc.read_message(pa.py_buffer(data))
+            check_batch(message, fields)
+            batch = pa.ipc.read_record_batch(message, self._schema)
             batch.validate(full=True)  # foreign bytes: offsets and UTF-8 must be true before use
         except (pa.ArrowException, OSError, EOFError) as error:
             raise AppendError(f"arrow_rows does not hold a valid record batch: {error}") from error

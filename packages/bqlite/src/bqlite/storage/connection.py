@@ -1,12 +1,10 @@
 """One connection of `AppendRows`: which stream it writes to, and what each request does."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import duckdb
 import grpc
-import pyarrow as pa
 
 from bqlite.database.catalog import Catalog
 from bqlite.database.duckdb_errors import sql_errors
@@ -16,7 +14,7 @@ from bqlite.relations import Stream, Table
 from bqlite.storage.arrow_rows import ArrowDecoder
 from bqlite.storage.proto_rows import ProtoDecoder
 from bqlite.storage.protos import AppendRowsResponse, StorageErrorCode, table_schema
-from bqlite.storage.row_errors import bad_rows, check_required
+from bqlite.storage.row_errors import bad_rows, check_rows
 from bqlite.storage.status import AppendError, stream_not_found
 from bqlite.storage.stream_names import Target, target_of
 from bqlite.types import Field
@@ -115,7 +113,7 @@ class Connection:
         if not target.is_default:
             check_offset(self._catalog, target.name, wanted)
         rows = self._decoder.decode(request, table.fields, str(target.table))
-        check_required(rows, table.fields)
+        check_rows(rows, table.fields)
         with sql_errors(), self._catalog.engine.write() as transaction:
             offset = None
             if not self._catalog.has_table(target.table):
@@ -130,26 +128,12 @@ class Connection:
                 goal = waiting_rows(stream, current) if stream.is_waiting else current
             if current.fields != table.fields:  # changed while the rows were being decoded
                 rows = self._decoder.decode(request, current.fields, str(target.table))
-                check_required(rows, current.fields)
+                check_rows(rows, current.fields)
             try:
                 self._catalog.insert(transaction, goal, rows)
             except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
-                raise _json_errors(rows, table.fields, error) from error
+                raise bad_rows([(0, str(error))], 1) from error
         return self._catalog.table(target.table), offset
-
-
-def _json_errors(rows: pa.Table, fields: tuple[Field, ...], error: Exception) -> AppendError:
-    """Which rows hold text that is no JSON, the one thing Arrow's types do not rule out."""
-    errors = []
-    for one in fields:
-        if one.type != "JSON" or one.name not in rows.schema.names:
-            continue
-        for number, text in enumerate(rows[one.name].to_pylist()):
-            try:
-                json.loads(text if text is not None else "null")
-            except (ValueError, TypeError):
-                errors.append((number, f"Field {one.name}: the text is not JSON"))
-    return bad_rows(errors or [(0, str(error))], len(errors) or 1)
 
 
 def stream_called(catalog: Catalog, name: str) -> Stream:

@@ -26,6 +26,7 @@ from bqlite.cells import (
     timestamp_of,
     to_array,
 )
+from bqlite.storage.request_size import check_cells
 from bqlite.storage.row_errors import bad_rows, extra_field
 from bqlite.storage.status import AppendError
 from bqlite.types import Field
@@ -89,6 +90,7 @@ class ProtoDecoder:
         if not members:
             raise AppendError("proto_rows.writer_schema has no fields")
         is_plain = all(member.is_plain for member in members)
+        check_cells(len(request.proto_rows.rows.serialized_rows), fields)
         rows = self._rows(request.proto_rows.rows.serialized_rows, is_plain=is_plain)
         errors: _Errors = []
         try:

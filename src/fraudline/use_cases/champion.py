@@ -1,0 +1,54 @@
+"""Which version scores: promoting one, and going back to the one before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fraudline.bundle import open_bundle
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.record_version import record_if_possible
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """The champion from now on.
+
+    Attributes:
+        version: The champion; scorers that start from now on use it.
+        before: The champion until now, if there was one.
+        warning: Why it could not be recorded in MLflow; None if it was.
+    """
+
+    version: str
+    before: str | None
+    warning: str | None
+
+
+def promote(project: Project, version: str) -> Promoted:
+    """Make a version the champion.
+
+    Raises:
+        InputError: there is no such version.
+        BundleError: it is broken, or for another contract; the champion stays who it was.
+    """
+    registry = project.registry
+    open_bundle(registry.path(version), project.contract)
+    before = registry.champion() if registry.has_champion() else None
+    registry.promote(version)
+    return Promoted(version, before, record_if_possible(project, version))
+
+
+def roll_back(project: Project) -> Promoted:
+    """Make the champion before the present one the champion again.
+
+    Once more goes one further back, and never forward to what was rolled back.
+
+    Raises:
+        InputError: there was none before, or the champion was changed meanwhile.
+        BundleError: there is no champion, or the one before is broken.
+    """
+    registry = project.registry
+    before, version = registry.champion(), registry.earlier_champion()
+    open_bundle(registry.path(version), project.contract)
+    registry.roll_back(version)
+    return Promoted(version, before, record_if_possible(project, version))

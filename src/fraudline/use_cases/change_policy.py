@@ -1,0 +1,65 @@
+"""Another policy for a model that was trained already."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from fraudline.bundle import Manifest, Policy, read_manifest
+from fraudline.errors import InputError
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.record_version import record_if_possible
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The version that was made.
+
+    Attributes:
+        manifest: What it says of itself.
+        warning: Why it could not be recorded in MLflow; None if it was.
+    """
+
+    manifest: Manifest
+    warning: str | None
+
+
+def change_policy(
+    project: Project, version: str, changes: Mapping[str, float], *, by_costs: bool = False
+) -> Changed:
+    """Make a new version with the same model and another policy.
+
+    The version it is made from stays as it is. Reviews are counted anew on the rows that
+    validated the model.
+
+    Args:
+        project: Whose registry.
+        version: The version that it is made from.
+        changes: Fields of `Policy` by name; what is not given stays.
+        by_costs: Whether to drop the scores that a person has set.
+
+    Raises:
+        InputError: there is no such version, that is no policy, it is the same one, or it
+            cannot keep its cap of reviews.
+        BundleError: the version was altered.
+    """
+    from fraudline.training.policy_pages import with_policy  # brings what draws its page
+
+    registry = project.registry
+    source = registry.path(version)
+    dropped = {"review_from": None, "block_from": None} if by_costs else {}
+    fields = msgspec.structs.asdict(read_manifest(source).policy) | dropped | dict(changes)
+    try:
+        wanted = msgspec.convert(fields, Policy)
+    except msgspec.ValidationError as error:
+        raise InputError(f"that is no policy: {error}. Give another number.") from None
+    candidate = registry.new_directory()
+    try:
+        with_policy(source, candidate, wanted)
+        manifest = registry.add(candidate)
+    finally:
+        shutil.rmtree(candidate, ignore_errors=True)
+    return Changed(manifest, record_if_possible(project, manifest.version))

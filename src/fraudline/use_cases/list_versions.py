@@ -1,0 +1,77 @@
+"""The versions of the model, and what each says of itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+
+from fraudline.bundle import DECISIONS_FILE, REPORT_FILE, Manifest, read_manifest
+from fraudline.errors import InputError
+from fraudline.use_cases.project import Project
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The versions of a project.
+
+    Attributes:
+        manifests: What each says of itself, oldest first.
+        champion: The one that scores, if one was promoted.
+        since: When it was made the champion.
+    """
+
+    manifests: list[Manifest]
+    champion: str | None
+    since: dt.datetime | None
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Where a version's pages are.
+
+    Attributes:
+        report: How it was trained and judged.
+        decisions: Its policy, and what it is worth in money.
+    """
+
+    report: Path
+    decisions: Path
+
+
+def list_versions(project: Project) -> Versions:
+    """Every version; one that is broken is named in the log and left out.
+
+    Raises:
+        BundleError: the file that names the champion was altered.
+    """
+    registry = project.registry
+    manifests = registry.versions()
+    if not registry.has_champion():
+        return Versions(manifests, None, None)
+    return Versions(manifests, registry.champion(), registry.promotions()[-1].at)
+
+
+def show_version(project: Project, version: str) -> Manifest:
+    """What a version says of itself.
+
+    Raises:
+        InputError: there is no such version.
+        BundleError: its manifest was altered.
+    """
+    return read_manifest(project.registry.path(version))
+
+
+def find_pages(project: Project, version: str | None = None) -> Pages:
+    """The pages of a version, or of the champion.
+
+    Raises:
+        InputError: there is no such version, or its report is missing.
+        BundleError: no version was named, and none is the champion.
+    """
+    registry = project.registry
+    directory = registry.path(version or registry.champion()).absolute()
+    page = directory / REPORT_FILE
+    if not page.is_file():
+        raise InputError(f"{page} is missing: the version was altered. Restore it or train anew.")
+    return Pages(page, directory / DECISIONS_FILE)

@@ -1,0 +1,71 @@
+"""A file of transactions to a file of predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fraudline.bundle import open_bundle
+from fraudline.contract import Refusal, json_lines
+from fraudline.datasets.files import read_transactions
+from fraudline.errors import InputError
+from fraudline.measures.evaluation import Evaluation, evaluate
+from fraudline.scoring import as_history, assess
+from fraudline.use_cases.project import Project
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What became of a file's rows.
+
+    Attributes:
+        rows: How many predictions were written.
+        refusals: Rows that do not fit the contract, and why.
+        model_version: The version that scored them.
+        evaluation: The predictions held against the file's labels, if it has any.
+    """
+
+    rows: int
+    refusals: list[Refusal]
+    model_version: str
+    evaluation: Evaluation | None
+
+
+def predict_file(project: Project, file: Path, out: Path) -> Predicted:
+    """Score a file with the champion and write JSON lines in the history's own columns.
+
+    The label's place holds 1 for what is not approved.
+
+    Args:
+        project: Whose champion and contract.
+        file: CSV or Parquet, with or without labels.
+        out: Where to write the lines.
+
+    Raises:
+        InputError: the file cannot be read, no row of it fits, a row has no score, its
+            labels tell nothing apart, or `out` cannot be written.
+        BundleError: there is no champion, or it was altered.
+    """
+    contract = project.contract
+    read = read_transactions(file, contract)
+    if not read.rows.num_rows:
+        raise InputError(
+            f"{file} has no row that fits contract '{contract.name}'."
+            + "".join(f" Row {each.row}: {each.message}." for each in read.refusals[:1])
+        )
+    bundle = open_bundle(project.registry.path(project.registry.champion()), contract)
+    assessment = assess(read.rows, bundle)
+    lines = json_lines(as_history(read.rows, assessment, contract))
+    try:
+        out.write_bytes(b"\n".join(lines) + b"\n")
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}.") from None
+    evaluation = None
+    if read.is_labelled:
+        evaluation = evaluate(
+            contract.labels(read.rows),
+            assessment.scores,
+            assessment.thresholds,
+            contract.amounts(read.rows),
+        )
+    return Predicted(len(lines), read.refusals, assessment.model_version, evaluation)

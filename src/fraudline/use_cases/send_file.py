@@ -1,0 +1,87 @@
+"""A file of transactions as messages of a topic."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fraudline import flows
+from fraudline.contract import Refusal, json_lines
+from fraudline.datasets.files import read_transactions
+from fraudline.errors import InputError
+from fraudline.stream.broker import require_topics
+from fraudline.stream.produce_lines import produce_lines
+from fraudline.use_cases.project import Project
+
+
+@dataclass(frozen=True)
+class FileMessages:
+    """The messages that a file holds.
+
+    Attributes:
+        lines: Each as it is sent, without a line end.
+        refusals: Rows that do not fit the contract and so give no message.
+    """
+
+    lines: list[bytes]
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def read_messages(project: Project, file: Path) -> FileMessages:
+    """The messages of a CSV, Parquet or .jsonl file.
+
+    Labels are left out: a transaction in flight has none. Lines of a .jsonl file stay as
+    they are.
+
+    Raises:
+        InputError: the file cannot be read.
+        ContractError: its columns are not the contract's.
+    """
+    if file.suffix == ".jsonl":
+        try:
+            return FileMessages(file.read_bytes().splitlines())
+        except OSError as error:
+            raise InputError(f"{file} cannot be read: {error.strerror}.") from None
+    read = read_transactions(file, project.contract)
+    names = [column.name for column in project.contract.transaction_columns]
+    return FileMessages(json_lines(read.rows.select(names)), read.refusals)
+
+
+def send_messages(
+    project: Project,
+    lines: list[bytes],
+    *,
+    topic: str | None = None,
+    rate: float = 0,
+    stop: threading.Event,
+    on_sent: Callable[[int], None],
+) -> int:
+    """Send each line as one message, keyed by its id if the contract has one.
+
+    Args:
+        project: Whose broker and contract.
+        lines: The messages, without line ends.
+        topic: Where to; the topic of transactions without one.
+        rate: Messages a second; 0 is as fast as the broker takes them.
+        stop: Ends it early.
+        on_sent: Told how many have been sent so far.
+
+    Returns:
+        How many messages the broker acknowledged.
+
+    Raises:
+        BrokerError: there is no such topic, or the broker did not take a message.
+    """
+    target = topic or project.kafka.topic(flows.TRANSACTIONS)
+    require_topics(project.kafka, [target])
+    return produce_lines(
+        project.kafka,
+        target,
+        lines,
+        key_of=project.contract.key_of,
+        rate=rate,
+        stop=stop,
+        on_sent=on_sent,
+    )
