@@ -35,6 +35,7 @@ from fraudline.training.policy_choice import compare
 from fraudline.training.policy_pages import part_of
 from fraudline.training.recipes.recipe import Recipe
 
+pytestmark = pytest.mark.timeout(180)  # TensorFlow is loaded and a candidate trained
 MODEL = "fraudline-creditcard"
 
 
@@ -206,8 +207,6 @@ from fraudline.tracking.mlflow_record import MlflowRecord
 MlflowRecord(Settings(home=Path(sys.argv[1]))).add(Path(sys.argv[2]))
 from mlflow.telemetry import get_telemetry_client
 from mlflow.telemetry.utils import is_telemetry_disabled
-
-pytestmark = pytest.mark.timeout(180)  # TensorFlow is loaded and a candidate trained
 assert is_telemetry_disabled() and get_telemetry_client() is None
 """
     done = alone(code, str(tmp_path), str(tiny_version(tmp_path)))

@@ -18,6 +18,7 @@ from fraudline.errors import InputError
 from fraudline.scoring import assess
 from fraudline.training.split import drop_twins, find_twins, split_at_random
 
+pytestmark = pytest.mark.timeout(180)  # TensorFlow is loaded and a candidate trained
 PNG = b"\x89PNG\r\n\x1a\n"
 
 PAYMENTS = """
@@ -148,8 +149,6 @@ from fraudline.contract import load_contract
 from fraudline.settings import PolicySettings
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.train import train
-
-pytestmark = pytest.mark.timeout(180)  # TensorFlow is loaded and a candidate trained
 quick = replace(DEFAULT, epochs={recipe.epochs}, batch_rows={recipe.batch_rows},
                 legitimate_per_fraud={recipe.legitimate_per_fraud})
 train(pq.read_table({str(table)!r}), load_contract("creditcard"), quick, Path({str(bundle)!r}),
