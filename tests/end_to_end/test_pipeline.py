@@ -12,7 +12,7 @@ from tests.harness import SAMPLE, Answer, Place, eventually, place
 from fraudline.tracking.engine import MlflowClient, address
 from fraudline.warehouse.query import query
 
-pytestmark = pytest.mark.timeout(180)  # the first of them loads TensorFlow and trains
+pytestmark = pytest.mark.timeout(300)  # the first of them loads TensorFlow and trains
 
 
 @pytest.fixture(scope="module")

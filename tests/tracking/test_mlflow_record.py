@@ -35,7 +35,7 @@ from fraudline.training.policy_choice import compare
 from fraudline.training.policy_pages import part_of
 from fraudline.training.recipes.recipe import Recipe
 
-pytestmark = pytest.mark.timeout(180)  # TensorFlow is loaded and a candidate trained
+pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
 MODEL = "fraudline-creditcard"
 
 

@@ -26,7 +26,7 @@ from fraudline.tracking.engine import MlflowClient, address
 from fraudline.tracking.mlflow_record import MlflowRecord
 from fraudline.tracking.page import Page, serving
 
-pytestmark = pytest.mark.timeout(180)  # MLflow's server takes long to start
+pytestmark = pytest.mark.timeout(300)  # MLflow's server takes long to start
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from fraudline.training.graph import write_graph
 from fraudline.training.preparation import Inputs, Preparation
 from fraudline.training.reason_files import choose_background
 
-pytestmark = pytest.mark.timeout(180)  # TensorFlow is loaded and a candidate trained
+pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
 
 INPUTS = Inputs(plain=(0, 2, 3), logarithm=(1,), time_of_day=(4,))
 

@@ -7,7 +7,7 @@ from fraudline.bundle import GRAPH_FILE
 from fraudline.training.graph import run_graph, write_graph
 from fraudline.training.preparation import Inputs, Preparation
 
-pytestmark = pytest.mark.timeout(180)  # TensorFlow is loaded and a candidate trained
+pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from fraudline.errors import InputError
 from fraudline.scoring import assess
 from fraudline.training.split import drop_twins, find_twins, split_at_random
 
-pytestmark = pytest.mark.timeout(180)  # TensorFlow is loaded and a candidate trained
+pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
 PNG = b"\x89PNG\r\n\x1a\n"
 
 PAYMENTS = """
