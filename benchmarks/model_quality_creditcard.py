@@ -22,10 +22,10 @@ from fraudline.bundle import Source, open_bundle
 from fraudline.contract import Contract
 from fraudline.measures.bootstrap import ENDS, RESAMPLES, average_precision_resamples
 from fraudline.settings import PolicySettings
-from fraudline.training.engine import keras
+from fraudline.training.keras_engine import keras
 from fraudline.training.model import predict
 from fraudline.training.preparation import with_log_amounts_and_time_of_day
-from fraudline.training.recipes.catalogue import find_recipe
+from fraudline.training.recipes.all_recipes import find_recipe
 from fraudline.training.split import split_by_time
 from fraudline.training.train import MODEL_FILE, train
 from fraudline.warehouse.history_table import History

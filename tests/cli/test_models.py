@@ -16,7 +16,7 @@ from fraudline.bundle import GRAPH_FILE
 from fraudline.contract import Contract
 from fraudline.registry import Registry
 from fraudline.settings import Settings
-from fraudline.tracking.engine import MlflowClient, address
+from fraudline.tracking.mlflow_engine import MlflowClient, address
 
 AWAY = "http://127.0.0.1:9"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.harness import SAMPLE, Answer, Place, eventually, place
 
-from fraudline.tracking.engine import MlflowClient, address
+from fraudline.tracking.mlflow_engine import MlflowClient, address
 from fraudline.warehouse.query import query
 
 pytestmark = pytest.mark.timeout(300)  # the first of them loads TensorFlow and trains

@@ -8,7 +8,7 @@ from tests.transactions import CREDITCARD
 
 from fraudline.registry import Registry
 from fraudline.settings import Settings
-from fraudline.tracking.engine import MlflowClient, address
+from fraudline.tracking.mlflow_engine import MlflowClient, address
 
 
 @pytest.fixture

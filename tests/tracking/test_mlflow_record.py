@@ -29,7 +29,7 @@ from fraudline.bundle import SCORES_FILE
 from fraudline.errors import TrackingError
 from fraudline.registry import Registry
 from fraudline.settings import MlflowSettings, Settings
-from fraudline.tracking.engine import MlflowClient, address, entities
+from fraudline.tracking.mlflow_engine import MlflowClient, address, entities
 from fraudline.tracking.mlflow_record import MlflowRecord
 from fraudline.training.policy_choice import compare
 from fraudline.training.policy_pages import part_of

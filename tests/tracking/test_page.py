@@ -22,7 +22,7 @@ from tests.tracking.conftest import tiny_version
 
 from fraudline.errors import TrackingError
 from fraudline.settings import MlflowSettings, Settings
-from fraudline.tracking.engine import MlflowClient, address
+from fraudline.tracking.mlflow_engine import MlflowClient, address
 from fraudline.tracking.mlflow_record import MlflowRecord
 from fraudline.tracking.page import Page, serving
 

@@ -11,17 +11,17 @@ from typing import Any
 
 def keras() -> Any:
     """The library."""
-    return import_module("fraudline.training.engine").keras
+    return import_module("fraudline.training.keras_engine").keras
 
 
 def recipes() -> Any:
     """Every recipe by its name."""
-    return import_module("fraudline.training.recipes.catalogue").RECIPES
+    return import_module("fraudline.training.recipes.all_recipes").RECIPES
 
 
 def find_recipe(name: str) -> Any:
     """The recipe of a name."""
-    return import_module("fraudline.training.recipes.catalogue").find_recipe(name)
+    return import_module("fraudline.training.recipes.all_recipes").find_recipe(name)
 
 
 def network(n_inputs: int) -> Any:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,8 +17,7 @@ from fraudline.cli.history_commands import fetch_dataset, load_file, show_check
 from fraudline.cli.proof_commands import prove
 from fraudline.cli.screen import OUT, progress_bar, say, warn
 from fraudline.cli.service_commands import show_created
-from fraudline.errors import LocalServiceError, ProofError
-from fraudline.settings import ENVIRONMENT_PREFIX, LOCAL, Settings, load_settings
+from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Arrow and Google's clients come with them, and take a second to import
@@ -26,9 +25,9 @@ if TYPE_CHECKING:  # Arrow and Google's clients come with them, and take a secon
 
     from fraudline.reconcile import Ledger
     from fraudline.reconcile.observed_decisions import ObservedDecisions
+    from fraudline.settings import Settings
 
 HISTORY_SHARE = 0.8
-_START_TIMEOUT_S = 60.0
 _DRAIN_TIMEOUT_S = 120.0
 
 # Sent among the transactions, to be rejected, each with its reason, and to delay nothing.
@@ -57,14 +56,13 @@ def demo(
     with some broken messages. Ends with exit code 1 if a transaction was lost, doubled or
     altered.
     """
-    from fraudline import local
     from fraudline.use_cases.champion import promote
-    from fraudline.use_cases.set_up import start
+    from fraudline.use_cases.set_up import start, stop
     from fraudline.use_cases.train_version import train_version
 
     begun_at = time.monotonic()
     project = Project(_demo_settings())
-    _clear(project.settings)
+    _clear(project)
     try:
         _step("Services")
         show_created(start(project, say).created)
@@ -82,7 +80,7 @@ def demo(
         _show(project, ledger, seen, live, time.monotonic() - begun_at)
     finally:
         if not keep:
-            local.down(project.settings, say)
+            stop(project, say)
 
 
 def _step(name: str) -> None:
@@ -91,6 +89,8 @@ def _step(name: str) -> None:
 
 def _demo_settings() -> Settings:
     """This directory's settings, but always local, in a home of the demo's own."""
+    from fraudline.settings import LOCAL, load_settings
+
     settings = load_settings()
     return settings.model_copy(
         update={
@@ -102,13 +102,13 @@ def _demo_settings() -> Settings:
     )
 
 
-def _clear(settings: Settings) -> None:
+def _clear(project: Project) -> None:
     """Begin with nothing: what an earlier demo stored would be counted again."""
-    from fraudline import local
+    from fraudline.use_cases.set_up import stop
 
-    if settings.home.exists():
-        local.down(settings, say)
-        shutil.rmtree(settings.home)
+    if project.settings.home.exists():
+        stop(project, say)
+        shutil.rmtree(project.settings.home)
 
 
 def _load_history(project: Project) -> pa.Table:
@@ -178,28 +178,15 @@ def _with_broken(lines: list[bytes]) -> list[bytes]:
 
 
 @contextmanager
-def _running(project: Project, command: str) -> Iterator[None]:
-    """Run `fraudline score` or `fraudline sink` beside us, as an operator would."""
-    from fraudline import local
-    from fraudline.stream.broker import wait_for_member
+def _running(project: Project, command: Literal["score", "sink"]) -> Iterator[None]:
+    from fraudline.use_cases.run_beside import run_beside
 
-    companion = local.Companion(
-        local.call(command),
-        local.environment(project.settings),
-        project.settings.home / "logs" / f"{command}.log",
-    )
-    with companion.running():
-        if not wait_for_member(project.kafka, f"{project.kafka.group}.{command}", _START_TIMEOUT_S):
-            raise LocalServiceError(
-                f"`fraudline {command}` did not begin within {_START_TIMEOUT_S:.0f} s. "
-                f"Its log, {companion.log}, ends with:\n{_tail(companion.said)}"
-            )
+    companion = run_beside(project, command)
+    try:
         say(f"fraudline {command} runs, pid {companion.process.pid}, log {companion.log}")
         yield
-
-
-def _tail(said: str) -> str:
-    return "\n".join(said.splitlines()[-10:])
+    finally:
+        companion.stop()
 
 
 def _show(
@@ -209,6 +196,7 @@ def _show(
     from rich.panel import Panel
     from rich.table import Table
 
+    from fraudline.settings import ENVIRONMENT_PREFIX
     from fraudline.use_cases.judge_decisions import judge_decisions
     from fraudline.use_cases.list_versions import find_pages
 

@@ -33,13 +33,12 @@ def dataset(
 
 def fetch_dataset(name: str, source: Path | None = None) -> Path:
     """Fetch a data set with a progress bar."""
-    from fraudline import datasets
+    from fraudline.use_cases.fetch_dataset import fetch_dataset as fetch
 
-    record = datasets.find(name)
     with progress_bar(f"data set {name}") as bar:
-        path = datasets.fetch(record, datasets.user_cache(), bar, source)
-    say(f"{record.credit} Licence: {record.licence}.")
-    return path
+        fetched = fetch(name, source, bar)
+    say(f"{fetched.dataset.credit} Licence: {fetched.dataset.licence}.")
+    return fetched.path
 
 
 def load(

@@ -31,16 +31,16 @@ def up() -> None:
 
 def down() -> None:
     """Stop the local services; what they hold stays on disk."""
-    from fraudline import local
+    from fraudline.use_cases.set_up import stop
 
-    local.down(Project().settings, say)
+    stop(Project(), say)
 
 
 def status() -> None:
     """Show the local services: whether each runs and answers, and where its log is."""
-    from fraudline import local
+    from fraudline.use_cases.set_up import status as find_services
 
-    services = local.status(Project().settings)
+    services = find_services(Project())
     show_table(
         ("service", "state", "pid", "address", "MiB", "up s"),
         (

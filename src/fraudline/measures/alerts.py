@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-from sklearn import metrics
 
 from fraudline.measures.days import DAY_S
+from fraudline.measures.ranking import rank
+
+if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
+    from fraudline.contract.arrays import Floats, Labels
 
 ALERTS_A_DAY = (20, 50, 100, 200)
-
-Scores = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Day:
     roc_auc: float | None
 
 
-def measure_budgets(event_s: Scores, labels: Labels, scores: Scores) -> list[Budget]:
+def measure_budgets(event_s: Floats, labels: Labels, scores: Floats) -> list[Budget]:
     """Precision and recall of the k highest scores of each day, for each k of `ALERTS_A_DAY`.
 
     Args:
@@ -80,23 +80,22 @@ def measure_budgets(event_s: Scores, labels: Labels, scores: Scores) -> list[Bud
     return found
 
 
-def measure_days(event_s: Scores, labels: Labels, scores: Scores) -> list[Day]:
+def measure_days(event_s: Floats, labels: Labels, scores: Floats) -> list[Day]:
     """Each day alone; arguments as of `measure_budgets`."""
     day = np.floor(event_s / DAY_S).astype(np.int64)
     found = []
     for number in np.unique(day):
         rows = day == number
         frauds, can_tell = int(labels[rows].sum()), len(np.unique(labels[rows])) == 2
+        ranking = rank(labels[rows], scores[rows]) if can_tell else None
         found.append(
             Day(
                 int(number),
                 int(rows.sum()),
                 frauds,
                 float(scores[rows].sum()),
-                float(metrics.average_precision_score(labels[rows], scores[rows]))
-                if can_tell
-                else None,
-                float(metrics.roc_auc_score(labels[rows], scores[rows])) if can_tell else None,
+                ranking.average_precision if ranking else None,
+                ranking.roc_auc if ranking else None,
             )
         )
     return found

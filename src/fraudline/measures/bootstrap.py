@@ -9,21 +9,22 @@ paired: what makes one resample easy makes it easy for both.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
+    from fraudline.contract.arrays import Floats, Integers, Labels
+
+    Counts = Integers | Floats  # numpy counts with weights in floats
 
 RESAMPLES = 1000
 SEED = 0
 ENDS = (2.5, 97.5)  # percentiles between which 95 % of the resamples lie
 
-Scores = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int8]
-Drawn = npt.NDArray[np.int64]
-Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]  # numpy counts with weights in floats
 
-
-def average_precision_interval(labels: Labels, scores: Scores) -> tuple[float, float]:
+def average_precision_interval(labels: Labels, scores: Floats) -> tuple[float, float]:
     """The interval of the average precision.
 
     Average precision needs no more of the legitimate transactions than how many of them
@@ -49,7 +50,7 @@ def average_precision_interval(labels: Labels, scores: Scores) -> tuple[float, f
 
 
 def average_precision_resamples(
-    labels: Labels, contenders: Sequence[Scores]
+    labels: Labels, contenders: Sequence[Floats]
 ) -> npt.NDArray[np.float64]:
     """Average precision of each contender on the same resamples.
 
@@ -81,14 +82,14 @@ class Ranked:
         legitimate: Its scores of the legitimate transactions.
     """
 
-    def __init__(self, frauds: Scores, legitimate: Scores) -> None:
+    def __init__(self, frauds: Floats, legitimate: Floats) -> None:
         levels, level_of_fraud = np.unique(-frauds, return_inverse=True)  # highest score first
         self._level_of_fraud = level_of_fraud
         # The level from which on a legitimate transaction is above the threshold.
         self._level = np.searchsorted(levels, -legitimate, side="left")
         self._levels = len(levels)
 
-    def average_precision(self, frauds: Drawn, legitimate: Drawn) -> float:
+    def average_precision(self, frauds: Integers, legitimate: Integers) -> float:
         """Of a resample in which each row was drawn so many times."""
         caught = np.bincount(self._level_of_fraud, frauds, self._levels)
         wrong = np.bincount(self._level, legitimate, self._levels + 1)[:-1]
@@ -110,7 +111,7 @@ def average_precisions(frauds: Counts, legitimate: Counts) -> npt.NDArray[np.flo
 
 
 def sum_intervals(
-    values: Scores, is_fraud: npt.NDArray[np.bool_]
+    values: Floats, is_fraud: npt.NDArray[np.bool_]
 ) -> list[tuple[float, float, float]]:
     """Sum of each column, and the ends of its interval; all columns meet the same resamples.
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
-from sklearn import metrics
+from typing import TYPE_CHECKING
 
 from fraudline.errors import InputError
 from fraudline.measures.bootstrap import average_precision_interval
+from fraudline.measures.classification_table import (
+    Outcomes,
+    classification_table,
+    precision_recall_f1,
+)
+from fraudline.measures.ranking import rank
 from fraudline.measures.reliability import measure_reliability
 
-FALSE_POSITIVE_RATE = 0.01
+if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
+    from fraudline.contract.arrays import Floats, Labels
 
-Scores = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int8]
+FALSE_POSITIVE_RATE = 0.01
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Evaluation:
         calibration_error: Expected calibration error; see `Reliability`.
         calibration_error_of_alerts: The same over the higher scores; see `Reliability`.
         expected_frauds: Sum of the scores, which for calibrated ones is near the frauds.
-        classification_report: scikit-learn's table of precision and recall by class.
+        classification_report: Table of precision and recall by class, as scikit-learn prints it.
     """
 
     legitimate_approved: int
@@ -86,7 +89,7 @@ class Evaluation:
 
 
 def evaluate(
-    labels: Labels, scores: Scores, threshold: float | Scores, amounts: Scores
+    labels: Labels, scores: Floats, threshold: float | Floats, amounts: Floats
 ) -> Evaluation:
     """Judge scores and a threshold by the labels.
 
@@ -109,36 +112,34 @@ def evaluate(
     is_fraud, is_stopped = labels == 1, scores >= threshold
     caught, missed = is_fraud & is_stopped, is_fraud & ~is_stopped
     wrong = int((~is_fraud & is_stopped).sum())
-    low, high = average_precision_interval(labels, scores)
-    reliability = measure_reliability(labels, scores)
-    false_positive_rate, true_positive_rate, _ = metrics.roc_curve(labels, scores)
-    return Evaluation(
+    outcomes = Outcomes(
         legitimate_approved=len(labels) - frauds - wrong,
         legitimate_stopped=wrong,
         frauds_missed=int(missed.sum()),
         frauds_caught=int(caught.sum()),
-        average_precision=float(metrics.average_precision_score(labels, scores)),
+    )
+    precision, recall, f1 = precision_recall_f1(
+        outcomes.frauds_caught, wrong, outcomes.frauds_missed
+    )
+    low, high = average_precision_interval(labels, scores)
+    reliability = measure_reliability(labels, scores)
+    ranking = rank(labels, scores)
+    return Evaluation(
+        **outcomes._asdict(),
+        average_precision=ranking.average_precision,
         average_precision_low=low,
         average_precision_high=high,
-        roc_auc=float(metrics.auc(false_positive_rate, true_positive_rate)),
-        precision=float(metrics.precision_score(labels, is_stopped, zero_division=0)),
-        recall=float(metrics.recall_score(labels, is_stopped)),
-        f1=float(metrics.f1_score(labels, is_stopped)),
+        roc_auc=ranking.roc_auc,
+        precision=precision,
+        recall=recall,
+        f1=f1,
         accuracy=float((is_fraud == is_stopped).mean()),
-        recall_at_1pct_fpr=float(
-            true_positive_rate[false_positive_rate <= FALSE_POSITIVE_RATE].max()
-        ),
+        recall_at_1pct_fpr=ranking.recall_within(FALSE_POSITIVE_RATE),
         amount_caught=float(amounts[caught].sum()),
         amount_missed=float(amounts[missed].sum()),
         brier=reliability.brier,
         calibration_error=reliability.calibration_error,
         calibration_error_of_alerts=reliability.calibration_error_of_alerts,
         expected_frauds=reliability.expected_frauds,
-        classification_report=metrics.classification_report(
-            labels,
-            is_stopped.astype(np.int8),
-            target_names=["legitimate", "fraud"],
-            digits=4,
-            zero_division=0,
-        ),
+        classification_report=classification_table(outcomes),
     )

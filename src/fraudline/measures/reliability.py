@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
+    from fraudline.contract.arrays import Floats, Labels
 
 BINS = 15
-
-Scores = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Reliability:
     expected_frauds: float
 
 
-def measure_reliability(labels: Labels, scores: Scores) -> Reliability:
+def measure_reliability(labels: Labels, scores: Floats) -> Reliability:
     """Compare probabilities with what happened.
 
     Args:
@@ -56,7 +56,7 @@ def measure_reliability(labels: Labels, scores: Scores) -> Reliability:
     )
 
 
-def calibration_error(labels: Labels, scores: Scores) -> float:
+def calibration_error(labels: Labels, scores: Floats) -> float:
     """Expected calibration error over bins of equal width; see `Reliability`."""
     bins = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
     # Rows of a bin times the distance of its two means is the distance of its two sums.
@@ -64,7 +64,7 @@ def calibration_error(labels: Labels, scores: Scores) -> float:
     return float(distances.sum() / len(labels))
 
 
-def without_prior_shift(scores: Scores, learned_share: float, share: float) -> Scores:
+def without_prior_shift(scores: Floats, learned_share: float, share: float) -> Floats:
     """What scores would be if frauds had been learned in the share that they have.
 
     A model that learned from other shares of the classes has the right order and the wrong
@@ -77,5 +77,5 @@ def without_prior_shift(scores: Scores, learned_share: float, share: float) -> S
         share: Share of frauds before those rows were balanced.
     """
     shift = (share / (1 - share)) / (learned_share / (1 - learned_share))
-    corrected: Scores = scores * shift / (scores * shift + (1 - scores))
+    corrected: Floats = scores * shift / (scores * shift + (1 - scores))
     return corrected

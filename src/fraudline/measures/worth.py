@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from fraudline.measures.bootstrap import sum_intervals
 
-Amounts = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int8]
-Codes = npt.NDArray[np.int8]
+if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
+    from fraudline.contract.arrays import DecisionCodes, Floats, Labels
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ class Way:
         costs: What each of these decisions costs, in the contract's unit, shape (rows,).
     """
 
-    codes: Codes
-    costs: Amounts
+    codes: DecisionCodes
+    costs: Floats
 
 
 def measure_worth(ways: Mapping[str, Way], approving: str, labels: Labels) -> list[Saving]:
@@ -74,7 +73,7 @@ def measure_worth(ways: Mapping[str, Way], approving: str, labels: Labels) -> li
 
 
 def _counts(
-    codes: Codes, labels: Labels
+    codes: DecisionCodes, labels: Labels
 ) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     approved, reviewed, blocked = (
         (int((codes == code).sum()), int(labels[codes == code].sum())) for code in range(3)

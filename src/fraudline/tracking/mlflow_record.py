@@ -11,8 +11,8 @@ import msgspec
 from fraudline.bundle import METRICS_FILE, REPORT_FILE, Manifest, Source, read_manifest
 from fraudline.errors import TrackingError
 from fraudline.settings import Settings
-from fraudline.tracking.engine import MlflowClient, address, artifacts, entities, failing
 from fraudline.tracking.first_page import VIEW, VIEW_TAG, in_words, judged_figures, view
+from fraudline.tracking.mlflow_engine import MlflowClient, address, artifacts, entities, failing
 
 CHAMPION = "champion"
 VERSION_TAG = "fraudline.version"

@@ -16,7 +16,7 @@ import requests
 
 from fraudline.errors import TrackingError
 from fraudline.settings import Settings
-from fraudline.tracking.engine import address, artifacts
+from fraudline.tracking.mlflow_engine import address, artifacts
 
 _LOOPBACK = "127.0.0.1"
 _START_TIMEOUT_S = 120.0

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve
 
+from fraudline.contract.arrays import Floats, Labels
 from fraudline.errors import InputError
-
-Scores = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -22,13 +19,13 @@ class Platt:
     slope: float
     intercept: float
 
-    def probabilities(self, log_odds: Scores) -> Scores:
+    def probabilities(self, log_odds: Floats) -> Floats:
         """The calibrated probability of each row, shape (rows,)."""
-        calibrated: Scores = np.exp(-np.logaddexp(0, -self.slope * log_odds - self.intercept))
+        calibrated: Floats = np.exp(-np.logaddexp(0, -self.slope * log_odds - self.intercept))
         return calibrated
 
 
-def fit_platt(labels: Labels, log_odds: Scores) -> Platt:
+def fit_platt(labels: Labels, log_odds: Floats) -> Platt:
     """Fit the line that makes scores probabilities on the rows given.
 
     Logistic regression on the log-odds with the smoothed targets of Platt (Probabilistic
@@ -56,7 +53,7 @@ def fit_platt(labels: Labels, log_odds: Scores) -> Platt:
     return Platt(slope, intercept)
 
 
-def best_f1(labels: Labels, scores: Scores) -> float:
+def best_f1(labels: Labels, scores: Floats) -> float:
     """The largest F1 that any threshold reaches on these rows."""
     precision, recall, _ = precision_recall_curve(labels, scores)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)

@@ -5,21 +5,18 @@ from __future__ import annotations
 import io
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve
 
+from fraudline.contract.arrays import Floats, Labels
 from fraudline.measures.evaluation import Evaluation
 from fraudline.training.fitting import Epoch
 
 BLUE, ORANGE, GREY = "#2166ac", "#b35806", "#6b7280"
 BINS = 40
 GROUPS = 8
-
-Scores = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int8]
 
 
 def learning_curves(epochs: list[Epoch]) -> bytes:
@@ -74,7 +71,7 @@ def confusion_matrix(evaluation: Evaluation) -> bytes:
 
 
 def precision_recall(
-    labels: Labels, scores: Scores, evaluation: Evaluation, threshold: float
+    labels: Labels, scores: Floats, evaluation: Evaluation, threshold: float
 ) -> bytes:
     """Precision against recall, with the threshold in force."""
     precision, recall, _ = precision_recall_curve(labels, scores)
@@ -102,7 +99,7 @@ def precision_recall(
 
 
 def score_distribution(
-    labels: Labels, scores: Scores, threshold: float, corrected: Scores | None
+    labels: Labels, scores: Floats, threshold: float, corrected: Floats | None
 ) -> bytes:
     """How many of each class have which score, and how often a score came true."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -130,7 +127,7 @@ def score_distribution(
 
 
 def _reliability(
-    ax: Axes, labels: Labels, scores: Scores, line: str, color: str, name: str
+    ax: Axes, labels: Labels, scores: Floats, line: str, color: str, name: str
 ) -> None:
     """Mean score against the share of frauds, in groups of like scores with equal frauds."""
     order = np.argsort(scores, kind="stable")

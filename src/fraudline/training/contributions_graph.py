@@ -17,9 +17,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from fraudline.bundle.onnx_runtime import ort
+from fraudline.contract.arrays import Matrix
 from fraudline.training.graph import INPUTS, Writer
-
-Matrix = npt.NDArray[np.float32]
 
 RUN_ROWS = 4096
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraudline.bundle.onnx_runtime import ort
+from fraudline.contract.arrays import Floats, Matrix
 from fraudline.training.contributions_graph import log_odds
 
 ALERTS = 100
@@ -15,9 +16,6 @@ DELETED = (1, 2, 4)
 TOP = 4
 _PERMUTATIONS = 60
 _REFERENCE_ROWS = 2000
-
-Matrix = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

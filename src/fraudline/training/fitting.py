@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.metrics import average_precision_score, log_loss
 
 from fraudline.contract import Contract
-from fraudline.training.engine import keras, make_deterministic
+from fraudline.contract.arrays import Labels, Matrix
+from fraudline.training.keras_engine import keras, make_deterministic
 from fraudline.training.model import Model, predict
 from fraudline.training.preparation import Preparation
 from fraudline.training.recipes.recipe import Recipe
-
-Matrix = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)

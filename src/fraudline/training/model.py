@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fraudline.contract.arrays import Floats, Matrix
 from fraudline.training.calibration import Platt
-from fraudline.training.engine import keras
+from fraudline.training.keras_engine import keras
 from fraudline.training.preparation import Preparation
 
 PREDICT_BATCH_ROWS = 4096
-
-Matrix = npt.NDArray[np.float32]
-Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class Model:
     preparation: Preparation
     network: Any
 
-    def log_odds(self, features: Matrix) -> Scores:
+    def log_odds(self, features: Matrix) -> Floats:
         """What the network gives before its sigmoid, float64, shape (rows,)."""
         before_sigmoid = keras.Model(self.network.inputs, self.network.layers[-2].output)
         return predict(before_sigmoid, self.preparation.apply(features))
@@ -42,7 +39,7 @@ class Model:
         return keras.Model(features, self.network(self.preparation.apply(features, keras.ops)))
 
 
-def predict(network: Any, inputs: Matrix) -> Scores:
+def predict(network: Any, inputs: Matrix) -> Floats:
     """A Keras model's output for each row, float64, shape (rows,)."""
     scores: Matrix = network.predict(inputs, batch_size=PREDICT_BATCH_ROWS, verbose=0)
     return scores[:, 0].astype(np.float64)

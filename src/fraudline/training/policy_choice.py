@@ -6,17 +6,15 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from fraudline.bundle import Policy, decision_codes
 from fraudline.contract import APPROVED, BLOCKED, REVIEWED
+from fraudline.contract.arrays import DecisionCodes, Floats, Labels
 from fraudline.errors import InputError
-from fraudline.measures.worth import Codes, Labels, Saving, Way, measure_worth
+from fraudline.measures.worth import Saving, Way, measure_worth
 
 TUTORIAL_THRESHOLD = 0.5
 _HALVINGS = 60
-
-Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,9 @@ class Judged:
         days: How long the rows took to come.
     """
 
-    scores: Scores
+    scores: Floats
     labels: Labels
-    amounts: Scores
+    amounts: Floats
     days: float
 
 
@@ -85,7 +83,7 @@ def best_threshold(policy: Policy, judged: Judged) -> float:
     return float(scores[best]) if gains[best] > 0 else 1.0
 
 
-def decisions(policy: Policy, judged: Judged) -> Codes:
+def decisions(policy: Policy, judged: Judged) -> DecisionCodes:
     """What a policy decides, as places in `DECISIONS`, shape (rows,)."""
     return decision_codes(judged.scores, *policy.thresholds(judged.amounts))
 
@@ -115,5 +113,5 @@ def compare(policy: Policy, judged: Judged, threshold: float | None) -> list[Sav
     return measure_worth(ways, approving, judged.labels)
 
 
-def _fixed(judged: Judged, threshold: float) -> Codes:
+def _fixed(judged: Judged, threshold: float) -> DecisionCodes:
     return np.where(judged.scores >= threshold, BLOCKED, APPROVED).astype(np.int8)

@@ -22,10 +22,11 @@ from fraudline.bundle import (
     write_manifest,
 )
 from fraudline.contract import Contract
+from fraudline.contract.arrays import Floats, Labels
 from fraudline.errors import InputError
 from fraudline.measures.bootstrap import RESAMPLES
 from fraudline.measures.days import days_covered
-from fraudline.measures.worth import Amounts, Labels
+from fraudline.measures.worth import Saving
 from fraudline.settings import PolicySettings
 from fraudline.training.pages import PAGES
 from fraudline.training.policy_choice import (
@@ -44,8 +45,8 @@ def scored_rows(
     contract: Contract,
     split: Split,
     labels: Labels,
-    scores: Amounts,
-    amounts: Amounts,
+    scores: Floats,
+    amounts: Floats,
 ) -> pa.Table:
     """What a policy is chosen and judged by: the validation and test rows, scored.
 
@@ -144,13 +145,33 @@ def write_scores(directory: Path, rows: pa.Table) -> None:
     pq.write_table(rows, directory / SCORES_FILE, compression="zstd")
 
 
+def policy_worth(directory: Path) -> list[Saving]:
+    """What a version's policy costs and saves, beside other ways to decide.
+
+    Args:
+        directory: The version's.
+
+    Raises:
+        BundleError: the version was altered.
+    """
+    policy = check_bundle(directory).policy
+    return _savings(policy, pq.read_table(directory / SCORES_FILE))
+
+
+def _savings(policy: Policy, rows: pa.Table) -> list[Saving]:
+    validation, test = part_of(rows, VALIDATION), part_of(rows, TEST)
+    judged = test or validation
+    assert judged is not None  # a split has one of them
+    threshold = best_threshold(policy, validation) if validation is not None else None
+    return compare(policy, judged, threshold)
+
+
 def write_page(directory: Path, manifest: Manifest, rows: pa.Table) -> None:
     """Write `decisions.html`: the policy in words, and what it is worth in money."""
     policy = manifest.policy
     validation, test = part_of(rows, VALIDATION), part_of(rows, TEST)
     judged = test or validation
     assert judged is not None  # a split has one of them
-    threshold = best_threshold(policy, validation) if validation is not None else None
     amounts = np.array([1.0, 10.0, 100.0, 1000.0])
     not_approved, blocked = policy.thresholds(amounts)
     page = PAGES.get_template("decisions.html.jinja").render(
@@ -160,7 +181,7 @@ def write_page(directory: Path, manifest: Manifest, rows: pa.Table) -> None:
         judged_by=TEST if test is not None else VALIDATION,
         days=judged.days,
         has_validation=validation is not None,
-        savings=compare(policy, judged, threshold),
+        savings=_savings(policy, rows),
         bands=list(zip(amounts, not_approved, blocked, strict=True)),
     )
     (directory / DECISIONS_FILE).write_text(page, encoding="utf-8")

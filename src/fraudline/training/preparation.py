@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fraudline.contract import Contract
+from fraudline.contract.arrays import Matrix
 from fraudline.measures.days import DAY_S
-
-Matrix = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from fraudline.bundle import (
@@ -26,6 +25,7 @@ from fraudline.bundle import (
     write_manifest,
 )
 from fraudline.contract import APPROVED, Contract
+from fraudline.contract.arrays import Floats, Labels, Matrix
 from fraudline.measures.evaluation import Evaluation, evaluate
 from fraudline.settings import PolicySettings
 from fraudline.training.calibration import Platt, best_f1, fit_platt
@@ -44,9 +44,6 @@ from fraudline.training.split import Rows, Split, check_split, drop_twins, find_
 
 MODEL_FILE = "model.keras"
 
-Matrix = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int8]
-Scores = npt.NDArray[np.float64]
 
 _SOFTWARE = ("fraudline", "tensorflow-cpu", "keras", "numpy", "onnx", "scikit-learn")
 
@@ -130,7 +127,7 @@ class _Choice:
     threshold: float
     rule: str
     line: Platt | None
-    validation_scores: Scores
+    validation_scores: Floats
 
 
 def _fit_and_choose(
@@ -172,7 +169,7 @@ def _choose(recipe: Recipe, model: Model, features: Matrix, labels: Labels) -> _
     return _Choice(round(best / 2, 4), rule, line, scores)
 
 
-def _alerts(policy: Policy, split: Split, scores: Scores, amounts: Scores) -> Rows:
+def _alerts(policy: Policy, split: Split, scores: Floats, amounts: Floats) -> Rows:
     """Rows of the part that judges that are not approved, the highest scores of them."""
     rows = split.parts[split.judged_by]
     codes = decision_codes(scores[rows], *policy.thresholds(amounts[rows]))

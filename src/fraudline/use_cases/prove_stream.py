@@ -20,7 +20,9 @@ class CountedBySql:
     rows: pa.Table
 
 
-def prove_stream(project: Project, wait_s: float, on_wait: Callable[[int], None]) -> Ledger:
+def prove_stream(
+    project: Project, wait_s: float = 0, on_wait: Callable[[int], None] = lambda _: None
+) -> Ledger:
     """Reconcile, again and again for a while if something is still on its way.
 
     Args:

@@ -55,8 +55,8 @@ def send_messages(
     *,
     topic: str | None = None,
     rate: float = 0,
-    stop: threading.Event,
-    on_sent: Callable[[int], None],
+    stop: threading.Event | None = None,
+    on_sent: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Send each line as one message, keyed by its id if the contract has one.
 
@@ -65,7 +65,7 @@ def send_messages(
         lines: The messages, without line ends.
         topic: Where to; the topic of transactions without one.
         rate: Messages a second; 0 is as fast as the broker takes them.
-        stop: Ends it early.
+        stop: Ends it early, when it is set.
         on_sent: Told how many have been sent so far.
 
     Returns:
@@ -82,6 +82,6 @@ def send_messages(
         lines,
         key_of=project.contract.key_of,
         rate=rate,
-        stop=stop,
+        stop=stop or threading.Event(),
         on_sent=on_sent,
     )

@@ -24,7 +24,7 @@ class Started:
     created: list[str]
 
 
-def start(project: Project, on_progress: Callable[[str], None]) -> Started:
+def start(project: Project, on_progress: Callable[[str], None] = lambda _: None) -> Started:
     """Start the local broker and bqlite, and create topics and tables in them.
 
     Services that run already stay as they are; those that the settings place elsewhere are
@@ -35,6 +35,20 @@ def start(project: Project, on_progress: Callable[[str], None]) -> Started:
     """
     services = local.up(project.settings, on_progress)
     return Started(services, set_up(project))
+
+
+def status(project: Project) -> list[local.ServiceStatus]:
+    """The local services: whether each runs, by proof of a message or a query, and where."""
+    return local.status(project.settings)
+
+
+def stop(project: Project, on_progress: Callable[[str], None] = lambda _: None) -> None:
+    """Stop the local services; what they hold stays on disk.
+
+    Raises:
+        LocalServiceError: a service did not end.
+    """
+    local.down(project.settings, on_progress)
 
 
 def set_up(project: Project) -> list[str]:

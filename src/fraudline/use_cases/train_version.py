@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fraudline.bundle import Manifest, Source
 from fraudline.use_cases.project import Project
+
+if TYPE_CHECKING:  # TensorFlow and Google's clients come with them
+    from fraudline.training.recipes.recipe import Recipe
+    from fraudline.warehouse.history_table import History
 
 
 def train_version(
@@ -34,29 +40,81 @@ def train_version(
         InputError: nothing can be learned from these rows; nothing of it stays.
         WarehouseError: the history cannot be read.
     """
-    from fraudline.training.recipes.catalogue import find_recipe
-    from fraudline.warehouse.history_table import read_history
+    from fraudline.training.recipes.all_recipes import find_recipe
 
-    contract = project.contract
     chosen = find_recipe(recipe)
-    history = read_history(project.warehouse, contract, first, end)
-    source = Source(**vars(history.snapshot))
-    on_progress(f"read {source.rows:,} rows of {source.table}, SHA-256 {source.sha256[:16]}…")
-    from fraudline.training.train import train  # loads TensorFlow
-
+    history = read_history(project, first, end)
+    on_progress(
+        f"read {history.rows.num_rows:,} rows of {history.snapshot.table}, "
+        f"SHA-256 {history.snapshot.sha256[:16]}…"
+    )
     candidate = project.registry.new_directory()
     try:
-        train(
-            history.rows,
-            contract,
+        train_candidate(
+            project,
+            history,
             chosen,
             candidate,
-            source=source,
             test_share=test_share,
             seed=seed,
-            costs=project.settings.policy,
             on_progress=on_progress,
         )
         return project.registry.add(candidate)
     finally:
         shutil.rmtree(candidate, ignore_errors=True)
+
+
+def read_history(project: Project, first: str | None = None, end: str | None = None) -> History:
+    """The labelled history, or a period of it, and which rows that is.
+
+    Args:
+        project: Whose history.
+        first: Event time of the earliest rows, as the contract's event time has them.
+        end: Event time at which the period ends; not itself part of it.
+
+    Raises:
+        InputError: that is no period.
+        WarehouseError: there is no history, or BigQuery cannot be reached.
+    """
+    from fraudline.warehouse import history_table
+
+    return history_table.read_history(project.warehouse, project.contract, first, end)
+
+
+def train_candidate(
+    project: Project,
+    history: History,
+    recipe: Recipe,
+    directory: Path,
+    *,
+    test_share: float,
+    seed: int,
+    on_progress: Callable[[str], None],
+) -> Manifest:
+    """Train by a recipe of one's own into a directory, and register nothing.
+
+    Args:
+        project: Whose contract and costs.
+        history: Of `read_history`.
+        recipe: Such as `find_recipe` gives.
+        directory: Existing, empty; receives the candidate, a bundle with its report.
+        test_share: Share of the rows that is kept to judge the model by, 0 to 0.9.
+        seed: Same seed and same rows give the same model.
+        on_progress: Called with a sentence for a person who waits.
+
+    Raises:
+        InputError: nothing can be learned from these rows.
+    """
+    from fraudline.training.train import train  # loads TensorFlow
+
+    return train(
+        history.rows,
+        project.contract,
+        recipe,
+        directory,
+        source=Source(**vars(history.snapshot)),
+        test_share=test_share,
+        seed=seed,
+        costs=project.settings.policy,
+        on_progress=on_progress,
+    )

@@ -33,4 +33,17 @@ def verify_file(project: Project, file: Path) -> Verification:
             f"{file}, line {rejects[0].index + 1} is not a prediction: {rejects[0].message}. "
             "Give a file that `fraudline predict` wrote."
         )
-    return verify_predictions(project.warehouse, project.contract, pa.Table.from_batches([rows]))
+    return verify_rows(project, pa.Table.from_batches([rows]))
+
+
+def verify_rows(project: Project, predictions: pa.Table) -> Verification:
+    """Check, row by row, that the table of predictions holds these and no others.
+
+    Args:
+        project: Whose table.
+        predictions: Rows in the history's columns, as `as_history` gives them.
+
+    Raises:
+        WarehouseError: the table cannot be read.
+    """
+    return verify_predictions(project.warehouse, project.contract, predictions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fraudline.training.engine import keras
+from fraudline.training.keras_engine import keras
 from fraudline.training.preparation import with_log_amounts_and_time_of_day
 from fraudline.training.recipes.optimizer import adamw
 from fraudline.training.recipes.recipe import Recipe, keep_balance

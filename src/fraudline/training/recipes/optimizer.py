@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fraudline.training.engine import keras
+from fraudline.training.keras_engine import keras
 
 WARM_UP_STEPS = 50
 

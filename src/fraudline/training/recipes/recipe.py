@@ -6,15 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from fraudline.contract import Contract
+from fraudline.contract.arrays import Labels, Matrix
 from fraudline.training.preparation import Inputs
 from fraudline.training.split import Split
-
-Matrix = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from typing import Any
 
 from imblearn.over_sampling import SMOTE
 
-from fraudline.training.engine import keras
+from fraudline.contract.arrays import Labels, Matrix
+from fraudline.training.keras_engine import keras
 from fraudline.training.preparation import as_they_are
-from fraudline.training.recipes.recipe import Labels, Matrix, Recipe
+from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import split_at_random, split_by_time_in_two
 
 

@@ -1,0 +1,36 @@
+"""A scorer or a sink in a process beside this one, as an operator would run it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fraudline import local
+from fraudline.errors import LocalServiceError
+from fraudline.stream.broker import wait_for_member
+from fraudline.use_cases.project import Project
+
+_START_TIMEOUT_S = 60.0
+_MOST_LINES = 10
+
+
+def run_beside(project: Project, command: Literal["score", "sink"]) -> local.Companion:
+    """Start `fraudline score` or `fraudline sink` with a project's settings.
+
+    Returns:
+        The process, after it has its share of the topic; `stop` it in the end.
+
+    Raises:
+        LocalServiceError: it did not begin; the message quotes its log.
+    """
+    log = project.settings.home / "logs" / f"{command}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    companion = local.Companion(local.call(command), local.environment(project.settings), log)
+    companion.start()
+    if not wait_for_member(project.kafka, f"{project.kafka.group}.{command}", _START_TIMEOUT_S):
+        companion.stop()
+        said = "\n".join(companion.said.splitlines()[-_MOST_LINES:])
+        raise LocalServiceError(
+            f"`fraudline {command}` did not begin within {_START_TIMEOUT_S:.0f} s. "
+            f"Its log, {log}, ends with:\n{said}"
+        )
+    return companion
