@@ -11,7 +11,6 @@ from fraudline.bundle.onnx_runtime import ort
 from fraudline.training.contributions_graph import log_odds, write_reasons
 from fraudline.training.faithfulness import measure_faith, sampled_shapley
 from fraudline.training.graph import write_graph
-from fraudline.training.keras_engine import keras
 from fraudline.training.preparation import Inputs, Preparation
 from fraudline.training.reason_files import choose_background
 
