@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import psutil
 from benchmarks.measure import median, ratio, say, spread, table, take_turns
@@ -27,10 +28,12 @@ TRANSACTIONS = 200_000
 # a core here; memory, disks and traffic are not in it.
 VCPU_HOUR_USD = 0.02181159
 _OURS = "`fraudline score`"
+_COMMANDS = ("--help", "settings", "models list", "rejects list --help")
+COMMAND_ROUNDS, COMMAND_FLOOR_S = 5, 0.6
 
 
 def measure(place: Place) -> list[str]:
-    """Two tables."""
+    """Three tables."""
     bundle = place.train("default")
     place.fill(place.kafka.topic_transactions, place.lines(), TRANSACTIONS)
     graph, keras_file = bundle.path / GRAPH_FILE, bundle.path / "model.keras"
@@ -56,6 +59,7 @@ def measure(place: Place) -> list[str]:
                 for name, values in found.items()
             ],
         ),
+        *_commands(place),
         *_cost(place),
     ]
 
@@ -84,6 +88,30 @@ def _first(place: Place, command: Callable[[Place], tuple[str, ...]]) -> float:
     stop.set()
     watcher.join()
     return took_s
+
+
+def _commands(place: Place) -> list[str]:
+    """Seconds that commands take which do nothing but start, read settings and print."""
+    found = take_turns(
+        {f"`fraudline {words}`": partial(_whole, place, *words.split()) for words in _COMMANDS},
+        COMMAND_ROUNDS,
+    )
+    return [
+        "Seconds that a command takes from its start to its end, and the floor of 0.6 s:",
+        table(
+            ("", "s", "of the floor"),
+            [
+                (name, spread(values, 2), f"{median(values) / COMMAND_FLOOR_S:.0%}")
+                for name, values in found.items()
+            ],
+        ),
+    ]
+
+
+def _whole(place: Place, *arguments: str) -> float:
+    begun = time.perf_counter()
+    place.run(*arguments)
+    return time.perf_counter() - begun
 
 
 def _cost(place: Place) -> list[str]:

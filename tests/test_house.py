@@ -223,6 +223,17 @@ def test_no_two_modules_have_a_name_that_a_stranger_would_mix_up():
     assert {name for name, count in names.items() if count > 1} == set()
 
 
+def test_every_file_that_the_architecture_names_is_there():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    named_files = set(re.findall(r"`([\w/.-]*\w+\.(?:py|md|toml|jinja))`", text))
+    places = (ROOT, HOUSE, HOUSE / "training" / "recipes", HOUSE / "contract", HOUSE / "training",
+              BQLITE / "src" / "bqlite")  # fmt: skip
+    assert len(named_files) > 40
+    assert {name for name in named_files if not any((at / name).exists() for at in places)} == {
+        "fraudline.toml"
+    } & named_files
+
+
 PUBLIC = [
     "FraudlineError",
     "Preparation",
