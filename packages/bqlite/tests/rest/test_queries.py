@@ -165,8 +165,8 @@ def test_a_failed_job_keeps_its_reason(client):
 
 def test_a_query_that_takes_longer_than_it_may_is_stopped(client):
     endless = (
-        "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 3000000)) a "
-        "CROSS JOIN UNNEST(GENERATE_ARRAY(1, 3000000)) b WHERE MOD(a * b, 7) = 3"
+        "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 1000000)) a "
+        "CROSS JOIN UNNEST(GENERATE_ARRAY(1, 1000000)) b WHERE MOD(a * b, 7) = 3"
     )
     config = bigquery.QueryJobConfig(job_timeout_ms=200)
     with pytest.raises(GoogleAPICallError, match=r"timed out after 0\.2 seconds"):
@@ -176,8 +176,8 @@ def test_a_query_that_takes_longer_than_it_may_is_stopped(client):
 
 def test_a_running_query_can_be_cancelled(client):
     job = client.query(
-        "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 5000000)) a "
-        "CROSS JOIN UNNEST(GENERATE_ARRAY(1, 5000000)) b WHERE MOD(a * b, 7) = 3"
+        "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 1000000)) a "
+        "CROSS JOIN UNNEST(GENERATE_ARRAY(1, 1000000)) b WHERE MOD(a * b, 7) = 3"
     )
     assert job.state != "DONE"
     client.cancel_job(job.job_id)
