@@ -51,8 +51,8 @@ def test_a_rollback_is_told_listed_and_recorded(models, registry, home):
     first, second = two_promoted(models, registry)
     assert models("models", "rollback") == (0, f"champion: {first}, as before {second}")
     _, listed = models("models", "list")
-    assert f"│ * │ {first}" in listed
-    assert f"* made champion {registry.promotions()[-1].at:%Y-%m-%d %H:%M:%S} UTC" in listed
+    assert f" * {first} " in listed
+    assert f"* champion since {registry.promotions()[-1].at:%Y-%m-%d %H:%M:%S} UTC" in listed
     record = MlflowClient(tracking_uri=address(Settings(home=home)))
     found = record.get_model_version_by_alias("fraudline-creditcard", "champion")
     assert found.tags["fraudline.version"] == first

@@ -12,6 +12,8 @@ from tests.harness import SAMPLE, Answer, Place, eventually, place
 from fraudline.tracking.mlflow_engine import MlflowClient, address
 from fraudline.warehouse.query import query
 
+pytestmark = pytest.mark.timeout(300)  # the first of them loads TensorFlow and trains
+
 
 @pytest.fixture(scope="module")
 def loaded(services_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
@@ -97,9 +99,19 @@ def test_every_message_is_one_row_in_bigquery(streamed: Place) -> None:
     proof = streamed.run_alone("reconcile", "--wait", "50")
     assert_well(proof)
     rows = sample_rows()
-    assert f"{rows + 4:,} inputs: {rows:,} decisions, 4 rejects; missing 0, doubled 0" in (
-        proof.said
-    )
+    assert (
+        f"{rows + 4:,} inputs: {rows:,} decisions, 4 rejects\n"
+        "missing 0, doubled 0, differing 0, unexpected 0\n"
+    ) in proof.said
+    assert "SELECT" not in proof.said
+
+
+def test_sql_counts_the_same_if_it_is_asked_for(streamed: Place) -> None:
+    proof = streamed.run("reconcile", "--wait", "50", "--sql")
+    assert_well(proof)
+    decisions = streamed.project.warehouse.table("decisions")
+    assert f"FROM `{decisions}` WHERE source_topic = " in proof.said
+    assert "without_row" in proof.said
 
 
 def test_whatever_is_not_approved_has_its_reasons_in_bigquery(streamed: Place) -> None:

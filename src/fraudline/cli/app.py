@@ -19,7 +19,7 @@ from fraudline.cli import (
     service_commands,
     stream_commands,
 )
-from fraudline.cli.screen import ERR, PrintableFormatter, printable
+from fraudline.cli.screen import ERR, LogFormatter, printable
 from fraudline.errors import FraudlineError
 
 # What the extra `train` brings; a host that only scores does without.
@@ -60,7 +60,7 @@ def begin(
 ) -> None:
     """Set up logging; the commands do the rest."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if is_verbose else logging.WARNING, handlers=[handler])
     if not is_verbose:  # the client warns of each hitch that it then gets over by itself
         logging.getLogger("fraudline.kafka").setLevel(logging.ERROR)

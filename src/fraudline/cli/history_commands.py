@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fraudline.cli.screen import OUT, progress_bar, say, show_table
+from fraudline.cli.screen import OUT, progress_bar, say, show_facts, show_table
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Arrow comes with it
@@ -103,8 +103,7 @@ def show_check(project: Project) -> None:
         ),
         title=report.table,
     )
-    for finding in report.findings:
-        OUT.print(f"{'ok  ' if finding.is_ok else 'LOOK'}  {finding.text}", markup=False)
+    show_facts(("ok" if finding.is_ok else "LOOK", finding.text) for finding in report.findings)
     say(f"The report is in {checked.file}.")
 
 

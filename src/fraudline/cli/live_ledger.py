@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from fraudline.cli.screen import OUT, printable
+from fraudline.cli.screen import OUT, printable, utc
 from fraudline.cli.stop_signal import stop_on_signal
 from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
@@ -22,7 +23,7 @@ if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
 _DRAW_EVERY_S = 0.5
 _LINE_EVERY_S = 5.0
 _STYLES = {"green": "bold green", "moving": "bold yellow", "red": "bold red"}
-_MOVING = "on its way: every stage that has something to do moves"
+_MOVING = "messages are on their way, and every stage with work to do makes progress"
 
 
 def follow(project: Project) -> None:
@@ -39,12 +40,12 @@ def follow(project: Project) -> None:
                 while not stop.wait(_DRAW_EVERY_S):
                     live.update(_screen(follower.status()), refresh=True)
         else:
-            told, told_at = None, 0.0
+            last_colour, printed_at = None, 0.0
             while not stop.wait(_DRAW_EVERY_S):
                 status = follower.status()
-                if status.colour != told or time.monotonic() - told_at >= _LINE_EVERY_S:
+                if status.colour != last_colour or time.monotonic() - printed_at >= _LINE_EVERY_S:
                     OUT.print(_line(status), markup=False)
-                    told, told_at = status.colour, time.monotonic()
+                    last_colour, printed_at = status.colour, time.monotonic()
         last = follower.status()
     if not OUT.is_terminal:
         OUT.print(_line(last), markup=False)
@@ -62,12 +63,12 @@ def _words(status: FollowStatus) -> str:
         return printable("; ".join(status.reasons))
     if status.colour == "moving":
         return _MOVING
-    return f"all is scored and stored; {status.proved:,} messages were proved"
+    return f"everything is scored and stored; {status.proved:,} messages were proved"
 
 
 def _line(status: FollowStatus) -> str:
     return (
-        f"{time.strftime('%H:%M:%S')} {status.colour}: "
+        f"{utc(dt.datetime.now(dt.UTC))} {status.colour}: "
         f"input {status.total(lambda one: one.reach.end):,}, "
         f"scored {status.total(lambda one: one.reach.scored):,}, "
         f"stored {status.total(lambda one: one.reach.stored or 0):,}, "
@@ -76,21 +77,21 @@ def _line(status: FollowStatus) -> str:
 
 
 def _screen(status: FollowStatus) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
+    table = Table(
+        box=box.SIMPLE_HEAD, show_footer=True, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     reaches = [one.reach for one in status.partitions.values()]
     scored_ages = [age for one in reaches if (age := one.scored_age_s) is not None]
     stored_ages = [age for one in reaches if (age := one.stored_age_s) is not None]
     for name, total in (
         ("part", "all"),
         ("input", _number(status.total(lambda one: one.reach.end))),
-        ("scored", _number(status.total(lambda one: one.reach.scored))),
-        ("wait", _number(status.total(lambda one: one.reach.end - one.reach.scored))),
+        ("to score", _number(status.total(lambda one: one.reach.end - one.reach.scored))),
         ("age s", _age(max(scored_ages, default=None))),
-        ("stored", _number(status.total(lambda one: one.reach.stored or 0))),
-        ("wait", _number(status.total(lambda one: one.reach.scored - (one.reach.stored or 0)))),
+        ("to store", _number(status.total(lambda one: one.reach.scored - (one.reach.stored or 0)))),
         ("age s", _age(max(stored_ages, default=None))),
         ("proved", _number(status.total(lambda one: one.proved))),
-        ("rejected", _number(status.total(lambda one: one.rejected))),
+        ("rejects", _number(status.total(lambda one: one.rejected))),
         ("wrong", _number(status.total(lambda one: one.wrong))),
     ):
         table.add_column(name, footer=total, justify="right")
@@ -100,10 +101,8 @@ def _screen(status: FollowStatus) -> RenderableType:
         table.add_row(
             str(number),
             _number(reach.end),
-            _number(reach.scored),
             _number(reach.end - reach.scored),
             _age(reach.scored_age_s),
-            _number(stored),
             _number(reach.scored - stored),
             _age(reach.stored_age_s),
             _number(one.proved),
@@ -112,7 +111,8 @@ def _screen(status: FollowStatus) -> RenderableType:
         )
     head = Text(f"● {status.colour}  ", style=_STYLES[status.colour])
     head.append(_words(status), style="default")
-    return Group(head, table, *(Text(printable(example)) for example in status.examples))
+    examples = [Text(printable(example)) for example in status.examples]
+    return Group(head, "", table, "", *examples)
 
 
 def _number(count: int) -> str:

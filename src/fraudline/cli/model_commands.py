@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fraudline.cli.screen import OUT, say, show_table, warn
+from fraudline.cli.screen import OUT, say, show_facts, show_table, utc, warn
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # ONNX Runtime comes with them, and listing versions needs none
@@ -76,7 +76,7 @@ def list_versions() -> None:
 
     found = find_versions(Project())
     show_table(
-        ("", "version", "made", "average precision"),
+        ("", "version", "made (UTC)", "average precision"),
         (
             (
                 "*" if manifest.version == found.champion else "",
@@ -88,7 +88,7 @@ def list_versions() -> None:
         ),
     )
     if found.since is not None:
-        OUT.print(f"* made champion {found.since:%Y-%m-%d %H:%M:%S} UTC", markup=False)
+        OUT.print(f"* champion since {utc(found.since)}", markup=False)
     if not found.manifests:
         say("There is none yet: `fraudline train --promote` makes the first.")
 
@@ -253,21 +253,21 @@ def _in_words(policy: Policy) -> str:
 
 def show_manifest(manifest: Manifest) -> None:
     """Print what a version says of itself."""
-    for name, value in (
+    facts = (
         ("version", manifest.version),
         ("recipe", manifest.recipe),
         ("contract", f"{manifest.contract} {manifest.contract_fingerprint[:16]}…"),
         ("source", f"{manifest.source.rows:,} rows of {manifest.source.table}"),
-        ("read", f"{manifest.source.read_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("read", utc(manifest.source.read_at)),
         ("query", manifest.source.query),
         ("rows", f"SHA-256 {manifest.source.sha256}"),
         ("policy", _in_words(manifest.policy)),
         ("derived", f"from {manifest.derived_from}" if manifest.derived_from else "by training"),
         ("threshold", f"{manifest.threshold:.4g} ({manifest.threshold_rule})"),
-        ("made", f"{manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("made", utc(manifest.created_at)),
         ("made with", ", ".join(f"{name} {number}" for name, number in manifest.software.items())),
-    ):
-        OUT.print(f"{name:<10} {value}", markup=False)
+    )
+    show_facts(facts)
     parts = manifest.parts.values()
     measures = sorted({name for part in parts for name in part.metrics})
     show_table(

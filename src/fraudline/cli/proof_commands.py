@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,17 +14,20 @@ from fraudline.use_cases.project import Project
 if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
     from fraudline.reconcile.ledger import Ledger, PartitionLedger
 
-_LEDGER = (
-    "part", "from", "to", "inputs", "decided", "rejected", "missing", "doubled", "differ", "surplus"
-)  # fmt: skip
 _MOST_ROWS = 100
 
 
 def reconcile(
     wait_s: Annotated[
         float,
-        typer.Option("--wait", min=0, help="Wait up to so many seconds for what is on its way."),
+        typer.Option(
+            "--wait", min=0, help="Wait up to so many seconds for what is still on its way."
+        ),
     ] = 0,
+    with_sql: Annotated[
+        bool,
+        typer.Option("--sql", help="Also print SQL that counts the same, and its result."),
+    ] = False,
     is_followed: Annotated[
         bool,
         typer.Option("--follow", help="Keep the ledger of what comes from now on, until Ctrl-C."),
@@ -31,12 +35,12 @@ def reconcile(
 ) -> None:
     """Prove that every input is exactly one decision in BigQuery or one reject.
 
-    Offset by offset and value by value. Prints SQL that counts the same from the tables, and
-    its result. Ends with exit code 1 if anything is missing, doubled or differing.
+    Offset by offset and value by value. Ends with exit code 1 if anything is missing, doubled,
+    differing or unexpected. --sql also counts from the tables alone.
 
     With --follow: shows how far each stage is while everything runs, and proves what becomes
-    complete. Red: a stage stands still or something is wrong. Ends with exit code 0 if it is
-    green when it is stopped.
+    complete. Red: a stage is stalled or something is wrong. Ends with exit code 0 if it is green
+    when it is stopped.
     """
     project = Project()
     if is_followed:
@@ -45,19 +49,16 @@ def reconcile(
         follow(project)
         return
     ledger = prove(project, wait_s)
-    show_table(
-        _LEDGER,
-        map(_row, ledger.partitions),
-        title=f"topic '{ledger.topic}'",
-    )
-    show_ledger_sql(project)
+    show_ledger(ledger)
+    if with_sql:
+        show_ledger_sql(project)
     for example in ledger.examples:
         OUT.print(example, markup=False)
     totals = ledger.totals
     sent_again = f" ({totals.sent_again:,} of them sent again)" if totals.sent_again else ""
     OUT.print(
         f"{totals.inputs:,} inputs: {totals.decisions:,} decisions, "
-        f"{totals.rejects:,} rejects{sent_again}; {totals.disagreements}",
+        f"{totals.rejects:,} rejects{sent_again}\n{totals.disagreements}",
         markup=False,
     )
     if not ledger.is_exact:
@@ -68,19 +69,29 @@ def reconcile(
         )
 
 
-def _row(entry: PartitionLedger) -> tuple[int, ...]:
-    counts = entry.counts
-    return (
-        entry.partition,
-        entry.first_offset,
-        entry.end_offset,
-        counts.inputs,
-        counts.decisions,
-        counts.rejects,
-        counts.missing,
-        counts.doubled,
-        counts.differing,
-        counts.unexpected,
+def show_ledger(ledger: Ledger) -> None:
+    """Print a line for each partition, with a column for each kind of disagreement there is."""
+    totals = ledger.totals
+    columns: list[tuple[str, Callable[[PartitionLedger], int]]] = [
+        ("part", lambda entry: entry.partition),
+        ("from", lambda entry: entry.first_offset),
+        ("to", lambda entry: entry.end_offset),
+        ("inputs", lambda entry: entry.counts.inputs),
+        ("decided", lambda entry: entry.counts.decisions),
+        ("rejected", lambda entry: entry.counts.rejects),
+    ]
+    if totals.missing:
+        columns.append(("missing", lambda entry: entry.counts.missing))
+    if totals.doubled:
+        columns.append(("doubled", lambda entry: entry.counts.doubled))
+    if totals.differing:
+        columns.append(("differing", lambda entry: entry.counts.differing))
+    if totals.unexpected:
+        columns.append(("unexpected", lambda entry: entry.counts.unexpected))
+    show_table(
+        [head for head, _ in columns],
+        ([value(entry) for _, value in columns] for entry in ledger.partitions),
+        title=f"topic '{ledger.topic}'",
     )
 
 
@@ -104,12 +115,12 @@ def show_ledger_sql(project: Project) -> None:
 
 
 def query(
-    sql: Annotated[str, typer.Argument(help="GoogleSQL; tables need no data set before them.")],
+    sql: Annotated[str, typer.Argument(help="GoogleSQL; table names need no data set in front.")],
     most_rows: Annotated[
         int, typer.Option("--rows", min=1, help="Most rows to print.")
     ] = _MOST_ROWS,
 ) -> None:
-    """Run SQL in BigQuery and print the result as a table."""
+    """Run SQL in BigQuery and print the result: a table, or row by row if it is too wide."""
     from fraudline.use_cases.run_query import run_query
 
     answer = run_query(Project(), sql)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fraudline.cli.screen import OUT, printable, say, show_table
+from fraudline.cli.screen import OUT, printable, say, show_facts, show_table, utc
 from fraudline.cli.stop_signal import stop_on_signal
 from fraudline.use_cases.project import Project
 
@@ -26,7 +26,7 @@ _MOST_SHOWN_BYTES = 4096
 
 Days = Annotated[
     float,
-    typer.Option(min=0, max=36_500, help="Look at what was rejected in so many days."),
+    typer.Option(min=0, max=36_500, help="Look at what was rejected in the last so many days."),
 ]
 
 
@@ -52,9 +52,10 @@ def list_pending(
     ] = _MOST_ROWS,
     days: Days = 7,
 ) -> None:
-    """Count the rejects that are pending by reason, and list the newest ones.
+    """Count the pending rejects by reason, and list the newest ones, one a line.
 
-    A reject is pending until `rejects replay` has sent its original again.
+    A reject is pending until `rejects replay` has sent its original again. `rejects show`
+    prints one in full.
     """
     from fraudline import flows
     from fraudline.stream.pending_rejects import source_position
@@ -65,30 +66,30 @@ def list_pending(
     found, seen = listed.survey, listed.pending
     if seen.counts:
         show_table(
-            ("reason", "pending", "last at"),
-            [(name, count, _time(seen.last_at[name])) for name, count in seen.counts.most_common()],
+            ("reason", "pending", "last rejected (UTC)"),
+            [(name, n, _minute(seen.last_at[name])) for name, n in seen.counts.most_common()],
         )
         show_table(
-            ("position", "reason", "message", "bytes", "rejected at"),
+            ("position", "rejected (UTC)", "reason", "message"),
             (
                 (
                     source_position(record),
+                    _minute(record.rejected_at),
                     record.reason,
-                    _cut(record.message),
-                    record.original_size_bytes,
-                    _time(record.rejected_at),
+                    " ".join(record.message.split()),
                 )
                 for record in seen.newest
             ),
             title=f"the newest {len(seen.newest)} of {seen.counts.total():,}",
+            cut="message",
         )
     say(
         f"{seen.counts.total():,} rejects are pending{f' ({reason})' if reason else ''}; looked "
         f"at {found.records:,} records of topic '{project.kafka.topic(flows.REJECTS)}' since "
-        f"{_time(listed.since)}, {len(found.replayed):,} of them tell that a reject was sent again."
+        f"{_time(listed.since)}, {len(found.replayed):,} of them say that a reject was sent again."
     )
     if found.unreadable:
-        say(f"{found.unreadable:,} records are no rejects: another program writes to the topic.")
+        say(f"{found.unreadable:,} records are not rejects: another program writes to the topic.")
 
 
 @rejects.command()
@@ -123,20 +124,20 @@ def show(
 def replay(
     positions: Annotated[
         list[str] | None,
-        typer.Argument(help="topic:partition:offset of messages; all that are pending if none."),
+        typer.Argument(help="topic:partition:offset of messages; if none, all that are pending."),
     ] = None,
     reason: Reason = None,
     is_dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell what would be sent.")
+        bool, typer.Option("--dry-run", help="Only show what would be sent.")
     ] = False,
     days: Days = 7,
 ) -> None:
-    """Send the originals of pending rejects again, exactly once, after the fault was mended.
+    """Send the originals of pending rejects again, exactly once, after the fault was fixed.
 
     Each goes to the topic and partition that it came from, with its key, if it can be decoded
-    now; the others stay, and why is told. What was refused though it could be decoded is sent
-    if it is asked for by reason or position. In the same transaction the topic of rejects is
-    told, so that neither a second replay nor one at the same time sends it twice.
+    now; the others stay pending, with a reason. What was refused although it could be decoded is
+    sent if you ask for it by reason or position. The same transaction marks it in the topic of
+    rejects, so that neither a second replay nor one at the same time sends it twice.
     """
     from fraudline.use_cases.handle_rejects import send_rejects_again
 
@@ -157,7 +158,7 @@ def _show(record: RejectRecord) -> None:
     from fraudline.stream.pending_rejects import source_position
 
     key = record.original_key
-    for name, value in (
+    facts = (
         ("position", str(source_position(record))),
         ("reason", record.reason),
         ("message", record.message),
@@ -165,13 +166,13 @@ def _show(record: RejectRecord) -> None:
         ("rejected", _time(record.rejected_at)),
         ("key", "none, or too long to be kept" if key is None else _text(key)),
         ("size", f"{record.original_size_bytes:,} bytes"),
-    ):
-        OUT.print(f"{name:<9} {_indented(value)}", markup=False)
+    )
+    show_facts(facts)
     shown = record.original[:_MOST_SHOWN_BYTES]
     more = record.original_size_bytes - len(shown)
-    OUT.print(f"{'original':<9} {_indented(_text(shown))}", markup=False)
+    OUT.print(f"original  {_indented(_text(shown))}", markup=False)
     if more:
-        say(f"… and {more:,} bytes more; `--original` writes what was kept of them.")
+        say(f"… and {more:,} more bytes; `--original` writes what was kept of them.")
 
 
 def _show_replay(done: RejectReplay, *, is_dry_run: bool) -> None:
@@ -192,7 +193,11 @@ def _show_replay(done: RejectReplay, *, is_dry_run: bool) -> None:
 
 
 def _time(at: dt.datetime | None) -> str:
-    return "unknown" if at is None else f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return "unknown" if at is None else utc(at)
+
+
+def _minute(at: dt.datetime) -> str:
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M}"
 
 
 def _text(content: bytes) -> str:

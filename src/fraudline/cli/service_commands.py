@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from fraudline.cli.screen import OUT, say, show_table
+from fraudline.cli.screen import OUT, say, show_facts, show_table
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ def settings() -> None:
     """List every setting: its value here, and what it means."""
     from fraudline.settings import ENVIRONMENT_PREFIX, SETTINGS_FILE, find_settings_file
 
-    show_table(("setting", "value", "meaning"), _listed(Project().settings))
+    for name, value, meaning in _listed(Project().settings):
+        OUT.print(f"{name} = {'' if value is None else value}".rstrip(), markup=False)
+        show_facts([("   ", meaning or "")])
     file = find_settings_file()
     OUT.print(
         f"There is no {SETTINGS_FILE}, neither here nor in a directory above."
