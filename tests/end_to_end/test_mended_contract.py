@@ -94,4 +94,4 @@ def test_what_a_strict_contract_refused_is_decided_once_after_it_was_mended(stri
     assert f"sent again as {topic}:{first['source_partition']}:" in shown.said
     refused = mended.run("rejects", "replay", position)
     assert refused.code == 2
-    assert "was sent again before" in refused.said
+    assert "was already sent again" in refused.said
