@@ -12,8 +12,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 # What is dear to make serves all tests of a lane. The longest lane stands first.
 LANES: dict[str, tuple[str, ...]] = {
+    "learning": ("tests/training/",),  # TensorFlow, and a candidate of each recipe
     "faults": ("tests/faults/",),  # a whole pipeline
-    "learning": ("tests/training/", "tests/tracking/"),  # TensorFlow, MLflow, candidates
     "pipeline": (  # TensorFlow, too
         "tests/end_to_end/test_pipeline.py",
         "tests/end_to_end/test_second_contract.py",
@@ -21,7 +21,12 @@ LANES: dict[str, tuple[str, ...]] = {
     "local": ("tests/local/",),  # a broker that is stopped and started again
 }
 # Alone in their lanes, but long.
-ALSO_FIRST = ("tests/stream/", "packages/bqlite/tests/test_server.py", "tests/notebooks/")
+ALSO_FIRST = (
+    "tests/tracking/",
+    "tests/stream/",
+    "packages/bqlite/tests/test_server.py",
+    "tests/notebooks/",
+)
 
 
 def lane(nodeid: str) -> str:
