@@ -26,13 +26,13 @@ BENCH  := $(RIVAL)/installed-$(call digest,bench)
 EMULATOR := benchmarks/.venv-bqemulator
 BQEMULATOR := $(EMULATOR)/installed-$(call digest,bqemulator)
 
-.PHONY: help setup demo test test-all bench bench-model bench-bqlite bqlite-schedules faults lint format requirements clean
+.PHONY: help setup demo test test-all jars bench bench-model bench-bqlite bqlite-schedules faults lint format requirements clean
 
 help:
 	@echo "make setup         the environment alone, in $(VENV)"
 	@echo "make demo          the whole pipeline on real data, with a proof at its end"
 	@echo "make test          style, types and the tests, against a real broker and bqlite; minutes"
-	@echo "make test-all      the same with the long tests: faults, Java clients, notebooks"
+	@echo "make test-all      the same with the long tests: faults, Java clients, notebooks; coverage"
 	@echo "make bench         the benchmarks and their baselines, to benchmarks/RESULTS.md;"
 	@echo "                   make bench ONLY=model runs one of them"
 	@echo "make bench-model   how good our models are, beside XGBoost, LightGBM and what is published;"
@@ -53,11 +53,15 @@ demo: $(ALL)
 # Most of the time a test waits for a broker, so there are more workers than processors.
 PYTEST := $(BIN)/pytest -n $(or $(WORKERS),4)
 
-test: $(DEV) lint
+test: $(DEV) lint jars
 	@$(PYTEST) -m "not slow"
 
-test-all: $(DEV) lint
-	@$(PYTEST)
+# What the broker needs is fetched once per user, and not while a test's minute runs.
+jars: $(DEV)
+	@$(BIN)/python -c 'from fraudline.datasets import user_cache; from fraudline.local.jars import broker_jars; broker_jars(user_cache(), print)'
+
+test-all: $(DEV) lint jars
+	@$(PYTEST) --cov
 
 bench: $(DEV) $(BENCH)
 	@$(BIN)/python -m benchmarks $(ONLY)

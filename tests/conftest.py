@@ -18,18 +18,10 @@ from tests.keeper import Keeper
 from fraudline import local
 from fraudline.settings import Settings
 
-_KEEPER = pytest.StashKey[Keeper]()
 
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    if not hasattr(session.config, "workerinput"):  # one for the run, not one for each worker
-        directory = session.config._tmp_path_factory.getbasetemp()  # xdist takes it the same way
-        session.config.stash[_KEEPER] = Keeper(directory)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if (keeper := config.stash.get(_KEEPER, None)) is not None:
-        keeper.close()
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # one for the run, not one for each worker
+        config.pluginmanager.register(Keeper())
 
 
 @pytest.hookimpl(trylast=True)  # after they were shuffled

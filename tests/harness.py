@@ -23,7 +23,7 @@ from fraudline.use_cases.set_up import set_up
 
 SAMPLE = Path(__file__).parent / "data" / "creditcard-sample.csv"
 SCREEN = {"COLUMNS": "200", "NO_COLOR": "1"}  # names are not cut in two
-_RUN_TIMEOUT_S = 60
+_RUN_TIMEOUT_S = 240
 
 
 @dataclass(frozen=True)

@@ -7,25 +7,28 @@ directory is ended: services in order, then by force whatever process has to do 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 _ROOT = Path(__file__).parents[1]
-_END_TIMEOUT_S = 60
+_END_TIMEOUT_S = 120
 
 
 class Keeper:
-    """The process that waits.
+    """A plugin of pytest that begins the process which waits, and ends with it.
 
-    Args:
-        directory: Everything that the run starts has its working directory in it, or is given
-            a path in it.
+    To be registered by the run's first process when it is configured: so it comes after
+    pytest-xdist's workers have ended, and before the run's directory may be removed.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Keep the directory below which each worker has its own."""
+        directory = session.config._tmp_path_factory.getbasetemp()  # xdist takes it so, too
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.keeper", str(directory)],
             cwd=_ROOT,
@@ -33,8 +36,8 @@ class Keeper:
             start_new_session=True,  # Ctrl-C is not meant for it
         )
 
-    def close(self) -> None:
-        """The run is over; return when nothing of it is left."""
+    def pytest_sessionfinish(self) -> None:
+        """Return when nothing is left."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(_END_TIMEOUT_S)
@@ -56,7 +59,7 @@ def _end_services(directory: Path) -> None:
 def _end_others(directory: Path) -> None:
     for process in psutil.process_iter(["cwd", "cmdline"]):
         words = [process.info["cwd"] or "", *(process.info["cmdline"] or [])]
-        if process.pid != psutil.Process().pid and any(str(directory) in word for word in words):
+        if any(f"{directory}/" in f"{word}/" for word in words) and process.pid != os.getpid():
             sys.stderr.write(f"left behind by the tests, and ended: {words}\n")
             process.kill()
 
@@ -65,8 +68,10 @@ def main() -> None:
     """Wait for the end, then clean up."""
     directory = Path(sys.argv[1])
     sys.stdin.buffer.read()
-    _end_services(directory)
-    _end_others(directory)
+    try:
+        _end_services(directory)
+    finally:
+        _end_others(directory)
 
 
 if __name__ == "__main__":

@@ -10,25 +10,36 @@ from __future__ import annotations
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# One thing that is dear to make serves all tests of each of these folders.
-TOGETHER = (
-    "tests/faults",  # a whole pipeline
-    "tests/training",  # a candidate of each recipe
-    "tests/local",  # a broker that is stopped and started again
+# What is dear to make serves all tests of a lane. The longest lane stands first.
+LANES: dict[str, tuple[str, ...]] = {
+    "learning": ("tests/training/",),  # TensorFlow, and a candidate of each recipe
+    "faults": ("tests/faults/",),  # a whole pipeline
+    "pipeline": (  # TensorFlow, too
+        "tests/end_to_end/test_pipeline.py",
+        "tests/end_to_end/test_second_contract.py",
+    ),
+    "local": ("tests/local/",),  # a broker that is stopped and started again
+}
+# Alone in their lanes, but long.
+ALSO_FIRST = (
+    "tests/tracking/",
+    "tests/stream/",
+    "packages/bqlite/tests/test_server.py",
+    "tests/notebooks/",
 )
-# What takes longest, the longest first.
-FIRST = ("tests/faults", "tests/training", "tests/local")
 
 
 def lane(nodeid: str) -> str:
-    """What a test must not be separated from: its file, or its folder."""
+    """What a test must not be separated from: the lane of its folder or file, or its file."""
     file = nodeid.partition("::")[0]
-    return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
+    return next((name for name, ways in LANES.items() if file.startswith(ways)), file)
 
 
 def rank(nodeid: str) -> int:
     """Place in the order in which tests begin; those of one rank stay in the order they have."""
-    return next((place for place, it in enumerate(FIRST) if nodeid.startswith(it)), len(FIRST))
+    order = [*LANES, *ALSO_FIRST]
+    found = lane(nodeid)
+    return next((place for place, it in enumerate(order) if found.startswith(it)), len(order))
 
 
 class Lanes(LoadScopeScheduling):

@@ -20,6 +20,7 @@ from fraudline.bundle import (
     read_manifest,
     write_manifest,
 )
+from fraudline.bundle import bundle as bundle_module
 from fraudline.errors import BundleError
 
 
@@ -49,7 +50,7 @@ def test_a_row_has_the_same_score_in_a_batch_of_any_size(directory, rows):
     bundle = open_bundle(directory, WALLET)
     features = np.random.default_rng(1).normal(size=(rows, 5)).astype(np.float32)
     alone = [bundle.score(features[row : row + 1])[0] for row in range(rows)]
-    assert np.allclose(bundle.score(features), alone, atol=1e-7)
+    assert np.array_equal(bundle.score(features), alone)
 
 
 def test_a_version_follows_from_the_content_and_not_from_the_time(tmp_path):
@@ -202,6 +203,26 @@ def test_a_directory_without_a_manifest_is_not_a_bundle(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(BundleError, match=r"is not a bundle: bundle\.json cannot be read"):
             open_bundle(path, WALLET)
+
+
+def test_what_is_opened_is_what_was_hashed_even_if_files_are_replaced_meanwhile(
+    directory, monkeypatch
+):
+    opened = bundle_module._session
+
+    def opened_later(graph):
+        for name in (GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE):
+            (directory / name).write_bytes(b"another one")
+        return opened(graph)
+
+    features = np.ones((3, 5), np.float32)
+    expected = open_bundle(directory, WALLET).score(features)
+    monkeypatch.setattr(bundle_module, "_session", opened_later)
+    bundle = open_bundle(directory, WALLET)
+    assert np.array_equal(bundle.score(features), expected)
+    assert bundle.contract == WALLET
+    with pytest.raises(BundleError, match="was altered"):
+        check_bundle(directory)
 
 
 def test_a_bundle_of_another_contract_is_refused_by_both_names(directory):

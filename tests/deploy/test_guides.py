@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import fraudline
 from fraudline.cli.app import app
 from fraudline.contract import Decoder, load_contract
 from fraudline.settings import load_settings
@@ -93,6 +94,8 @@ def test_what_the_python_of_a_page_imports_from_us_exists(page):
                 module = importlib.import_module(node.module or "")
                 missing = [each.name for each in node.names if not hasattr(module, each.name)]
                 assert missing == []
+        for name in re.findall(r"\bfraudline\.(\w+)", block):
+            assert hasattr(fraudline, name)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

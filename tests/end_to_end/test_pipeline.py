@@ -12,6 +12,8 @@ from tests.harness import SAMPLE, Answer, Place, eventually, place
 from fraudline.tracking.mlflow_engine import MlflowClient, address
 from fraudline.warehouse.query import query
 
+pytestmark = pytest.mark.timeout(300)  # the first of them loads TensorFlow and trains
+
 
 @pytest.fixture(scope="module")
 def loaded(services_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:

@@ -16,6 +16,7 @@ from tests.harness import Place, place
 from fraudline.contract import load_contract
 from fraudline.warehouse.query import query
 
+pytestmark = pytest.mark.timeout(300)  # it loads TensorFlow and trains
 CONTRACT = Path(__file__).parents[1] / "data" / "contracts" / "wallet.toml"
 ROWS = 800
 

@@ -13,6 +13,8 @@ from tests.faults.trial import Trial
 from tests.faults.worker import WORKERS
 from tests.harness import eventually
 
+# A group that lost a member, or its broker, may need a minute to settle.
+pytestmark = pytest.mark.timeout(300)
 BEYOND_SESSION_S = SESSION_TIMEOUT_S + 2
 BEYOND_TRANSACTION_S = 7.0  # it times out after 6 s
 

@@ -14,6 +14,7 @@ import pytest
 
 from fraudline import local
 from fraudline.errors import LocalServiceError
+from fraudline.local.process import free_port
 from fraudline.settings import KafkaSettings, LocalSettings, Settings
 
 from .conftest import BROKER_ONLY, read_first, write
@@ -134,6 +135,13 @@ def test_down_with_nothing_running_is_no_error(stopped, told):
     stopped.home.mkdir()
     local.down(stopped, told)
     assert told.lines[1:] == ["kafka: does not run", "bqlite: does not run"]
+
+
+def test_a_port_that_is_chosen_is_none_that_the_system_gives_to_who_connects():
+    chosen = [free_port() for _ in range(50)]
+    assert len(set(chosen)) == 50
+    with listener() as port, socket.create_connection(("127.0.0.1", port)) as client:
+        assert max(chosen) < 32_768 <= client.getsockname()[1]
 
 
 def test_a_taken_port_is_named_with_who_holds_it(tmp_path, told):

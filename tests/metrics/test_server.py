@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fraudline.contract import RejectReason
 from fraudline.errors import ServiceError
+from fraudline.local.process import free_port
 from fraudline.metrics import server as http_server
 from fraudline.metrics import serving
 from fraudline.settings import MetricsSettings
@@ -25,9 +26,7 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return free_port()
 
 
 def busy(

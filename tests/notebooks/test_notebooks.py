@@ -10,6 +10,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
+pytestmark = pytest.mark.timeout(600)  # the first of them waits until both notebooks were run
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SAMPLE = Path(__file__).parents[1] / "data" / "creditcard-sample.csv"
 TRAINING, SCORING = "01-training.ipynb", "02-real-time-scoring.ipynb"

@@ -161,6 +161,7 @@ def test_a_row_that_is_added_to_what_was_proved_is_found_by_counting(here: Place
     assert "1 more rows than when they were proved" in proof.state.examples[0]
 
 
+@pytest.mark.timeout(240)  # four processes start
 def test_the_command_tells_lines_and_its_exit_code_tells_the_last_colour(here: Place) -> None:
     project = here.project
     directory = project.settings.home / "models" / "made"
@@ -170,7 +171,7 @@ def test_the_command_tells_lines_and_its_exit_code_tells_the_last_colour(here: P
     scorer = here.start("score")
     here.start("sink")
     follow = here.start("reconcile", "--follow")
-    eventually(lambda: " green: " in follow.said)
+    eventually(lambda: " green: " in follow.said, 90)
     send(here, list(transactions(here, 30)))
     eventually(lambda: "30 messages were proved" in follow.said)
     follow.process.send_signal(signal.SIGINT)

@@ -83,7 +83,7 @@ def test_a_decision_is_the_transaction_and_what_was_decided(card):
         "score": found["score"],
         "decision": "block" if found["score"] >= 0.5 else "approve",
         "threshold": 0.5,
-        "model_version": card._bundle.manifest.version,
+        "model_version": card.model_version,
         "reasons": found["reasons"],
         "repeat_of": None,
         "received_at": SENT_AT,
@@ -222,7 +222,7 @@ def test_a_score_that_is_no_number_rejects_its_message_and_only_that_one(tmp_pat
     assert (found["reason"], found["original"]) == ("not_scorable", poison)
     assert (found["source_offset"], found["message"]) == (
         1001,
-        f"model {decider._bundle.manifest.version} gives nan, which is no probability, for these "
+        f"model {decider.model_version} gives nan, which is no probability, for these "
         "values; narrower limits in the contract would refuse them",
     )
     for outcome, offset in zip(outcomes[:2], (1000, 1002), strict=True):

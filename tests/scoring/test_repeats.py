@@ -114,8 +114,7 @@ def test_memory_is_bounded_by_the_window(decider: Decider, memory: RepeatMemory)
         offsets = range(start, start + WINDOW)
         values = [message(WALLET_ROW, payment_id=f"p-{offset}") for offset in offsets]
         decider.decide(at(*offsets, values=values), NOW)
-    (known,) = memory._partitions.values()
-    assert len(known) == WINDOW + 1
+    assert len(memory) == WINDOW + 1
 
 
 def test_partitions_do_not_know_of_each_other(decider: Decider) -> None:
@@ -146,4 +145,4 @@ def test_decisions_of_another_topic_or_of_later_messages_are_not_remembered(
     for topic, window, known in (("in", range(10), 10), ("in", range(4), 4), ("old", range(10), 0)):
         memory = RepeatMemory(WALLET, WINDOW)
         assert memory.restore(topic, 0, window, made) == 0
-        assert len(memory._partitions.get(0, {})) == known
+        assert len(memory) == known

@@ -287,7 +287,7 @@ def test_a_dry_run_counts_and_sends_nothing_and_shuts_nobody_out(here: Place) ->
 def test_a_position_without_a_pending_reject_is_named_and_nothing_is_sent(here: Place) -> None:
     write(here, record(here, 1), record(here, 2))
     replay(here, positions=[position(here, 1)])
-    for wrong, words in ((1, "was sent again before"), (3, "has no reject")):
+    for wrong, words in ((1, "was already sent again"), (3, "has no reject")):
         with pytest.raises(InputError, match=words) as error:
             replay(here, positions=[position(here, 2), position(here, wrong)])
         assert str(position(here, wrong)) in str(error.value)

@@ -15,11 +15,12 @@ import pytest
 from tests.models import write_tiny_bundle
 from tests.tracking.conftest import tiny_version
 from tests.training.conftest import (  # noqa: F401 - fixtures
-    QUICK,
     THE_SAMPLE,
+    Candidate,
     Trainer,
     creditcard,
     history,
+    quick,
     trained,
 )
 from tests.transactions import CREDITCARD
@@ -32,8 +33,16 @@ from fraudline.tracking.mlflow_engine import MlflowClient, address, entities
 from fraudline.tracking.mlflow_record import MlflowRecord
 from fraudline.training.policy_choice import compare
 from fraudline.training.policy_pages import part_of
+from fraudline.training.recipes.recipe import Recipe
 
+pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
 MODEL = "fraudline-creditcard"
+
+
+@pytest.fixture(scope="module")
+def default(trained: Trainer, quick: dict[str, Recipe]) -> Candidate:  # noqa: F811
+    """A candidate of the default recipe."""
+    return trained(quick["default"])
 
 
 def runs(client: MlflowClient) -> list[entities.Run]:
@@ -46,15 +55,15 @@ def add(settings: Settings, directory: Path) -> None:
 
 
 def test_a_trained_version_is_recorded_with_settings_curves_figures_rows_and_files(
-    trained: Trainer,  # noqa: F811
+    default: Candidate,
     settings: Settings,
     client: MlflowClient,
 ):
-    directory, manifest, _ = trained(QUICK["default"])
+    directory, manifest, _ = default
     add(settings, directory)
     (run,) = runs(client)
 
-    params, epochs = run.data.params, str(QUICK["default"].epochs)
+    params, epochs = run.data.params, "3"
     asked = ("recipe", "train/seed", "train/test_share", "train/epochs", "policy/review_cost")
     assert [params[name] for name in asked] == ["default", "7", "0.2", epochs, "4.0"]
     assert (params["train/first_event"], params["train/last_event"]) == ("0 s", "172775 s")
@@ -214,11 +223,11 @@ def test_where_mlflow_is_not_installed_it_is_said_what_to_install():
 
 
 def test_the_first_page_has_a_column_for_precision_and_one_for_what_the_policy_costs(
-    trained: Trainer,  # noqa: F811
+    default: Candidate,
     settings: Settings,
     client: MlflowClient,
 ):
-    directory, manifest, _ = trained(QUICK["default"])
+    directory, manifest, _ = default
     add(settings, directory)
     (run,) = runs(client)
     shown = run.data.metrics

@@ -26,6 +26,8 @@ from fraudline.tracking.mlflow_engine import MlflowClient, address
 from fraudline.tracking.mlflow_record import MlflowRecord
 from fraudline.tracking.page import Page, serving
 
+pytestmark = pytest.mark.timeout(300)  # MLflow's server takes long to start
+
 
 @contextmanager
 def ui(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:

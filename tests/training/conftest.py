@@ -1,5 +1,5 @@
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -7,15 +7,12 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.csv
 import pytest
+from tests.training.later import recipes, train
 
 from fraudline.bundle import Manifest, Source
 from fraudline.contract import Contract, load_contract
 from fraudline.settings import PolicySettings
-from fraudline.training.recipes.default import DEFAULT
-from fraudline.training.recipes.mlp import MLP
 from fraudline.training.recipes.recipe import Recipe
-from fraudline.training.recipes.tutorial import TUTORIAL, TUTORIAL_BY_TIME
-from fraudline.training.train import train
 
 THE_SAMPLE = Source(
     table="the sample",
@@ -28,10 +25,10 @@ SAMPLE = Path(__file__).parents[1] / "data" / "creditcard-sample.csv"
 
 # Long enough to learn something, short enough for a test.
 QUICK = {
-    "default": replace(DEFAULT, epochs=3, batch_rows=64, legitimate_per_fraud=3),
-    "mlp": replace(MLP, epochs=3, batch_rows=64, legitimate_per_fraud=3),
-    "tutorial": replace(TUTORIAL, epochs=2, batch_rows=64),
-    "tutorial_by_time": replace(TUTORIAL_BY_TIME, epochs=1, batch_rows=64),
+    "default": {"epochs": 3, "batch_rows": 64, "legitimate_per_fraud": 3},
+    "mlp": {"epochs": 3, "batch_rows": 64, "legitimate_per_fraud": 3},
+    "tutorial": {"epochs": 2, "batch_rows": 64},
+    "tutorial_by_time": {"epochs": 1, "batch_rows": 64},
 }
 
 
@@ -46,7 +43,7 @@ Trainer = Callable[..., Candidate]
 
 @pytest.fixture(scope="session")
 def quick() -> dict[str, Recipe]:
-    return QUICK
+    return {name: replace(recipes()[name], **changes) for name, changes in QUICK.items()}
 
 
 @pytest.fixture(scope="session")
@@ -90,11 +87,17 @@ def trained(
 
 
 @pytest.fixture(scope="session")
-def candidates(trained: Trainer) -> dict[str, Candidate]:
-    """A candidate of each recipe, trained once."""
-    return {name: trained(recipe) for name, recipe in QUICK.items()}
+def candidates(trained: Trainer, quick: dict[str, Recipe]) -> Mapping[str, Candidate]:
+    """A candidate of each recipe, trained once, when the first test asks for it."""
+
+    class Candidates(dict[str, Candidate]):
+        def __missing__(self, name: str) -> Candidate:
+            self[name] = trained(quick[name])
+            return self[name]
+
+    return Candidates()
 
 
 @pytest.fixture(params=["default", "mlp", "tutorial"])
-def candidate(request: pytest.FixtureRequest, candidates: dict[str, Candidate]) -> Candidate:
+def candidate(request: pytest.FixtureRequest, candidates: Mapping[str, Candidate]) -> Candidate:
     return candidates[request.param]

@@ -4,16 +4,17 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
+from tests.training.later import keras, network
 
 from fraudline.bundle import Comparisons, open_bundle
 from fraudline.bundle.onnx_runtime import ort
 from fraudline.training.contributions_graph import log_odds, write_reasons
 from fraudline.training.faithfulness import measure_faith, sampled_shapley
 from fraudline.training.graph import write_graph
-from fraudline.training.keras_engine import keras
 from fraudline.training.preparation import Inputs, Preparation
 from fraudline.training.reason_files import choose_background
-from fraudline.training.recipes.tutorial import network
+
+pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
 
 INPUTS = Inputs(plain=(0, 2, 3), logarithm=(1,), time_of_day=(4,))
 
@@ -53,10 +54,11 @@ def test_contributions_add_up_to_the_log_odds_above_the_background(features):
 
 
 def test_contributions_of_a_network_of_dense_layers_add_up_too(features):
-    layers = keras.layers
-    model = keras.Sequential(
+    kit = keras()
+    layers = kit.layers
+    model = kit.Sequential(
         [
-            keras.Input((6,)),
+            kit.Input((6,)),
             layers.Dense(8, activation="relu"),
             layers.BatchNormalization(),
             layers.Dense(4, activation="relu"),
@@ -71,8 +73,9 @@ def test_contributions_of_a_network_of_dense_layers_add_up_too(features):
 
 
 def test_of_a_straight_model_a_feature_contributes_weight_times_difference(features):
-    layers = keras.layers
-    model = keras.Sequential([keras.Input((6,)), layers.Dense(1), layers.Activation("sigmoid")])
+    kit = keras()
+    layers = kit.layers
+    model = kit.Sequential([kit.Input((6,)), layers.Dense(1), layers.Activation("sigmoid")])
     weights = np.array([[1.0], [-2.0], [0.0], [3.0], [0.5], [4.0]], np.float32)
     model.layers[0].set_weights([weights, np.zeros(1, np.float32)])
     preparation = Preparation.fit(INPUTS, features)
@@ -116,8 +119,9 @@ def test_a_background_stands_for_the_mean_better_than_a_draw(features):
 
 
 def test_the_sampled_reference_finds_the_shapley_values_of_a_straight_model(features):
-    layers = keras.layers
-    model = keras.Sequential([keras.Input((6,)), layers.Dense(1), layers.Activation("sigmoid")])
+    kit = keras()
+    layers = kit.layers
+    model = kit.Sequential([kit.Input((6,)), layers.Dense(1), layers.Activation("sigmoid")])
     preparation = Preparation.fit(INPUTS, features)
     graph, _, found = explained(model, preparation, features[:20], features[100:101])
     random = np.random.default_rng(0)
@@ -126,8 +130,9 @@ def test_the_sampled_reference_finds_the_shapley_values_of_a_straight_model(feat
 
 
 def test_faith_is_full_where_reasons_are_exact(features):
-    layers = keras.layers
-    model = keras.Sequential([keras.Input((6,)), layers.Dense(1), layers.Activation("sigmoid")])
+    kit = keras()
+    layers = kit.layers
+    model = kit.Sequential([kit.Input((6,)), layers.Dense(1), layers.Activation("sigmoid")])
     preparation = Preparation.fit(INPUTS, features)
     graph, reasons, _ = explained(model, preparation, features[:20], features[100:101])
     alerts, background = features[:20], features[100:101]

@@ -1,14 +1,13 @@
 import numpy as np
 import onnx
 import pytest
+from tests.training.later import as_keras, keras, network
 
 from fraudline.bundle import GRAPH_FILE
 from fraudline.training.graph import run_graph, write_graph
-from fraudline.training.keras_engine import keras
-from fraudline.training.model import Model
 from fraudline.training.preparation import Inputs, Preparation
-from fraudline.training.recipes.tutorial import network
-from fraudline.training.train import MODEL_FILE
+
+pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def lived_in(model):
 def test_the_graph_equals_the_saved_keras_model_on_real_rows(candidate, creditcard, history):
     directory = candidate.directory
     features = creditcard.feature_matrix(history)
-    saved = keras.models.load_model(directory / MODEL_FILE)
+    saved = keras().models.load_model(directory / "model.keras")
 
     by_graph = run_graph((directory / GRAPH_FILE).read_bytes(), features)
 
@@ -57,7 +56,7 @@ def test_logarithm_and_time_of_day_are_the_same_in_the_graph_and_in_keras(featur
 
     by_graph = run_graph(write_graph(preparation, model, 5), features)
 
-    by_keras = Model(preparation, model).as_keras(5).predict(features, verbose=0)[:, 0]
+    by_keras = as_keras(preparation, model, 5).predict(features, verbose=0)[:, 0]
     assert np.abs(by_graph - by_keras).max() < 1e-6
 
 
@@ -78,16 +77,17 @@ def test_the_graph_takes_raw_features_of_any_number_of_rows(candidate, creditcar
 
 
 def test_a_layer_without_a_form_in_the_graph_is_refused_by_name(features):
-    layers = keras.layers
+    kit = keras()
+    layers = kit.layers
     preparation = Preparation.fit(Inputs(plain=(0, 1, 2, 3, 4)), features)
-    strange = keras.Sequential([keras.Input((5,)), layers.LayerNormalization(name="odd")])
+    strange = kit.Sequential([kit.Input((5,)), layers.LayerNormalization(name="odd")])
     with pytest.raises(TypeError, match=r"'odd' \(LayerNormalization\)"):
         write_graph(preparation, strange, 5)
-    swish = keras.Sequential([keras.Input((5,)), layers.Dense(1, activation="silu")])
+    swish = kit.Sequential([kit.Input((5,)), layers.Dense(1, activation="silu")])
     with pytest.raises(TypeError, match="activation silu"):
         write_graph(preparation, swish, 5)
-    padded = keras.Sequential(
-        [keras.Input((5,)), layers.Reshape((5, 1)), layers.Conv1D(2, 2, padding="same")]
+    padded = kit.Sequential(
+        [kit.Input((5,)), layers.Reshape((5, 1)), layers.Conv1D(2, 2, padding="same")]
     )
     with pytest.raises(TypeError, match="not a plain, valid convolution"):
         write_graph(preparation, padded, 5)

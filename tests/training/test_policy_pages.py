@@ -15,6 +15,8 @@ from fraudline.training.policy_choice import decisions
 from fraudline.training.policy_pages import SCORES_FILE, part_of, scored_rows, with_policy
 from fraudline.training.split import Split
 
+pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
+
 
 @pytest.fixture
 def ours(candidates):

@@ -24,7 +24,7 @@ from fraudline.bundle.bundle import (
 from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
 from fraudline.bundle.manifest import Manifest, Part, Source
 from fraudline.bundle.policy import Policy, decision_codes
-from fraudline.bundle.reason_sentences import Reason, name_reasons
+from fraudline.bundle.reason_sentences import Reason, Value, name_reasons
 
 __all__ = [
     "COMPARISONS_FILE",
@@ -44,6 +44,7 @@ __all__ = [
     "Policy",
     "Reason",
     "Source",
+    "Value",
     "check_bundle",
     "decision_codes",
     "name_reasons",

@@ -31,6 +31,9 @@ SCORES_FILE = "scores.parquet"
 
 _NEEDED = {GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE}
 
+# Rows in another number than a multiple of this take kernels that round in another way. There are
+# always as many, so that a score does not depend on a row's company, not even in its last bit.
+_ALIKE_ROWS = 4
 # A larger piece falls out of the processor's cache: the best of the sizes measured.
 CHUNK_ROWS = 256
 # Likewise of rows to be explained, each of which meets every background row.
@@ -64,12 +67,16 @@ class Bundle:
         Returns:
             float64 in 0..1, shape (rows,).
         """
+        rows = len(features)
+        missing = -rows % _ALIKE_ROWS
+        if missing:
+            features = np.concatenate([features, np.zeros((missing, features.shape[1]), "f4")])
         scores = np.empty(len(features), dtype=np.float64)
         for start in range(0, len(features), CHUNK_ROWS):
             stop = start + CHUNK_ROWS
             (chunk,) = self._scores.run(None, {"features": features[start:stop]})
             scores[start:stop] = chunk.reshape(-1)
-        return scores
+        return scores[:rows]
 
     def contributions(self, features: Matrix) -> Matrix:
         """What each feature adds to the log-odds of each row.
@@ -142,8 +149,15 @@ def check_bundle(directory: Path) -> Manifest:
     Raises:
         BundleError: the manifest is not sound, or a file is missing, altered or surplus.
     """
+    manifest, _ = _checked(directory)
+    return manifest
+
+
+def _checked(directory: Path) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest, and what the files that a scorer needs hold: the bytes that were hashed."""
     manifest = read_manifest(directory)
-    found = _hashes(directory)
+    kept: dict[str, bytes] = {}
+    found = _hashes(directory, kept)
     faults = [
         f"{name} {fault}"
         for name in sorted(_NEEDED | manifest.files.keys() | found.keys())
@@ -154,17 +168,20 @@ def check_bundle(directory: Path) -> Manifest:
             f"bundle {manifest.version} in {directory} was altered: {'; '.join(faults)}. "
             "Restore it or train anew."
         )
-    return manifest
+    return manifest, kept
 
 
 def open_bundle(directory: Path, contract: Contract) -> Bundle:
     """Open a bundle whose files are whole and whose contract is the given one.
 
+    Each file is read once, and what is opened is what was hashed: a file that is replaced
+    meanwhile is not seen.
+
     Raises:
         BundleError: a file is missing, altered or surplus, the bundle is for another
             contract, or its graph does not score.
     """
-    manifest = check_bundle(directory)
+    manifest, content = _checked(directory)
     if (
         manifest.contract_fingerprint != contract.fingerprint
         or manifest.features != contract.features
@@ -179,9 +196,9 @@ def open_bundle(directory: Path, contract: Contract) -> Bundle:
             directory,
             contract,
             manifest,
-            msgspec.json.decode((directory / COMPARISONS_FILE).read_bytes(), type=Comparisons),
-            _session(directory / GRAPH_FILE),
-            _session(directory / REASONS_FILE),
+            msgspec.json.decode(content[COMPARISONS_FILE], type=Comparisons),
+            _session(content[GRAPH_FILE]),
+            _session(content[REASONS_FILE]),
         )
         nothing = np.zeros((1, len(contract.features)), dtype=np.float32)
         bundle.score(nothing)
@@ -200,13 +217,13 @@ def open_bundle(directory: Path, contract: Contract) -> Bundle:
     return bundle
 
 
-def _session(path: Path) -> ort.InferenceSession:
+def _session(graph: bytes) -> ort.InferenceSession:
     from fraudline.bundle.onnx_runtime import ort  # noqa: PLC0415 - 134 MiB, only to score
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # scale by processes: partitions, not threads
     options.inter_op_num_threads = 1
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 class _Format(msgspec.Struct):
@@ -223,13 +240,23 @@ def _difference(expected: str | None, found: str | None) -> str:
     return f"has sha256 {found[:16]}…, expected {expected[:16]}…"
 
 
-def _hashes(directory: Path) -> dict[str, str]:
-    """SHA-256 of each file but the manifest and hidden ones, by its path in the directory."""
+def _hashes(directory: Path, kept: dict[str, bytes] | None = None) -> dict[str, str]:
+    """SHA-256 of each file but the manifest and hidden ones, by its path in the directory.
+
+    Args:
+        directory: The bundle's.
+        kept: Where to put what the files that a scorer needs hold, as it was hashed.
+    """
     hashes = {}
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
         is_hidden = any(part.startswith(".") for part in name.split("/"))  # a file manager's
-        if path.is_file() and name != MANIFEST_FILE and not is_hidden:
+        if not path.is_file() or name == MANIFEST_FILE or is_hidden:
+            continue
+        if kept is not None and name in _NEEDED:
+            content = kept[name] = path.read_bytes()
+            hashes[name] = hashlib.sha256(content).hexdigest()
+        else:
             with path.open("rb") as file:
                 hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return hashes

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from functools import cache
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
 from fraudline.contract import Contract
-from fraudline.contract.arrays import Integers, Matrix
+from fraudline.contract.arrays import Matrix
 
 # More than four reasons are not likely to be helpful to a person: so say the official
 # interpretations of Regulation B, 12 CFR 1002.9(b)(2), on the reasons for a refused credit.
@@ -44,43 +44,41 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
 
 
 def name_reasons(
-    transactions: pa.RecordBatch | pa.Table,
-    rows: Integers,
+    values: Sequence[Sequence[Value]],
     contributions: Matrix,
     contract: Contract,
     comparisons: Comparisons,
-) -> dict[int, list[Reason]]:
-    """The top reasons of some rows, strongest first.
+) -> list[list[Reason]]:
+    """The top reasons of each row, strongest first.
 
     A value so far out that arithmetic overflows contributes no number, and is no reason.
 
     Args:
-        transactions: With at least the contract's features.
-        rows: Which of them.
-        contributions: Of these rows, shape (rows, features).
+        values: Of the features as they were sent, row by row, in feature order.
+        contributions: Of these values, shape (rows, features).
         contract: What a transaction looks like.
         comparisons: What legitimate payments are like.
 
     Returns:
-        Reasons by row number; at most `MOST_REASONS` a row.
+        For each row its reasons; at most `MOST_REASONS`.
     """
     finite = np.where(np.isfinite(contributions), contributions, 0.0)
     strongest = np.argsort(-finite, axis=1, kind="stable")[:, :MOST_REASONS]
     parts = np.take_along_axis(finite, strongest, axis=1)
     compared = comparisons.features
-    found: dict[int, list[Reason]] = {}
-    for row, indices, of_row in zip(rows.tolist(), strongest.tolist(), parts.tolist(), strict=True):
-        found[row] = [
+    return [
+        [
             Reason(
                 name := contract.features[index],
-                value := transactions.column(name)[row].as_py(),
+                value := of_row[index],
                 round(part, 3),
                 sentence(name, value, contract.column(name).unit, compared[name]),
             )
-            for index, part in zip(indices, of_row, strict=True)
+            for index, part in zip(indices, added, strict=True)
             if part > 0
         ]
-    return found
+        for of_row, indices, added in zip(values, strongest.tolist(), parts.tolist(), strict=True)
+    ]
 
 
 def sentence(name: str, value: Value, unit: str, comparison: Comparison) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -16,6 +17,7 @@ NUMERIC_TYPES = frozenset({"float64", "int64"})
 # What BigQuery and Python can tell of time.
 EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
 LATEST = dt.datetime.max.replace(tzinfo=dt.UTC)
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
 _ARROW_TYPES: dict[str, pa.DataType] = {
     "float64": pa.float64(),
@@ -25,6 +27,26 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "timestamp": pa.timestamp("us", tz="UTC"),
     "bytes": pa.binary(),
 }
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the values of a column may be, whoever checks them.
+
+    The decoder of messages, the check of files and the SQL of the quality report each have
+    their own way to ask; a table of cases holds their answers together.
+
+    Attributes:
+        least: Smallest number, or earliest time, that is no fault; None: there is none.
+        most: Largest number, or latest time; likewise.
+        is_finite: Whether NaN and the infinities are faults.
+        most_characters: How long a text may be.
+    """
+
+    least: float | dt.datetime | None = None
+    most: float | dt.datetime | None = None
+    is_finite: bool = False
+    most_characters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +74,22 @@ class Column:
     max_length: int = 1024
     is_nullable: bool = False
     is_feature: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """What its values may be, where they are not null."""
+        if self.type == "float64":
+            return Limits(self.min, self.max, is_finite=True)
+        if self.type == "int64":
+            return Limits(
+                _INT64_MIN if self.min is None else math.ceil(self.min),
+                _INT64_MAX if self.max is None else math.floor(self.max),
+            )
+        if self.type == "timestamp":
+            return Limits(EARLIEST, LATEST)
+        if self.type == "string":
+            return Limits(most_characters=self.max_length)
+        return Limits()
 
     @property
     def arrow_type(self) -> pa.DataType:

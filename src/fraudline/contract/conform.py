@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudline.contract.columns import EARLIEST, LATEST, NUMERIC_TYPES, Column, arrow_schema
+from fraudline.contract.columns import Column, arrow_schema
 from fraudline.contract.rejects import RejectReason
 from fraudline.errors import ContractError
 
@@ -178,24 +178,28 @@ def _check(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) 
 
     if not column.is_nullable:
         refuse(pc.is_null(values), RejectReason.MISSING_COLUMN, "a value")
-    if column.type == "float64":
+    limits = column.limits
+    if limits.is_finite:
         refuse(pc.invert(pc.is_finite(values)), RejectReason.OUT_OF_RANGE, "a finite number")
-    if column.type in NUMERIC_TYPES and column.min is not None:
-        refuse(pc.less(values, column.min), RejectReason.OUT_OF_RANGE, f"at least {column.min:g}")
-    if column.type in NUMERIC_TYPES and column.max is not None:
-        refuse(pc.greater(values, column.max), RejectReason.OUT_OF_RANGE, f"at most {column.max:g}")
     if column.type == "timestamp":
-        earliest, latest = (pa.scalar(limit, column.arrow_type) for limit in (EARLIEST, LATEST))
+        least, most = (pa.scalar(limit, column.arrow_type) for limit in (limits.least, limits.most))
         refuse(
-            pc.or_(pc.less(values, earliest), pc.greater(values, latest)),
+            pc.or_(pc.less(values, least), pc.greater(values, most)),
             RejectReason.OUT_OF_RANGE,
             "a time of the years 1 to 9999 in UTC",
         )
-    if column.type == "string":
+    else:
+        if limits.least is not None:
+            expected = f"at least {limits.least:g}"
+            refuse(pc.less(values, limits.least), RejectReason.OUT_OF_RANGE, expected)
+        if limits.most is not None:
+            expected = f"at most {limits.most:g}"
+            refuse(pc.greater(values, limits.most), RejectReason.OUT_OF_RANGE, expected)
+    if limits.most_characters is not None:
         refuse(
-            pc.greater(pc.utf8_length(values), column.max_length),
+            pc.greater(pc.utf8_length(values), limits.most_characters),
             RejectReason.OUT_OF_RANGE,
-            f"at most {column.max_length} characters",
+            f"at most {limits.most_characters} characters",
         )
 
 

@@ -16,14 +16,24 @@ import numpy as np
 import pyarrow as pa
 from msgspec.structs import astuple
 
-from fraudline.contract.columns import EARLIEST, LATEST, Column, arrow_schema
+from fraudline.contract.columns import NUMERIC_TYPES, Column, arrow_schema
 from fraudline.contract.rejects import Reject, RejectReason
 
 MAX_MESSAGE_BYTES = 64 * 1024
-_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+_PYTHON_TYPES = {
+    "float64": float,
+    "int64": int,
+    "bool": bool,
+    "string": str,
+    "timestamp": dt.datetime,
+    "bytes": bytes,
+}
 # To be raised with each change of what `Decoder` takes for a row and what for a fault.
 _RULES = 1
 _QUOTES_ROWS = 100  # looked through at once: small enough to stay in the processor's cache
+
+Row = tuple[Any, ...]
+"""The values of a message, in the order of its columns."""
 
 
 class Decoder:
@@ -44,9 +54,11 @@ class Decoder:
         self.schema = arrow_schema(columns)
         self.fingerprint = _fingerprint(columns, max_message_bytes)
         self._names = [column.name for column in columns]
-        self._timestamps = [
-            index for index, column in enumerate(columns) if column.type == "timestamp"
-        ]
+        self._timestamps = {
+            index: (column.limits.least, column.limits.most)
+            for index, column in enumerate(columns)
+            if column.type == "timestamp"
+        }
         self._max_message_bytes = max_message_bytes
         self._decode = msgspec.json.Decoder(_struct(columns)).decode
         # A column's name takes two quotation marks and a string or timestamp that is not null at
@@ -63,25 +75,39 @@ class Decoder:
     def decode(
         self, messages: Sequence[bytes | None]
     ) -> tuple[pa.RecordBatch, list[int], list[Reject]]:
-        """Decode messages, each on its own.
+        """Decode messages, each on its own, to Arrow.
 
         Returns:
             A batch with one row for each message that could be decoded, in order; the
             index of each row's message; and a reject for each of the others.
         """
-        rows: list[tuple[Any, ...]] = []
-        accepted: list[int] = []
+        rows, accepted, rejects = self.decode_rows(messages)
+        return self._batch(rows), accepted, rejects
+
+    def decode_rows(
+        self, messages: Sequence[bytes | None]
+    ) -> tuple[list[Row], list[int], list[Reject]]:
+        """Decode messages, each on its own, to plain rows, which costs the least.
+
+        Returns:
+            The values of each message that could be decoded, in the order of the columns;
+            the index of each row's message; and a reject for each of the others.
+        """
         faults: dict[int, _Fault] = {}
-        decode, most_bytes = self._decode, self._max_message_bytes
-        for index, message in enumerate(messages):
-            if message is None or len(message) > most_bytes:
-                faults[index] = self._unread(message)
-                continue
+        structs: list[msgspec.Struct] = []
+        left = iter(self._readable(messages))
+        while True:
             try:
-                rows.append(astuple(decode(message)))
-                accepted.append(index)
+                structs.extend(map(self._decode, left))
+                break
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                faults[index] = self._fault(message, str(error))
+                # Those before it are in the list, and `left` goes on after it.
+                index = len(structs) + len(faults)
+                faults[index] = self._fault(messages[index], str(error))
+        rows: list[Row] = list(map(astuple, structs))
+        accepted = list(range(len(messages)))
+        if faults:
+            accepted = [index for index in accepted if index not in faults]
         found = dict(self._second_look(messages, accepted, rows))
         if found:
             faults |= {accepted[row]: fault for row, fault in found.items()}
@@ -90,9 +116,19 @@ class Decoder:
         rejects = [
             Reject(index, faults[index].reason, faults[index].message) for index in sorted(faults)
         ]
-        return self._batch(rows), accepted, rejects
+        return rows, accepted, rejects
 
-    def _batch(self, rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+    def _readable(self, messages: Sequence[bytes | None]) -> Sequence[bytes]:
+        """The messages, with nothing in the place of each that is not to be read."""
+        most = self._max_message_bytes
+        try:
+            if max(map(len, messages), default=0) <= most:  # type: ignore[arg-type] # see below
+                return messages  # type: ignore[return-value] # each has a length
+        except TypeError:  # a tombstone has none
+            pass
+        return [text if text is not None and len(text) <= most else b"" for text in messages]
+
+    def _batch(self, rows: list[Row]) -> pa.RecordBatch:
         columns = zip(*rows, strict=True) if rows else [()] * len(self._names)
         arrays = []
         for values, field in zip(columns, self.schema, strict=True):
@@ -118,8 +154,8 @@ class Decoder:
     def _second_look(
         self,
         messages: Sequence[bytes | None],
-        accepted: list[int],
-        rows: list[tuple[Any, ...]],
+        accepted: Sequence[int],
+        rows: list[Row],
     ) -> Iterator[tuple[int, _Fault]]:
         """Faults that the decoder let pass, each with the row it is in."""
         texts = [messages[index] or b"" for index in accepted]
@@ -127,7 +163,7 @@ class Decoder:
         for start in range(0, len(texts), _QUOTES_ROWS):
             piece = texts[start : start + _QUOTES_ROWS]
             quotes = np.count_nonzero(np.frombuffer(b"".join(piece), np.uint8) == ord('"'))
-            fewest = [self._fewest(values) for values in rows[start : start + _QUOTES_ROWS]]
+            fewest = list(map(self._fewest, rows[start : start + _QUOTES_ROWS]))
             if quotes == sum(fewest):
                 continue
             for row, text in enumerate(piece, start):
@@ -136,10 +172,10 @@ class Decoder:
                 if repeated is not None:
                     words = f"column '{repeated}' is there more than once"
                     yield row, _Fault(RejectReason.DUPLICATE_COLUMN, words)
-        for index in self._timestamps:
+        for index, (earliest, latest) in self._timestamps.items():
             for row, values in enumerate(rows):
                 # With an offset from UTC, the first and last days of the calendar leave it.
-                if values[index] is not None and not EARLIEST <= values[index] <= LATEST:
+                if values[index] is not None and not earliest <= values[index] <= latest:
                     yield (
                         row,
                         _Fault(
@@ -149,7 +185,7 @@ class Decoder:
                         ),
                     )
 
-    def _fewest(self, values: tuple[Any, ...]) -> int:
+    def _fewest(self, values: Row) -> int:
         """How many quotation marks a row takes at least."""
         fewest = self._fewest_quotes
         for index in self._quoted_or_null:
@@ -157,8 +193,10 @@ class Decoder:
                 fewest += 2
         return fewest
 
-    def _fault(self, message: bytes, text: str) -> _Fault:
+    def _fault(self, message: bytes | None, text: str) -> _Fault:
         """Sort what msgspec says into our reasons; its wording is held by the tests."""
+        if message is None or len(message) > self._max_message_bytes:
+            return self._unread(message)
         if not message.strip():
             return _Fault(RejectReason.EMPTY, "the message is empty")
         try:
@@ -168,6 +206,9 @@ class Decoder:
                 RejectReason.INVALID_UTF8,
                 f"byte {invalid.start} is not valid UTF-8: {invalid.reason}",
             )
+        return self._object_fault(text)
+
+    def _object_fault(self, text: str) -> _Fault:
         if missing := re.match(r"Object missing required field `(.*)`", text):
             return _Fault(
                 RejectReason.MISSING_COLUMN,
@@ -241,22 +282,12 @@ def _struct(columns: Sequence[Column]) -> type[msgspec.Struct]:
 
 
 def _python_type(column: Column) -> Any:
-    low, high = column.min, column.max
-    kind: Any
-    if column.type == "float64":
-        kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
-    elif column.type == "int64":
-        kind = Annotated[
-            int,
-            msgspec.Meta(
-                ge=_INT64_MIN if low is None else int(low),
-                le=_INT64_MAX if high is None else int(high),
-            ),
-        ]
-    elif column.type == "timestamp":
-        kind = Annotated[dt.datetime, msgspec.Meta(tz=True)]
-    elif column.type == "string":
-        kind = Annotated[str, msgspec.Meta(max_length=column.max_length)]
-    else:
-        kind = {"bool": bool, "bytes": bytes}[column.type]
+    limits = column.limits
+    kind: Any = _PYTHON_TYPES[column.type]
+    if column.type in NUMERIC_TYPES:  # what is not finite is no number in JSON
+        kind = Annotated[kind, msgspec.Meta(ge=limits.least, le=limits.most)]  # type: ignore[arg-type] # numbers
+    elif column.type == "timestamp":  # see `_second_look` for its limits
+        kind = Annotated[kind, msgspec.Meta(tz=True)]
+    elif limits.most_characters is not None:
+        kind = Annotated[kind, msgspec.Meta(max_length=limits.most_characters)]
     return kind | None if column.is_nullable else kind

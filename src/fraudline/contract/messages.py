@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 
 @dataclass(frozen=True)
@@ -31,17 +30,28 @@ class Messages:
     def __len__(self) -> int:
         return len(self.values)
 
+    def take(self, indices: Sequence[int]) -> Messages:
+        """These of the messages only."""
+        return Messages(
+            topic=self.topic,
+            partitions=[self.partitions[index] for index in indices],
+            offsets=[self.offsets[index] for index in indices],
+            keys=[self.keys[index] for index in indices],
+            values=[self.values[index] for index in indices],
+            sent_at_ms=[self.sent_at_ms[index] for index in indices],
+        )
+
     def received_at(self, index: int) -> dt.datetime | None:
         """When a message was sent; None if its time stamp is absent or absurd.
 
         A producer may set any 64-bit number, and a table knows the years 1 to 9999 only.
         """
-        return _time(self.sent_at_ms[index])
+        return received_at(self.sent_at_ms[index])
 
 
-@lru_cache(maxsize=8192)  # of the messages of a busy batch many were sent in the same one
-def _time(at_ms: int) -> dt.datetime | None:
+def received_at(sent_at_ms: int) -> dt.datetime | None:
+    """A time stamp of a message as a time; None if it is absent or absurd."""
     try:
-        return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
+        return dt.datetime.fromtimestamp(sent_at_ms / 1000, dt.UTC)
     except (OverflowError, ValueError, OSError):
         return None

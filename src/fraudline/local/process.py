@@ -8,7 +8,9 @@ nor a reboot can be mistaken for a running service.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,7 +18,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from fraudline.errors import LocalServiceError
+
 _LOOPBACK = "127.0.0.1"
+# Linux gives ports from 32,768 on to those who connect, macOS and Windows from 49,152 on.
+_QUIET_PORTS = range(15_000, 32_768)
+# One after the other, so that none is given twice; from anywhere, so that two processes which
+# look at once do not find the same.
+_places = itertools.count(random.SystemRandom().randrange(len(_QUIET_PORTS)))
 _POLL_S = 0.02
 _TCP_LISTEN = "0A"
 
@@ -110,9 +119,22 @@ def memory_bytes(pid: int) -> int | None:
 
 
 def free_port() -> int:
-    """A port of the loopback address on which nothing listens."""
-    with socket.create_server((_LOOPBACK, 0)) as server:
-        return int(server.getsockname()[1])
+    """A port of the loopback address on which nothing listens.
+
+    The system gives it to nobody who only connects. Of one that it does, whoever knocks while
+    its service is down may be made the holder, even without another asking for it: a
+    connection from a port to itself succeeds. Then the service cannot take it again.
+
+    Raises:
+        LocalServiceError: there is none.
+    """
+    for _ in _QUIET_PORTS:
+        port = _QUIET_PORTS[next(_places) % len(_QUIET_PORTS)]
+        if is_free(port):
+            return port
+    raise LocalServiceError(
+        f"no port of {_LOOPBACK} from {_QUIET_PORTS.start} to {_QUIET_PORTS.stop - 1} is free."
+    )
 
 
 def is_free(port: int) -> bool:

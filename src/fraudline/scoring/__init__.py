@@ -9,14 +9,17 @@ what runs online.
 from fraudline.bundle import Reason
 from fraudline.scoring.assess import Assessment, as_history, assess
 from fraudline.scoring.decider import Decider
+from fraudline.scoring.judge import Judge, Verdict
 from fraudline.scoring.reasons import reasons
 from fraudline.scoring.repeats import RepeatMemory
 
 __all__ = [
     "Assessment",
     "Decider",
+    "Judge",
     "Reason",
     "RepeatMemory",
+    "Verdict",
     "as_history",
     "assess",
     "reasons",

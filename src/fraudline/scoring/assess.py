@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from fraudline.bundle import Bundle, decision_codes
 from fraudline.contract import APPROVED, DECISIONS, Contract
-from fraudline.contract.arrays import DecisionCodes, Flags, Floats, Matrix
+from fraudline.contract.arrays import DecisionCodes, Flags, Floats, Integers, Matrix
 from fraudline.errors import InputError
 
 _NAMES = np.array(DECISIONS, dtype=object)
@@ -46,6 +46,16 @@ class Assessment:
         names: list[str] = _NAMES[self.decision_codes].tolist()
         return names
 
+    def take(self, rows: Integers) -> Assessment:
+        """What it says of these rows only."""
+        return Assessment(
+            self.scores[rows],
+            self.decision_codes[rows],
+            self.thresholds[rows],
+            self.model_version,
+            self.features[rows],
+        )
+
 
 def assess(transactions: pa.RecordBatch | pa.Table, bundle: Bundle) -> Assessment:
     """Score and decide each transaction.
@@ -55,9 +65,21 @@ def assess(transactions: pa.RecordBatch | pa.Table, bundle: Bundle) -> Assessmen
         bundle: The model, its policy and its contract.
     """
     contract = bundle.contract
-    features = contract.feature_matrix(transactions)
+    return assess_numbers(
+        contract.feature_matrix(transactions), contract.amounts(transactions), bundle
+    )
+
+
+def assess_numbers(features: Matrix, amounts: Floats, bundle: Bundle) -> Assessment:
+    """`assess` for who has the numbers of its transactions already.
+
+    Args:
+        features: float32, shape (rows, features), as `Contract.feature_matrix` gives.
+        amounts: In the contract's unit, shape (rows,).
+        bundle: The model and its policy.
+    """
     scores = bundle.score(features)
-    not_approved, blocked = bundle.manifest.policy.thresholds(contract.amounts(transactions))
+    not_approved, blocked = bundle.manifest.policy.thresholds(amounts)
     codes = decision_codes(scores, not_approved, blocked)
     return Assessment(scores, codes, not_approved, bundle.manifest.version, features)
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pyarrow as pa
+from collections.abc import Callable, Sequence
 
-from fraudline.bundle import Bundle, Reason, name_reasons
+import numpy as np
+
+from fraudline.bundle import Bundle, Reason, Value, name_reasons
 from fraudline.scoring.assess import Assessment
 
 
 def reasons(
-    transactions: pa.RecordBatch, assessment: Assessment, bundle: Bundle
+    values_of: Callable[[int], Sequence[Value]], assessment: Assessment, bundle: Bundle
 ) -> dict[int, list[Reason]]:
     """The top reasons of each row that is not approved, by row number.
 
     Args:
-        transactions: What was assessed.
-        assessment: What `assess` said of these rows.
+        values_of: The values of a row's features as they were sent, in feature order.
+        assessment: What `assess` said of the rows.
         bundle: The model that said it.
     """
-    alerts = np.flatnonzero(assessment.is_alert)
-    if not len(alerts):
+    alerts = np.flatnonzero(assessment.is_alert).tolist()
+    if not alerts:
         return {}
     contributions = bundle.contributions(assessment.features[alerts])
-    return name_reasons(transactions, alerts, contributions, bundle.contract, bundle.comparisons)
+    values = [values_of(row) for row in alerts]
+    named = name_reasons(values, contributions, bundle.contract, bundle.comparisons)
+    return dict(zip(alerts, named, strict=True))

@@ -9,52 +9,45 @@ and read its own decisions back.
 from __future__ import annotations
 
 import hashlib
+import struct
+from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
-import pyarrow as pa
 
 from fraudline.contract import Contract, Decision, Decoder
+from fraudline.contract.decoder import Row
 
 _MOST_DECISION_BYTES = 1_048_576
+# Digest, offset, score, threshold, and the place of decision and version in a list of such.
+_ENTRY = struct.Struct("=16sqddI")
+_OFFSET = struct.Struct("=16xq")
 
 
-class FirstDecision(msgspec.Struct, frozen=True, gc=False):
+class FirstDecision(NamedTuple):
     """What was decided when an id was seen first.
 
     Attributes:
         digest: Of the transaction's values.
         position: Where it was, as topic:partition:offset.
-        offset: The last part of it.
+        score: And so on, as in a decision.
     """
 
     digest: bytes
     position: str
-    offset: int
     score: float
     decision: str
     threshold: float
     model_version: str
     reasons: str | None
 
-    def answer(self, decision: Decision) -> Decision:
-        """A decision on the same transaction, made to say what was said first."""
-        if decision.source_offset == self.offset:
-            return decision
-        return msgspec.structs.replace(
-            decision,
-            score=self.score,
-            decision=self.decision,
-            threshold=self.threshold,
-            model_version=self.model_version,
-            reasons=self.reasons,
-            repeat_of=self.position,
-        )
-
 
 class RepeatMemory:
     """The first decision on each id, within a window of each partition's offsets.
+
+    An id and its decision take some 230 bytes, and remembering one takes as long when the
+    window is full as when it is empty.
 
     Args:
         contract: What a transaction looks like; it has an id.
@@ -63,48 +56,55 @@ class RepeatMemory:
 
     def __init__(self, contract: Contract, window_offsets: int) -> None:
         self.window_offsets = window_offsets
-        self._transaction_names = [column.name for column in contract.transaction_columns]
+        self._width = len(contract.transaction_columns)
         self._decoder = Decoder(contract.decision_columns, _MOST_DECISION_BYTES)
-        self._partitions: dict[int, dict[str, FirstDecision]] = {}
-        self._reached: dict[int, int] = {}
+        self._partitions: dict[int, _Window] = {}
+        self._answers = _Answers()
 
-    def first(self, decision: Decision, digest: bytes) -> FirstDecision:
-        """The first decision on the same id, or this one, which is remembered then.
+    def __len__(self) -> int:
+        """How many first decisions are remembered."""
+        return sum(len(window.entries) for window in self._partitions.values())
+
+    def first(self, decision: Decision, digest: bytes) -> FirstDecision | None:
+        """The first decision on the same id; None if this is it, which is remembered then.
 
         Args:
             decision: The next one of its partition.
             digest: Of its transaction's values.
         """
-        known = self._partitions.setdefault(decision.source_partition, {})
-        self._reached[decision.source_partition] = decision.source_offset
-        oldest = decision.source_offset - self.window_offsets
-        while known:  # they are in the order of their offsets
-            transaction_id, first = next(iter(known.items()))
-            if first.offset >= oldest:
-                break
-            del known[transaction_id]
-        found = known.get(decision.transaction_id)
-        if found is None:
-            found = known[decision.transaction_id] = FirstDecision(
-                digest,
-                f"{decision.source_topic}:{decision.source_partition}:{decision.source_offset}",
-                decision.source_offset,
-                decision.score,
-                decision.decision,
-                decision.threshold,
-                decision.model_version,
-                decision.reasons,
-            )
-        return found
+        partition, offset = decision.source_partition, decision.source_offset
+        window = self._partitions.get(partition)
+        if window is None:
+            window = self._partitions[partition] = _Window()
+        window.reached = offset
+        window.forget_before(offset - self.window_offsets)
+        entry = window.entries.get(decision.transaction_id)
+        if entry is None:
+            answer = self._answers.place(decision.decision, decision.model_version)
+            packed = _ENTRY.pack(digest, offset, decision.score, decision.threshold, answer)
+            window.add(decision.transaction_id, packed, offset, decision.reasons)
+            return None
+        first_digest, first_offset, score, threshold, answer = _ENTRY.unpack(entry)
+        if first_offset == offset:
+            return None
+        return FirstDecision(
+            first_digest,
+            f"{decision.source_topic}:{partition}:{first_offset}",
+            score,
+            self._answers.decisions[answer],
+            threshold,
+            self._answers.versions[answer],
+            window.reasons.get(first_offset),
+        )
 
     def reached(self, partition: int) -> int:
         """The last offset of a partition that was decided or read back; -1 for none."""
-        return self._reached.get(partition, -1)
+        window = self._partitions.get(partition)
+        return window.reached if window is not None else -1
 
     def forget(self, partition: int) -> None:
         """Forget all that was decided in a partition."""
         self._partitions.pop(partition, None)
-        self._reached.pop(partition, None)
 
     def restore(
         self, topic: str, partition: int, window: range, decisions: Sequence[bytes | None]
@@ -120,25 +120,75 @@ class RepeatMemory:
         Returns:
             How many are of the partition and older than the window.
         """
-        rows, _, _ = self._decoder.decode(decisions)
+        rows, _, _ = self._decoder.decode_rows(decisions)
         older = 0
-        fields = [rows.column(name).to_pylist() for name in Decision.__struct_fields__]
-        digests = digests_of(rows.select(self._transaction_names))
-        for digest, *values in zip(digests, *fields, strict=True):
-            decision = Decision(*values)
+        for row in rows:
+            decision = Decision(*row[self._width :])
             if (decision.source_topic, decision.source_partition) != (topic, partition):
                 continue
             if decision.source_offset < window.start:
                 older += 1
             elif decision.source_offset in window and decision.repeat_of is None:
+                (digest,) = digests_of([row[: self._width]])
                 self.first(decision, digest)
         return older
 
 
-def digests_of(transactions: pa.RecordBatch) -> list[bytes]:
-    """A digest of the values of each row, by which two transactions are told apart."""
+class _Window:
+    """The entries of a partition.
+
+    A dict alone would do, were it not that one which loses its oldest keys keeps their empty
+    places at its head, and walks over all of them to find the oldest key again.
+
+    Attributes:
+        entries: By id.
+        oldest: Their ids, in the order of their offsets.
+        reasons: Of those decisions that have some, by offset.
+        reached: The last offset.
+    """
+
+    __slots__ = ("entries", "oldest", "reached", "reasons")
+
+    def __init__(self) -> None:
+        self.entries: dict[str, bytes] = {}
+        self.oldest: deque[str] = deque()
+        self.reasons: dict[int, str] = {}
+        self.reached = -1
+
+    def add(self, transaction_id: str, entry: bytes, offset: int, reasons: str | None) -> None:
+        self.entries[transaction_id] = entry
+        self.oldest.append(transaction_id)
+        if reasons is not None:
+            self.reasons[offset] = reasons
+
+    def forget_before(self, offset: int) -> None:
+        entries, oldest = self.entries, self.oldest
+        while oldest:
+            (found,) = _OFFSET.unpack_from(entries[oldest[0]])
+            if found >= offset:
+                return
+            del entries[oldest.popleft()]
+            self.reasons.pop(found, None)
+
+
+class _Answers:
+    """Pairs of decision and model version; there are few, however many decisions there are."""
+
+    def __init__(self) -> None:
+        self.decisions: list[str] = []
+        self.versions: list[str] = []
+        self._places: dict[tuple[str, str], int] = {}
+
+    def place(self, decision: str, version: str) -> int:
+        place = self._places.get((decision, version))
+        if place is None:
+            place = self._places[decision, version] = len(self.decisions)
+            self.decisions.append(decision)
+            self.versions.append(version)
+        return place
+
+
+def digests_of(rows: Iterable[Row]) -> list[bytes]:
+    """A digest of the values of each transaction, by which two of them are told apart."""
     encode = msgspec.msgpack.Encoder().encode
-    rows: Iterable[tuple[Any, ...]] = zip(
-        *(column.to_pylist() for column in transactions.columns), strict=True
-    )
     return [hashlib.blake2b(encode(row), digest_size=16).digest() for row in rows]

@@ -21,7 +21,7 @@ from fraudline.stream.broker import client_config, handle_consumer_error
 
 WAIT_S = 0.1
 _ANSWER_TIMEOUT_S = 15.0
-_STABLE_TIMEOUT_S = 45.0  # a transaction ends after 6 s, and the broker looks every 10 s
+_STABLE_TIMEOUT_S = 45.0  # a transaction ends after 6 s, and the broker looks every 10 to 20 s
 
 Partitions = list[TopicPartition]
 PartitionKey = tuple[str, int]

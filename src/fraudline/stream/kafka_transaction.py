@@ -59,8 +59,9 @@ class TransactionalProducer:
                 # By default a client that has lost every broker forgets them all, and then
                 # waits for a group coordinator that no longer exists (librdkafka issue 5511).
                 "metadata.recovery.strategy": "none",
-                # Long enough to fill batches, and over before the commit.
-                "linger.ms": 1,
+                # Each request costs the broker and us the same, full or not. A commit waits for
+                # none of this: it sends what is there.
+                "linger.ms": 5,
                 "batch.num.messages": 10_000,
                 "queue.buffering.max.messages": 1_000_000,
                 # The broker is busy with the last transaction's marker for a few milliseconds;

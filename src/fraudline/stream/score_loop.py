@@ -12,8 +12,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from operator import attrgetter
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import TopicPartition
 
 from fraudline import flows
 from fraudline.contract import Messages, Outcome, RejectReason
@@ -26,17 +27,20 @@ from fraudline.stream.intake import (
     Partitions,
     as_messages,
     group_consumer,
-    next_offsets,
 )
 from fraudline.stream.kafka_transaction import ProducerRecord, TransactionalProducer
 from fraudline.stream.progress import Progress
 from fraudline.stream.repeat_restore import RepeatRestore
 from fraudline.stream.supervise import supervise
 
-# Decided at once: enough to share the cost of a call, few enough to stay in the cache.
-_PIECE_ROWS = 500
+# Decided at once: enough to share the cost of a call, and half as many where deciding is slow, so
+# that a transaction is over before the broker aborts it.
+_PIECE_ROWS, _SLOW_PIECE_ROWS = 1000, 500
+_SLOW_S = 0.001  # for a message
 # A broker aborts a transaction that takes longer than transaction.timeout.ms.
 _LONGEST_S = 1.0
+
+_DECISION = attrgetter("decision")
 
 Decide = Callable[[Messages, dt.datetime], list[Outcome]]
 """Messages and the time to outcomes, one for each message."""
@@ -105,6 +109,7 @@ class _Scorer:
         self._progress = progress
         self._restore = restore
         self._is_restoring = False
+        self._piece_rows = _SLOW_PIECE_ROWS
         self._inputs, self._decisions, self._rejects = (
             kafka.topic(flow) for flow in (flows.TRANSACTIONS, flows.DECISIONS, flows.REJECTS)
         )
@@ -124,7 +129,7 @@ class _Scorer:
         progress, intake = self._progress, self._intake
         self._restore_a_piece()
         progress.begin_step("take")
-        most = min(_PIECE_ROWS, most_rows)
+        most = min(self._piece_rows, most_rows)
         taken = intake.take(most, wait_s=0.0 if self._is_restoring else WAIT_S)
         if not taken:
             progress.record_idle()
@@ -132,17 +137,20 @@ class _Scorer:
         batch, decide = _Batch(), self._deciders()
         full_at = time.monotonic() + _LONGEST_S
         while taken:
-            batch.add(taken)
+            messages = as_messages(self._inputs, taken)
+            batch.add(messages)
             progress.record_taken(batch.offsets, "decide")
             # A piece that is not full has emptied the topic: those in it should not wait.
             is_last = len(taken) < most or batch.rows == most_rows or time.monotonic() > full_at
             if is_last or batch.rows == most:
                 self._send_offsets(batch)  # of the last piece and the first, while they are decided
-            messages = as_messages(self._inputs, taken)
+            begun_at = time.monotonic()
             outcomes = decide(messages, dt.datetime.now(dt.UTC))
+            is_slow = time.monotonic() - begun_at > _SLOW_S * len(messages)
+            self._piece_rows = _SLOW_PIECE_ROWS if is_slow else _PIECE_ROWS
             self._transactions.produce(map(self._record, outcomes))
             batch.decided(messages, outcomes)
-            most = min(_PIECE_ROWS, most_rows - batch.rows)
+            most = min(self._piece_rows, most_rows - batch.rows)
             taken = [] if is_last else intake.take(most, wait_s=0)
         if intake.is_rebalanced:
             # What was taken is read again from the committed offsets, here or elsewhere.
@@ -185,7 +193,7 @@ class _Scorer:
             self._progress.end_waiting()
 
     def _record(self, outcome: Outcome) -> ProducerRecord:
-        topic = self._rejects if outcome.is_reject else self._decisions
+        topic = self._decisions if outcome.reject_reason is None else self._rejects
         # Outcomes keep the partition, and so the order, of their transactions.
         return topic, outcome.partition % self._partitions[topic], outcome.key, outcome.value
 
@@ -214,14 +222,20 @@ class _Batch:
         """The one after the last message taken, of each partition."""
         return list(self._offsets.values())
 
-    def add(self, taken: list[Message]) -> None:
+    def add(self, messages: Messages) -> None:
         """Count messages that were taken."""
-        self._offsets.update({after.partition: after for after in next_offsets(taken)})
-        self.rows += len(taken)
+        last = dict(zip(messages.partitions, messages.offsets, strict=True))
+        for partition, offset in last.items():
+            self._offsets[partition] = TopicPartition(messages.topic, partition, offset + 1)
+        self.rows += len(messages)
         self.is_sent = False
 
     def decided(self, messages: Messages, outcomes: list[Outcome]) -> None:
         """Count what became of messages."""
         self.sent_at_ms += messages.sent_at_ms
-        self.decisions.update(one.decision for one in outcomes if one.decision is not None)
-        self.rejects.update(one.reject_reason for one in outcomes if one.reject_reason is not None)
+        decisions = Counter(map(_DECISION, outcomes))
+        if decisions.pop(None, 0):
+            self.rejects.update(
+                one.reject_reason for one in outcomes if one.reject_reason is not None
+            )
+        self.decisions += decisions

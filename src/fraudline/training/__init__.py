@@ -5,5 +5,5 @@ that scores, the Keras model it was made from, figures, pictures and a page to r
 learns never sees a test row. Never reads a table itself, and never promotes.
 
 This page imports nothing, so that looking at the room costs nothing: TensorFlow comes with
-`fraudline.training.train`, and scikit-learn alone with `fraudline.measures.evaluation`.
+`fraudline.training.train`. What it judges by is in `fraudline.measures`.
 """

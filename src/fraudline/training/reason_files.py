@@ -134,11 +134,12 @@ def show_examples(
     (contributions,) = session.run(None, {"features": features[rows]})
     comparisons = msgspec.json.decode((directory / COMPARISONS_FILE).read_bytes(), type=Comparisons)
     shown = history.take(rows)
-    found = name_reasons(shown, np.arange(len(rows)), contributions, contract, comparisons)
+    values = list(zip(*(shown.column(name).to_pylist() for name in contract.features), strict=True))
+    found = name_reasons(values, contributions, contract, comparisons)
     labels, amounts = contract.labels(shown), contract.amounts(shown)
     return [
-        Example(float(scores[row]), float(amount), bool(label), found[place])
-        for place, (row, amount, label) in enumerate(zip(rows, amounts, labels, strict=True))
+        Example(float(scores[row]), float(amount), bool(label), reasons)
+        for row, amount, label, reasons in zip(rows, amounts, labels, found, strict=True)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -138,21 +139,33 @@ def _totals_sql(table: str, contract: Contract) -> str:
     parts = ["COUNT(*) AS row_count", f"COUNTIF({_is_fraud(contract)}) AS frauds"]
     for index, column in enumerate(contract.columns):
         quoted = f"`{column.name}`"
-        limits = [
-            f"{quoted} {sign} {limit!r}"
-            for sign, limit in (("<", column.min), (">", column.max))
-            if limit is not None
-        ]
-        if column.type == "float64":
-            limits.append(f"IS_NAN({quoted})")
         parts.append(f"COUNTIF({quoted} IS NULL) AS nulls_{index}")
-        parts.append(f"COUNTIF({' OR '.join(limits) or 'FALSE'}) AS out_of_range_{index}")
+        parts.append(f"COUNTIF({out_of_range_sql(column)}) AS out_of_range_{index}")
         if column.type in NUMERIC_TYPES:
             parts += [
                 f"{function}({quoted}) AS {function.lower()}_{index}"
                 for function in ("MIN", "AVG", "MAX")
             ]
     return f"SELECT {', '.join(parts)} FROM `{table}`"  # noqa: S608 - names come from settings and a checked contract
+
+
+def out_of_range_sql(column: Column) -> str:
+    """A condition that is true of the values outside a column's limits, and of no NULL."""
+    quoted, limits = f"`{column.name}`", column.limits
+    faults = [
+        f"{quoted} {sign} {_literal(limit)}"
+        for sign, limit in (("<", limits.least), (">", limits.most))
+        if limit is not None
+    ]
+    if limits.is_finite:
+        faults += [f"IS_NAN({quoted})", f"IS_INF({quoted})"]
+    if limits.most_characters is not None:
+        faults.append(f"CHAR_LENGTH({quoted}) > {limits.most_characters}")
+    return " OR ".join(faults) or "FALSE"
+
+
+def _literal(limit: float | dt.datetime) -> str:
+    return f"TIMESTAMP '{limit.isoformat()}'" if isinstance(limit, dt.datetime) else repr(limit)
 
 
 def _is_fraud(contract: Contract) -> str:

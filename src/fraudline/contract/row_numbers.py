@@ -1,0 +1,76 @@
+"""Decoded rows to the numbers that a model takes, without a column or an array for each value."""
+
+from __future__ import annotations
+
+import datetime as dt
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from operator import itemgetter
+
+import numpy as np
+
+from fraudline.contract.arrays import Floats, Matrix
+from fraudline.contract.contract import Contract
+from fraudline.contract.decoder import Row
+
+
+class RowNumbers:
+    """Takes features and amounts from rows as `Decoder.decode_rows` gives them.
+
+    They are those of `Contract.feature_matrix` and `Contract.amounts`, bit for bit; a test
+    holds the two together.
+
+    Args:
+        contract: What a transaction looks like.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        columns = contract.transaction_columns
+        places = {column.name: index for index, column in enumerate(columns)}
+        features = [places[name] for name in contract.features]
+        amount = places[contract.amount]
+        self._width = len(features)
+        self._amount = features.index(amount) if amount in features else len(features)
+        picked = features if amount in features else [*features, amount]
+        self._of_row = len(picked)
+        self._pick = _picker(picked) if picked != list(range(len(columns))) else None
+        self._features = _picker(features)
+        self._times = [
+            index for index, place in enumerate(picked) if columns[place].type == "timestamp"
+        ]
+
+    def read(self, rows: Sequence[Row]) -> tuple[Matrix, Floats]:
+        """Features, shape (rows, features), and amounts, shape (rows,)."""
+        values: Iterable[Row] = rows if self._pick is None else map(self._pick, rows)
+        if self._times:
+            values = map(self._timed, values)
+        flat = struct.pack(f"{len(rows) * self._of_row}d", *chain.from_iterable(values))
+        numbers = np.frombuffer(flat).reshape(len(rows), self._of_row)
+        return numbers[:, : self._width].astype(np.float32), numbers[:, self._amount]
+
+    def features(self, row: Row) -> Row:
+        """The values of the features as they were sent, in order; times are in UTC."""
+        return tuple(
+            value.astimezone(dt.UTC) if isinstance(value, dt.datetime) else value
+            for value in self._features(row)
+        )
+
+    def _timed(self, picked: Row) -> Row:
+        values = list(picked)
+        for index in self._times:
+            values[index] = _second_of_day(values[index])
+        return tuple(values)
+
+
+def _picker(places: list[int]) -> Callable[[Row], Row]:
+    if len(places) > 1:
+        return itemgetter(*places)
+    (place,) = places
+    return lambda row: (row[place],)
+
+
+def _second_of_day(at: dt.datetime) -> float:
+    at = at.astimezone(dt.UTC)
+    minute = at.hour * 60 + at.minute
+    return ((minute * 60 + at.second) * 1_000_000 + at.microsecond) / 1e6

@@ -1,0 +1,118 @@
+"""Messages to verdicts: what a model says of a transaction, wherever it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from fraudline.bundle import Bundle, Reason
+from fraudline.contract import Decoder, Reject, RejectReason
+from fraudline.contract.decoder import Row
+from fraudline.contract.row_numbers import RowNumbers
+from fraudline.scoring.assess import Assessment, assess_numbers
+from fraudline.scoring.reasons import reasons
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What judging one transaction gives.
+
+    Attributes:
+        score: Probability of fraud, 0 to 1.
+        decision: `approve`, `review` or `block`.
+        threshold: Least score that is not approved for the amount.
+        model_version: Version of the bundle that judged.
+        reasons: Why it was not approved, strongest first; None where it was.
+    """
+
+    score: float
+    decision: str
+    threshold: float
+    model_version: str
+    reasons: list[Reason] | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A batch of messages, judged; the n-th entries of all but `rejects` belong together.
+
+    Attributes:
+        indices: Which of the messages each row was.
+        rows: Their values.
+        assessment: What the model says of each row; each score is a probability.
+        reasons: Of the rows that are not approved, by row number.
+        rejects: Why each other message has no verdict.
+    """
+
+    indices: list[int]
+    rows: list[Row]
+    assessment: Assessment
+    reasons: dict[int, list[Reason]]
+    rejects: list[Reject]
+
+
+class Judge:
+    """Judges transactions with one bundle. Pure: knows no topic, no time and no other message.
+
+    A batch shares the cost of each step; for a single message the steps are the same, and so
+    is every bit of its verdict.
+
+    Args:
+        bundle: The model, its policy and its contract.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._decoder = Decoder(bundle.contract.transaction_columns)
+        self._numbers = RowNumbers(bundle.contract)
+
+    def judge(self, transactions: Sequence[bytes | None]) -> list[Verdict | Reject]:
+        """A verdict on each transaction, or why there is none, in their order.
+
+        Args:
+            transactions: JSON objects with the columns of the contract.
+        """
+        judged = self.judge_batch(transactions)
+        said: dict[int, Verdict | Reject] = {reject.index: reject for reject in judged.rejects}
+        assessment = judged.assessment
+        for row, (index, score, decision, threshold) in enumerate(
+            zip(
+                judged.indices,
+                assessment.scores.tolist(),
+                assessment.decisions,
+                assessment.thresholds.tolist(),
+                strict=True,
+            )
+        ):
+            said[index] = Verdict(
+                score, decision, threshold, assessment.model_version, judged.reasons.get(row)
+            )
+        return [said[index] for index in range(len(transactions))]
+
+    def judge_batch(self, transactions: Sequence[bytes | None]) -> Judged:
+        """The same, column by column, for who writes many of them down."""
+        rows, indices, rejects = self._decoder.decode_rows(transactions)
+        assessment = assess_numbers(*self._numbers.read(rows), self._bundle)
+        scores = assessment.scores
+        is_probability = (scores >= 0) & (scores <= 1)
+        if not is_probability.all():
+            rejects += [
+                _not_scorable(indices[row], scores[row], assessment.model_version)
+                for row in np.flatnonzero(~is_probability).tolist()
+            ]
+            kept = np.flatnonzero(is_probability)
+            assessment = assessment.take(kept)
+            rows, indices = [rows[row] for row in kept], [indices[row] for row in kept]
+        found = reasons(lambda row: self._numbers.features(rows[row]), assessment, self._bundle)
+        return Judged(indices, rows, assessment, found, rejects)
+
+
+def _not_scorable(index: int, score: float, model_version: str) -> Reject:
+    return Reject(
+        index,
+        RejectReason.NOT_SCORABLE,
+        f"model {model_version} gives {score}, which is no probability, for "
+        "these values; narrower limits in the contract would refuse them",
+    )

@@ -1,0 +1,40 @@
+"""What is loaded only by a test that uses it.
+
+TensorFlow takes ten seconds to load. Every worker reads every file of tests, but few run these.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+
+def keras() -> Any:
+    """The library."""
+    return import_module("fraudline.training.keras_engine").keras
+
+
+def recipes() -> Any:
+    """Every recipe by its name."""
+    return import_module("fraudline.training.recipes.all_recipes").RECIPES
+
+
+def find_recipe(name: str) -> Any:
+    """The recipe of a name."""
+    return import_module("fraudline.training.recipes.all_recipes").find_recipe(name)
+
+
+def network(n_inputs: int) -> Any:
+    """The tutorial's network."""
+    return import_module("fraudline.training.recipes.tutorial").network(n_inputs)
+
+
+def train(*arguments: Any, **named: Any) -> Any:
+    """Train a candidate."""
+    return import_module("fraudline.training.train").train(*arguments, **named)
+
+
+def as_keras(preparation: Any, network: Any, n_features: int) -> Any:
+    """A network behind its preparation, as it is saved."""
+    model = import_module("fraudline.training.model").Model(preparation, network)
+    return model.as_keras(n_features)
