@@ -31,7 +31,7 @@ def test_it_tells_counts_and_rate_and_nothing_where_there_is_no_news(capsys):
     line = status_line._Line(progress, stalled_after_s=60)
 
     def said() -> str:
-        line.tell(only_news=True)
+        line.show(only_news=True)
         return capsys.readouterr().err
 
     deal_with(progress, 1, 41)
@@ -56,12 +56,12 @@ def test_it_tells_why_nothing_moves_for_as_long_as_nothing_does(
         said += capsys.readouterr().err
         return said.count("no progress: retries after 1 failure: Connection refused")
 
-    with status_line.told(progress, MetricsSettings()):
+    with status_line.status_lines(progress, MetricsSettings()):
         eventually(lambda: count() >= 3)
 
 
 def test_the_last_line_tells_what_was_done_in_all(capsys):
     progress = Progress(Task.SINK)
-    with status_line.told(progress, MetricsSettings(stalled_after_s=60)):
+    with status_line.status_lines(progress, MetricsSettings(stalled_after_s=60)):
         deal_with(progress, 1, 1234)
     assert capsys.readouterr().err.splitlines()[-1].startswith("1,234 stored, 1 rejected, ")

@@ -18,7 +18,8 @@ from fraudline.metrics import server as http_server
 from fraudline.metrics import serving
 from fraudline.settings import MetricsSettings
 from fraudline.stream.counts import DecisionCounts, Task
-from fraudline.stream.progress import BOUNDS_S, Progress
+from fraudline.stream.durations import BOUNDS_S
+from fraudline.stream.progress import Progress
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 

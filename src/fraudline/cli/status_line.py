@@ -18,23 +18,23 @@ _WORDS = {Task.SCORE: "decided", Task.SINK: "stored"}
 
 
 @contextmanager
-def told(progress: Progress, settings: MetricsSettings) -> Iterator[None]:
+def status_lines(progress: Progress, settings: MetricsSettings) -> Iterator[None]:
     """A line every few seconds while something moves, waits or stalls, and one at the end."""
     line = _Line(progress, settings.stalled_after_s)
     over = threading.Event()
 
     def run() -> None:
         while not over.wait(_EVERY_S):
-            line.tell(only_news=True)
+            line.show(only_news=True)
 
-    teller = threading.Thread(target=run, daemon=True)
-    teller.start()
+    writer = threading.Thread(target=run, daemon=True)
+    writer.start()
     try:
         yield
     finally:
         over.set()
-        teller.join()
-        line.tell()
+        writer.join()
+        line.show()
 
 
 class _Line:
@@ -44,17 +44,17 @@ class _Line:
         self._progress = progress
         self._stalled_after_s = stalled_after_s
         self._count = 0
-        self._told_at = time.monotonic()
+        self._shown_at = time.monotonic()
         self._was_healthy = False
 
-    def tell(self, *, only_news: bool = False) -> None:
+    def show(self, *, only_news: bool = False) -> None:
         """Print it; or only if something happened since, or should have."""
         state = self._progress.snapshot()
         now = time.monotonic()
         health = assess_health(state, now, self._stalled_after_s)
         done, rejected = state.done, state.rejected.total()
         moved = done + rejected - self._count
-        rate = moved / max(now - self._told_at, 1e-9)
+        rate = moved / max(now - self._shown_at, 1e-9)
         if only_news and not moved and health.is_healthy and self._was_healthy:
             return
         words = f"{done:,} {_WORDS[state.task]}, {rejected:,} rejected, {rate:,.0f}/s"
@@ -63,4 +63,4 @@ class _Line:
         if not health.is_healthy:
             words += f"; no progress: {health.reason}"
         say(words)
-        self._count, self._told_at, self._was_healthy = done + rejected, now, health.is_healthy
+        self._count, self._shown_at, self._was_healthy = done + rejected, now, health.is_healthy

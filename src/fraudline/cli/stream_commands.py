@@ -62,13 +62,13 @@ def score() -> None:
     Any number of these processes share the topic's partitions. What cannot be decoded goes
     to the topic of rejects, with its reason and the original bytes.
     """
-    from fraudline.cli.status_line import told
+    from fraudline.cli.status_line import status_lines
     from fraudline.use_cases.run_scorer import ScorerRun
 
     project = Project()
     scorer = ScorerRun(project)
     say(f"scoring topic '{scorer.topic}' with {scorer.version}; stop with Ctrl-C")
-    with stop_on_signal() as stop, told(scorer.progress, project.settings.metrics):
+    with stop_on_signal() as stop, status_lines(scorer.progress, project.settings.metrics):
         scorer.until(stop)
 
 
@@ -77,7 +77,7 @@ def sink() -> None:
 
     Any number of these processes share the topics' partitions.
     """
-    from fraudline.cli.status_line import told
+    from fraudline.cli.status_line import status_lines
     from fraudline.use_cases.run_sink import SinkRun
 
     project = Project()
@@ -87,7 +87,7 @@ def sink() -> None:
         f"storing topics {', '.join(sink_run.topics)} in {bigquery.project}.{bigquery.dataset}; "
         "stop with Ctrl-C"
     )
-    with stop_on_signal() as stop, told(sink_run.progress, project.settings.metrics):
+    with stop_on_signal() as stop, status_lines(sink_run.progress, project.settings.metrics):
         sink_run.until(stop)
 
 

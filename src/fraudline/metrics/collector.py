@@ -22,8 +22,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from fraudline.stream.counts import Task
+from fraudline.stream.durations import BOUNDS_S, DurationHistogram
 from fraudline.stream.health import assess_health
-from fraudline.stream.progress import BOUNDS_S, DurationHistogram, LoopState, Progress
+from fraudline.stream.progress import LoopState, Progress
 
 
 class LoopCollector(Collector):

@@ -149,10 +149,10 @@ def offsets_of(rows: pa.Table) -> Offsets:
 def _expected(
     contract: Contract, messages: Messages, rejects: pa.Table, sent_again: Offsets
 ) -> tuple[pa.Table, pa.Table]:
-    """What the messages say themselves: the transactions, and the bytes of the rejects.
+    """What the messages themselves say: the transactions, and the bytes of the rejects.
 
-    A message that can be decoded may be a reject all the same: if only the model or an
-    earlier message could tell, or if it was sent again after the contract had been mended.
+    A message that can be decoded may still be a reject: if only the model or an earlier message
+    showed its fault, or if it was sent again after the contract had been changed.
     """
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
     transactions, accepted, refused = Decoder(contract.transaction_columns).decode(messages.values)

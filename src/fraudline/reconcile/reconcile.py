@@ -28,7 +28,7 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
     """Check offset by offset, value by value, what became of every message.
 
     The topic is read as it is now, from the first message that it still holds. Each message
-    is decoded anew and compared, column by column, with its row; of a reject the original
+    is decoded again and compared, column by column, with its row; for a reject, the original
     bytes are compared. Memory is bounded by `WINDOW_MESSAGES`.
     """
     ledger = Ledger(kafka.topic(flows.TRANSACTIONS))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -16,45 +15,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fraudline.contract import RejectReason
 from fraudline.stream.client_statistics import EVERY_MS, ClientStatistics, parse_statistics
 from fraudline.stream.counts import DecisionCounts, FailedSide, FailureCounts, Task
+from fraudline.stream.durations import DurationHistogram
 from fraudline.stream.intake import Intake, PartitionKey, Partitions
 
-# Powers of two: each bucket is as exact, relative to what it counts, as the next one.
-BOUNDS_S: tuple[float, ...] = tuple(0.001 * 2**power for power in range(20))
 # A broker answers each fetch within 0.1 s; an older answer is no evidence.
 FRESH_S = 2.0
 # Any producer can write any time stamp; one this old, or none (-1), says nothing about speed.
 _OLDEST_S = 365 * 86_400.0
-
-
-@dataclass
-class DurationHistogram:
-    """Durations, counted in buckets.
-
-    Attributes:
-        counts: One entry for each of `BOUNDS_S`, its upper bound, and one for longer ones.
-        sum_s: Their sum, seconds.
-    """
-
-    counts: npt.NDArray[np.int64] = field(
-        default_factory=lambda: np.zeros(len(BOUNDS_S) + 1, dtype=np.int64)
-    )
-    sum_s: float = 0.0
-
-    def add(self, duration_s: float) -> None:
-        """Count one."""
-        self.counts[bisect_left(BOUNDS_S, duration_s)] += 1
-        self.sum_s += duration_s
-
-    def add_all(self, durations_s: npt.NDArray[np.float64]) -> None:
-        """Count many."""
-        buckets = np.searchsorted(BOUNDS_S, durations_s)
-        self.counts += np.bincount(buckets, minlength=len(self.counts))
-        self.sum_s += float(durations_s.sum())
 
 
 @dataclass

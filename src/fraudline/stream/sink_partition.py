@@ -61,7 +61,7 @@ class Route:
         table: Name of what holds the rows, for people.
         decoder: Decodes them into the store's rows.
         open_stream: Makes a new stream for these rows.
-        finalize: Closes the stream of a name for good; gives the number of its rows.
+        finalize: Closes a stream permanently, by name; gives the number of its rows.
     """
 
     topic: str

@@ -262,7 +262,7 @@ def _translated_end(error: Any) -> GoogleAPICallError:
 
 
 def finalize(warehouse: Warehouse, stream: str) -> int:
-    """Close a stream for good; appends to it fail from now on.
+    """Close a stream permanently; appends to it fail from now on.
 
     Returns:
         How many rows were appended to it in all.
