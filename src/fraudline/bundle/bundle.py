@@ -13,7 +13,7 @@ import numpy as np
 from fraudline.bundle.comparisons import Comparisons
 from fraudline.bundle.manifest import FORMAT, Manifest
 from fraudline.contract import Contract
-from fraudline.contract.arrays import Floats, Matrix
+from fraudline.contract.array_types import Floats, Matrix
 from fraudline.errors import BundleError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from fraudline.contract import APPROVED, BLOCKED, REVIEWED
-from fraudline.contract.arrays import DecisionCodes, Floats, Labels
+from fraudline.contract.array_types import DecisionCodes, Floats, Labels
 
 _Cost = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 _Above0 = Annotated[float, msgspec.Meta(gt=0, le=1e12)]

@@ -172,7 +172,7 @@ def ui(
     from fraudline.cli.stop_signal import stop_on_signal
     from fraudline.settings import LOCAL
     from fraudline.tracking.mlflow_record import MlflowRecord
-    from fraudline.tracking.page import serving
+    from fraudline.tracking.mlflow_server import serving_mlflow
 
     project = Project()
     settings = project.settings
@@ -180,7 +180,7 @@ def ui(
     if settings.mlflow.tracking_uri != LOCAL:
         OUT.print(f"{settings.mlflow.tracking_uri.rstrip('/')}{path}", markup=False)
         return
-    with stop_on_signal() as stop, serving(settings, port) as page:
+    with stop_on_signal() as stop, serving_mlflow(settings, port) as page:
         say("starting MLflow's page")
         if page.wait_until_served(stop):
             OUT.print(f"{page.address}{path}", markup=False)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudline.contract.arrays import Floats, Labels, Matrix
+from fraudline.contract.array_types import Floats, Labels, Matrix
 from fraudline.contract.columns import FEATURE_TYPES, Column, arrow_schema
 from fraudline.contract.decisions import DECISION_COLUMNS
 

@@ -10,7 +10,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from fraudline.contract.arrays import Floats, Matrix
+from fraudline.contract.array_types import Floats, Matrix
 from fraudline.contract.columns import FEATURE_TYPES
 from fraudline.contract.contract import Contract
 from fraudline.contract.decoder import Row

@@ -89,7 +89,9 @@ class QualityReport:
         return path
 
 
-def measure_quality(warehouse: Warehouse, contract: Contract, load_record: Path) -> QualityReport:
+def measure_history_quality(
+    warehouse: Warehouse, contract: Contract, load_record: Path
+) -> QualityReport:
     """Measure the history table with SQL.
 
     Args:
