@@ -188,4 +188,4 @@ def test_every_command_has_a_help_that_reads_well(shell: Shell, command: list[st
 
 
 def test_the_version_is_told(shell: Shell) -> None:
-    assert shell("--version") == (0, f"fraudline {version('fraudline')}\n")
+    assert shell("--version") == (0, f"fraudline {version('fraudline')}")

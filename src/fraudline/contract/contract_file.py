@@ -188,10 +188,10 @@ def _known_keys(table: dict[str, Any], known: set[str], where: str) -> None:
 
 def _reserved_names() -> set[str]:
     """What the record of some flow has beside a contract's own columns, in small letters."""
-    from fraudline import flows  # noqa: PLC0415 - the contract needs it for no more than this
+    from fraudline.flows import FLOWS  # noqa: PLC0415 - the contract needs it for no more than this
 
     nothing = Contract(name="", description="", columns=(), label="", amount="", event_time="")
-    return {column.name.lower() for flow in flows.FLOWS for column in flow.columns(nothing)}
+    return {column.name.lower() for flow in FLOWS for column in flow.columns(nothing)}
 
 
 def _check_names(columns: tuple[Column, ...], where: str) -> None:
