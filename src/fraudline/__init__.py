@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fraudline.errors import FraudlineError as FraudlineError
     from fraudline.measures.evaluation import evaluate as evaluate
     from fraudline.scoring import as_history as as_history
-    from fraudline.scoring import assess as assess
+    from fraudline.scoring.assess import assess as assess
     from fraudline.stream.read_topic import watch_topic as watch_topic
     from fraudline.training.policy_pages import policy_worth as policy_worth
     from fraudline.training.preparation import Preparation as Preparation
@@ -53,7 +53,7 @@ _PLACES = {
     "Preparation": "training.preparation",
     "Project": "use_cases.project",
     "as_history": "scoring",
-    "assess": "scoring",
+    "assess": "scoring.assess",
     "change_policy": "use_cases.change_policy",
     "check_history": "use_cases.check_history",
     "evaluate": "measures.evaluation",

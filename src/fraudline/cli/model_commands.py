@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fraudline.cli.screen import OUT, say, show_facts, show_table, utc, warn
+from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # ONNX Runtime comes with them, and listing versions needs none
@@ -24,8 +25,7 @@ def train(
     recipe: Annotated[
         str,
         typer.Option(
-            help="default and mlp: ours. tutorial: SMOTE and the tutorial's network, on its random "
-            "split; tutorial_by_time: the same, judged by later payments as ours are."
+            help="; ".join(f"{name}: {what}" for name, what in RECIPE_NAMES.items()) + "."
         ),
     ] = "default",
     first: Annotated[
