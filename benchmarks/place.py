@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from fraudline import flows, local
-from fraudline.bundle import Bundle, open_bundle
+from fraudline.bundle.bundle import Bundle, open_bundle
 from fraudline.contract import json_lines
 from fraudline.datasets.files import read_transactions
 from fraudline.errors import BrokerError

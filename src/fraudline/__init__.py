@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fraudline.bundle import open_bundle as open_bundle
+    from fraudline.bundle.bundle import open_bundle as open_bundle
     from fraudline.contract import json_lines as json_lines
     from fraudline.datasets.files import read_transactions as read_transactions
     from fraudline.errors import FraudlineError as FraudlineError
@@ -64,7 +64,7 @@ _PLACES = {
     "judge_decisions": "use_cases.judge_decisions",
     "list_versions": "use_cases.list_versions",
     "load_history": "use_cases.load_history",
-    "open_bundle": "bundle",
+    "open_bundle": "bundle.bundle",
     "policy_worth": "training.policy_pages",
     "predict_file": "use_cases.predict_file",
     "promote": "use_cases.champion",

@@ -12,7 +12,7 @@ from tests.harness import eventually
 from tests.models import write_tiny_bundle, write_tiny_metrics
 from tests.transactions import CREDITCARD, WALLET
 
-from fraudline.bundle import GRAPH_FILE
+from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.contract import Contract
 from fraudline.registry import Registry
 from fraudline.settings import Settings

@@ -25,7 +25,7 @@ from tests.training.conftest import (  # noqa: F401 - fixtures
 )
 from tests.transactions import CREDITCARD
 
-from fraudline.bundle import SCORES_FILE
+from fraudline.bundle.bundle_files import SCORES_FILE
 from fraudline.errors import TrackingError
 from fraudline.registry import Registry
 from fraudline.settings import MlflowSettings, Settings

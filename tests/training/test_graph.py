@@ -3,7 +3,7 @@ import onnx
 import pytest
 from tests.training.later import as_keras, keras, network
 
-from fraudline.bundle import GRAPH_FILE
+from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.errors import InputError
 from fraudline.training.graph import run_graph, write_graph
 from fraudline.training.preparation import Inputs, Preparation

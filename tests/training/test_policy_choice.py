@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tests.models import tiny_policy
 
-from fraudline.bundle import Policy
+from fraudline.bundle.policy import Policy
 from fraudline.errors import InputError
 from fraudline.training.policy_choice import ScoredRows, best_threshold, compare, within_cap
 

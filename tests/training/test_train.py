@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from tests.training.later import find_recipe, recipes
 
-from fraudline.bundle import GRAPH_FILE, open_bundle
-from fraudline.bundle.bundle import read_manifest
+from fraudline.bundle.bundle import open_bundle, read_manifest
+from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.contract import Contract, load_contract
 from fraudline.errors import InputError
 from fraudline.scoring import assess
@@ -145,7 +145,7 @@ from dataclasses import replace
 from pathlib import Path
 import pyarrow.parquet as pq
 import datetime
-from fraudline.bundle import Source
+from fraudline.bundle.manifest import Source
 from fraudline.contract import load_contract
 from fraudline.settings import PolicySettings
 from fraudline.training.recipes.default import DEFAULT

@@ -13,7 +13,8 @@ from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # ONNX Runtime comes with them, and listing versions needs none
-    from fraudline.bundle import Manifest, Part, Policy
+    from fraudline.bundle.manifest import Manifest, Part
+    from fraudline.bundle.policy import Policy
 
 models = typer.Typer(
     help="Versions of the model: list, show, compare, promote, roll back, change their policy.",

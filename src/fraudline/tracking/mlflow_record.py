@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from fraudline.bundle import METRICS_FILE, REPORT_FILE, Manifest, Source, read_manifest
+from fraudline.bundle.bundle_files import METRICS_FILE, REPORT_FILE, read_manifest
+from fraudline.bundle.manifest import Manifest, Source
 from fraudline.errors import TrackingError
 from fraudline.settings import Settings
 from fraudline.tracking.mlflow_engine import (

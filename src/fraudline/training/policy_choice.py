@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from fraudline.bundle import Policy, decision_codes
+from fraudline.bundle.policy import Policy, decision_codes
 from fraudline.contract import APPROVED, BLOCKED, REVIEWED
 from fraudline.contract.array_types import DecisionCodes, Floats, Labels
 from fraudline.errors import InputError

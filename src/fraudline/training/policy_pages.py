@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fraudline.bundle import (
+from fraudline.bundle.bundle_files import (
     DECISIONS_FILE,
     MANIFEST_FILE,
     SCORES_FILE,
-    Manifest,
-    Policy,
     check_bundle,
     write_manifest,
 )
+from fraudline.bundle.manifest import Manifest
+from fraudline.bundle.policy import Policy
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Floats, Labels
 from fraudline.errors import InputError

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fraudline.bundle import REPORT_FILE, Manifest
+from fraudline.bundle.bundle_files import REPORT_FILE
+from fraudline.bundle.manifest import Manifest
 from fraudline.contract import Contract
 from fraudline.measures.bootstrap import RESAMPLES
 from fraudline.measures.evaluation import Evaluation

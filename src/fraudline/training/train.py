@@ -13,17 +13,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from fraudline.bundle import (
-    GRAPH_FILE,
-    METRICS_FILE,
-    REASONS_FILE,
-    Manifest,
-    Part,
-    Policy,
-    Source,
-    decision_codes,
-    write_manifest,
-)
+from fraudline.bundle.bundle_files import GRAPH_FILE, METRICS_FILE, REASONS_FILE, write_manifest
+from fraudline.bundle.manifest import Manifest, Part, Source
+from fraudline.bundle.policy import Policy, decision_codes
 from fraudline.contract import APPROVED, Contract
 from fraudline.contract.array_types import Floats, Labels, Matrix
 from fraudline.measures.evaluation import Evaluation, evaluate
