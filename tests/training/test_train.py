@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from tests.training.later import find_recipe, recipes
 
-from fraudline.bundle.bundle import open_bundle, read_manifest
-from fraudline.bundle.bundle_files import GRAPH_FILE
+from fraudline.bundle.bundle import open_bundle
+from fraudline.bundle.bundle_files import GRAPH_FILE, read_manifest
 from fraudline.contract import Contract, load_contract
 from fraudline.errors import InputError
 from fraudline.scoring import assess
