@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import fraudline.scoring
-from fraudline.bundle import open_bundle
+from fraudline.bundle.bundle import open_bundle
 from fraudline.contract import Contract, Messages, load_contract
 from fraudline.scoring import Decider
 

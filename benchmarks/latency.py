@@ -25,7 +25,7 @@ from benchmarks.measure import spread, table, take_turns
 from benchmarks.place import Place, wait_until
 from benchmarks.scorer import quix_command
 
-from fraudline.bundle import GRAPH_FILE
+from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.contract import Messages
 from fraudline.stream.broker import wait_for_member
 from fraudline.stream.read_topic import watch_topic

@@ -19,7 +19,8 @@ from benchmarks.measure import cpu_seconds_a_call, median, percent, ratio, sprea
 from benchmarks.place import Place
 from threadpoolctl import threadpool_limits
 
-from fraudline.bundle import GRAPH_FILE, Bundle
+from fraudline.bundle.bundle import Bundle
+from fraudline.bundle.bundle_files import GRAPH_FILE
 
 TITLE = "The model alone, one core"
 ROUNDS = 9

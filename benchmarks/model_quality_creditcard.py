@@ -18,7 +18,8 @@ from benchmarks.model_quality_sticks import CREDITCARD, scores_of
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from fraudline.bundle import Source, open_bundle
+from fraudline.bundle.bundle import open_bundle
+from fraudline.bundle.manifest import Source
 from fraudline.contract import Contract
 from fraudline.measures.bootstrap import ENDS, RESAMPLES, average_precision_resamples
 from fraudline.settings import PolicySettings

@@ -20,8 +20,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from fraudline import local
-from fraudline.bundle import Bundle, open_bundle
+from fraudline import flows, local
+from fraudline.bundle.bundle import Bundle, open_bundle
 from fraudline.contract import json_lines
 from fraudline.datasets.files import read_transactions
 from fraudline.errors import BrokerError
@@ -280,12 +280,10 @@ def wait_until(is_true: Callable[[], bool], timeout_s: float, what: str) -> None
 
 def _fresh(settings: Settings, **changes: Any) -> Settings:
     number = next(_NUMBERS)
-    fresh = {
-        name: f"{name.removeprefix('topic_')}-{number}"
-        for name in ("group", "topic_decisions", "topic_rejects", "topic_predictions")
-    }
-    if not settings.kafka.model_fields_set:
-        fresh["topic_transactions"] = f"transactions-{number}"
+    fresh = {"group": f"group-{number}"}
+    for flow in flows.FLOWS:
+        if flow is not flows.TRANSACTIONS or not settings.kafka.model_fields_set:
+            fresh[f"topic_{flow.name}"] = f"{flow.name}-{number}"
     kafka = settings.kafka.model_copy(update={**fresh, **changes})
     bigquery = settings.bigquery.model_copy(update={"dataset": f"bench_{number}"})
     return settings.model_copy(update={"kafka": kafka, "bigquery": bigquery})

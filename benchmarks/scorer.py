@@ -30,7 +30,8 @@ from benchmarks.measure import (
 from benchmarks.place import Place, Throughput, throughput
 
 from benchmarks import before
-from fraudline.bundle import GRAPH_FILE, Bundle, write_manifest
+from fraudline.bundle.bundle import Bundle
+from fraudline.bundle.bundle_files import GRAPH_FILE, write_manifest
 from fraudline.contract import load_contract
 
 _CONTRACT = ROOT / "src" / "fraudline" / "contracts" / "creditcard.toml"

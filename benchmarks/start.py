@@ -17,7 +17,7 @@ from benchmarks.place import Place, throughput
 from benchmarks.scorer import keras_command, quix_command
 
 from fraudline import local
-from fraudline.bundle import GRAPH_FILE
+from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.stream.read_topic import watch_topic
 
 TITLE = "Start, and what a million transactions cost"

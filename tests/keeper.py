@@ -7,7 +7,6 @@ directory is ended: services in order, then by force whatever process has to do 
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,10 +55,10 @@ def _end_services(directory: Path) -> None:
                 sys.stderr.write(f"{record.parent}: {error}\n")
 
 
-def _end_others(directory: Path) -> None:
+def _end_others(directory: Path, spared: list[psutil.Process]) -> None:
     for process in psutil.process_iter(["cwd", "cmdline"]):
         words = [process.info["cwd"] or "", *(process.info["cmdline"] or [])]
-        if any(f"{directory}/" in f"{word}/" for word in words) and process.pid != os.getpid():
+        if any(f"{directory}/" in f"{word}/" for word in words) and process not in spared:
             sys.stderr.write(f"left behind by the tests, and ended: {words}\n")
             process.kill()
 
@@ -67,11 +66,13 @@ def _end_others(directory: Path) -> None:
 def main() -> None:
     """Wait for the end, then clean up."""
     directory = Path(sys.argv[1])
+    # The run names the directory, too, where it was given by `--basetemp`, and so do its parents.
+    spared = [psutil.Process(), *psutil.Process().parents()]
     sys.stdin.buffer.read()
     try:
         _end_services(directory)
     finally:
-        _end_others(directory)
+        _end_others(directory, spared)
 
 
 if __name__ == "__main__":

@@ -8,21 +8,17 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from fraudline.bundle import (
+from fraudline.bundle.bundle import Bundle, open_bundle
+from fraudline.bundle.bundle_files import (
     COMPARISONS_FILE,
     GRAPH_FILE,
     METRICS_FILE,
     REASONS_FILE,
-    Bundle,
-    Comparison,
-    Comparisons,
-    Manifest,
-    Part,
-    Policy,
-    Source,
-    open_bundle,
     write_manifest,
 )
+from fraudline.bundle.comparisons import Comparison, Comparisons
+from fraudline.bundle.manifest import Manifest, Part, Source
+from fraudline.bundle.policy import Policy
 from fraudline.contract import Contract
 
 

@@ -11,13 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fraudline.bundle import open_bundle as open_bundle
+    from fraudline.bundle.bundle import open_bundle as open_bundle
     from fraudline.contract import json_lines as json_lines
     from fraudline.datasets.files import read_transactions as read_transactions
     from fraudline.errors import FraudlineError as FraudlineError
     from fraudline.measures.evaluation import evaluate as evaluate
     from fraudline.scoring import as_history as as_history
-    from fraudline.scoring import assess as assess
+    from fraudline.scoring.assess import assess as assess
     from fraudline.stream.read_topic import watch_topic as watch_topic
     from fraudline.training.policy_pages import policy_worth as policy_worth
     from fraudline.training.preparation import Preparation as Preparation
@@ -53,7 +53,7 @@ _PLACES = {
     "Preparation": "training.preparation",
     "Project": "use_cases.project",
     "as_history": "scoring",
-    "assess": "scoring",
+    "assess": "scoring.assess",
     "change_policy": "use_cases.change_policy",
     "check_history": "use_cases.check_history",
     "evaluate": "measures.evaluation",
@@ -64,7 +64,7 @@ _PLACES = {
     "judge_decisions": "use_cases.judge_decisions",
     "list_versions": "use_cases.list_versions",
     "load_history": "use_cases.load_history",
-    "open_bundle": "bundle",
+    "open_bundle": "bundle.bundle",
     "policy_worth": "training.policy_pages",
     "predict_file": "use_cases.predict_file",
     "promote": "use_cases.champion",

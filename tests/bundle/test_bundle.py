@@ -11,16 +11,16 @@ import pytest
 from tests.models import manifest_for, tiny_bundle, weights, write_tiny_bundle, write_tiny_files
 from tests.transactions import CREDITCARD, WALLET
 
-from fraudline.bundle import (
+from fraudline.bundle import bundle as bundle_module
+from fraudline.bundle.bundle import open_bundle
+from fraudline.bundle.bundle_files import (
     COMPARISONS_FILE,
     GRAPH_FILE,
     REASONS_FILE,
     check_bundle,
-    open_bundle,
     read_manifest,
     write_manifest,
 )
-from fraudline.bundle import bundle as bundle_module
 from fraudline.errors import BundleError
 
 

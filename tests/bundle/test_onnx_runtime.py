@@ -12,7 +12,7 @@ OPEN_AND_SCORE = """
 import sys
 from pathlib import Path
 import numpy as np
-from fraudline.bundle import open_bundle
+from fraudline.bundle.bundle import open_bundle
 from fraudline.contract import load_contract
 bundle = open_bundle(Path(sys.argv[1]), load_contract(sys.argv[2]))
 bundle.score(np.zeros((1, len(bundle.manifest.features)), np.float32))

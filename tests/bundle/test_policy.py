@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.models import tiny_policy
 
-from fraudline.bundle import Policy, decision_codes
+from fraudline.bundle.policy import Policy, decision_codes
 from fraudline.contract import APPROVED, BLOCKED, DECISIONS, REVIEWED
 
 

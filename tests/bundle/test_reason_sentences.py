@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from fraudline.bundle import Comparison
+from fraudline.bundle.comparisons import Comparison
 from fraudline.bundle.reason_sentences import sentence
 
 NUMBER = Comparison("number", (-4.4, -2.0, -1.5, 1.5, 2.0, 12345.678))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,7 @@ def test_every_command_has_a_help_that_reads_well(shell: Shell, command: list[st
     assert code == 0
     assert f"Usage: fraudline {' '.join(command)}".strip() in said
     assert ". " in said  # a whole sentence says what it does
+
+
+def test_the_version_is_told(shell: Shell) -> None:
+    assert shell("--version") == (0, f"fraudline {version('fraudline')}")

@@ -12,11 +12,11 @@ from tests.harness import eventually
 from tests.models import write_tiny_bundle, write_tiny_metrics
 from tests.transactions import CREDITCARD, WALLET
 
-from fraudline.bundle import GRAPH_FILE
+from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.contract import Contract
 from fraudline.registry import Registry
 from fraudline.settings import Settings
-from fraudline.tracking.mlflow_engine import MlflowClient, address
+from fraudline.tracking.mlflow_engine import MlflowClient, record_address
 
 AWAY = "http://127.0.0.1:9"
 
@@ -53,7 +53,7 @@ def test_a_rollback_is_told_listed_and_recorded(models, registry, home):
     _, listed = models("models", "list")
     assert f" * {first} " in listed
     assert f"* champion since {registry.promotions()[-1].at:%Y-%m-%d %H:%M:%S} UTC" in listed
-    record = MlflowClient(tracking_uri=address(Settings(home=home)))
+    record = MlflowClient(tracking_uri=record_address(Settings(home=home)))
     found = record.get_model_version_by_alias("fraudline-creditcard", "champion")
     assert found.tags["fraudline.version"] == first
 

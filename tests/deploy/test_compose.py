@@ -1,6 +1,7 @@
 """The Compose file: what it publishes, what it runs, and that it holds no secret."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,16 @@ def test_the_key_comes_from_a_file_that_the_user_names():
     }
     users = {name for name, service in SERVICES.items() if "secrets" in service}
     assert users == {*OURS, "connect"}
+
+
+def test_what_the_wheel_is_made_of_is_copied_into_the_image():
+    copied = re.findall(
+        r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE
+    )
+    places = {each for line in copied for each in line.split()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert {each for each in packages if each.partition("/")[0] not in places} == set()
 
 
 def test_what_is_copied_into_the_image_exists_and_is_sent_to_the_engine():

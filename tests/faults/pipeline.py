@@ -19,7 +19,7 @@ from tests.faults.worker import WORKERS, Worker
 from tests.models import tiny_bundle, tiny_policy
 
 from fraudline import local
-from fraudline.local.process import is_alive, is_free, stop
+from fraudline.local.process import end_process, is_alive, is_free
 from fraudline.local.service import SERVICES, OnProgress
 from fraudline.local.start import await_proof, launch
 from fraudline.local.state import read_records
@@ -108,7 +108,7 @@ class Pipeline:
             self.workers[name].stop()
             return
         service = self._services[name]
-        stop(self.pid(name), service.lock(self.home), service.stop_grace_s)
+        end_process(self.pid(name), service.lock(self.home), service.stop_grace_s)
 
     def kill(self, name: str) -> None:
         """`kill -9` of a worker or a service."""

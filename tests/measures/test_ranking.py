@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from fraudline.measures.classification_table import Outcomes, classification_table
+from fraudline.measures.classification_table import ConfusionCounts, classification_table
 from fraudline.measures.ranking import rank
 
 SCORED = st.lists(
@@ -47,7 +47,7 @@ def test_recall_within_a_share_of_false_alarms_is_read_off_the_whole_curve(rows,
 )
 def test_the_table_is_scikit_learns_to_the_letter(rows):
     labels, stopped = (np.array(each, dtype=np.int8) for each in zip(*rows, strict=True))
-    counted = Outcomes(
+    counted = ConfusionCounts(
         *(int(((labels == label) & (stopped == stop)).sum()) for label in (0, 1) for stop in (0, 1))
     )
     expected = metrics.classification_report(

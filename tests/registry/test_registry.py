@@ -9,7 +9,8 @@ import pytest
 from tests.models import write_tiny_bundle
 from tests.transactions import WALLET
 
-from fraudline.bundle import GRAPH_FILE, check_bundle, open_bundle
+from fraudline.bundle.bundle import open_bundle
+from fraudline.bundle.bundle_files import GRAPH_FILE, check_bundle
 from fraudline.errors import BundleError, InputError
 from fraudline.registry import Registry
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.models import manifest_for, tiny_bundle, write_tiny_files
 from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message, raw
 
-from fraudline.bundle import open_bundle, write_manifest
+from fraudline.bundle.bundle import open_bundle
+from fraudline.bundle.bundle_files import write_manifest
 from fraudline.contract import (
     DECISION_COLUMNS,
     REJECT_COLUMNS,

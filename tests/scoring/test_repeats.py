@@ -10,7 +10,8 @@ import pytest
 from tests.models import manifest_for, tiny_bundle, tiny_policy, write_tiny_files
 from tests.transactions import WALLET, WALLET_ROW, message
 
-from fraudline.bundle import Bundle, open_bundle, write_manifest
+from fraudline.bundle.bundle import Bundle, open_bundle
+from fraudline.bundle.bundle_files import write_manifest
 from fraudline.contract import Decision, Messages, Outcome, RejectRecord
 from fraudline.scoring import Decider, RepeatMemory
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.models import tiny_bundle, tiny_policy
 from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message
 
-from fraudline.bundle import Bundle
+from fraudline.bundle.bundle import Bundle
 from fraudline.contract import Contract, Decision, Decoder, Messages, Outcome, Reject
 from fraudline.contract.row_numbers import RowNumbers
 from fraudline.scoring import Decider, Judge, RepeatMemory, Verdict, assess

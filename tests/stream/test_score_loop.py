@@ -14,7 +14,7 @@ import pytest
 from tests.harness import Place, eventually
 from tests.models import tiny_bundle
 
-from fraudline.bundle import open_bundle
+from fraudline.bundle.bundle import open_bundle
 from fraudline.contract import Messages, Outcome
 from fraudline.errors import BrokerError
 from fraudline.scoring import Decider, RepeatMemory

@@ -8,7 +8,7 @@ from tests.transactions import CREDITCARD
 
 from fraudline.registry import Registry
 from fraudline.settings import Settings
-from fraudline.tracking.mlflow_engine import MlflowClient, address
+from fraudline.tracking.mlflow_engine import MlflowClient, record_address
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def settings(home: Path) -> Settings:
 @pytest.fixture
 def client(settings: Settings) -> MlflowClient:
     """MLflow as anybody else would read it."""
-    return MlflowClient(tracking_uri=address(settings))
+    return MlflowClient(tracking_uri=record_address(settings))
 
 
 def tiny_version(home: Path, **changes: object) -> Path:

@@ -25,11 +25,11 @@ from tests.training.conftest import (  # noqa: F401 - fixtures
 )
 from tests.transactions import CREDITCARD
 
-from fraudline.bundle import SCORES_FILE
+from fraudline.bundle.bundle_files import SCORES_FILE
 from fraudline.errors import TrackingError
 from fraudline.registry import Registry
 from fraudline.settings import MlflowSettings, Settings
-from fraudline.tracking.mlflow_engine import MlflowClient, address, entities
+from fraudline.tracking.mlflow_engine import MlflowClient, entities, record_address
 from fraudline.tracking.mlflow_record import MlflowRecord
 from fraudline.training.policy_choice import compare
 from fraudline.training.policy_pages import part_of
@@ -211,7 +211,7 @@ assert is_telemetry_disabled() and get_telemetry_client() is None
 """
     done = alone(code, str(tmp_path), str(tiny_version(tmp_path)))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert len(runs(MlflowClient(tracking_uri=address(Settings(home=tmp_path))))) == 1
+    assert len(runs(MlflowClient(tracking_uri=record_address(Settings(home=tmp_path))))) == 1
 
 
 def test_where_mlflow_is_not_installed_it_is_said_what_to_install():

@@ -9,7 +9,7 @@ import pyarrow.csv
 import pytest
 from tests.training.later import recipes, train
 
-from fraudline.bundle import Manifest, Source
+from fraudline.bundle.manifest import Manifest, Source
 from fraudline.contract import Contract, load_contract
 from fraudline.settings import PolicySettings
 from fraudline.training.recipes.recipe import Recipe

@@ -6,7 +6,8 @@ import onnx
 import pytest
 from tests.training.later import keras, network
 
-from fraudline.bundle import Comparisons, open_bundle
+from fraudline.bundle.bundle import open_bundle
+from fraudline.bundle.comparisons import Comparisons
 from fraudline.bundle.onnx_runtime import ort
 from fraudline.training.contributions_graph import log_odds, write_reasons
 from fraudline.training.faithfulness import measure_faith, sampled_shapley

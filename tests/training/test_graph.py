@@ -3,7 +3,8 @@ import onnx
 import pytest
 from tests.training.later import as_keras, keras, network
 
-from fraudline.bundle import GRAPH_FILE
+from fraudline.bundle.bundle_files import GRAPH_FILE
+from fraudline.errors import InputError
 from fraudline.training.graph import run_graph, write_graph
 from fraudline.training.preparation import Inputs, Preparation
 
@@ -81,13 +82,13 @@ def test_a_layer_without_a_form_in_the_graph_is_refused_by_name(features):
     layers = kit.layers
     preparation = Preparation.fit(Inputs(plain=(0, 1, 2, 3, 4)), features)
     strange = kit.Sequential([kit.Input((5,)), layers.LayerNormalization(name="odd")])
-    with pytest.raises(TypeError, match=r"'odd' \(LayerNormalization\)"):
+    with pytest.raises(InputError, match=r"'odd' \(LayerNormalization\)"):
         write_graph(preparation, strange, 5)
     swish = kit.Sequential([kit.Input((5,)), layers.Dense(1, activation="silu")])
-    with pytest.raises(TypeError, match="activation silu"):
+    with pytest.raises(InputError, match="activation silu"):
         write_graph(preparation, swish, 5)
     padded = kit.Sequential(
         [kit.Input((5,)), layers.Reshape((5, 1)), layers.Conv1D(2, 2, padding="same")]
     )
-    with pytest.raises(TypeError, match="not a plain, valid convolution"):
+    with pytest.raises(InputError, match="not a plain, valid convolution"):
         write_graph(preparation, padded, 5)

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from fraudline.errors import InputError
-from fraudline.training.history_checks import check_history, constant_features, event_text
+from fraudline.training.history_checks import constant_features, event_text, require_trainable
 
 
 def with_column(history: pa.Table, name: str, values) -> pa.Table:
@@ -12,51 +12,51 @@ def with_column(history: pa.Table, name: str, values) -> pa.Table:
 
 
 def test_the_sample_is_a_history_one_can_learn_from(history, creditcard):
-    check_history(history, creditcard, 0.2)
+    require_trainable(history, creditcard, 0.2)
 
 
 def test_a_value_that_is_not_a_number_is_named_by_row_and_column(history, creditcard):
     values = history.column("V4").to_numpy().copy()
     values[17] = np.nan
     with pytest.raises(InputError, match="row 17, column 'V4', found nan"):
-        check_history(with_column(history, "V4", values), creditcard, 0.2)
+        require_trainable(with_column(history, "V4", values), creditcard, 0.2)
 
 
 def test_a_null_is_refused(history, creditcard):
     values = history.column("Amount").to_pylist()
     values[3] = None
     with pytest.raises(InputError, match="'Amount' of the history is null in 1 "):
-        check_history(with_column(history, "Amount", values), creditcard, 0.2)
+        require_trainable(with_column(history, "Amount", values), creditcard, 0.2)
 
 
 def test_a_label_beside_0_and_1_is_refused(history, creditcard):
     values = history.column("Class").to_numpy().copy()
     values[0] = 2
     with pytest.raises(InputError, match="has the values 0, 1, 2; expected 0 and 1"):
-        check_history(with_column(history, "Class", values), creditcard, 0.2)
+        require_trainable(with_column(history, "Class", values), creditcard, 0.2)
 
 
 def test_a_history_out_of_order_is_refused(history, creditcard):
     values = history.column("Time").to_numpy().copy()
     values[200] = 0
     with pytest.raises(InputError, match="not in order of 'Time': row 200 is earlier"):
-        check_history(with_column(history, "Time", values), creditcard, 0.2)
+        require_trainable(with_column(history, "Time", values), creditcard, 0.2)
 
 
 def test_too_few_rows_are_refused(history, creditcard):
     with pytest.raises(InputError, match="has 99 transactions, expected at least 100"):
-        check_history(history.slice(0, 99), creditcard, 0.2)
+        require_trainable(history.slice(0, 99), creditcard, 0.2)
 
 
 def test_a_column_of_the_contract_that_is_missing_is_named(history, creditcard):
     with pytest.raises(InputError, match="lacks column V3 of contract 'creditcard'"):
-        check_history(history.drop_columns("V3"), creditcard, 0.2)
+        require_trainable(history.drop_columns("V3"), creditcard, 0.2)
 
 
 @pytest.mark.parametrize("test_share", [-0.1, 1.0])
 def test_a_test_share_that_is_none_is_refused(history, creditcard, test_share):
     with pytest.raises(InputError, match="expected 0 to less than 1"):
-        check_history(history, creditcard, test_share)
+        require_trainable(history, creditcard, test_share)
 
 
 def test_an_event_time_is_told_in_the_unit_of_the_contract(history, creditcard):

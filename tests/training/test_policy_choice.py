@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from tests.models import tiny_policy
 
-from fraudline.bundle import Policy
+from fraudline.bundle.policy import Policy
 from fraudline.errors import InputError
-from fraudline.training.policy_choice import Judged, best_threshold, compare, within_cap
+from fraudline.training.policy_choice import ScoredRows, best_threshold, compare, within_cap
 
 
 def by_costs(**changes: object) -> Policy:
@@ -15,12 +15,12 @@ def by_costs(**changes: object) -> Policy:
 
 
 @pytest.fixture(scope="module")
-def judged() -> Judged:
+def judged() -> ScoredRows:
     """Two days of calibrated scores: of payments with score p, a share p is fraud."""
     random = np.random.default_rng(0)
     scores = random.beta(0.05, 2, 20_000)
     labels = (random.random(20_000) < scores).astype(np.int8)
-    return Judged(scores, labels, random.lognormal(4, 1, 20_000), days=2.0)
+    return ScoredRows(scores, labels, random.lognormal(4, 1, 20_000), days=2.0)
 
 
 def test_without_need_a_cap_changes_nothing(judged):
@@ -65,7 +65,7 @@ def test_the_best_threshold_costs_no_more_than_any_other(judged):
 
 
 def test_where_blocking_never_pays_the_best_threshold_is_out_of_reach():
-    rows = Judged(np.array([0.1, 0.9]), np.zeros(2, np.int8), np.ones(2), 1.0)
+    rows = ScoredRows(np.array([0.1, 0.9]), np.zeros(2, np.int8), np.ones(2), 1.0)
     assert best_threshold(by_costs(), rows) == 1.0
 
 
@@ -84,7 +84,7 @@ def test_savings_are_counted_against_approving_everything_and_against_the_policy
 
 
 def test_an_interval_is_that_of_drawing_rows_anew(judged):
-    few = Judged(judged.scores[:400], judged.labels[:400], judged.amounts[:400], 1.0)
+    few = ScoredRows(judged.scores[:400], judged.labels[:400], judged.amounts[:400], 1.0)
     policy = msgspec.structs.replace(by_costs(), block_from=0.5, review_from=0.5)
     _, low, high = compare(policy, few, None)[0].saved
     random = np.random.default_rng(1)

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from tests.transactions import WALLET, WALLET_ROW, message
 
-from fraudline.bundle import GRAPH_FILE, check_bundle, open_bundle
+from fraudline.bundle.bundle import open_bundle
+from fraudline.bundle.bundle_files import GRAPH_FILE, check_bundle
 from fraudline.contract import Decoder
 from fraudline.errors import BundleError, InputError
 from fraudline.scoring import assess

@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from tests.training.later import find_recipe, recipes
 
-from fraudline.bundle import GRAPH_FILE, open_bundle
-from fraudline.bundle.bundle import read_manifest
+from fraudline.bundle.bundle import open_bundle
+from fraudline.bundle.bundle_files import GRAPH_FILE, read_manifest
 from fraudline.contract import Contract, load_contract
 from fraudline.errors import InputError
 from fraudline.scoring import assess
+from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.training.split import drop_twins, find_twins, split_at_random
 
 pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
@@ -144,7 +145,7 @@ from dataclasses import replace
 from pathlib import Path
 import pyarrow.parquet as pq
 import datetime
-from fraudline.bundle import Source
+from fraudline.bundle.manifest import Source
 from fraudline.contract import load_contract
 from fraudline.settings import PolicySettings
 from fraudline.training.recipes.default import DEFAULT
@@ -242,6 +243,10 @@ def test_progress_is_told_in_sentences(candidates):
     said = candidates["default"].said
     assert said[0].startswith("train: 2,272 transactions, ")
     assert any(re.match(r"epoch 3 of 3: loss [\d.]+, validation average", line) for line in said)
+
+
+def test_the_names_that_help_tells_are_those_of_the_recipes():
+    assert list(RECIPE_NAMES) == [recipe.name for recipe in recipes().values()]
 
 
 def test_an_unknown_recipe_is_refused_and_the_known_ones_are_named():

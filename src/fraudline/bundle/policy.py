@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-import numpy as np
 
-from fraudline.contract import APPROVED, BLOCKED, REVIEWED
-from fraudline.contract.arrays import DecisionCodes, Floats, Labels
+# A manifest is read without numpy and Arrow, which would be most of what a list of versions costs.
+# What computes has loaded them already.
+if TYPE_CHECKING:
+    from fraudline.contract.array_types import DecisionCodes, Floats, Labels
 
 _Cost = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 _Above0 = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
@@ -63,6 +64,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def losses(self, amounts: Floats) -> Floats:
         """What each payment costs if it is a fraud and approved, shape (rows,)."""
+        import numpy as np  # noqa: PLC0415 - see above
+
         return self.lost_share * np.maximum(amounts, 0.0) + self.fraud_cost
 
     def thresholds(self, amounts: Floats) -> tuple[Floats, Floats]:
@@ -70,6 +73,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         The first is at most the second; where they are equal, nothing is reviewed.
         """
+        import numpy as np  # noqa: PLC0415 - see above
+
         losses, wrong = self.losses(amounts), self.wrong_block_cost
         review = self.review_cost + self.review_surcharge
         even = wrong / (losses + wrong)  # here approving and blocking cost the same
@@ -89,6 +94,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             labels: 1 for fraud.
             amounts: In the policy's unit.
         """
+        import numpy as np  # noqa: PLC0415 - see above
+
+        from fraudline.contract import APPROVED, BLOCKED, REVIEWED  # noqa: PLC0415
+
         of_fraud = np.where(decided == APPROVED, self.losses(amounts), 0.0)
         of_legitimate = np.where(decided == BLOCKED, self.wrong_block_cost, 0.0)
         unread = np.where(labels == 1, of_fraud, of_legitimate)
@@ -97,4 +106,4 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def decision_codes(scores: Floats, not_approved: Floats, blocked: Floats) -> DecisionCodes:
     """The place in `DECISIONS` of each row; NaN is approved, as it reaches no threshold."""
-    return (scores >= not_approved).astype(np.int8) + (scores >= blocked)
+    return (scores >= not_approved).astype("i1") + (scores >= blocked)

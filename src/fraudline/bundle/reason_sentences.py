@@ -12,7 +12,7 @@ import numpy as np
 
 from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
 from fraudline.contract import Contract
-from fraudline.contract.arrays import Matrix
+from fraudline.contract.array_types import Matrix
 
 # More than four reasons are not likely to be helpful to a person: so say the official
 # interpretations of Regulation B, 12 CFR 1002.9(b)(2), on the reasons for a refused credit.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -52,13 +53,24 @@ app.add_typer(model_commands.models, name="models", rich_help_panel="Models")
 app.add_typer(reject_commands.rejects, name="rejects", rich_help_panel="The stream")
 
 
+def _tell_version(is_asked: bool) -> None:  # noqa: FBT001 - as the option gives it
+    if is_asked:
+        sys.stdout.write(f"fraudline {version('fraudline')}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def begin(
     is_verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log what goes on inside, too.")
     ] = False,
+    is_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell it, and end."),
+    ] = False,
 ) -> None:
     """Set up logging; the commands do the rest."""
+    del is_version  # told already
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if is_verbose else logging.WARNING, handlers=[handler])

@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # Arrow and Google's clients come with them, and take a secon
     import pyarrow as pa
 
     from fraudline.reconcile import Ledger
-    from fraudline.reconcile.observed_decisions import ObservedDecisions
     from fraudline.settings import Settings
+    from fraudline.stream.observed_decisions import ObservedDecisions
 
 HISTORY_SHARE = 0.8
 _DRAIN_TIMEOUT_S = 120.0
@@ -133,7 +133,7 @@ def _load_history(project: Project) -> pa.Table:
 
 def _stream(project: Project, live: pa.Table, rate: float) -> ObservedDecisions:
     """Send the live part while a scorer and a sink run; watch the decisions as they come."""
-    from fraudline.reconcile.observed_decisions import observe_decisions
+    from fraudline.stream.observed_decisions import observe_decisions
     from fraudline.use_cases.send_file import send_messages
 
     lines = _with_broken(_lines(project, live))

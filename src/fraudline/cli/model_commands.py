@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fraudline.cli.screen import OUT, say, show_facts, show_table, utc, warn
+from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # ONNX Runtime comes with them, and listing versions needs none
-    from fraudline.bundle import Manifest, Part, Policy
+    from fraudline.bundle.manifest import Manifest, Part
+    from fraudline.bundle.policy import Policy
 
 models = typer.Typer(
     help="Versions of the model: list, show, compare, promote, roll back, change their policy.",
@@ -24,8 +26,7 @@ def train(
     recipe: Annotated[
         str,
         typer.Option(
-            help="default and mlp: ours. tutorial: SMOTE and the tutorial's network, on its random "
-            "split; tutorial_by_time: the same, judged by later payments as ours are."
+            help="; ".join(f"{name}: {what}" for name, what in RECIPE_NAMES.items()) + "."
         ),
     ] = "default",
     first: Annotated[
@@ -172,7 +173,7 @@ def ui(
     from fraudline.cli.stop_signal import stop_on_signal
     from fraudline.settings import LOCAL
     from fraudline.tracking.mlflow_record import MlflowRecord
-    from fraudline.tracking.page import serving
+    from fraudline.tracking.mlflow_server import serving_mlflow
 
     project = Project()
     settings = project.settings
@@ -180,7 +181,7 @@ def ui(
     if settings.mlflow.tracking_uri != LOCAL:
         OUT.print(f"{settings.mlflow.tracking_uri.rstrip('/')}{path}", markup=False)
         return
-    with stop_on_signal() as stop, serving(settings, port) as page:
+    with stop_on_signal() as stop, serving_mlflow(settings, port) as page:
         say("starting MLflow's page")
         if page.wait_until_served(stop):
             OUT.print(f"{page.address}{path}", markup=False)

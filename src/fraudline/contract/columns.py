@@ -13,6 +13,15 @@ import pyarrow as pa
 ColumnType = Literal["float64", "int64", "bool", "string", "timestamp", "bytes"]
 COLUMN_TYPES: tuple[str, ...] = get_args(ColumnType)
 NUMERIC_TYPES = frozenset({"float64", "int64"})
+# What a contract file may name. A new type is added here last, when all that reads it knows it.
+CONTRACT_TYPES: tuple[ColumnType, ...] = ("float64", "int64", "bool", "string", "timestamp")
+# What a network may see, and as what.
+FEATURE_TYPES: dict[str, Literal["number", "second of the day"]] = {
+    "float64": "number",
+    "int64": "number",
+    "bool": "number",
+    "timestamp": "second of the day",
+}
 
 # What BigQuery and Python can tell of time.
 EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -148,20 +149,20 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
+_NUMBERS = (*(pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean),)
+# What may stand in a file, beside text, for a column of each type of a contract.
+_READABLE: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
+    "float64": _NUMBERS,
+    "int64": _NUMBERS,
+    "bool": _NUMBERS,
+    "string": (pa.types.is_integer,),
+    "timestamp": (pa.types.is_timestamp, pa.types.is_date),
+}
+
+
 def _is_readable(kind: pa.DataType, column: Column) -> bool:
     """Whether values of a type mean what the column means: no number is a time."""
-    if pa.types.is_null(kind):
-        return True
-    if column.type == "timestamp":
-        return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
-    if column.type == "string":
-        return bool(pa.types.is_integer(kind))
-    return bool(
-        pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_decimal(kind)
-        or pa.types.is_boolean(kind)
-    )
+    return pa.types.is_null(kind) or any(is_kind(kind) for is_kind in _READABLE[column.type])
 
 
 def _check(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) -> None:
@@ -181,26 +182,25 @@ def _check(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) 
     limits = column.limits
     if limits.is_finite:
         refuse(pc.invert(pc.is_finite(values)), RejectReason.OUT_OF_RANGE, "a finite number")
-    if column.type == "timestamp":
-        least, most = (pa.scalar(limit, column.arrow_type) for limit in (limits.least, limits.most))
-        refuse(
-            pc.or_(pc.less(values, least), pc.greater(values, most)),
-            RejectReason.OUT_OF_RANGE,
-            "a time of the years 1 to 9999 in UTC",
-        )
-    else:
-        if limits.least is not None:
-            expected = f"at least {limits.least:g}"
-            refuse(pc.less(values, limits.least), RejectReason.OUT_OF_RANGE, expected)
-        if limits.most is not None:
-            expected = f"at most {limits.most:g}"
-            refuse(pc.greater(values, limits.most), RejectReason.OUT_OF_RANGE, expected)
+    for limit, is_beyond, side in (
+        (limits.least, pc.less, "at least"),
+        (limits.most, pc.greater, "at most"),
+    ):
+        if limit is not None:
+            beyond = is_beyond(values, pa.scalar(limit, column.arrow_type))
+            refuse(beyond, RejectReason.OUT_OF_RANGE, _in_words(side, limit))
     if limits.most_characters is not None:
         refuse(
             pc.greater(pc.utf8_length(values), limits.most_characters),
             RejectReason.OUT_OF_RANGE,
             f"at most {limits.most_characters} characters",
         )
+
+
+def _in_words(side: str, limit: float | dt.datetime) -> str:
+    if isinstance(limit, dt.datetime):  # a contract sets none: it is the calendar's
+        return "a time of the years 1 to 9999 in UTC"
+    return f"{side} {limit:g}"
 
 
 def _found(value: pa.Scalar) -> str:

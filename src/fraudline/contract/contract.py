@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudline.contract.arrays import Floats, Labels, Matrix
-from fraudline.contract.columns import Column, arrow_schema
+from fraudline.contract.array_types import Floats, Labels, Matrix
+from fraudline.contract.columns import FEATURE_TYPES, Column, arrow_schema
 from fraudline.contract.decisions import DECISION_COLUMNS
 
 
@@ -121,7 +121,7 @@ class Contract:
 def _as_floats(values: pa.Array | pa.ChunkedArray, kind: str) -> pa.Array:
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
-    if kind == "timestamp":
+    if FEATURE_TYPES[kind] == "second of the day":
         midnight = pc.floor_temporal(values, unit="day")
         since_midnight = pc.subtract(values.cast(pa.int64()), midnight.cast(pa.int64()))
         return pc.divide(since_midnight.cast(pa.float64()), 1e6)

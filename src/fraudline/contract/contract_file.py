@@ -12,17 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from fraudline.contract.columns import COLUMN_TYPES, NUMERIC_TYPES, Column
+from fraudline.contract.columns import CONTRACT_TYPES, FEATURE_TYPES, NUMERIC_TYPES, Column
 from fraudline.contract.contract import Contract
-from fraudline.contract.decisions import DECISION_COLUMNS
-from fraudline.contract.rejects import REJECT_COLUMNS
 from fraudline.errors import ContractError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _COLUMN_KEYS = {"type", "description", "unit", "min", "max", "max_length", "nullable", "feature"}
 _ROLES = {"label", "amount", "event_time", "id"}
-_FILE_TYPES = tuple(name for name in COLUMN_TYPES if name != "bytes")
-_RESERVED_NAMES = {column.name.lower() for column in (*DECISION_COLUMNS, *REJECT_COLUMNS)}
 _RESERVED_PREFIXES = (  # of BigQuery
     "_table_",
     "_file_",
@@ -104,13 +100,16 @@ def _parse_column(name: str, value: Any, where: str) -> Column:
         raise ContractError(f'{where}: expected a table such as {{ type = "float64" }}.')
     _known_keys(value, _COLUMN_KEYS, where)
     kind = value.get("type")
-    if kind not in _FILE_TYPES:
-        raise ContractError(f"{where}: type is {kind!r}, expected one of {', '.join(_FILE_TYPES)}.")
+    if kind not in CONTRACT_TYPES:
+        raise ContractError(
+            f"{where}: type is {kind!r}, expected one of {', '.join(CONTRACT_TYPES)}."
+        )
     is_feature = _value(value, "feature", bool, kind in NUMERIC_TYPES or kind == "bool", where)
     is_nullable = _value(value, "nullable", bool, False, where)
-    if is_feature and (kind == "string" or is_nullable):
+    if is_feature and (kind not in FEATURE_TYPES or is_nullable):
         raise ContractError(
-            f"{where}: a network cannot see a string or a null; set feature = false."
+            f"{where}: a network cannot see a {'null' if is_nullable else kind}; "
+            "set feature = false."
         )
     max_length = _value(value, "max_length", int, Column.max_length, where)
     if max_length < 1 or ("max_length" in value and kind != "string"):
@@ -187,8 +186,16 @@ def _known_keys(table: dict[str, Any], known: set[str], where: str) -> None:
         )
 
 
+def _reserved_names() -> set[str]:
+    """What the record of some flow has beside a contract's own columns, in small letters."""
+    from fraudline.flows import FLOWS  # noqa: PLC0415 - the contract needs it for no more than this
+
+    nothing = Contract(name="", description="", columns=(), label="", amount="", event_time="")
+    return {column.name.lower() for flow in FLOWS for column in flow.columns(nothing)}
+
+
 def _check_names(columns: tuple[Column, ...], where: str) -> None:
-    seen: set[str] = set()
+    reserved, seen = _reserved_names(), set[str]()
     for column in columns:
         if not _NAME.fullmatch(column.name):
             raise ContractError(
@@ -196,7 +203,7 @@ def _check_names(columns: tuple[Column, ...], where: str) -> None:
                 "(letters, digits and _, not starting with a digit, at most 128)."
             )
         lower = column.name.lower()
-        if lower in _RESERVED_NAMES or lower.startswith(_RESERVED_PREFIXES):
+        if lower in reserved or lower.startswith(_RESERVED_PREFIXES):
             raise ContractError(
                 f"{where}: the column name '{column.name}' is reserved, by a column of every "
                 "decision or reject, or by BigQuery."

@@ -67,7 +67,7 @@ class Decoder:
         quoted = [
             index
             for index, column in enumerate(columns)
-            if column.type in ("string", "timestamp", "bytes")
+            if _PYTHON_TYPES[column.type] not in (float, int, bool)
         ]
         self._quoted_or_null = [index for index in quoted if columns[index].is_nullable]
         self._fewest_quotes = 2 * (len(columns) + len(quoted) - len(self._quoted_or_null))

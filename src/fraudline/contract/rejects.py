@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 import msgspec
 
@@ -17,25 +18,38 @@ MAX_REJECT_BYTES = 1_048_576
 
 
 class RejectReason(StrEnum):
-    """Why a message is not a transaction, or has no score."""
+    """Why a message is not a transaction, or has no score.
 
-    TOMBSTONE = "tombstone"
-    EMPTY = "empty"
-    TOO_LARGE = "too_large"
-    INVALID_UTF8 = "invalid_utf8"
-    INVALID_JSON = "invalid_json"
-    NOT_AN_OBJECT = "not_an_object"
-    DUPLICATE_COLUMN = "duplicate_column"
-    MISSING_COLUMN = "missing_column"
-    UNKNOWN_COLUMN = "unknown_column"
-    WRONG_TYPE = "wrong_type"
-    OUT_OF_RANGE = "out_of_range"
-    NOT_SCORABLE = "not_scorable"
-    ID_REUSED = "id_reused"
+    Each says whether the message itself shows it, whenever and by whomever it is read. What only
+    a model, a clock, a position or another message can tell does not: the proof then takes the
+    scorer's word, and a replay leaves such a message alone unless it is asked for.
 
+    Attributes:
+        is_in_message: Whether the decoder finds it by the contract and the message alone.
+    """
 
-# Faults that the message itself does not show: the model finds them, or what came before.
-NOT_IN_THE_MESSAGE = frozenset({RejectReason.NOT_SCORABLE, RejectReason.ID_REUSED})
+    TOMBSTONE = "tombstone", True
+    EMPTY = "empty", True
+    TOO_LARGE = "too_large", True
+    INVALID_UTF8 = "invalid_utf8", True
+    INVALID_JSON = "invalid_json", True
+    NOT_AN_OBJECT = "not_an_object", True
+    DUPLICATE_COLUMN = "duplicate_column", True
+    MISSING_COLUMN = "missing_column", True
+    UNKNOWN_COLUMN = "unknown_column", True
+    WRONG_TYPE = "wrong_type", True
+    OUT_OF_RANGE = "out_of_range", True
+    NOT_SCORABLE = "not_scorable", False
+    ID_REUSED = "id_reused", False
+
+    is_in_message: bool
+
+    def __new__(cls, word: str, is_in_message: bool) -> Self:  # noqa: FBT001 - a row of the table above
+        """A member; without its second value there is none."""
+        reason = str.__new__(cls, word)
+        reason._value_ = word
+        reason.is_in_message = is_in_message
+        return reason
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from operator import itemgetter
 
 import numpy as np
 
-from fraudline.contract.arrays import Floats, Matrix
+from fraudline.contract.array_types import Floats, Matrix
+from fraudline.contract.columns import FEATURE_TYPES
 from fraudline.contract.contract import Contract
 from fraudline.contract.decoder import Row
 
@@ -37,7 +38,9 @@ class RowNumbers:
         self._pick = _picker(picked) if picked != list(range(len(columns))) else None
         self._features = _picker(features)
         self._times = [
-            index for index, place in enumerate(picked) if columns[place].type == "timestamp"
+            index
+            for index, place in enumerate(picked)
+            if FEATURE_TYPES[columns[place].type] == "second of the day"
         ]
 
     def read(self, rows: Sequence[Row]) -> tuple[Matrix, Floats]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fraudline.datasets.sources import HttpSource, Source, WheelSource
+from fraudline.datasets.sources import DatasetSource, HttpSource, WheelSource
 from fraudline.errors import InputError
 
 
@@ -30,7 +30,7 @@ class Dataset:
     sha256: str
     licence: str
     credit: str
-    sources: tuple[Source, ...]
+    sources: tuple[DatasetSource, ...]
 
 
 CREDITCARD = Dataset(

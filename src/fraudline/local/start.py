@@ -9,12 +9,12 @@ from pathlib import Path
 from fraudline.errors import LocalServiceError
 from fraudline.local.process import (
     accepts_connections,
+    end_process,
     free_port,
     is_alive,
     is_free,
     port_holder,
     spawn,
-    stop,
 )
 from fraudline.local.service import OnProgress, Service, recorded_pid
 from fraudline.local.state import Record, read_records, write_record
@@ -133,7 +133,7 @@ def await_proof(
         time.sleep(_POLL_S)
     remedy = "Run `fraudline down`, then `fraudline up`."
     if is_fresh:
-        stop(pid, service.lock(home), service.stop_grace_s)
+        end_process(pid, service.lock(home), service.stop_grace_s)
         write_record(home, service.name, Record(None, record.started_at, record.ports))
         remedy = "It was stopped. A longer `local.start_timeout_s` may help on a slow machine."
     raise LocalServiceError(

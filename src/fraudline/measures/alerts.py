@@ -11,7 +11,7 @@ from fraudline.measures.days import DAY_S
 from fraudline.measures.ranking import rank
 
 if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
-    from fraudline.contract.arrays import Floats, Labels
+    from fraudline.contract.array_types import Floats, Labels
 
 ALERTS_A_DAY = (20, 50, 100, 200)
 

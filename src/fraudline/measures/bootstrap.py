@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
-    from fraudline.contract.arrays import Floats, Integers, Labels
+    from fraudline.contract.array_types import Floats, Integers, Labels
 
     Counts = Integers | Floats  # numpy counts with weights in floats
 

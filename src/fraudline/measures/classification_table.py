@@ -8,7 +8,7 @@ _DIGITS = 4
 _WIDTH = len("weighted avg")
 
 
-class Outcomes(NamedTuple):
+class ConfusionCounts(NamedTuple):
     """Transactions by what they are and whether they were stopped."""
 
     legitimate_approved: int
@@ -24,9 +24,9 @@ class _Class(NamedTuple):
     rows: int
 
 
-def classification_table(outcomes: Outcomes) -> str:
+def classification_table(counts: ConfusionCounts) -> str:
     """The table; a precision of nothing is 0."""
-    approved, stopped, missed, caught = outcomes
+    approved, stopped, missed, caught = counts
     legitimate = _measured(approved, missed, stopped)
     fraud = _measured(caught, stopped, missed)
     rows = legitimate.rows + fraud.rows

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fraudline.errors import InputError
 from fraudline.measures.bootstrap import average_precision_interval
 from fraudline.measures.classification_table import (
-    Outcomes,
+    ConfusionCounts,
     classification_table,
     precision_recall_f1,
 )
@@ -16,7 +16,7 @@ from fraudline.measures.ranking import rank
 from fraudline.measures.reliability import measure_reliability
 
 if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
-    from fraudline.contract.arrays import Floats, Labels
+    from fraudline.contract.array_types import Floats, Labels
 
 FALSE_POSITIVE_RATE = 0.01
 
@@ -112,20 +112,18 @@ def evaluate(
     is_fraud, is_stopped = labels == 1, scores >= threshold
     caught, missed = is_fraud & is_stopped, is_fraud & ~is_stopped
     wrong = int((~is_fraud & is_stopped).sum())
-    outcomes = Outcomes(
+    counts = ConfusionCounts(
         legitimate_approved=len(labels) - frauds - wrong,
         legitimate_stopped=wrong,
         frauds_missed=int(missed.sum()),
         frauds_caught=int(caught.sum()),
     )
-    precision, recall, f1 = precision_recall_f1(
-        outcomes.frauds_caught, wrong, outcomes.frauds_missed
-    )
+    precision, recall, f1 = precision_recall_f1(counts.frauds_caught, wrong, counts.frauds_missed)
     low, high = average_precision_interval(labels, scores)
     reliability = measure_reliability(labels, scores)
     ranking = rank(labels, scores)
     return Evaluation(
-        **outcomes._asdict(),
+        **counts._asdict(),
         average_precision=ranking.average_precision,
         average_precision_low=low,
         average_precision_high=high,
@@ -141,5 +139,5 @@ def evaluate(
         calibration_error=reliability.calibration_error,
         calibration_error_of_alerts=reliability.calibration_error_of_alerts,
         expected_frauds=reliability.expected_frauds,
-        classification_report=classification_table(outcomes),
+        classification_report=classification_table(counts),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
-    from fraudline.contract.arrays import Floats, Labels
+    from fraudline.contract.array_types import Floats, Labels
 
 BINS = 15
 

@@ -11,7 +11,7 @@ import numpy as np
 from fraudline.measures.bootstrap import sum_intervals
 
 if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
-    from fraudline.contract.arrays import DecisionCodes, Floats, Labels
+    from fraudline.contract.array_types import DecisionCodes, Floats, Labels
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline import flows
-from fraudline.contract import REPLAYED, Contract, Decoder, Messages, usable_key
-from fraudline.contract.rejects import MAX_ORIGINAL_BYTES, NOT_IN_THE_MESSAGE
+from fraudline.contract import REPLAYED, Contract, Decoder, Messages, RejectReason, usable_key
+from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
 from fraudline.reconcile.ledger import LedgerCounts, example
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
@@ -157,7 +157,8 @@ def _expected(
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
     transactions, accepted, refused = Decoder(contract.transaction_columns).decode(messages.values)
     rows: Offsets = np.asarray(accepted, dtype=np.int64)
-    unseen = pc.is_in(rejects["reason"], pa.array(sorted(NOT_IN_THE_MESSAGE)))
+    not_in_message = [reason.value for reason in RejectReason if not reason.is_in_message]
+    unseen = pc.is_in(rejects["reason"], pa.array(not_in_message, pa.string()))
     may_be_reject = np.isin(offsets[rows], offsets_of(rejects.filter(unseen)))
     may_be_reject |= np.isin(offsets[rows], sent_again)
     sent = pa.Table.from_batches([transactions]).append_column(

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fraudline.bundle import Manifest, check_bundle, read_manifest
+from fraudline.bundle.bundle_files import check_bundle, read_manifest
+from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
 

@@ -6,7 +6,7 @@ for each that is not approved. Pure: never waits, stores, logs or looks at a clo
 what runs online.
 """
 
-from fraudline.bundle import Reason
+from fraudline.bundle.reason_sentences import Reason
 from fraudline.scoring.assess import Assessment, as_history, assess
 from fraudline.scoring.decider import Decider
 from fraudline.scoring.judge import Judge, Verdict

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from fraudline.bundle import Bundle, decision_codes
+from fraudline.bundle.bundle import Bundle
+from fraudline.bundle.policy import decision_codes
 from fraudline.contract import APPROVED, DECISIONS, Contract
-from fraudline.contract.arrays import DecisionCodes, Flags, Floats, Integers, Matrix
+from fraudline.contract.array_types import DecisionCodes, Flags, Floats, Integers, Matrix
 from fraudline.errors import InputError
 
 _NAMES = np.array(DECISIONS, dtype=object)

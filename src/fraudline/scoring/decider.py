@@ -7,7 +7,7 @@ from itertools import repeat
 
 import msgspec
 
-from fraudline.bundle import Bundle
+from fraudline.bundle.bundle import Bundle
 from fraudline.contract import (
     Decision,
     Messages,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from fraudline.bundle import Bundle, Reason
+from fraudline.bundle.bundle import Bundle
+from fraudline.bundle.reason_sentences import Reason
 from fraudline.contract import Decoder, Reject, RejectReason
 from fraudline.contract.decoder import Row
 from fraudline.contract.row_numbers import RowNumbers

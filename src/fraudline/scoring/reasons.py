@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from fraudline.bundle import Bundle, Reason, Value, name_reasons
+from fraudline.bundle.bundle import Bundle
+from fraudline.bundle.reason_sentences import Reason, Value, name_reasons
 from fraudline.scoring.assess import Assessment
 
 

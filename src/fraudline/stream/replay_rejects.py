@@ -20,8 +20,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException
 
 from fraudline import flows
-from fraudline.contract import REPLAYED, Decoder, RejectRecord
-from fraudline.contract.rejects import NOT_IN_THE_MESSAGE
+from fraudline.contract import REPLAYED, Decoder, RejectReason, RejectRecord
 from fraudline.errors import BrokerError, InputError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import raise_if_permanent
@@ -151,7 +150,9 @@ class _Sendable:
         self._kafka = kafka
         self._decoders = decoders
         self._staying = unsent
-        self._may_leave = frozenset() if is_asked_for else NOT_IN_THE_MESSAGE
+        self._left_alone = {
+            reason.value for reason in RejectReason if not reason.is_in_message and not is_asked_for
+        }
         self._partitions: dict[str, Collection[int]] = {}
 
     def choose(self, records: list[RejectRecord]) -> list[RejectRecord]:
@@ -170,7 +171,7 @@ class _Sendable:
                     f"of its {record.original_size_bytes:,} bytes only the first "
                     f"{len(record.original):,} were kept",
                 )
-            elif record.reason in self._may_leave:
+            elif record.reason in self._left_alone:
                 self._leave(record.reason, record, record.message)
             else:
                 _, _, refused = decoder.decode([record.original])

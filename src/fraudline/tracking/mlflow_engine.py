@@ -30,10 +30,10 @@ except ModuleNotFoundError as error:
         "installation that only scores. Install `pip install 'fraudline[train]'`."
     ) from None
 
-__all__ = ["MlflowClient", "address", "artifacts", "entities", "failing"]
+__all__ = ["MlflowClient", "artifacts", "entities", "failing", "record_address"]
 
 
-def address(settings: Settings) -> str:
+def record_address(settings: Settings) -> str:
     """Where the record is kept: the address of a server, or of a database in the home."""
     if settings.mlflow.tracking_uri != LOCAL:
         return settings.mlflow.tracking_uri

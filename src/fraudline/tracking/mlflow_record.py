@@ -8,11 +8,18 @@ from typing import Any
 
 import msgspec
 
-from fraudline.bundle import METRICS_FILE, REPORT_FILE, Manifest, Source, read_manifest
+from fraudline.bundle.bundle_files import METRICS_FILE, REPORT_FILE, read_manifest
+from fraudline.bundle.manifest import Manifest, Source
 from fraudline.errors import TrackingError
 from fraudline.settings import Settings
-from fraudline.tracking.first_page import VIEW, VIEW_TAG, in_words, judged_figures, view
-from fraudline.tracking.mlflow_engine import MlflowClient, address, artifacts, entities, failing
+from fraudline.tracking.mlflow_engine import (
+    MlflowClient,
+    artifacts,
+    entities,
+    failing,
+    record_address,
+)
+from fraudline.tracking.runs_table import VIEW, VIEW_TAG, in_words, judged_figures, view
 
 CHAMPION = "champion"
 VERSION_TAG = "fraudline.version"
@@ -50,7 +57,7 @@ class MlflowRecord:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._uri = address(settings)
+        self._uri = record_address(settings)
         self._artifacts = artifacts(settings)
         with failing("opening MLflow's record", self._uri):
             self._client = MlflowClient(tracking_uri=self._uri)

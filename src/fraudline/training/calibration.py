@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve
 
-from fraudline.contract.arrays import Floats, Labels
+from fraudline.contract.array_types import Floats, Labels
 from fraudline.errors import InputError
 
 

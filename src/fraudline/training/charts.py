@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve
 
-from fraudline.contract.arrays import Floats, Labels
+from fraudline.contract.array_types import Floats, Labels
 from fraudline.measures.evaluation import Evaluation
 from fraudline.training.fitting import Epoch
 

@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from fraudline.bundle.onnx_runtime import ort
-from fraudline.contract.arrays import Matrix
+from fraudline.contract.array_types import Matrix
 from fraudline.training.graph import INPUTS, Writer
 
 RUN_ROWS = 4096

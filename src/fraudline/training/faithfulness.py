@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fraudline.bundle.onnx_runtime import ort
-from fraudline.contract.arrays import Floats, Matrix
+from fraudline.contract.array_types import Floats, Matrix
 from fraudline.training.contributions_graph import log_odds
 
 ALERTS = 100

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, log_loss
 
 from fraudline.contract import Contract
-from fraudline.contract.arrays import Labels, Matrix
+from fraudline.contract.array_types import Labels, Matrix
 from fraudline.training.keras_engine import keras, make_deterministic
 from fraudline.training.model import Model, predict
 from fraudline.training.preparation import Preparation

@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from fraudline.bundle.onnx_runtime import ort
+from fraudline.errors import InputError
 from fraudline.measures.days import DAY_S
 from fraudline.training.preparation import Preparation
 
@@ -66,7 +67,7 @@ def write_graph(preparation: Preparation, network: Any, n_features: int) -> byte
         `probability`, float32 (rows, 1).
 
     Raises:
-        TypeError: the network has a layer that is not in the list above.
+        InputError: the network has a layer that is not in the list above.
     """
     writer = Writer()
     _write_preparation(writer, preparation)
@@ -155,12 +156,12 @@ def _write_network(writer: Writer, network: Any) -> None:
             case "Dropout":
                 pass
             case other:
-                raise TypeError(f"layer '{layer.name}' ({other}) has no form in the graph")
+                raise _formless(f"layer '{layer.name}' ({other}) has no form in the graph")
 
 
 def _write_convolution(writer: Writer, layer: Any, scale: Weights, shift: Weights) -> None:
     if layer.padding != "valid" or layer.dilation_rate != (1,) or layer.groups != 1:
-        raise TypeError(f"layer '{layer.name}' is not a plain, valid convolution")
+        raise _formless(f"layer '{layer.name}' is not a plain, valid convolution")
     kernel, bias = (weights.astype(float) for weights in layer.get_weights())
     bias = bias + np.einsum("kio,i->o", kernel, shift)
     kernel = (kernel * scale[None, :, None]).transpose(2, 1, 0)[:, :, None, :]
@@ -193,4 +194,12 @@ def _write_activation(writer: Writer, layer: Any) -> None:
         case "linear":
             pass
         case other:
-            raise TypeError(f"layer '{layer.name}': activation {other} has no form in the graph")
+            raise _formless(f"layer '{layer.name}': activation {other} has no form in the graph")
+
+
+def _formless(fault: str) -> InputError:
+    return InputError(
+        f"{fault}, so no scorer could run it. Build the recipe's network of Reshape, Conv1D, "
+        "BatchNormalization, Dropout, Flatten and Dense layers with relu or no activation and a "
+        "sigmoid at the end, or give the layer its form in `fraudline/training/graph.py`."
+    )

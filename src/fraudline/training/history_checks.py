@@ -14,7 +14,7 @@ MIN_ROWS = 100
 MIN_FEATURES = 3  # the tutorial's two convolutions of two inputs each
 
 
-def check_history(history: pa.Table, contract: Contract, test_share: float) -> None:
+def require_trainable(history: pa.Table, contract: Contract, test_share: float) -> None:
     """Refuse a history that is malformed, out of order, or too small.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fraudline.contract.arrays import Floats, Matrix
+from fraudline.contract.array_types import Floats, Matrix
 from fraudline.training.calibration import Platt
 from fraudline.training.keras_engine import keras
 from fraudline.training.preparation import Preparation

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from fraudline.bundle import Policy, decision_codes
+from fraudline.bundle.policy import Policy, decision_codes
 from fraudline.contract import APPROVED, BLOCKED, REVIEWED
-from fraudline.contract.arrays import DecisionCodes, Floats, Labels
+from fraudline.contract.array_types import DecisionCodes, Floats, Labels
 from fraudline.errors import InputError
 from fraudline.measures.worth import Saving, Way, measure_worth
 
@@ -18,7 +18,7 @@ _HALVINGS = 60
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredRows:
     """Scored transactions with labels: what a policy is chosen or judged by.
 
     Attributes:
@@ -34,7 +34,7 @@ class Judged:
     days: float
 
 
-def within_cap(policy: Policy, judged: Judged) -> Policy:
+def within_cap(policy: Policy, judged: ScoredRows) -> Policy:
     """The policy with the least surcharge that keeps reviews a day within the cap.
 
     Raises:
@@ -70,7 +70,7 @@ def within_cap(policy: Policy, judged: Judged) -> Policy:
     return with_surcharge(high)
 
 
-def best_threshold(policy: Policy, judged: Judged) -> float:
+def best_threshold(policy: Policy, judged: ScoredRows) -> float:
     """The fixed threshold to block from that costs the least on these rows."""
     order = np.argsort(-judged.scores, kind="stable")
     scores = judged.scores[order]
@@ -83,12 +83,12 @@ def best_threshold(policy: Policy, judged: Judged) -> float:
     return float(scores[best]) if gains[best] > 0 else 1.0
 
 
-def decisions(policy: Policy, judged: Judged) -> DecisionCodes:
+def decisions(policy: Policy, judged: ScoredRows) -> DecisionCodes:
     """What a policy decides, as places in `DECISIONS`, shape (rows,)."""
     return decision_codes(judged.scores, *policy.thresholds(judged.amounts))
 
 
-def compare(policy: Policy, judged: Judged, threshold: float | None) -> list[Saving]:
+def compare(policy: Policy, judged: ScoredRows, threshold: float | None) -> list[Saving]:
     """The policy, then other ways to decide, by what they cost.
 
     Args:
@@ -113,5 +113,5 @@ def compare(policy: Policy, judged: Judged, threshold: float | None) -> list[Sav
     return measure_worth(ways, approving, judged.labels)
 
 
-def _fixed(judged: Judged, threshold: float) -> DecisionCodes:
+def _fixed(judged: ScoredRows, threshold: float) -> DecisionCodes:
     return np.where(judged.scores >= threshold, BLOCKED, APPROVED).astype(np.int8)

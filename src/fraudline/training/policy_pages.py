@@ -12,17 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fraudline.bundle import (
+from fraudline.bundle.bundle_files import (
     DECISIONS_FILE,
     MANIFEST_FILE,
     SCORES_FILE,
-    Manifest,
-    Policy,
     check_bundle,
     write_manifest,
 )
+from fraudline.bundle.manifest import Manifest
+from fraudline.bundle.policy import Policy
 from fraudline.contract import Contract
-from fraudline.contract.arrays import Floats, Labels
+from fraudline.contract.array_types import Floats, Labels
 from fraudline.errors import InputError
 from fraudline.measures.bootstrap import RESAMPLES
 from fraudline.measures.days import days_covered
@@ -30,7 +30,7 @@ from fraudline.measures.worth import Saving
 from fraudline.settings import PolicySettings
 from fraudline.training.pages import PAGES
 from fraudline.training.policy_choice import (
-    Judged,
+    ScoredRows,
     best_threshold,
     compare,
     within_cap,
@@ -72,13 +72,13 @@ def scored_rows(
     )
 
 
-def part_of(rows: pa.Table, part: str) -> Judged | None:
+def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
     """The scored rows of one part, if there are any."""
     found = rows.filter(pc.equal(rows.column("part"), part))
     if not found.num_rows:
         return None
     event_s = found.column("event_s").to_numpy()
-    return Judged(
+    return ScoredRows(
         found.column("score").to_numpy(),
         found.column("label").to_numpy(),
         found.column("amount").to_numpy(),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fraudline.contract import Contract
-from fraudline.contract.arrays import Matrix
+from fraudline.contract.array_types import Matrix
 from fraudline.measures.days import DAY_S
 
 

@@ -10,16 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraudline.bundle import (
-    COMPARISONS_FILE,
-    LEVELS,
-    REASONS_FILE,
-    Comparison,
-    Comparisons,
-    Reason,
-    name_reasons,
-)
+from fraudline.bundle.bundle_files import COMPARISONS_FILE, REASONS_FILE
+from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
 from fraudline.bundle.onnx_runtime import ort
+from fraudline.bundle.reason_sentences import Reason, name_reasons
 from fraudline.contract import Contract
 from fraudline.measures.days import DAY_S
 from fraudline.training.contributions_graph import log_odds, write_reasons

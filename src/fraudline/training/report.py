@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fraudline.bundle import REPORT_FILE, Manifest
+from fraudline.bundle.bundle_files import REPORT_FILE
+from fraudline.bundle.manifest import Manifest
 from fraudline.contract import Contract
 from fraudline.measures.bootstrap import RESAMPLES
 from fraudline.measures.evaluation import Evaluation
@@ -18,7 +19,7 @@ from fraudline.measures.reliability import BINS
 from fraudline.training import charts
 from fraudline.training.faithfulness import TOP, Faith
 from fraudline.training.fitting import Epoch
-from fraudline.training.judged_part import Quality
+from fraudline.training.model_quality import ModelQuality
 from fraudline.training.pages import PAGES
 from fraudline.training.reason_files import Example
 from fraudline.training.recipes.recipe import Recipe
@@ -26,7 +27,7 @@ from fraudline.training.split import Rows, Split
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """What training gave, row by row and in sum; the report is a view of it.
 
     Attributes:
@@ -49,23 +50,23 @@ class Outcome:
     twins: Rows
     faith: Faith | None
     examples: list[Example]
-    quality: Quality
+    quality: ModelQuality
 
 
 def write_report(
-    directory: Path, manifest: Manifest, contract: Contract, recipe: Recipe, outcome: Outcome
+    directory: Path, manifest: Manifest, contract: Contract, recipe: Recipe, result: TrainingResult
 ) -> None:
     """Write `report.html` and its pictures into the directory."""
-    judged_by = outcome.split.judged_by
-    rows = outcome.split.parts[judged_by]
-    labels, scores = outcome.labels[rows], outcome.scores[rows]
-    evaluation = outcome.evaluations[judged_by]
+    judged_by = result.split.judged_by
+    rows = result.split.parts[judged_by]
+    labels, scores = result.labels[rows], result.scores[rows]
+    evaluation = result.evaluations[judged_by]
     pictures = {
-        "learning_curves.png": charts.learning_curves(outcome.epochs),
+        "learning_curves.png": charts.learning_curves(result.epochs),
         "confusion_matrix.png": charts.confusion_matrix(evaluation),
         "pr_curve.png": charts.precision_recall(labels, scores, evaluation, manifest.threshold),
         "score_distribution.png": charts.score_distribution(
-            labels, scores, manifest.threshold, outcome.quality.corrected
+            labels, scores, manifest.threshold, result.quality.corrected
         ),
     }
     for name, content in pictures.items():
@@ -76,13 +77,13 @@ def write_report(
         unit=contract.column(contract.amount).unit,
         judged_by=judged_by,
         evaluation=evaluation,
-        faith=outcome.faith,
-        examples=outcome.examples,
+        faith=result.faith,
+        examples=result.examples,
         pictures={name: base64.b64encode(content).decode() for name, content in pictures.items()},
-        twins=len(outcome.twins),
-        fraud_twins=int(outcome.labels[outcome.twins].sum()),
-        is_random=outcome.split.is_random,
-        quality=outcome.quality,
+        twins=len(result.twins),
+        fraud_twins=int(result.labels[result.twins].sum()),
+        is_random=result.split.is_random,
+        quality=result.quality,
         resamples=RESAMPLES,
         bins=BINS,
         top=TOP,

@@ -13,33 +13,25 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from fraudline.bundle import (
-    GRAPH_FILE,
-    METRICS_FILE,
-    REASONS_FILE,
-    Manifest,
-    Part,
-    Policy,
-    Source,
-    decision_codes,
-    write_manifest,
-)
+from fraudline.bundle.bundle_files import GRAPH_FILE, METRICS_FILE, REASONS_FILE, write_manifest
+from fraudline.bundle.manifest import Manifest, Part, Source
+from fraudline.bundle.policy import Policy, decision_codes
 from fraudline.contract import APPROVED, Contract
-from fraudline.contract.arrays import Floats, Labels, Matrix
+from fraudline.contract.array_types import Floats, Labels, Matrix
 from fraudline.measures.evaluation import Evaluation, evaluate
 from fraudline.settings import PolicySettings
 from fraudline.training.calibration import Platt, best_f1, fit_platt
 from fraudline.training.faithfulness import ALERTS, Faith, measure_faith
 from fraudline.training.fitting import Epoch, fit_model
 from fraudline.training.graph import run_graph, write_graph
-from fraudline.training.history_checks import check_history, constant_features, event_text
-from fraudline.training.judged_part import measure_quality
+from fraudline.training.history_checks import constant_features, event_text, require_trainable
 from fraudline.training.keras_file import save_model
 from fraudline.training.model import Model
+from fraudline.training.model_quality import measure_model_quality
 from fraudline.training.policy_pages import choose_policy, scored_rows, write_page, write_scores
 from fraudline.training.reason_files import show_examples, write_reason_files
 from fraudline.training.recipes.recipe import Recipe
-from fraudline.training.report import Outcome, write_report
+from fraudline.training.report import TrainingResult, write_report
 from fraudline.training.split import Rows, Split, check_split, drop_twins, find_twins
 
 MODEL_FILE = "model.keras"
@@ -77,7 +69,7 @@ def train(
     Raises:
         InputError: nothing can be learned from this history; the message says why.
     """
-    check_history(history, contract, test_share)
+    require_trainable(history, contract, test_share)
     features, labels = contract.feature_matrix(history), contract.labels(history)
     drawn = recipe.split(labels, test_share, seed)
     twins = find_twins(features, drawn)
@@ -107,14 +99,16 @@ def train(
     examples = (
         show_examples(directory, contract, history, features, scores, alerts) if faith else []
     )
-    quality = measure_quality(recipe, split, labels, rows)
-    outcome = Outcome(split, labels, scores, evaluations, epochs, twins, faith, examples, quality)
+    quality = measure_model_quality(recipe, split, labels, rows)
+    result = TrainingResult(
+        split, labels, scores, evaluations, epochs, twins, faith, examples, quality
+    )
     manifest = _manifest(
         recipe, contract, policy, choice, source, _parts(history, contract, split, evaluations)
     )
     settings = _settings(recipe, test_share, seed, history, contract)
-    _write_metrics(directory / METRICS_FILE, settings, outcome)
-    write_report(directory, manifest, contract, recipe, outcome)
+    _write_metrics(directory / METRICS_FILE, settings, result)
+    write_report(directory, manifest, contract, recipe, result)
     write_scores(directory, rows)
     write_page(directory, manifest, rows)
     return write_manifest(directory, manifest)
@@ -271,15 +265,15 @@ def _settings(
     }
 
 
-def _write_metrics(path: Path, settings: dict[str, object], outcome: Outcome) -> None:
+def _write_metrics(path: Path, settings: dict[str, object], result: TrainingResult) -> None:
     content = {
         "settings": settings,
-        "parts": {name: judged.metrics() for name, judged in outcome.evaluations.items()},
-        "alerts_a_day": outcome.quality.budgets,
-        "days": outcome.quality.days,
-        "before_and_after_prior": outcome.quality.before_and_after,
-        "epochs": outcome.epochs,
-        "reasons": outcome.faith,
-        "twins_of_learned_rows": len(outcome.twins),
+        "parts": {name: judged.metrics() for name, judged in result.evaluations.items()},
+        "alerts_a_day": result.quality.budgets,
+        "days": result.quality.days,
+        "before_and_after_prior": result.quality.before_and_after,
+        "epochs": result.epochs,
+        "reasons": result.faith,
+        "twins_of_learned_rows": len(result.twins),
     }
     path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fraudline.bundle import open_bundle
+from fraudline.bundle.bundle import open_bundle
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.record_version import record_if_possible
 

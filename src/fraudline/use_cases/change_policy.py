@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fraudline.bundle import Manifest, Policy, read_manifest
+from fraudline.bundle.bundle_files import read_manifest
+from fraudline.bundle.manifest import Manifest
+from fraudline.bundle.policy import Policy
 from fraudline.errors import InputError
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.record_version import record_if_possible

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fraudline.use_cases.project import Project
-from fraudline.warehouse.history_quality import QualityReport, measure_quality
+from fraudline.warehouse.history_quality import QualityReport, measure_history_quality
 
 
 @dataclass(frozen=True)
@@ -23,5 +23,5 @@ def check_history(project: Project) -> Checked:
     Raises:
         WarehouseError: there is no history table, or BigQuery cannot be reached.
     """
-    report = measure_quality(project.warehouse, project.contract, project.load_account)
+    report = measure_history_quality(project.warehouse, project.contract, project.load_account)
     return Checked(report, report.save(project.reports))

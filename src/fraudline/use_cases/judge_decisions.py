@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from fraudline.measures.evaluation import Evaluation, evaluate
-from fraudline.reconcile.labelled_decisions import read_labelled_decisions
 from fraudline.use_cases.project import Project
+from fraudline.warehouse.labelled_decisions import read_labelled_decisions
 
 
 def judge_decisions(project: Project, labelled: pa.Table) -> Evaluation:

@@ -6,7 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
-from fraudline.bundle import DECISIONS_FILE, REPORT_FILE, Manifest, read_manifest
+from fraudline.bundle.bundle_files import DECISIONS_FILE, REPORT_FILE, read_manifest
+from fraudline.bundle.manifest import Manifest
 from fraudline.errors import InputError
 from fraudline.use_cases.project import Project
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fraudline.bundle import open_bundle
+from fraudline.bundle.bundle import open_bundle
 from fraudline.contract import Refusal, json_lines
 from fraudline.datasets.files import read_transactions
 from fraudline.errors import InputError

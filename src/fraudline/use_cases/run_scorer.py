@@ -6,7 +6,7 @@ import gc
 import threading
 
 from fraudline import flows
-from fraudline.bundle import open_bundle
+from fraudline.bundle.bundle import open_bundle
 from fraudline.metrics import serving
 from fraudline.scoring import Decider, RepeatMemory
 from fraudline.stream.broker import require_topics

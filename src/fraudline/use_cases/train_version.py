@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fraudline.bundle import Manifest, Source
+from fraudline.bundle.manifest import Manifest, Source
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # TensorFlow and Google's clients come with them

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from fraudline.contract import Column, Contract
 from fraudline.contract.columns import NUMERIC_TYPES
 from fraudline.errors import InputError
 from fraudline.warehouse.client import RETRY, Warehouse, translated
-from fraudline.warehouse.query import query
+from fraudline.warehouse.query import query, sql_literal
 from fraudline.warehouse.schema import same_types, table_schema
 
 
@@ -90,7 +89,9 @@ class QualityReport:
         return path
 
 
-def measure_quality(warehouse: Warehouse, contract: Contract, load_record: Path) -> QualityReport:
+def measure_history_quality(
+    warehouse: Warehouse, contract: Contract, load_record: Path
+) -> QualityReport:
     """Measure the history table with SQL.
 
     Args:
@@ -153,7 +154,7 @@ def out_of_range_sql(column: Column) -> str:
     """A condition that is true of the values outside a column's limits, and of no NULL."""
     quoted, limits = f"`{column.name}`", column.limits
     faults = [
-        f"{quoted} {sign} {_literal(limit)}"
+        f"{quoted} {sign} {sql_literal(limit)}"
         for sign, limit in (("<", limits.least), (">", limits.most))
         if limit is not None
     ]
@@ -162,10 +163,6 @@ def out_of_range_sql(column: Column) -> str:
     if limits.most_characters is not None:
         faults.append(f"CHAR_LENGTH({quoted}) > {limits.most_characters}")
     return " OR ".join(faults) or "FALSE"
-
-
-def _literal(limit: float | dt.datetime) -> str:
-    return f"TIMESTAMP '{limit.isoformat()}'" if isinstance(limit, dt.datetime) else repr(limit)
 
 
 def _is_fraud(contract: Contract) -> str:

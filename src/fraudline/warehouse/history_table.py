@@ -18,7 +18,7 @@ from google.cloud import bigquery
 from fraudline.contract import Contract, conform
 from fraudline.errors import InputError, WarehouseError
 from fraudline.warehouse.client import RETRY, Warehouse, translated
-from fraudline.warehouse.query import query
+from fraudline.warehouse.query import query, sql_literal
 from fraudline.warehouse.schema import table_schema
 from fraudline.warehouse.tables import create_dataset, create_table
 
@@ -191,7 +191,7 @@ def _limits(contract: Contract, first: str | None, end: str | None) -> tuple[str
         raise InputError(
             f"the period from {first} to {end} is empty: it has to end after it begins."
         )
-    low, high = ("" if limit is None else _literal(limit) for limit in limits)
+    low, high = ("" if limit is None else sql_literal(limit) for limit in limits)
     return low, high
 
 
@@ -221,10 +221,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(text)
     return number
-
-
-def _literal(limit: Any) -> str:
-    return f"TIMESTAMP '{limit.isoformat()}'" if isinstance(limit, dt.datetime) else repr(limit)
 
 
 def _select(table: str, contract: Contract, low: str, high: str) -> str:

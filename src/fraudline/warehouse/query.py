@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,3 +32,16 @@ def query(
         job = warehouse.client.query(sql, job_config=config, retry=RETRY, job_retry=None)
         result = job.result(retry=RETRY, job_retry=None)
         return result.to_arrow(bqstorage_client=warehouse.read_client)
+
+
+def sql_literal(value: float | dt.datetime) -> str:
+    """A number or a time as it stands in GoogleSQL.
+
+    Raises:
+        TypeError: it is neither, so that Python's way to print it would be no SQL.
+    """
+    if isinstance(value, dt.datetime):
+        return f"TIMESTAMP '{value.isoformat()}'"
+    if isinstance(value, int | float):
+        return repr(value)
+    raise TypeError(f"there is no literal here for a {type(value).__name__}, {value!r}")

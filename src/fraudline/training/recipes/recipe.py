@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fraudline.contract import Contract
-from fraudline.contract.arrays import Labels, Matrix
+from fraudline.contract.array_types import Labels, Matrix
 from fraudline.training.preparation import Inputs
 from fraudline.training.split import Split
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from imblearn.over_sampling import SMOTE
 
-from fraudline.contract.arrays import Labels, Matrix
+from fraudline.contract.array_types import Labels, Matrix
 from fraudline.training.keras_engine import keras
 from fraudline.training.preparation import as_they_are
 from fraudline.training.recipes.recipe import Recipe

@@ -17,7 +17,7 @@ from fraudline.training.split import Split
 
 
 @dataclass(frozen=True)
-class Quality:
+class ModelQuality:
     """How the part that judges came out.
 
     Attributes:
@@ -36,9 +36,9 @@ class Quality:
     before_and_after: list[Reliability]
 
 
-def measure_quality(
+def measure_model_quality(
     recipe: Recipe, split: Split, labels: npt.NDArray[np.int8], rows: pa.Table
-) -> Quality:
+) -> ModelQuality:
     """Measure the part that judges.
 
     Args:
@@ -56,7 +56,7 @@ def measure_quality(
         share = float(labels[split.train].mean())
         corrected = without_prior_shift(score, recipe.learned_share, share)
     versions = [score] if corrected is None else [score, corrected]
-    return Quality(
+    return ModelQuality(
         measure_budgets(event_s, label, score),
         measure_days(event_s, label, score),
         days_covered(event_s),

@@ -22,9 +22,9 @@ from tests.tracking.conftest import tiny_version
 
 from fraudline.errors import TrackingError
 from fraudline.settings import MlflowSettings, Settings
-from fraudline.tracking.mlflow_engine import MlflowClient, address
+from fraudline.tracking.mlflow_engine import MlflowClient, record_address
 from fraudline.tracking.mlflow_record import MlflowRecord
-from fraudline.tracking.page import Page, serving
+from fraudline.tracking.mlflow_server import MlflowServer, serving_mlflow
 
 pytestmark = pytest.mark.timeout(300)  # MLflow's server takes long to start
 
@@ -50,12 +50,12 @@ def ui(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
 @pytest.fixture(scope="module")
 def served(
     empty_record: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Settings, Page]]:
+) -> Iterator[tuple[Settings, MlflowServer]]:
     """The page of a record, and whose record it is."""
     home = tmp_path_factory.mktemp("served") / "home"
     shutil.copytree(empty_record, home)
     settings = Settings(home=home)
-    with serving(settings, 0) as page:
+    with serving_mlflow(settings, 0) as page:
         assert page.wait_until_served(threading.Event())
         yield settings, page
 
@@ -64,7 +64,7 @@ def test_the_page_shows_the_report_of_a_recorded_version(served):
     settings, page = served
     directory = tiny_version(settings.home)
     MlflowRecord(settings).add(directory)
-    record = MlflowClient(tracking_uri=address(settings))
+    record = MlflowClient(tracking_uri=record_address(settings))
     (found,) = record.search_model_versions(f"tags.`fraudline.version` = '{directory.name}'")
     assert "MLflow" in requests.get(page.address, timeout=10).text
     asked = {"path": "report.html", "run_uuid": found.run_id}
@@ -79,7 +79,7 @@ def test_a_version_is_recorded_on_a_server_without_a_word_on_the_screen(served, 
     MlflowRecord(of_a_team).add(directory)
     MlflowRecord(of_a_team).name_champion(directory)
     assert capfd.readouterr() == ("", "")
-    record = MlflowClient(tracking_uri=address(settings))
+    record = MlflowClient(tracking_uri=record_address(settings))
     found = record.get_model_version_by_alias("fraudline-creditcard", "champion")
     assert found.tags["fraudline.version"] == directory.name
     assert not (tmp_path / "mlflow").exists()
@@ -118,12 +118,12 @@ def test_a_port_that_is_taken_is_told(settings):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         told = f"port {port}: .*Give another --port"
-        with pytest.raises(TrackingError, match=told), serving(settings, port):
+        with pytest.raises(TrackingError, match=told), serving_mlflow(settings, port):
             pass
 
 
 def test_a_server_that_ends_by_itself_is_told_with_the_end_of_its_log(settings):
     (settings.home / "mlflow" / "mlflow.db").write_bytes(b"not a database at all" * 1000)
     told = r"ended with exit code \d+.*mlflow.log"
-    with pytest.raises(TrackingError, match=told), serving(settings, 0) as page:
+    with pytest.raises(TrackingError, match=told), serving_mlflow(settings, 0) as page:
         page.wait_until_served(threading.Event())

@@ -16,7 +16,7 @@ import requests
 
 from fraudline.errors import TrackingError
 from fraudline.settings import Settings
-from fraudline.tracking.mlflow_engine import address, artifacts
+from fraudline.tracking.mlflow_engine import artifacts, record_address
 
 _LOOPBACK = "127.0.0.1"
 _START_TIMEOUT_S = 120.0
@@ -24,7 +24,7 @@ _STOP_GRACE_S = 10.0
 _POLL_S = 0.1
 
 
-class Page:
+class MlflowServer:
     """MLflow's server in a process group of its own, on the loopback address.
 
     Attributes:
@@ -112,7 +112,7 @@ class Page:
 
 
 @contextmanager
-def serving(settings: Settings, port: int) -> Iterator[Page]:
+def serving_mlflow(settings: Settings, port: int) -> Iterator[MlflowServer]:
     """Start MLflow's page, and end it with the block.
 
     Args:
@@ -122,7 +122,7 @@ def serving(settings: Settings, port: int) -> Iterator[Page]:
     Raises:
         TrackingError: the port is taken.
     """
-    page = Page(settings, port)
+    page = MlflowServer(settings, port)
     try:
         yield page
     finally:
@@ -131,7 +131,7 @@ def serving(settings: Settings, port: int) -> Iterator[Page]:
 
 def _command(settings: Settings, port: int) -> list[str]:
     options = {
-        "--backend-store-uri": address(settings),
+        "--backend-store-uri": record_address(settings),
         "--default-artifact-root": artifacts(settings),
         "--host": _LOOPBACK,
         "--port": port,

@@ -17,7 +17,7 @@ from typing import Literal
 
 from fraudline.errors import LocalServiceError
 from fraudline.local import bqlite, kafka
-from fraudline.local.process import is_alive, memory_bytes, stop
+from fraudline.local.process import end_process, is_alive, memory_bytes
 from fraudline.local.service import SERVICES, OnProgress, Service, recorded_pid, wanted
 from fraudline.local.start import ATTEMPT_S, await_proof, launch
 from fraudline.local.state import Record, read_records, write_record
@@ -108,7 +108,7 @@ def down(settings: Settings, on_progress: OnProgress) -> None:
             if is_alive(service.lock(home)):
                 pid = recorded_pid(service, home, record)
                 started = time.monotonic()
-                is_graceful = stop(pid, service.lock(home), service.stop_grace_s)
+                is_graceful = end_process(pid, service.lock(home), service.stop_grace_s)
                 how = "stopped" if is_graceful else "did not end when asked to, and was killed"
                 took = time.monotonic() - started
                 on_progress(f"{service.name}: {how} (process {pid}, {took:.1f} s)")

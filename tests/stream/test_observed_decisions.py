@@ -7,7 +7,7 @@ import time
 import msgspec
 
 from fraudline.contract import Messages
-from fraudline.reconcile.observed_decisions import ObservedDecisions
+from fraudline.stream.observed_decisions import ObservedDecisions
 
 
 def test_what_is_blocked_and_what_is_to_be_reviewed_are_counted_apart() -> None:

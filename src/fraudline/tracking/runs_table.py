@@ -14,7 +14,9 @@ import msgspec
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fraudline.bundle import SCORES_FILE, Manifest, decision_codes
+from fraudline.bundle.bundle_files import SCORES_FILE
+from fraudline.bundle.manifest import Manifest
+from fraudline.bundle.policy import decision_codes
 
 AVERAGE_PRECISION, COST = "average_precision", "cost"
 

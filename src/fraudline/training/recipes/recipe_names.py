@@ -1,0 +1,13 @@
+"""The names of the recipes, each with what it is: what `--help` tells without TensorFlow.
+
+A test holds them to the recipes that there are.
+"""
+
+from __future__ import annotations
+
+RECIPE_NAMES = {
+    "default": "ours",
+    "mlp": "ours, of dense layers alone",
+    "tutorial": "SMOTE and the tutorial's network, on its random split",
+    "tutorial_by_time": "the same, judged by later payments as ours are",
+}
