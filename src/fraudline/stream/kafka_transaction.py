@@ -61,7 +61,7 @@ class TransactionalProducer:
                 "metadata.recovery.strategy": "none",
                 # Each request costs the broker and us the same, full or not. A commit waits for
                 # none of this: it sends what is there.
-                "linger.ms": 5,
+                "linger.ms": 20,
                 "batch.num.messages": 10_000,
                 "queue.buffering.max.messages": 1_000_000,
                 # The broker is busy with the last transaction's marker for a few milliseconds;
