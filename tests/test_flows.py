@@ -8,6 +8,7 @@ from tests.harness import Place
 from tests.transactions import CREDITCARD
 
 from fraudline import flows
+from fraudline.contract.contract_file import RESERVED_NAMES
 from fraudline.settings import BigQuerySettings, KafkaSettings
 
 # What an entry for labels that come late could look like, and all that has to be written.
@@ -90,6 +91,11 @@ def test_the_columns_that_a_table_is_partitioned_and_clustered_by_are_its_own():
     for flow, table in flows.stored_flows():
         names = {column.name for column in flow.columns(CREDITCARD)}
         assert {*table.cluster_by, *filter(None, [table.partition_by])} <= names
+
+
+def test_no_contract_can_name_a_column_as_a_record_of_ours_does():
+    ours = {column.name for flow in flows.FLOWS for column in flow.columns(CREDITCARD)}
+    assert ours - {column.name for column in CREDITCARD.columns} == RESERVED_NAMES
 
 
 def test_one_more_entry_is_a_topic_and_a_table_that_a_sink_fills(here: Place):

@@ -14,11 +14,15 @@ import numpy as np
 
 from fraudline.contract.columns import CONTRACT_TYPES, FEATURE_TYPES, NUMERIC_TYPES, Column
 from fraudline.contract.contract import Contract
+from fraudline.contract.decisions import DECISION_COLUMNS
+from fraudline.contract.rejects import REJECT_COLUMNS
 from fraudline.errors import ContractError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _COLUMN_KEYS = {"type", "description", "unit", "min", "max", "max_length", "nullable", "feature"}
 _ROLES = {"label", "amount", "event_time", "id"}
+# What our own records have beside a contract's columns; a test holds it to the flows.
+RESERVED_NAMES = frozenset(column.name.lower() for column in (*DECISION_COLUMNS, *REJECT_COLUMNS))
 _RESERVED_PREFIXES = (  # of BigQuery
     "_table_",
     "_file_",
@@ -186,16 +190,8 @@ def _known_keys(table: dict[str, Any], known: set[str], where: str) -> None:
         )
 
 
-def _reserved_names() -> set[str]:
-    """What the record of some flow has beside a contract's own columns, in small letters."""
-    from fraudline.flows import FLOWS  # noqa: PLC0415 - the contract needs it for no more than this
-
-    nothing = Contract(name="", description="", columns=(), label="", amount="", event_time="")
-    return {column.name.lower() for flow in FLOWS for column in flow.columns(nothing)}
-
-
 def _check_names(columns: tuple[Column, ...], where: str) -> None:
-    reserved, seen = _reserved_names(), set[str]()
+    seen: set[str] = set()
     for column in columns:
         if not _NAME.fullmatch(column.name):
             raise ContractError(
@@ -203,7 +199,7 @@ def _check_names(columns: tuple[Column, ...], where: str) -> None:
                 "(letters, digits and _, not starting with a digit, at most 128)."
             )
         lower = column.name.lower()
-        if lower in reserved or lower.startswith(_RESERVED_PREFIXES):
+        if lower in RESERVED_NAMES or lower.startswith(_RESERVED_PREFIXES):
             raise ContractError(
                 f"{where}: the column name '{column.name}' is reserved, by a column of every "
                 "decision or reject, or by BigQuery."
