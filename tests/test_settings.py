@@ -219,3 +219,19 @@ def test_another_users_file_above_is_refused_and_not_passed_over(tmp_path, monke
         load_settings()
     monkeypatch.chdir(tmp_path)
     assert load_settings().kafka.bootstrap_servers == "evil:9092"
+
+
+def test_where_the_working_directory_was_removed_the_defaults_hold(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert load_settings() == Settings()
+
+
+def test_any_path_of_a_contract_is_meant_from_the_file(tmp_path, monkeypatch):
+    write('contract = "mine.contract"')
+    below = tmp_path / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    assert load_settings().contract == str(tmp_path / "mine.contract")

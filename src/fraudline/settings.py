@@ -329,7 +329,7 @@ _PATHS = (("home",), ("contract",), ("kafka", "ssl_ca_location"), ("bigquery", "
 
 
 def _is_path(name: str, value: str) -> bool:
-    return name != "contract" or "/" in value or value.endswith(".toml")
+    return name != "contract" or not value.isidentifier()
 
 
 def find_settings_file() -> Path | None:
@@ -338,10 +338,13 @@ def find_settings_file() -> Path | None:
     Raises:
         SettingsError: the one above is another user's, who could lead this one's data astray.
     """
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # it was removed meanwhile: there is no file in it either
+        return None
     for directory in (here, *here.parents):
         file = directory / SETTINGS_FILE
-        if not file.is_file():
+        if not os.path.isfile(file):  # noqa: PTH113 - False where this user may not look, too
             continue
         if directory != here and file.stat().st_uid != os.getuid():
             raise SettingsError(

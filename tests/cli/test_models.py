@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Shell
-from tests.harness import eventually
+from tests.harness import SAMPLE, eventually
 from tests.models import write_tiny_bundle, write_tiny_metrics
 from tests.transactions import CREDITCARD, WALLET
 
@@ -17,6 +17,8 @@ from fraudline.contract import Contract
 from fraudline.registry import Registry
 from fraudline.settings import Settings
 from fraudline.tracking.mlflow_engine import MlflowClient, record_address
+from fraudline.use_cases.champion import promote
+from fraudline.use_cases.project import Project
 
 AWAY = "http://127.0.0.1:9"
 
@@ -153,3 +155,27 @@ def test_a_version_without_its_report_is_told(models, registry):
     code, said = models("models", "report", version)
     assert code == 2
     assert "report.html is missing" in said
+
+
+def test_rows_that_are_not_scored_are_told_even_if_nothing_can_be(models, tmp_path):
+    lines = SAMPLE.read_text().splitlines()[:3]
+    lines[2] = "x" + lines[2][lines[2].index(",") :]
+    file = tmp_path / "few.csv"
+    file.write_text("\n".join(lines))
+    code, said = models("predict", str(file), "--out", str(tmp_path / "out.jsonl"))
+    assert code == 1
+    assert "few.csv, row 2 is not scored: column 'Time': expected float64, found 'x'" in said
+    assert "error:" in said
+
+
+def test_a_champion_is_named_before_the_record_is_told(registry, home):
+    version = add(registry)
+    named = []
+
+    def on_promoted(now: str, before: str | None) -> None:
+        named.append((now, before, registry.champion()))
+        raise KeyboardInterrupt  # whoever stops it while MLflow does not answer
+
+    with pytest.raises(KeyboardInterrupt):
+        promote(Project(Settings(home=home)), version, on_promoted)
+    assert named == [(version, None, version)]

@@ -16,7 +16,7 @@ import typer
 from fraudline.cli.history_commands import fetch_dataset, load_file, show_check
 from fraudline.cli.proof_commands import prove
 from fraudline.cli.screen import OUT, progress_bar, say, warn
-from fraudline.cli.service_commands import show_created
+from fraudline.cli.service_commands import say_created
 from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
 
@@ -65,7 +65,7 @@ def demo(
     _clear(project)
     try:
         _step("Services")
-        show_created(start(project, say).created)
+        start(project, say, say_created)
         _step("History")
         live = _load_history(project)
         show_check(project)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fraudline.cli.screen import OUT, say, show_table
 from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
+
+if TYPE_CHECKING:  # brings Arrow
+    from fraudline.contract import Refusal
 
 
 def predict(
@@ -24,10 +27,12 @@ def predict(
     from fraudline import flows
     from fraudline.use_cases.predict_file import predict_file
 
+    def say_refused(refusals: list[Refusal]) -> None:
+        for refusal in refusals[:10]:
+            say(f"{file}, row {refusal.row} is not scored: {refusal.message}")
+
     project = Project()
-    found = predict_file(project, file, out)
-    for refusal in found.refusals[:10]:
-        say(f"{file}, row {refusal.row} is not scored: {refusal.message}")
+    found = predict_file(project, file, out, say_refused)
     if found.evaluation is not None:
         evaluation = found.evaluation
         OUT.print(evaluation.classification_report, markup=False)

@@ -62,7 +62,7 @@ def train(
         project, recipe, test_share, seed, first=first, end=end, on_progress=say
     )
     show_manifest(manifest)
-    say(f"Its report: {find_pages(project, manifest.version).report}")
+    say(f"Its report: {os.path.relpath(find_pages(project, manifest.version).report)}")
     if is_promoted:
         promote(manifest.version)
     else:
@@ -113,8 +113,7 @@ def promote(
     """Make a version the champion. Scorers that start from now on use it."""
     from fraudline.use_cases import champion
 
-    done = champion.promote(Project(), version)
-    say(f"champion: {done.version}")
+    done = champion.promote(Project(), version, lambda now, _: say(f"champion: {now}"))
     warn(done.warning)
 
 
@@ -127,8 +126,7 @@ def rollback() -> None:
     """
     from fraudline.use_cases.champion import roll_back
 
-    done = roll_back(Project())
-    say(f"champion: {done.version}, as before {done.before}")
+    done = roll_back(Project(), lambda now, before: say(f"champion: {now}, as before {before}"))
     warn(done.warning)
 
 
@@ -237,7 +235,8 @@ def policy(
     made = change_policy(project, version, changes, by_costs=by_costs)
     warn(made.warning)
     show_manifest(made.manifest)
-    say(f"What it is worth: {find_pages(project, made.manifest.version).decisions}")
+    page = find_pages(project, made.manifest.version).decisions
+    say(f"What it is worth: {os.path.relpath(page)}")
     say(f"To decide by it: fraudline models promote {made.manifest.version}")
 
 

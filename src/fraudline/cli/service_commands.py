@@ -22,9 +22,7 @@ def up() -> None:
     """
     from fraudline.use_cases.set_up import start
 
-    started = start(Project(), say)
-    show_created(started.created)
-    services = started.services
+    services = start(Project(), say, say_created).services
     OUT.print(f"Kafka      {services.kafka_bootstrap}")
     OUT.print(f"BigQuery   {services.bigquery_rest}  (Storage API {services.bigquery_storage})")
 
@@ -67,7 +65,7 @@ def setup() -> None:
     """
     from fraudline.use_cases.set_up import set_up
 
-    show_created(set_up(Project()))
+    set_up(Project(), say_created)
     say("topics and tables are there.")
 
 
@@ -101,10 +99,9 @@ def _listed(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, object, s
             yield f"{prefix}{name}", value, field.description
 
 
-def show_created(topics: list[str]) -> None:
-    """Say which topics were created."""
-    for topic in topics:
-        say(f"created topic {topic}")
+def say_created(topic: str) -> None:
+    """Say that a topic was created."""
+    say(f"created topic {topic}")
 
 
 COMMANDS = (up, down, status, setup, settings)

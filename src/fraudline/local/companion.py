@@ -24,7 +24,8 @@ def call(*arguments: str) -> list[str]:
 def environment(settings: Settings) -> dict[str, str]:
     """This process's environment, but with exactly these settings.
 
-    All are named, so that neither a variable nor a `fraudline.toml` says otherwise.
+    All that have a value are named, so that neither a variable nor a `fraudline.toml` says
+    otherwise; one that has none could still be read from a `fraudline.toml` there.
     """
     found = {
         name: value

@@ -2,8 +2,8 @@
 
 Takes an Arrow batch of transactions; gives a score and a decision for each row, and reasons
 for each that is not approved. Pure: never waits, stores, logs or looks at a clock. The stream,
-`predict`, evaluation and the notebooks all go through `assess`, so what was tested offline is
-what runs online.
+`predict`, evaluation and the notebooks all go through `assess_numbers`, so what was tested
+offline is what runs online.
 """
 
 from fraudline.bundle.reason_sentences import Reason

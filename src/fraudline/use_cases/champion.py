@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fraudline.bundle.bundle import open_bundle
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.record_version import record_if_possible
+
+OnPromoted = Callable[[str, str | None], None]
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,16 @@ class Promoted:
     warning: str | None
 
 
-def promote(project: Project, version: str) -> Promoted:
+def promote(
+    project: Project, version: str, on_promoted: OnPromoted = lambda _version, _before: None
+) -> Promoted:
     """Make a version the champion.
+
+    Args:
+        project: Whose registry.
+        version: One of its versions.
+        on_promoted: Called with the champion and the one before it, as soon as it is so:
+            MLflow, which is told afterwards, may be slow.
 
     Raises:
         InputError: there is no such version.
@@ -35,13 +46,20 @@ def promote(project: Project, version: str) -> Promoted:
     open_bundle(registry.path(version), project.contract)
     before = registry.champion() if registry.has_champion() else None
     registry.promote(version)
+    on_promoted(version, before)
     return Promoted(version, before, record_if_possible(project, version))
 
 
-def roll_back(project: Project) -> Promoted:
+def roll_back(
+    project: Project, on_promoted: OnPromoted = lambda _version, _before: None
+) -> Promoted:
     """Make the champion before the present one the champion again.
 
     Once more goes one further back, and never forward to what was rolled back.
+
+    Args:
+        project: Whose registry.
+        on_promoted: As for `promote`.
 
     Raises:
         InputError: there was none before, or the champion was changed meanwhile.
@@ -51,4 +69,5 @@ def roll_back(project: Project) -> Promoted:
     before, version = registry.champion(), registry.earlier_champion()
     open_bundle(registry.path(version), project.contract)
     registry.roll_back(version)
+    on_promoted(version, before)
     return Promoted(version, before, record_if_possible(project, version))

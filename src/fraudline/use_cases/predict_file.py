@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,12 @@ class Predicted:
     evaluation: Evaluation | None
 
 
-def predict_file(project: Project, file: Path, out: Path) -> Predicted:
+def predict_file(
+    project: Project,
+    file: Path,
+    out: Path,
+    on_refused: Callable[[list[Refusal]], None] = lambda _: None,
+) -> Predicted:
     """Score a file with the champion and write JSON lines in the history's own columns.
 
     The label's place holds 1 for what is not approved.
@@ -40,6 +46,7 @@ def predict_file(project: Project, file: Path, out: Path) -> Predicted:
         project: Whose champion and contract.
         file: CSV or Parquet, with or without labels.
         out: Where to write the lines.
+        on_refused: Called with the rows that do not fit, before anything else can fail.
 
     Raises:
         InputError: the file cannot be read, no row of it fits, a row has no score, its
@@ -48,6 +55,7 @@ def predict_file(project: Project, file: Path, out: Path) -> Predicted:
     """
     contract = project.contract
     read = read_transactions(file, contract)
+    on_refused(read.refusals)
     if not read.rows.num_rows:
         raise InputError(
             f"{file} has no row that fits contract '{contract.name}'."

@@ -26,7 +26,14 @@ def run_beside(project: Project, command: Literal["score", "sink"]) -> local.Com
     log.parent.mkdir(parents=True, exist_ok=True)
     companion = local.Companion(local.call(command), local.environment(project.settings), log)
     companion.start()
-    if not wait_for_member(project.kafka, f"{project.kafka.group}.{command}", _START_TIMEOUT_S):
+    try:
+        is_member = wait_for_member(
+            project.kafka, f"{project.kafka.group}.{command}", _START_TIMEOUT_S
+        )
+    except BaseException:  # nobody would have a handle to stop it by
+        companion.stop()
+        raise
+    if not is_member:
         companion.stop()
         said = "\n".join(companion.said.splitlines()[-_MOST_LINES:])
         raise LocalServiceError(

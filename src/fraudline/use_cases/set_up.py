@@ -24,17 +24,26 @@ class Started:
     created: list[str]
 
 
-def start(project: Project, on_progress: Callable[[str], None] = lambda _: None) -> Started:
+def start(
+    project: Project,
+    on_progress: Callable[[str], None] = lambda _: None,
+    on_created: Callable[[str], None] = lambda _: None,
+) -> Started:
     """Start the local broker and bqlite, and create topics and tables in them.
 
     Services that run already stay as they are; those that the settings place elsewhere are
     not started.
 
+    Args:
+        project: Whose settings.
+        on_progress: Called with what a service does.
+        on_created: As for `set_up`.
+
     Raises:
         LocalServiceError: a service did not start; the message quotes its log.
     """
     services = local.up(project.settings, on_progress)
-    return Started(services, set_up(project))
+    return Started(services, set_up(project, on_created))
 
 
 def status(project: Project) -> list[local.ServiceStatus]:
@@ -51,8 +60,12 @@ def stop(project: Project, on_progress: Callable[[str], None] = lambda _: None) 
     local.down(project.settings, on_progress)
 
 
-def set_up(project: Project) -> list[str]:
+def set_up(project: Project, on_created: Callable[[str], None] = lambda _: None) -> list[str]:
     """Create what the stream needs where it is missing, in whatever broker and BigQuery is set.
+
+    Args:
+        project: Whose broker, BigQuery and contract.
+        on_created: Called with each topic that was created, before BigQuery is asked.
 
     Returns:
         The topics that were created.
@@ -62,5 +75,7 @@ def set_up(project: Project) -> list[str]:
         WarehouseError: BigQuery cannot be reached, or a table exists with other columns.
     """
     created = create_topics(project.kafka, project.stream_topics)
+    for topic in created:
+        on_created(topic)
     create_stream_tables(project.warehouse, project.contract)
     return created

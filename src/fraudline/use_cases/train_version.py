@@ -23,7 +23,7 @@ def train_version(
     *,
     first: str | None = None,
     end: str | None = None,
-    on_progress: Callable[[str], None],
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Train on the history of a period, the whole table without one, and register the result.
 
@@ -89,7 +89,7 @@ def train_candidate(
     *,
     test_share: float,
     seed: int,
-    on_progress: Callable[[str], None],
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Train by a recipe of one's own into a directory, and register nothing.
 
