@@ -14,7 +14,8 @@ from io import BytesIO
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-REVISION = os.environ.get("BASE", "6debd8c")
+_ASKED = ["git", "-C", str(ROOT), "rev-parse", "--short", os.environ.get("BASE", "6debd8c")]
+REVISION = subprocess.run(_ASKED, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def python_path() -> str:
@@ -24,7 +25,9 @@ def python_path() -> str:
         asked = ["git", "-C", str(ROOT), "archive", REVISION]
         packed = subprocess.run(asked, check=True, capture_output=True).stdout
         with tarfile.open(fileobj=BytesIO(packed)) as archive:
-            archive.extractall(root, filter="data")
+            part = root.with_name(f"{REVISION}.part")  # one that was broken off is no revision
+            archive.extractall(part, filter="data")
+        part.rename(root)
     return os.pathsep.join(
         str(path) for path in (root / "src", root / "packages" / "bqlite" / "src")
     )

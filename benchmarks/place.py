@@ -97,15 +97,15 @@ class Place:
 
     def run(self, *arguments: str) -> None:
         """Run a command of ours to its end."""
-        with self.running(*arguments) as process:
+        with self.running(*arguments, is_ending=True) as process:
             process.wait()
 
     @contextmanager
-    def running(self, *command: str) -> Iterator[Watched]:
+    def running(self, *command: str, is_ending: bool = False) -> Iterator[Watched]:
         """Run a command of ours, or any other whose first word is a path, beside us.
 
         Raises:
-            RuntimeError: it ended by itself with an error.
+            RuntimeError: it ended by itself, with an error or, unless `is_ending`, at all.
         """
         settings = self.project.settings
         companion = Companion(
@@ -115,7 +115,8 @@ class Place:
         )
         with companion.running():
             yield Watched(companion)
-            if companion.process.poll():
+            code = companion.process.poll()
+            if code if is_ending else code is not None:
                 raise RuntimeError(f"{companion.words} failed: {companion.said[-2000:]}")
 
     def train(self, recipe: str, file: Path = SAMPLE) -> Bundle:

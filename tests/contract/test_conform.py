@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from tests.transactions import WALLET
 
-from fraudline.contract import RejectReason, conform
+from fraudline.contract import Column, RejectReason, conform
 from fraudline.errors import ContractError
 
 MOMENT = dt.datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=dt.UTC)
@@ -208,3 +208,11 @@ def test_faults_are_found_wherever_they_are_in_a_chunked_table():
     rows, refusals = conform(table.set_column(3, "velocity", chunks), WALLET.columns)
     assert [each.row for each in refusals] == [1, 2, 500, 777, 1000]
     assert rows.num_rows == 995
+
+
+@pytest.mark.parametrize("most", [2**53 + 1, 10**20])
+def test_a_whole_number_may_limit_a_column_of_floats(most):
+    column = Column("a", "float64", max=most)
+    rows, refused = conform(pa.table({"a": [1.0, 2e20]}), [column])
+    assert rows["a"].to_pylist() == [1.0]
+    assert [(one.row, one.reason) for one in refused] == [(2, RejectReason.OUT_OF_RANGE)]

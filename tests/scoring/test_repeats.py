@@ -147,3 +147,11 @@ def test_decisions_of_another_topic_or_of_later_messages_are_not_remembered(
         memory = RepeatMemory(WALLET, WINDOW)
         assert memory.restore(topic, 0, window, made) == 0
         assert len(memory) == known
+
+
+def test_rejects_keep_the_order_of_their_messages_whatever_found_them(decider):
+    other = message(WALLET_ROW, amount_minor=7)
+    outcomes = decider.decide(at(1, 2, 3, 4, 5, values=[PAYMENT, None, other, b"", other]), NOW)
+    rejects = [one for one in outcomes if one.is_reject]
+    offsets = [msgspec.json.decode(one.value, type=RejectRecord).source_offset for one in rejects]
+    assert offsets == [2, 3, 4, 5]

@@ -88,7 +88,8 @@ class Column:
     def limits(self) -> Limits:
         """What its values may be, where they are not null."""
         if self.type == "float64":
-            return Limits(self.min, self.max, is_finite=True)
+            least, most = (None if it is None else float(it) for it in (self.min, self.max))
+            return Limits(least, most, is_finite=True)
         if self.type == "int64":
             return Limits(
                 _INT64_MIN if self.min is None else math.ceil(self.min),

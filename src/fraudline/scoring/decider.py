@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from itertools import repeat
+from operator import attrgetter
 
 import msgspec
 
@@ -59,7 +60,8 @@ class Decider:
         outcomes = list(
             map(Outcome, batch.decisions, repeat(None), decided.partitions, keys, lines)
         )
-        for reject in judged.rejects:
+        # In the order of their messages: the next one that is not stored tells what is stored.
+        for reject in sorted(judged.rejects, key=attrgetter("index")):
             value = reject_record(messages, reject, decided_at)
             partition = messages.partitions[reject.index]
             outcomes.append(Outcome(None, reject.reason, partition, None, value))
