@@ -170,6 +170,8 @@ LIGHT = {
     "--help": (*SLOW, "numpy", "pyarrow", "pydantic", "msgspec"),
     "settings": (*SLOW, "numpy", "pyarrow", "msgspec"),
     "models list": (*SLOW, "numpy", "pyarrow"),
+    "status": SLOW,
+    "down": SLOW,
     "rejects list --help": (*SLOW, "numpy", "pyarrow", "msgspec"),
 }
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from fraudline.use_cases.judge_decisions import judge_decisions as judge_decisions
     from fraudline.use_cases.list_versions import list_versions as list_versions
     from fraudline.use_cases.load_history import load_history as load_history
+    from fraudline.use_cases.local_services import status as status
+    from fraudline.use_cases.local_services import stop as stop
     from fraudline.use_cases.predict_file import predict_file as predict_file
     from fraudline.use_cases.project import Project as Project
     from fraudline.use_cases.prove_stream import prove_stream as prove_stream
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from fraudline.use_cases.send_file import send_messages as send_messages
     from fraudline.use_cases.set_up import set_up as set_up
     from fraudline.use_cases.set_up import start as start
-    from fraudline.use_cases.set_up import status as status
-    from fraudline.use_cases.set_up import stop as stop
     from fraudline.use_cases.train_version import read_history as read_history
     from fraudline.use_cases.train_version import train_candidate as train_candidate
     from fraudline.use_cases.train_version import train_version as train_version
@@ -78,8 +78,8 @@ _PLACES = {
     "send_messages": "use_cases.send_file",
     "set_up": "use_cases.set_up",
     "start": "use_cases.set_up",
-    "status": "use_cases.set_up",
-    "stop": "use_cases.set_up",
+    "status": "use_cases.local_services",
+    "stop": "use_cases.local_services",
     "train_candidate": "use_cases.train_version",
     "train_version": "use_cases.train_version",
     "verify_file": "use_cases.verify_file",

@@ -57,7 +57,8 @@ def demo(
     altered.
     """
     from fraudline.use_cases.champion import promote
-    from fraudline.use_cases.set_up import start, stop
+    from fraudline.use_cases.local_services import stop
+    from fraudline.use_cases.set_up import start
     from fraudline.use_cases.train_version import train_version
 
     begun_at = time.monotonic()
@@ -104,7 +105,7 @@ def _demo_settings() -> Settings:
 
 def _clear(project: Project) -> None:
     """Begin with nothing: what an earlier demo stored would be counted again."""
-    from fraudline.use_cases.set_up import stop
+    from fraudline.use_cases.local_services import stop
 
     if project.settings.home.exists():
         stop(project, say)

@@ -29,14 +29,14 @@ def up() -> None:
 
 def down() -> None:
     """Stop the local services; what they hold stays on disk."""
-    from fraudline.use_cases.set_up import stop
+    from fraudline.use_cases.local_services import stop
 
     stop(Project(), say)
 
 
 def status() -> None:
     """Show the local services: whether each runs and answers, and where its log is."""
-    from fraudline.use_cases.set_up import status as find_services
+    from fraudline.use_cases.local_services import status as find_services
 
     services = find_services(Project())
     show_table(

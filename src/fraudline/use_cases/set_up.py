@@ -1,4 +1,4 @@
-"""What fraudline stands on: local services, and the topics, tables and view that are missing."""
+"""Starting what fraudline stands on: local services; topics, tables and view that are missing."""
 
 from __future__ import annotations
 
@@ -44,20 +44,6 @@ def start(
     """
     services = local.up(project.settings, on_progress)
     return Started(services, set_up(project, on_created))
-
-
-def status(project: Project) -> list[local.ServiceStatus]:
-    """The local services: whether each runs, by proof of a message or a query, and where."""
-    return local.status(project.settings)
-
-
-def stop(project: Project, on_progress: Callable[[str], None] = lambda _: None) -> None:
-    """Stop the local services; what they hold stays on disk.
-
-    Raises:
-        LocalServiceError: a service did not end.
-    """
-    local.down(project.settings, on_progress)
 
 
 def set_up(project: Project, on_created: Callable[[str], None] = lambda _: None) -> list[str]:
