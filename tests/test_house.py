@@ -232,7 +232,7 @@ SHARED_NAMES = {
     # What a program calls, over what the room does: the same act, with a `Project` or without.
     "load_history": {"use_cases.load_history", "warehouse.history_table"},
     "read_history": {"use_cases.train_version", "warehouse.history_table"},
-    "status": {"use_cases.set_up", "local.lifecycle"},
+    "status": {"use_cases.local_services", "local.lifecycle"},
     # A local service is a module that has these (`local/service.py`).
     "address": {"local.bqlite", "local.kafka"},
     "command": {"local.bqlite", "local.kafka"},
