@@ -198,22 +198,22 @@ def test_a_topic_that_was_made_anew_is_not_green(here: Place) -> None:
         assert "partitions 0 of the input end before what was stored" in reason(follower)
 
 
-def test_topics_of_different_partition_counts_cannot_be_followed(here: Place) -> None:
+def test_decisions_with_fewer_partitions_than_the_input_cannot_be_followed(here: Place) -> None:
     kafka = here.project.kafka
-    more = kafka.model_copy(
+    less = kafka.model_copy(
         update={
-            "topic_decisions": f"more-{kafka.topic_decisions}",
-            "partitions": kafka.partitions + 1,
+            "topic_decisions": f"less-{kafka.topic_decisions}",
+            "partitions": kafka.partitions - 1,
         }
     )
-    create_topics(more, [more.topic_decisions])
-    stages = StageTracker(more)
+    create_topics(less, [less.topic_decisions])
+    stages = StageTracker(less)
 
     def is_refused() -> bool:
         try:
             stages.look()
         except BrokerError as error:  # a new topic is not known everywhere at once
-            return f"has {more.partitions}. Which decisions are stored" in str(error)
+            return f"has {less.partitions}. Which decisions are stored" in str(error)
         return False
 
     eventually(is_refused)

@@ -48,6 +48,8 @@ def group_consumer(kafka: KafkaSettings, group: str, **options: Any) -> Consumer
             # All partitions are revoked before any is assigned: `Intake` relies on it.
             "partition.assignment.strategy": "range,roundrobin",
             "max.poll.interval.ms": 60_000,
+            # By default a topic that is not known at the first look is looked for after minutes.
+            "topic.metadata.refresh.interval.ms": 5_000,
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 32_768,
             # The next fetch of a partition is requested once the last one was taken, so with
@@ -75,6 +77,7 @@ class Intake:
     Args:
         consumer: A consumer made by `group_consumer`.
         topics: What to subscribe to.
+        to_go_on: What to do where messages are not there any more, a sentence.
         on_assign: Called with the partitions that this member now owns, with their committed
             offsets and metadata. May return those that can be fetched at once, if others
             cannot: `fetch_also` adds them later.
@@ -87,11 +90,13 @@ class Intake:
         consumer: Consumer,
         topics: list[str],
         *,
+        to_go_on: str = "Begin again.",
         on_assign: Callable[[Partitions], Partitions | None] | None = None,
         on_revoke: Callable[[Partitions], None] | None = None,
         on_lost: Callable[[Partitions], None] | None = None,
     ) -> None:
         self._consumer = consumer
+        self._to_go_on = to_go_on
         self._is_rebalanced = False
         self._membership: bytes | None = None
         self._starts: Partitions = []
@@ -207,7 +212,7 @@ class Intake:
                 topic, partition, offset = position_of(message)
                 self._ends[topic, partition] = offset
             else:
-                handle_consumer_error(error)
+                handle_consumer_error(self._consumer, message, to_go_on=self._to_go_on)
         return taken
 
     def fetch(self, starts: Partitions) -> None:

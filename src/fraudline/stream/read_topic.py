@@ -133,7 +133,7 @@ def read_range(
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
                     position = max(position, message.offset() or 0)
                 else:
-                    handle_consumer_error(error)
+                    handle_consumer_error(consumer, message)
                 silent_since = time.monotonic()
             if time.monotonic() - silent_since > _SILENCE_S:
                 raise BrokerError(
@@ -179,7 +179,7 @@ def watch_topic(
                 if error is None:
                     taken.append(message)
                 elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
-                    handle_consumer_error(error)
+                    handle_consumer_error(consumer, message)
             if taken:
                 on_messages(as_messages(topic, taken), time.time())
     finally:

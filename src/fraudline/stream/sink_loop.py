@@ -38,7 +38,7 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 
 from fraudline import flows
 from fraudline.contract import reject_record
-from fraudline.errors import WarehouseAwayError, WarehouseError
+from fraudline.errors import BrokerError, WarehouseAwayError, WarehouseError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.backoff import Backoff
 from fraudline.stream.intake import (
@@ -53,6 +53,7 @@ from fraudline.stream.kafka_transaction import ANY_PARTITION, TransactionalProdu
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_partition import PendingAppend, Route, SinkCheckpoint, SinkPartition
 from fraudline.stream.supervise import supervise
+from fraudline.stream.topic_guard import TopicGuard
 
 _IDLE_S = 300.0
 # An append costs the store the same for one row as for hundreds.
@@ -89,9 +90,11 @@ def sink_loop(
         BrokerError: the broker refuses permanently.
         WarehouseError: BigQuery refuses permanently.
     """
+    guard = TopicGuard(kafka, [route.topic for route in routes], group=f"{kafka.group}.sink")
 
     def session() -> None:
-        sink = _Sink(kafka, {route.topic: route for route in routes}, progress)
+        guard.begin()
+        sink = _Sink(kafka, {route.topic: route for route in routes}, progress, guard)
         try:
             sink.run(batch_rows, commit_interval_ms / 1000, stop)
         finally:
@@ -108,8 +111,10 @@ class _Sink:
         kafka: KafkaSettings,
         routes: dict[str, Route],
         progress: Progress,
+        guard: TopicGuard,
     ) -> None:
         self._kafka = kafka
+        self._guard = guard
         self._routes = routes
         self._progress = progress
         self._partitions: dict[PartitionKey, SinkPartition] = {}
@@ -124,19 +129,23 @@ class _Sink:
         self._intake = intake = Intake(
             self._consumer,
             list(self._routes),
+            to_go_on="`fraudline offsets set sink --to start`.",
             on_assign=self._assigned,
             on_revoke=self._revoked,
             on_lost=self._lost,
         )
         self._progress.attach(intake)
         due_at = time.monotonic() + commit_interval_s
-        while not stop.is_set():
+        while not stop.is_set() and not self._guard.has_grown:
             self._progress.begin_step("take")
-            taken = intake.take(batch_rows, linger_s=_LINGER_S)
+            taken = self._take(intake, batch_rows)
             if taken:
+                self._guard.ask()
                 self._decode(taken)
+                self._guard.confirm()  # nothing is stored of a topic made anew
             else:
                 self._progress.record_idle()
+                self._guard.look()
             self._advance()
             if time.monotonic() >= due_at:
                 for partition in self._partitions.values():
@@ -144,6 +153,14 @@ class _Sink:
                 self._commit()
                 due_at = time.monotonic() + commit_interval_s
         self._leave()
+
+    def _take(self, intake: Intake, most: int) -> list[Message]:
+        try:
+            return intake.take(most, linger_s=_LINGER_S)
+        except BrokerError:
+            self._guard.ask()  # a topic that was made anew explains most of what may be wrong
+            self._guard.confirm()
+            raise
 
     def close(self) -> None:
         if self._transactions is not None:
@@ -156,8 +173,10 @@ class _Sink:
         for committed in partitions:
             route = self._routes[committed.topic]
             checkpoint = _checkpoint(committed) if committed.metadata else SinkCheckpoint()
+            if committed.offset >= 0:
+                self._guard.require_same(committed.topic, checkpoint.topic_id)
             self._partitions[committed.topic, committed.partition] = SinkPartition(
-                route, committed.offset, checkpoint
+                route, committed.offset, checkpoint, self._guard.id_of(committed.topic)
             )
             if not committed.metadata and committed.offset >= 0:
                 _LOG.warning(
