@@ -85,7 +85,7 @@ def _query_statistics(job: Job) -> dict[str, Any]:
     statistics: dict[str, Any] = {
         "statementType": job.statement_type,
         "totalBytesProcessed": str(job.bytes_processed),
-        "totalBytesBilled": "0",
+        "totalBytesBilled": str(job.bytes_billed),
         "cacheHit": False,
         **job.statistics,
     }
