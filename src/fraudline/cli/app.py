@@ -15,6 +15,7 @@ from fraudline.cli import (
     file_commands,
     history_commands,
     model_commands,
+    offset_commands,
     proof_commands,
     reject_commands,
     service_commands,
@@ -50,6 +51,7 @@ for panel, room in (
     for command in room.COMMANDS:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(model_commands.models, name="models", rich_help_panel="Models")
+app.add_typer(offset_commands.offsets, name="offsets", rich_help_panel="The stream")
 app.add_typer(reject_commands.rejects, name="rejects", rich_help_panel="The stream")
 
 

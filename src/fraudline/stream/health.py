@@ -40,7 +40,8 @@ def assess_health(state: LoopState, now: float, stalled_after_s: float) -> Healt
     """
     silent_s = state.silent_s(now)
     waits = state.waits_for is not None and now - state.waits_since > stalled_after_s
-    is_healthy = silent_s <= stalled_after_s and not waits
+    unseen_s = 0.0 if state.topics_seen_at is None else now - state.topics_seen_at
+    is_healthy = silent_s <= stalled_after_s and not waits and unseen_s <= stalled_after_s
     waiting = sum(state.waiting_messages().values())
     return Health(
         is_healthy,
@@ -60,6 +61,11 @@ def _reason(state: LoopState, now: float, stalled_after_s: float) -> str:
         return f"retries after {count} failure{'s' * (count > 1)}: {state.failed_with}"
     if in_step_s > stalled_after_s:
         return f"has been in step '{state.step}' for {in_step_s:.0f} s"
+    if state.topics_seen_at is not None and now - state.topics_seen_at > stalled_after_s:
+        return (
+            "the broker has not said which topics there are, and with how many partitions, for "
+            f"{now - state.topics_seen_at:.0f} s"
+        )
     found = state.statistics
     if found is None:
         return "starting: has not joined its consumer group yet"

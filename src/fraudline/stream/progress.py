@@ -48,6 +48,8 @@ class LoopState:
         waits_for: What the loop waits for, while it cannot continue.
         waits_since: Since when.
         appends_in_flight: Appends that BigQuery has not answered yet.
+        topics_seen_at: When the broker last said which topics there are, and how wide; None if
+            the loop does not ask.
         statistics: What the Kafka client reported last.
         positions: The next offset to be taken, for each fetched partition.
         held: Messages waiting in partitions that are not fetched while the loop waits.
@@ -73,6 +75,7 @@ class LoopState:
     waits_for: str | None = None
     waits_since: float = 0.0
     appends_in_flight: int = 0
+    topics_seen_at: float | None = None
     statistics: ClientStatistics | None = None
     positions: dict[PartitionKey, int] = field(default_factory=dict)
     held: dict[PartitionKey, int] = field(default_factory=dict)
@@ -209,6 +212,11 @@ class Progress:
         """Note how many messages wait in partitions that are not being fetched."""
         with self._lock:
             self._state.held.update(messages)
+
+    def record_topics(self, seen_at: float) -> None:
+        """Note when the broker last said that the topics are what they were."""
+        with self._lock:
+            self._state.topics_seen_at = seen_at
 
     def discard_taken(self) -> None:
         """Note that what was taken and is not finished will be taken again, here or elsewhere."""

@@ -111,6 +111,7 @@ def score_loop(
             scorer = _Scorer(kafka, deciders, intake, transactions, progress, restore, guard, start)
             while not stop.is_set() and not guard.has_grown:
                 scorer.one_transaction(batch_rows)
+                progress.record_topics(guard.seen_at)
         finally:
             if transactions is not None:
                 transactions.close()

@@ -38,7 +38,12 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 
 from fraudline import flows
 from fraudline.contract import reject_record
-from fraudline.errors import BrokerError, WarehouseAwayError, WarehouseError
+from fraudline.errors import (
+    BrokerError,
+    StreamFinalizedError,
+    WarehouseAwayError,
+    WarehouseError,
+)
 from fraudline.settings import KafkaSettings
 from fraudline.stream.backoff import Backoff
 from fraudline.stream.intake import (
@@ -52,6 +57,7 @@ from fraudline.stream.intake import (
 from fraudline.stream.kafka_transaction import ANY_PARTITION, TransactionalProducer
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_partition import PendingAppend, Route, SinkCheckpoint, SinkPartition
+from fraudline.stream.sink_start import SinkStart
 from fraudline.stream.supervise import supervise
 from fraudline.stream.topic_guard import TopicGuard
 
@@ -91,10 +97,12 @@ def sink_loop(
         WarehouseError: BigQuery refuses permanently.
     """
     guard = TopicGuard(kafka, [route.topic for route in routes], group=f"{kafka.group}.sink")
+    by_topic = {route.topic: route for route in routes}
+    start = SinkStart(kafka, by_topic)
 
     def session() -> None:
         guard.begin()
-        sink = _Sink(kafka, {route.topic: route for route in routes}, progress, guard)
+        sink = _Sink(kafka, by_topic, progress, guard, start)
         try:
             sink.run(batch_rows, commit_interval_ms / 1000, stop)
         finally:
@@ -112,9 +120,10 @@ class _Sink:
         routes: dict[str, Route],
         progress: Progress,
         guard: TopicGuard,
+        start: SinkStart,
     ) -> None:
         self._kafka = kafka
-        self._guard = guard
+        self._guard, self._start = guard, start
         self._routes = routes
         self._progress = progress
         self._partitions: dict[PartitionKey, SinkPartition] = {}
@@ -135,6 +144,18 @@ class _Sink:
             on_lost=self._lost,
         )
         self._progress.attach(intake)
+        try:
+            self._until(stop, intake, batch_rows, commit_interval_s)
+        except (WarehouseAwayError, StreamFinalizedError):
+            raise
+        except WarehouseError:
+            self._leave_refused()
+            raise
+        self._leave()
+
+    def _until(
+        self, stop: threading.Event, intake: Intake, batch_rows: int, commit_interval_s: float
+    ) -> None:
         due_at = time.monotonic() + commit_interval_s
         while not stop.is_set() and not self._guard.has_grown:
             self._progress.begin_step("take")
@@ -146,13 +167,13 @@ class _Sink:
             else:
                 self._progress.record_idle()
                 self._guard.look()
+            self._progress.record_topics(self._guard.seen_at)
             self._advance()
             if time.monotonic() >= due_at:
                 for partition in self._partitions.values():
                     partition.release(idle_s=_IDLE_S)
                 self._commit()
                 due_at = time.monotonic() + commit_interval_s
-        self._leave()
 
     def _take(self, intake: Intake, most: int) -> list[Message]:
         try:
@@ -170,6 +191,7 @@ class _Sink:
 
     def _assigned(self, partitions: Partitions) -> None:
         self._not_fetched = set()
+        self._start.check(partitions)
         for committed in partitions:
             route = self._routes[committed.topic]
             checkpoint = _checkpoint(committed) if committed.metadata else SinkCheckpoint()
@@ -353,6 +375,24 @@ class _Sink:
                 _LOG.warning("sink: stopped before BigQuery answered for all rows: %s", error)
             partition.release()
         self._commit()
+
+    def _leave_refused(self) -> None:
+        """Leave although BigQuery refuses, so that no stream need be known once that is mended.
+
+        Whoever deletes the table and makes it anew to mend it deletes its streams, too.
+        """
+        answered_by = time.monotonic() + _PATIENCE_S
+        for key, partition in self._partitions.items():
+            try:
+                for append in partition.collect(max(0.0, answered_by - time.monotonic())):
+                    self._report(key, partition, append)
+            except WarehouseError as error:
+                _LOG.debug("sink: %s, partition %d: %s", *key, error)
+            partition.release()
+        try:
+            self._commit()
+        except KafkaException as error:
+            _LOG.warning("sink: what is stored could not be committed: %s", error.args[0])
 
     def _commit(self) -> None:
         moved = [one for one in self._partitions.items() if one[1].is_moved]

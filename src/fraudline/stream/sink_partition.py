@@ -63,6 +63,9 @@ class Route:
         decoder: Decodes them into the store's rows.
         open_stream: Makes a new stream for these rows.
         finalize: Closes a stream permanently, by name; gives the number of its rows.
+        are_stored: Whether each of some messages has a row; None where rows do not tell their
+            source.
+        is_empty: Whether the table has no row.
     """
 
     topic: str
@@ -70,6 +73,8 @@ class Route:
     decoder: Decoder
     open_stream: Callable[[], AppendStream]
     finalize: Callable[[str], int]
+    are_stored: Callable[[Sequence[bytes | None]], list[bool]] | None = None
+    is_empty: Callable[[], bool] = lambda: True
 
 
 class SinkCheckpoint(NamedTuple):

@@ -121,6 +121,7 @@ class TopicGuard:
             refuses numbers that do not fit one another.
 
     Attributes:
+        seen_at: When the broker last said which topics there are, by `time.monotonic`.
         has_grown: Whether a topic has another number of partitions than when the session began:
             it is over, and a new one begins with all of them.
     """
@@ -144,6 +145,7 @@ class TopicGuard:
         self._asked: TopicInquiry | None = None
         self._looking: TopicInquiry | None = None
         self._looked_at = 0.0
+        self.seen_at = time.monotonic()
         self._gone_since: float | None = None
         self._told: set[str] = set()
         self.has_grown = False
@@ -255,6 +257,7 @@ class TopicGuard:
                 "recreated'."
             ) from None
         self._gone_since = None
+        self.seen_at = time.monotonic()
         return found
 
     def _compare(self, found: Mapping[str, TopicIdentity]) -> None:
