@@ -13,7 +13,7 @@ from bqlite.types import MAX_DAY, MAX_US, MIN_DAY, MIN_US, TEXT_FORMS, Field
 _Zoned = TypeVar("_Zoned", dt.datetime, dt.time)
 _EPOCH_DAYS = dt.date(1970, 1, 1).toordinal()
 _DAY_US = 86_400_000_000
-_MAX_NUMERIC, _NANO = Decimal(10) ** 29, Decimal("1e-9")
+MAX_NUMERIC, NANO = Decimal(10) ** 29, Decimal("1e-9")
 WIDE = Context(prec=38, rounding=ROUND_HALF_UP)  # holds any NUMERIC; half goes away from zero
 
 
@@ -86,8 +86,8 @@ def check_json(text: str) -> str:
 def numeric_of(text: str) -> Decimal:
     """A NUMERIC's text; raises `ValueError` if it has more than 29 digits before or 9 after."""
     value = Decimal(_formed("NUMERIC", text))
-    if value.is_finite() and value.copy_abs() < _MAX_NUMERIC:
-        stored = value.quantize(_NANO, context=WIDE)
+    if value.is_finite() and value.copy_abs() < MAX_NUMERIC:
+        stored = value.quantize(NANO, context=WIDE)
         if stored == value:
             return stored
     raise ValueError(f"{text} has more than 29 digits before the point or 9 after it")
@@ -95,9 +95,9 @@ def numeric_of(text: str) -> Decimal:
 
 def rounded_numeric(number: float) -> Decimal:
     """A double as NUMERIC, rounded at the 9th digit after the point; raises `ValueError`."""
-    if not abs(number) < _MAX_NUMERIC:
+    if not abs(number) < MAX_NUMERIC:
         raise ValueError(f"{number} has more than 29 digits before the point")
-    return Decimal(number).quantize(_NANO, context=WIDE)
+    return Decimal(number).quantize(NANO, context=WIDE)
 
 
 def datetime_micros(value: dt.datetime) -> int:
