@@ -17,7 +17,7 @@ _PARTS = re.compile(
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EPOCH_DAYS = dt.date(1970, 1, 1).toordinal()
 _DAY_US = 86_400_000_000
-_MAX_NUMERIC, _NANO = Decimal(10) ** 29, Decimal("1e-9")
+MAX_NUMERIC, NANO = Decimal(10) ** 29, Decimal("1e-9")
 WIDE = Context(prec=38, rounding=ROUND_HALF_UP)  # holds any NUMERIC; half goes away from zero
 
 
@@ -92,8 +92,8 @@ def check_json(text: str) -> str:
 def numeric_of(text: str) -> Decimal:
     """A NUMERIC's text; raises `ValueError` if it has more than 29 digits before or 9 after."""
     value = Decimal(_formed("NUMERIC", text))
-    if value.is_finite() and value.copy_abs() < _MAX_NUMERIC:
-        stored = value.quantize(_NANO, context=WIDE)
+    if value.is_finite() and value.copy_abs() < MAX_NUMERIC:
+        stored = value.quantize(NANO, context=WIDE)
         if stored == value:
             return stored
     raise ValueError(f"{text} has more than 29 digits before the point or 9 after it")
@@ -101,9 +101,9 @@ def numeric_of(text: str) -> Decimal:
 
 def rounded_numeric(number: float) -> Decimal:
     """A double as NUMERIC, rounded at the 9th digit after the point; raises `ValueError`."""
-    if not abs(number) < _MAX_NUMERIC:
+    if not abs(number) < MAX_NUMERIC:
         raise ValueError(f"{number} has more than 29 digits before the point")
-    return Decimal(number).quantize(_NANO, context=WIDE)
+    return Decimal(number).quantize(NANO, context=WIDE)
 
 
 def datetime_micros(value: dt.datetime) -> int:

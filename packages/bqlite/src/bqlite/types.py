@@ -44,20 +44,18 @@ ALIASES: Mapping[str, str] = {
     "DECIMAL": "NUMERIC",
 }
 _INTEGERS = "TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT"
-_NUMBERS = rf"{_INTEGERS}|DOUBLE|FLOAT|DECIMAL.*"
 # What DML may put into a column without a cast, as a pattern over DuckDB's type names.
-# A STRING literal becomes a time.
 ACCEPTED: Mapping[str, str] = {
     "STRING": "VARCHAR",
-    "BYTES": "BLOB|VARCHAR",
+    "BYTES": "BLOB",
     "INTEGER": _INTEGERS,
-    "FLOAT": _NUMBERS,
-    "NUMERIC": _NUMBERS,
+    "FLOAT": rf"{_INTEGERS}|DOUBLE|FLOAT|DECIMAL.*",
+    "NUMERIC": rf"{_INTEGERS}|DECIMAL.*",
     "BOOLEAN": "BOOLEAN",
-    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE|VARCHAR",
-    "DATE": "DATE|VARCHAR",
-    "TIME": "TIME|VARCHAR",
-    "DATETIME": "TIMESTAMP|DATE|VARCHAR",
+    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
+    "DATE": "DATE",
+    "TIME": "TIME",
+    "DATETIME": "TIMESTAMP|DATE",
     "JSON": "JSON",
 }
 _DAY = r"\s*\d{4}-\d{1,2}-\d{1,2}"
