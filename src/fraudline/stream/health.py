@@ -61,22 +61,24 @@ def _reason(state: LoopState, now: float, stalled_after_s: float) -> str:
         return f"retries after {count} failure{'s' * (count > 1)}: {state.failed_with}"
     if in_step_s > stalled_after_s:
         return f"has been in step '{state.step}' for {in_step_s:.0f} s"
+    found = state.statistics
+    if found is None:
+        return "starting: has not joined its consumer group yet"
+    return _reason_in_kafka(state, found, now, stalled_after_s)
+
+
+def _reason_in_kafka(
+    state: LoopState, found: ClientStatistics, now: float, stalled_after_s: float
+) -> str:
+    silences = [now - each.answered_at for each in found.partitions.values()]
+    silence_s = max(silences, default=now - found.answered_at)
+    if silence_s > FRESH_S:
+        return f"the broker does not answer; its last answer came {_ago(silence_s)}"
     if state.topics_seen_at is not None and now - state.topics_seen_at > stalled_after_s:
         return (
             "the broker has not said which topics there are, and with how many partitions, for "
             f"{now - state.topics_seen_at:.0f} s"
         )
-    found = state.statistics
-    if found is None:
-        return "starting: has not joined its consumer group yet"
-    return _reason_in_kafka(state, found, now)
-
-
-def _reason_in_kafka(state: LoopState, found: ClientStatistics, now: float) -> str:
-    silences = [now - each.answered_at for each in found.partitions.values()]
-    silence_s = max(silences, default=now - found.answered_at)
-    if silence_s > FRESH_S:
-        return f"the broker does not answer; its last answer came {_ago(silence_s)}"
     if not found.is_steady:
         return f"the consumer group is not stable: {found.group}"
     waiting = state.waiting_messages()

@@ -56,7 +56,6 @@ class ScoreStart:
         self._topics = [
             kafka.topic(flow) for flow in (flows.TRANSACTIONS, flows.DECISIONS, flows.REJECTS)
         ]
-        self._verified: dict[int, int] = {}
 
     @property
     def metadata(self) -> str:
@@ -80,7 +79,7 @@ class ScoreStart:
             if partition.offset >= 0 and checkpoint is not None:
                 for topic, known_id in zip(self._topics, checkpoint, strict=True):
                     self._guard.require_same(topic, known_id)
-            elif self._verified.get(partition.partition) != partition.offset:
+            else:
                 bare[partition.partition] = partition.offset
         if not bare:
             return
@@ -90,7 +89,6 @@ class ScoreStart:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, str(error))) from None  # noqa: SLF001 - its only name
         for number, offset in sorted(bare.items()):
             self._require_no_outcome(number, offset, ends.get(number, 0))
-        self._verified |= bare
         if any(offset >= 0 for offset in bare.values()):
             self._guard.tell_once(
                 "score: offsets of an earlier fraudline, or set by other means, do not say which "

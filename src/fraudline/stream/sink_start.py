@@ -27,7 +27,6 @@ class SinkStart:
     def __init__(self, kafka: KafkaSettings, routes: Mapping[str, Route]) -> None:
         self._kafka = kafka
         self._routes = routes
-        self._verified: set[PartitionKey] = set()
 
     def check(self, committed: Partitions) -> None:
         """Check partitions that are to be stored by this process from now on.
@@ -37,11 +36,7 @@ class SinkStart:
             KafkaException: that could not be learnt from the broker.
             WarehouseError: nor from BigQuery.
         """
-        bare = {
-            (one.topic, one.partition)
-            for one in committed
-            if one.offset < 0 and (one.topic, one.partition) not in self._verified
-        }
+        bare = {(one.topic, one.partition) for one in committed if one.offset < 0}
         if not bare:
             return
         lookup = OffsetLookup(self._kafka)
@@ -53,7 +48,6 @@ class SinkStart:
             lookup.close()
         if wrong is not None:
             raise BrokerError(wrong)
-        self._verified |= bare
 
     def _find_stored(self, lookup: OffsetLookup, bare: set[PartitionKey]) -> str | None:
         """What is wrong with the first topic that is stored already, in words."""
