@@ -32,7 +32,6 @@ _HINTS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
             r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?",
             "; add the offset from UTC, such as 2026-01-02T03:04:05Z",
         ),
-        (("timestamp",), r".*\.\d{7,}.*", "; write at most six digits of a second"),
     )
 )
 

@@ -13,6 +13,7 @@ from fraudline.contract import Refusal
 from fraudline.contract.ids import find_id_faults
 from fraudline.datasets.files import MAX_REFUSED, TransactionFile, read_transactions
 from fraudline.errors import InputError, RefusedRowsError
+from fraudline.home import make_private
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.history_table import load_history as fill_table
 
@@ -95,7 +96,7 @@ def load_history(
 
 
 def _write_account(account: Path, read: TransactionFile, table: str, loaded: int) -> None:
-    account.parent.mkdir(parents=True, exist_ok=True)
+    make_private(account.parent)
     account.write_bytes(
         msgspec.json.format(
             msgspec.json.encode(

@@ -47,7 +47,7 @@ class Uploads:
         name = uuid.uuid4().hex
         self._open[name] = Upload(self._new_path(), body)
         path = f"upload/bigquery/v2/projects/{call.project}/jobs"
-        return f"{call.base_url}{path}?uploadType=resumable&upload_id={name}"
+        return f"{call.services.address}/{path}?uploadType=resumable&upload_id={name}"
 
     async def receive(
         self, call: Call, pieces: AsyncIterator[bytes]
@@ -83,7 +83,7 @@ class Uploads:
         return start_load(call, metadata, path)
 
     def _new_path(self) -> Path:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(0o700, parents=True, exist_ok=True)
         path = self.directory / uuid.uuid4().hex
         path.touch()
         return path
