@@ -113,9 +113,10 @@ def test_refused_rows_are_told_by_reason_and_column_with_the_frauds_among_them(
     told = capsys.readouterr().err
     assert "5 of 100 rows of" in told
     assert (
-        "3 (3 %) null_value, 1 of them labelled fraud, 1 without a label that can be read; the "
-        "first is row 4: column 'velocity': expected a value, found nothing"
+        "2 (2 %) null_value, 1 of them labelled fraud; the first is row 4: column 'velocity': "
+        "expected a value, found nothing"
     ) in told
+    assert "1 (1 %) wrong_type, 0 of them labelled fraud, 1 without a label that can be" in told
     assert "1 (1 %) out_of_range, 1 of them labelled fraud; the first is row 7" in told
     assert "1 (1 %) missing_column, 0 of them labelled fraud, 1 without a label" in told
     load_file(make(), file, 5)
