@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fraudline.bundle.manifest import Manifest, Source
+from fraudline.use_cases.own_costs import require_own_costs_to_train
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # TensorFlow and Google's clients come with them
@@ -23,6 +25,7 @@ def train_version(
     *,
     first: str | None = None,
     end: str | None = None,
+    is_to_be_promoted: bool = False,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Train on the history of a period, the whole table without one, and register the result.
@@ -34,6 +37,7 @@ def train_version(
         seed: Same seed and same rows give the same model.
         first: Event time of the earliest rows, as the contract's event time has them.
         end: Event time at which the period ends; not itself part of it.
+        is_to_be_promoted: Whether to refuse at once what `promote` would refuse afterwards.
         on_progress: Called with a sentence for a person who waits.
 
     Raises:
@@ -48,6 +52,9 @@ def train_version(
         f"read {history.rows.num_rows:,} rows of {history.snapshot.table}, "
         f"SHA-256 {history.snapshot.sha256[:16]}…"
     )
+    if is_to_be_promoted:
+        amounts = project.contract.amounts(history.rows)
+        require_own_costs_to_train(project, float(np.median(amounts)))
     candidate = project.registry.new_directory()
     try:
         train_candidate(
@@ -61,7 +68,7 @@ def train_version(
         )
         return project.registry.add(candidate)
     finally:
-        shutil.rmtree(candidate, ignore_errors=True)
+        project.registry.discard(candidate)
 
 
 def read_history(project: Project, first: str | None = None, end: str | None = None) -> History:
