@@ -121,7 +121,7 @@ def test_a_label_with_three_values(project):
 
 def test_a_column_of_another_type(project):
     spoiled(project, "'much' AS Amount")
-    assert "column 'Amount': expected float64, found 'much'" in refused(project)
+    assert "does not fit contract 'creditcard': 'Amount' is string" in refused(project)
 
 
 def test_a_period_with_no_rows(project):

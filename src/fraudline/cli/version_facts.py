@@ -45,7 +45,10 @@ def show_manifest(manifest: Manifest) -> None:
         ("rows", f"SHA-256 {manifest.source.sha256}"),
         ("policy", _in_words(manifest.policy)),
         ("derived", f"from {manifest.derived_from}" if manifest.derived_from else "by training"),
-        ("threshold", f"{score_text(manifest.threshold)} ({manifest.threshold_rule})"),
+        (
+            "threshold",
+            f"{score_text(manifest.threshold)}, for figures alone ({manifest.threshold_rule})",
+        ),
         ("made", utc(manifest.created_at)),
         ("made with", ", ".join(f"{name} {number}" for name, number in manifest.software.items())),
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from fraudline.bundle.bundle_files import check_bundle, read_manifest
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
+from fraudline.home import make_private
 from fraudline.registry.champions import Champions, contract_of
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
 
@@ -48,7 +49,7 @@ class Registry:
         What trainings that were killed have left is removed, and named in the log. A training
         that lives holds a lock on its directory.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
+        make_private(self.directory)
         with self._changing():
             self._sweep()
             made = Path(tempfile.mkdtemp(prefix=_CANDIDATE, dir=self.directory))
@@ -84,7 +85,6 @@ class Registry:
                 shutil.rmtree(target)
             else:
                 return existing
-        candidate.chmod(0o755)  # a temporary directory is for its maker alone
         candidate.rename(target)
         return manifest
 
@@ -204,7 +204,10 @@ class Registry:
     def _sweep(self) -> None:
         """Remove candidates that nobody builds any more."""
         for path in self.directory.glob(f"{_CANDIDATE}*"):
-            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            except OSError:  # it was removed meanwhile, or is nothing of ours
+                continue
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

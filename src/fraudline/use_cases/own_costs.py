@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fraudline.contract.contract_file import is_brought
 from fraudline.errors import InputError
 from fraudline.measures.policy_effect import money
@@ -16,25 +18,29 @@ from fraudline.settings import PolicySettings
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from fraudline.contract.array_types import Floats
 
 COSTS = ("fraud_cost", "review_cost", "wrong_block_cost")
 _DEFAULTS = {name: float(PolicySettings.model_fields[name].default) for name in COSTS}
 _CARD_AMOUNT = 22.0  # the median of the payments that the defaults were made for
 
 
-def require_own_costs_to_train(project: Project, median_amount: float) -> None:
+def require_own_costs_to_train(project: Project, read_amounts: Callable[[], Floats]) -> None:
     """Refuse to train what could not be promoted afterwards.
 
     Args:
         project: Whose contract and settings.
-        median_amount: Of the history, to say what the defaults would be at its scale.
+        read_amounts: Gives the amounts of the history; asked only to say what the defaults
+            would be at their scale.
 
     Raises:
         InputError: costs are defaults and the contract is none that fraudline brings.
     """
     missing = _not_given(project, vars(project.settings.policy))
     if missing:
+        median_amount = float(np.median(read_amounts()))
         scaled = _scaled(missing, median_amount)
         lines = "\n".join(f"{name} = {value}" for name, value in scaled.items())
         raise InputError(

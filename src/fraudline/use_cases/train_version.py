@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from fraudline.bundle.manifest import Manifest, Source
 from fraudline.use_cases.own_costs import require_own_costs_to_train
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # TensorFlow and Google's clients come with them
+    from fraudline.contract.array_types import Floats
     from fraudline.training.recipes.recipe import Recipe
     from fraudline.warehouse.history_table import History
 
@@ -44,6 +43,12 @@ def train_version(
         InputError: nothing can be learned from these rows; nothing of it stays.
         WarehouseError: the history cannot be read.
     """
+    if is_to_be_promoted:  # before TensorFlow is loaded, which takes seconds
+
+        def read_amounts() -> Floats:
+            return project.contract.amounts(read_history(project, first, end).rows)
+
+        require_own_costs_to_train(project, read_amounts)
     from fraudline.training.recipes.all_recipes import find_recipe
 
     chosen = find_recipe(recipe)
@@ -52,9 +57,6 @@ def train_version(
         f"read {history.rows.num_rows:,} rows of {history.snapshot.table}, "
         f"SHA-256 {history.snapshot.sha256[:16]}…"
     )
-    if is_to_be_promoted:
-        amounts = project.contract.amounts(history.rows)
-        require_own_costs_to_train(project, float(np.median(amounts)))
     candidate = project.registry.new_directory()
     try:
         train_candidate(
