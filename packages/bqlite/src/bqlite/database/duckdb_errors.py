@@ -55,15 +55,13 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"[.,;]? ?(You might want to|Consider|Perhaps you|Try|Use \"SET|Did you mean|LINE \d).*", ""),
     (r" ?- an explicit cast is required\.?", ": CAST one of them"),
     (r"(DECIMAL|NUMERIC)\(\d+, ?\d+\)", "NUMERIC"),
-    (r"TIMESTAMP WITH TIME ZONE", "TIMESTAMP\0"),
-    (r"\bTIMESTAMP\b(?!\0)", "DATETIME"),
-    (r"\0", ""),
     (r"\bVARCHAR\b", "STRING"),
     (r"\b(BIGINT|HUGEINT|INTEGER|INT128|INT32|UBIGINT|INTEGER_LITERAL)\b", "INT64"),
     (r"\bDOUBLE\b", "FLOAT64"),
     (r"\bBLOB\b", "BYTES"),
     (r"\bBOOLEAN\b", "BOOL"),
 )
+_TIMESTAMP = re.compile(r"TIMESTAMP( WITH TIME ZONE)?")
 
 
 def _message(error: Exception) -> str:
@@ -74,4 +72,6 @@ def _message(error: Exception) -> str:
     text = re.sub(r"^[A-Z][A-Za-z -]* Error: ", "", text.split("\n", 1)[0].strip())
     for pattern, words in _WORDS:
         text = re.sub(pattern, words, text)
+    if not isinstance(error, duckdb.InvalidInputException):  # which speak by bqlite's own macros
+        text = _TIMESTAMP.sub(lambda found: "TIMESTAMP" if found[1] else "DATETIME", text)
     return text.strip()
