@@ -207,7 +207,6 @@ class SinkPartition:
                     "and compare with `fraudline reconcile`."
                 )
             self.rows = checkpoint.rows - stored
-            self.is_moved = True
         if self.rows < 0 and checkpoint.decoder != self.route.decoder.fingerprint:
             raise WarehouseError(
                 f"table {self.route.table} holds {-self.rows} rows of topic "
@@ -218,6 +217,7 @@ class SinkPartition:
                 "they are. Run `fraudline sink` once with the previous contract and fraudline, "
                 "let it catch up, and stop it in order (Ctrl-C); then start it with the new ones."
             )
+        self.is_moved = bool(checkpoint.stream)  # only now: else nothing is committed
         self._checkpoint = None
 
     def collect(self, timeout_s: float) -> list[PendingAppend]:
