@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bqlite import key_file
 from bqlite.database.directory import PRIVATE_UMASK, Claim
 from bqlite.errors import ServerStartError
 
@@ -123,6 +124,10 @@ class Server:
 
 def main(argv: list[str] | None = None) -> None:
     """Runs the command until SIGTERM or SIGINT; exit code 1 says why it could not start."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["key"]:
+        key_file.main(argv[1:])
+        return
     options = parse(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     os.umask(PRIVATE_UMASK)
@@ -170,8 +175,9 @@ def main(argv: list[str] | None = None) -> None:
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        prog="bqlite", description="A BigQuery for one machine, on 127.0.0.1 only."
-    )
+        prog="bqlite", description="A BigQuery for one machine, on 127.0.0.1 only.",
+        epilog="bqlite key FILE --rest URL writes a key file for clients that want one.",
+    )  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, help="the directory of the data")
     parser.add_argument("--port", type=int, default=0, help="REST; 0, the default, is a free one")
     parser.add_argument(

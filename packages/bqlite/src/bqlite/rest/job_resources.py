@@ -56,11 +56,8 @@ def resource(job: Job, call: Call) -> dict[str, Any]:
         statistics["endTime"] = str(job.ended_ms)
     if job.kind == "QUERY":
         statistics["query"] = _query_statistics(job)
-        if outcome is not None and outcome.table is not None:
-            configuration["query"] = {
-                **configuration.get("query", {}),
-                "destinationTable": reference(outcome.table.name),
-            }
+        if (target := _target(job)) is not None:
+            configuration["query"] = {**configuration.get("query", {}), "destinationTable": target}
     elif outcome is not None:
         statistics["load"] = {
             "outputRows": str(outcome.rows),
@@ -79,6 +76,16 @@ def resource(job: Job, call: Call) -> dict[str, Any]:
         "statistics": statistics,
         "user_email": "bqlite@localhost",
     }
+
+
+def _target(job: Job) -> dict[str, str] | None:
+    """The table that a query's or CREATE TABLE AS SELECT's rows are in."""
+    if job.outcome is None:
+        return None
+    if job.outcome.table is not None:
+        return reference(job.outcome.table.name)
+    is_created = job.statement_type == "CREATE_TABLE_AS_SELECT"
+    return job.outcome.statistics.get("ddlTargetTable") if is_created else None
 
 
 def _query_statistics(job: Job) -> dict[str, Any]:
