@@ -15,7 +15,12 @@ SRC = ROOT / "src"
 # From the ground up: a module imports what is below it, and what is in its own room. Rooms of one
 # layer are strangers to each other: a front never imports the other one.
 LAYERS: tuple[set[str], ...] = (
-    {"errors", "web_guard", "key_file"},  # none knows of another, nor of anything else
+    {
+        "errors",
+        "web_guard",
+        "key_file",
+        "slow_clients",
+    },  # none knows of another, nor of anything else
     {"types", "faults"},  # what BigQuery's types are; what a test lets fail
     {"relations", "cells"},  # what is known of a table; values on their way into a column
     {"json_cells"},
@@ -37,7 +42,8 @@ ONLY_IN = {
     "ptars": {"storage"},
     "sqlglot": {"sql"},
     "starlette": {"rest"},
-    "uvicorn": {"server"},
+    "h11": {"slow_clients"},
+    "uvicorn": {"server", "slow_clients"},
 }
 # A module's name and the distribution that brings it, where they differ.
 BROUGHT_BY = {

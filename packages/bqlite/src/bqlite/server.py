@@ -68,6 +68,7 @@ class Server:
         from bqlite.faults import Faults  # noqa: PLC0415
         from bqlite.rest.app import build as build_rest  # noqa: PLC0415
         from bqlite.rest.call import Services  # noqa: PLC0415
+        from bqlite.slow_clients import TimedProtocol  # noqa: PLC0415
         from bqlite.storage.service import build as build_storage  # noqa: PLC0415
         from bqlite.work.jobs import Jobs  # noqa: PLC0415
 
@@ -91,8 +92,9 @@ class Server:
         )
         app = build_rest(services, has_faults=has_faults)
         config = uvicorn.Config(
-            app, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1
-        )
+            app, http=TimedProtocol, ws="none", log_config=None, lifespan="off", access_log=False,
+            timeout_graceful_shutdown=1,
+        )  # fmt: skip
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._uvicorn.run, args=([self._socket],), name="rest", daemon=True

@@ -19,6 +19,7 @@ from bqlite.faults import ConnectionLostError, Faults, InjectedError
 from bqlite.rest import datasets, discovery, jobs, stubs, tables
 from bqlite.rest.call import Call, Services
 from bqlite.rest.insert_all import insert_all
+from bqlite.rest.slow_bodies import in_time
 from bqlite.rest.uploads import MAX_MULTIPART_BYTES, Uploads
 from bqlite.web_guard import WebGuard
 
@@ -128,7 +129,7 @@ def _upload(uploads: Uploads, services: Services) -> Endpoint:
         kind = request.query_params.get("uploadType", "")
         if request.method == "PUT":
             call = await _call(request, services, 0)
-            received, job = await uploads.receive(call, request.stream())
+            received, job = await uploads.receive(call, in_time(request.stream()))
             if job is not None:
                 return JSONResponse(job)
             headers = {"Range": f"bytes=0-{received - 1}"} if received else {}
@@ -194,7 +195,7 @@ async def _read(request: Request, limit: int) -> bytes:
     packed = request.headers.get("content-encoding", "").lower() == "gzip"
     unpack = zlib.decompressobj(wbits=31).decompress if packed else None
     pieces, size = [], 0
-    async for piece in request.stream():
+    async for piece in in_time(request.stream()):
         try:
             pieces.append(unpack(piece, limit + 1 - size) if unpack else piece)
         except zlib.error as error:
