@@ -115,8 +115,10 @@ def test_the_discovery_document_names_each_call_and_this_address(bq):
 
 
 def test_small_results_come_without_the_storage_api_and_local_rows_go_beside_results(client):
-    frame = client.query("SELECT x FROM UNNEST([1, 2]) AS x ORDER BY x").result().to_dataframe()
-    assert frame["x"].tolist() == [1, 2]  # no storage client was given, and none is dialled
+    query = "SELECT x, TIMESTAMP_SECONDS(x) AS at FROM UNNEST([1, 2]) AS x ORDER BY x"
+    frame = client.query(query).result().to_dataframe()  # no storage client is given or dialled
+    assert frame["x"].tolist() == [1, 2]
+    assert [at.timestamp() for at in frame["at"]] == [1.0, 2.0]
     job = client.query("SELECT 1")
     job.result()
     target = job.destination
