@@ -76,6 +76,9 @@ TEXT_FORMS: Mapping[str, str] = {
 MODES = ("NULLABLE", "REQUIRED", "REPEATED")
 _FIELD_KEYS = {"name", "type", "mode", "fields", "description"}
 MAX_DEPTH = 15  # BigQuery's own limit on nested records
+_RESERVED = (
+    "_PARTITION", "_TABLE_", "_FILE_", "_ROW_TIMESTAMP", "__ROOT__", "_COLIDENTIFIER",
+)  # fmt: skip
 MAX_COLUMNS = 10_000  # BigQuery's own limit on a table and a result
 
 
@@ -209,6 +212,16 @@ def check_columns(count: int) -> None:
     """Raises `InvalidError` for more columns than a table or a result has in BigQuery."""
     if count > MAX_COLUMNS:
         raise InvalidError(f"Too many columns: found {count:,}, at most {MAX_COLUMNS:,} are taken")
+
+
+def check_new_names(fields: Iterable[Field]) -> None:
+    """Raises `InvalidError` for a new column with a name that BigQuery keeps for itself."""
+    for one in fields:
+        if one.name.upper().startswith(_RESERVED):
+            raise InvalidError(
+                f"Invalid field name '{one.name}': names do not begin with {', '.join(_RESERVED)}, "
+                "in upper or lower case"
+            )
 
 
 def schema_resource(fields: Iterable[Field]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from bqlite.relations import (
 from bqlite.types import (
     Field,
     check_columns,
+    check_new_names,
     fields_from_schema,
     quote,
     schema_resource,
@@ -242,6 +243,7 @@ class Catalog:
     def add_columns(self, transaction: Transaction, table: Table, added: list[Field]) -> Table:
         """Adds NULLABLE or REPEATED columns; raises `InvalidError` for a REQUIRED one."""
         check_columns(len(table.fields) + len(added))
+        check_new_names(added)
         for one in added:
             if one.mode == "REQUIRED":
                 raise InvalidError(
@@ -360,6 +362,7 @@ def _check_name(kind: str, name: str) -> None:
 def _check_layout(table: Table) -> None:
     """Partitioning and clustering must name columns the table has."""
     check_columns(len(table.fields))
+    check_new_names(table.fields)
     have = {one.name.lower() for one in table.fields}
     wanted = list((table.body.get("clustering") or {}).get("fields", ()))
     for key in ("timePartitioning", "rangePartitioning"):
