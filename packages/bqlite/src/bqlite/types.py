@@ -105,7 +105,7 @@ class Field:
         """Reads a `TableFieldSchema`; refuses by name what bqlite does not hold."""
         name = str(resource.get("name", ""))
         _check_name(name)
-        unknown = sorted(key for key in resource.keys() - _FIELD_KEYS if resource[key])
+        unknown = sorted(key for key in resource.keys() - _FIELD_KEYS if _says(resource[key]))
         if unknown:
             raise UnsupportedError(
                 f"column '{name}': bqlite does not support the property '{unknown[0]}'",
@@ -188,6 +188,11 @@ class Field:
         else:
             element = SCALARS[self.type].sql
         return f"ARRAY<{element}>" if self.mode == "REPEATED" else element
+
+
+def _says(value: Any) -> bool:
+    """Whether a property holds anything; clients send some of them empty."""
+    return any(map(_says, value.values())) if isinstance(value, Mapping) else bool(value)
 
 
 def fields_from_schema(schema: Mapping[str, Any] | None) -> tuple[Field, ...]:
