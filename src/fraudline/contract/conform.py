@@ -34,7 +34,8 @@ class Refusal:
 def conform(table: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[Refusal]]:
     """Give a table exactly these columns and types; refuse each row that does not fit.
 
-    No value is altered: a number that its column's type cannot hold exactly is refused.
+    No value is altered: a number that its column's type cannot hold exactly is refused. Only
+    what is finer than a microsecond is cut from a time, as it is from that of a message.
 
     Args:
         table: Columns of any order; a column of text, also as bytes, is parsed. A timestamp
@@ -104,10 +105,14 @@ def _cast(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) -
         if column.type != "string":
             values = pc.utf8_trim_whitespace(values.cast(pa.string()))
             values = pc.if_else(pc.equal(values, ""), None, values)
+        if column.type == "timestamp":
+            values = pc.replace_substring_regex(values, r"(\.\d{6})\d+", r"\1")
     elif not _is_readable(values.type, column):
         raise ContractError(
             f"column '{column.name}' is {values.type}, which cannot be read as {column.type}."
         )
+    elif pa.types.is_timestamp(values.type) and values.type.unit == "ns":
+        values = pc.floor_temporal(values, unit="microsecond")
     elif column.type == "bool" and not pa.types.is_boolean(values.type):
         # As a number, whatever is not 0 would be taken for true; as text, only 1 is.
         values = _convert(values, pa.int64(), refuse_type).cast(pa.string())

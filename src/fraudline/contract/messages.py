@@ -6,6 +6,10 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+NO_TIME_STAMP = -1
+"""In the place of a message's time stamp: it has none."""
+
 
 @dataclass(frozen=True)
 class Messages:
@@ -17,7 +21,8 @@ class Messages:
         offsets: Offset of each message in its partition.
         keys: Key of each message, or None.
         values: The message itself; None for a tombstone.
-        sent_at_ms: When it was sent, by its own time stamp, milliseconds since 1970 UTC.
+        sent_at_ms: When it was sent, by its own time stamp, milliseconds since 1970 UTC;
+            `NO_TIME_STAMP` where it has none.
     """
 
     topic: str
@@ -42,16 +47,19 @@ class Messages:
         )
 
     def received_at(self, index: int) -> dt.datetime | None:
-        """When a message was sent; None if its time stamp is absent or absurd.
-
-        A producer may set any 64-bit number, and a table knows the years 1 to 9999 only.
-        """
+        """When a message was sent; None if its time stamp is absent or absurd."""
         return received_at(self.sent_at_ms[index])
 
 
 def received_at(sent_at_ms: int) -> dt.datetime | None:
-    """A time stamp of a message as a time; None if it is absent or absurd."""
+    """A time stamp of a message as a time; None if it is absent or absurd.
+
+    A producer may set any 64-bit number. A negative one is none to Kafka, and a table ends with
+    the year 9999.
+    """
+    if sent_at_ms < 0:
+        return None
     try:
-        return dt.datetime.fromtimestamp(sent_at_ms / 1000, dt.UTC)
-    except (OverflowError, ValueError, OSError):
+        return _EPOCH + dt.timedelta(milliseconds=sent_at_ms)  # in whole numbers: exact
+    except OverflowError:
         return None

@@ -74,7 +74,12 @@ REJECT_COLUMNS: tuple[Column, ...] = (
     Column("original", "bytes", "The message as it came, cut where it is very long."),
     Column("original_size_bytes", "int64", "Size of the message as it came.", unit="bytes", min=0),
     Column("original_key", "bytes", "The message's key, if it has a short one.", is_nullable=True),
-    Column("received_at", "timestamp", "When the message says it was sent.", is_nullable=True),
+    Column(
+        "received_at",
+        "timestamp",
+        "When the message says it was sent; null if it does not say.",
+        is_nullable=True,
+    ),
     Column("rejected_at", "timestamp", "When it was rejected."),
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import (
+    TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
     KafkaException,
@@ -16,6 +17,7 @@ from confluent_kafka import (
 )
 
 from fraudline.contract import Messages
+from fraudline.contract.messages import NO_TIME_STAMP
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config, handle_consumer_error
 
@@ -284,6 +286,11 @@ def next_offsets(messages: list[Message]) -> Partitions:
     ]
 
 
+def _sent_at_ms(message: Message) -> int:
+    kind, at_ms = message.timestamp()
+    return NO_TIME_STAMP if kind == TIMESTAMP_NOT_AVAILABLE else at_ms
+
+
 def as_messages(topic: str, taken: list[Message]) -> Messages:
     """Messages of one topic in the form that other rooms take them."""
     return Messages(
@@ -292,5 +299,5 @@ def as_messages(topic: str, taken: list[Message]) -> Messages:
         offsets=[message.offset() or 0 for message in taken],
         keys=[message.key() for message in taken],
         values=[message.value() for message in taken],
-        sent_at_ms=[message.timestamp()[1] for message in taken],
+        sent_at_ms=[_sent_at_ms(message) for message in taken],
     )

@@ -6,6 +6,7 @@ know (the status line, metrics, health) takes a snapshot from another thread.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+import confluent_kafka
+import msgspec
 import numpy as np
 
 from fraudline.contract import RejectReason
@@ -22,6 +25,12 @@ from fraudline.stream.counts import DecisionCounts, FailedSide, FailureCounts, T
 from fraudline.stream.durations import DurationHistogram
 from fraudline.stream.intake import Intake, PartitionKey, Partitions
 
+_LOG = logging.getLogger(__name__)
+_UNREADABLE = (
+    f"health cannot be judged, since the statistics of this Kafka client (librdkafka "
+    f"{confluent_kafka.libversion()[0]}) cannot be read: %s. Install the versions of "
+    "requirements/"
+)
 # A broker answers each fetch within 0.1 s; an older answer is no evidence.
 FRESH_S = 2.0
 # Any producer can write any time stamp; one this old, or none (-1), says nothing about speed.
@@ -49,6 +58,7 @@ class LoopState:
         waits_since: Since when.
         appends_in_flight: Appends that BigQuery has not answered yet.
         statistics: What the Kafka client reported last.
+        statistics_fault: Why its last report cannot be read; without one, nothing is certain.
         positions: The next offset to be taken, for each fetched partition.
         held: Messages waiting in partitions that are not fetched while the loop waits.
         taken: The offset after the last message taken, for each partition.
@@ -74,6 +84,7 @@ class LoopState:
     waits_since: float = 0.0
     appends_in_flight: int = 0
     statistics: ClientStatistics | None = None
+    statistics_fault: str | None = None
     positions: dict[PartitionKey, int] = field(default_factory=dict)
     held: dict[PartitionKey, int] = field(default_factory=dict)
     taken: dict[PartitionKey, int] = field(default_factory=dict)
@@ -258,9 +269,16 @@ class Progress:
         if self._fresh is None or self._intake is None:
             return
         state = self._state
-        state.statistics = found = parse_statistics(self._fresh)
+        text, self._fresh = self._fresh, None
+        try:
+            state.statistics = found = parse_statistics(text)
+        except (msgspec.DecodeError, ValueError) as error:
+            if state.statistics_fault is None:
+                _LOG.warning("%s: %s; the loop goes on", state.task, _UNREADABLE % error)
+            state.statistics, state.statistics_fault = None, _UNREADABLE % error
+            return
+        state.statistics_fault = None
         state.positions = self._intake.positions
-        self._fresh = None
         if not found.is_steady:
             return
         now = time.monotonic()

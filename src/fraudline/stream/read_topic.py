@@ -16,6 +16,7 @@ from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config, handle_consumer_error
 from fraudline.stream.intake import as_messages, position_of
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _TIMEOUT_S = 15.0
 # A transaction of a dead producer ends after 6 s, and the broker looks every 10 s.
 _SILENCE_S = 30.0
@@ -91,7 +92,7 @@ def _since(
     consumer: Consumer, topic: str, found: dict[int, tuple[int, int]], since: dt.datetime
 ) -> dict[int, tuple[int, int]]:
     """Start each range at the first message that was sent at a given time or later."""
-    since_ms = max(0, int(since.timestamp() * 1000))
+    since_ms = max(0, (since - _EPOCH) // dt.timedelta(milliseconds=1))
     later = dict(found)
     for start in consumer.offsets_for_times(
         [TopicPartition(topic, partition, since_ms) for partition in found], timeout=_TIMEOUT_S
