@@ -347,7 +347,7 @@ def test_any_bytes_give_a_row_or_a_reject_and_the_same_ones_alone_as_in_a_batch(
 
 def test_a_message_without_a_repeat_costs_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[bytes] = []
-    monkeypatch.setattr(decoder_module, "_repeated_key", looked_at.append)
+    monkeypatch.setattr(decoder_module, "repeated_key", looked_at.append)
     given_and_null = [message(WALLET_ROW, merchant=name) for name in ("shop", None, "")]
     rows, _, rejects = PAYMENT.decode(given_and_null * 3)
     assert (rows.num_rows, rejects, looked_at) == (9, [], [])

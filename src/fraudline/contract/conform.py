@@ -105,18 +105,25 @@ def _cast(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) -
         if column.type != "string":
             values = pc.utf8_trim_whitespace(values.cast(pa.string()))
             values = pc.if_else(pc.equal(values, ""), None, values)
-        if column.type == "timestamp":
-            values = pc.replace_substring_regex(values, r"(\.\d{6})\d+", r"\1")
     elif not _is_readable(values.type, column):
         raise ContractError(
             f"column '{column.name}' is {values.type}, which cannot be read as {column.type}."
         )
-    elif pa.types.is_timestamp(values.type) and values.type.unit == "ns":
-        values = pc.floor_temporal(values, unit="microsecond")
     elif column.type == "bool" and not pa.types.is_boolean(values.type):
         # As a number, whatever is not 0 would be taken for true; as text, only 1 is.
         values = _convert(values, pa.int64(), refuse_type).cast(pa.string())
+    if column.type == "timestamp":
+        values = _cut(values)
     return _convert(values, column.arrow_type, refuse_type)
+
+
+def _cut(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times without what is finer than a microsecond, which is cut and never rounded."""
+    if _is_text(times.type):
+        return pc.replace_substring_regex(times, r"(\.\d{6})\d+", r"\1")
+    if pa.types.is_timestamp(times.type) and times.type.unit == "ns":
+        return pc.floor_temporal(times, unit="microsecond")
+    return times
 
 
 def _convert(

@@ -63,7 +63,7 @@ class Decoder:
             if column.type == "timestamp"
         }
         self._max_message_bytes = max_message_bytes
-        self._decode = msgspec.json.Decoder(_struct(columns)).decode
+        self._decode = msgspec.json.Decoder(row_struct(columns)).decode
         # A column's name takes two quotation marks and a string or timestamp that is not null at
         # least two more. A repeated column therefore shows as a surplus, and only a message with
         # a surplus (a repeat, or quotes inside a string) is worth a second, slow look.
@@ -74,6 +74,14 @@ class Decoder:
         ]
         self._quoted_or_null = [index for index in quoted if columns[index].is_nullable]
         self._fewest_quotes = 2 * (len(columns) + len(quoted) - len(self._quoted_or_null))
+
+    def continues(self, fingerprint: str) -> bool:
+        """Whether this is a decoder, or agrees with one, that has the given fingerprint."""
+        return fingerprint == self.fingerprint
+
+    def newer_column(self, message: bytes | None) -> str | None:  # noqa: ARG002 - for records of our own
+        """A column that only a later fraudline knows; others' messages are of no release."""
+        return None
 
     def decode(
         self, messages: Sequence[bytes | None]
@@ -106,11 +114,11 @@ class Decoder:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 # Those before it are in the list, and `left` goes on after it.
                 index = len(structs) + len(faults)
-                text = messages[index]
-                try:
-                    structs.append(self._decode(self._cut(text)))  # rounded, it was beyond 9999
-                except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
-                    faults[index] = self._fault(text, str(error))
+                row = self._decode_cut(messages[index])
+                if row is None:
+                    faults[index] = self._fault(messages[index], str(error))
+                else:
+                    structs.append(row)
         rows: list[Row] = list(map(astuple, structs))
         accepted = list(range(len(messages)))
         if faults:
@@ -170,18 +178,22 @@ class Decoder:
         for start in range(0, len(texts), _QUOTES_ROWS):
             piece = texts[start : start + _QUOTES_ROWS]
             joined = b"".join(piece)
-            if self._timestamps and _FINER.search(joined):
-                self._cut_times(rows, start, piece)
             quotes = np.count_nonzero(np.frombuffer(joined, np.uint8) == ord('"'))
             fewest = list(map(self._fewest, rows[start : start + _QUOTES_ROWS]))
-            if quotes == sum(fewest):
-                continue
-            for row, text in enumerate(piece, start):
+            for row, text in enumerate(piece if quotes != sum(fewest) else (), start):
                 is_more = text.count(b'"') > fewest[row - start]
-                repeated = _repeated_key(text) if is_more else None
+                repeated = repeated_key(text) if is_more else None
                 if repeated is not None:
                     words = f"column '{repeated}' is there more than once"
                     yield row, _Fault(RejectReason.DUPLICATE_COLUMN, words)
+            if self._timestamps and _FINER.search(joined):
+                for row, text in enumerate(piece, start):
+                    if _FINER.search(text):  # msgspec has rounded it
+                        rows[row] = astuple(self._decode(self._cut(text)))
+        yield from self._beyond(rows)
+
+    def _beyond(self, rows: Sequence[Row]) -> Iterator[tuple[int, _Fault]]:
+        """Each time that is out of range, with the row it is in."""
         for index, (earliest, latest) in self._timestamps.items():
             for row, values in enumerate(rows):
                 # With an offset from UTC, the first and last days of the calendar leave it.
@@ -195,25 +207,25 @@ class Decoder:
                         ),
                     )
 
-    def _cut_times(self, rows: list[Row], start: int, texts: Sequence[bytes]) -> None:
-        """Cut the times that are finer than a microsecond; msgspec has rounded them."""
-        for row, text in enumerate(texts, start):
-            if _FINER.search(text):
-                rows[row] = astuple(self._decode(self._cut(text)))
+    def _decode_cut(self, text: bytes | None) -> msgspec.Struct | None:
+        """What a message is with its times cut, if these are beyond the calendar when rounded."""
+        try:
+            cut = self._cut(text)
+            return self._decode(cut) if cut != text else None
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return None
 
     def _cut(self, text: bytes | None) -> bytes:
-        """A message whose times have no more than microseconds.
+        """The message with no more than microseconds in its times; empty if it is not to be read.
 
         Raises:
-            ValueError: it has none that is finer, or is no JSON.
+            ValueError: it is no JSON.
+            RecursionError: it is too deep.
         """
-        if (
-            not self._timestamps
-            or text is None
-            or len(text) > self._max_message_bytes
-            or not _FINER.search(text)
-        ):
-            raise ValueError
+        if text is None or len(text) > self._max_message_bytes:
+            return b""
+        if not self._timestamps or not _FINER.search(text):
+            return text
         values = json.loads(text)
         for index in self._timestamps:
             value = values.get(self._names[index]) if isinstance(values, dict) else None
@@ -304,7 +316,7 @@ def _has_lone_surrogate(message: bytes) -> bool:
     return False
 
 
-def _repeated_key(message: bytes) -> str | None:
+def repeated_key(message: bytes) -> str | None:
     """The first key that an object has more than once, if there is one."""
     repeated: list[str] = []
 
@@ -325,13 +337,28 @@ def _fingerprint(columns: Sequence[Column], max_message_bytes: int) -> str:
     return hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:12]
 
 
-def _struct(columns: Sequence[Column]) -> type[msgspec.Struct]:
+def row_struct(
+    columns: Sequence[Column], *, always: int | None = None, is_open: bool = False
+) -> type[msgspec.Struct]:
+    """What msgspec decodes a message to; its fields are in the order of the columns.
+
+    Args:
+        columns: What a message has.
+        always: How many of the first columns must be there, nullable or not; None: all.
+        is_open: Whether other columns may be there, which are ignored.
+    """
     return msgspec.defstruct(
         "Row",
-        [(f"column_{index}", _python_type(column)) for index, column in enumerate(columns)],
+        [
+            (f"column_{index}", _python_type(column), None)
+            if column.is_nullable and always is not None and index >= always
+            else (f"column_{index}", _python_type(column))
+            for index, column in enumerate(columns)
+        ],
         # A column may be called `from` or `class`, which no Python attribute can be.
         rename={f"column_{index}": column.name for index, column in enumerate(columns)},
-        forbid_unknown_fields=True,
+        forbid_unknown_fields=not is_open,
+        kw_only=always is not None,  # one with a default may stand before one without
         gc=False,
     )
 

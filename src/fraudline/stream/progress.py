@@ -31,6 +31,7 @@ _UNREADABLE = (
     f"{confluent_kafka.libversion()[0]}) cannot be read: %s. Install the versions of "
     "requirements/"
 )
+RECALLED = ("whole", "by_id", "unreadable")
 # A broker answers each fetch within 0.1 s; an older answer is no evidence.
 FRESH_S = 2.0
 # Any producer can write any time stamp; one this old, or none (-1), says nothing about speed.
@@ -46,6 +47,8 @@ class LoopState:
         decided: Transactions whose decision is committed; zero for a sink.
         stored: Rows that are stored, by table; empty for a scorer.
         rejected: Messages by the reason why they were rejected.
+        recalled: Earlier decisions that were read back, by how much is known of them, as in
+            `Recall`; for a scorer whose contract has an id.
         failures: Sessions that ended by a failure.
         latencies: Ages of messages when they were finished, by their own time stamps; without
             those that have no time stamp, or one more than a year old.
@@ -73,6 +76,7 @@ class LoopState:
     rejected: Counter[RejectReason] = field(
         default_factory=lambda: Counter(dict.fromkeys(RejectReason, 0))
     )
+    recalled: dict[str, int] = field(default_factory=dict)
     failures: FailureCounts = field(default_factory=FailureCounts)
     latencies: DurationHistogram = field(default_factory=DurationHistogram)
     steps: dict[str, DurationHistogram] = field(default_factory=dict)
@@ -202,6 +206,11 @@ class Progress:
             state.stored.update(stored or {})
             state.rejected.update(rejected or {})
             state.latencies.add_all(ages_s[ages_s <= _OLDEST_S])
+
+    def record_recalled(self, counts: Mapping[str, int]) -> None:
+        """Note how many earlier decisions were read back so far, by how much is known of them."""
+        with self._lock:
+            self._state.recalled = {name: counts[name] for name in RECALLED}
 
     def begin_waiting(self, for_what: str) -> None:
         """Note that the loop cannot continue until something outside changes."""
