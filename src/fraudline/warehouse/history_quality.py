@@ -11,9 +11,9 @@ import msgspec
 from fraudline.contract import Column, Contract
 from fraudline.contract.columns import NUMERIC_TYPES
 from fraudline.errors import InputError
-from fraudline.warehouse.client import RETRY, Warehouse, translated
+from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query, sql_literal
-from fraudline.warehouse.schema import same_types, table_schema
+from fraudline.warehouse.table_fit import require_fitting_history, told
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,10 @@ def measure_history_quality(
 
     Raises:
         InputError: the table is empty.
-        WarehouseError: the table does not exist, or lacks a column.
+        WarehouseError: the table does not exist, or was made for another contract.
     """
     name = warehouse.table(warehouse.settings.table_history)
-    with translated(f"looking at table {name}"):
-        found = warehouse.client.get_table(name, retry=RETRY).schema
+    differences = require_fitting_history(warehouse, contract)
     totals = query(warehouse, _totals_sql(name, contract)).to_pylist()[0]
     if totals["row_count"] == 0:
         raise InputError(f"table {name} is empty. Load labelled history with `fraudline load`.")
@@ -115,10 +114,9 @@ def measure_history_quality(
     rows, frauds = totals["row_count"], totals["frauds"]
     duplicates = rows - query(warehouse, _distinct_sql(name, contract)).to_pylist()[0]["n"]
     faulty = [column for column in columns if column.nulls or column.out_of_range]
-    is_typed = same_types(found, table_schema(contract.history_schema))
     findings = [
-        Finding(is_typed, "column names, types and modes are the contract's" if is_typed else
-                "column names, types or modes are not the contract's"),
+        Finding(not differences, "column names, types and modes are the contract's"
+                if not differences else f"columns differ from the contract: {told(differences)}"),
         Finding(not faulty, "no nulls, no values out of range" if not faulty else
                 "nulls or values out of range in: " + ", ".join(c.name for c in faulty)),
         Finding(

@@ -20,6 +20,7 @@ from fraudline.errors import InputError, WarehouseError
 from fraudline.warehouse.client import RETRY, Warehouse, translated
 from fraudline.warehouse.query import query, sql_literal
 from fraudline.warehouse.schema import table_schema
+from fraudline.warehouse.table_fit import require_fitting_history
 from fraudline.warehouse.tables import create_dataset, create_table
 
 _LOADED_LABEL = "fraudline_content"
@@ -157,10 +158,11 @@ def read_history(
     Raises:
         InputError: the table has no row in the period, a row does not fit the contract, or the
             period is invalid.
-        WarehouseError: the table does not exist, has other columns, or changed meanwhile.
+        WarehouseError: the table does not exist, does not fit the contract, or changed meanwhile.
     """
     table = warehouse.table(warehouse.settings.table_history)
     sql = _select(table, contract, *_limits(contract, first, end))
+    require_fitting_history(warehouse, contract)
     before = _state(warehouse, table)
     read_at = dt.datetime.now(dt.UTC)
     rows = query(warehouse, sql)

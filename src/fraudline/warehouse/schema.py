@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 from google.cloud import bigquery
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from fraudline.contract.columns import Column, ColumnType
 
 _MICROSECONDS = pa.timestamp("us", tz="UTC")
 _FIELD = descriptor_pb2.FieldDescriptorProto
@@ -17,6 +19,10 @@ _TYPES: dict[pa.DataType, tuple[str, int]] = {
     pa.string(): ("STRING", _FIELD.TYPE_STRING),
     pa.binary(): ("BYTES", _FIELD.TYPE_BYTES),
     _MICROSECONDS: ("TIMESTAMP", _FIELD.TYPE_INT64),  # microseconds since 1970
+}
+
+_CONTRACT_TYPES: dict[str, str] = {
+    _TYPES[Column("", kind).arrow_type][0]: kind for kind in get_args(ColumnType)
 }
 
 
@@ -71,17 +77,12 @@ class ProtobufRows:
         ]
 
 
-def same_types(found: list[bigquery.SchemaField], expected: list[bigquery.SchemaField]) -> bool:
-    """Whether an existing table can hold the expected rows: names, types and modes agree."""
-
-    def essence(fields: list[bigquery.SchemaField]) -> list[tuple[str, str, str]]:
-        return [(field.name, _standard(field.field_type), field.mode) for field in fields]
-
-    return essence(found)[: len(expected)] == essence(expected) and all(
-        field.mode != "REQUIRED" for field in found[len(expected) :]
-    )
+def standard_type(field: bigquery.SchemaField) -> str:
+    """The type of a column by its GoogleSQL name; BigQuery still answers with older ones."""
+    older = {"FLOAT": "FLOAT64", "INTEGER": "INT64", "BOOLEAN": "BOOL"}
+    return older.get(field.field_type, field.field_type)
 
 
-def _standard(field_type: str) -> str:
-    """BigQuery still answers with its older type names."""
-    return {"FLOAT": "FLOAT64", "INTEGER": "INT64", "BOOLEAN": "BOOL"}.get(field_type, field_type)
+def contract_type(field: bigquery.SchemaField) -> str:
+    """The type of a column in the words of a contract."""
+    return _CONTRACT_TYPES.get(standard_type(field), "no type of a contract")

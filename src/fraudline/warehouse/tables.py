@@ -12,7 +12,8 @@ from fraudline import flows
 from fraudline.contract import Contract, arrow_schema
 from fraudline.errors import WarehouseError
 from fraudline.warehouse.client import RETRY, Warehouse, translated
-from fraudline.warehouse.schema import same_types, table_schema
+from fraudline.warehouse.schema import table_schema
+from fraudline.warehouse.table_fit import column_differences, told
 
 
 def create_dataset(warehouse: Warehouse) -> None:
@@ -54,11 +55,14 @@ def create_table(
     table.clustering_fields = list(cluster_by) or None
     with translated(f"creating table {warehouse.table(name)}"):
         found = warehouse.client.create_table(table, exists_ok=True, retry=RETRY)
-    if not same_types(found.schema, fields):
+    differences = [
+        each for each in column_differences(found.schema, schema) if each.prevents_writing
+    ]
+    if differences:
         raise WarehouseError(
-            f"table {warehouse.table(name)} exists with other columns than expected: found "
-            f"{_listed(found.schema)}; expected {_listed(fields)}. Rename or drop it, or choose "
-            "another name or data set in the settings."
+            f"table {warehouse.table(name)} exists with other columns than expected: "
+            f"{told(differences)}. Rename or drop it, or choose another name or data set in the "
+            "settings."
         )
 
 
@@ -116,7 +120,3 @@ def require_tables(warehouse: Warehouse, names: Sequence[str]) -> None:
                     f"table {warehouse.table(name)} does not exist. `fraudline setup` creates "
                     "the stream's tables, `fraudline load FILE` the history's."
                 ) from None
-
-
-def _listed(fields: Sequence[bigquery.SchemaField]) -> str:
-    return ", ".join(f"{field.name} {field.field_type} {field.mode}" for field in fields)

@@ -32,12 +32,25 @@ class TableName:
 
 @dataclass(frozen=True)
 class Source:
-    """What a name stands for: a stored relation, or a view's query."""
+    """What a name stands for: a stored relation, or a view's query.
+
+    Attributes:
+        fields: Its columns.
+        schema: The DuckDB schema that holds the rows.
+        catalog: The DuckDB database that holds them.
+        view_sql: A view's query, or an empty string.
+        partitioned_by: The column by whose time it is partitioned, in lower case, if any.
+        partition_unit: `HOUR`, `DAY`, `MONTH` or `YEAR`.
+        clustered_by: Its clustering columns, in lower case.
+    """
 
     fields: tuple[Field, ...] = ()
     schema: str = ""
     catalog: str = "store"
     view_sql: str = ""
+    partitioned_by: str = ""
+    partition_unit: str = "DAY"
+    clustered_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

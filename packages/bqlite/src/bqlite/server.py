@@ -84,7 +84,10 @@ class Server:
             self._engine.close()
             self._socket.close()
             raise
-        services = Services(catalog, self._jobs, self._faults, directory / "uploads", project)
+        self.rest = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        services = Services(
+            catalog, self._jobs, self._faults, directory / "uploads", project, self.rest
+        )
         app = build_rest(services, has_faults=has_faults)
         config = uvicorn.Config(
             app, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1
@@ -94,7 +97,6 @@ class Server:
             target=self._uvicorn.run, args=([self._socket],), name="rest", daemon=True
         )
         self.project = project
-        self.rest = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.storage = f"127.0.0.1:{bound}"
 
     def __enter__(self) -> Self:

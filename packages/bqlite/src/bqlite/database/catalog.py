@@ -294,7 +294,17 @@ class Catalog:
     def source(self, name: TableName) -> Source:
         """What a table name in a statement stands for."""
         table = self.table(name)
-        return Source(table.fields, table.schema, table.catalog, table.view_sql)
+        time = table.body.get("timePartitioning") or {}
+        clustered = (table.body.get("clustering") or {}).get("fields", ())
+        return Source(
+            table.fields,
+            table.schema,
+            table.catalog,
+            table.view_sql,
+            str(time.get("field") or "").lower(),
+            str(time.get("type") or "DAY"),
+            tuple(name.lower() for name in clustered),
+        )
 
     def information_schema(self, project: str, dataset: str, view: str) -> str:
         """`INFORMATION_SCHEMA.TABLES` or `COLUMNS` of a data set, as a query of constants."""

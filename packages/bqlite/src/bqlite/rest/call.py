@@ -23,13 +23,20 @@ HARMLESS = {
 
 @dataclass(frozen=True)
 class Services:
-    """What the handlers work with."""
+    """What the handlers work with.
+
+    Attributes:
+        uploads: Where uploaded files lie until they are loaded.
+        project: The project shown to a client that names none.
+        address: The REST endpoint's URL, for links back to it: never what a client calls it.
+    """
 
     catalog: Catalog
     jobs: Jobs
     faults: Faults
     uploads: Path
     project: str
+    address: str
     insert_ids: InsertIds = field(default_factory=InsertIds)
 
 
@@ -42,14 +49,12 @@ class Call:
         query: The query parameters.
         headers: The headers, names in lower case.
         body: The raw body; empty for uploads, which are streamed to a file.
-        base_url: The address the client used, for links back to this server.
     """
 
     path: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
-    base_url: str
     services: Services = field(repr=False)
 
     @property

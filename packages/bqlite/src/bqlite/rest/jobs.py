@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -16,6 +17,7 @@ from bqlite.rest.job_resources import job_reference, query_response, resource
 from bqlite.sql.plan import plan
 from bqlite.sql.statement import Plan, Request
 from bqlite.types import schema_resource
+from bqlite.work.bytes_read import bytes_billed, bytes_read
 from bqlite.work.destination import Destination, adds_columns
 from bqlite.work.jobs import Job
 from bqlite.work.outcome import Outcome
@@ -167,13 +169,11 @@ def _start_query(
 def _plan(catalog: Catalog, job: Job, request: Request, limit: int) -> Plan:
     planned = plan(request, catalog)
     job.statement_type = planned.statement_type
-    for name in planned.read:
-        for column, size in catalog.sizes.columns(catalog.table(name)).items():
-            if planned.columns is None or column in planned.columns:
-                job.bytes_processed += size
-    if limit and job.bytes_processed > limit:
+    job.bytes_processed = bytes_read(catalog, planned)
+    job.bytes_billed = bytes_billed(job.bytes_processed, len(planned.read))
+    if limit and job.bytes_billed > limit:
         raise ResourceError(
-            f"Query exceeded limit for bytes billed: {limit}. {job.bytes_processed} or higher "
+            f"Query exceeded limit for bytes billed: {limit}. {job.bytes_billed} or higher "
             "required.",
         )
     return planned
@@ -181,6 +181,7 @@ def _plan(catalog: Catalog, job: Job, request: Request, limit: int) -> Plan:
 
 def _dry_run(catalog: Catalog, job: Job, request: Request, limit: int) -> None:
     planned = _plan(catalog, job, request, limit)
+    job.bytes_billed = 0
     if planned.sql and planned.statement_type in {"SELECT", "CREATE_TABLE_AS_SELECT"}:
         with catalog.engine.cursor() as cursor, sql_errors():
             fields, _ = describe(cursor, planned.sql)
@@ -221,5 +222,4 @@ def _answer(
     if int64:
         query["formatOptions.useInt64Timestamp"] = "true"
     start = call.number("pageToken", call.number("startIndex", 0))
-    asked = Call(call.path, query, call.headers, call.body, call.base_url, call.services)
-    return query_response(asked, job, start)
+    return query_response(replace(call, query=query), job, start)

@@ -47,7 +47,7 @@ class Uploads:
         name = uuid.uuid4().hex
         self._open[name] = Upload(self._new_path(), body)
         path = f"upload/bigquery/v2/projects/{call.project}/jobs"
-        return f"{call.base_url}{path}?uploadType=resumable&upload_id={name}"
+        return f"{call.services.address}/{path}?uploadType=resumable&upload_id={name}"
 
     async def receive(
         self, call: Call, pieces: AsyncIterator[bytes]

@@ -27,6 +27,7 @@ class Resolver:
         project: Where a name without a project is looked up.
         dataset: The default data set, or None.
         read: Every table met, with its columns.
+        sources: What each of them stands for.
     """
 
     names: Names
@@ -34,6 +35,7 @@ class Resolver:
     dataset: tuple[str, str] | None
     read: dict[TableName, tuple[Field, ...]] = field(default_factory=dict)
     depth: int = 0
+    sources: dict[TableName, Source] = field(default_factory=dict)
 
     def resolve(self, root: exp.Expr) -> None:
         """Points every table of `root` at what is stored; replaces views by their query."""
@@ -83,6 +85,7 @@ class Resolver:
             self._replace(table, self._inner(name, source.view_sql), alias or name.table)
             return
         self.read[name] = source.fields
+        self.sources[name] = source
         if not alias:
             table.set("alias", exp.TableAlias(this=exp.to_identifier(name.table, quoted=True)))
         point_at(table, name, source)
@@ -91,7 +94,7 @@ class Resolver:
         if self.depth >= MAX_VIEW_DEPTH:
             raise InvalidQueryError(f"views nest more than {MAX_VIEW_DEPTH} deep at '{name}'")
         inner = parse(sql)
-        nested = Resolver(self.names, name.project, None, self.read, self.depth + 1)
+        nested = Resolver(self.names, name.project, None, self.read, self.depth + 1, self.sources)
         nested.resolve(inner)
         return inner
 

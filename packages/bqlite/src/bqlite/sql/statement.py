@@ -66,6 +66,21 @@ class Definition:
 
 
 @dataclass(frozen=True)
+class Scan:
+    """One place of a statement that reads a table.
+
+    Attributes:
+        table: Which table.
+        columns: The names that it mentions in lower case, or None if it reads all columns.
+        probe_sql: DuckDB's SQL that counts the rows it cannot leave out; empty if it reads all.
+    """
+
+    table: TableName
+    columns: frozenset[str] | None
+    probe_sql: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """What to run.
 
@@ -73,7 +88,7 @@ class Plan:
         statement_type: BigQuery's word, such as `SELECT` or `CREATE_TABLE_AS_SELECT`.
         sql: DuckDB's SQL of the query or DML statement; empty for plain DDL.
         read: The tables it reads, each with its columns.
-        columns: The names of columns it mentions in lower case, or None if it reads all.
+        scans: Each place that reads one of them.
         target: The table that DML or DDL changes.
         definition: What DDL defines.
         insert_sql: The rows of an INSERT, as a query of their own.
@@ -84,7 +99,7 @@ class Plan:
     statement_type: str
     sql: str = ""
     read: Mapping[TableName, tuple[Field, ...]] = field(default_factory=dict)
-    columns: frozenset[str] | None = None
+    scans: tuple[Scan, ...] = ()
     target: TableName | None = None
     definition: Definition | None = None
     insert_sql: str = ""

@@ -9,6 +9,7 @@ from bqlite.sql.ddl import define
 from bqlite.sql.functions import rewrite
 from bqlite.sql.names import Resolver, parse
 from bqlite.sql.parameters import bind
+from bqlite.sql.scans import scans
 from bqlite.sql.statement import Names, Plan, Request
 from bqlite.types import Field
 
@@ -35,19 +36,19 @@ def translate(request: Request, names: Names) -> Plan:
         definition.statement_type,
         inner.sql,
         inner.read,
-        inner.columns,
+        inner.scans,
         definition.target,
         definition,
     )
 
 
 def _query(root: exp.Query, resolver: Resolver) -> Plan:
-    columns = _columns(root)
     resolver.resolve(root)
+    read = scans(root, resolver.sources)
     settle(root)
     _name_columns(root)
     _check_stars(root)
-    return Plan("SELECT", _sql(rewrite(root)), resolver.read, columns)
+    return Plan("SELECT", _sql(rewrite(root)), resolver.read, read)
 
 
 def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
@@ -63,8 +64,8 @@ def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
     if source.view_sql or source.catalog != "store":
         raise InvalidQueryError(f"'{target}' is not a stored table, so its rows cannot be changed")
     had_alias = bool(table.alias)
-    columns = _columns(root)
     resolver.resolve(root)
+    read = scans(root, resolver.sources)
     if isinstance(root, exp.Insert) and not had_alias:
         table.set("alias", None)
     settle(root)
@@ -81,7 +82,7 @@ def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
         else:
             insert_columns = tuple(one.name for one in source.fields)
     return Plan(
-        type(root).__name__.upper(), _sql(root), resolver.read, columns, target,
+        type(root).__name__.upper(), _sql(root), resolver.read, read, target,
         insert_sql=insert_sql, insert_columns=insert_columns,
         twice_sql=_met_twice(root, source.fields),
     )  # fmt: skip
@@ -136,16 +137,6 @@ def _conditions_of_changes(root: exp.Merge) -> list[exp.Expr]:
 
 def _sql(root: exp.Expr) -> str:
     return str(root.sql(dialect="duckdb", identify=True))
-
-
-def _columns(root: exp.Expr) -> frozenset[str] | None:
-    if any(True for _ in root.find_all(exp.Star)) and not _only_counts(root):
-        return None
-    return frozenset(part.name.lower() for part in root.find_all(exp.Identifier))
-
-
-def _only_counts(root: exp.Expr) -> bool:
-    return all(isinstance(star.parent, exp.Count) for star in root.find_all(exp.Star))
 
 
 def _name_columns(root: exp.Expr) -> None:

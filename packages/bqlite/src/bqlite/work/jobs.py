@@ -45,6 +45,7 @@ class Job:
     configuration: dict[str, Any]
     statement_type: str = ""
     bytes_processed: int = 0
+    bytes_billed: int = 0
     created_ms: int = field(default_factory=now_ms)
     started_ms: int = 0
     ended_ms: int = 0
