@@ -63,9 +63,10 @@ class RecordDecoder(Decoder):
         """The first column that is not known, of a record that has all those that are."""
         try:
             self._whatever(message or b"")
-            return next(name for name in json.loads(message or b"") if name not in self._names)
-        except (*_NOT_DECODED, StopIteration):
+            names: list[str] = list(json.loads(message or b""))
+        except _NOT_DECODED:
             return None
+        return next((name for name in names if name not in self._names), None)
 
     def decode_rows(
         self, messages: Sequence[bytes | None]

@@ -278,17 +278,10 @@ class Progress:
         if self._fresh is None or self._intake is None:
             return
         state = self._state
-        text, self._fresh = self._fresh, None
-        try:
-            state.statistics = found = parse_statistics(text)
-        except (msgspec.DecodeError, ValueError) as error:
-            if state.statistics_fault is None:
-                _LOG.warning("%s: %s; the loop goes on", state.task, _UNREADABLE % error)
-            state.statistics, state.statistics_fault = None, _UNREADABLE % error
-            return
-        state.statistics_fault = None
+        found = self._parsed(self._fresh)
         state.positions = self._intake.positions
-        if not found.is_steady:
+        self._fresh = None
+        if found is None or not found.is_steady:
             return
         now = time.monotonic()
         # The first partitions have to show progress; later ones are given some time.
@@ -310,6 +303,18 @@ class Progress:
                 del kept[key]
         if state.failed_with is not None and min(proofs.values()) > state.failed_at:
             state.failed_with = None
+
+    def _parsed(self, text: str) -> ClientStatistics | None:
+        """What the client reported; None, and a line in the log, if it cannot be read."""
+        state = self._state
+        was_readable = state.statistics_fault is None
+        try:
+            state.statistics, state.statistics_fault = parse_statistics(text), None
+        except (msgspec.DecodeError, ValueError) as error:
+            state.statistics, state.statistics_fault = None, _UNREADABLE % error
+            if was_readable:
+                _LOG.warning("%s: %s; the loop goes on", state.task, state.statistics_fault)
+        return state.statistics
 
 
 def _positions(offsets: Partitions) -> dict[PartitionKey, int]:
