@@ -12,7 +12,7 @@ import hashlib
 import struct
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -62,12 +62,7 @@ class Recall:
 
     def __add__(self, other: Recall) -> Recall:
         """Both together."""
-        return Recall(
-            self.whole + other.whole,
-            self.by_id + other.by_id,
-            self.unreadable + other.unreadable,
-            self.older + other.older,
-        )
+        return Recall(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 class FirstDecision(NamedTuple):

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bqlite.database.directory import Claim
+from bqlite.database.directory import PRIVATE_UMASK, Claim
 from bqlite.errors import ServerStartError
 
 DEFAULT_PROJECT = "local"
@@ -125,6 +125,7 @@ def main(argv: list[str] | None = None) -> None:
     """Runs the command until SIGTERM or SIGINT; exit code 1 says why it could not start."""
     options = parse(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    os.umask(PRIVATE_UMASK)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a taken port is told by bqlite itself
     stop, serves = threading.Event(), threading.Event()
 

@@ -83,7 +83,7 @@ class Uploads:
         return start_load(call, metadata, path)
 
     def _new_path(self) -> Path:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(0o700, parents=True, exist_ok=True)
         path = self.directory / uuid.uuid4().hex
         path.touch()
         return path
