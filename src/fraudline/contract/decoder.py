@@ -17,6 +17,7 @@ import pyarrow as pa
 from msgspec.structs import astuple
 
 from fraudline.contract.columns import NUMERIC_TYPES, Column, arrow_schema
+from fraudline.contract.messages import UnreadableValue
 from fraudline.contract.rejects import Reject, RejectReason
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -245,6 +246,8 @@ class Decoder:
         """Sort what msgspec says into our reasons; its wording is held by the tests."""
         if message is None or len(message) > self._max_message_bytes:
             return self._unread(message)
+        if isinstance(message, UnreadableValue):
+            return _Fault(RejectReason.UNREADABLE, message.why)
         if not message.strip():
             return _Fault(RejectReason.EMPTY, "the message is empty")
         try:

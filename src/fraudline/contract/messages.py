@@ -5,10 +5,27 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 NO_TIME_STAMP = -1
 """In the place of a message's time stamp: it has none."""
+
+
+class UnreadableValue(bytes):
+    """In the place of the value of messages that the Kafka client could not read: no bytes.
+
+    Attributes:
+        why: Which ones, and why, in words.
+    """
+
+    why: str
+
+    def __new__(cls, why: str) -> Self:
+        """No bytes, and why."""
+        value = super().__new__(cls)
+        value.why = why
+        return value
 
 
 @dataclass(frozen=True)
@@ -20,7 +37,8 @@ class Messages:
         partitions: Partition of each message.
         offsets: Offset of each message in its partition.
         keys: Key of each message, or None.
-        values: The message itself; None for a tombstone.
+        values: The message itself; None for a tombstone, an `UnreadableValue` for a batch that
+            could not be read.
         sent_at_ms: When it was sent, by its own time stamp, milliseconds since 1970 UTC;
             `NO_TIME_STAMP` where it has none.
     """

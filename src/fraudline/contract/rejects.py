@@ -29,6 +29,7 @@ class RejectReason(StrEnum):
     """
 
     TOMBSTONE = "tombstone", True
+    UNREADABLE = "unreadable", False
     EMPTY = "empty", True
     TOO_LARGE = "too_large", True
     INVALID_UTF8 = "invalid_utf8", True

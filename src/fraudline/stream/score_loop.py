@@ -81,6 +81,7 @@ def score_loop(
                 consumer,
                 [kafka.topic(flows.TRANSACTIONS)],
                 on_assign=restore.assigned if restore is not None else None,
+                kafka=kafka,
             )
             progress.attach(intake)
             scorer = _Scorer(kafka, deciders, intake, transactions, progress, restore)

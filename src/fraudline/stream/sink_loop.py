@@ -128,6 +128,7 @@ class _Sink:
             on_assign=self._assigned,
             on_revoke=self._revoked,
             on_lost=self._lost,
+            kafka=self._kafka,
         )
         self._progress.attach(intake)
         due_at = time.monotonic() + commit_interval_s
