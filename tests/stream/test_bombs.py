@@ -26,7 +26,7 @@ BOMB = [bytes(24_000_000)] * 5  # 4 KB as zstd
 
 def send_bomb(place: Place, topic: str) -> None:
     """Produce a batch to partition 0 that no client of default settings unpacks."""
-    config = {"compression.type": "zstd", "message.max.bytes": 200_000_000, "linger.ms": 500,
+    config = {"compression.type": "zstd", "message.max.bytes": 200_000_000, "linger.ms": 30_000,
               "batch.size": 200_000_000}  # fmt: skip
     producer = Producer({**client_config(place.project.kafka), **config})
     for message in BOMB:

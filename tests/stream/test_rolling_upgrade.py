@@ -245,7 +245,7 @@ def test_a_nullable_column_that_a_record_of_ours_lacks_is_null(column: str) -> N
         (without(DECISIONS[0], "reasons")[:-1] + b',"score":0.5}', RejectReason.DUPLICATE_COLUMN),
         (
             without(DECISIONS[0], "reasons").replace(b'"p-4"', b"4"),
-            RejectReason.MISSING_COLUMN,
+            RejectReason.WRONG_TYPE,
         ),
         (
             without(DECISIONS[0], "reasons").replace(
