@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from operator import attrgetter
 
 from confluent_kafka import Message, TopicPartition
@@ -106,6 +107,7 @@ def score_loop(
                 [inputs],
                 to_go_on="`fraudline offsets set score --to start`.",
                 on_assign=assigned,
+                kafka=kafka,
             )
             progress.attach(intake)
             scorer = _Scorer(kafka, deciders, intake, transactions, progress, restore, guard, start)
@@ -227,6 +229,7 @@ class _Scorer:
                 f"{restore.waiting} partitions read earlier decisions back"
             )
             read = restore.step()
+            self._progress.record_recalled(asdict(restore.recalled))
             if read:
                 self._intake.fetch_also(read)
         elif self._is_restoring:

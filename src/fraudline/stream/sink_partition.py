@@ -207,7 +207,7 @@ class SinkPartition:
                     "and compare with `fraudline reconcile`."
                 )
             self.rows = checkpoint.rows - stored
-        if self.rows < 0 and checkpoint.decoder != self.route.decoder.fingerprint:
+        if self.rows < 0 and not self.route.decoder.continues(checkpoint.decoder):
             raise WarehouseError(
                 f"table {self.route.table} holds {-self.rows} rows of topic "
                 f"'{self.route.topic}' from offset {self.position} on, stored by a sink that "
