@@ -149,6 +149,36 @@ def test_a_secret_is_in_no_error_message(text):
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        (
+            "MLFLOW__TRACKING_URI",
+            "https://h.example/?token=hunter2",
+            "mlflow.tracking_uri: expected",
+        ),
+        ("MLFLOW__TRACKING_URI", "https://h.example/#hunter2", "MLFLOW_TRACKING_TOKEN"),
+        ("MLFLOW__TRACKING_URI", "https://u:hunter2@h.example", "without user, password"),
+        ("KAFKA__BOOTSTRAP_SERVERS", "SASL_SSL://u:hunter2@h:9093", "sasl_username and sasl_pass"),
+        ("KAFKA__BOOTSTRAP_SERVERS", "h:1,u:hunter2@h:9093", "kafka.bootstrap_servers: expected"),
+    ],
+)
+def test_an_address_with_a_secret_in_it_is_refused_for_every_command_would_show_it(
+    environment, name, value, told
+):
+    environment(f"FRAUDLINE_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert told in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["local", "http://127.0.0.1:5000", "https://h.example/mlflow/"])
+def test_an_address_of_an_mlflow_server_is_taken_as_it_is(environment, address):
+    environment("FRAUDLINE_MLFLOW__TRACKING_URI", address)
+    assert load_settings().mlflow.tracking_uri == address
+
+
 def test_a_setting_cannot_be_changed_once_it_is_read():
     with pytest.raises(ValueError, match="frozen"):
         load_settings().kafka.group = "other"

@@ -12,6 +12,7 @@ default of `home`, are meant from there, so that a command does the same anywher
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     create_model,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import (
@@ -65,6 +67,16 @@ class _Broker(_Group):
     ssl_ca_location: Path | None = Field(
         None, description="PEM file of the authority that signed the broker's certificate."
     )
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _are_addresses_without_a_secret(cls, value: str) -> str:
+        if "@" in value:
+            raise ValueError(
+                "expected host:port,… without '@'; user and password are sasl_username and "
+                "sasl_password"
+            )
+        return value
 
 
 if TYPE_CHECKING:
@@ -204,10 +216,19 @@ class MlflowSettings(_Group):
 
     tracking_uri: str = Field(
         LOCAL,
-        pattern=rf"^({LOCAL}|https?://[^@\s]+)$",
         description="Address of an MLflow server; `local` keeps the record in the home directory, "
         "in SQLite. User, password or token go into MLflow's own variables (MLFLOW_TRACKING_…).",
     )
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _is_an_address_without_a_secret(cls, value: str) -> str:
+        if value != LOCAL and not re.fullmatch(r"https?://[^@?#\s]+", value):
+            raise ValueError(
+                f"expected '{LOCAL}' or http(s)://host:port/path without user, password, '?' or "
+                "'#'; secrets go into MLflow's own variables, MLFLOW_TRACKING_TOKEN for example"
+            )
+        return value
 
 
 class SinkSettings(_Group):

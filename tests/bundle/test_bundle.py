@@ -1,6 +1,7 @@
 """A bundle that was altered, is incomplete or was made for another contract does not open."""
 
 import datetime as dt
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from tests.models import manifest_for, tiny_bundle, weights, write_tiny_bundle, write_tiny_files
 from tests.transactions import CREDITCARD, WALLET
 
-from fraudline.bundle import bundle as bundle_module
+from fraudline.bundle import onnx_runtime
 from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.bundle_files import (
     COMPARISONS_FILE,
@@ -190,12 +191,37 @@ def test_a_manifest_that_leaves_the_graph_out_does_not_vouch_for_it(directory):
         open_bundle(directory, WALLET)
 
 
-def test_a_link_counts_by_the_content_it_leads_to(directory, tmp_path):
-    shutil.move(directory / GRAPH_FILE, tmp_path / "elsewhere.onnx")
-    (directory / GRAPH_FILE).symlink_to(tmp_path / "elsewhere.onnx")
-    open_bundle(directory, WALLET)
-    (tmp_path / "elsewhere.onnx").write_bytes(b"x")
-    with pytest.raises(BundleError, match=f"{GRAPH_FILE} has sha256"):
+@pytest.mark.parametrize("name", [GRAPH_FILE, "bundle.json", "report.html", "more"])
+def test_a_symbolic_link_is_refused_wherever_it_leads(directory, tmp_path, name):
+    elsewhere = tmp_path / "elsewhere"
+    if (directory / name).exists():
+        shutil.move(directory / name, elsewhere)
+    else:
+        elsewhere.mkdir()  # a link to a directory would be walked past
+    (directory / name).symlink_to(elsewhere)
+    with pytest.raises(BundleError, match=f"{name} is a symbolic link"):
+        open_bundle(directory, WALLET)
+
+
+@pytest.mark.parametrize("name", [GRAPH_FILE, "bundle.json", "more"])
+def test_a_pipe_is_refused_and_not_waited_for(directory, name):
+    (directory / name).unlink(missing_ok=True)
+    os.mkfifo(directory / name)
+    with pytest.raises(BundleError, match=f"{name} is no plain file"):
+        open_bundle(directory, WALLET)
+
+
+@pytest.mark.parametrize("name", [GRAPH_FILE, COMPARISONS_FILE, "bundle.json"])
+def test_a_file_that_is_too_large_to_be_read_whole_is_not_read(directory, name):
+    with (directory / name).open("ab") as file:
+        file.truncate(2**40)  # of holes
+    with pytest.raises(BundleError, match=rf"{name} has 1,099,511,627,776 bytes, at most 67,108,"):
+        open_bundle(directory, WALLET)
+
+
+def test_a_manifest_that_is_nested_without_end_is_refused(directory):
+    (directory / "bundle.json").write_bytes(b'{"format": ' + b"[" * 100_000)
+    with pytest.raises(BundleError, match=r"is not a bundle's manifest"):
         open_bundle(directory, WALLET)
 
 
@@ -208,7 +234,7 @@ def test_a_directory_without_a_manifest_is_not_a_bundle(tmp_path):
 def test_what_is_opened_is_what_was_hashed_even_if_files_are_replaced_meanwhile(
     directory, monkeypatch
 ):
-    opened = bundle_module._session
+    opened = onnx_runtime.opened
 
     def opened_later(graph):
         for name in (GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE):
@@ -217,7 +243,7 @@ def test_what_is_opened_is_what_was_hashed_even_if_files_are_replaced_meanwhile(
 
     features = np.ones((3, 5), np.float32)
     expected = open_bundle(directory, WALLET).score(features)
-    monkeypatch.setattr(bundle_module, "_session", opened_later)
+    monkeypatch.setattr(onnx_runtime, "opened", opened_later)
     bundle = open_bundle(directory, WALLET)
     assert np.array_equal(bundle.score(features), expected)
     assert bundle.contract == WALLET

@@ -135,6 +135,34 @@ def test_any_other_path_is_not_found(port: int) -> None:
     assert "/health" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "evil.example:80"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Host": "localhost:1"}, 200),
+        ({"Host": "[::1]:1"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+    ],
+)
+def test_a_web_page_of_somebody_else_reads_no_metrics(
+    port: int, headers: dict[str, str], status: int
+) -> None:
+    with serving(busy(Task.SCORE), MetricsSettings(port=port)):
+        for path in ("metrics", "health"):
+            answer = httpx.get(f"http://127.0.0.1:{port}/{path}", headers=headers)
+            assert answer.status_code == status
+
+
+def test_who_serves_metrics_beyond_this_machine_is_asked_by_any_name(port: int) -> None:
+    settings = MetricsSettings(port=port, host="0.0.0.0")
+    with serving(busy(Task.SCORE), settings):
+        answer = httpx.get(f"http://127.0.0.1:{port}/metrics", headers={"Host": "scorer-1"})
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize("task", Task)
 def test_every_metric_is_in_the_reference(port: int, task: Task) -> None:
     with serving(busy(task, DecisionCounts(approved=1)), MetricsSettings(port=port)):

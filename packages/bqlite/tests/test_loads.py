@@ -1,5 +1,6 @@
 """Load jobs: CSV, Parquet and newline-delimited JSON, all of a file or nothing of it."""
 
+import gzip
 import io
 import json
 
@@ -7,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import requests
 from google.api_core.exceptions import BadRequest, Conflict, MethodNotImplemented, NotFound
 from google.cloud import bigquery
 
@@ -253,3 +255,178 @@ def test_values_the_table_lacks_are_left_out_of_json_on_request(client, dataset)
         ),
     ).result()  # fmt: skip
     assert [row.values() for row in client.list_rows(f"{dataset}.t")] == [(1, {"x": 3})]
+
+
+def load_lines(client, target, *lines, **options):
+    return load(client, target, "\n".join(lines), source_format="NEWLINE_DELIMITED_JSON", **options)
+
+
+def test_rows_whose_first_lacks_a_key_are_detected_whole(client, dataset):
+    target = f"{dataset}.t"
+    first, last = {"a": 1, "r": {"x": 1}}, {"a": 2.5, "b": "x", "r": {"y": [True]}}
+    # More rows between than are read at a time.
+    client.load_table_from_json([first, *[{"a": 1}] * 10_000, last], target).result()
+    found = {one.name: (one.field_type, one.mode) for one in client.get_table(target).schema}
+    assert found == {
+        "a": ("FLOAT", "NULLABLE"), "r": ("RECORD", "NULLABLE"), "b": ("STRING", "NULLABLE"),
+    }  # fmt: skip
+    query = f"SELECT a, b, r.x, r.y FROM {target} WHERE a > 2 OR r.x = 1 ORDER BY a"
+    assert [row.values() for row in client.query_and_wait(query)] == [
+        (1.0, None, 1, []),
+        (2.5, "x", None, [True]),
+    ]
+
+
+WIDE = "12345678901234567890.123456789"
+
+
+def test_a_json_number_comes_into_numeric_and_json_as_it_is_written(bq, client, dataset):
+    schema = [F("n", "NUMERIC"), F("j", "JSON"), F("s", "STRING"), F("x", "FLOAT64")]
+    row = f'{{"n": {WIDE}, "j": [{WIDE}, 1.50, 9007199254740993], "s": {WIDE}, "x": {WIDE}}}'
+    for target in ("loaded", "inserted"):
+        client.create_table(bigquery.Table(f"local.{dataset}.{target}", schema=schema))
+    load_lines(client, f"{dataset}.loaded", row, schema=schema)
+    tables = f"{bq.rest}/bigquery/v2/projects/local/datasets/{dataset}/tables"
+    answer = requests.post(
+        f"{tables}/inserted/insertAll",
+        data=f'{{"rows": [{{"json": {row}}}]}}',
+        headers={"Content-Type": "application/json"},
+        timeout=30,
+    )
+    assert "insertErrors" not in answer.json()
+    for target in ("loaded", "inserted"):
+        (found,) = requests.get(f"{tables}/{target}/data", timeout=30).json()["rows"]
+        n, j, s, x = (cell["v"] for cell in found["f"])
+        assert j == f"[{WIDE},1.5,9007199254740993]"
+        assert (n, s, float(x)) == (WIDE, WIDE, float(WIDE))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("INT64", "1e999999999"), ("INT64", "1.5"), ("FLOAT64", "1e400"), ("TIMESTAMP", "1e999999999"),
+     ("NUMERIC", "0.1234567891"), ("NUMERIC", "1e999999999"), ("FLOAT64", "NaN")],
+)  # fmt: skip
+def test_a_json_number_that_no_column_holds_is_told_with_its_line(client, dataset, kind, text):
+    with pytest.raises(BadRequest, match="line 3"):
+        load_lines(client, f"{dataset}.t", '{"v": 1}', "", f'{{"v": {text}}}',
+                   schema=[F("v", kind)])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source_format", "text"),
+    [
+        ("CSV", "a,b\n1,2\n3,9223372036854775808\n"),
+        ("CSV", "a,b\n1,2\n3," + "9" * 5000 + "\n"),
+        ("NEWLINE_DELIMITED_JSON", '{"a": 1}\n{"b": [9223372036854775808]}'),
+        ("NEWLINE_DELIMITED_JSON", '{"a": 1}\n{"b": {"c": ' + "9" * 4000 + "}}"),
+    ],
+)
+def test_a_whole_number_beyond_int64_is_not_detected_but_told(client, dataset, source_format, text):
+    options = {"source_format": source_format, "autodetect": True}
+    with pytest.raises(BadRequest, match=r"'b'.*: 9.*give one, with NUMERIC"):
+        load(client, f"{dataset}.t", text, **options)
+
+
+PACKED = [
+    ("CSV", b"1,x\n2,y\n"),
+    ("NEWLINE_DELIMITED_JSON", b'{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}'),
+]
+
+
+@pytest.mark.parametrize(("source_format", "content"), PACKED)
+def test_a_file_packed_by_gzip_is_unpacked(client, dataset, source_format, content):
+    schema, target = [F("a", "INT64"), F("b", "STRING")], f"{dataset}.t"
+    twice = gzip.compress(content[:3]) + gzip.compress(content[3:])  # as `cat` joins two
+    for packed in (gzip.compress(content), twice):
+        load(client, target, packed, source_format=source_format, schema=schema)
+    assert rows(client, target) == [(1, "x"), (2, "y")] * 2
+    detected = load(client, f"{dataset}.u", gzip.compress(content), source_format=source_format,
+                    autodetect=True)  # fmt: skip
+    assert detected.output_rows == {"CSV": 1}.get(source_format, 2)  # the first line names columns
+
+
+@pytest.mark.parametrize(("source_format", "content"), PACKED)
+def test_gzip_that_is_cut_or_broken_loads_nothing_and_says_so(
+    client, dataset, source_format, content
+):
+    whole = gzip.compress((content + b"\n") * 1000)
+    for packed in (whole[:-12], whole[:-4], whole[:-8] + bytes(4) + whole[-4:], b"\x1f\x8bno"):
+        with pytest.raises(BadRequest, match="gzip"):
+            load(client, f"{dataset}.t", packed, source_format=source_format,
+                 schema=[F("a", "INT64"), F("b", "STRING")])  # fmt: skip
+    with pytest.raises(NotFound):
+        client.get_table(f"{dataset}.t")
+
+
+def test_a_request_that_nests_too_deep_is_wrong_and_no_failure_of_bqlite(bq, dataset):
+    deep = '{"a":' * 5000 + "1" + "}" * 5000
+    headers = {"Content-Type": "application/json"}
+    for path in ("queries", "jobs", "datasets", f"datasets/{dataset}/tables"):
+        url = f"{bq.rest}/bigquery/v2/projects/local/{path}"
+        assert requests.post(url, data=deep, headers=headers, timeout=30).status_code == 400
+    url = f"{bq.rest}/upload/bigquery/v2/projects/local/jobs?uploadType="
+    assert requests.post(f"{url}resumable", deep, headers=headers, timeout=30).status_code == 400
+    parts = f"--b\r\ncontent-type: application/json\r\n\r\n{deep}\r\n--b\r\n\r\n1\r\n--b--"
+    headers = {"Content-Type": "multipart/related; boundary=b"}
+    assert requests.post(f"{url}multipart", parts, headers=headers, timeout=30).status_code == 400
+
+
+# One list, whichever way a text comes: a CSV or JSON file, insertAll, a parameter or CAST.
+FORMS = {
+    "DATE": (
+        ["2024-1-2", "2024-01-02", "2024-01-02 10:00:00", "2024-01-02T10:00:00+02", " 2024-01-02 "],
+        ["2024-01-02t10:00:00", "2024-01-02 10", "2024/01/02", "20240102", "10000-01-01"],
+    ),
+    "TIME": (
+        ["1:2:3", "10:30", "10:30:00.", "10:30:00.5", "10:30:00.123456", " 10:30:00 "],
+        ["10", "24:00:00", "10:30:60", "10:30:00.1234567", "10:30:00Z"],
+    ),
+    "DATETIME": (
+        ["2024-1-2", "2024-01-02 1:2:3", "2024-01-02T10:30", "2024-01-02T10:00:00.25"],
+        ["2024-01-02t10:00:00", "2024-01-02 10", "2024-01-02  10:00:00", "2024-01-02 10:00:00Z"],
+    ),
+    "TIMESTAMP": (
+        ["2024-1-2", "2024-01-02 1:2:3 UTC", "2024-01-02T10:00:00Z", "2024-01-02 10:00:00+02",
+         "2024-01-02 10:00:00-0230", "2024-01-02 10:00:00-02:30", "2024-01-02 10:00:00 utc",
+         "2024-07-02 10:00:00 America/New_York", "2024-01-02 10:00:00.000001"],
+        ["2024-01-02+02", "2024-01-02 UTC", "2024-01-02 10:00:00z", "2024-01-02 10:00:00 +02:00",
+         "1700000000", "2024-01-02 10:00:00+2", "2024-01-02 10:00:00 Nowhere/Land"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_a_text_means_the_same_moment_whichever_way_it_comes(client, dataset, kind):
+    good, bad = FORMS[kind]
+    schema = [F("i", "INT64"), F("v", kind)]
+    lines = [{"i": i, "v": text} for i, text in enumerate(good)]
+    table = client.create_table(bigquery.Table(f"local.{dataset}.inserted", schema=schema))
+    assert client.insert_rows_json(table, lines) == []
+    client.load_table_from_json(
+        lines, f"{dataset}.json", job_config=bigquery.LoadJobConfig(schema=schema)
+    ).result()
+    load(client, f"{dataset}.csv", "".join(f'{i},"{t}"\n' for i, t in enumerate(good)),
+         schema=schema)  # fmt: skip
+    texts = bigquery.ArrayQueryParameter("texts", "STRING", good)
+    config = bigquery.QueryJobConfig(query_parameters=[texts])
+    cast = client.query_and_wait(
+        f"SELECT i, CAST(t AS {kind}) AS v FROM UNNEST(@texts) AS t WITH OFFSET AS i",
+        job_config=config,
+    )
+    wanted = sorted(row.values() for row in cast)
+    for name in ("inserted", "json", "csv"):
+        assert sorted(rows(client, f"{dataset}.{name}")) == wanted
+    for text in bad:
+        (error,) = client.insert_rows_json(table, [{"v": text}])
+        assert error["errors"][0]["reason"] == "invalid"
+        with pytest.raises(BadRequest, match="line 1"):
+            load(client, f"{dataset}.csv", f'1,"{text}"\n', schema=schema)
+        with pytest.raises(BadRequest):
+            client.query_and_wait(f"SELECT CAST(t AS {kind}) AS v FROM UNNEST(['{text}']) AS t")
+
+
+@pytest.mark.parametrize("text", ["1e-10", "1.0000000001", "123456789012345678901234567890", "nan"])
+def test_a_csv_number_that_numeric_cannot_hold_is_told_and_not_rounded(client, dataset, text):
+    schema = [F("v", "NUMERIC")]
+    with pytest.raises(BadRequest, match="line 3, column 'v': expected NUMERIC, found"):
+        load(client, f"{dataset}.t", f"1.123456789\n1.50e1\n{text}\n", schema=schema)

@@ -86,6 +86,20 @@ def test_what_it_cannot_use_is_refused_in_one_line_with_exit_code_1(start, bq, t
         assert message.count("\n") == 1
 
 
+def test_what_it_keeps_is_for_its_user_alone_and_what_was_open_is_closed_and_told(start, tmp_path):
+    data = tmp_path / "data"
+    first = start(directory=data)
+    first.bq.client().create_dataset("d")
+    first.bq.client().query_and_wait("CREATE TABLE d.t AS SELECT 1 AS x")
+    assert first.end() == 0
+    files = [data, *data.rglob("*")]
+    assert [file.name for file in files if file.stat().st_mode & 0o077] == []
+    (data / "bqlite.duckdb").chmod(0o644)
+    second = start(directory=data)
+    assert (data / "bqlite.duckdb").stat().st_mode & 0o777 == 0o600
+    assert "bqlite.duckdb was open to other users" in second.popen.stderr.readline()
+
+
 def test_a_directory_or_port_in_use_is_named(bq, tmp_path):
     with (
         bqlite.serve(tmp_path / "data"),

@@ -17,6 +17,7 @@ from fraudline.bundle.bundle_files import (
 )
 from fraudline.bundle.comparisons import Comparisons
 from fraudline.bundle.manifest import Manifest
+from fraudline.bundle.trial import Graph, try_graphs
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Floats, Matrix
 from fraudline.errors import BundleError
@@ -111,22 +112,33 @@ def open_bundle(directory: Path, contract: Contract) -> Bundle:
             f"fingerprint {manifest.contract_fingerprint[:16]}…, but contract '{contract.name}' "
             f"has {contract.fingerprint[:16]}…. Train anew, or use the contract it was made for."
         )
+    features = len(contract.features)
+    scores, reasons = content[GRAPH_FILE], content[REASONS_FILE]
+    try_graphs(
+        manifest.version,
+        [
+            Graph(GRAPH_FILE, scores, CHUNK_ROWS, 1),
+            Graph(REASONS_FILE, reasons, REASONS_CHUNK_ROWS, features),
+        ],
+        features,
+    )
+    from fraudline.bundle.onnx_runtime import opened  # noqa: PLC0415 - 134 MiB, only to score
+
     try:
         bundle = Bundle(
             directory,
             contract,
             manifest,
             msgspec.json.decode(content[COMPARISONS_FILE], type=Comparisons),
-            _session(content[GRAPH_FILE]),
-            _session(content[REASONS_FILE]),
+            opened(scores),
+            opened(reasons),
         )
-        nothing = np.zeros((1, len(contract.features)), dtype=np.float32)
+        nothing = np.zeros((1, features), dtype=np.float32)
         bundle.score(nothing)
         bundle.contributions(nothing)
     except Exception as error:  # ONNX Runtime's errors have no other base
         raise BundleError(
-            f"bundle {manifest.version} cannot score {len(contract.features)} features: {error} "
-            "Train anew."
+            f"bundle {manifest.version} cannot score {features} features: {error} Train anew."
         ) from error
     if tuple(bundle.comparisons.features) != contract.features:
         raise BundleError(
@@ -135,12 +147,3 @@ def open_bundle(directory: Path, contract: Contract) -> Bundle:
             f"{', '.join(contract.features)}. Train anew."
         )
     return bundle
-
-
-def _session(graph: bytes) -> ort.InferenceSession:
-    from fraudline.bundle.onnx_runtime import ort  # noqa: PLC0415 - 134 MiB, only to score
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1  # scale by processes: partitions, not threads
-    options.inter_op_num_threads = 1
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -6,6 +6,7 @@ It needs neither numpy nor a graph, so that to list versions costs next to nothi
 from __future__ import annotations
 
 import hashlib
+import stat
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,8 @@ DECISIONS_FILE = "decisions.html"
 SCORES_FILE = "scores.parquet"
 
 _NEEDED = {GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE}
+# What is read whole has a limit; a bundle of ours has less than a megabyte in all of them.
+_MOST_BYTES = 64 * 2**20
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> Manifest:
@@ -49,17 +52,20 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST_FILE
     try:
-        content = path.read_bytes()
+        fault = _fault_of_file(path)
+        content = b"" if fault else path.read_bytes()
     except OSError as error:
+        fault = f"cannot be read ({error.strerror})"
+    if fault:
         raise BundleError(
-            f"{directory} is not a bundle: {MANIFEST_FILE} cannot be read ({error.strerror}). "
+            f"{directory} is not a bundle: {MANIFEST_FILE} {fault}. "
             "`fraudline train` makes a bundle; `fraudline models list` shows those that exist."
-        ) from None
+        )
     try:
         # The number first: another format may have other fields.
         found = msgspec.json.decode(content, type=_Format).format
         manifest = msgspec.json.decode(content, type=Manifest) if found == FORMAT else None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{path} is not a bundle's manifest: {error}. Train anew.") from None
     if manifest is None:
         raise BundleError(f"{path} has format {found}, this fraudline reads {FORMAT}. Train anew.")
@@ -124,12 +130,37 @@ def _hashes(directory: Path, kept: dict[str, bytes] | None = None) -> dict[str, 
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
         is_hidden = any(part.startswith(".") for part in name.split("/"))  # a file manager's
-        if not path.is_file() or name == MANIFEST_FILE or is_hidden:
+        if name == MANIFEST_FILE or is_hidden or (path.is_dir() and not path.is_symlink()):
             continue
-        if kept is not None and name in _NEEDED:
-            content = kept[name] = path.read_bytes()
-            hashes[name] = hashlib.sha256(content).hexdigest()
-        else:
-            with path.open("rb") as file:
-                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            fault = _fault_of_file(path, is_read_whole=name in _NEEDED)
+            if not fault and kept is not None and name in _NEEDED:
+                content = kept[name] = path.read_bytes()
+                hashes[name] = hashlib.sha256(content).hexdigest()
+            elif not fault:
+                with path.open("rb") as file:
+                    hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            fault = f"cannot be read ({error.strerror})"
+        if fault:
+            raise BundleError(
+                f"{directory} is not a bundle: {name} {fault}. A bundle is a directory of plain "
+                "files of its own: restore it, or train anew."
+            )
     return hashes
+
+
+def _fault_of_file(path: Path, *, is_read_whole: bool = True) -> str:
+    """What a file is that a bundle's may not be: a way elsewhere, a pipe, or boundless.
+
+    Raises:
+        OSError: it is not there, or may not be looked at.
+    """
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        return "is a symbolic link"
+    if not stat.S_ISREG(found.st_mode):
+        return "is no plain file"
+    if is_read_whole and found.st_size > _MOST_BYTES:
+        return f"has {found.st_size:,} bytes, at most {_MOST_BYTES:,} are read"
+    return ""

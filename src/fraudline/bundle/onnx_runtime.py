@@ -11,4 +11,12 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime as ort
 
-__all__ = ["ort"]
+__all__ = ["opened", "ort"]
+
+
+def opened(graph: bytes) -> ort.InferenceSession:
+    """A session of one thread: scorers scale by processes and partitions, not by threads."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 
+from fraudline.home import PRIVATE_UMASK
 from fraudline.settings import ENVIRONMENT_PREFIX, Settings
 
 _STOP_GRACE_S = 30.0
@@ -72,6 +73,7 @@ class Companion:
                 self.words,
                 env=self._environment,
                 cwd=self._directory,
+                umask=PRIVATE_UMASK,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from fraudline.errors import LocalServiceError
+from fraudline.home import make_private
 from fraudline.local import bqlite, kafka
 from fraudline.local.process import end_process, is_alive, memory_bytes
 from fraudline.local.service import SERVICES, OnProgress, Service, recorded_pid, wanted
@@ -83,7 +84,7 @@ def up(settings: Settings, on_progress: OnProgress) -> Services:
     home = settings.home.resolve()
     services = wanted(settings)
     with _disk_faults_told(home):
-        (home / "logs").mkdir(parents=True, exist_ok=True)
+        make_private(home / "logs")
         with _turn(home, on_progress):
             # all start at once, and then each is waited for
             fresh = [launch(service, settings, on_progress) for service in services]

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fraudline.errors import LocalServiceError
+from fraudline.home import PRIVATE_UMASK
 
 _LOOPBACK = "127.0.0.1"
 # Linux gives ports from 32,768 on to those who connect, macOS and Windows from 49,152 on.
@@ -61,6 +62,7 @@ def spawn(command: list[str], directory: Path, lock: Path, log: Path) -> int:
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=(held.fileno(),),
+            umask=PRIVATE_UMASK,
             start_new_session=True,
         )
     _started.append(child)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from fraudline.errors import LocalServiceError
+from fraudline.home import make_private
 from fraudline.local.process import (
     accepts_connections,
     end_process,
@@ -54,7 +55,7 @@ def launch(service: Service, settings: Settings, on_progress: OnProgress) -> boo
             "(killed, crashed or rebooted); starting again with the same data"
         )
     directory = service.directory(home)
-    directory.mkdir(exist_ok=True)
+    make_private(directory)
     kept = {} if record is None else record.ports
     ports = {
         role: _choose_port(service.name, setting, settings, kept.get(role), on_progress)

@@ -26,6 +26,7 @@ from fraudline.stream.progress import Progress
 
 _MOST_CONNECTIONS = 8
 _LONGEST_REQUEST_S = 5.0
+_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Answer = tuple[HTTPStatus, str, bytes]
 """Status, content type and body."""
@@ -51,7 +52,8 @@ def serving(
         "/health": lambda _: _health(progress, settings.stalled_after_s),
     }
     try:
-        server = _Server((settings.host, settings.port), partial(_Handler, routes))
+        handler = partial(_Handler, routes, settings.host)
+        server = _Server((settings.host, settings.port), handler)
     except OSError as error:
         raise ServiceError(
             f"metrics cannot be served at {settings.host}, port {settings.port}: "
@@ -123,11 +125,17 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "fraudline"
     sys_version = ""
 
-    def __init__(self, routes: dict[str, Callable[[str], Answer]], *arguments: Any) -> None:
+    def __init__(
+        self, routes: dict[str, Callable[[str], Answer]], host: str, *arguments: Any
+    ) -> None:
         self._routes = routes
+        self._is_local = host in _LOOPBACK_NAMES
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
+        if self._is_of_a_page():
+            self.send_error(HTTPStatus.FORBIDDEN, "not for another server's web page")
+            return
         answer = self._routes.get(urlsplit(self.path).path)
         if answer is None:
             self.send_error(HTTPStatus.NOT_FOUND, f"only {' and '.join(self._routes)} are served")
@@ -138,6 +146,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _is_of_a_page(self) -> bool:
+        """Whether somebody else's page asks, by way of the browser of who runs this process.
+
+        On loopback nobody needs another name for it than loopback's, but a page whose owner lets
+        the page's own name point there, so that the browser gives it the answer.
+        """
+        if self.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+            return True
+        asked = urlsplit(f"//{self.headers.get('Host', '')}").hostname
+        return self._is_local and asked not in _LOOPBACK_NAMES
 
     def log_message(self, *_: object) -> None:
         """Log nothing: a scrape every few seconds is not worth a line."""

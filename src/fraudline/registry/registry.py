@@ -16,6 +16,7 @@ from pathlib import Path
 from fraudline.bundle.bundle_files import check_bundle, read_manifest
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
+from fraudline.home import make_private
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
 
 CHAMPION = "champion"
@@ -40,7 +41,7 @@ class Registry:
 
     def new_directory(self) -> Path:
         """An empty directory in which training may build a bundle, to be given to `add`."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        make_private(self.directory)
         return Path(tempfile.mkdtemp(prefix=".candidate-", dir=self.directory))
 
     def add(self, candidate: Path) -> Manifest:
@@ -58,7 +59,6 @@ class Registry:
             else:
                 shutil.rmtree(candidate)
                 return existing
-        candidate.chmod(0o755)  # a temporary directory is for its maker alone
         candidate.rename(target)
         return manifest
 

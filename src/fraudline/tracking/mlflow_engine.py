@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fraudline.errors import TrackingError
+from fraudline.home import make_private
 from fraudline.settings import LOCAL, Settings
 
 # Read by MLflow when it is imported, and by the server that it starts.
@@ -49,7 +50,7 @@ def artifacts(settings: Settings) -> str | None:
 
 def _home(settings: Settings) -> Path:
     home = settings.home.absolute() / "mlflow"
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     return home
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 import requests
 
 from fraudline.errors import TrackingError
+from fraudline.home import PRIVATE_UMASK, make_private
 from fraudline.settings import Settings
 from fraudline.tracking.mlflow_engine import artifacts, record_address
 
@@ -35,7 +36,7 @@ class MlflowServer:
         port = _free_port(port)
         self.address = f"http://{_LOOPBACK}:{port}"
         self._log = settings.home.absolute() / "logs" / "mlflow.log"
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        make_private(self._log.parent)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the command is ours, no shell reads it
                 _command(settings, port),
@@ -45,6 +46,7 @@ class MlflowServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                umask=PRIVATE_UMASK,
                 start_new_session=True,  # so that one signal ends it and its children
             )
 

@@ -10,6 +10,7 @@ import msgspec
 from fraudline.contract import Refusal
 from fraudline.datasets.files import read_transactions
 from fraudline.errors import InputError
+from fraudline.home import make_private
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.history_table import load_history as fill_table
 
@@ -55,7 +56,7 @@ def load_history(project: Project, file: Path) -> Loaded:
         )
     loaded = fill_table(project.warehouse, project.contract, read.rows, read.sha256)
     account = project.load_account
-    account.parent.mkdir(parents=True, exist_ok=True)
+    make_private(account.parent)
     account.write_bytes(
         msgspec.json.format(
             msgspec.json.encode(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from fraudline.home import tighten
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,6 +36,7 @@ class Project:
 
             settings = load_settings()
         self.settings = settings
+        tighten(settings.home)
 
     @cached_property
     def contract(self) -> Contract:

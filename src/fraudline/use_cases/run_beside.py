@@ -6,6 +6,7 @@ from typing import Literal
 
 from fraudline import local
 from fraudline.errors import LocalServiceError
+from fraudline.home import make_private
 from fraudline.stream.broker import wait_for_member
 from fraudline.use_cases.project import Project
 
@@ -23,7 +24,7 @@ def run_beside(project: Project, command: Literal["score", "sink"]) -> local.Com
         LocalServiceError: it did not begin; the message quotes its log.
     """
     log = project.settings.home / "logs" / f"{command}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_private(log.parent)
     companion = local.Companion(local.call(command), local.environment(project.settings), log)
     companion.start()
     try:

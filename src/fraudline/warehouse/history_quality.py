@@ -11,6 +11,7 @@ import msgspec
 from fraudline.contract import Column, Contract
 from fraudline.contract.columns import NUMERIC_TYPES
 from fraudline.errors import InputError
+from fraudline.home import make_private
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query, sql_literal
 from fraudline.warehouse.table_fit import require_fitting_history, told
@@ -65,7 +66,7 @@ class QualityReport:
 
     def save(self, directory: Path) -> Path:
         """Write it as `check.json` and, for people, as `check.md`; returns the latter's path."""
-        directory.mkdir(parents=True, exist_ok=True)
+        make_private(directory)
         encoded = msgspec.json.format(msgspec.json.encode(asdict(self)))
         (directory / "check.json").write_bytes(encoded + b"\n")
         lines = [f"# Quality of {self.table}", ""]

@@ -3,17 +3,21 @@
 import datetime as dt
 import re
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Any, TypeVar
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pyarrow as pa
 
 from bqlite.types import MAX_DAY, MAX_US, MIN_DAY, MIN_US, TEXT_FORMS, Field
 
-_Zoned = TypeVar("_Zoned", dt.datetime, dt.time)
+_PARTS = re.compile(
+    r"\s*(?:(\d+)-(\d+)-(\d+))?[ T]?(?:(\d+):(\d+)(?::(\d+)(?:\.(\d*))?)?)?\s*(\S*)\s*", re.ASCII
+)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EPOCH_DAYS = dt.date(1970, 1, 1).toordinal()
 _DAY_US = 86_400_000_000
-_MAX_NUMERIC, _NANO = Decimal(10) ** 29, Decimal("1e-9")
+MAX_NUMERIC, NANO = Decimal(10) ** 29, Decimal("1e-9")
 WIDE = Context(prec=38, rounding=ROUND_HALF_UP)  # holds any NUMERIC; half goes away from zero
 
 
@@ -53,25 +57,27 @@ def check_day(value: int) -> int:
 
 def timestamp_of(text: str) -> int:
     """A TIMESTAMP's text as microseconds since 1970; UTC if it names no zone."""
-    value = dt.datetime.fromisoformat(_formed("TIMESTAMP", text).removesuffix(" UTC"))
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=dt.UTC)
-    return datetime_micros(value.astimezone(dt.UTC).replace(tzinfo=None))
+    day, clock, zone = _parts("TIMESTAMP", text)
+    value = dt.datetime.combine(day, clock, _zone(zone))
+    return check_micros((value - _EPOCH) // dt.timedelta(microseconds=1))
 
 
 def datetime_of(text: str) -> int:
     """A DATETIME's text as microseconds."""
-    return datetime_micros(_without_zone(dt.datetime.fromisoformat(_formed("DATETIME", text))))
+    day, clock, _ = _parts("DATETIME", text)
+    return datetime_micros(dt.datetime.combine(day, clock))
 
 
 def date_of(text: str) -> int:
-    """A DATE's text as days since 1970."""
-    return dt.date.fromisoformat(_formed("DATE", text)).toordinal() - _EPOCH_DAYS
+    """A DATE's text as days since 1970; a time of day in it is left out."""
+    day, _, _ = _parts("DATE", text)
+    return day.toordinal() - _EPOCH_DAYS
 
 
 def time_of(text: str) -> int:
     """A TIME's text as microseconds."""
-    return clock_micros(_without_zone(dt.time.fromisoformat(_formed("TIME", text))))
+    _, clock, _ = _parts("TIME", text)
+    return clock_micros(clock)
 
 
 def check_json(text: str) -> str:
@@ -86,8 +92,8 @@ def check_json(text: str) -> str:
 def numeric_of(text: str) -> Decimal:
     """A NUMERIC's text; raises `ValueError` if it has more than 29 digits before or 9 after."""
     value = Decimal(_formed("NUMERIC", text))
-    if value.is_finite() and value.copy_abs() < _MAX_NUMERIC:
-        stored = value.quantize(_NANO, context=WIDE)
+    if value.is_finite() and value.copy_abs() < MAX_NUMERIC:
+        stored = value.quantize(NANO, context=WIDE)
         if stored == value:
             return stored
     raise ValueError(f"{text} has more than 29 digits before the point or 9 after it")
@@ -95,9 +101,9 @@ def numeric_of(text: str) -> Decimal:
 
 def rounded_numeric(number: float) -> Decimal:
     """A double as NUMERIC, rounded at the 9th digit after the point; raises `ValueError`."""
-    if not abs(number) < _MAX_NUMERIC:
+    if not abs(number) < MAX_NUMERIC:
         raise ValueError(f"{number} has more than 29 digits before the point")
-    return Decimal(number).quantize(_NANO, context=WIDE)
+    return Decimal(number).quantize(NANO, context=WIDE)
 
 
 def datetime_micros(value: dt.datetime) -> int:
@@ -119,7 +125,24 @@ def _formed(kind: str, text: str) -> str:
     return text
 
 
-def _without_zone(value: _Zoned) -> _Zoned:
-    if value.tzinfo is not None:
-        raise ValueError(f"{value} has a time zone")
-    return value
+def _parts(kind: str, text: str) -> tuple[dt.date, dt.time, str]:
+    """Day, time of day and zone of a text; what it leaves out is the first there is."""
+    found = _PARTS.fullmatch(_formed(kind, text))
+    assert found is not None, text  # the form has just been checked
+    year, month, day, hour, minute, second, fraction, zone = found.groups("")
+    micros = int(fraction.ljust(6, "0"))
+    return (
+        dt.date(int(year or 1), int(month or 1), int(day or 1)),
+        dt.time(int(hour or 0), int(minute or 0), int(second or 0), micros),
+        zone,
+    )
+
+
+def _zone(name: str) -> dt.tzinfo:
+    if name.upper() in {"", "Z", "UTC"}:
+        return dt.UTC
+    if name[0] in "+-":
+        hours, minutes = name[1:3].rstrip(":"), name[3:].lstrip(":") if len(name) > 3 else ""
+        offset = dt.timedelta(hours=int(hours), minutes=int(minutes or 0))
+        return dt.timezone(-offset if name[0] == "-" else offset)
+    return ZoneInfo(name)

@@ -1,10 +1,12 @@
 """Values of JSON rows, in files and in `tabledata.insertAll`, on their way into a column."""
 
 import base64
-import json
+import math
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from bqlite.cells import (
     check_json,
@@ -18,6 +20,9 @@ from bqlite.cells import (
 from bqlite.types import Field
 
 NO_VALUE = object()
+# A number with a point or an exponent is a Decimal: a double would change it on its way to NUMERIC.
+decode_rows = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+_MAX_SECONDS = 10**12  # of a TIMESTAMP, and more
 
 
 class CellError(Exception):
@@ -65,9 +70,7 @@ def cell(one: Field, value: Any, path: str, *, ignores_unknown: bool = False) ->
         return record(one.fields, value, f"{path}.", ignores_unknown=ignores_unknown)
     try:
         return _SCALARS[one.type](value)
-    except (
-        ValueError, TypeError, KeyError, OverflowError, InvalidOperation, RecursionError,
-    ) as error:  # fmt: skip
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
         raise CellError(
             path, f"Cannot convert value to {one.sql} (bad value): {value!r:.100}"
         ) from error
@@ -95,8 +98,10 @@ def record(
 
 
 def _integer(value: Any) -> int:
-    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
-        raise ValueError
+    if isinstance(value, bool):
+        raise TypeError
+    if isinstance(value, Decimal) and (value.copy_abs() > 2**63 or value % 1):
+        raise ValueError  # before 1E999999999 is written out
     number = int(_plain(value))
     if not -(2**63) <= number < 2**63:
         raise OverflowError
@@ -113,7 +118,10 @@ def _plain(value: Any) -> Any:
 def _float(value: Any) -> float:
     if isinstance(value, bool):
         raise TypeError
-    return float(_plain(value))
+    number = float(_plain(value))
+    if math.isinf(number) and not (isinstance(value, str) and "inf" in value.lower()):
+        raise OverflowError
+    return number
 
 
 def _boolean(value: Any) -> bool:
@@ -131,7 +139,9 @@ def _text(value: Any) -> str:
 def _string(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, (int, float)) else _text(value)
+    if isinstance(value, Decimal):
+        value = _shortest(value)
+    return str(value) if isinstance(value, (int, float, Decimal)) else _text(value)
 
 
 def _numeric(value: Any) -> Decimal:
@@ -141,18 +151,38 @@ def _numeric(value: Any) -> Decimal:
 
 
 def _timestamp(value: Any) -> int:
-    """Text, or seconds since 1970."""
+    """Text, or seconds since 1970; what is less than a microsecond is cut off."""
     if isinstance(value, str):
         return timestamp_of(value)
-    seconds = Decimal(str(_float(value) if isinstance(value, float) else _integer(value)))
+    seconds = value if isinstance(value, Decimal) else Decimal(_integer(value))
+    if seconds.copy_abs() > _MAX_SECONDS:
+        raise OverflowError
     return check_micros(int(seconds * 1_000_000))
 
 
 def _json(value: Any) -> str:
     """JSON as text, or any other value as itself."""
-    return check_json(value) if isinstance(value, str) else json.dumps(value, allow_nan=False)
+    if isinstance(value, str):
+        return check_json(value)
+    return _JSON.encode(_shortened(value)).decode()
 
 
+def _shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _shortened(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_shortened(one) for one in value]
+    return _shortest(value) if isinstance(value, Decimal) else value
+
+
+def _shortest(value: Decimal) -> float | Decimal:
+    """The number as a double, if that is the same number: 1.5 for 1.50."""
+    double = float(value)
+    is_same = math.isfinite(double) and Decimal(repr(double)) == value
+    return double if is_same else value
+
+
+_JSON = msgspec.json.Encoder(decimal_format="number")
 _SCALARS: dict[str, Callable[[Any], Any]] = {
     "STRING": _string,
     "BYTES": lambda value: base64.b64decode(_text(value), validate=True),

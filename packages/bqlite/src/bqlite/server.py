@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bqlite.database.directory import Claim
+from bqlite.database.directory import PRIVATE_UMASK, Claim
 from bqlite.errors import ServerStartError
 
 DEFAULT_PROJECT = "local"
@@ -84,7 +84,10 @@ class Server:
             self._engine.close()
             self._socket.close()
             raise
-        services = Services(catalog, self._jobs, self._faults, directory / "uploads", project)
+        self.rest = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        services = Services(
+            catalog, self._jobs, self._faults, directory / "uploads", project, self.rest
+        )
         app = build_rest(services, has_faults=has_faults)
         config = uvicorn.Config(
             app, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1
@@ -94,7 +97,6 @@ class Server:
             target=self._uvicorn.run, args=([self._socket],), name="rest", daemon=True
         )
         self.project = project
-        self.rest = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.storage = f"127.0.0.1:{bound}"
 
     def __enter__(self) -> Self:
@@ -123,6 +125,7 @@ def main(argv: list[str] | None = None) -> None:
     """Runs the command until SIGTERM or SIGINT; exit code 1 says why it could not start."""
     options = parse(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    os.umask(PRIVATE_UMASK)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a taken port is told by bqlite itself
     stop, serves = threading.Event(), threading.Event()
 

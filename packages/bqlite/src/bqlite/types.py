@@ -44,33 +44,32 @@ ALIASES: Mapping[str, str] = {
     "DECIMAL": "NUMERIC",
 }
 _INTEGERS = "TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT"
-_NUMBERS = rf"{_INTEGERS}|DOUBLE|FLOAT|DECIMAL.*"
 # What DML may put into a column without a cast, as a pattern over DuckDB's type names.
-# A STRING literal becomes a time.
 ACCEPTED: Mapping[str, str] = {
     "STRING": "VARCHAR",
-    "BYTES": "BLOB|VARCHAR",
+    "BYTES": "BLOB",
     "INTEGER": _INTEGERS,
-    "FLOAT": _NUMBERS,
-    "NUMERIC": _NUMBERS,
+    "FLOAT": rf"{_INTEGERS}|DOUBLE|FLOAT|DECIMAL.*",
+    "NUMERIC": rf"{_INTEGERS}|DECIMAL.*",
     "BOOLEAN": "BOOLEAN",
-    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE|VARCHAR",
-    "DATE": "DATE|VARCHAR",
-    "TIME": "TIME|VARCHAR",
-    "DATETIME": "TIMESTAMP|DATE|VARCHAR",
+    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
+    "DATE": "DATE",
+    "TIME": "TIME",
+    "DATETIME": "TIMESTAMP|DATE",
     "JSON": "JSON",
 }
 _DAY = r"\s*\d{4}-\d{1,2}-\d{1,2}"
 _CLOCK = r"([01]?\d|2[0-3]):[0-5]?\d(:[0-5]?\d(\.\d{0,6})?)?"
-_ZONE = r"\s*([+-]\d{1,2}(:?\d{2})?|[A-Za-z][\w+/-]*)?"
+_ZONE = r"([+-]\d{2}(:?\d{2})?|Z|\s*[A-Za-z][\w+/-]+)?"
 _NUMBER = r"[\s!-^`-~]*"  # ASCII without its underscore
-# What text must look like to become a value; DuckDB and Python would take '2024/01/01', 'epoch',
-# '20240101', a seventh digit of a second and '1_000', too.
+# What text must look like to become a value, whether it comes by a file, by `insertAll`, as a
+# parameter or by CAST; DuckDB and Python would take '2024/01/01', 'epoch', '20240101', a seventh
+# digit of a second and '1_000', too.
 TEXT_FORMS: Mapping[str, str] = {
-    "DATE": rf"{_DAY}([ Tt]{_CLOCK}{_ZONE})?\s*",
+    "DATE": rf"{_DAY}([ T]{_CLOCK}{_ZONE})?\s*",
     "TIME": rf"\s*{_CLOCK}\s*",
-    "DATETIME": rf"{_DAY}([ Tt]{_CLOCK})?\s*",
-    "TIMESTAMP": rf"{_DAY}([ Tt]{_CLOCK})?{_ZONE}\s*",
+    "DATETIME": rf"{_DAY}([ T]{_CLOCK})?\s*",
+    "TIMESTAMP": rf"{_DAY}([ T]{_CLOCK}{_ZONE})?\s*",
     "FLOAT": _NUMBER,
     "NUMERIC": _NUMBER,
 }

@@ -205,7 +205,10 @@ def test_a_whole_request_is_refused_where_google_refuses_it(bq, client, dataset,
         ("nothing", {"rows": [row]}, 404),
     ):
         assert requests.post(f"{url}/{name}/insertAll", json=body, timeout=30).status_code == status
-    broken = requests.post(f"{url}/t/insertAll", data=b'{"rows": [{"json"', timeout=30)
+    headers = {"Content-Type": "application/json"}
+    broken = requests.post(
+        f"{url}/t/insertAll", data=b'{"rows": [{"json"', headers=headers, timeout=30
+    )
     assert broken.status_code == 400
     assert rows(client, table) == []
     with pytest.raises(exceptions.NotFound):
@@ -232,5 +235,7 @@ def test_json_however_deep_is_told_as_wrong(client, dataset):
     assert (error["index"], error["errors"][0]["reason"]) == (1, "invalid")
     assert [row.j for row in client.list_rows(table)] == [[]]
     url = f"{client._connection.API_BASE_URL}/bigquery/v2{table.path}/insertAll"
-    answer = requests.post(url, f'{{"rows": [{{"json": {{"j": {deep}}}}}]}}', timeout=60)
+    headers = {"Content-Type": "application/json"}
+    body = f'{{"rows": [{{"json": {{"j": {deep}}}}}]}}'
+    answer = requests.post(url, body, headers=headers, timeout=60)
     assert answer.status_code == 400

@@ -1,9 +1,17 @@
 """The directory of one server: claimed for as long as the process lives."""
 
 import fcntl
+import logging
+import os
+import stat
 from pathlib import Path
 
 from bqlite.errors import ServerStartError
+
+PRIVATE = 0o700
+PRIVATE_UMASK = 0o077  # for a process that writes here
+
+log = logging.getLogger("bqlite")
 
 
 class Claim:
@@ -19,8 +27,9 @@ class Claim:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(PRIVATE, parents=True, exist_ok=True)
             self._file = (path / "bqlite.lock").open("a+")
+            _close_for_others(path)
         except OSError as error:
             raise ServerStartError(
                 f"cannot use {path}: {error.strerror}; give --data a writable directory"
@@ -36,3 +45,12 @@ class Claim:
     def release(self) -> None:
         """Frees the directory for another server."""
         self._file.close()
+
+
+def _close_for_others(path: Path) -> None:
+    """Takes our own files from other users of the machine; the directory may hold others'."""
+    for file in path.glob("bqlite.*"):
+        found = file.stat()
+        if found.st_mode & PRIVATE_UMASK and found.st_uid == os.geteuid():
+            file.chmod(stat.S_IMODE(found.st_mode) & ~PRIVATE_UMASK)
+            log.warning("%s was open to other users of this machine; it is yours alone now", file)

@@ -1,6 +1,7 @@
 """CSV files."""
 
 import re
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -10,6 +11,7 @@ from bqlite.loads.load import READ_AS_TEXT, Batches, Load, detected
 from bqlite.types import SCALARS, Field
 
 CSV_BLOCK_BYTES = 8 << 20
+_WIDE = r"^[+-]?\d{19,}$"
 
 
 def read_csv(load: Load, fields: tuple[Field, ...]) -> tuple[tuple[Field, ...], Batches]:
@@ -60,10 +62,8 @@ def _csv_batches(load: Load, fields: tuple[Field, ...], skipped: int) -> Batches
         block_size=CSV_BLOCK_BYTES,
     )
     line = skipped + 1
-    if load.path.stat().st_size == 0:
-        return
     try:
-        with pa_csv.open_csv(load.path, read, parse, convert) as reader:
+        with load.open() as file, pa_csv.open_csv(file, read, parse, convert) as reader:
             for batch in reader:
                 yield batch, line
                 line += batch.num_rows
@@ -86,7 +86,7 @@ def _csv_place(message: str, fields: tuple[Field, ...], skipped: int) -> str:
 def _detect_csv(load: Load, skipped: int) -> tuple[tuple[Field, ...], int]:
     parse, nulls = _csv_options(load)
     convert = pa_csv.ConvertOptions(null_values=nulls, strings_can_be_null=True)
-    with load.path.open("rb") as file:
+    with load.open() as file:
         sample = file.read(CSV_BLOCK_BYTES)
     sample = sample[: sample.rfind(b"\n") + 1] or sample
     try:
@@ -97,4 +97,31 @@ def _detect_csv(load: Load, skipped: int) -> tuple[tuple[Field, ...], int]:
     except pa.ArrowInvalid as error:
         raise InvalidError(f"load: the schema cannot be detected: {error}") from error
     fields = tuple(detected(one.name, one.type) for one in with_header.schema)
+    floats = [one.name for one in fields if one.type == "FLOAT"]
+    _refuse_wide_integers(sample, floats, skipped, parse)
     return fields, max(skipped, 1)
+
+
+def _refuse_wide_integers(
+    sample: bytes, floats: list[str], skipped: int, parse: pa_csv.ParseOptions
+) -> None:
+    """Arrow takes a whole number that INT64 cannot hold for a FLOAT, and rounds it."""
+    import pyarrow.compute as pc  # noqa: PLC0415  # only where there is such a column
+
+    if not floats:
+        return
+    texts = pa_csv.read_csv(
+        pa.BufferReader(sample), pa_csv.ReadOptions(skip_rows=max(skipped - 1, 0)), parse,
+        pa_csv.ConvertOptions(
+            include_columns=floats, column_types=dict.fromkeys(floats, pa.string())
+        ),
+    )  # fmt: skip
+    for name in floats:
+        column = texts[name]
+        for text in column.filter(pc.match_substring_regex(column, _WIDE)).to_pylist():
+            if not -(2**63) <= Decimal(text) < 2**63:
+                raise InvalidError(
+                    f"load: column '{name}': {text} does not fit INT64, so the schema cannot be "
+                    "detected; give one, with NUMERIC or FLOAT64",
+                    location=name,
+                )

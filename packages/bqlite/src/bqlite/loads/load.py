@@ -1,13 +1,16 @@
 """A load as it was asked for, and what its readers share."""
 
+import gzip
+import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
-from bqlite.errors import UnsupportedError
+from bqlite.errors import InvalidError, UnsupportedError
 from bqlite.relations import TableName
 from bqlite.types import Field
 from bqlite.work.destination import Destination, adds_columns
@@ -21,6 +24,7 @@ _KNOWN = {
     "destinationTableProperties", "schemaUpdateOptions",
 }  # fmt: skip
 _IGNORE = "ignoreUnknownValues"
+_GZIP_BEGINS = b"\x1f\x8b"
 Batches = Iterator[tuple[pa.RecordBatch, int]]
 
 
@@ -37,6 +41,24 @@ class Load:
     path: Path
     options: Mapping[str, Any]
     destination: Destination
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The file's bytes, unpacked if it is gzip, which its first bytes tell.
+
+        Raises:
+            InvalidError: It cannot be unpacked to its end.
+        """
+        with self.path.open("rb") as file:
+            is_packed = file.read(len(_GZIP_BEGINS)) == _GZIP_BEGINS
+            file.seek(0)
+            if not is_packed:
+                yield file
+                return
+            try:
+                yield cast("BinaryIO", gzip.GzipFile(fileobj=file))
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise InvalidError(f"the file is gzip that cannot be unpacked: {error}") from error
 
     @property
     def ignores_unknown(self) -> bool:

@@ -2,13 +2,15 @@
 
 # ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from bqlite.cells import check_json
+from bqlite.cells import check_json, numeric_of
 from bqlite.database.catalog import Catalog
 from bqlite.database.duckdb_errors import sql_errors
 from bqlite.database.engine import first
@@ -127,7 +129,7 @@ def _stage(connection: duckdb.DuckDBPyConnection, staged: Table, batch: pa.Recor
             if missing.name.lower() not in have and missing.mode == "REQUIRED":
                 raise InvalidError(f"the file has no column '{missing.name}', which is REQUIRED")
         for one in columns:
-            _check_json(one, batch, first_line)
+            _check_texts(one, batch, first_line)
         select = ", ".join(_value_sql(one, batch) for one in columns)
         names = ", ".join(quote(one.name) for one in columns)
         try:
@@ -141,19 +143,32 @@ def _stage(connection: duckdb.DuckDBPyConnection, staged: Table, batch: pa.Recor
         connection.unregister(view)
 
 
-def _check_json(one: Field, batch: pa.RecordBatch, first_line: int) -> None:
-    """Names the line of what DuckDB would take for JSON and BigQuery does not."""
-    if one.type != "JSON" or one.mode == "REPEATED":
+def _check_texts(one: Field, batch: pa.RecordBatch, first_line: int) -> None:
+    """Names the line of what DuckDB would take, or round, and BigQuery does not."""
+    import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
+
+    column = batch.column(_name_in(batch, one.name))
+    if one.mode == "REPEATED" or one.type not in _CHECKS or not pa.types.is_string(column.type):
         return
-    for number, text in enumerate(batch.column(_name_in(batch, one.name)).to_pylist()):
+    is_plain, check = _CHECKS[one.type]
+    rows = pc.indices_nonzero(pc.invert(pc.match_substring_regex(column, is_plain)))
+    for row in rows.to_pylist():
+        text = column[row].as_py()
         try:
-            check_json("null" if text is None else text)
-        except ValueError as error:
+            check(text)
+        except (ValueError, ArithmeticError) as error:
             raise InvalidError(
-                f"line {first_line + number}, column '{one.name}': expected JSON, "
+                f"line {first_line + row}, column '{one.name}': expected {one.sql}, "
                 f"found {text!r:.100}",
                 location=one.name,
             ) from error
+
+
+# Texts that need no look, and what looks at the others.
+_CHECKS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "JSON": (r"^(null|true|false|-?\d{1,15})$", check_json),
+    "NUMERIC": (r"^-?\d{1,29}(\.\d{1,9})?$", numeric_of),
+}
 
 
 def _value_sql(one: Field, batch: pa.RecordBatch) -> str:

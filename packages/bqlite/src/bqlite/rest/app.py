@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bqlite.errors import BqliteError, InvalidError, RequestTooLargeError, UnsupportedError
 from bqlite.faults import ConnectionLostError, Faults, InjectedError
@@ -18,6 +18,7 @@ from bqlite.rest import datasets, jobs, tables
 from bqlite.rest.call import Call, Services
 from bqlite.rest.insert_all import insert_all
 from bqlite.rest.uploads import MAX_MULTIPART_BYTES, Uploads
+from bqlite.web_guard import WebGuard
 
 MAX_BODY_BYTES = 16 << 20
 
@@ -53,7 +54,7 @@ ROUTES: list[tuple[str, str, str, Handler]] = [
 ]
 
 
-def build(services: Services, *, has_faults: bool) -> Starlette:
+def build(services: Services, *, has_faults: bool) -> ASGIApp:
     """The application over the given services; `has_faults` lets clients arm faults."""
     routes = [
         Route(where, _endpoint(services, name, _answer(handler, services)), methods=[method])
@@ -66,10 +67,11 @@ def build(services: Services, *, has_faults: bool) -> Starlette:
         control = _control(services.faults)
         routes.append(Route("/bqlite/faults", control, methods=["GET", "POST", "DELETE"]))
     services.faults.calls.update({name for name, _, _, _ in ROUTES}, {"jobs.upload"})
-    return Starlette(
+    app = Starlette(
         routes=routes,
         exception_handlers={404: _unknown, 405: _unknown, Exception: _unexpected},
     )
+    return WebGuard(app, _refused_page)
 
 
 def _endpoint(services: Services, name: str, answer: Endpoint) -> Endpoint:
@@ -160,7 +162,6 @@ async def _call(request: Request, services: Services, limit: int) -> Call:
         dict(request.query_params),
         {name.lower(): value for name, value in request.headers.items()},
         body,
-        str(request.base_url),
         services,
     )
 
@@ -185,6 +186,12 @@ def _refusal(error: BqliteError) -> JSONResponse:
     detail = error.to_proto()
     body = {"code": error.status, "message": error.message, "errors": [detail]}
     return JSONResponse({"error": body}, status_code=error.status)
+
+
+def _refused_page(status: int, message: str) -> Response:
+    error = BqliteError(message)
+    error.reason, error.status = "forbidden", status
+    return _refusal(error)
 
 
 async def _unknown(request: Request, _: Exception) -> Response:

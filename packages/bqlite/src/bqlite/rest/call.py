@@ -1,10 +1,11 @@
 """One REST request, taken apart."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from bqlite.database.catalog import Catalog
 from bqlite.errors import InvalidError, PreconditionError, UnsupportedError
@@ -23,13 +24,20 @@ HARMLESS = {
 
 @dataclass(frozen=True)
 class Services:
-    """What the handlers work with."""
+    """What the handlers work with.
+
+    Attributes:
+        uploads: Where uploaded files lie until they are loaded.
+        project: The project shown to a client that names none.
+        address: The REST endpoint's URL, for links back to it: never what a client calls it.
+    """
 
     catalog: Catalog
     jobs: Jobs
     faults: Faults
     uploads: Path
     project: str
+    address: str
     insert_ids: InsertIds = field(default_factory=InsertIds)
 
 
@@ -42,28 +50,18 @@ class Call:
         query: The query parameters.
         headers: The headers, names in lower case.
         body: The raw body; empty for uploads, which are streamed to a file.
-        base_url: The address the client used, for links back to this server.
     """
 
     path: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
-    base_url: str
     services: Services = field(repr=False)
 
     @property
     def json(self) -> dict[str, Any]:
         """The body as a JSON object."""
-        if not self.body:
-            return {}
-        try:
-            value = json.loads(self.body)
-        except ValueError as error:
-            raise InvalidError(f"the request's body is not JSON: {error}") from error
-        if not isinstance(value, dict):
-            raise InvalidError("the request's body is not a JSON object")
-        return value
+        return json_object(self.body) if self.body else {}
 
     @property
     def project(self) -> str:
@@ -103,3 +101,14 @@ def page(items: list[Any], call: Call, default: int = 1000) -> tuple[list[Any], 
     size = call.number("maxResults", default) or default
     end = start + size
     return items[start:end], str(end) if end < len(items) else None
+
+
+def json_object(text: bytes) -> dict[str, Any]:
+    """A request's JSON; raises `InvalidError` if it is anything but an object."""
+    try:
+        return _decode_object(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidError(f"the request's body is not a JSON object: {error}") from error
+
+
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode

@@ -96,7 +96,7 @@ def resource(dataset: Dataset, call: Call) -> dict[str, Any]:
         "kind": "bigquery#dataset",
         "id": f"{dataset.project}:{dataset.dataset}",
         "etag": str(dataset.body["lastModifiedTime"]),
-        "selfLink": f"{call.base_url}bigquery/v2/{path}",
+        "selfLink": f"{call.services.address}/bigquery/v2/{path}",
         "datasetReference": {"projectId": dataset.project, "datasetId": dataset.dataset},
         **dataset.body,
     }

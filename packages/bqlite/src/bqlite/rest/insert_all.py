@@ -1,5 +1,6 @@
 """`tabledata.insertAll`: rows as JSON, checked one by one, with Google's de-duplication."""
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -32,6 +33,9 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
     traceId: str = ""  # noqa: N815  # Google's name
 
 
+_decode = msgspec.json.Decoder(_Request, float_hook=Decimal).decode
+
+
 def insert_all(call: Call) -> dict[str, Any]:
     """Stores the rows; those that are wrong are named, and none or only the good ones stored."""
     call.allow()
@@ -60,7 +64,7 @@ def _request(body: bytes) -> _Request:
             f"the request has {len(body)} bytes, more than {MAX_REQUEST_BYTES}"
         )
     try:
-        request = msgspec.json.decode(body, type=_Request)
+        request = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidError(f"insertAll: {error}") from error
     if request.templateSuffix:

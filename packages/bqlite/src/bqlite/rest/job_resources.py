@@ -72,7 +72,7 @@ def resource(job: Job, call: Call) -> dict[str, Any]:
         "kind": "bigquery#job",
         "id": f"{job.project}:{job.location}.{job.id}",
         "etag": f"{job.id}-{job.state}",
-        "selfLink": f"{call.base_url}bigquery/v2/projects/{job.project}/jobs/{job.id}",
+        "selfLink": f"{call.services.address}/bigquery/v2/projects/{job.project}/jobs/{job.id}",
         "jobReference": job_reference(job),
         "configuration": configuration,
         "status": status,

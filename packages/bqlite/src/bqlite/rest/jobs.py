@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -221,5 +222,4 @@ def _answer(
     if int64:
         query["formatOptions.useInt64Timestamp"] = "true"
     start = call.number("pageToken", call.number("startIndex", 0))
-    asked = Call(call.path, query, call.headers, call.body, call.base_url, call.services)
-    return query_response(asked, job, start)
+    return query_response(replace(call, query=query), job, start)

@@ -165,7 +165,7 @@ def resource(table: Table, call: Call) -> dict[str, Any]:
     catalog = call.services.catalog
     path = f"projects/{table.name.project}/datasets/{table.name.dataset}/tables/{table.name.table}"
     whole = _described(table)
-    whole["selfLink"] = f"{call.base_url}bigquery/v2/{path}"
+    whole["selfLink"] = f"{call.services.address}/bigquery/v2/{path}"
     if not table.view_sql:
         whole["numRows"] = str(catalog.sizes.rows(table))
         whole["numBytes"] = str(sum(catalog.sizes.columns(table).values()))

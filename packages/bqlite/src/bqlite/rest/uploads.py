@@ -1,6 +1,5 @@
 """Load jobs over REST: the file comes in one multipart request, or in resumable pieces."""
 
-import json
 import re
 import shutil
 import uuid
@@ -14,7 +13,7 @@ import duckdb
 
 from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
 from bqlite.loads.load import Load
-from bqlite.rest.call import Call
+from bqlite.rest.call import Call, json_object
 from bqlite.rest.job_resources import resource
 from bqlite.rest.jobs import job_id
 from bqlite.work.jobs import Job
@@ -47,7 +46,7 @@ class Uploads:
         name = uuid.uuid4().hex
         self._open[name] = Upload(self._new_path(), body)
         path = f"upload/bigquery/v2/projects/{call.project}/jobs"
-        return f"{call.base_url}{path}?uploadType=resumable&upload_id={name}"
+        return f"{call.services.address}/{path}?uploadType=resumable&upload_id={name}"
 
     async def receive(
         self, call: Call, pieces: AsyncIterator[bytes]
@@ -83,7 +82,7 @@ class Uploads:
         return start_load(call, metadata, path)
 
     def _new_path(self) -> Path:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(0o700, parents=True, exist_ok=True)
         path = self.directory / uuid.uuid4().hex
         path.touch()
         return path
@@ -140,8 +139,5 @@ def _split(content_type: str, body: bytes) -> tuple[dict[str, Any], bytes]:
     end = rest.rfind(b"\r\n" + mark)
     if end < 0:
         raise InvalidError("the multipart body has no second part")
-    try:
-        metadata = json.loads(first.partition(b"\r\n\r\n")[2])
-    except ValueError as error:
-        raise InvalidError(f"the multipart body's first part is not JSON: {error}") from error
+    metadata = json_object(first.partition(b"\r\n\r\n")[2])
     return metadata, rest[:end].partition(b"\r\n\r\n")[2]

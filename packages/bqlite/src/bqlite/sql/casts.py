@@ -6,13 +6,14 @@ from typing import Any
 
 from sqlglot import exp
 
+from bqlite.sql.coercion import PLAIN, numeric_text
 from bqlite.sql.nodes import call, cast, refuse
 from bqlite.types import TEXT_FORMS
 
 _WIDENED = (
     exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Paren, exp.Select, exp.Alias, exp.If, exp.Case,
     exp.Coalesce, exp.Array, exp.Struct, exp.PropertyEQ, exp.Tuple, exp.Nullif, exp.Greatest,
-    exp.Least, exp.BitwiseLeftShift,
+    exp.Least, exp.BitwiseLeftShift, exp.Lag, exp.Lead,
 )  # fmt: skip
 _FORMS = {
     exp.DType.DATE: "DATE",
@@ -26,8 +27,14 @@ _FORMS = {
 
 
 def _cast(node: exp.Cast) -> exp.Expr:
+    if node.meta.get(PLAIN):
+        return node
     if node.args.get("format") is not None:
         raise refuse("CAST with FORMAT")
+    return _checked_cast(node)
+
+
+def _checked_cast(node: exp.Cast) -> exp.Expr:
     safe, kind = isinstance(node, exp.TryCast), node.to.this
     prefix = "bq_safe_" if safe else "bq_"
     types = exp.DType
@@ -41,6 +48,10 @@ def _cast(node: exp.Cast) -> exp.Expr:
         return call("bq_bytes", node.this)
     if kind == types.JSON:
         raise refuse("CAST to JSON", "use PARSE_JSON")
+    text = numeric_text(node.this) if kind == types.DECIMAL else None
+    if text is not None:  # by its own digits, not by those of the nearest FLOAT64
+        node.set("this", exp.Literal.string(text))
+        return node
     pattern = TEXT_FORMS.get(_FORMS.get(kind, ""))
     is_known = isinstance(node.this, exp.Literal) and re.fullmatch(pattern or "", node.this.name)
     if pattern is not None and not is_known:
@@ -51,6 +62,8 @@ def _cast(node: exp.Cast) -> exp.Expr:
 
 def _data_type(node: exp.DataType) -> exp.Expr:
     types = exp.DType
+    if node.parent is not None and node.parent.meta.get(PLAIN):
+        return node
     if node.this in {types.DECIMAL, types.DECIMAL64, types.DECIMAL128}:
         if node.expressions:
             raise refuse("NUMERIC with a precision", "write NUMERIC")

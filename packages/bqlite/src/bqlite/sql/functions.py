@@ -12,6 +12,7 @@ from sqlglot import exp
 from bqlite.errors import UnsupportedSqlError
 from bqlite.sql.arrays import ARRAY_RULES
 from bqlite.sql.casts import CAST_RULES
+from bqlite.sql.coercion import PLAIN
 from bqlite.sql.json_functions import JSON_RULES
 from bqlite.sql.macros import RAISING
 from bqlite.sql.nodes import call, name_of, plain, refuse
@@ -26,7 +27,7 @@ FAITHFUL: frozenset[type[exp.Expr]] = frozenset(
     Select From Join Where Group Having Order Ordered Limit Offset Qualify With
     CTE Subquery Union Table TableAlias Identifier Column Star Alias Paren
     Literal Boolean Null Neg And Or Not EQ NEQ GT GTE LT LTE NullSafeEQ NullSafeNEQ Is Between Case
-    If Coalesce Nullif Add Mul DPipe BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitwiseLeftShift
+    If Coalesce Nullif Add DPipe BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitwiseLeftShift
     DataType DataTypeParam Var Exists Tuple PropertyEQ Dot Distinct
     Count Sum Min Max Avg AnyValue LogicalAnd LogicalOr Stddev StddevPop StddevSamp Variance
     VariancePop CovarPop CovarSamp BitwiseAndAgg BitwiseOrAgg BitwiseXorAgg
@@ -94,6 +95,8 @@ def _set_operation(node: exp.SetOperation) -> exp.Expr:
 
 def _named(node: exp.Anonymous) -> exp.Expr:
     name = node.name.upper()
+    if node.meta.get(PLAIN):
+        return node
     if name not in NAMED:
         raise refuse(f"the function {name}")
     arity, words = NAMED[name]

@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from bqlite.errors import InvalidQueryError, UnsupportedSqlError
 from bqlite.relations import Source, TableName
+from bqlite.sql.infer import FIELDS
 from bqlite.sql.statement import Names
 from bqlite.types import Field
 
@@ -85,6 +86,7 @@ class Resolver:
             self._replace(table, self._inner(name, source.view_sql), alias or name.table)
             return
         self.read[name] = source.fields
+        table.meta[FIELDS] = source.fields
         self.sources[name] = source
         if not alias:
             table.set("alias", exp.TableAlias(this=exp.to_identifier(name.table, quoted=True)))

@@ -5,10 +5,24 @@ from typing import Any
 
 from sqlglot import exp
 
+from bqlite.sql.arithmetic import NUMERIC_PRODUCT, OF_NUMBERS
+from bqlite.sql.coercion import plain_cast
+from bqlite.sql.kinds import Kind
 from bqlite.sql.nodes import call, cast, plain, refuse
 
 
+def _multiply(node: exp.Mul | exp.SafeMultiply) -> exp.Expr:
+    product: exp.Expr = exp.Mul(this=node.this, expression=node.expression)
+    if isinstance(node, exp.SafeMultiply):
+        product = call("try", product)
+    elif not node.meta.get(NUMERIC_PRODUCT):
+        return node
+    return plain_cast(product, Kind("NUMERIC")) if node.meta.get(NUMERIC_PRODUCT) else product
+
+
 def _subtract(node: exp.Sub) -> exp.Expr:
+    if node.meta.get(OF_NUMBERS):
+        return node
     # DuckDB's TRY, which is SAFE., takes no macro that raises.
     is_safe = node.find_ancestor(exp.SafeFunc) is not None
     return node if is_safe else call("bq_subtract", node.this, node.expression)
@@ -42,7 +56,8 @@ NUMBER_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.Mod: lambda n: call("bq_mod", n.this, n.expression),
     exp.SafeAdd: _try_operator(exp.Add),
     exp.SafeSubtract: _try_operator(exp.Sub),
-    exp.SafeMultiply: _try_operator(exp.Mul),
+    exp.Mul: _multiply,
+    exp.SafeMultiply: _multiply,
     exp.SafeNegate: lambda n: call("try", exp.Neg(this=n.this)),
     exp.Pow: plain("bq_pow", "this", "expression"),
     exp.Round: _rounded("round"),

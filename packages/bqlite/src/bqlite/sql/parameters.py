@@ -7,6 +7,7 @@ from typing import Any
 from sqlglot import exp
 
 from bqlite.errors import InvalidQueryError, UnsupportedSqlError
+from bqlite.sql.coercion import PARAMETER
 from bqlite.types import ALIASES, SCALARS
 
 
@@ -85,7 +86,9 @@ def _scalar(name: str, value: Any, what: str) -> exp.Expr:
             return write(text)
     except (ValueError, KeyError) as error:
         raise InvalidQueryError(f"{what}: '{text}' is not a {kind}") from error
-    return exp.cast(exp.Literal.string(text), kind, dialect="bigquery")
+    made = exp.cast(exp.Literal.string(text), kind, dialect="bigquery")
+    made.meta[PARAMETER] = True
+    return made
 
 
 _WRITERS: Mapping[str, Callable[[str], exp.Expr]] = {

@@ -3,14 +3,17 @@
 from sqlglot import exp
 
 from bqlite.errors import InvalidQueryError, UnsupportedSqlError
-from bqlite.sql.assign import guard_assignments
+from bqlite.sql.assign import guard_arrays, settle_columns
 from bqlite.sql.clauses import settle
 from bqlite.sql.ddl import define
 from bqlite.sql.functions import rewrite
+from bqlite.sql.infer import Inference
 from bqlite.sql.names import Resolver, parse
 from bqlite.sql.parameters import bind
 from bqlite.sql.scans import scans
+from bqlite.sql.scopes import Scope
 from bqlite.sql.statement import Names, Plan, Request
+from bqlite.sql.stored_kinds import change
 from bqlite.types import Field
 
 _ROW_NUMBER = "_bqlite_row_number"
@@ -45,6 +48,7 @@ def translate(request: Request, names: Names) -> Plan:
 def _query(root: exp.Query, resolver: Resolver) -> Plan:
     resolver.resolve(root)
     read = scans(root, resolver.sources)
+    Inference().query(root, Scope())
     settle(root)
     _name_columns(root)
     _check_stars(root)
@@ -64,15 +68,17 @@ def _dml(root: exp.Expr, resolver: Resolver) -> Plan:
     if source.view_sql or source.catalog != "store":
         raise InvalidQueryError(f"'{target}' is not a stored table, so its rows cannot be changed")
     had_alias = bool(table.alias)
+    settle_columns(root, target, source.fields)
     resolver.resolve(root)
     read = scans(root, resolver.sources)
     if isinstance(root, exp.Insert) and not had_alias:
         table.set("alias", None)
+    change(Inference(), root, source.fields)
     settle(root)
     for query in root.find_all(exp.Select):
         _name_columns(query)
     root = rewrite(root)
-    guard_assignments(root, source.fields)
+    guard_arrays(root, source.fields)
     insert_sql = ""
     insert_columns: tuple[str, ...] = ()
     if isinstance(root, exp.Insert):

@@ -1,0 +1,119 @@
+"""What a graph may be made of, found without running or even opening it.
+
+A bundle's graph has straight operators alone: what each takes, in time and memory, follows from
+the shapes of its inputs and never from values. So one row of zeros tells what every later row
+costs. Loops, branches, functions, operators of other domains and weights in other files are
+refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+# What training writes (`training/graph.py`, `training/contributions_graph.py`), and its kin.
+STRAIGHT = frozenset(
+    {"Abs", "Add", "Clip", "Concat", "Conv", "ConvTranspose", "Cos", "Div", "Elu", "Exp"}
+    | {"Flatten", "Floor", "Gather", "Gemm", "Identity", "LeakyRelu", "Log", "MatMul", "Max"}
+    | {"Min", "Mul", "Neg", "Pow", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Sigmoid"}
+    | {"Sign", "Sin", "Softplus", "Sqrt", "Sub", "Tanh", "Transpose"}
+)
+_STANDARD = ("", "ai.onnx")
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+# Numbers of fields in onnx.proto, which never change.
+_MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
+_NODE_NAME, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 3, 4, 5, 7
+_ATTRIBUTE_HOLDING = {5: "a tensor", 6: "a graph", 10: "tensors", 11: "graphs", 22: "a tensor"}
+_TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
+
+
+def fault_of(graph: bytes) -> str:
+    """What a serialised ONNX model has that a bundle's may not, in words; empty if nothing.
+
+    Args:
+        graph: The model's bytes, of whatever origin.
+    """
+    try:
+        return next(_faults(memoryview(graph)), "")
+    except (IndexError, ValueError):
+        return "it is no ONNX model, or it is cut short"
+
+
+def _faults(model: memoryview) -> Iterator[str]:
+    for number, value in _fields(model):
+        if number == _MODEL_FUNCTIONS:
+            yield "it defines functions of its own"
+        if number != _MODEL_GRAPH or not isinstance(value, memoryview):
+            continue
+        for part, content in _fields(value):
+            if not isinstance(content, memoryview):
+                continue
+            if part == _GRAPH_NODE:
+                yield from _faults_of_node(content)
+            elif part == _GRAPH_SPARSE:
+                yield "it has sparse weights"
+            elif part == _GRAPH_INITIALIZER and any(
+                number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and location)
+                for number, location in _fields(content)
+            ):
+                yield "its weights lie in another file"
+
+
+def _faults_of_node(node: memoryview) -> Iterator[str]:
+    named = {_NODE_NAME: "", _NODE_OPERATOR: "", _NODE_DOMAIN: ""}
+    holding = ""
+    for number, value in _fields(node):
+        if not isinstance(value, memoryview):
+            continue
+        if number in named:
+            named[number] = bytes(value[:100]).decode(errors="replace")
+        elif number == _NODE_ATTRIBUTE:
+            held = (_ATTRIBUTE_HOLDING.get(part, "") for part, _ in _fields(value))
+            holding = next(filter(None, held), holding)
+    operator, domain = named[_NODE_OPERATOR], named[_NODE_DOMAIN]
+    if domain not in _STANDARD:
+        yield f"its operator {operator!r} is of domain {domain!r}, not of ONNX"
+    elif operator not in STRAIGHT:
+        yield f"it has operator {operator!r} (node {named[_NODE_NAME]!r})"
+    elif holding:
+        yield f"its operator {operator!r} holds {holding}"
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """The fields of a protobuf message: number, and a number or bytes.
+
+    Raises:
+        IndexError: it is cut short.
+        ValueError: it is no message.
+    """
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        kind = tag & 7
+        if kind == _VARINT:
+            value, at = _varint(message, at)
+            yield tag >> 3, value
+            continue
+        if kind == _BYTES:
+            length, at = _varint(message, at)
+        elif kind in (_FIXED32, _FIXED64):
+            length = 4 if kind == _FIXED32 else 8
+        else:
+            raise ValueError(kind)
+        if length > len(message) - at:
+            raise IndexError(length)
+        yield tag >> 3, message[at : at + length]
+        at += length
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError(shift)
