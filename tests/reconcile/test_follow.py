@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from tests.harness import Place, eventually
 from tests.models import write_tiny_bundle
 from tests.reconcile.test_reconcile import one_offset, run
@@ -162,6 +163,25 @@ def test_a_row_that_is_added_to_what_was_proved_is_found_by_counting(here: Place
     proof._counted_at = float("-inf")
     proof.count_again()
     assert proof.state.summary == "doubled 1"
+
+
+def test_a_row_that_is_added_where_messages_are_deleted_is_told_by_number(here: Place) -> None:
+    proof, ends = proof_to_come(here)
+    for partition, end in ends.items():
+        proof.advance(partition, end)
+    proof.count_again()
+    where = one_offset(here, "decisions")
+    run(here, f"INSERT INTO decisions SELECT * FROM decisions WHERE {where}")
+    kafka = here.project.kafka
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    gone = [TopicPartition(kafka.topic_transactions, key, end) for key, end in ends.items()]
+    for deleted in admin.delete_records(gone).values():
+        deleted.result(30)
+    for _ in range(2):
+        proof._counted_at = float("-inf")  # as if half a minute had passed
+        proof.count_again()
+        assert proof.state.summary == "doubled 1"
+        assert "1 more rows than when they were proved" in proof.state.examples[0]
 
 
 @pytest.mark.timeout(240)  # four processes start

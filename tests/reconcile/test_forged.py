@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.harness import Place
+from tests.harness import Place, eventually
 from tests.reconcile.test_reconcile import (
     broken,
     check,
@@ -152,8 +152,7 @@ def test_a_record_of_an_impossible_position_is_not_stored_as_a_decision(
 ) -> None:
     with Scorer(here) as scorer:
         send(here, list(transactions(here, 1)))
-        while scorer.done < 1:
-            pass
+        eventually(lambda: scorer.done == 1)
     topic = here.project.kafka.topic_decisions
     (decision,) = committed(here, topic)
     send(here, [msgspec.json.encode(decision | change)], topic)

@@ -20,7 +20,7 @@ from fraudline.stream.read_topic import offset_ranges
 from fraudline.use_cases.sink_routes import routes
 from fraudline.warehouse.query import query
 
-FEW, MANY = 3_000, 100_000
+FEW, MANY = 1_000, 100_000
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 Two threads look again and again: one at positions, one at what has become complete since, offset
 by offset and value by value. Neither looks at everything again, so a step costs the same
-however much is stored. What the proof found wrong stays wrong.
+however much is stored. What the proof found wrong stays so until the rows say otherwise.
 """
 
 from __future__ import annotations

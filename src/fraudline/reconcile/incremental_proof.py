@@ -16,7 +16,7 @@ from fraudline import flows
 from fraudline.contract import Contract
 from fraudline.reconcile.check_window import check_window
 from fraudline.reconcile.ledger import Ledger, LedgerCounts, PartitionLedger
-from fraudline.reconcile.recount import Recount, rows_beside
+from fraudline.reconcile.recount import Recount, count_from, rows_beside
 from fraudline.reconcile.sent_again import SentAgain
 from fraudline.reconcile.stored_rows import RowTimes, Window
 from fraudline.settings import KafkaSettings
@@ -76,7 +76,7 @@ class IncrementalProof:
         self._counted_at = time.monotonic()
         self._recounted_rows = 0  # as many were proved at the last count by position
         self._rows_beside: int | None = None
-        self._too_far: dict[int, int] = {}
+        self._too_far = 0
         self.state = ProofState()
 
     def advance(self, partition: int, stop: int) -> None:
@@ -143,11 +143,10 @@ class IncrementalProof:
         self._counted_at = time.monotonic()
         self._publish(is_counted=is_caught_up or self.state.is_counted)
 
-    def _look_beside(self) -> tuple[int, dict[int, int]]:
-        """Rows that are neither those that were proved nor still to be proved: how many there are.
+    def _look_beside(self) -> tuple[int, int]:
+        """How many rows are neither proved nor still to be proved.
 
-        And the highest offsets, by partition, of rows that pass for still to be proved, and are
-        beyond the end of the topic.
+        And how many pass for rows that are still to be proved, and are beyond the topic's end.
         """
         sinces = [times.since for times in self._times.values()]
         known = [since for since in sinces if since is not None]
@@ -155,9 +154,13 @@ class IncrementalProof:
         found = rows_beside(self._warehouse, self._ledger, since)
         ahead = {key: offset for key, offset in found.farthest.items() if offset is not None}
         ends = offset_ranges(self._kafka, self._ledger.topic) if ahead else {}
-        return found.count - self._ledger.totals.rows, {
-            key: offset for key, offset in ahead.items() if key in ends and offset >= ends[key][1]
+        passed = {
+            key: ends[key][1]
+            for key, offset in ahead.items()
+            if key in ends and offset >= ends[key][1]
         }
+        too_far = count_from(self._warehouse, self._ledger.topic, passed)
+        return found.count - self._ledger.totals.rows, too_far
 
     def _publish(self, *, is_counted: bool) -> None:
         ledger, entries = self._ledger, self._entries.values()

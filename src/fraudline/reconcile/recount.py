@@ -99,16 +99,44 @@ class Recount:
             }
             for bucket in sorted(buckets):
                 counted = found.get((entry.partition, bucket), (0, 0))
-                if counted != known.get(bucket, (0, 0)):
-                    self._check_again(entry, bucket)
+                if counted == known.get(bucket, (0, 0)):
+                    continue
+                first = max(entry.first_offset, bucket * BUCKET_OFFSETS)
+                if first < ranges.get(entry.partition, (0, 0))[0]:
+                    self._tell_difference(entry, bucket, first, *counted)
+                else:
+                    self._check_again(entry, bucket, first)
+        if ledger.is_exact:
+            ledger.examples.clear()  # of what has been put right
 
-    def _check_again(self, entry: PartitionLedger, bucket: int) -> None:
+    def _tell_difference(
+        self, entry: PartitionLedger, bucket: int, first: int, rows: int, marked: int
+    ) -> None:
+        """Its messages are deleted: which row is one too many, or is gone, cannot be told."""
+        known = entry.buckets.get(bucket, LedgerCounts())
+        more = rows - known.rows
+        changed = LedgerCounts(
+            decisions=more,
+            sent_again=marked - known.sent_again,
+            doubled=max(more, 0),
+            missing=max(-more, 0),
+        )
+        entry.replace(bucket, known + changed)
+        if more:
+            what = (
+                f"and up to {BUCKET_OFFSETS:,} offsets on, there are {abs(more):,} "
+                f"{'more' if more > 0 else 'fewer'} rows than when they were proved; the topic "
+                "no longer holds their messages, so which they are cannot be told"
+            )
+            self._ledger.keep_examples([example(entry.partition, first, what)])
+
+    def _check_again(self, entry: PartitionLedger, bucket: int, first: int) -> None:
         counts = LedgerCounts()
         for start, stop, messages in read_range(
             self._kafka,
             self._ledger.topic,
             entry.partition,
-            max(entry.first_offset, bucket * BUCKET_OFFSETS),
+            first,
             min(entry.end_offset, (bucket + 1) * BUCKET_OFFSETS),
             BUCKET_OFFSETS,
         ):
@@ -204,6 +232,23 @@ def rows_beside(warehouse: Warehouse, ledger: Ledger, since: dt.datetime | None)
         rows[0]["held"] - sum(row["ahead"] for row in rows),
         {row["source_partition"]: row["farthest"] for row in rows},
     )
+
+
+def count_from(warehouse: Warehouse, topic: str, firsts: dict[int, int]) -> int:
+    """How many rows there are from an offset on, in these partitions."""
+    if not firsts:
+        return 0
+    scans = " UNION ALL ".join(
+        f"SELECT COUNT(*) AS held FROM `{warehouse.table(warehouse.settings.table(flow))}` "  # noqa: S608 - names come from the settings
+        f"WHERE source_topic = @topic AND source_partition = {partition} "
+        f"AND source_offset >= {first}"
+        for partition, first in firsts.items()
+        for flow in _FLOWS
+    )
+    sql = f"SELECT SUM(held) AS held FROM ({scans})"  # noqa: S608 - likewise
+    rows = query(warehouse, sql, [("topic", "STRING", topic)])
+    held: int = rows["held"][0].as_py()
+    return held
 
 
 def _pieces(

@@ -73,6 +73,7 @@ class Warehouse:
     @cached_property
     def client(self) -> bigquery.Client:
         """The REST client; its queries have our data set as default, and our limit of bytes."""
+        most = self.settings.maximum_bytes_billed
         return bigquery.Client(
             project=self.settings.project,
             credentials=self._credentials,
@@ -82,7 +83,7 @@ class Warehouse:
             else None,
             default_query_job_config=bigquery.QueryJobConfig(
                 default_dataset=f"{self.settings.project}.{self.settings.dataset}",
-                maximum_bytes_billed=self.settings.maximum_bytes_billed or None,
+                **({"maximum_bytes_billed": most} if most else {}),  # None would be sent as a word
             ),
         )
 
