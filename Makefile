@@ -26,7 +26,7 @@ BENCH  := $(RIVAL)/installed-$(call digest,bench)
 EMULATOR := benchmarks/.venv-bqemulator
 BQEMULATOR := $(EMULATOR)/installed-$(call digest,bqemulator)
 
-.PHONY: help setup demo test test-all jars bench bench-model bench-bqlite bqlite-schedules faults lint format requirements clean
+.PHONY: help setup demo test test-all jars bench bench-model bench-bqlite bqlite-schedules faults lint licences format requirements clean
 
 help:
 	@echo "make setup         the environment alone, in $(VENV)"
@@ -40,7 +40,8 @@ help:
 	@echo "make bench-bqlite  our BigQuery for one machine beside bqemulator: appends, loads, reads"
 	@echo "make bqlite-schedules  a thousand random schedules of appends and kills"
 	@echo "make faults        random faults for an hour: ROUNDS=300 SEED=…"
-	@echo "make lint          style and types; make format mends what can be mended"
+	@echo "make lint          style, types, licences; make format mends what can be mended"
+	@echo "make licences      list anew what each pinned dependency is under, in deploy/LICENCES.md"
 	@echo "make requirements  compile the locked requirements anew"
 	@echo "make clean         remove the environment and the state of this directory"
 
@@ -83,6 +84,10 @@ lint: $(DEV)
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/python deploy/licences.py --check
+
+licences: $(DEV)
+	@$(BIN)/python deploy/licences.py
 
 format: $(DEV)
 	@$(BIN)/ruff check --fix

@@ -32,6 +32,10 @@ class InputError(UsageError):
     """A file or an argument is missing, unreadable or not what its command takes."""
 
 
+class RefusedRowsError(FraudlineError):
+    """More rows of a file do not fit the contract than a person allowed."""
+
+
 class BundleError(FraudlineError):
     """A bundle is incomplete, altered, or made for another contract."""
 

@@ -43,6 +43,17 @@ def make_private(directory: Path) -> None:
         directory.mkdir(exist_ok=True)  # as the error says, it may be a file
 
 
+def foreign(home: Path) -> set[str]:
+    """Names in a directory that are not fraudline's; a file or a link in its place counts, too.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    if home.is_symlink() or not home.is_dir():
+        return {home.name}
+    return {each.name for each in home.iterdir()} - _OURS
+
+
 def tighten(home: Path) -> None:
     """Take a home that is there away from other users of the machine, and log that it was done.
 

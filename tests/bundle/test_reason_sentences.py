@@ -41,6 +41,13 @@ def test_a_time_is_compared_by_its_hour(value):
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "unit"), [(11_520_500, "ms"), (11_520_000_000.0, "us"), (27.2, "h"), (192, "min")]
+)
+def test_a_time_in_another_unit_is_compared_by_its_hour_too(value, unit):
+    assert sentence("t", value, unit, HOURS).startswith("t falls at 03:12 of the day; 0.4 %")
+
+
 def test_a_flag_is_compared_with_how_many_have_it():
     flag = Comparison("flag", (0.12,))
     assert sentence("f", True, "", flag) == "f is true; so are 12 % of legitimate payments"

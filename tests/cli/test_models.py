@@ -164,7 +164,8 @@ def test_rows_that_are_not_scored_are_told_even_if_nothing_can_be(models, tmp_pa
     file.write_text("\n".join(lines))
     code, said = models("predict", str(file), "--out", str(tmp_path / "out.jsonl"))
     assert code == 1
-    assert "few.csv, row 2 is not scored: column 'Time': expected float64, found 'x'" in said
+    assert "first is row 2: column 'Time': expected float64, found 'x'" in said
+    assert "Nothing was written" in said
     assert "error:" in said
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import bqlite
 from fraudline.contract import load_contract
-from fraudline.errors import FraudlineError, InputError
+from fraudline.errors import FraudlineError, InputError, RefusedRowsError
 from fraudline.settings import BigQuerySettings, Settings
 from fraudline.use_cases.load_history import load_history as load_file
 from fraudline.use_cases.project import Project
@@ -96,7 +96,7 @@ def test_a_label_with_three_values(project):
 
 def test_a_column_of_another_type(project):
     spoiled(project, "'much' AS Amount")
-    assert "column 'Amount': expected float64, found 'much'" in refused(project)
+    assert "'Amount' is string (STRING, NULLABLE), expected float64" in refused(project)
 
 
 def test_a_period_with_no_rows(project):
@@ -112,8 +112,10 @@ def test_a_file_of_which_no_row_fits_leaves_the_history_as_it_was(project, tmp_p
     empty = history.set_column(history.schema.get_field_index("V7"), "V7", pa.nulls(len(history)))
     file = tmp_path / "empty.csv"
     pyarrow.csv.write_csv(empty, file)
-    with pytest.raises(InputError, match=r"none of the 3,551 rows .* Row 1: column 'V7'"):
+    with pytest.raises(RefusedRowsError, match=r"3,551 of 3,551 rows .* 492 of them labelled fra"):
         load_file(project, file)
+    with pytest.raises(InputError, match=r"none of the 3,551 rows .* Row 1: column 'V7'"):
+        load_file(project, file, max_refused=1)
     pyarrow.csv.write_csv(history.slice(0, 0), file)
     with pytest.raises(InputError, match="none of the 0 rows"):
         load_file(project, file)

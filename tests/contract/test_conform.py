@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from tests.transactions import WALLET
 
-from fraudline.contract import Column, RejectReason, conform
+from fraudline.contract import Column, RefusalReason, conform
 from fraudline.errors import ContractError
 
 MOMENT = dt.datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=dt.UTC)
@@ -136,8 +136,8 @@ FAULTY = {
     ),
     "nanoseconds": ("paid_at", pa.array([0, 1], pa.timestamp("ns", "UTC")), "wrong_type"),
     "bytes that are not UTF-8": ("merchant", pa.array([b"a", b"\xe9"]), "invalid_utf8"),
-    "no value": ("velocity", pa.array([1.0, None]), "missing_column"),
-    "an empty text": ("velocity", pa.array(["1", " "]), "missing_column"),
+    "no value": ("velocity", pa.array([1.0, None]), "null_value"),
+    "an empty text": ("velocity", pa.array(["1", " "]), "null_value"),
     "NaN": ("velocity", pa.array([1.0, float("nan")]), "out_of_range"),
     "infinity": ("risk_note", pa.array([1.0, float("-inf")]), "out_of_range"),
     "1e400": ("velocity", pa.array(["1", "1e400"]), "out_of_range"),
@@ -174,13 +174,57 @@ def test_a_value_that_would_have_to_be_altered_refuses_its_row_only(name, values
     [
         ("paid_at", pa.array([1, 2]), "'paid_at' is int64, which cannot be read as timestamp"),
         ("amount_minor", pa.array([MOMENT] * 2), "'amount_minor' is timestamp"),
-        ("velocity", pa.array([[1.0], [2.0]]), "'velocity' is list"),
-        ("merchant", pa.array([1.5, 2.5]), "'merchant' is double"),
+        ("velocity", pa.array([[1.0], [2.0]]), "'velocity' is a list"),
+        ("merchant", pa.array([1.5, 2.5]), "'merchant' is float64, which cannot be read as string"),
     ],
 )
 def test_a_column_that_means_something_else_is_named(name, values, told):
     with pytest.raises(ContractError, match=told):
         conform(with_column(name, values), WALLET.columns)
+
+
+NOTES = {
+    "times without a zone": (
+        "paid_at",
+        pa.array([MOMENT.replace(tzinfo=None)] * 2, pa.timestamp("us")),
+        "column 'paid_at' has times without a time zone; they are taken as UTC",
+    ),
+    "days": ("paid_at", pa.array([dt.date(2026, 1, 2)] * 2), "they are taken as UTC"),
+    "decimals": (
+        "velocity",
+        pa.array([Decimal("0.1"), Decimal("12345678901234567.89")], pa.decimal128(38, 2)),
+        "column 'velocity': 1 of its values with more digits than a float64 holds",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "values", "told"), NOTES.values(), ids=NOTES)
+def test_what_is_assumed_of_a_column_is_told(name, values, told):
+    notes: list[str] = []
+    _, refusals = conform(with_column(name, values), WALLET.columns, notes.append)
+    assert refusals == []
+    assert len(notes) == 1
+    assert told in notes[0]
+
+
+def test_nothing_is_told_of_a_table_that_fits():
+    notes: list[str] = []
+    conform(TABLE, WALLET.columns, notes.append)
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([Decimal(1), Decimal(2**53 + 1)], pa.decimal128(38, 0)),
+        pa.array(["1", str(2**53 + 1)]),
+        pa.array(["1", f"{2**53 + 1}.00"]),
+    ],
+)
+def test_a_whole_number_that_no_float_is_refuses_its_row_however_it_is_written(values):
+    kept, refusals = conformed("velocity", values)
+    assert kept == [1.0]
+    assert refusals == [(2, "wrong_type")]
 
 
 def test_a_refusal_names_its_column_and_what_was_found():
@@ -194,8 +238,8 @@ def test_a_row_with_several_faults_is_refused_once():
     table = table.set_column(2, "amount_minor", pa.array(["y", "-1"]))
     _, refusals = conform(table, WALLET.columns)
     assert [(each.row, each.reason) for each in refusals] == [
-        (1, RejectReason.WRONG_TYPE),
-        (2, RejectReason.OUT_OF_RANGE),
+        (1, RefusalReason.WRONG_TYPE),
+        (2, RefusalReason.OUT_OF_RANGE),
     ]
 
 
@@ -215,4 +259,4 @@ def test_a_whole_number_may_limit_a_column_of_floats(most):
     column = Column("a", "float64", max=most)
     rows, refused = conform(pa.table({"a": [1.0, 2e20]}), [column])
     assert rows["a"].to_pylist() == [1.0]
-    assert [(one.row, one.reason) for one in refused] == [(2, RejectReason.OUT_OF_RANGE)]
+    assert [(one.row, one.reason) for one in refused] == [(2, RefusalReason.OUT_OF_RANGE)]

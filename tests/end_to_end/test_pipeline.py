@@ -69,7 +69,7 @@ def test_history_that_is_loaded_already_is_not_loaded_again(trained: Place) -> N
 def test_check_counts_frauds_and_saves_its_report(trained: Place) -> None:
     done = trained.run("check")
     assert_well(done)
-    report = json.loads((trained.project.settings.home / "reports" / "check.json").read_text())
+    report = json.loads((trained.project.reports / "check.json").read_text())
     assert report["rows"] == sample_rows()
     assert report["frauds"] == 492
     assert "492 frauds" in done.said

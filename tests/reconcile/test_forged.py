@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
-from tests.harness import Place, eventually
+from tests.harness import Place
 from tests.reconcile.test_reconcile import (
     broken,
     check,
@@ -15,12 +14,9 @@ from tests.reconcile.test_reconcile import (
     run,
     stored,
 )
-from tests.stream.test_score_loop import Scorer, committed, send, transactions
-from tests.stream.test_sink_loop import run_sink
 
 from fraudline.contract.columns import MAX_OFFSET
 from fraudline.reconcile import ledger_sql
-from fraudline.use_cases.sink_routes import routes
 from fraudline.warehouse.query import query
 
 __all__ = ["kept", "stored"]  # fixtures
@@ -144,22 +140,3 @@ def test_the_command_says_what_it_takes_on_trust(stored: Place) -> None:
     assert done.code == 0
     assert "Taken on trust" in done.said
     assert "docs/guides/operations.md" in done.said
-
-
-@pytest.mark.parametrize("change", [{"source_offset": LARGEST}, {"source_partition": 2**31}])
-def test_a_record_of_an_impossible_position_is_not_stored_as_a_decision(
-    here: Place, change: dict[str, int]
-) -> None:
-    with Scorer(here) as scorer:
-        send(here, list(transactions(here, 1)))
-        eventually(lambda: scorer.done == 1)
-    topic = here.project.kafka.topic_decisions
-    (decision,) = committed(here, topic)
-    send(here, [msgspec.json.encode(decision | change)], topic)
-
-    def count(sql: str) -> int:
-        return len(query(here.project.warehouse, sql))
-
-    run_sink(here, routes(here.project), until=lambda: count("SELECT 1 AS n FROM rejects") == 1)
-    assert count("SELECT 1 AS n FROM decisions") == 1
-    assert count("SELECT 1 AS n FROM rejects WHERE reason = 'out_of_range'") == 1

@@ -49,10 +49,11 @@ def test_batch_normalisation_convolution_order_and_dense_layers_are_folded_exact
     assert by_keras.std() > 0.001
 
 
-def test_logarithm_and_time_of_day_are_the_same_in_the_graph_and_in_keras(features):
+@pytest.mark.parametrize("per_second", [1, 1000])
+def test_logarithm_and_time_of_day_are_the_same_in_the_graph_and_in_keras(features, per_second):
     features[:, 1] *= 1000
-    features[:, 4] = np.linspace(0, 400_000, len(features))
-    inputs = Inputs(plain=(0, 2, 3), logarithm=(1,), time_of_day=(4,))
+    features[:, 4] = np.linspace(0, 400_000 * per_second, len(features))
+    inputs = Inputs(plain=(0, 2, 3), logarithm=(1,), time_of_day=(4,), day=86400.0 * per_second)
     preparation, model = Preparation.fit(inputs, features), network(6)
 
     by_graph = run_graph(write_graph(preparation, model, 5), features)

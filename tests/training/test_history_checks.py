@@ -3,7 +3,12 @@ import pyarrow as pa
 import pytest
 
 from fraudline.errors import InputError
-from fraudline.training.history_checks import constant_features, event_text, require_trainable
+from fraudline.training.history_checks import (
+    coarse_event_times,
+    constant_features,
+    event_text,
+    require_trainable,
+)
 
 
 def with_column(history: pa.Table, name: str, values) -> pa.Table:
@@ -34,6 +39,13 @@ def test_a_label_beside_0_and_1_is_refused(history, creditcard):
     values[0] = 2
     with pytest.raises(InputError, match="has the values 0, 1, 2; expected 0 and 1"):
         require_trainable(with_column(history, "Class", values), creditcard, 0.2)
+
+
+def test_event_times_that_float32_cannot_tell_apart_are_told(history, creditcard):
+    assert coarse_event_times(history, creditcard) == []
+    since_1970 = history.column("Time").to_numpy() + 1.7e9
+    (told,) = coarse_event_times(with_column(history, "Time", since_1970), creditcard)
+    assert told.startswith("LOOK: a network sees 'Time' as float32, up to 64 s away")
 
 
 def test_a_history_out_of_order_is_refused(history, creditcard):

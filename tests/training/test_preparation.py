@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,29 @@ def test_time_of_day_is_the_same_on_every_day():
     features = np.array([[21600], [21600 + 86400], [0]], dtype=np.float32)
     derived = Inputs(plain=(), time_of_day=(0,)).derive(features, np)
     assert derived == pytest.approx(np.array([[1, 0], [1, 0], [0, 1]]), abs=1e-6)
+
+
+def with_unit(creditcard, unit):
+    columns = tuple(
+        replace(each, unit=unit) if each.name == creditcard.event_time else each
+        for each in creditcard.columns
+    )
+    return replace(creditcard, columns=columns)
+
+
+@pytest.mark.parametrize(("unit", "per_day"), [("ms", 86_400_000), ("min", 1440), ("day", 1)])
+def test_time_of_day_follows_the_unit_of_the_event_time(creditcard, unit, per_day):
+    inputs = with_log_amounts_and_time_of_day(with_unit(creditcard, unit))
+    quarters = np.zeros((4, len(creditcard.features)), dtype=np.float32)
+    quarters[:, inputs.time_of_day[0]] = [0, per_day / 4, per_day * 1.25, per_day * 2]
+    derived = inputs.derive(quarters, np)[:, -2:]
+    assert derived == pytest.approx(np.array([[0, 1], [1, 0], [1, 0], [0, 1]]), abs=1e-5)
+
+
+def test_in_seconds_the_time_of_day_keeps_its_bits(creditcard):
+    inputs = with_log_amounts_and_time_of_day(creditcard)
+    assert inputs.day == 86400.0
+    assert with_log_amounts_and_time_of_day(load_contract("handbook")).day == 86400.0
 
 
 def test_roles_of_the_contract_decide_which_feature_is_which(creditcard):

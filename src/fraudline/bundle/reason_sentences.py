@@ -13,6 +13,7 @@ import numpy as np
 from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Matrix
+from fraudline.contract.time_units import seconds_of, to_seconds
 
 # More than four reasons are not likely to be helpful to a person: so say the official
 # interpretations of Regulation B, 12 CFR 1002.9(b)(2), on the reasons for a refused credit.
@@ -91,7 +92,7 @@ def sentence(name: str, value: Value, unit: str, comparison: Comparison) -> str:
         share = comparison.values[0] if value else 1 - comparison.values[0]
         return f"{name} is {str(bool(value)).lower()}; so are {_percent(share)} of {_LEGITIMATE}"
     if comparison.kind == "time_of_day":
-        second = _second_of_day(value)
+        second = _second_of_day(value, unit)
         hour = second // _HOUR_S
         clock = f"{hour:02d}:{second % _HOUR_S // 60:02d}"
         return (
@@ -123,11 +124,11 @@ def _bands(comparison: Comparison, unit: str) -> tuple[str, ...]:
     return (*below, usual, *above)
 
 
-def _second_of_day(value: Value) -> int:
+def _second_of_day(value: Value, unit: str) -> int:
     if isinstance(value, dt.datetime):
         value = value.astimezone(dt.UTC)
         return value.hour * _HOUR_S + value.minute * 60 + value.second
-    return int(value % _DAY_S)
+    return int(to_seconds(float(value), seconds_of(unit) or 1.0) % _DAY_S)
 
 
 def _number(value: float, unit: str) -> str:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from fraudline.cli.file_options import MaxRefused, QuotedNewlines, show_file
 from fraudline.cli.screen import OUT, say, show_table
 from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
 
-if TYPE_CHECKING:  # brings Arrow
-    from fraudline.contract import Refusal
-
 
 def predict(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet, with or without labels.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV or Parquet, also as .gz, with or without labels.")
+    ],
     out: Annotated[Path, typer.Option(help="Where to write the JSON lines.")],
+    max_refused: MaxRefused = 1.0,
+    quoted_newlines: QuotedNewlines = False,
 ) -> None:
     """Score a file with the champion and write JSON lines in the history's own columns.
 
@@ -27,12 +29,15 @@ def predict(
     from fraudline import flows
     from fraudline.use_cases.predict_file import predict_file
 
-    def say_refused(refusals: list[Refusal]) -> None:
-        for refusal in refusals[:10]:
-            say(f"{file}, row {refusal.row} is not scored: {refusal.message}")
-
     project = Project()
-    found = predict_file(project, file, out, say_refused)
+    found = predict_file(
+        project,
+        file,
+        out,
+        max_refused=max_refused / 100,
+        quoted_newlines=quoted_newlines,
+        on_read=show_file,
+    )
     if found.evaluation is not None:
         evaluation = found.evaluation
         OUT.print(evaluation.classification_report, markup=False)
@@ -46,7 +51,7 @@ def predict(
         )
         OUT.print(f"accuracy {evaluation.accuracy:.6f}")
     topic = project.settings.kafka.topic(flows.PREDICTIONS)
-    refused = f"; {len(found.refusals):,} rows did not fit the contract" if found.refusals else ""
+    refused = f"; {len(found.refusals):,} rows were refused" if found.refusals else ""
     say(
         f"{found.rows:,} predictions of {found.model_version} are in {out}{refused}. "
         f"Send them with `fraudline replay {out} --topic {topic}`."

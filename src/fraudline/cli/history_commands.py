@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from fraudline.cli.screen import OUT, progress_bar, say, show_facts, show_table
+from fraudline.cli.file_options import MaxRefused, QuotedNewlines, show_file
+from fraudline.cli.screen import OUT, progress_bar, say, show_facts, show_table, warn
 from fraudline.use_cases.project import Project
-
-if TYPE_CHECKING:  # Arrow comes with it
-    from fraudline.contract import Refusal
-
-MOST_SHOWN = 10
 
 
 def dataset(
@@ -42,43 +38,48 @@ def fetch_dataset(name: str, source: Path | None = None) -> Path:
 
 
 def load(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet, with the contract's columns.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV or Parquet, also as .gz, with the contract's columns.")
+    ],
+    max_refused: MaxRefused = 1.0,
+    quoted_newlines: QuotedNewlines = False,
 ) -> None:
     """Make the history table in BigQuery hold exactly the rows of a file.
 
-    A row that does not fit the contract is not loaded; it is listed with its reason. The
-    same file again changes nothing, nor does one of which no row fits.
+    A row that does not fit the contract is not loaded. Refused rows are told by reason and column,
+    with how many of them are labelled fraud. The same file again changes nothing, nor does one of
+    which more rows are refused than --max-refused allows.
     """
-    load_file(Project(), file)
+    load_file(Project(), file, max_refused, quoted_newlines=quoted_newlines)
 
 
-def load_file(project: Project, file: Path) -> None:
+def load_file(
+    project: Project, file: Path, max_refused: float = 1.0, *, quoted_newlines: bool = False
+) -> None:
     """Load a file, and say what became of its rows."""
     from fraudline.use_cases.load_history import load_history
 
-    loaded = load_history(project, file)
-    show_refusals(loaded.refusals, loaded.account)
+    loaded = load_history(
+        project,
+        file,
+        max_refused=max_refused / 100,
+        quoted_newlines=quoted_newlines,
+        on_read=show_file,
+    )
+    if loaded.refusals:
+        say(f"Each refused row is listed in {loaded.account}.")
+    warn(loaded.warning)
     say(
         f"{loaded.table} holds {loaded.rows:,} rows of {file.name}"
         + ("." if loaded.is_new else ": loaded before, nothing to do.")
     )
 
 
-def show_refusals(refusals: list[Refusal], record: Path) -> None:
-    """Name the first refused rows, and where all of them are listed."""
-    if not refusals:
-        return
-    show_table(
-        ("row", "reason", "message"),
-        ((refusal.row, refusal.reason, refusal.message) for refusal in refusals[:MOST_SHOWN]),
-        title=f"{len(refusals):,} rows were refused; all are listed in {record}",
-    )
-
-
 def check() -> None:
     """Print and save a report on the quality of the history in BigQuery.
 
-    Nulls, types, ranges, duplicates, class ratio, and the rows that `load` refused.
+    Nulls, types, ranges, duplicates, ids, class ratio, leaks of the label, event times, amounts,
+    and the rows that `load` refused.
     """
     show_check(Project())
 

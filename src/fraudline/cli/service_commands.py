@@ -74,7 +74,7 @@ def settings() -> None:
     """List every setting: its value here, and what it means."""
     from fraudline.settings import ENVIRONMENT_PREFIX, SETTINGS_FILE, find_settings_file
 
-    for name, value, meaning in _listed(Project().settings):
+    for name, value, meaning in listed(Project().settings):
         OUT.print(f"{name} = {'' if value is None else value}".rstrip(), markup=False)
         show_facts([("   ", meaning or "")])
     file = find_settings_file()
@@ -91,11 +91,12 @@ def settings() -> None:
     )
 
 
-def _listed(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, object, str | None]]:
+def listed(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, object, str | None]]:
+    """Every setting: its name as `group.name`, its value, and its sentence."""
     for name, field in type(group).model_fields.items():
         value = getattr(group, name)
         if hasattr(type(value), "model_fields"):
-            yield from _listed(value, f"{prefix}{name}.")
+            yield from listed(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value, field.description
 

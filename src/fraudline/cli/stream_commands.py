@@ -8,13 +8,17 @@ from typing import Annotated
 
 import typer
 
+from fraudline.cli.file_options import MaxRefused, QuotedNewlines, show_file
 from fraudline.cli.screen import progress_bar, say
 from fraudline.cli.stop_signal import stop_on_signal
 from fraudline.use_cases.project import Project
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="CSV, Parquet, or .jsonl with a message a line.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV, Parquet, or .jsonl with a message a line; each also as .gz."),
+    ],
     rate: Annotated[
         float, typer.Option(min=0, help="Messages a second; 0 is as fast as possible.")
     ] = 1000,
@@ -24,6 +28,8 @@ def replay(
     to_stdout: Annotated[
         bool, typer.Option("--stdout", help="Print the messages instead of producing them.")
     ] = False,
+    max_refused: MaxRefused = 1.0,
+    quoted_newlines: QuotedNewlines = False,
 ) -> None:
     """Produce the transactions of a file as JSON lines, one object a message.
 
@@ -34,11 +40,13 @@ def replay(
     from fraudline.use_cases.send_file import read_messages, send_messages
 
     project = Project()
-    found = read_messages(project, file)
-    for refusal in found.refusals[:10]:
-        say(f"{file}, row {refusal.row} is not sent: {refusal.message}")
-    if found.refusals:
-        say(f"{len(found.refusals):,} rows of {file} are not sent: they do not fit the contract.")
+    found = read_messages(
+        project,
+        file,
+        max_refused=max_refused / 100,
+        quoted_newlines=quoted_newlines,
+        on_read=show_file,
+    )
     if to_stdout:
         for line in found.lines:
             sys.stdout.buffer.write(line + b"\n")

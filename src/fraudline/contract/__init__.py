@@ -8,7 +8,7 @@ name.
 """
 
 from fraudline.contract.columns import POSITION_COLUMNS, Column, arrow_schema
-from fraudline.contract.conform import Refusal, conform
+from fraudline.contract.conform import conform
 from fraudline.contract.contract import Contract
 from fraudline.contract.contract_file import load_contract
 from fraudline.contract.decisions import (
@@ -26,6 +26,12 @@ from fraudline.contract.decoder import Decoder
 from fraudline.contract.encode import json_lines
 from fraudline.contract.messages import Messages
 from fraudline.contract.outcomes import Outcome, reject_record, usable_key
+from fraudline.contract.refusals import (
+    Refusal,
+    RefusalGroup,
+    RefusalReason,
+    group_refusals,
+)
 from fraudline.contract.rejects import (
     REJECT_COLUMNS,
     REPLAYED,
@@ -53,11 +59,14 @@ __all__ = [
     "Messages",
     "Outcome",
     "Refusal",
+    "RefusalGroup",
+    "RefusalReason",
     "Reject",
     "RejectReason",
     "RejectRecord",
     "arrow_schema",
     "conform",
+    "group_refusals",
     "json_lines",
     "load_contract",
     "reject_record",

@@ -107,16 +107,14 @@ class Column:
         return _ARROW_TYPES[self.type]
 
 
-MAX_PARTITION = 2**31 - 1
-"""Kafka numbers partitions with 32 bits."""
 MAX_OFFSET = 2**53
 """No partition gets that far: at a billion messages a second it takes a hundred days. Differences
 and sums of offsets below do not overflow, and a float holds each exactly."""
 
 POSITION_COLUMNS: tuple[Column, ...] = (
     Column("source_topic", "string", "Topic in which the message arrived."),
-    Column("source_partition", "int64", "Partition of that topic.", min=0, max=MAX_PARTITION),
-    Column("source_offset", "int64", "Offset in that partition.", min=0, max=MAX_OFFSET),
+    Column("source_partition", "int64", "Partition of that topic.", min=0),
+    Column("source_offset", "int64", "Offset in that partition.", min=0),
 )
 
 

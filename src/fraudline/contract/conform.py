@@ -5,41 +5,41 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline.contract.columns import Column, arrow_schema
-from fraudline.contract.rejects import RejectReason
+from fraudline.contract.exactness import altered
+from fraudline.contract.found_words import (
+    found_words,
+    hint,
+    is_bytes,
+    is_text,
+    type_hint,
+    type_name,
+)
+from fraudline.contract.refusals import Refusal, RefusalReason
 from fraudline.errors import ContractError
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """A row of a file that is not a transaction.
-
-    Attributes:
-        row: Its number in the file, counted from 1, without a header.
-        reason: The kind of fault, as for a rejected message.
-        message: The fault in words.
-    """
-
-    row: int
-    reason: RejectReason
-    message: str
-
-
-def conform(table: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[Refusal]]:
+def conform(
+    table: pa.Table,
+    columns: Sequence[Column],
+    on_note: Callable[[str], None] = lambda _: None,
+) -> tuple[pa.Table, list[Refusal]]:
     """Give a table exactly these columns and types; refuse each row that does not fit.
 
-    No value is altered: a number that its column's type cannot hold exactly is refused.
+    No whole number, text or time is altered: one that its column's type cannot hold exactly is
+    refused. A decimal with more digits than a float64 has is taken as the nearest one, and told.
 
     Args:
         table: Columns of any order; a column of text, also as bytes, is parsed. A timestamp
             without a time zone is taken as UTC.
         columns: What the result is to have.
+        on_note: Called with a sentence for each column in which something was assumed.
 
     Returns:
         The rows that fit, in their order, and a refusal for each row that does not, with
@@ -52,7 +52,7 @@ def conform(table: pa.Table, columns: Sequence[Column]) -> tuple[pa.Table, list[
     expected = [column.name for column in columns]
     _check_names(table.column_names, expected)
     faults: dict[int, Refusal] = {}
-    cast = [_cast(table.column(column.name), column, faults) for column in columns]
+    cast = [_cast(table.column(column.name), column, faults, on_note) for column in columns]
     for values, column in zip(cast, columns, strict=True):
         _check(values, column, faults)
     conformed = pa.Table.from_arrays(cast, schema=_all_nullable(arrow_schema(columns)))
@@ -83,35 +83,81 @@ def _all_nullable(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_nullable(True) for field in schema])
 
 
-def _cast(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) -> pa.ChunkedArray:
-    def refuse(row: int, value: pa.Scalar, reason: RejectReason, expected: str) -> None:
-        fault = f"column '{column.name}': expected {expected}, found {_found(value)}"
-        faults.setdefault(row, Refusal(row, reason, fault))
-
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    if _is_bytes(values.type):
-        values = _convert(
-            values,
-            pa.string(),
-            lambda row, value: refuse(row, value, RejectReason.INVALID_UTF8, "UTF-8"),
-        )
-
-    def refuse_type(row: int, value: pa.Scalar) -> None:
-        refuse(row, value, RejectReason.WRONG_TYPE, column.type)
-
-    if _is_text(values.type):
+def _cast(
+    values: pa.ChunkedArray,
+    column: Column,
+    faults: dict[int, Refusal],
+    on_note: Callable[[str], None],
+) -> pa.ChunkedArray:
+    refuse_type = partial(_refuse, faults, column, RefusalReason.WRONG_TYPE, column.type)
+    values = _as_plain(
+        values, partial(_refuse, faults, column, RefusalReason.INVALID_UTF8, "UTF-8")
+    )
+    if is_text(values.type):
         if column.type != "string":
             values = pc.utf8_trim_whitespace(values.cast(pa.string()))
             values = pc.if_else(pc.equal(values, ""), None, values)
     elif not _is_readable(values.type, column):
         raise ContractError(
-            f"column '{column.name}' is {values.type}, which cannot be read as {column.type}."
+            f"column '{column.name}' is {type_name(values.type)}, which cannot be read as "
+            f"{column.type}{type_hint(values.type, column)}."
         )
     elif column.type == "bool" and not pa.types.is_boolean(values.type):
         # As a number, whatever is not 0 would be taken for true; as text, only 1 is.
         values = _convert(values, pa.int64(), refuse_type).cast(pa.string())
-    return _convert(values, column.arrow_type, refuse_type)
+    elif pa.types.is_date(values.type) or getattr(values.type, "tz", "") is None:
+        on_note(f"column '{column.name}' has times without a time zone; they are taken as UTC")
+    converted = _convert(values, column.arrow_type, refuse_type)
+    if column.type == "float64":
+        _tell_altered(values, converted, column, refuse_type, on_note)
+    return converted
+
+
+def _refuse(
+    faults: dict[int, Refusal],
+    column: Column,
+    reason: RefusalReason,
+    expected: str,
+    row: int,
+    value: pa.Scalar,
+) -> None:
+    found = f"{found_words(value)}{hint(value, column)}"
+    fault = f"column '{column.name}': expected {expected}, found {found}"
+    faults.setdefault(row, Refusal(row, reason, fault, column.name))
+
+
+def _as_plain(
+    values: pa.ChunkedArray, refuse_utf8: Callable[[int, pa.Scalar], None]
+) -> pa.ChunkedArray:
+    """Values without a dictionary; bytes as the text that they are."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    return _convert(values, pa.string(), refuse_utf8) if is_bytes(values.type) else values
+
+
+def _tell_altered(
+    values: pa.ChunkedArray,
+    floats: pa.ChunkedArray,
+    column: Column,
+    refuse: Callable[[int, pa.Scalar], None],
+    on_note: Callable[[str], None],
+) -> None:
+    """Refuse whole numbers that no float64 is, and tell decimals that it only comes near."""
+    if not (is_text(values.type) or pa.types.is_decimal(values.type)):
+        return
+    texts, rounded = values.cast(pa.string()), []
+    for index, is_whole in altered(texts, floats):
+        if is_whole:
+            refuse(index + 1, texts[index])
+        else:
+            rounded.append(index)
+    if rounded:
+        first = rounded[0]
+        on_note(
+            f"column '{column.name}': {len(rounded):,} of its values with more digits than a "
+            f"float64 holds are taken as the nearest one; the first is "
+            f"{texts[first].as_py()[:60]}, taken as {floats[first].as_py()!r}"
+        )
 
 
 def _convert(
@@ -139,16 +185,6 @@ def _convert(
     )
 
 
-def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
-
-
 _NUMBERS = (*(pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean),)
 # What may stand in a file, beside text, for a column of each type of a contract.
 _READABLE: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
@@ -166,33 +202,35 @@ def _is_readable(kind: pa.DataType, column: Column) -> bool:
 
 
 def _check(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) -> None:
-    def refuse(mask: pa.ChunkedArray, reason: RejectReason, expected: str) -> None:
+    def refuse(mask: pa.ChunkedArray, reason: RefusalReason, expected: str) -> None:
         for index in _where(mask):
             faults.setdefault(
                 index + 1,
                 Refusal(
                     index + 1,
                     reason,
-                    f"column '{column.name}': expected {expected}, found {_found(values[index])}",
+                    f"column '{column.name}': expected {expected}, "
+                    f"found {found_words(values[index])}",
+                    column.name,
                 ),
             )
 
     if not column.is_nullable:
-        refuse(pc.is_null(values), RejectReason.MISSING_COLUMN, "a value")
+        refuse(pc.is_null(values), RefusalReason.NULL_VALUE, "a value")
     limits = column.limits
     if limits.is_finite:
-        refuse(pc.invert(pc.is_finite(values)), RejectReason.OUT_OF_RANGE, "a finite number")
+        refuse(pc.invert(pc.is_finite(values)), RefusalReason.OUT_OF_RANGE, "a finite number")
     for limit, is_beyond, side in (
         (limits.least, pc.less, "at least"),
         (limits.most, pc.greater, "at most"),
     ):
         if limit is not None:
             beyond = is_beyond(values, pa.scalar(limit, column.arrow_type))
-            refuse(beyond, RejectReason.OUT_OF_RANGE, _in_words(side, limit))
+            refuse(beyond, RefusalReason.OUT_OF_RANGE, _in_words(side, limit))
     if limits.most_characters is not None:
         refuse(
             pc.greater(pc.utf8_length(values), limits.most_characters),
-            RejectReason.OUT_OF_RANGE,
+            RefusalReason.OUT_OF_RANGE,
             f"at most {limits.most_characters} characters",
         )
 
@@ -201,13 +239,6 @@ def _in_words(side: str, limit: float | dt.datetime) -> str:
     if isinstance(limit, dt.datetime):  # a contract sets none: it is the calendar's
         return "a time of the years 1 to 9999 in UTC"
     return f"{side} {limit:g}"
-
-
-def _found(value: pa.Scalar) -> str:
-    try:
-        return repr(value.as_py())[:100] if value.is_valid else "nothing"
-    except (OverflowError, ValueError):  # a time that Python cannot tell
-        return f"{value.value} {value.type}"
 
 
 def _where(mask: pa.ChunkedArray) -> list[int]:

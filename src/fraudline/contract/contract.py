@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 from fraudline.contract.array_types import Floats, Labels, Matrix
 from fraudline.contract.columns import FEATURE_TYPES, Column, arrow_schema
 from fraudline.contract.decisions import DECISION_COLUMNS
+from fraudline.contract.time_units import seconds_of, to_seconds
+from fraudline.errors import ContractError
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Contract:
         columns: All columns of a labelled transaction, in the order of the file.
         label: Column that is 1 (or true) where the transaction was a fraud.
         amount: Column with what is lost if a fraud is approved.
-        event_time: Column that orders the history: a number of seconds, or a timestamp.
+        event_time: Column that orders the history: a number in a unit of time, or a timestamp.
         id: Column that identifies a transaction, if there is one.
     """
 
@@ -112,6 +114,40 @@ class Contract:
     def labels(self, history: pa.RecordBatch | pa.Table) -> Labels:
         """The label of each row, 1 for fraud, shape (rows,)."""
         return np.asarray(history.column(self.label).cast(pa.int8()), dtype=np.int8)
+
+    @cached_property
+    def event_unit_s(self) -> float:
+        """How many seconds one of the event time's unit is; a timestamp has microseconds."""
+        column = self.column(self.event_time)
+        if column.type == "timestamp":
+            return 1e-6
+        seconds = seconds_of(column.unit)
+        if seconds is None:  # a contract file is refused for it
+            raise ContractError(f"'{column.unit}' of '{column.name}' is no unit of time.")
+        return seconds
+
+    def event_seconds(self, transactions: pa.RecordBatch | pa.Table) -> Floats:
+        """The event time of each row in seconds, from where the contract counts, shape (rows,).
+
+        A timestamp counts from 1970, in UTC.
+        """
+        times = transactions.column(self.event_time)
+        if pa.types.is_timestamp(times.type):
+            times = times.cast(pa.timestamp("us", times.type.tz)).cast(pa.int64())
+        return to_seconds(np.asarray(times, dtype=np.float64), self.event_unit_s)
+
+    def event_time_error_s(self, largest: float) -> float:
+        """By how many seconds a network may see event times displaced, 0 if it sees none.
+
+        It sees float32, which tells seconds of 1970 apart by steps of 128.
+
+        Args:
+            largest: The greatest event time by amount, in the contract's unit.
+        """
+        column = self.column(self.event_time)
+        if column.type == "timestamp" or not column.is_feature:
+            return 0.0
+        return float(to_seconds(float(np.spacing(np.float32(abs(largest)))) / 2, self.event_unit_s))
 
     def amounts(self, transactions: pa.RecordBatch | pa.Table) -> Floats:
         """The amount of each row, in the contract's unit, shape (rows,)."""

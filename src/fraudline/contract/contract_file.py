@@ -16,6 +16,7 @@ from fraudline.contract.columns import CONTRACT_TYPES, FEATURE_TYPES, NUMERIC_TY
 from fraudline.contract.contract import Contract
 from fraudline.contract.decisions import DECISION_COLUMNS
 from fraudline.contract.rejects import REJECT_COLUMNS
+from fraudline.contract.time_units import TIME_UNITS, seconds_of
 from fraudline.errors import ContractError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -229,6 +230,7 @@ def _check_roles(contract: Contract, where: str) -> None:
                 f"{where}: {role} column '{name}' must be {' or '.join(types)} and not "
                 f"nullable, found {column.type}{', nullable' if column.is_nullable else ''}."
             )
+    _check_event_unit(contract.column(contract.event_time), where)
     named = [contract.label, contract.amount, contract.event_time, contract.id]
     if repeated := {name for name in named if named.count(name) > 1}:
         raise ContractError(
@@ -242,3 +244,11 @@ def _check_roles(contract: Contract, where: str) -> None:
         )
     if not contract.features:
         raise ContractError(f"{where}: no column is a feature, so nothing can be learned.")
+
+
+def _check_event_unit(column: Column, where: str) -> None:
+    if column.type != "timestamp" and seconds_of(column.unit) is None:
+        raise ContractError(
+            f"{where}: event_time column '{column.name}' has unit {column.unit!r}, expected one "
+            f"of {', '.join(TIME_UNITS)}: days, rates and periods follow from it."
+        )

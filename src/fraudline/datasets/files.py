@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
-from fraudline.contract import Contract, Refusal, RejectReason, conform
-from fraudline.errors import ContractError, InputError
+from fraudline.contract import Contract, Refusal, RefusalGroup, conform, group_refusals
+from fraudline.datasets.cache import sha256_of
+from fraudline.datasets.csv_rows import merged, read_csv
+from fraudline.datasets.file_content import kind_of, read_content, read_text
+from fraudline.errors import ContractError, InputError, RefusedRowsError
+
+MAX_REFUSED = 0.01
+"""Share of the rows of a file that may be refused, unless a person says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class TransactionFile:
         rows: The rows that fit the contract, in the order of the file.
         refusals: One for each row that does not.
         is_labelled: Whether `rows` has the label.
+        notes: What was assumed or rounded, in sentences without a full stop.
     """
 
     path: Path
@@ -32,76 +37,103 @@ class TransactionFile:
     rows: pa.Table
     refusals: list[Refusal]
     is_labelled: bool
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def row_count(self) -> int:
+        """How many rows the file has, those that were refused among them."""
+        return int(self.rows.num_rows) + len(self.refusals)
+
+    @property
+    def refused_share(self) -> float:
+        """Share of the rows that were refused."""
+        return len(self.refusals) / max(self.row_count, 1)
+
+    @property
+    def groups(self) -> list[RefusalGroup]:
+        """The refusals by reason and column."""
+        return group_refusals(self.refusals)
+
+    def require_few_refused(self, max_refused: float, consequence: str) -> None:
+        """Refuse the file as a whole if too many of its rows were refused.
+
+        Args:
+            max_refused: The greatest share of the rows that may be, 0 to 1.
+            consequence: What did therefore not happen, a sentence.
+
+        Raises:
+            RefusedRowsError: more were; the message tells how many of them are frauds.
+        """
+        if self.refused_share <= max_refused:
+            return
+        frauds = sum(refusal.is_fraud is True for refusal in self.refusals)
+        raise RefusedRowsError(
+            f"{len(self.refusals):,} of {self.row_count:,} rows of {self.path} "
+            f"({100 * self.refused_share:.3g} %) were refused"
+            + (f", {frauds:,} of them labelled fraud" if frauds else "")
+            + f"; at most {100 * max_refused:.3g} % may be. {consequence} Mend the file or the "
+            "contract, or allow more with --max-refused."
+        )
 
 
-def read_transactions(path: Path, contract: Contract) -> TransactionFile:
+def read_transactions(
+    path: Path, contract: Contract, *, quoted_newlines: bool = False
+) -> TransactionFile:
     """Read a file of transactions, with or without labels.
 
     The first line of a CSV file names its columns. Columns may come in any order, and must
     be exactly the contract's, with or without the label.
 
+    Args:
+        path: CSV or Parquet, also as gzip.
+        contract: What its rows should be.
+        quoted_newlines: Whether texts of a CSV file may have line ends in quotes.
+
     Raises:
         InputError: there is no such file, it is neither CSV nor Parquet, or cannot be read.
         ContractError: its columns are not the contract's.
     """
-    if not path.is_file():
-        raise InputError(f"there is no file {path}.")
-    ragged: list[Refusal] = []
+    skipped: list[Refusal] = []
+    notes: list[str] = []
     try:
-        if path.suffix == ".parquet":
-            table = pa.parquet.ParquetFile(path).read()
-        elif path.suffix == ".csv":
-            table = _read_csv(path, ragged)
+        if kind_of(path, ("csv", "parquet")) == "parquet":
+            content = pa.BufferReader(pa.py_buffer(read_content(path)))
+            table = pa.parquet.ParquetFile(content).read()
         else:
-            raise InputError(
-                f"{path}: expected a name that ends in .csv or .parquet, found '{path.suffix}'."
-            )
-        is_labelled = contract.label in table.column_names
-    except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
+            names = [column.name for column in contract.columns]
+            texts = [column.name for column in contract.columns if column.type == "string"]
+            quoted = texts if quoted_newlines else None
+            table, skipped = read_csv(path, read_text(path), names, quoted)
+    except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} cannot be read: {error}.") from None
+    is_labelled = contract.label in table.column_names
     columns = contract.columns if is_labelled else contract.transaction_columns
     try:
-        rows, refusals = conform(table, columns)
+        rows, refusals = conform(table, columns, notes.append)
     except ContractError as error:
-        raise ContractError(f"{path}, contract '{contract.name}': {error}") from None
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return TransactionFile(path, digest, rows, _merged(refusals, ragged), is_labelled)
+        raise ContractError(
+            f"{path}, contract '{contract.name}': {error}{_pandas_index(table.column_names)}"
+        ) from None
+    if is_labelled:
+        refusals = _with_labels(refusals, table, contract)
+    refused = merged(refusals, skipped)
+    return TransactionFile(path, sha256_of(path), rows, refused, is_labelled, notes)
 
 
-def _read_csv(path: Path, ragged: list[Refusal]) -> pa.Table:
-    """Read all columns as bytes, so that a malformed value is the fault of its row only."""
-
-    def refuse(row: pa.csv.InvalidRow) -> str:
-        ragged.append(
-            Refusal(
-                row.number - 1,  # the header is its row 1
-                RejectReason.MISSING_COLUMN
-                if row.actual_columns < row.expected_columns
-                else RejectReason.UNKNOWN_COLUMN,
-                f"expected {row.expected_columns} values, found {row.actual_columns}",
-            )
-        )
-        return "skip"
-
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        names = next((row for row in csv.reader(file) if row), [])
-    return pa.csv.read_csv(
-        path,
-        read_options=pa.csv.ReadOptions(use_threads=False),  # row numbers need one thread
-        parse_options=pa.csv.ParseOptions(invalid_row_handler=refuse, newlines_in_values=True),
-        convert_options=pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.binary()), strings_can_be_null=False
-        ),
-    )
+def _pandas_index(names: Sequence[str]) -> str:
+    if {"", "__index_level_0__"} & set(names):
+        return " (One is the index that pandas writes unless it is told index=False.)"
+    return ""
 
 
-def _merged(refusals: list[Refusal], ragged: list[Refusal]) -> list[Refusal]:
-    """Number the refusals of whole rows as the file does: rows that were skipped count too."""
-    merged = []
-    skipped = 0
-    for refusal in refusals:
-        while skipped < len(ragged) and ragged[skipped].row <= refusal.row + skipped:
-            skipped += 1
-        merged.append(Refusal(refusal.row + skipped, refusal.reason, refusal.message))
-    return sorted([*merged, *ragged], key=lambda refusal: refusal.row)
+def _with_labels(refusals: list[Refusal], table: pa.Table, contract: Contract) -> list[Refusal]:
+    """Refusals with the label of each row that has a readable one."""
+    indices = pa.array([refusal.row - 1 for refusal in refusals], pa.int64())
+    labels = table.select([contract.label]).take(indices)
+    readable, faults = conform(labels, [contract.column(contract.label)])
+    is_fraud = iter(contract.labels(readable) == 1)
+    faulty = {fault.row for fault in faults}
+    return [
+        refusal if place in faulty else replace(refusal, is_fraud=bool(next(is_fraud)))
+        for place, refusal in enumerate(refusals, start=1)
+    ]

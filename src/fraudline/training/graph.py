@@ -15,7 +15,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fraudline.bundle.onnx_runtime import ort
 from fraudline.errors import InputError
-from fraudline.measures.days import DAY_S
 from fraudline.training.preparation import Preparation
 
 OPSET = 17
@@ -110,10 +109,10 @@ def _write_preparation(writer: Writer, preparation: Preparation) -> None:
         logarithm = writer.add("Log", magnitude)
         parts.append(writer.add("Mul", writer.add("Sign", x), logarithm))
     if inputs.time_of_day:
-        x, day = take(inputs.time_of_day), writer.constant(DAY_S)
+        x, day = take(inputs.time_of_day), writer.constant(inputs.day)
         days = writer.add("Floor", writer.add("Div", x, day))
-        second = writer.add("Sub", x, writer.add("Mul", days, day))
-        angle = writer.add("Mul", second, writer.constant(2 * np.pi / DAY_S))
+        since_midnight = writer.add("Sub", x, writer.add("Mul", days, day))
+        angle = writer.add("Mul", since_midnight, writer.constant(2 * np.pi / inputs.day))
         parts += [writer.add("Sin", angle), writer.add("Cos", angle)]
     derived = writer.add("Concat", *parts, axis=1)
     centred = writer.add("Sub", derived, writer.constant(preparation.mean))

@@ -70,6 +70,20 @@ def constant_features(features: npt.NDArray[np.float32], contract: Contract) -> 
     return [contract.features[at] for at in np.flatnonzero(np.ptp(features, axis=0) == 0)]
 
 
+def coarse_event_times(history: pa.Table, contract: Contract) -> list[str]:
+    """A sentence where float32, which is what a network sees, cannot tell event times apart."""
+    if contract.column(contract.event_time).type == "timestamp":
+        return []
+    largest = float(np.abs(np.asarray(history.column(contract.event_time), np.float64)).max())
+    error_s = contract.event_time_error_s(largest)
+    if error_s < 1:
+        return []
+    return [
+        f"LOOK: a network sees '{contract.event_time}' as float32, up to {error_s:g} s away: set "
+        "feature = false in the contract, give a timestamp, or count from the first event"
+    ]
+
+
 def event_text(history: pa.Table, contract: Contract, row: int) -> str:
     """Event time of a row, for people, in the contract's unit."""
     value = history.column(contract.event_time)[row].as_py()

@@ -54,11 +54,7 @@ def scored_rows(
         Columns `part`, `event_s` (in seconds, from where the contract counts), `score`,
         `amount` and `label`.
     """
-    times = history.column(contract.event_time)
-    if pa.types.is_timestamp(times.type):
-        times = times.cast(pa.int64())
-    unit = 1e6 if contract.column(contract.event_time).type == "timestamp" else 1.0
-    event_s = np.asarray(times, dtype=np.float64) / unit
+    event_s = contract.event_seconds(history)
     parts = {name: rows for name, rows in split.parts.items() if name in (VALIDATION, TEST)}
     rows = np.concatenate(list(parts.values()))
     return pa.table(

@@ -19,12 +19,14 @@ class Inputs:
     Attributes:
         plain: Features taken as they are.
         logarithm: Features x taken as sign(x) * log(1 + |x|); amounts span many magnitudes.
-        time_of_day: Features in seconds, taken as sine and cosine of the time of day.
+        time_of_day: Features that are times, taken as sine and cosine of the time of day.
+        day: How long a day is in the unit of those.
     """
 
     plain: tuple[int, ...]
     logarithm: tuple[int, ...] = ()
     time_of_day: tuple[int, ...] = ()
+    day: float = DAY_S
 
     @property
     def sources(self) -> tuple[int, ...]:
@@ -44,8 +46,9 @@ class Inputs:
             parts.append(ops.sign(x) * ops.log(ops.abs(x) + np.float32(1)))
         if self.time_of_day:
             x = ops.take(features, self.time_of_day, axis=1)
-            second = x - ops.floor(x / np.float32(DAY_S)) * np.float32(DAY_S)
-            angle = second * np.float32(2 * np.pi / DAY_S)
+            day = np.float32(self.day)
+            since_midnight = x - ops.floor(x / day) * day
+            angle = since_midnight * np.float32(2 * np.pi / self.day)
             parts += [ops.sin(angle), ops.cos(angle)]
         return ops.concatenate(parts, axis=1)
 
@@ -103,4 +106,7 @@ def with_log_amounts_and_time_of_day(contract: Contract) -> Inputs:
     )
     time_of_day = tuple(i for i, name in enumerate(features) if name == contract.event_time)
     plain = tuple(i for i in range(len(features)) if i not in logarithm + time_of_day)
-    return Inputs(plain, logarithm, time_of_day)
+    # A timestamp that is a feature is its second of the day.
+    is_timestamp = contract.column(contract.event_time).type == "timestamp"
+    day = DAY_S if is_timestamp else DAY_S / contract.event_unit_s
+    return Inputs(plain, logarithm, time_of_day, day)

@@ -144,7 +144,8 @@ def _compare(
     if kind == "bool":
         return Comparison("flag", (float(values.mean()),))
     if kind == "timestamp" or index in preparation.inputs.time_of_day:
-        hours = (values % DAY_S // 3600).astype(np.int64)
+        day = DAY_S if kind == "timestamp" else preparation.inputs.day
+        hours = (values % day // (day / 24)).astype(np.int64)
         shares = np.bincount(hours, minlength=24) / len(values)
         return Comparison("time_of_day", tuple(shares.tolist()))
     # Values that were seen, so that the share that reaches one is at least what is claimed.

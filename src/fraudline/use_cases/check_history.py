@@ -18,10 +18,14 @@ class Checked:
 
 
 def check_history(project: Project) -> Checked:
-    """Measure nulls, types, ranges, duplicates and class ratio, and what `load` refused.
+    """Measure what each column holds, and what the history may be suspected of.
 
     Raises:
         WarehouseError: there is no history table, or BigQuery cannot be reached.
     """
-    report = measure_history_quality(project.warehouse, project.contract, project.load_account)
+    account = project.load_account
+    if not account.is_file():
+        # Where it stood when all contracts of a home shared it; it names the table it is about.
+        account = account.parent.parent / account.name
+    report = measure_history_quality(project.warehouse, project.contract, account)
     return Checked(report, report.save(project.reports))

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from fraudline.bundle.bundle import open_bundle
 from fraudline.contract import Refusal, json_lines
-from fraudline.datasets.files import read_transactions
+from fraudline.datasets.files import MAX_REFUSED, TransactionFile, read_transactions
 from fraudline.errors import InputError
 from fraudline.measures.evaluation import Evaluation, evaluate
 from fraudline.scoring import as_history, assess
+from fraudline.use_cases.output_file import require_other_file, write_file
 from fraudline.use_cases.project import Project
 
 
@@ -36,7 +37,10 @@ def predict_file(
     project: Project,
     file: Path,
     out: Path,
-    on_refused: Callable[[list[Refusal]], None] = lambda _: None,
+    *,
+    max_refused: float = MAX_REFUSED,
+    quoted_newlines: bool = False,
+    on_read: Callable[[TransactionFile], None] = lambda _: None,
 ) -> Predicted:
     """Score a file with the champion and write JSON lines in the history's own columns.
 
@@ -44,18 +48,23 @@ def predict_file(
 
     Args:
         project: Whose champion and contract.
-        file: CSV or Parquet, with or without labels.
+        file: CSV or Parquet, also as gzip, with or without labels.
         out: Where to write the lines.
-        on_refused: Called with the rows that do not fit, before anything else can fail.
+        max_refused: Share of the rows, 0 to 1, that may be refused; above it nothing is written.
+        quoted_newlines: Whether texts of a CSV file may have line ends in quotes.
+        on_read: Called with what the file holds before anything else can fail.
 
     Raises:
         InputError: the file cannot be read, no row of it fits, a row has no score, its
-            labels tell nothing apart, or `out` cannot be written.
+            labels tell nothing apart, or `out` is `file` or cannot be written.
+        RefusedRowsError: more rows were refused than `max_refused`.
         BundleError: there is no champion, or it was altered.
     """
     contract = project.contract
-    read = read_transactions(file, contract)
-    on_refused(read.refusals)
+    require_other_file(out, file, Path(project.settings.contract))
+    read = read_transactions(file, contract, quoted_newlines=quoted_newlines)
+    on_read(read)
+    read.require_few_refused(max_refused, "Nothing was written.")
     if not read.rows.num_rows:
         raise InputError(
             f"{file} has no row that fits contract '{contract.name}'."
@@ -64,10 +73,7 @@ def predict_file(
     bundle = open_bundle(project.registry.path(project.registry.champion()), contract)
     assessment = assess(read.rows, bundle)
     lines = json_lines(as_history(read.rows, assessment, contract))
-    try:
-        out.write_bytes(b"\n".join(lines) + b"\n")
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}.") from None
+    write_file(out, b"\n".join(lines) + b"\n")
     evaluation = None
     if read.is_labelled:
         evaluation = evaluate(

@@ -79,13 +79,18 @@ class Project:
 
     @property
     def reports(self) -> Path:
-        """Directory of what `load` and `check` tell."""
-        return self.settings.home / "reports"
+        """Directory of what `load` and `check` tell of this contract's history."""
+        return self.settings.home / "reports" / self.contract.name
 
     @property
     def load_account(self) -> Path:
         """What became of the rows of the file that was loaded last."""
         return self.reports / "load.json"
+
+    @property
+    def refused_account(self) -> Path:
+        """Why the file that was refused last was not loaded."""
+        return self.reports / "load-refused.json"
 
     @property
     def stream_topics(self) -> list[str]:

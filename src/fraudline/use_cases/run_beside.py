@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from fraudline import local
@@ -14,8 +15,16 @@ _START_TIMEOUT_S = 60.0
 _MOST_LINES = 10
 
 
-def run_beside(project: Project, command: Literal["score", "sink"]) -> local.Companion:
+def run_beside(
+    project: Project, command: Literal["score", "sink"], directory: Path | None = None
+) -> local.Companion:
     """Start `fraudline score` or `fraudline sink` with a project's settings.
+
+    Args:
+        project: Whose settings.
+        command: Which of the two.
+        directory: Where it runs; here, without one. A setting without a value is read from the
+            `fraudline.toml` that is found there.
 
     Returns:
         The process, after it has its share of the topic; `stop` it in the end.
@@ -25,7 +34,9 @@ def run_beside(project: Project, command: Literal["score", "sink"]) -> local.Com
     """
     log = project.settings.home / "logs" / f"{command}.log"
     make_private(log.parent)
-    companion = local.Companion(local.call(command), local.environment(project.settings), log)
+    companion = local.Companion(
+        local.call(command), local.environment(project.settings), log, directory
+    )
     companion.start()
     try:
         is_member = wait_for_member(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fraudline import flows
 from fraudline.contract import Refusal, json_lines
-from fraudline.datasets.files import read_transactions
-from fraudline.errors import InputError
+from fraudline.datasets.file_content import kind_of, read_lines
+from fraudline.datasets.files import MAX_REFUSED, TransactionFile, read_transactions
 from fraudline.stream.broker import require_topics
 from fraudline.stream.produce_lines import produce_lines
 from fraudline.use_cases.project import Project
@@ -29,22 +29,36 @@ class FileMessages:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def read_messages(project: Project, file: Path) -> FileMessages:
-    """The messages of a CSV, Parquet or .jsonl file.
+def read_messages(
+    project: Project,
+    file: Path,
+    *,
+    max_refused: float = MAX_REFUSED,
+    quoted_newlines: bool = False,
+    on_read: Callable[[TransactionFile], None] = lambda _: None,
+) -> FileMessages:
+    """The messages of a CSV, Parquet or .jsonl file, also as gzip.
 
     Labels are left out: a transaction in flight has none. Lines of a .jsonl file stay as
     they are.
 
+    Args:
+        project: Whose contract.
+        file: Where they are.
+        max_refused: Share of the rows, 0 to 1, that may be refused.
+        quoted_newlines: Whether texts of a CSV file may have line ends in quotes.
+        on_read: Called with what a CSV or Parquet file holds before anything else can fail.
+
     Raises:
         InputError: the file cannot be read.
         ContractError: its columns are not the contract's.
+        RefusedRowsError: more rows were refused than `max_refused`.
     """
-    if file.suffix == ".jsonl":
-        try:
-            return FileMessages(file.read_bytes().splitlines())
-        except OSError as error:
-            raise InputError(f"{file} cannot be read: {error.strerror}.") from None
-    read = read_transactions(file, project.contract)
+    if kind_of(file, ("csv", "parquet", "jsonl")) == "jsonl":
+        return FileMessages(read_lines(file))
+    read = read_transactions(file, project.contract, quoted_newlines=quoted_newlines)
+    on_read(read)
+    read.require_few_refused(max_refused, "Nothing was sent.")
     names = [column.name for column in project.contract.transaction_columns]
     return FileMessages(json_lines(read.rows.select(names)), read.refusals)
 

@@ -40,6 +40,7 @@ def train_version(
         InputError: nothing can be learned from these rows; nothing of it stays.
         WarehouseError: the history cannot be read.
     """
+    from fraudline.training.history_checks import coarse_event_times
     from fraudline.training.recipes.all_recipes import find_recipe
 
     chosen = find_recipe(recipe)
@@ -48,6 +49,8 @@ def train_version(
         f"read {history.rows.num_rows:,} rows of {history.snapshot.table}, "
         f"SHA-256 {history.snapshot.sha256[:16]}…"
     )
+    for told in coarse_event_times(history.rows, project.contract):
+        on_progress(told)
     candidate = project.registry.new_directory()
     try:
         train_candidate(

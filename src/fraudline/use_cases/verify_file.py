@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from fraudline import flows
+from fraudline.datasets.file_content import read_lines
 from fraudline.errors import InputError
 from fraudline.reconcile import Verification, verify_predictions
 from fraudline.use_cases.project import Project
@@ -23,10 +24,7 @@ def verify_file(project: Project, file: Path) -> Verification:
         InputError: the file cannot be read, or is none of predictions.
         WarehouseError: the table cannot be read.
     """
-    try:
-        lines = file.read_bytes().splitlines()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}.") from None
+    lines = read_lines(file)
     rows, _, rejects = flows.PREDICTIONS.decoder(project.contract).decode(lines)
     if rejects:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The quality of the history: nulls, types, ranges, duplicates, class ratio, refused rows."""
+"""The quality of the history: what each column holds, and what the whole may be suspected of."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ from fraudline.contract.columns import NUMERIC_TYPES
 from fraudline.errors import InputError
 from fraudline.home import make_private
 from fraudline.warehouse.client import Warehouse
+from fraudline.warehouse.history_findings import (
+    Finding,
+    count_distinct,
+    find_ids,
+    find_leaks,
+    find_negative_amounts,
+    find_refused,
+    find_times,
+    is_fraud_sql,
+)
 from fraudline.warehouse.query import query, sql_literal
 from fraudline.warehouse.table_fit import require_fitting_history, told
 
@@ -34,14 +44,6 @@ class ColumnQuality:
     nulls: int
     out_of_range: int
     spread: tuple[float | None, float | None, float | None]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A sentence of the report, and whether all is well with what it says."""
-
-    is_ok: bool
-    text: str
 
 
 @dataclass(frozen=True)
@@ -113,30 +115,56 @@ def measure_history_quality(
         _column_quality(column, index, totals) for index, column in enumerate(contract.columns)
     ]
     rows, frauds = totals["row_count"], totals["frauds"]
-    duplicates = rows - query(warehouse, _distinct_sql(name, contract)).to_pylist()[0]["n"]
-    faulty = [column for column in columns if column.nulls or column.out_of_range]
+    distinct = count_distinct(warehouse, name, contract)
     findings = [
         Finding(not differences, "column names, types and modes are the contract's"
                 if not differences else f"columns differ from the contract: {told(differences)}"),
-        Finding(not faulty, "no nulls, no values out of range" if not faulty else
-                "nulls or values out of range in: " + ", ".join(c.name for c in faulty)),
+        *_find_values(contract, columns, rows),
         Finding(
             0 < frauds < rows,
             f"{rows:,} rows, {frauds:,} frauds: one in {rows / frauds:,.0f} "
             f"({100 * frauds / rows:.3f} %)" if frauds else f"{rows:,} rows, no fraud among them",
         ),
-        Finding(
-            duplicates == 0,
-            f"{duplicates:,} rows repeat another one in every column"
-            + ("; in a random split, twins fall on both sides" if duplicates else ""),
-        ),
-        _refused(load_record),
+        *find_ids(contract, rows, distinct),
+        *find_times(contract, totals["first_event"], totals["last_event"]),
+        *find_negative_amounts(contract, totals["negative"]),
+        find_leaks(warehouse, name, contract, rows, frauds),
+        find_refused(load_record, name),
     ]  # fmt: skip
-    return QualityReport(name, rows, frauds, duplicates, columns, findings)
+    return QualityReport(name, rows, frauds, rows - distinct.rows, columns, findings)
+
+
+def _find_values(contract: Contract, columns: list[ColumnQuality], rows: int) -> list[Finding]:
+    """Nulls and values that the contract forbids, and nulls that it permits."""
+    permitted = {column.name for column in contract.columns if column.is_nullable}
+    faulty = [
+        each.name
+        for each in columns
+        if each.out_of_range or (each.nulls and each.name not in permitted)
+    ]
+    found = [
+        Finding(
+            not faulty,
+            f"nulls or values out of range in: {', '.join(faulty)}"
+            if faulty
+            else "no nulls where the contract forbids them, no values out of range",
+        )
+    ]
+    empty = [
+        f"{each.name} {100 * each.nulls / rows:.3g} %"
+        for each in columns
+        if each.nulls and each.name in permitted
+    ]
+    if empty:
+        found.append(Finding(True, f"nulls that the contract permits: {', '.join(empty)}"))
+    return found
 
 
 def _totals_sql(table: str, contract: Contract) -> str:
-    parts = ["COUNT(*) AS row_count", f"COUNTIF({_is_fraud(contract)}) AS frauds"]
+    parts = ["COUNT(*) AS row_count", f"COUNTIF({is_fraud_sql(contract)}) AS frauds"]
+    time = f"`{contract.event_time}`"
+    parts += [f"MIN({time}) AS first_event", f"MAX({time}) AS last_event"]
+    parts.append(f"COUNTIF(`{contract.amount}` < 0) AS negative")
     for index, column in enumerate(contract.columns):
         quoted = f"`{column.name}`"
         parts.append(f"COUNTIF({quoted} IS NULL) AS nulls_{index}")
@@ -164,16 +192,6 @@ def out_of_range_sql(column: Column) -> str:
     return " OR ".join(faults) or "FALSE"
 
 
-def _is_fraud(contract: Contract) -> str:
-    label = contract.column(contract.label)
-    return f"`{label.name}`" if label.type == "bool" else f"`{label.name}` = 1"
-
-
-def _distinct_sql(table: str, contract: Contract) -> str:
-    names = ", ".join(f"`{column.name}`" for column in contract.columns)
-    return f"SELECT COUNT(*) AS n FROM (SELECT DISTINCT {names} FROM `{table}`)"  # noqa: S608 - as above
-
-
 def _column_quality(column: Column, index: int, totals: dict[str, Any]) -> ColumnQuality:
     return ColumnQuality(
         column.name,
@@ -181,21 +199,4 @@ def _column_quality(column: Column, index: int, totals: dict[str, Any]) -> Colum
         totals[f"nulls_{index}"],
         totals[f"out_of_range_{index}"],
         (totals.get(f"min_{index}"), totals.get(f"avg_{index}"), totals.get(f"max_{index}")),
-    )
-
-
-def _refused(load_record: Path) -> Finding:
-    if not load_record.is_file():
-        return Finding(True, "no record of a load in this project, so none of refused rows")
-    record = msgspec.json.decode(load_record.read_bytes())
-    if not record["rows_refused"]:
-        return Finding(True, f"no row of {record['file']} was refused when it was loaded")
-    reasons: dict[str, int] = {}
-    for refusal in record["refusals"]:
-        reasons[refusal["reason"]] = reasons.get(refusal["reason"], 0) + 1
-    listed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
-    return Finding(
-        False,
-        f"{record['rows_refused']:,} rows of {record['file']} were refused when it was loaded "
-        f"({listed}); each is listed in {load_record}",
     )

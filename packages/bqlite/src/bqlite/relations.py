@@ -42,6 +42,7 @@ class Source:
         partitioned_by: The column by whose time it is partitioned, in lower case, if any.
         partition_unit: `HOUR`, `DAY`, `MONTH` or `YEAR`.
         clustered_by: Its clustering columns, in lower case.
+        filtered_by: The column that each query must filter by, in lower case, if any.
     """
 
     fields: tuple[Field, ...] = ()
@@ -51,6 +52,7 @@ class Source:
     partitioned_by: str = ""
     partition_unit: str = "DAY"
     clustered_by: tuple[str, ...] = ()
+    filtered_by: str = ""
 
 
 @dataclass(frozen=True)

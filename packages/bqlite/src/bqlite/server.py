@@ -17,6 +17,7 @@ from bqlite.errors import ServerStartError
 
 DEFAULT_PROJECT = "local"
 DEFAULT_MEMORY_LIMIT_MB = 1024
+DEFAULT_JOB_TIMEOUT_S = 600
 EXIT_WITHIN_S = 1.0
 KILLED_AFTER_S = 1.5  # by the kernel, which waits for no thread
 SWITCH_S = 0.0001  # how long a thread may keep another one from ending the process
@@ -33,6 +34,7 @@ class Server:
         storage_port: The gRPC port, 0 for a free one.
         project: The project shown to a client that names none.
         memory_limit_mb: What DuckDB may hold in memory.
+        job_timeout_s: After how long a query is stopped that names no time-out, 0 for never.
         has_faults: Whether clients may arm faults.
 
     Attributes:
@@ -51,6 +53,7 @@ class Server:
         storage_port: int = 0,
         project: str = DEFAULT_PROJECT,
         memory_limit_mb: int = DEFAULT_MEMORY_LIMIT_MB,
+        job_timeout_s: int = DEFAULT_JOB_TIMEOUT_S,
         has_faults: bool = False,
     ) -> None:
         # Claimed before anything large is imported, so that a refusal comes at once.
@@ -77,7 +80,7 @@ class Server:
             raise
         try:
             catalog = Catalog(self._engine)
-            self._jobs = Jobs(catalog)
+            self._jobs = Jobs(catalog, job_timeout_s)
             self._faults = Faults(catalog.streams.expire)
             self._grpc, bound = build_storage(catalog, self._faults, storage_port)
         except BaseException:
@@ -96,6 +99,7 @@ class Server:
         self._thread = threading.Thread(
             target=self._uvicorn.run, args=([self._socket],), name="rest", daemon=True
         )
+        self._memory_limit_mb = memory_limit_mb
         self.project = project
         self.storage = f"127.0.0.1:{bound}"
 
@@ -119,6 +123,13 @@ class Server:
         stopped.wait()
         self._thread.join()
         self._engine.close()
+
+    def keep_below(self, ceiling_mb: int) -> None:
+        """Ends the process before it holds more memory, 0 for what `MemoryWatch` finds right."""
+        from bqlite.work.memory import HEADROOM_MB, MemoryWatch  # noqa: PLC0415
+
+        ceiling_mb = ceiling_mb or self._memory_limit_mb + HEADROOM_MB
+        MemoryWatch(self._jobs, self._memory_limit_mb, ceiling_mb).start()
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -146,11 +157,13 @@ def main(argv: list[str] | None = None) -> None:
             storage_port=options.storage_port,
             project=options.project,
             memory_limit_mb=options.memory_limit_mb,
+            job_timeout_s=options.job_timeout_s,
             has_faults=options.faults,
         )
     except ServerStartError as error:
         sys.stderr.write(f"bqlite: {error}\n")
         sys.exit(1)
+    server.keep_below(options.process_limit_mb)
     serves.set()
     with server:
         ready = {"rest": server.rest, "storage": server.storage, "project": server.project,
@@ -181,6 +194,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--memory-limit-mb", type=int, default=DEFAULT_MEMORY_LIMIT_MB,
         help="what DuckDB may hold in memory; results beyond it go to disk",
+    )  # fmt: skip
+    parser.add_argument(
+        "--process-limit-mb", type=int, default=0,
+        help="what the process may hold before it ends itself; 0 is 3 GB more than DuckDB's limit",
+    )  # fmt: skip
+    parser.add_argument(
+        "--job-timeout-s", type=int, default=DEFAULT_JOB_TIMEOUT_S,
+        help="when a query without a time-out of its own is stopped; 0 is never",
     )  # fmt: skip
     parser.add_argument(
         "--faults", action="store_true", help="let tests break connections and forget streams"

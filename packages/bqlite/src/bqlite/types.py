@@ -76,6 +76,7 @@ TEXT_FORMS: Mapping[str, str] = {
 MODES = ("NULLABLE", "REQUIRED", "REPEATED")
 _FIELD_KEYS = {"name", "type", "mode", "fields", "description"}
 MAX_DEPTH = 15  # BigQuery's own limit on nested records
+MAX_COLUMNS = 10_000  # BigQuery's own limit on a table and a result
 
 
 @dataclass(frozen=True)
@@ -188,13 +189,21 @@ class Field:
 
 def fields_from_schema(schema: Mapping[str, Any] | None) -> tuple[Field, ...]:
     """The fields of a `TableSchema`, checked for names used twice."""
-    fields = tuple(Field.from_resource(f) for f in (schema or {}).get("fields", ()))
+    listed = (schema or {}).get("fields", ())
+    check_columns(len(listed))
+    fields = tuple(Field.from_resource(f) for f in listed)
     seen: set[str] = set()
     for one in fields:
         if one.name.lower() in seen:
             raise InvalidError(f"column '{one.name}' appears twice in the schema")
         seen.add(one.name.lower())
     return fields
+
+
+def check_columns(count: int) -> None:
+    """Raises `InvalidError` for more columns than a table or a result has in BigQuery."""
+    if count > MAX_COLUMNS:
+        raise InvalidError(f"Too many columns: found {count:,}, at most {MAX_COLUMNS:,} are taken")
 
 
 def schema_resource(fields: Iterable[Field]) -> dict[str, Any]:

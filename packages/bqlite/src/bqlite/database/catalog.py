@@ -28,7 +28,14 @@ from bqlite.relations import (
     create_relation,
     now_ms,
 )
-from bqlite.types import Field, fields_from_schema, quote, schema_resource, without_null_arrays
+from bqlite.types import (
+    Field,
+    check_columns,
+    fields_from_schema,
+    quote,
+    schema_resource,
+    without_null_arrays,
+)
 
 MAX_RESULTS = 500  # query results kept; the oldest goes first
 _TABLES = """
@@ -226,6 +233,7 @@ class Catalog:
 
     def add_columns(self, transaction: Transaction, table: Table, added: list[Field]) -> Table:
         """Adds NULLABLE or REPEATED columns; raises `InvalidError` for a REQUIRED one."""
+        check_columns(len(table.fields) + len(added))
         for one in added:
             if one.mode == "REQUIRED":
                 raise InvalidError(
@@ -304,6 +312,7 @@ class Catalog:
             str(time.get("field") or "").lower(),
             str(time.get("type") or "DAY"),
             tuple(name.lower() for name in clustered),
+            _filtered_by(table),
         )
 
     def information_schema(self, project: str, dataset: str, view: str) -> str:
@@ -323,6 +332,15 @@ def _forget(transaction: Transaction, kind: str, key: tuple[str, ...]) -> None:
     transaction.connection.execute(f"DELETE FROM store._bqlite.{kind} WHERE {where}", list(key))
 
 
+def _filtered_by(table: Table) -> str:
+    """The column that `requirePartitionFilter` names."""
+    time = table.body.get("timePartitioning") or {}
+    if not (table.body.get("requirePartitionFilter") or time.get("requirePartitionFilter")):
+        return ""
+    column = time.get("field") or (table.body.get("rangePartitioning") or {}).get("field")
+    return str(column or "").lower()
+
+
 def _check_name(kind: str, name: str) -> None:
     allowed = name.replace("_", "").replace("-", "" if kind == "table" else "-").replace(" ", "")
     if not allowed.isalnum() or len(name) > 1024:
@@ -333,6 +351,7 @@ def _check_name(kind: str, name: str) -> None:
 
 def _check_layout(table: Table) -> None:
     """Partitioning and clustering must name columns the table has."""
+    check_columns(len(table.fields))
     have = {one.name.lower() for one in table.fields}
     wanted = list((table.body.get("clustering") or {}).get("fields", ()))
     for key in ("timePartitioning", "rangePartitioning"):

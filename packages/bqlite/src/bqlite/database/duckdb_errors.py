@@ -39,11 +39,39 @@ def sql_errors() -> Iterator[None]:
         raise InvalidQueryError(_message(error)) from error
 
 
+# What DuckDB says of its own settings, types and functions, as a user of BigQuery would say it.
+_WORDS: tuple[tuple[str, str], ...] = (
+    (r"Max expression depth limit.*", "the query nests too deeply for bqlite"),
+    (
+        r"Overflow in multiplication of DECIMAL.*",
+        "numeric overflow: a product of NUMERIC of more than 20 digits before the point is refused "
+        "by bqlite",
+    ),
+    (
+        r".*?with value (\S+) can't be cast because the value is out of range for the destination "
+        r"type INT64.*",
+        r"integer overflow: \1 is out of the range of INT64",
+    ),
+    (r"[.,;]? ?(You might want to|Consider|Perhaps you|Try|Use \"SET|Did you mean|LINE \d).*", ""),
+    (r" ?- an explicit cast is required\.?", ": CAST one of them"),
+    (r"(DECIMAL|NUMERIC)\(\d+, ?\d+\)", "NUMERIC"),
+    (r"\bVARCHAR\b", "STRING"),
+    (r"\b(BIGINT|HUGEINT|INTEGER|INT128|INT32|UBIGINT|INTEGER_LITERAL)\b", "INT64"),
+    (r"\bDOUBLE\b", "FLOAT64"),
+    (r"\bBLOB\b", "BYTES"),
+    (r"\bBOOLEAN\b", "BOOL"),
+)
+_TIMESTAMP = re.compile(r"TIMESTAMP( WITH TIME ZONE)?")
+
+
 def _message(error: Exception) -> str:
     text = str(error)
-    unknown = re.search(r'Referenced (?:column|table) "([^"]*)" not found', text)
+    unknown = re.search(r'Referenced (?:column|table) "([^"]*)" (?:was )?not found', text)
     if unknown:
         return f"Unrecognized name: {unknown[1]}"
-    for kind in ("Binder Error: ", "Invalid Input Error: ", "Catalog Error: ", "Parser Error: "):
-        text = text.removeprefix(kind)
-    return text.split("\n", 1)[0].strip()
+    text = re.sub(r"^[A-Z][A-Za-z -]* Error: ", "", text.split("\n", 1)[0].strip())
+    for pattern, words in _WORDS:
+        text = re.sub(pattern, words, text)
+    if not isinstance(error, duckdb.InvalidInputException):  # which speak by bqlite's own macros
+        text = _TIMESTAMP.sub(lambda found: "TIMESTAMP" if found[1] else "DATETIME", text)
+    return text.strip()

@@ -120,6 +120,9 @@ ARRAY_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.IgnoreNulls: _ignore_nulls,
     exp.ApproxQuantiles: _approx_quantiles,
     exp.ApproxDistinct: lambda n: exp.Count(this=exp.Distinct(expressions=[n.this])),
+    exp.GenerateSeries: lambda n: call(
+        "bq_series", n.args["start"], n.args["end"], n.args.get("step") or 1
+    ),
     exp.RangeBucket: plain("bq_range_bucket", "this", "expression"),
     exp.ArrayToString: plain("array_to_string", "this", "expression"),
 }

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from bqlite.errors import InvalidQueryError, UnsupportedSqlError
 from bqlite.relations import TableName
-from bqlite.sql.names import Resolver
+from bqlite.sql.names import PSEUDO_COLUMNS, Resolver
 from bqlite.sql.statement import Definition
 from bqlite.types import Field
 
@@ -169,21 +169,24 @@ def _properties(root: exp.Create) -> dict[str, Any]:
         elif isinstance(one, exp.LocationProperty):
             resource["location"] = one.name
         elif type(one) is exp.Property:
-            key = one.this.name if isinstance(one.this, exp.Expr) else str(one.this)
-            value = _constant(one.args.get("value"))
-            if key == "description":
-                resource["description"] = value
-            elif key == "labels":
-                resource["labels"] = dict(value)
-            elif key == "friendly_name":
-                resource["friendlyName"] = value
-            elif key == "location":
-                resource["location"] = value
-            else:
-                raise UnsupportedSqlError(f"the option {key} is not supported by bqlite")
+            resource.update(_option(one))
         else:
             raise UnsupportedSqlError(f"{one.sql(dialect='bigquery')} is not supported by bqlite")
     return resource
+
+
+def _option(one: exp.Property) -> dict[str, Any]:
+    """One of OPTIONS(...) of a table or data set."""
+    key = one.this.name if isinstance(one.this, exp.Expr) else str(one.this)
+    value = _constant(one.args.get("value"))
+    if key == "labels":
+        return {"labels": dict(value)}
+    if key == "require_partition_filter":
+        return {"requirePartitionFilter": str(value).lower() == "true"}
+    names = {"description": "description", "friendly_name": "friendlyName", "location": "location"}
+    if key not in names:
+        raise UnsupportedSqlError(f"the option {key} is not supported by bqlite")
+    return {names[key]: value}
 
 
 def _partitioning(by: exp.Expr) -> dict[str, Any]:
@@ -196,7 +199,7 @@ def _partitioning(by: exp.Expr) -> dict[str, Any]:
     unit = "DAY"
     if by.args.get("unit") is not None:
         unit = by.args["unit"].name.upper()
-    column = by if isinstance(by, exp.Column) else by.find(exp.Column)
-    if column is None:
+    column = by if isinstance(by, (exp.Column, exp.Identifier)) else by.find(exp.Column)
+    if column is None or column.name.upper() in PSEUDO_COLUMNS:
         raise UnsupportedSqlError("partitioning by ingestion time is not supported by bqlite")
     return {"timePartitioning": {"type": unit, "field": column.name}}

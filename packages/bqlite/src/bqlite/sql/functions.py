@@ -13,6 +13,7 @@ from bqlite.errors import UnsupportedSqlError
 from bqlite.sql.arrays import ARRAY_RULES
 from bqlite.sql.casts import CAST_RULES
 from bqlite.sql.coercion import PLAIN
+from bqlite.sql.growth import Growth
 from bqlite.sql.json_functions import JSON_RULES
 from bqlite.sql.macros import RAISING
 from bqlite.sql.nodes import call, name_of, plain, refuse
@@ -32,9 +33,9 @@ FAITHFUL: frozenset[type[exp.Expr]] = frozenset(
     Count Sum Min Max Avg AnyValue LogicalAnd LogicalOr Stddev StddevPop StddevSamp Variance
     VariancePop CovarPop CovarSamp BitwiseAndAgg BitwiseOrAgg BitwiseXorAgg
     RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead FirstValue LastValue NthValue
-    Lower Upper Replace Reverse Repeat StartsWith EndsWith Length
+    Lower Upper Replace Reverse StartsWith EndsWith Length
     Concat Greatest Least Abs Sqrt Exp Ln Log Ceil Floor Sin Cos Tan Asin Acos Atan Atan2 IsNan
-    IsInf ArraySize ArrayReverse GenerateSeries Uuid RawString HexString ByteString
+    IsInf ArraySize ArrayReverse Uuid RawString HexString ByteString
     JSONPath JSONPathRoot JSONPathKey JSONPathSubscript WeekStart Rollup Cube GroupingSets Grouping
     Values Insert Update Delete Merge When Whens Schema
     """.split()  # noqa: SIM905  # a hundred names read better as words than as a list
@@ -51,13 +52,12 @@ def rewrite(root: exp.Expr) -> exp.Expr:
     Raises:
         UnsupportedSqlError: A node is neither faithful nor has a rule.
     """
+    growth = Growth()
     for node in reversed(list(root.walk(bfs=True))):
         rule = RULES.get(type(node))
-        if rule is None:
-            if type(node) not in FAITHFUL:
-                raise refuse(name_of(node))
-            continue
-        replacement = rule(node)
+        if rule is None and type(node) not in FAITHFUL:
+            raise refuse(name_of(node))
+        replacement = growth.hold(node if rule is None else rule(node))
         if replacement is node:
             continue
         if node is root:

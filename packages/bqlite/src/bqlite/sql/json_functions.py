@@ -37,5 +37,5 @@ JSON_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.JSONBool: _json_scalar("BOOLEAN", "BOOL", "BOOLEAN"),
     exp.String: plain("bq_string_of", "this"),
     exp.JSONFormat: _json_format,
-    exp.ParseJSON: lambda n: cast(n.this, "JSON"),
+    exp.ParseJSON: plain("bq_parse_json", "this"),
 }

@@ -62,6 +62,19 @@ _WIDER = {
     "NUMERIC": ("FLOAT",),
     "DATE": ("DATETIME",),
 }
+_CASTS = {
+    "INTEGER": {"BOOLEAN", "NUMERIC", "FLOAT", "STRING"},
+    "NUMERIC": {"INTEGER", "FLOAT", "STRING"},
+    "FLOAT": {"INTEGER", "NUMERIC", "STRING"},
+    "BOOLEAN": {"INTEGER", "STRING"},
+    "BYTES": {"STRING"},
+    "DATE": {"STRING", "DATETIME", "TIMESTAMP"},
+    "DATETIME": {"STRING", "DATE", "TIME", "TIMESTAMP"},
+    "TIME": {"STRING"},
+    "TIMESTAMP": {"STRING", "DATE", "DATETIME", "TIME"},
+    "STRING": {*SCALARS} - {"JSON"},
+    "JSON": set(),
+}
 _FROM_SQLGLOT = {
     exp.DType.TEXT: "STRING",
     exp.DType.VARCHAR: "STRING",
@@ -140,6 +153,11 @@ def _nested_becomes(one: Operand, target: Kind) -> bool:
         return True
     is_written = one.said is not Said.EXPRESSION or kind.element.type == "RECORD"
     return is_written and becomes(Operand(kind.element, one.said), target.element)
+
+
+def casts_to(kind: Kind, target: Kind) -> bool:
+    """Whether GoogleSQL has a CAST from one scalar type to another; others are not known here."""
+    return kind == target or target.type in _CASTS.get(kind.type, {target.type})
 
 
 def supertype(operands: Sequence[Operand]) -> Kind | None:

@@ -5,6 +5,21 @@
 
 _IS_INTEGER = r"regexp_full_match(trim(x::VARCHAR), '[+-]?([0-9]+|0[xX][0-9a-fA-F]+)')"
 _BOOL_WORD = "lower(x::VARCHAR)"
+_OUTSIDE_STRINGS = r"""regexp_replace(x::VARCHAR, '"(\\.|[^"\\])*"', '', 'g')"""
+# A number of more than 17 significant digits with a point or an exponent, or of more than 64 bits.
+_INEXACT = "|".join(
+    [
+        r"(^|[^0-9.])[0-9]{20}",
+        r"[1-9][0-9]{17,}[.eE]",
+        r"(^|[^0-9])0[.]0*[1-9][0-9]{17}",
+        *(f"[1-9][0-9]{{{whole}}}[.][0-9]{{{17 - whole}}}" for whole in range(17)),
+        r"[eE][+]?[0-9]{3}",
+    ]
+)
+# DuckDB makes these values outside its memory limit and cannot be interrupted while it does.
+MAX_ELEMENTS = 1_048_575  # of an array that is generated, as in BigQuery
+MAX_TEXT = 1 << 20  # characters that REPEAT, LPAD and RPAD give
+_TOO_LONG = f"error('bqlite generates arrays of at most {MAX_ELEMENTS:,} elements')"
 
 MACROS: tuple[str, ...] = (
     # Division: a FLOAT64, and an error when the divisor is zero.
@@ -120,6 +135,19 @@ MACROS: tuple[str, ...] = (
          WHEN i < 0 THEN NULL ELSE list[CAST(i + 1 AS BIGINT)] END""",
     """CREATE MACRO bq_regexp_extract(x, pattern, n) AS
          CASE WHEN regexp_matches(x, pattern) THEN regexp_extract(x, pattern, n) END""",
+    # What is generated has a size that is known before; the error stands where DuckDB looks first.
+    f"""CREATE MACRO bq_series(a, b, step) AS generate_series(a, CASE
+         WHEN step = 0 THEN error('Sequence step cannot be 0.')
+         WHEN (b::DOUBLE - a::DOUBLE) / step::DOUBLE >= {MAX_ELEMENTS}
+           THEN {_TOO_LONG} ELSE b END, step)""",
+    f"""CREATE MACRO bq_moments(a, b, step) AS generate_series(a, CASE
+         WHEN a + step = a THEN error('Sequence step cannot be 0.')
+         WHEN (epoch_us(b) - epoch_us(a)) / (epoch_us(a + step) - epoch_us(a))::DOUBLE
+           >= {MAX_ELEMENTS} THEN {_TOO_LONG} ELSE b END, step)""",
+    f"""CREATE MACRO bq_repeat(x, n) AS repeat(x, CASE WHEN n::DOUBLE * length(x) > {MAX_TEXT}
+         THEN error('bqlite repeats to at most {MAX_TEXT:,} characters') ELSE n END)""",
+    f"""CREATE MACRO bq_width(n) AS CASE WHEN n > {MAX_TEXT}
+         THEN error('bqlite pads to at most {MAX_TEXT:,} characters') ELSE n END""",
     # A function of JSON gives JSON, and of JSON in a STRING gives a STRING.
     """CREATE MACRO bq_json_query
          (j VARCHAR, path) AS CASE WHEN json_type(j, path) <> 'NULL'
@@ -135,6 +163,13 @@ MACROS: tuple[str, ...] = (
            lambda one: json_type(one) IN ('OBJECT', 'ARRAY'))) = 0
          THEN list_transform(CAST(json_extract(j, path) AS JSON[]),
            lambda one: json_extract_string(one, '$')) END""",
+    # DuckDB reads NaN, and numbers that a FLOAT64 does not hold.
+    f"""CREATE MACRO bq_parse_json(x) AS CASE
+         WHEN regexp_matches({_OUTSIDE_STRINGS}, '(?i)nan|inf')
+           THEN error('Invalid input: NaN and Infinity are not JSON')
+         WHEN regexp_matches({_OUTSIDE_STRINGS}, '{_INEXACT}') THEN error('Invalid input: a JSON '
+           || 'number that does not round-trip through FLOAT64 or INT64 is refused by bqlite')
+         ELSE CAST(x AS JSON) END""",
     """CREATE MACRO bq_json_scalar(j, kinds, wanted) AS CASE
          WHEN typeof(j) <> 'JSON' THEN error(wanted || '(x) takes JSON, found ' || typeof(j))
          WHEN NOT list_contains(kinds, json_type(j))

@@ -8,7 +8,7 @@ from sqlglot import exp
 from bqlite.errors import InvalidQueryError
 from bqlite.sql.arithmetic import ARITHMETIC, SIGNS, computed, joined
 from bqlite.sql.coercion import coerce, unify, value_of
-from bqlite.sql.kinds import Kind, kind_of_type
+from bqlite.sql.kinds import Kind, casts_to, kind_of_type
 from bqlite.sql.scopes import Scope
 
 
@@ -66,6 +66,8 @@ def _cast(self: Inference, node: exp.Cast, scope: Scope) -> Kind | None:
     kind = self.kind(node.this, scope)
     if target is not None and isinstance(node.this, (exp.Array, exp.Struct, exp.Tuple)):
         coerce(node.this, kind, target)  # a typed literal: its values are never of another type
+    elif kind is not None and target is not None and not casts_to(kind, target):
+        raise InvalidQueryError(f"Invalid cast from {kind.sql} to {target.sql}")
     return target
 
 

@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from bqlite.errors import InvalidQueryError, UnsupportedSqlError
 from bqlite.relations import Source, TableName
+from bqlite.sql.growth import Size, check_depth, check_length
 from bqlite.sql.infer import FIELDS
 from bqlite.sql.statement import Names
 from bqlite.types import Field
@@ -16,7 +17,9 @@ _DUCKDB_NAMES = {
     "rowid", "user", "current_user", "session_user", "current_role", "current_schema",
     "current_catalog", "localtime", "localtimestamp",
 }  # fmt: skip
-_PSEUDO_COLUMNS = {"_PARTITIONTIME", "_PARTITIONDATE", "_TABLE_SUFFIX", "_FILE_NAME"}
+_DECORATORS = {"*": "wildcard", "$": "partition decorator", "@": "snapshot decorator"}
+UNFILTERED = "bqlite_unfiltered"  # marks what INFORMATION_SCHEMA reads
+PSEUDO_COLUMNS = {"_PARTITIONTIME", "_PARTITIONDATE", "_TABLE_SUFFIX", "_FILE_NAME"}
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Resolver:
         dataset: The default data set, or None.
         read: Every table met, with its columns.
         sources: What each of them stands for.
+        size: How large the statement is, with its views.
     """
 
     names: Names
@@ -37,6 +41,7 @@ class Resolver:
     read: dict[TableName, tuple[Field, ...]] = field(default_factory=dict)
     depth: int = 0
     sources: dict[TableName, Source] = field(default_factory=dict)
+    size: Size = field(default_factory=Size)
 
     def resolve(self, root: exp.Expr) -> None:
         """Points every table of `root` at what is stored; replaces views by their query."""
@@ -48,8 +53,9 @@ class Resolver:
             self._resolve_one(table)
         made = {one.alias.lower() for one in root.find_all(exp.Alias, exp.CTE)}
         made |= {one.name.lower() for one in root.find_all(exp.Identifier) if _names_column(one)}
+        read = {one.name.lower() for fields in self.read.values() for one in fields}
         for column in root.find_all(exp.Column):
-            self._check_column(column, made)
+            _check_column(column, made | read if column.name.lower() in _DUCKDB_NAMES else made)
 
     def full_name(self, table: exp.Table) -> TableName:
         """The table's name with project and data set filled in."""
@@ -73,14 +79,22 @@ class Resolver:
         alias = table.alias
         if name.table.upper().startswith("INFORMATION_SCHEMA."):
             view = name.table.split(".", 1)[1].upper()
+            if name.dataset.lower().startswith("region-"):
+                raise UnsupportedSqlError(
+                    f"INFORMATION_SCHEMA.{view} of a region is not supported by bqlite: ask for "
+                    "that of a data set, and for jobs by jobs.list"
+                )
             sql = self.names.information_schema(name.project, name.dataset, view)
             query = self._inner(name, sql)
+            for one in query.find_all(exp.Table):
+                one.meta[UNFILTERED] = True
             self._replace(table, query, alias if alias.upper() != name.table.upper() else view)
             return
-        if "*" in name.table or "$" in name.table or "@" in name.table:
-            raise UnsupportedSqlError(
-                f"the wildcard or decorator in '{name.table}' is not supported by bqlite"
-            )
+        for sign, word in _DECORATORS.items():
+            if sign in name.table:
+                raise UnsupportedSqlError(
+                    f"the {word} in '{name.table}' is not supported by bqlite"
+                )
         source = self.names.source(name)
         if source.view_sql:
             self._replace(table, self._inner(name, source.view_sql), alias or name.table)
@@ -96,7 +110,10 @@ class Resolver:
         if self.depth >= MAX_VIEW_DEPTH:
             raise InvalidQueryError(f"views nest more than {MAX_VIEW_DEPTH} deep at '{name}'")
         inner = parse(sql)
-        nested = Resolver(self.names, name.project, None, self.read, self.depth + 1, self.sources)
+        self.size.add(inner)
+        nested = Resolver(
+            self.names, name.project, None, self.read, self.depth + 1, self.sources, self.size
+        )
         nested.resolve(inner)
         return inner
 
@@ -109,15 +126,15 @@ class Resolver:
                 subquery.set(key, table.args[key])
         table.replace(subquery)
 
-    def _check_column(self, column: exp.Column, made: set[str]) -> None:
-        """Refuses names DuckDB has a meaning for where there is no column of that name."""
-        name = column.name
-        if name.upper() in _PSEUDO_COLUMNS:
-            raise UnsupportedSqlError(f"the pseudo column {name} is not supported by bqlite")
-        read = {one.name.lower() for fields in self.read.values() for one in fields}
-        known = name.lower() not in _DUCKDB_NAMES or name.lower() in made | read
-        if not known and (not column.table or name.lower() == "rowid"):
-            raise InvalidQueryError(f"Unrecognized name: {name}")
+
+def _check_column(column: exp.Column, known: set[str]) -> None:
+    """Refuses names DuckDB has a meaning for where there is no column of that name."""
+    name = column.name
+    if name.upper() in PSEUDO_COLUMNS:
+        raise UnsupportedSqlError(f"the pseudo column {name} is not supported by bqlite")
+    is_known = name.lower() not in _DUCKDB_NAMES or name.lower() in known
+    if not is_known and (not column.table or name.lower() == "rowid"):
+        raise InvalidQueryError(f"Unrecognized name: {name}")
 
 
 def point_at(table: exp.Table, name: TableName, source: Source) -> None:
@@ -134,8 +151,11 @@ def parse(sql: str) -> exp.Expr:
         InvalidQueryError: The text is no statement; the message says where.
         UnsupportedSqlError: The text is a script of several statements.
     """
+    check_length(sql)
     try:
-        statements = [one for one in sqlglot.parse(sql, read="bigquery") if one is not None]
+        parsed = sqlglot.parse(sql, read="bigquery")
+        # What stands behind the last semicolon may be a comment.
+        statements = [one for one in parsed if one is not None and type(one) is not exp.Semicolon]
     except sqlglot.errors.SqlglotError as error:
         first = getattr(error, "errors", None) or [{}]
         where = f" at [{first[0].get('line')}:{first[0].get('col')}]" if first[0] else ""
@@ -147,6 +167,7 @@ def parse(sql: str) -> exp.Expr:
             if statements
             else "Syntax error: the query is empty"
         )
+    check_depth(statements[0])
     return statements[0]
 
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from bqlite.errors import InvalidQueryError
 from bqlite.relations import Source, TableName
 from bqlite.sql.clauses import settle
 from bqlite.sql.functions import rewrite
+from bqlite.sql.names import UNFILTERED
 from bqlite.sql.statement import Scan
 
 _MIRRORED: dict[type[exp.Expr], type[exp.Expr]] = {
@@ -41,6 +43,9 @@ def scans(root: exp.Expr, sources: dict[TableName, Source]) -> tuple[Scan, ...]:
     Args:
         root: The statement; its tables point at what is stored.
         sources: The tables that it reads.
+
+    Raises:
+        InvalidQueryError: A table demands a filter on its partitions, and there is none.
     """
     names = {(one.catalog, one.schema, name.table): name for name, one in sources.items()}
     found = []
@@ -49,8 +54,30 @@ def scans(root: exp.Expr, sources: dict[TableName, Source]) -> tuple[Scan, ...]:
         if name is None:
             continue
         select = table.find_ancestor(exp.Select)
+        _check_filter(table, select or root, name, sources[name])
         found.append(Scan(name, _columns(select or root), _probe(table, select, sources[name])))
     return tuple(found)
+
+
+def _check_filter(table: exp.Table, reader: exp.Expr, name: TableName, source: Source) -> None:
+    """Whether the reader compares the partitioning column, if the table demands it."""
+    is_written = isinstance(reader, exp.Insert)
+    if not source.filtered_by or is_written or table.meta.get(UNFILTERED):
+        return
+    where = reader.args.get("where")
+    found = [where.this if where is not None else None, reader.args.get("on")]
+    found += [join.args.get("on") for join in reader.args.get("joins") or ()]
+    conjuncts = [one for condition in found if condition for one in _conjuncts(condition)]
+    if any(
+        isinstance(one, exp.Predicate)
+        and any(column.name.lower() == source.filtered_by for column in one.find_all(exp.Column))
+        for one in conjuncts
+    ):
+        return
+    raise InvalidQueryError(
+        f"Cannot query over table '{name}' without a filter over column(s) '{source.filtered_by}' "
+        "that can be used for partition elimination"
+    )
 
 
 def _columns(reader: exp.Expr) -> frozenset[str] | None:

@@ -73,6 +73,8 @@ def _printf(node: exp.Format) -> exp.Expr:
     pattern = node.this
     if not isinstance(pattern, exp.Literal) or re.search(r"%[^%dsfeg.0-9+\- ]", pattern.this):
         raise refuse("FORMAT beyond %d, %s, %f, %e and %g")
+    if re.search(r"%[^a-z]*\d{5}", pattern.this):
+        raise refuse("FORMAT with a width or precision above 9,999")
     return call("printf", pattern, *node.expressions)
 
 
@@ -92,9 +94,10 @@ STRING_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.Pad: lambda n: call(
         "lpad" if n.args.get("is_left") else "rpad",
         n.this,
-        n.expression,
+        call("bq_width", n.expression),
         n.args.get("fill_pattern") or " ",
     ),
+    exp.Repeat: lambda n: call("bq_repeat", n.this, n.args["times"]),
     exp.MD5: plain("md5", "this"),
     exp.Left: plain("left", "this", "expression"),
     exp.Right: plain("right", "this", "expression"),

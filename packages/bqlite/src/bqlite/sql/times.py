@@ -206,7 +206,7 @@ def _date_array(node: exp.GenerateDateArray) -> exp.Expr:
     step = node.args["step"]
     by_months = step.name in {"to_months", "to_quarters", "to_years"}
     first = call("bq_month_start", start) if by_months else start
-    return cast(call("generate_series", first, end, step), "DATE[]")
+    return cast(call("bq_moments", first, end, step), "DATE[]")
 
 
 def _last_day(node: exp.LastDay) -> exp.Expr:
@@ -228,7 +228,7 @@ def _unix_to_time(node: exp.UnixToTime) -> exp.Expr:
 TIME_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.GenerateDateArray: _date_array,
     exp.GenerateTimestampArray: lambda n: call(
-        "generate_series",
+        "bq_moments",
         *[cast(n.args[key], "TIMESTAMPTZ") for key in ("start", "end")],
         n.args["step"],
     ),

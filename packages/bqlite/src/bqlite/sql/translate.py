@@ -14,7 +14,7 @@ from bqlite.sql.scans import scans
 from bqlite.sql.scopes import Scope
 from bqlite.sql.statement import Names, Plan, Request
 from bqlite.sql.stored_kinds import change
-from bqlite.types import Field
+from bqlite.types import Field, check_columns
 
 _ROW_NUMBER = "_bqlite_row_number"
 
@@ -46,6 +46,7 @@ def translate(request: Request, names: Names) -> Plan:
 
 
 def _query(root: exp.Query, resolver: Resolver) -> Plan:
+    check_columns(len(root.selects))
     resolver.resolve(root)
     read = scans(root, resolver.sources)
     Inference().query(root, Scope())

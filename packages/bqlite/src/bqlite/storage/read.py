@@ -18,7 +18,7 @@ from bqlite.database.engine import first
 from bqlite.database.query_columns import describe
 from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
 from bqlite.relations import Table, new_name, temporary
-from bqlite.sql.plan import plan
+from bqlite.sql.plan import condition, plan
 from bqlite.sql.statement import Request
 from bqlite.storage.protos import ARROW, ReadRowsResponse, ReadSession
 from bqlite.storage.stream_names import table_name
@@ -143,7 +143,7 @@ class Reader:
         if table.is_temporary and not restriction:
             return table, self._catalog.sizes.rows(table)
         columns = ", ".join(f"`{one.name}`" for one in fields)
-        where = f" WHERE {restriction}" if restriction else ""
+        where = f" WHERE {condition(restriction)}" if restriction else ""
         request = Request(f"SELECT {columns} FROM `{table.name}`{where}", table.name.project)
         planned = plan(request, self._catalog)
         copy = temporary(table.name.project, fields)

@@ -17,6 +17,7 @@ from bqlite.database.catalog import Catalog
 from bqlite.database.engine import Transaction
 from bqlite.errors import BqliteError, DuplicateError, NotFoundError, StoppedError
 from bqlite.relations import LOCATION, now_ms
+from bqlite.work.memory import resident_mb
 from bqlite.work.outcome import Outcome
 
 MAX_KEPT = 10_000  # jobs remembered; older ones are forgotten as BigQuery forgets them in time
@@ -35,6 +36,8 @@ class Job:
         kind: `QUERY` or `LOAD`.
         configuration: What was asked, as REST wrote it.
         timeout_ms: How long after its creation it is stopped, 0 for never.
+        stopped: Why it is being stopped, if neither its client nor its time-out asked for it.
+        resident_mb: What the process held in memory when it began.
         outcome: What it did, once it has ended well.
         error: Why it failed.
     """
@@ -55,6 +58,8 @@ class Job:
     done: threading.Event = field(default_factory=threading.Event)
     timeout_ms: int = 0
     is_timed_out: bool = False
+    stopped: BqliteError | None = None
+    resident_mb: int = 0
     connection: duckdb.DuckDBPyConnection | None = None
 
     @property
@@ -95,10 +100,12 @@ class Jobs:
 
     Args:
         catalog: What they work on.
+        timeout_s: After how long a query is stopped that names no time-out of its own, 0 for never.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, timeout_s: int) -> None:
         self._catalog = catalog
+        self._timeout_ms = timeout_s * 1000
         self._jobs: dict[tuple[str, str], Job] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="job")
@@ -128,6 +135,8 @@ class Jobs:
             self._jobs[job.project, job.id] = job
             while len(self._jobs) > MAX_KEPT:
                 self._jobs.pop(next(iter(self._jobs)))
+        if job.kind == "QUERY":
+            job.timeout_ms = job.timeout_ms or self._timeout_ms
         self._pool.submit(self._run, job, work)
         if job.timeout_ms:
             threading.Thread(target=_time_out, args=(job,), daemon=True).start()
@@ -153,11 +162,23 @@ class Jobs:
         """Asks a job to stop; one that has ended stays as it is."""
         threading.Thread(target=_interrupt, args=(job,), daemon=True).start()
 
+    def running(self) -> list[Job]:
+        """The jobs that run."""
+        with self._lock:
+            return [job for job in self._jobs.values() if job.state == "RUNNING"]
+
+    def stop(self, job: Job, why: BqliteError) -> None:
+        """Stops a job that did not ask for it; `why` is its error."""
+        if job.stopped is None:
+            job.stopped = why
+            self.cancel(job)
+
     def close(self) -> None:
         """Starts no more jobs."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, job: Job, work: Work) -> None:
+        job.resident_mb = resident_mb()
         job.started_ms = now_ms()
         try:
             with self._catalog.engine.cursor() as connection:
@@ -165,7 +186,8 @@ class Jobs:
                 job.outcome = work(job, connection)
         except StoppedError as error:
             is_late = f"Operation timed out after {job.timeout_ms / 1000} seconds"
-            job.error = StoppedError(is_late) if job.is_timed_out else error
+            late = StoppedError(is_late) if job.is_timed_out else None
+            job.error = job.stopped or late or error
         except BqliteError as error:
             job.error = error
         except Exception as error:  # a defect of bqlite must not leave its client waiting

@@ -1,0 +1,245 @@
+"""What a history may be suspected of: sentences about ids, labels, times and refused rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fraudline.contract import Column, Contract
+from fraudline.contract.time_units import to_seconds
+from fraudline.warehouse.client import Warehouse
+from fraudline.warehouse.query import query
+
+LEAK_AUC = 0.99
+# Fewer frauds than this may lie apart from all else by chance.
+_LEAST_FRAUDS = 10
+# Each column is sorted by its values, which BigQuery does in one place.
+_MOST_ROWS = 20_000_000
+_COLUMNS_A_QUERY = 20
+_SHORTEST_S = 3600.0
+# Numbers that tell times of 2001 to 2096 since 1970, and in which unit.
+_SINCE_1970 = {"s": (1e9, 4e9), "ms": (1e12, 4e12), "us": (1e15, 4e15), "ns": (1e18, 4e18)}
+_PLAUSIBLE_YEARS = range(1990, 2100)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence of the report, and whether all is well with what it says."""
+
+    is_ok: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class DistinctRows:
+    """How many rows differ.
+
+    Attributes:
+        rows: How many differ from all others in some column.
+        with_id: How many of those have an id that is not empty.
+        ids: How many different ones.
+    """
+
+    rows: int
+    with_id: int
+    ids: int
+
+
+def count_distinct(warehouse: Warehouse, table: str, contract: Contract) -> DistinctRows:
+    """Count the different rows of a history, and their ids."""
+    names = ", ".join(f"`{column.name}`" for column in contract.columns)
+    given = "NULL" if contract.id is None else f"NULLIF(CAST(`{contract.id}` AS STRING), '')"
+    sql = (
+        f"SELECT COUNT(*) AS n, COUNT({given}) AS with_id, COUNT(DISTINCT {given}) AS ids "  # noqa: S608 - names come from settings and a checked contract
+        f"FROM (SELECT DISTINCT {names} FROM `{table}`)"
+    )
+    return DistinctRows(*query(warehouse, sql).to_pylist()[0].values())
+
+
+def find_ids(contract: Contract, rows: int, distinct: DistinctRows) -> list[Finding]:
+    """Rows that repeat, and ids that are empty or belong to rows with other values."""
+    duplicates = rows - distinct.rows
+    findings = [
+        Finding(
+            duplicates == 0,
+            f"{duplicates:,} rows repeat another one in every column"
+            + ("; in a random split, twins fall on both sides" if duplicates else ""),
+        )
+    ]
+    if contract.id is not None:
+        empty, reused = distinct.rows - distinct.with_id, distinct.with_id - distinct.ids
+        findings.append(
+            Finding(
+                empty == reused == 0,
+                "each id belongs to one transaction"
+                if empty == reused == 0
+                else f"'{contract.id}': {empty:,} different rows without an id, {reused:,} whose "
+                "id belongs to a row with other values; in flight such a payment is rejected",
+            )
+        )
+    return findings
+
+
+def find_leaks(
+    warehouse: Warehouse, table: str, contract: Contract, rows: int, frauds: int
+) -> Finding:
+    """Whether a single feature tells fraud from legitimate payments, which none should.
+
+    For each feature, the area under the ROC curve of its values, exact.
+    """
+    if rows > _MOST_ROWS:
+        return Finding(
+            True,
+            f"no column was looked at as a possible leak of the label: of more than "
+            f"{_MOST_ROWS:,} rows it takes too long; check a part of the table",
+        )
+    if min(frauds, rows - frauds) < _LEAST_FRAUDS:
+        return Finding(
+            False,
+            f"too few frauds, or too few others, to tell whether a column leaks the label: "
+            f"{frauds:,} and {rows - frauds:,}, expected at least {_LEAST_FRAUDS} of each",
+        )
+    features = [contract.column(name) for name in contract.features]
+    found: dict[str, float] = {}
+    for start in range(0, len(features), _COLUMNS_A_QUERY):
+        some = features[start : start + _COLUMNS_A_QUERY]
+        parts = [f"({_auc_sql(table, contract, each)}) AS auc_{at}" for at, each in enumerate(some)]
+        areas = query(warehouse, f"SELECT {', '.join(parts)}").to_pylist()[0]
+        for at, column in enumerate(some):
+            area = areas[f"auc_{at}"]
+            if area is not None and max(area, 1 - area) > LEAK_AUC:
+                found[column.name] = max(area, 1 - area)
+    if not found:
+        return Finding(True, f"no feature alone tells fraud from the rest (AUC over {LEAK_AUC})")
+    listed = ", ".join(f"'{name}' (AUC {area:.4f})" for name, area in found.items())
+    return Finding(
+        False,
+        f"{listed} alone tells fraud from the rest, which looks like a leak of the label: is it "
+        "known when a payment is decided? If not, set feature = false or leave it out",
+    )
+
+
+def _auc_sql(table: str, contract: Contract, column: Column) -> str:
+    value = f"`{column.name}`"
+    if column.type == "bool":
+        value = f"CAST({value} AS INT64)"
+    elif column.type == "timestamp":  # what a network sees of it
+        value = f"MOD(UNIX_MICROS({value}), 86400000000)"
+    # A legitimate payment with a smaller value counts 1 for each fraud, one with the same a half.
+    return (
+        "SELECT SUM(frauds * (below + others / 2)) / (SUM(frauds) * SUM(others)) FROM ("  # noqa: S608 - names come from settings and a checked contract
+        "SELECT frauds, others, SUM(others) OVER (ORDER BY value) - others AS below FROM ("
+        f"SELECT {value} AS value, CAST(COUNTIF({is_fraud_sql(contract)}) AS FLOAT64) AS frauds, "
+        f"CAST(COUNTIF(NOT ({is_fraud_sql(contract)})) AS FLOAT64) AS others "
+        f"FROM `{table}` GROUP BY value))"
+    )
+
+
+def is_fraud_sql(contract: Contract) -> str:
+    """A condition that is true of the rows that are labelled fraud."""
+    label = contract.column(contract.label)
+    return f"`{label.name}`" if label.type == "bool" else f"`{label.name}` = 1"
+
+
+def find_times(contract: Contract, first: Any, last: Any) -> list[Finding]:
+    """Whether event times can be what the contract says: long enough, and in its unit.
+
+    Args:
+        contract: Names the event time and its unit.
+        first: The earliest one.
+        last: The latest one.
+    """
+    column = contract.column(contract.event_time)
+    name, unit = column.name, column.unit or "s"
+    if isinstance(first, dt.datetime):
+        span_s = (last - first).total_seconds()
+        odd = [each for each in (first, last) if each.year not in _PLAUSIBLE_YEARS]
+        told = f"lies in {odd[0].year}; was a number of another unit made a time?" if odd else ""
+    else:
+        span_s = float(to_seconds(float(last) - float(first), contract.event_unit_s))
+        told = _other_unit(float(last), unit, contract.event_unit_s)
+    findings = [Finding(False, f"event time '{name}' {told}")] if told else []
+    findings.append(
+        Finding(
+            span_s >= _SHORTEST_S,
+            f"the history spans {_span(span_s)}"
+            + (
+                ""
+                if span_s >= _SHORTEST_S
+                else f": rates a day, alerts and the cap of reviews cannot be told from less than "
+                f"an hour. Is '{name}' in another unit than '{column.type} {column.unit}'?"
+            ),
+        )
+    )
+    error_s = 0.0
+    if not isinstance(first, dt.datetime):
+        error_s = contract.event_time_error_s(max(abs(float(first)), abs(float(last))))
+    if error_s >= 1:
+        findings.append(
+            Finding(
+                False,
+                f"'{name}' is a feature, and a network sees it as float32, up to {error_s:g} s "
+                "away; set feature = false, give a timestamp, or count from the first event",
+            )
+        )
+    return findings
+
+
+def _other_unit(last: float, unit: str, unit_s: float) -> str:
+    for other, (least, most) in _SINCE_1970.items():
+        in_seconds = to_seconds(last, unit_s)
+        if least <= last < most and not _SINCE_1970["s"][0] <= in_seconds < _SINCE_1970["s"][1]:
+            return (
+                f"reaches {last:.15g}, which looks like {other} since 1970; the contract says "
+                f'{unit}. Set unit = "{other}" if it is'
+            )
+    return ""
+
+
+def _span(seconds: float) -> str:
+    for least, word, size in ((2 * 86400, "days", 86400), (2 * 3600, "hours", 3600)):
+        if seconds >= least:
+            return f"{seconds / size:,.1f} {word}"
+    return f"{seconds:,.4g} s"
+
+
+def find_negative_amounts(contract: Contract, negative: int) -> list[Finding]:
+    """Whether amounts are negative where the contract permits them."""
+    if not negative:
+        return []
+    return [
+        Finding(
+            False,
+            f"{negative:,} rows have a negative '{contract.amount}': nothing is lost by them, so "
+            "they are approved at any score. If they are refunds, they are no payments; refuse "
+            "them with min = 0",
+        )
+    ]
+
+
+def find_refused(load_record: Path, table: str) -> Finding:
+    """What `load` refused of the file that the table holds."""
+    none = Finding(True, f"no record of a load of {table} in this project, so none of refused rows")
+    if not load_record.is_file():
+        return none
+    record = msgspec.json.decode(load_record.read_bytes())
+    if record["table"] != table:
+        return none
+    refused, rows = record["rows_refused"], record["rows_refused"] + record["rows_loaded"]
+    if not refused:
+        return Finding(True, f"no row of {record['file']} was refused when it was loaded")
+    reasons = Counter(refusal["reason"] for refusal in record["refusals"])
+    listed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
+    frauds = record.get("frauds_refused")  # unknown to the last release
+    return Finding(
+        False,
+        f"{refused:,} of {rows:,} rows of {record['file']} were refused when it was loaded "
+        f"({listed}"
+        + ("" if frauds is None else f"; {frauds:,} labelled fraud")
+        + f"); each is listed in {load_record}",
+    )

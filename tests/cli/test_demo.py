@@ -1,0 +1,136 @@
+"""The demo: always local, careful with what is there, and exact from its first message on."""
+
+from __future__ import annotations
+
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Shell
+from tests.harness import SAMPLE, Place, typed
+from tests.models import write_tiny_bundle
+
+from fraudline import local
+from fraudline.cli import demo
+from fraudline.cli.proof_commands import prove
+from fraudline.datasets.files import read_transactions
+from fraudline.settings import LocalSettings, Settings
+from fraudline.use_cases.project import Project
+
+HOSTILE = """
+contract = "nowhere.toml"
+[kafka]
+bootstrap_servers = "prod.example:9093"
+security_protocol = "SASL_SSL"
+sasl_username = "u"
+sasl_password = "hunter2"
+ssl_ca_location = "missing.pem"
+replication_factor = 3
+partitions = 7
+topic_transactions = "prod"
+[bigquery]
+project = "prod"
+credentials_file = "missing.json"
+[metrics]
+port = 9999
+[mlflow]
+tracking_uri = "http://mlflow.example"
+[policy]
+wrong_block_cost = 0.01
+[local]
+kafka_port = 22
+bigquery_storage_port = 22
+kafka_heap_mb = 300
+"""
+
+
+@pytest.fixture
+def hostile(tmp_path, monkeypatch) -> Path:
+    (tmp_path / "fraudline.toml").write_text(HOSTILE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FRAUDLINE_KAFKA__GROUP", "prod")
+    return tmp_path
+
+
+def test_whatever_a_persons_settings_say_it_is_local_and_tells_what_it_leaves_out(hostile, capsys):
+    found = demo._demo_settings()
+    assert found.home == hostile / ".fraudline" / "demo"
+    assert found.local == LocalSettings(kafka_heap_mb=300)
+    for name, value in found:
+        if name not in {"home", "local"}:
+            default = type(value)() if name != "contract" else "creditcard"
+            assert value == default, name
+    said = " ".join(capsys.readouterr().err.split())
+    for name in ("contract", "kafka.sasl_password", "kafka.ssl_ca_location", "kafka.group"):
+        assert name in said
+    for name in ("mlflow.tracking_uri", "metrics.port", "local.kafka_port", "policy.wrong_block"):
+        assert name in said
+    assert "hunter2" not in said
+    assert "kafka_heap_mb" not in said
+
+
+def test_what_runs_in_its_home_reads_nothing_of_a_persons_settings(hostile):
+    settings = demo._demo_settings()
+    demo._settle(Project(settings))
+    beside = local.environment(settings)  # as of the companions, whose directory it is
+    by_hand = {name: value for name, value in beside.items() if not name.startswith("FRAUDLINE_")}
+    for environment in (beside, by_hand):
+        said = typed(("settings",), environment, settings.home).said
+        assert "prod" not in said
+        assert "missing" not in said
+        assert "local.kafka_heap_mb = 300" in said
+        assert "kafka.bootstrap_servers = local" in said
+
+
+@pytest.mark.parametrize("kind", ["directory", "file", "link"])
+def test_what_no_demo_has_left_is_not_removed_to_make_room_for_it(shell: Shell, tmp_path, kind):
+    place, elsewhere = tmp_path / "demo", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "thesis.tex").write_text("years of work")
+    if kind == "directory":
+        elsewhere.rename(place)
+    elif kind == "file":
+        (elsewhere / "thesis.tex").rename(place)
+    else:
+        place.symlink_to(elsewhere)
+    code, said = shell.set(FRAUDLINE_HOME=".")("demo")
+    assert code == 2
+    assert "which no demo has left there, so it is not removed" in said
+    kept = place / "thesis.tex" if place.is_dir() else place
+    assert kept.read_text() == "years of work"
+
+
+def test_what_an_earlier_demo_left_is_removed(tmp_path):
+    project = Project(Settings(home=tmp_path / "demo"))
+    demo._settle(project)
+    (project.settings.home / "models").mkdir()
+    demo._clear(project)
+    assert not project.settings.home.exists()
+
+
+def test_each_message_of_start_and_stream_is_accounted_for_and_their_latencies_are_told_apart(
+    here: Place, tmp_path, monkeypatch
+):
+    registry = here.project.registry
+    candidate = registry.new_directory()
+    write_tiny_bundle(candidate, here.project.contract)
+    registry.promote(registry.add(candidate).version)
+    live = read_transactions(SAMPLE, here.project.contract).rows.slice(0, 300)
+    monkeypatch.setattr(demo, "_START_S", 1.0)
+    with chdir(tmp_path):
+        seen = demo._stream(here.project, live, rate=100)
+    sent = len(demo.BROKEN_MESSAGES) + 300
+    assert seen.count == 300
+    assert 95 <= seen.start.count <= 100  # a second of it, some of them broken
+    assert len(seen.start.latencies_ms) == seen.start.count
+    assert len(seen.steady.latencies_ms) == seen.steady.count == 300 - seen.start.count
+    ledger = prove(here.project, 60)
+    assert ledger.is_exact
+    assert ledger.totals.inputs == sent
+    demo._judge(ledger, 300)
+
+
+def test_settings_that_are_wrong_end_it_before_anything_starts(shell: Shell):
+    code, said = shell.set(FRAUDLINE_KAFKA__PARTITIONS="many")("demo")
+    assert code == 2
+    assert "kafka.partitions" in said

@@ -1,0 +1,200 @@
+"""`check` finds what spoils a history, and calls nothing a fault that the contract permits."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.metrics import roc_auc_score
+from tests.transactions import WALLET_FILE
+
+import bqlite
+from fraudline.contract import Contract, load_contract
+from fraudline.settings import BigQuerySettings
+from fraudline.warehouse.client import Endpoint, Warehouse
+from fraudline.warehouse.history_findings import Finding, find_refused
+from fraudline.warehouse.history_quality import measure_history_quality
+from fraudline.warehouse.history_table import load_history
+
+ROWS, FRAUDS = 400, 40
+BEGIN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+RANDOM = np.random.default_rng(1)
+IS_FRAUD = np.arange(ROWS) % (ROWS // FRAUDS) == 3
+GOOD: dict[str, list[object]] = {
+    "payment_id": [f"p-{number}" for number in range(ROWS)],
+    "paid_at": [BEGIN + dt.timedelta(hours=number) for number in range(ROWS)],
+    "amount_minor": RANDOM.integers(0, 9999, ROWS).tolist(),
+    "velocity": RANDOM.normal(0, 1, ROWS).tolist(),
+    "distance_km": (RANDOM.normal(9, 1, ROWS) + IS_FRAUD).tolist(),
+    "is_abroad": (RANDOM.random(ROWS) < 0.5).tolist(),
+    "risk_note": [None] * ROWS,
+    "is_fraud": IS_FRAUD.tolist(),
+    "merchant": [None, "shop"] * (ROWS // 2),
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bqlite.Bqlite]:
+    with bqlite.serve(tmp_path_factory.mktemp("quality")) as running:
+        yield running
+
+
+Check = Callable[..., list[Finding]]
+
+
+@pytest.fixture
+def check(server: bqlite.Bqlite, tmp_path: Path) -> Check:
+    """Findings on a table of the wallet's contract with some columns, or lines of it, replaced."""
+
+    def checked(lines: dict[str, str] | None = None, **columns: list[object]) -> list[Finding]:
+        contract = contract_with(tmp_path, lines or {})
+        warehouse = Warehouse(
+            BigQuerySettings(dataset=f"quality_{uuid.uuid4().hex[:8]}"),
+            Endpoint(server.rest, server.storage),
+        )
+        rows = pa.table({**GOOD, **columns}, schema=contract.history_schema)
+        load_history(warehouse, contract, rows, "a1")
+        return measure_history_quality(warehouse, contract, tmp_path / "none.json").findings
+
+    return checked
+
+
+def contract_with(directory: Path, lines: dict[str, str]) -> Contract:
+    kept = []
+    for old in WALLET_FILE.read_text().splitlines():
+        name = old.partition(" = {")[0]
+        kept.append(f"{name} = {{ {lines[name]} }}" if name in lines else old)
+    path = directory / "wallet.toml"
+    path.write_text("\n".join(kept))
+    return load_contract(str(path))
+
+
+def faults(findings: list[Finding]) -> list[str]:
+    return [finding.text for finding in findings if not finding.is_ok]
+
+
+def test_nothing_is_wrong_with_a_good_history_and_its_permitted_nulls_are_told(check):
+    findings = check()
+    assert faults(findings) == []
+    assert "nulls that the contract permits: risk_note 100 %, merchant 50 %" in [
+        finding.text for finding in findings
+    ]
+
+
+def test_ids_that_are_empty_or_belong_to_other_values_are_found(check):
+    ids = list(GOOD["payment_id"])
+    ids[1] = ids[2] = ""
+    ids[5] = ids[7] = ids[9] = "p-3"
+    (told,) = faults(check(payment_id=ids))
+    assert "2 different rows without an id, 3 whose id belongs to a row with other" in told
+
+
+def test_rows_that_repeat_are_twins_and_no_reused_ids(check):
+    twice = {name: [values[0], *values[:-1]] for name, values in GOOD.items()}
+    (told,) = faults(check(**twice))
+    assert told.startswith("1 rows repeat another one in every column")
+
+
+LEAKS = {
+    "a number": {"velocity": (IS_FRAUD * 5.0).tolist()},
+    "a number that falls": {"velocity": (IS_FRAUD * -5.0 + RANDOM.random(ROWS)).tolist()},
+    "a flag": {"is_abroad": (~IS_FRAUD).tolist()},
+    "a count": {"amount_minor": (IS_FRAUD * 7 + 1).tolist()},
+    "a time of day": {
+        "paid_at": [
+            (BEGIN + dt.timedelta(days=number)).replace(hour=4 if IS_FRAUD[number] else 5)
+            for number in range(ROWS)
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("columns", LEAKS.values(), ids=LEAKS)
+def test_a_column_that_tells_frauds_by_itself_is_named_as_a_leak(check, columns):
+    (told,) = faults(check(**columns))
+    (name,) = columns
+    assert told.startswith(f"'{name}' (AUC 1.0000) alone tells fraud from the rest")
+
+
+@pytest.mark.parametrize("noise", [0.4, 0.5, 0.8])
+def test_the_area_under_the_curve_is_exact_with_ties(check, noise):
+    values = np.round(IS_FRAUD + RANDOM.normal(0, noise, ROWS), 1)
+    area = roc_auc_score(IS_FRAUD, values)
+    told = faults(check(velocity=values.tolist()))
+    assert [f"(AUC {area:.4f})" in text for text in told] == [True] * (area > 0.99)
+
+
+def test_what_no_network_sees_leaks_nothing(check):
+    lines = {"velocity": 'type = "float64", feature = false'}
+    assert faults(check(lines, velocity=(IS_FRAUD * 5.0).tolist())) == []
+
+
+def test_with_few_frauds_it_is_told_that_no_leak_can_be_found(check):
+    few = [number in {3, 50} for number in range(ROWS)]
+    (told,) = faults(check(is_fraud=few, velocity=np.array(few, float).tolist()))
+    assert told.startswith("too few frauds")
+
+
+SECONDS = [1_767_225_600 + 3600 * number for number in range(ROWS)]
+UNSEEN = "feature = false"
+TIMES: dict[str, tuple[str, list[object], list[str]]] = {
+    "a history under an hour": (
+        'type = "timestamp"',
+        [BEGIN + dt.timedelta(seconds=number) for number in range(ROWS)],
+        ["the history spans 399 s: rates a day"],
+    ),
+    "milliseconds that are called seconds": (
+        f'type = "int64", unit = "s", {UNSEEN}',
+        [1000 * second for second in SECONDS],
+        ["event time 'paid_at' reaches 1768662000000, which looks like ms since 1970; the"],
+    ),
+    "milliseconds without a unit": (
+        f'type = "float64", {UNSEEN}',
+        [1000.0 * second for second in SECONDS],
+        ['looks like ms since 1970; the contract says s. Set unit = "ms"'],
+    ),
+    "milliseconds": (f'type = "int64", unit = "ms", {UNSEEN}', [1000 * s for s in SECONDS], []),
+    "seconds that are called milliseconds": (
+        f'type = "int64", unit = "ms", {UNSEEN}',
+        SECONDS,
+        ["looks like s since 1970; the contract says ms", "the history spans 1,436 s"],
+    ),
+    "seconds of 1970 that a network sees": (
+        'type = "int64", unit = "s"',
+        SECONDS,
+        ["a network sees it as float32, up to 64 s away"],
+    ),
+    "seconds from the first event": (
+        'type = "int64", unit = "s"',
+        list(range(0, 3600 * ROWS, 3600)),
+        [],
+    ),
+    "milliseconds that were made seconds": (
+        'type = "timestamp"',
+        [dt.datetime(1970, 1, 21, tzinfo=dt.UTC) + dt.timedelta(minutes=n) for n in range(ROWS)],
+        ["event time 'paid_at' lies in 1970"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "times", "expected"), TIMES.values(), ids=TIMES)
+def test_event_times_in_another_unit_or_of_too_short_a_time_are_told(check, line, times, expected):
+    told = faults(check({"paid_at": line}, paid_at=times))
+    assert len(told) == len(expected), told
+    for text, part in zip(told, expected, strict=True):
+        assert part in text
+
+
+def test_negative_amounts_are_told_where_the_contract_permits_them(check):
+    amounts = [-5, -7, *GOOD["amount_minor"][2:]]
+    (told,) = faults(check({"amount_minor": 'type = "int64", unit = "cent"'}, amount_minor=amounts))
+    assert told.startswith("2 rows have a negative 'amount_minor'")
+
+
+def test_no_record_of_a_load_is_said_to_be_none(tmp_path):
+    assert find_refused(tmp_path / "load.json", "p.d.t").text.startswith("no record of a load")
