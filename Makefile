@@ -25,6 +25,8 @@ RIVAL  := benchmarks/.venv
 BENCH  := $(RIVAL)/installed-$(call digest,bench)
 EMULATOR := benchmarks/.venv-bqemulator
 BQEMULATOR := $(EMULATOR)/installed-$(call digest,bqemulator)
+FOREIGN := .venv-clients
+CLIENTS := $(FOREIGN)/installed-$(call digest,clients)
 
 .PHONY: help setup demo test test-all jars bench bench-model bench-bqlite bqlite-schedules faults lint licences format requirements clean
 
@@ -32,7 +34,7 @@ help:
 	@echo "make setup         the environment alone, in $(VENV)"
 	@echo "make demo          the whole pipeline on real data, with a proof at its end"
 	@echo "make test          style, types and the tests, against a real broker and bqlite; minutes"
-	@echo "make test-all      the same with the long tests: faults, Java clients, notebooks; coverage"
+	@echo "make test-all      the same with the long tests: faults, foreign clients, notebooks; coverage"
 	@echo "make bench         the benchmarks and their baselines, to benchmarks/RESULTS.md;"
 	@echo "                   make bench ONLY=model runs one of them"
 	@echo "make bench-model   how good our models are, beside XGBoost, LightGBM and what is published;"
@@ -61,7 +63,7 @@ test: $(DEV) lint jars
 jars: $(DEV)
 	@$(BIN)/python -c 'from fraudline.datasets import user_cache; from fraudline.local.jars import broker_jars; broker_jars(user_cache(), print)'
 
-test-all: $(DEV) lint jars
+test-all: $(DEV) $(CLIENTS) lint jars
 	@$(PYTEST) --cov
 
 bench: $(DEV) $(BENCH)
@@ -113,6 +115,12 @@ $(BENCH): $(VENV)/bin/uv
 	@$(BIN)/uv pip install --quiet --python $(RIVAL)/bin/python --require-hashes -r requirements/bench.txt
 	@touch $@
 
+$(CLIENTS): $(VENV)/bin/uv
+	@echo "environment: making $(FOREIGN), for dbt, ibis and other clients of bqlite's tests"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(FOREIGN)
+	@$(BIN)/uv pip install --quiet --python $(FOREIGN)/bin/python --require-hashes -r requirements/clients.txt
+	@touch $@
+
 # bqemulator installs a DuckDB extension when it starts; this one comes from a package.
 $(BQEMULATOR): $(VENV)/bin/uv
 	@echo "environment: making $(EMULATOR), for what bqlite is compared with"
@@ -133,10 +141,12 @@ requirements: $(VENV)/bin/uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make requirements" --group bqemulator -o requirements/bqemulator.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make requirements" --group clients -o requirements/clients.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make requirements" --group sticks -c requirements/dev.txt -o requirements/sticks.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make requirements" requirements/build.in -o requirements/build.txt
 
 clean:
 	@if [ -x $(BIN)/fraudline ]; then $(BIN)/fraudline down; fi
-	@rm -rf $(VENV) $(RIVAL) $(EMULATOR) .fraudline
+	@rm -rf $(VENV) $(RIVAL) $(EMULATOR) $(FOREIGN) .fraudline

@@ -6,6 +6,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
 from onnx import TensorProto, helper, numpy_helper
 
 from fraudline.bundle.bundle import Bundle, open_bundle
@@ -14,6 +16,7 @@ from fraudline.bundle.bundle_files import (
     GRAPH_FILE,
     METRICS_FILE,
     REASONS_FILE,
+    SCORES_FILE,
     write_manifest,
 )
 from fraudline.bundle.comparisons import Comparison, Comparisons
@@ -114,6 +117,21 @@ def write_tiny_metrics(directory: Path) -> None:
         ],
     }
     (directory / METRICS_FILE).write_bytes(msgspec.json.encode(figures))
+
+
+def write_tiny_scores(directory: Path, amount: float = 50.0, score: float = 0.95) -> None:
+    """A thousand scored payments of two days as test rows; ten of them are frauds."""
+    directory.mkdir(parents=True, exist_ok=True)
+    labels = np.zeros(1000, np.int8)
+    labels[::100] = 1
+    rows = {
+        "part": ["test"] * 1000,
+        "event_s": np.linspace(0, 2 * 86400, 1000),
+        "score": np.where(labels == 1, score, 0.01),
+        "amount": np.full(1000, amount),
+        "label": labels,
+    }
+    pq.write_table(pa.table(rows), directory / SCORES_FILE)
 
 
 def tiny_bundle(directory: Path, contract: Contract, **changes: object) -> Bundle:

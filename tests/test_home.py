@@ -74,7 +74,7 @@ def test_a_directory_without_anything_of_ours_is_left_alone(tmp_path, caplog):
 
 
 def test_models_are_kept_where_no_other_user_may_look(tmp_path):
-    registry = Registry(tmp_path / "home")
+    registry = Registry(tmp_path / "home", lambda: "creditcard")
     registry.new_directory()
     assert mode(tmp_path / "home") == mode(registry.directory) == 0o700
 

@@ -36,9 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scoring": {"bundle", "contract"},
     "stream": {"contract", "scoring"},
     "warehouse": {"contract"},
-    "measures": {"contract"},  # names of arrays, for types alone
+    "measures": {"bundle", "contract"},  # policies and arrays, for types alone
     "training": {"bundle", "contract", "measures"},
-    "tracking": {"bundle"},
+    "tracking": {"bundle", "measures"},
     "metrics": {"contract", "stream"},
     "local": {"datasets"},  # the cache directory
     "use_cases": {  # the way down from what people and programs ask for
@@ -47,8 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "reconcile": {"contract", "stream", "warehouse"},
     "cli": {
-        *("bundle", "contract", "datasets", "reconcile", "stream", "tracking", "use_cases"),
-        "training",
+        *("bundle", "contract", "datasets", "measures", "reconcile", "stream", "tracking"),
+        *("use_cases", "training"),
     },  # the names of its recipes
 }
 # A library, and the only rooms that import it.

@@ -50,6 +50,7 @@ class Flow:
         columns: For a contract, the columns of a message.
         most_bytes: Largest message that is decoded; a larger one is rejected.
         table: Where a sink stores it; None if it is not stored as it is.
+        is_own: Whether only fraudline writes its messages, so that each is of some release of it.
     """
 
     name: str
@@ -58,12 +59,14 @@ class Flow:
     columns: Callable[[Contract], tuple[Column, ...]]
     most_bytes: Callable[[], int]
     table: FlowTable | None = None
+    is_own: bool = False
 
     def decoder(self, contract: Contract) -> Decoder:
         """What makes Arrow rows of its messages, and says what cannot be decoded."""
-        from fraudline.contract import Decoder
+        from fraudline.contract import Decoder, RecordDecoder
 
-        return Decoder(self.columns(contract), self.most_bytes())
+        kind = RecordDecoder if self.is_own else Decoder
+        return kind(self.columns(contract), self.most_bytes())
 
 
 # The proof asks for the rows of a range of offsets: it then reads no others.
@@ -105,6 +108,7 @@ DECISIONS = Flow(
     setting="Topic that receives every decision.",
     columns=lambda contract: contract.decision_columns,
     most_bytes=_with_a_transaction,
+    is_own=True,
     table=FlowTable(
         default="decisions",
         setting="Table with one row a decision.",
@@ -120,6 +124,7 @@ REJECTS = Flow(
     setting="Topic that receives every message that could not be decoded, with its reason.",
     columns=_reject_columns,
     most_bytes=_of_a_reject,
+    is_own=True,
     table=FlowTable(
         default="rejects",
         setting="Table with one row a rejected message.",

@@ -190,7 +190,9 @@ class ScoringSettings(_Group):
 class PolicySettings(_Group):
     """What decisions cost, in the unit of the contract's amount; for models trained from now on.
 
-    The defaults are round figures for card payments in a currency's main unit. Put your own.
+    The defaults are round figures for card payments in a currency's main unit. Put your own: for
+    a contract that fraudline does not bring, none of the three costs may be a default when a
+    version becomes the champion.
     """
 
     lost_share: float = Field(
@@ -208,6 +210,10 @@ class PolicySettings(_Group):
         ge=0,
         le=1e12,
         description="How many reviews there may be a day, in the mean of the validation part.",
+    )
+    above_review_cap: Literal["approve", "block"] = Field(
+        "approve",
+        description="What is done with a payment that would be reviewed if the cap allowed it.",
     )
 
 

@@ -132,8 +132,8 @@ def test_a_manifest_of_which_a_field_was_changed_is_refused(directory, field, va
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"format": 9}, "has format 9, this fraudline reads 2"),
-        ({"format": 9, "new_field": 1}, "has format 9, this fraudline reads 2"),
+        ({"format": 9}, "has format 9, this fraudline reads 2 and 3"),
+        ({"format": 9, "new_field": 1}, "has format 9, this fraudline reads 2 and 3"),
         ({"new_field": 1}, "unknown field `new_field`"),
         ({"threshold": 1.5}, "<= 1.0"),
         ({"threshold": None}, "got `null`"),

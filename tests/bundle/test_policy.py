@@ -1,14 +1,20 @@
 """A policy decides what costs the least, and what it costs is what the labels say."""
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.models import tiny_policy
+from tests.models import manifest_for, tiny_bundle, tiny_policy
+from tests.transactions import WALLET
 
-from fraudline.bundle.policy import Policy, decision_codes
+from fraudline.bundle.bundle_files import read_manifest
+from fraudline.bundle.policy import Policy, decision_codes, score_text
 from fraudline.contract import APPROVED, BLOCKED, DECISIONS, REVIEWED
+
+RELEASED = Path(__file__).parents[1] / "data" / "last_release"
 
 
 def by_costs(**changes: object) -> Policy:
@@ -115,3 +121,83 @@ def test_a_policy_that_makes_no_sense_is_refused(changes):
     fields = msgspec.structs.asdict(by_costs()) | changes
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(fields, Policy)
+
+
+rules = st.sampled_from(["approve", "block"])
+costs = st.tuples(st.floats(0, 3), money, money, st.floats(1e-3, 1e6))
+
+
+def costing(lost_share: float, fraud: float, review: float, wrong: float, **more: object) -> Policy:
+    given = {"lost_share": lost_share, "fraud_cost": fraud, "review_cost": review}
+    return by_costs(wrong_block_cost=wrong, **given, **more)
+
+
+@given(st.floats(0, 1, exclude_max=True), money, costs, rules)
+def test_without_a_binding_cap_either_rule_decides_by_the_smallest_expected_cost(
+    score, amount, given_costs, rule
+):
+    policy = costing(*given_costs, above_review_cap=rule)
+    lost = policy.losses(np.array([amount]))[0]
+    expected = [score * lost, policy.review_cost, (1 - score) * policy.wrong_block_cost]
+    (code,) = policy.decide(np.array([score]), np.array([amount]))
+    assert expected[code] <= min(expected) * (1 + 1e-9) + 1e-9
+
+
+@given(st.floats(0, 1, exclude_max=True), money, costs, st.floats(0, 1e7), rules)
+def test_above_the_cap_of_reviews_happens_what_was_set_and_nothing_else_changes(
+    score, amount, given_costs, surcharge, rule
+):
+    policy = costing(*given_costs, above_review_cap=rule, review_surcharge=surcharge)
+    (free,) = decided(policy.uncapped(), [score], [amount])
+    (capped,) = decided(policy, [score], [amount])
+    assert capped in ({free, rule} if free == "review" else {free})
+
+
+def test_a_cap_that_binds_blocks_nobody_unless_it_is_told_to():
+    scores, amounts = np.linspace(0, 0.99, 100).tolist(), [500.0] * 100
+    freely = decided(by_costs(above_review_cap="approve"), scores, amounts)
+    for rule, name in (("approve", "approve"), ("block", "block")):
+        capped = decided(by_costs(above_review_cap=rule, review_surcharge=1e6), scores, amounts)
+        assert capped == [name if each == "review" else each for each in freely]
+
+
+@given(st.floats(0, 1e300), costs, rules | st.just(msgspec.UNSET), st.floats(0, 1e7))
+def test_no_cost_and_no_amount_gives_a_threshold_of_0(amount, given_costs, rule, surcharge):
+    policy = costing(*given_costs, above_review_cap=rule, review_surcharge=surcharge)
+    not_approved, blocked = policy.thresholds(np.array([amount, 0.0]))
+    assert (not_approved > 0).all()
+    assert (not_approved <= blocked).all()
+    assert decided(policy, [0.0, 0.0], [amount, 0.0]) == ["approve", "approve"]
+
+
+def test_a_network_that_is_quite_sure_does_not_break_a_promise_never_to_block(tmp_path):
+    never = tiny_policy(review_from=0.5, block_from=1.0, above_review_cap="approve")
+    bundle = tiny_bundle(tmp_path, WALLET, policy=never)
+    far_out = np.full((1, len(WALLET.features)), 0.0, dtype=np.float32)
+    far_out[0, -1] = 1e6  # a sigmoid of this is exactly 1
+    (score,) = scores = bundle.score(far_out)
+    not_approved, blocked = never.thresholds(np.ones(1))
+    assert [DECISIONS[code] for code in decision_codes(scores, not_approved, blocked)] == ["review"]
+    assert 0.999999 < score < blocked[0]
+    # Scores of the release before are kept in versions, some of them exactly 1.
+    assert never.decide(np.ones(1), np.ones(1)).tolist() == [REVIEWED]
+
+
+def test_a_threshold_for_people_never_reads_as_0_or_1_unless_it_is():
+    assert [score_text(each) for each in (0, 1, 0.25, 1.23456e-7)] == [
+        "0",
+        "1",
+        "0.25",
+        "1.235e-07",
+    ]
+    assert score_text(0.9999999) == "0.9999999"
+
+
+def test_a_version_of_the_last_release_decides_as_it_did():
+    manifest = read_manifest(RELEASED)
+    assert manifest.policy.above_review_cap is msgspec.UNSET
+    not_approved, blocked = manifest.policy.thresholds(np.array([0.0, 100.0, 10000.0]))
+    assert not_approved == pytest.approx([0.625, 14 / 115, 14 / 10015])  # as it computed them
+    assert blocked == pytest.approx([0.625, 0.44, 0.44])
+    again = manifest_for(WALLET, policy=manifest.policy, files=manifest.files, format=2)
+    assert again.expected_version() == manifest.version

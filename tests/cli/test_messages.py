@@ -44,6 +44,17 @@ def test_what_cannot_be_done_as_asked_is_named_with_exit_code_2(
     assert all(name in said for name in names), said
 
 
+def test_a_home_that_cannot_be_written_is_told_and_no_traceback(
+    shell: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    code, said = shell.set(FRAUDLINE_HOME=str(tmp_path / "file" / "home"))("demo")
+    assert code == 1, said
+    assert f"{tmp_path / 'file'}" in said
+    assert "Not a directory" in said
+    assert "set `home` elsewhere" in said
+
+
 @pytest.mark.parametrize(
     ("name", "value", "named"),
     [

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Shell
 from tests.harness import SAMPLE, eventually
-from tests.models import write_tiny_bundle, write_tiny_metrics
-from tests.transactions import CREDITCARD, WALLET
+from tests.models import tiny_policy, write_tiny_bundle, write_tiny_metrics, write_tiny_scores
+from tests.transactions import CREDITCARD, WALLET, WALLET_FILE
 
 from fraudline.bundle.bundle_files import GRAPH_FILE
+from fraudline.bundle.manifest import Part
 from fraudline.contract import Contract
 from fraudline.registry import Registry
 from fraudline.settings import Settings
@@ -25,7 +27,7 @@ AWAY = "http://127.0.0.1:9"
 
 @pytest.fixture
 def registry(home: Path) -> Registry:
-    return Registry(home)
+    return Registry(home, lambda: "creditcard")
 
 
 @pytest.fixture
@@ -42,16 +44,22 @@ def add(registry: Registry, contract: Contract = CREDITCARD, **changes: object) 
     return registry.add(candidate).version
 
 
+UNKNOWN = "LOOK it keeps no scored payments, so what its policy does is unknown. Train anew."
+
+
 def two_promoted(models: Shell, registry: Registry) -> tuple[str, str]:
     first, second = add(registry), add(registry, threshold=0.25)
     for version in (first, second):
-        assert models("models", "promote", version) == (0, f"champion: {version}")
+        assert models("models", "promote", version) == (0, f"{UNKNOWN} champion: {version}")
     return first, second
 
 
 def test_a_rollback_is_told_listed_and_recorded(models, registry, home):
     first, second = two_promoted(models, registry)
-    assert models("models", "rollback") == (0, f"champion: {first}, as before {second}")
+    assert models("models", "rollback") == (
+        0,
+        f"{UNKNOWN} champion: {first}, as before {second}",
+    )
     _, listed = models("models", "list")
     assert f" * {first} " in listed
     assert f"* champion since {registry.promotions()[-1].at:%Y-%m-%d %H:%M:%S} UTC" in listed
@@ -88,9 +96,9 @@ def test_a_rollback_to_a_broken_version_is_refused_by_its_name(models, registry)
 
 
 def test_a_rollback_to_a_version_for_another_contract_is_refused(models, registry):
-    version = add(registry, WALLET)
+    version = add(registry, replace(CREDITCARD, description="", columns=CREDITCARD.columns[:9]))
     registry.promote(version)
-    assert "was trained for contract 'wallet'" in refused_rollback(models, registry, version)
+    assert "but contract 'creditcard' has" in refused_rollback(models, registry, version)
 
 
 def test_what_mlflow_refuses_is_done_all_the_same_and_told(models, registry):
@@ -180,3 +188,111 @@ def test_a_champion_is_named_before_the_record_is_told(registry, home):
     with pytest.raises(KeyboardInterrupt):
         promote(Project(Settings(home=home)), version, on_promoted)
     assert named == [(version, None, version)]
+
+
+def judged_version(
+    registry: Registry, contract: Contract = CREDITCARD, amount: float = 50.0, **changes: object
+) -> str:
+    """A version that decides by costs, with scored payments to judge it by."""
+    candidate = registry.new_directory()
+    write_tiny_metrics(candidate)
+    write_tiny_scores(candidate, amount)
+    (candidate / "decisions.html").write_text("<p>tiny</p>")
+    policy = tiny_policy(review_from=None, block_from=None, **changes)
+    write_tiny_bundle(candidate, contract, policy=policy)
+    return registry.add(candidate).version
+
+
+def test_showing_promoting_and_going_back_begin_with_what_the_policy_does(models, registry):
+    first, second = judged_version(registry), judged_version(registry, review_cost=3.0)
+    effect = (
+        "judged by the 1,000 payments (10 frauds) of the test part, 2 days, which chose nothing; "
+        "decided by its own policy approved 990 (0 frauds), 495 a day reviewed 0 (0 frauds), "
+        "0 a day blocked 10 (10 frauds), 5 a day stopped 0 of 990 legitimate payments, 0 %, 0 a "
+        "day: 0 reviewed, 0 blocked money decisions cost 0.00 EUR; approving everything would "
+        "cost 650.00 EUR: the policy saves 650.00 EUR"
+    )
+    for arguments in (("show", first), ("promote", first), ("promote", second), ("rollback",)):
+        code, said = models("models", *arguments)
+        assert code == 0
+        assert said.startswith(effect), arguments
+
+
+def test_what_a_person_should_look_at_is_said_whenever_a_version_is_told(models, registry):
+    version = judged_version(registry, amount=340_000.0)
+    for command in ("show", "promote"):
+        _, said = models("models", command, version)
+        assert (
+            "LOOK 100 % of the legitimate payments are stopped, more than 2 %: 990 of 990" in said
+        )
+        assert (
+            "LOOK a review is said to cost 4.00 EUR where the median amount is 340,000.00" in said
+        )
+
+
+def test_figures_at_a_threshold_come_last_and_are_named_as_such(models, registry):
+    figures = {"average_precision": 0.5, "precision": 1.0, "frauds_caught": 1.0}
+    version = add(registry, parts={"test": Part(10, 1, "0", "9", figures)})
+    _, said = models("models", "show", version)
+    scores, _, at_threshold = said.partition("At a threshold that decides nothing: at score 0.5")
+    assert "average precision 0.5000" in scores
+    assert "precision 1.0000" not in scores
+    assert "frauds caught 1 precision 1.0000" in at_threshold
+
+
+@pytest.fixture
+def wallets(models: Shell, home: Path) -> Registry:
+    """The registry of a project for a contract of somebody's own; `models` is its shell."""
+    models.set(FRAUDLINE_CONTRACT=str(WALLET_FILE))
+    return Registry(home, lambda: "wallet")
+
+
+def test_costs_that_nobody_gave_make_no_champion_of_a_contract_of_ones_own(models, wallets):
+    version = judged_version(wallets, WALLET, 340_000.0)
+    code, said = models("models", "promote", version)
+    assert code == 2
+    assert "nobody said what its decisions cost" in said
+    assert "half of 'amount_minor' is above 340,000.00 cent" in said
+    assert (
+        f"fraudline models policy {version} --fraud-cost 230000 --review-cost 62000 "
+        "--wrong-block-cost 390000" in said
+    )
+    assert not wallets.has_champion()
+    wallets.promote(version)  # as the last release would have done
+    wallets.promote(judged_version(wallets, WALLET, 340_000.0, review_cost=9.0))
+    code, said = models("models", "rollback")
+    assert code == 2
+    assert f"{version} was not made the champion" in said
+
+
+def test_costs_that_are_the_defaults_by_a_persons_own_word_decide(models, wallets):
+    version = judged_version(wallets, WALLET)
+    costs = {"FRAUD_COST": "15", "REVIEW_COST": "4"}
+    models.set(**{f"FRAUDLINE_POLICY__{name}": value for name, value in costs.items()})
+    code, said = models("models", "promote", version)
+    assert code == 2
+    assert "wrong_block_cost 25 would be fraudline's defaults" in said
+    assert said.endswith("[policy] wrong_block_cost = 25")
+    models.set(FRAUDLINE_POLICY__WRONG_BLOCK_COST="25")
+    assert models("models", "promote", version)[0] == 0
+    assert wallets.champion() == version
+
+
+def test_two_contracts_in_one_home_have_a_champion_each_and_both_are_listed(
+    models, registry, wallets
+):
+    wallet = judged_version(wallets, WALLET, fraud_cost=1.0, review_cost=1.0, wrong_block_cost=9.0)
+    assert models("models", "promote", wallet)[0] == 0
+    models.set(FRAUDLINE_CONTRACT="creditcard")
+    card = judged_version(registry)
+    assert models("models", "promote", card)[0] == 0
+    assert (registry.champion(), wallets.champion()) == (card, wallet)
+    _, listed = models("models", "list")
+    assert f" * {card} " in listed
+    assert f" * {wallet} " in listed
+    assert "* champion of creditcard since" in listed
+    assert "* champion of wallet since" in listed
+    assert models("models", "rollback")[0] == 2
+    for contract, champion in (("creditcard", card), (str(WALLET_FILE), wallet)):
+        models.set(FRAUDLINE_CONTRACT=contract)
+        assert f"/{champion}/report.html" in models("models", "report")[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,30 @@ def refused(project: Project, recipe: str = "default", **period: str) -> str:
     assert project.registry.versions() == []
     assert [path for path in project.registry.directory.glob("*") if path.is_dir()] == []
     return str(refusal.value)
+
+
+def test_what_could_not_be_promoted_for_want_of_costs_is_not_trained(project):
+    contract = replace(CREDITCARD, name="cards")
+    vars(project)["contract"] = contract
+    project.settings = project.settings.model_copy(update={"contract": "cards.toml"})
+    history = pyarrow.csv.read_csv(SAMPLE).cast(CREDITCARD.history_schema)
+    load_history(project.warehouse, contract, history, "a1")
+    with pytest.raises(InputError) as refusal:
+        train_version(project, "default", 0.2, 0, is_to_be_promoted=True, on_progress=print)
+    said = str(refusal.value)
+    median = np.median(history.column("Amount").to_numpy())
+    assert f"half of 'Amount' is above {median:,.2f} EUR" in said
+    lines = said.partition("[policy]\n")[2].splitlines()
+    costs = {name: float(value) for name, value in (line.split(" = ") for line in lines)}
+    assert costs == pytest.approx(
+        {
+            "fraud_cost": 15 * median / 22,
+            "review_cost": 4 * median / 22,
+            "wrong_block_cost": 25 * median / 22,
+        },
+        rel=0.05,
+    )
+    assert not project.registry.directory.exists(), "nothing was begun"
 
 
 def test_too_few_frauds(project):

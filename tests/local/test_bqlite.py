@@ -43,6 +43,18 @@ def test_bqlite_is_proved_and_described(warehouse):
     assert bqlite.address == local.addresses(warehouse).bigquery_rest
 
 
+@pytest.mark.parametrize("spared", ["", "intranet.example"])
+def test_no_proxy_is_asked_for_what_is_on_this_machine(warehouse, monkeypatch, spared):
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, spared)
+
+    assert [each.state for each in local.status(warehouse)] == ["running"]
+    assert ask(warehouse, "SELECT 1") == [(1,)]
+    assert os.environ["no_proxy"] == f"{spared},127.0.0.1".strip(",")
+
+
 def test_bqlite_listens_on_loopback_only(warehouse):
     (bqlite,) = local.status(warehouse)
     connections = psutil.Process(bqlite.pid).net_connections("tcp")

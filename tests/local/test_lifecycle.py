@@ -192,6 +192,27 @@ def test_a_broker_that_is_too_slow_is_stopped_and_the_message_says_how_far_it_ca
     assert [kafka.state for kafka in local.status(stopped)] == ["stopped"]
 
 
+def test_whatever_the_home_is_called_the_broker_writes_in_it_and_nowhere_else(tmp_path, told):
+    home = tmp_path / "a,b ü\\ñ=#x"
+    settings = Settings(home=home, bigquery=BROKER_ONLY)
+    with local.running(settings, told) as services:
+        write(services.kafka_bootstrap, "kept", b"message")
+        local.down(settings, told)
+        again = local.up(settings, told)
+        assert read_first(again.kafka_bootstrap, "kept") == b"message"
+    assert [each.name for each in tmp_path.iterdir()] == [home.name]
+    assert (home / "kafka" / "data" / "kept-0").is_dir()
+
+
+def test_messages_that_an_earlier_release_wrote_elsewhere_are_not_hidden(tmp_path, told):
+    home = tmp_path / "ü"
+    elsewhere = tmp_path / "Ã¼" / "kafka" / "data"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "meta.properties").touch()
+    with pytest.raises(LocalServiceError, match=f"messages lie in {elsewhere}, .* Move that dir"):
+        local.up(Settings(home=home, bigquery=BROKER_ONLY), told)
+
+
 def test_a_home_that_cannot_be_written_is_told_with_its_path(tmp_path, told):
     home = tmp_path / "home"
     home.write_text("a file where a directory must be")

@@ -2,27 +2,40 @@
 
 import datetime as dt
 import logging
+import multiprocessing
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from tests.models import write_tiny_bundle
-from tests.transactions import WALLET
+from tests.transactions import CREDITCARD, WALLET
 
 from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.bundle_files import GRAPH_FILE, check_bundle
+from fraudline.contract import Contract
 from fraudline.errors import BundleError, InputError
 from fraudline.registry import Registry
+
+LAST_RELEASE = Path(__file__).parents[1] / "data" / "last_release"
 
 
 @pytest.fixture
 def registry(tmp_path) -> Registry:
-    return Registry(tmp_path / "home")
+    return registry_of(tmp_path / "home")
 
 
-def add(registry: Registry, **changes: object) -> str:
+def registry_of(home: Path, contract: str = "wallet") -> Registry:
+    return Registry(home, lambda: contract)
+
+
+def add(registry: Registry, contract: Contract = WALLET, **changes: object) -> str:
     candidate = registry.new_directory()
-    write_tiny_bundle(candidate, WALLET, **changes)
+    write_tiny_bundle(candidate, contract, **changes)
     return registry.add(candidate).version
 
 
@@ -114,7 +127,7 @@ def test_a_candidate_being_built_has_no_path(registry):
 def test_a_champion_is_remembered_and_replaced(registry):
     first, second = add(registry), add(registry, threshold=0.25)
     registry.promote(first)
-    assert Registry(registry.directory.parent).champion() == first
+    assert registry_of(registry.directory.parent).champion() == first
     registry.promote(second)
     assert registry.champion() == second
     assert registry.has_champion()
@@ -137,7 +150,7 @@ def test_a_reader_sees_one_champion_or_the_other_and_never_half(registry):
     is_done.set()
     reader.join()
     assert seen <= set(versions)
-    assert {path.name for path in registry.directory.iterdir()} == {"champion", *versions}
+    assert {path.name for path in registry.directory.iterdir()} == {"champion.wallet", *versions}
 
 
 def promoted(registry: Registry, count: int) -> list[str]:
@@ -156,7 +169,7 @@ def roll_back(registry: Registry) -> str:
 def test_a_rolled_back_champion_is_the_one_before(registry):
     first, _ = promoted(registry, 2)
     assert roll_back(registry) == first
-    assert Registry(registry.directory.parent).champion() == first
+    assert registry_of(registry.directory.parent).champion() == first
 
 
 def test_a_rollback_after_a_rollback_goes_one_further_back_and_never_forward(registry):
@@ -185,7 +198,7 @@ def test_every_promotion_and_rollback_is_remembered_with_its_time(registry):
     begun_at = dt.datetime.now(dt.UTC).replace(microsecond=0)
     first, second = promoted(registry, 2)
     roll_back(registry)
-    told = Registry(registry.directory.parent).promotions()
+    told = registry_of(registry.directory.parent).promotions()
     assert [(each.change, each.version) for each in told] == [
         ("promoted", first),
         ("promoted", second),
@@ -217,14 +230,14 @@ def test_a_champion_that_changed_since_somebody_looked_is_not_rolled_back(regist
 
 def test_a_champion_that_was_written_by_hand_can_be_gone_back_to(registry):
     first, second = add(registry), add(registry, threshold=0.25)
-    (registry.directory / "champion").write_text(first + "\n")
+    (registry.directory / "champion.wallet").write_text(first + "\n")
     registry.promote(second)
     assert roll_back(registry) == first
 
 
 def test_a_promotion_that_was_altered_is_told_and_the_champion_still_scores(registry):
     (version,) = promoted(registry, 1)
-    (registry.directory / "champion").write_text(f"{version}\nyesterday, I think\n")
+    (registry.directory / "champion.wallet").write_text(f"{version}\nyesterday, I think\n")
     assert registry.champion() == version
     with pytest.raises(BundleError, match="'yesterday, I think' is no promotion"):
         registry.promotions()
@@ -233,7 +246,7 @@ def test_a_promotion_that_was_altered_is_told_and_the_champion_still_scores(regi
 @pytest.mark.parametrize("text", ["another\n{line}\n", "{version}\n{unknown}\n"])
 def test_promotions_that_contradict_themselves_are_told(registry, text):
     (version,) = promoted(registry, 1)
-    path = registry.directory / "champion"
+    path = registry.directory / "champion.wallet"
     line = path.read_text().splitlines()[1]
     unknown = line.replace("promoted", "praised")
     assert unknown != line
@@ -255,3 +268,96 @@ def test_promotions_at_the_same_time_are_all_remembered(registry):
     for thread in threads:
         thread.join()
     assert len(registry.promotions()) == 40
+
+
+def test_each_contract_has_a_champion_of_its_own(registry):
+    cards = registry_of(registry.directory.parent, "creditcard")
+    first, second = add(registry), add(registry, threshold=0.25)
+    card = add(cards, CREDITCARD)
+    for version in (first, second, card):
+        registry.promote(version)
+    assert (registry.champion(), cards.champion()) == (second, card)
+    assert roll_back(registry) == first
+    assert cards.champion() == card
+    with pytest.raises(InputError, match=f"no version was the champion before {card}"):
+        cards.earlier_champion()
+    assert [each.version for each in registry.champions()] == [card, first]
+
+
+def test_a_contract_without_a_champion_is_told_who_has_one(registry):
+    registry.promote(add(registry, CREDITCARD))
+    with pytest.raises(BundleError, match=r"no champion for contract 'wallet' .* for creditcard"):
+        registry.champion()
+
+
+def of_the_last_release(registry: Registry) -> tuple[Registry, Registry]:
+    """The registries of two contracts that share a file `champion`, as that release wrote it."""
+    registry.directory.mkdir(parents=True)
+    shutil.copy(LAST_RELEASE / "champion", registry.directory)
+    return registry, registry_of(registry.directory.parent, "creditcard")
+
+
+def test_a_champion_that_contracts_shared_in_the_last_release_is_each_ones_own(registry):
+    wallets, cards = of_the_last_release(registry)
+    # The wallet's second champion was rolled back, to the one before it: a card's.
+    assert wallets.champion() == "wallet-tiny-604bc6f6c053"
+    assert cards.champion() == "creditcard-tiny-7278609d465e"
+    assert cards.earlier_champion() == "creditcard-tiny-77ab191f8824"
+    assert len(registry.champions()) == 2
+
+
+def test_what_the_last_release_promoted_is_gone_back_to_and_its_file_stays(registry):
+    wallets, cards = of_the_last_release(registry)
+    before = (registry.directory / "champion").read_bytes()
+    for contract, which in ((WALLET, wallets), (CREDITCARD, cards)):
+        assert add(which, contract, format=2) == which.promotions()[0].version
+    assert roll_back(cards) == "creditcard-tiny-77ab191f8824"
+    assert wallets.champion() == "wallet-tiny-604bc6f6c053"
+    wallets.promote(add(wallets, threshold=0.9))
+    assert roll_back(wallets) == "wallet-tiny-604bc6f6c053"
+    assert (registry.directory / "champion").read_bytes() == before
+
+
+def _end_alike(home: Path, barrier: threading.Barrier) -> None:
+    registry = registry_of(home)
+    candidate = registry.new_directory()
+    write_tiny_bundle(candidate, WALLET)
+    barrier.wait()
+    registry.add(candidate)
+
+
+def test_trainings_that_end_alike_at_the_same_time_all_succeed(registry):
+    fork = multiprocessing.get_context("fork")
+    barrier = fork.Barrier(4)
+    ends = [
+        fork.Process(target=_end_alike, args=(registry.directory.parent, barrier)) for _ in range(4)
+    ]
+    for each in ends:
+        each.start()
+    for each in ends:
+        each.join()
+    assert [each.exitcode for each in ends] == [0] * 4
+    (version,) = registry.versions()
+    assert [path.name for path in registry.directory.iterdir()] == [version.version]
+
+
+def test_what_a_killed_training_left_is_removed_by_the_next_and_told(registry, caplog):
+    code = (
+        "import sys, time; from pathlib import Path; from fraudline.registry import Registry\n"
+        "print(Registry(Path(sys.argv[1]), lambda: 'wallet').new_directory(), flush=True)\n"
+        "time.sleep(60)"
+    )
+    home = registry.directory.parent
+    killed = subprocess.Popen([sys.executable, "-c", code, home], stdout=subprocess.PIPE, text=True)
+    assert killed.stdout is not None
+    left = Path(killed.stdout.readline().strip())
+    mine = registry.new_directory()
+    assert left.is_dir(), "its training lives"
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    killed.stdout.close()
+    with caplog.at_level(logging.WARNING):
+        registry.new_directory()
+    assert not left.exists()
+    assert str(left) in caplog.text
+    assert mine.is_dir(), "ours lives, too"

@@ -24,7 +24,7 @@ def client(settings: Settings) -> MlflowClient:
 
 def tiny_version(home: Path, **changes: object) -> Path:
     """The directory of a version that was not trained, but says all that a trained one does."""
-    registry = Registry(home)
+    registry = Registry(home, lambda: "creditcard")
     candidate = registry.new_directory()
     write_tiny_metrics(candidate)
     write_tiny_bundle(candidate, CREDITCARD, **changes)

@@ -27,12 +27,14 @@ from tests.transactions import CREDITCARD
 
 from fraudline.bundle.bundle_files import SCORES_FILE
 from fraudline.errors import TrackingError
+from fraudline.measures.evaluation import AT_THRESHOLD
+from fraudline.measures.policy_effect import measure_effect
+from fraudline.measures.scored_rows import part_of
 from fraudline.registry import Registry
 from fraudline.settings import MlflowSettings, Settings
 from fraudline.tracking.mlflow_engine import MlflowClient, entities, record_address
 from fraudline.tracking.mlflow_record import MlflowRecord
 from fraudline.training.policy_choice import compare
-from fraudline.training.policy_pages import part_of
 from fraudline.training.recipes.recipe import Recipe
 
 pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
@@ -76,7 +78,8 @@ def test_a_trained_version_is_recorded_with_settings_curves_figures_rows_and_fil
         ]
     for name, part in manifest.parts.items():
         for measure, value in part.metrics.items():
-            assert run.data.metrics[f"{name}/{measure}"] == value
+            at = "at_threshold/" if measure in AT_THRESHOLD else ""
+            assert run.data.metrics[f"{name}/{at}{measure}"] == value
 
     (read,) = run.inputs.dataset_inputs
     assert read.dataset.name == THE_SAMPLE.table
@@ -176,7 +179,7 @@ def test_a_server_that_is_away_is_told_by_its_address_before_long(home, tmp_path
 
 
 def test_a_version_without_what_training_says_of_itself_is_told(settings):
-    registry = Registry(settings.home)
+    registry = Registry(settings.home, lambda: "creditcard")
     candidate = registry.new_directory()
     write_tiny_bundle(candidate, CREDITCARD)
     with pytest.raises(TrackingError, match=r"metrics.json cannot be recorded: .*train anew"):
@@ -222,7 +225,7 @@ def test_where_mlflow_is_not_installed_it_is_said_what_to_install():
     assert "pip install 'fraudline[train]'" in done.stderr
 
 
-def test_the_first_page_has_a_column_for_precision_and_one_for_what_the_policy_costs(
+def test_the_first_page_tells_what_the_policy_does_before_how_well_scores_rank(
     default: Candidate,
     settings: Settings,
     client: MlflowClient,
@@ -238,12 +241,20 @@ def test_the_first_page_has_a_column_for_precision_and_one_for_what_the_policy_c
     rows = part_of(pq.read_table(directory / SCORES_FILE), "test")
     assert rows is not None
     assert shown["cost"] == round(compare(manifest.policy, rows, None)[0].cost, 2)
-    told = f"average precision of {shown['average_precision']:.3f}, decisions that cost"
-    assert told in run.data.tags["mlflow.note.content"]
+    effect = measure_effect(manifest.policy, rows)
+    assert shown["test/policy/legitimate_stopped"] == effect.legitimate_stopped
+    note = run.data.tags["mlflow.note.content"]
+    for name, sentence in effect.facts():
+        assert f"**{name}** {sentence}" in note
+    assert f"average precision of {shown['average_precision']:.3f} on the test part" in note
 
     experiment = client.get_experiment(run.info.experiment_id)
     state = json.loads(json.loads(experiment.tags["mlflow.sharedViewState.fraudline"])["state"])
-    assert state["selectedColumns"][:2] == ["metrics.`average_precision`", "metrics.`cost`"]
+    assert state["selectedColumns"][:3] == [
+        "metrics.`legitimate_stopped_share`",
+        "metrics.`cost`",
+        "metrics.`average_precision`",
+    ]
     assert MlflowRecord(settings).page("creditcard").endswith("&viewStateShareKey=fraudline")
 
 

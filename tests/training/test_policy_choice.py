@@ -7,7 +7,8 @@ from tests.models import tiny_policy
 
 from fraudline.bundle.policy import Policy
 from fraudline.errors import InputError
-from fraudline.training.policy_choice import ScoredRows, best_threshold, compare, within_cap
+from fraudline.measures.scored_rows import ScoredRows
+from fraudline.training.policy_choice import best_threshold, compare, within_cap
 
 
 def by_costs(**changes: object) -> Policy:
@@ -29,9 +30,10 @@ def test_without_need_a_cap_changes_nothing(judged):
     assert policy.reviews_a_day > 100
 
 
+@pytest.mark.parametrize("rule", ["approve", "block"])
 @pytest.mark.parametrize("cap", [300.0, 10.0, 0.5, 0.0])
-def test_a_cap_is_kept_and_used(judged, cap):
-    policy = within_cap(by_costs(most_reviews_a_day=cap), judged)
+def test_a_cap_is_kept_and_used(judged, cap, rule):
+    policy = within_cap(by_costs(most_reviews_a_day=cap, above_review_cap=rule), judged)
     assert cap - 0.5 <= policy.reviews_a_day <= cap
     assert policy.review_surcharge > 0
 
@@ -95,3 +97,9 @@ def test_an_interval_is_that_of_drawing_rows_anew(judged):
     sums = [sum(random.choice(each, len(each)).sum() for each in groups) for _ in range(4000)]
     expected = np.percentile(sums, (2.5, 97.5))
     assert (low, high) == pytest.approx(tuple(expected), rel=0.1)
+
+
+def test_a_cap_is_kept_to_the_review_and_not_to_a_rounded_number_of_them():
+    rows = ScoredRows(np.full(4, 0.3), np.zeros(4, np.int8), np.arange(1, 5) * 100.0, days=100.0)
+    policy = within_cap(by_costs(most_reviews_a_day=0.03, above_review_cap="approve"), rows)
+    assert policy.reviews_a_day == 0.03

@@ -1,5 +1,7 @@
 """A version's policy is chosen on its validation rows, and another policy is another version."""
 
+import html
+
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -11,9 +13,10 @@ from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.bundle_files import GRAPH_FILE, check_bundle
 from fraudline.contract import Decoder
 from fraudline.errors import BundleError, InputError
+from fraudline.measures.policy_effect import measure_effect, money
+from fraudline.measures.scored_rows import part_of
 from fraudline.scoring import assess
-from fraudline.training.policy_choice import decisions
-from fraudline.training.policy_pages import SCORES_FILE, part_of, scored_rows, with_policy
+from fraudline.training.policy_pages import SCORES_FILE, scored_rows, with_policy
 from fraudline.training.split import Split
 
 pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
@@ -44,7 +47,9 @@ def test_the_kept_rows_are_those_of_validation_and_test_with_the_scores_that_jud
     latest = history.slice(history.num_rows - len(test.scores))
     assessment = assess(latest, open_bundle(ours.directory, creditcard))
     assert assessment.scores == pytest.approx(test.scores, abs=1e-6)
-    assert (assessment.decision_codes == decisions(ours.manifest.policy, test)).mean() > 0.999
+    assert (
+        assessment.decision_codes == ours.manifest.policy.decide(test.scores, test.amounts)
+    ).mean() > 0.999
 
 
 def test_another_policy_is_another_version_that_names_the_first(ours, creditcard, tmp_path):
@@ -57,6 +62,13 @@ def test_another_policy_is_another_version_that_names_the_first(ours, creditcard
     page = (tmp_path / "decisions.html").read_text()
     assert "every payment is blocked from a score of 0.7" in page
     assert ours.manifest.version in page
+    report = (tmp_path / "report.html").read_text()
+    effect = measure_effect(manifest.policy, part_of(pq.read_table(tmp_path / SCORES_FILE), "test"))
+    for name, sentence in effect.facts():
+        assert f">{name}</th>" in report
+        assert sentence in html.unescape(report)
+    assert report.count("<h2>What its policy does</h2>") == 1
+    assert f"the model of {ours.manifest.version} with another policy" in report
     opened = open_bundle(tmp_path, creditcard)
     assert opened.manifest == manifest
     assert check_bundle(ours.directory) == ours.manifest
@@ -100,6 +112,10 @@ def test_the_page_weighs_the_policy_against_other_ways_to_decide(ours):
     for way in ("the policy", "approve everything", "as the tutorial does", "the best fixed"):
         assert way in page
     assert "EUR" in page
+    amounts = part_of(pq.read_table(ours.directory / SCORES_FILE), "test").amounts
+    for share in (0.05, 0.5, 0.99):
+        assert f"<td>{money(np.quantile(amounts, share))}</td>" in page
+    assert "1,000" not in page.partition("What it is worth")[0]
 
 
 def test_times_of_a_timestamp_count_in_seconds():

@@ -114,10 +114,24 @@ def test_the_report_stands_by_itself_and_says_what_it_is_about(candidate):
     assert not re.search(r"""(src|href)=["'](?!data:)""", page), "something is fetched"
     assert page.count("data:image/png;base64,") == 4
     assert "the sample" in page
-    assert "All figures below are of the <strong>test</strong> part" in page
+    assert "All figures on this page are of the <strong>test</strong> part" in page
     assert f"{manifest.parts['test'].metrics['average_precision']:.3f}" in page
     assert "weighted avg" in page
     assert re.search(r"part is \d+\.\d\d days long", page.replace("\n", " "))
+
+
+def test_the_report_begins_with_what_the_policy_decides_on_the_rows_that_judge(
+    candidate, creditcard, history
+):
+    directory, manifest, _ = candidate
+    page = (directory / "report.html").read_text()
+    split = find_recipe(manifest.recipe).split(creditcard.labels(history), 0.2, 7)
+    test = drop_twins(split, find_twins(creditcard.feature_matrix(history), split)).test
+    alerts = assess(history.take(test), open_bundle(directory, creditcard)).is_alert
+    stopped = alerts[creditcard.labels(history)[test] == 0]
+    told = f"{stopped.sum():,} of {len(stopped):,} legitimate payments, "
+    assert page.index(told) < page.index("Average precision") < page.index("At a threshold")
+    assert page.count(f"({manifest.parts['test'].frauds} frauds) of the test part") == 1
 
 
 def test_nothing_that_learns_sees_a_test_row(candidate, trained, quick, creditcard, history):
@@ -190,7 +204,7 @@ def test_without_a_test_part_the_report_says_that_validation_judges_and_chose(tr
     directory, manifest, _ = trained(replace(quick["default"], epochs=1), test_share=0.0)
     assert set(manifest.parts) == {"train", "validation"}
     page = (directory / "report.html").read_text()
-    assert "All figures below are of the <strong>validation</strong> part" in page
+    assert "All figures on this page are of the <strong>validation</strong> part" in page
     assert "also chose the calibration and the threshold" in page
 
 

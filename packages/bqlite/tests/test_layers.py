@@ -15,7 +15,12 @@ SRC = ROOT / "src"
 # From the ground up: a module imports what is below it, and what is in its own room. Rooms of one
 # layer are strangers to each other: a front never imports the other one.
 LAYERS: tuple[set[str], ...] = (
-    {"errors", "web_guard"},  # neither knows of the other, nor of anything else
+    {
+        "errors",
+        "web_guard",
+        "key_file",
+        "slow_clients",
+    },  # none knows of another, nor of anything else
     {"types", "faults"},  # what BigQuery's types are; what a test lets fail
     {"relations", "cells"},  # what is known of a table; values on their way into a column
     {"json_cells"},
@@ -30,13 +35,15 @@ LAYERS: tuple[set[str], ...] = (
 )
 # Libraries, and the only rooms that import them.
 ONLY_IN = {
+    "cryptography": {"key_file"},
     "duckdb": {"database", "work", "loads", "relations", "rest", "storage"},
     "google": {"embedded", "storage"},
     "grpc": {"embedded", "storage"},
     "ptars": {"storage"},
     "sqlglot": {"sql"},
     "starlette": {"rest"},
-    "uvicorn": {"server"},
+    "h11": {"slow_clients"},
+    "uvicorn": {"server", "slow_clients"},
 }
 # A module's name and the distribution that brings it, where they differ.
 BROUGHT_BY = {

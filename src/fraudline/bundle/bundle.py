@@ -17,6 +17,7 @@ from fraudline.bundle.bundle_files import (
 )
 from fraudline.bundle.comparisons import Comparisons
 from fraudline.bundle.manifest import Manifest
+from fraudline.bundle.policy import below_never
 from fraudline.bundle.trial import Graph, try_graphs
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Floats, Matrix
@@ -59,7 +60,7 @@ class Bundle:
             features: float32, shape (rows, features), as `Contract.feature_matrix` gives.
 
         Returns:
-            float64 in 0..1, shape (rows,).
+            float64 from 0 to below 1, shape (rows,).
         """
         rows = len(features)
         missing = -rows % _ALIKE_ROWS
@@ -70,7 +71,7 @@ class Bundle:
             stop = start + CHUNK_ROWS
             (chunk,) = self._scores.run(None, {"features": features[start:stop]})
             scores[start:stop] = chunk.reshape(-1)
-        return scores[:rows]
+        return below_never(scores[:rows])
 
     def contributions(self, features: Matrix) -> Matrix:
         """What each feature adds to the log-odds of each row.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from fraudline.bundle.manifest import FORMAT, Manifest
+from fraudline.bundle.manifest import READABLE, Manifest
 from fraudline.errors import BundleError
 
 GRAPH_FILE = "graph.onnx"
@@ -64,11 +64,12 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         # The number first: another format may have other fields.
         found = msgspec.json.decode(content, type=_Format).format
-        manifest = msgspec.json.decode(content, type=Manifest) if found == FORMAT else None
+        manifest = msgspec.json.decode(content, type=Manifest) if found in READABLE else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{path} is not a bundle's manifest: {error}. Train anew.") from None
     if manifest is None:
-        raise BundleError(f"{path} has format {found}, this fraudline reads {FORMAT}. Train anew.")
+        known = " and ".join(map(str, READABLE))
+        raise BundleError(f"{path} has format {found}, this fraudline reads {known}. Train anew.")
     if manifest.version != manifest.expected_version():
         raise BundleError(
             f"{path} was altered: it says version {manifest.version}, "

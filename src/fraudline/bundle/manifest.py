@@ -10,7 +10,9 @@ import msgspec
 
 from fraudline.bundle.policy import Policy
 
-FORMAT = 2
+FORMAT = 3
+# Format 2 is the same, but that its policies have no `above_review_cap`.
+READABLE = (2, FORMAT)
 
 # A version is the name of a directory and is made of these.
 _Word = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_]{1,128}$")]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
@@ -13,8 +14,15 @@ if TYPE_CHECKING:
 
 _Cost = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 _Above0 = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
+AboveCap = Literal["approve", "block"]
 _Score = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _LEAST_LOSS = 1e-12  # what is divided by, where a fraud costs nothing
+# The least threshold that follows from costs, so that none rounds to 0: a score of 0 is approved.
+_LEAST_THRESHOLD = sys.float_info.min
+# No score reaches this threshold: a network's sigmoid gives exactly 1 where it is saturated, and
+# such a score is the largest number below 1 (see `below_never`).
+NEVER = 1.0
+_MOST_SCORE = 1 - sys.float_info.epsilon / 2
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,9 +36,12 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Scorers share nothing, so none of them can count the reviews of a day. The cap is kept
     in the mean instead: `review_surcharge`, an amount that a review must save beyond its
-    cost, is chosen so that the validation part has no more reviews a day than the cap. Of
-    all rules with as few reviews this one saves the most. A day with more suspicious
-    payments than those has more reviews.
+    cost, is chosen so that the validation part has no more reviews a day than the cap. What
+    it is measured against is what happens instead, `above_review_cap`: of all rules that do
+    the same with as few reviews this one saves the most. A day with more suspicious payments
+    than those has more reviews.
+
+    A threshold of `NEVER` is reached by no score.
 
     Attributes:
         unit: Of the costs and of the amount.
@@ -39,10 +50,14 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         review_cost: Of one review.
         wrong_block_cost: Of blocking a payment that was none of a fraud.
         most_reviews_a_day: The cap.
+        above_review_cap: What is done with a payment that would be reviewed if the cap
+            allowed it. Not set in versions from before there was a choice: those do whichever
+            of the two costs less.
         review_surcharge: See above.
         reviews_a_day: How many there are on the validation part.
         review_from: Least score that is not approved, whatever the costs say: a person's.
-        block_from: Least score that is blocked, whatever the costs say: a person's.
+        block_from: Least score that is blocked, whatever the costs say: a person's; 1 never
+            blocks.
     """
 
     unit: str
@@ -55,12 +70,17 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reviews_a_day: _Cost = 0.0
     review_from: _Score | None = None
     block_from: _Score | None = None
+    above_review_cap: AboveCap | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def fixed_in_words(self) -> str:
         """The scores that a person set, as `review from 0.1 and block from 0.9`; may be empty."""
         named = (("review", self.review_from), ("block", self.block_from))
-        return " and ".join(f"{name} from {score:g}" for name, score in named if score is not None)
+        return " and ".join(
+            f"never {name}" if score == NEVER else f"{name} from {score_text(score)}"
+            for name, score in named
+            if score is not None
+        )
 
     def losses(self, amounts: Floats) -> Floats:
         """What each payment costs if it is a fraud and approved, shape (rows,)."""
@@ -71,20 +91,41 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def thresholds(self, amounts: Floats) -> tuple[Floats, Floats]:
         """Least score that is not approved, and least that is blocked, for each amount.
 
-        The first is at most the second; where they are equal, nothing is reviewed.
+        The first is at most the second; where they are equal, nothing is reviewed. None that
+        follows from costs is 0.
         """
         import numpy as np  # noqa: PLC0415 - see above
 
         losses, wrong = self.losses(amounts), self.wrong_block_cost
-        review = self.review_cost + self.review_surcharge
-        even = wrong / (losses + wrong)  # here approving and blocking cost the same
-        not_approved = np.minimum(even, review / np.maximum(losses, _LEAST_LOSS))
-        blocked = np.maximum(even, 1 - review / wrong)
+        extra, rule = self.review_surcharge, self.above_review_cap
+        # What a review has to save against approving, and against blocking, to be made.
+        instead_of_approving = self.review_cost + (0.0 if rule == "block" else extra)
+        instead_of_blocking = self.review_cost + (0.0 if rule == "approve" else extra)
+        # From here on blocking costs less than approving.
+        even = np.maximum(wrong / (losses + wrong), _LEAST_THRESHOLD)
+        not_approved = instead_of_approving / np.maximum(losses, _LEAST_LOSS)
+        not_approved = np.maximum(not_approved, _LEAST_THRESHOLD)
+        if rule is msgspec.UNSET:
+            not_approved = np.minimum(even, not_approved)
+            blocked = np.maximum(even, 1 - instead_of_blocking / wrong)
+        else:
+            if self.block_from is None:
+                highest = np.maximum(even, 1 - self.review_cost / wrong)
+                not_approved = np.minimum(not_approved, highest)
+            blocked = np.maximum(not_approved, 1 - instead_of_blocking / wrong)
         if self.block_from is not None:
             blocked = np.full_like(blocked, self.block_from)
         if self.review_from is not None:
             not_approved = np.full_like(not_approved, self.review_from)
         return np.minimum(not_approved, blocked), blocked
+
+    def decide(self, scores: Floats, amounts: Floats) -> DecisionCodes:
+        """What is done with each payment, as places in `DECISIONS`, shape (rows,)."""
+        return decision_codes(below_never(scores), *self.thresholds(amounts))
+
+    def uncapped(self) -> Policy:
+        """The same policy as if there were no cap of reviews."""
+        return msgspec.structs.replace(self, review_surcharge=0.0)
 
     def costs(self, decided: DecisionCodes, labels: Labels, amounts: Floats) -> Floats:
         """What decisions did cost, told by the labels, shape (rows,).
@@ -102,6 +143,19 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         of_legitimate = np.where(decided == BLOCKED, self.wrong_block_cost, 0.0)
         unread = np.where(labels == 1, of_fraud, of_legitimate)
         return np.where(decided == REVIEWED, self.review_cost, unread)
+
+
+def below_never(scores: Floats) -> Floats:
+    """The scores, but those of exactly 1 as the largest number below it, shape (rows,)."""
+    import numpy as np  # noqa: PLC0415 - see above
+
+    return np.where(scores == NEVER, _MOST_SCORE, scores)
+
+
+def score_text(score: float) -> str:
+    """A score or threshold for people: four digits, and more where those would say 1 of less."""
+    text = f"{score:.4g}"
+    return text if float(text) < 1 or score == 1 else repr(score)
 
 
 def decision_codes(scores: Floats, not_approved: Floats, blocked: Floats) -> DecisionCodes:

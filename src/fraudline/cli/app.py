@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -26,6 +27,11 @@ from fraudline.errors import FraudlineError
 # What the extra `train` brings; a host that only scores does without.
 _IN_TRAIN = frozenset(
     {"imblearn", "jinja2", "keras", "matplotlib", "onnx", "sklearn", "tensorflow"}
+)
+# What a disk or its rights refuse, wherever a command meets it.
+_OF_THE_DISK = frozenset(
+    {errno.EACCES, errno.EDQUOT, errno.EIO, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOSPC}
+    | {errno.ENOTDIR, errno.EPERM, errno.EROFS}
 )
 
 app = typer.Typer(
@@ -97,3 +103,17 @@ def main() -> None:
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        logging.getLogger(__name__).debug("where it was", exc_info=True)
+        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        ERR.print(
+            printable(
+                f"error: {where}{error.strerror or error}. The command was cut short: make room, "
+                "or mend the rights, or set `home` elsewhere, and run it again."
+            ),
+            style="red",
+            markup=False,
+        )
+        sys.exit(1)

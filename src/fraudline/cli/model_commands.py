@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from fraudline.cli.screen import OUT, say, show_facts, show_table, utc, warn
+from fraudline.cli.screen import OUT, say, show_table, utc, warn
+from fraudline.cli.version_facts import judged, show_effect, show_manifest
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.use_cases.project import Project
-
-if TYPE_CHECKING:  # ONNX Runtime comes with them, and listing versions needs none
-    from fraudline.bundle.manifest import Manifest, Part
-    from fraudline.bundle.policy import Policy
 
 models = typer.Typer(
     help="Versions of the model: list, show, compare, promote, roll back, change their policy.",
@@ -59,12 +56,20 @@ def train(
 
     project = Project()
     manifest = train_version(
-        project, recipe, test_share, seed, first=first, end=end, on_progress=say
+        project,
+        recipe,
+        test_share,
+        seed,
+        first=first,
+        end=end,
+        is_to_be_promoted=is_promoted,
+        on_progress=say,
     )
+    show_effect(project, manifest.version)
     show_manifest(manifest)
     say(f"Its report: {os.path.relpath(find_pages(project, manifest.version).report)}")
     if is_promoted:
-        promote(manifest.version)
+        _promote(project, manifest.version, is_told=True)
     else:
         warn(record_if_possible(project, manifest.version))
         say(f"To score with it: fraudline models promote {manifest.version}")
@@ -72,7 +77,7 @@ def train(
 
 @models.command("list")
 def list_versions() -> None:
-    """List the versions, oldest first; * marks the champion."""
+    """List the versions, oldest first; * marks the champion of each contract."""
     from fraudline.use_cases.list_versions import list_versions as find_versions
 
     found = find_versions(Project())
@@ -80,16 +85,17 @@ def list_versions() -> None:
         ("", "version", "made (UTC)", "average precision"),
         (
             (
-                "*" if manifest.version == found.champion else "",
+                "*" if manifest.version in found.champions else "",
                 manifest.version,
                 f"{manifest.created_at:%Y-%m-%d}",
-                _judged(manifest),
+                judged(manifest),
             )
             for manifest in found.manifests
         ),
     )
-    if found.since is not None:
-        OUT.print(f"* champion since {utc(found.since)}", markup=False)
+    for version, since in found.champions.items():
+        whose = f" of {version.partition('-')[0]}" if len(found.champions) > 1 else ""
+        OUT.print(f"* champion{whose} since {utc(since)}", markup=False)
     if not found.manifests:
         say("There is none yet: `fraudline train --promote` makes the first.")
 
@@ -98,10 +104,11 @@ def list_versions() -> None:
 def show(
     version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
 ) -> None:
-    """Show what a version says of itself."""
+    """Show what a version's policy does, and what it says of itself."""
     from fraudline.use_cases.list_versions import show_version
 
     project = Project()
+    show_effect(project, version)
     show_manifest(show_version(project, version))
     OUT.print(f"directory  {project.registry.path(version)}", markup=False)
 
@@ -110,11 +117,19 @@ def show(
 def promote(
     version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
 ) -> None:
-    """Make a version the champion. Scorers that start from now on use it."""
+    """Make a version its contract's champion. Scorers that start from now on use it."""
+    _promote(Project(), version, is_told=False)
+
+
+def _promote(project: Project, version: str, *, is_told: bool) -> None:
     from fraudline.use_cases import champion
 
-    done = champion.promote(Project(), version, lambda now, _: say(f"champion: {now}"))
-    warn(done.warning)
+    def tell(now: str, _: str | None) -> None:
+        if not is_told:
+            show_effect(project, now)
+        say(f"champion: {now}")
+
+    warn(champion.promote(project, version, tell).warning)
 
 
 @models.command()
@@ -126,14 +141,19 @@ def rollback() -> None:
     """
     from fraudline.use_cases.champion import roll_back
 
-    done = roll_back(Project(), lambda now, before: say(f"champion: {now}, as before {before}"))
-    warn(done.warning)
+    project = Project()
+
+    def tell(now: str, before: str | None) -> None:
+        show_effect(project, now)
+        say(f"champion: {now}, as before {before}")
+
+    warn(roll_back(project, tell).warning)
 
 
 @models.command()
 def report(
     version: Annotated[
-        str | None, typer.Argument(help="A version; without one, the champion.")
+        str | None, typer.Argument(help="A version; without one, the contract's champion.")
     ] = None,
 ) -> None:
     """Tell where a version's report and its page on decisions are, and open the report."""
@@ -203,11 +223,16 @@ def policy(
     most_reviews_a_day: Annotated[
         float | None, typer.Option(help="How many reviews there may be a day, in the mean.")
     ] = None,
+    above_review_cap: Annotated[
+        str | None,
+        typer.Option(help="What is done above that cap: approve or block."),
+    ] = None,
     review_from: Annotated[
         float | None, typer.Option(help="Approve nothing from this score, whatever the costs say.")
     ] = None,
     block_from: Annotated[
-        float | None, typer.Option(help="Block from this score, whatever the costs say.")
+        float | None,
+        typer.Option(help="Block from this score, whatever the costs say; 1 never blocks."),
     ] = None,
     by_costs: Annotated[
         bool, typer.Option("--by-costs", help="Drop the scores that a person has set.")
@@ -222,87 +247,24 @@ def policy(
     from fraudline.use_cases.list_versions import find_pages
 
     project = Project()
-    given = {
+    given: dict[str, float | str | None] = {
         "lost_share": lost_share,
         "fraud_cost": fraud_cost,
         "review_cost": review_cost,
         "wrong_block_cost": wrong_block_cost,
         "most_reviews_a_day": most_reviews_a_day,
+        "above_review_cap": above_review_cap,
         "review_from": review_from,
         "block_from": block_from,
     }
     changes = {name: value for name, value in given.items() if value is not None}
     made = change_policy(project, version, changes, by_costs=by_costs)
     warn(made.warning)
+    show_effect(project, made.manifest.version)
     show_manifest(made.manifest)
     page = find_pages(project, made.manifest.version).decisions
     say(f"What it is worth: {os.path.relpath(page)}")
     say(f"To decide by it: fraudline models promote {made.manifest.version}")
-
-
-def _in_words(policy: Policy) -> str:
-    unit = f" {policy.unit}" if policy.unit else ""
-    fixed = policy.fixed_in_words
-    return (
-        f"{fixed + '; ' if fixed else ''}an approved fraud costs "
-        f"{100 * policy.lost_share:g} % of its amount and {policy.fraud_cost:g}{unit}, a review "
-        f"{policy.review_cost:g}{unit}, a wrong block {policy.wrong_block_cost:g}{unit}; "
-        f"{policy.reviews_a_day:,g} reviews a day of at most {policy.most_reviews_a_day:,g}"
-    )
-
-
-def show_manifest(manifest: Manifest) -> None:
-    """Print what a version says of itself."""
-    facts = (
-        ("version", manifest.version),
-        ("recipe", manifest.recipe),
-        ("contract", f"{manifest.contract} {manifest.contract_fingerprint[:16]}…"),
-        ("source", f"{manifest.source.rows:,} rows of {manifest.source.table}"),
-        ("read", utc(manifest.source.read_at)),
-        ("query", manifest.source.query),
-        ("rows", f"SHA-256 {manifest.source.sha256}"),
-        ("policy", _in_words(manifest.policy)),
-        ("derived", f"from {manifest.derived_from}" if manifest.derived_from else "by training"),
-        ("threshold", f"{manifest.threshold:.4g} ({manifest.threshold_rule})"),
-        ("made", utc(manifest.created_at)),
-        ("made with", ", ".join(f"{name} {number}" for name, number in manifest.software.items())),
-    )
-    show_facts(facts)
-    parts = manifest.parts.values()
-    measures = sorted({name for part in parts for name in part.metrics})
-    show_table(
-        ("", *manifest.parts),
-        [
-            ("rows", *(f"{part.rows:,}" for part in parts)),
-            ("frauds", *(f"{part.frauds:,}" for part in parts)),
-            ("first event", *(part.first_event for part in parts)),
-            ("last event", *(part.last_event for part in parts)),
-            *(
-                (measure.replace("_", " "), *(_rounded(part, measure) for part in parts))
-                for measure in measures
-            ),
-        ],
-    )
-
-
-def _rounded(part: Part, measure: str) -> str:
-    value = part.metrics.get(measure)
-    if value is None:
-        return ""
-    if value.is_integer() and value != 1:
-        return f"{value:,.0f}"
-    if measure.startswith("amount"):
-        return f"{value:,.2f}"
-    # A calibration error of a few in ten thousand would be one digit.
-    return f"{value:.4f}" if value >= 0.01 else f"{value:.6f}"
-
-
-def _judged(manifest: Manifest) -> str:
-    for name in ("test", "validation"):
-        part = manifest.parts.get(name)
-        if part is not None and "average_precision" in part.metrics:
-            return f"{part.metrics['average_precision']:.3f} on {name}"
-    return ""
 
 
 COMMANDS = (train,)

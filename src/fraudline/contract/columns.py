@@ -64,7 +64,8 @@ class Column:
 
     Attributes:
         name: As it stands in the message and in the table.
-        type: What a value is. A `timestamp` has microseconds and is in UTC.
+        type: What a value is. A `timestamp` has microseconds and is in UTC; one that is finer,
+            in a message or a file, is cut to the microsecond before it, never rounded.
         description: What a value means, for people.
         unit: Of a number: `s`, `EUR`, …
         min: Smallest number that is plausible; a smaller one is refused.

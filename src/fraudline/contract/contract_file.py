@@ -7,6 +7,7 @@ import sys
 import tomllib
 from dataclasses import replace
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,10 @@ def load_contract(name_or_path: str) -> Contract:
         ContractError: there is no such file, or it is not a contract; the message names
             the table and key that is wrong and what is allowed there.
     """
-    brought = resources.files("fraudline") / "contracts" / f"{name_or_path}.toml"
-    is_brought = _NAME.fullmatch(name_or_path) is not None and brought.is_file()
-    where = f"contract '{name_or_path}'" if is_brought else f"contract {name_or_path}"
+    is_ours = is_brought(name_or_path)
+    where = f"contract '{name_or_path}'" if is_ours else f"contract {name_or_path}"
     try:
-        content = (brought if is_brought else Path(name_or_path)).read_bytes()
+        content = (_brought(name_or_path) if is_ours else Path(name_or_path)).read_bytes()
     except (OSError, ValueError) as error:  # no path can hold a NUL, for example
         names = sorted(
             entry.name.removesuffix(".toml")
@@ -63,6 +63,15 @@ def load_contract(name_or_path: str) -> Contract:
     except ValueError as error:  # malformed TOML or UTF-8, or a number of 5,000 digits
         raise ContractError(f"{where} is not valid TOML: {error}.") from None
     return _parse(parsed, where)
+
+
+def is_brought(name_or_path: str) -> bool:
+    """Whether this names a contract that fraudline brings, not a file of somebody's own."""
+    return _NAME.fullmatch(name_or_path) is not None and _brought(name_or_path).is_file()
+
+
+def _brought(name: str) -> Traversable:
+    return resources.files("fraudline") / "contracts" / f"{name}.toml"
 
 
 def _parse(content: dict[str, Any], where: str) -> Contract:

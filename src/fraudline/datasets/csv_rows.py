@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 def read_csv(
-    path: Path, content: memoryview, names: Collection[str], quoted: Collection[str] | None
+    path: Path, content: memoryview, names: Collection[str], quoted: Mapping[str, int] | None
 ) -> tuple[pa.Table, list[Refusal]]:
     """Read all columns as bytes, so that a malformed value is the fault of its row only.
 
@@ -42,13 +42,14 @@ def read_csv(
         path: For messages.
         content: The file, in UTF-8, without a mark at its begin.
         names: Columns that are expected, to tell another separator by.
-        quoted: Columns in which a value in quotes may have line ends; None: a row is a line.
+        quoted: Columns in which a value in quotes may have line ends, each with the most
+            characters that it may have; None: a row is a line.
 
     Returns:
         The rows that are whole, and a refusal for each other one.
 
     Raises:
-        InputError: there is no header, or with `quoted`, a quote is at fault.
+        InputError: there is no header, or with `quoted`, a quote is at fault or seems to be.
     """
     _check_header(path, content, names)
     if quoted is not None:
@@ -233,7 +234,7 @@ def _line_fault(line: bytes, number: int) -> tuple[RefusalReason, str] | None:
 
 
 def _read_quoted(
-    path: Path, content: memoryview, quoted: Collection[str]
+    path: Path, content: memoryview, quoted: Mapping[str, int]
 ) -> tuple[pa.Table, list[Refusal]]:
     """Rows that may go over several lines, by a parser that takes no malformed quote."""
     reader = _strict_reader(content)
@@ -244,6 +245,7 @@ def _read_quoted(
         names = next(row for row in reader if row)
         places = [index for index, name in enumerate(names) if name not in quoted]
         for number, row in enumerate((row for row in reader if row), start=1):
+            _refuse_swallowed_rows(path, row, names, quoted, reader.line_num)
             fault = _quoted_fault(row, names, places, number, reader.line_num)
             if fault is None:
                 rows.append(row)
@@ -260,6 +262,28 @@ def _read_quoted(
         for column in columns
     ]
     return pa.Table.from_arrays(arrays, names=names), refused
+
+
+def _refuse_swallowed_rows(
+    path: Path, row: list[str], names: list[str], quoted: Mapping[str, int], line: int
+) -> None:
+    """Refuse a text that is too long, or has a row in it: two stray quotes make such a one.
+
+    Raises:
+        InputError: it is one.
+    """
+    for name, value in zip(names, row, strict=False):
+        lines = value.splitlines()
+        if len(lines) > 1 and (
+            len(value) > quoted.get(name, len(value))
+            or any(each.count(",") >= len(names) - 1 for each in lines)
+        ):
+            raise InputError(
+                f"{path}, line {line:,}: column '{name}' has a text in quotes of {len(lines):,} "
+                f"lines and {len(value):,} characters that holds other rows or is too long for "
+                "its column. Nothing of the file was taken; close the quotes, or take the line "
+                "ends out of this text."
+            )
 
 
 def _quoted_fault(

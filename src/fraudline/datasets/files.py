@@ -101,7 +101,7 @@ def read_transactions(
             table = pa.parquet.ParquetFile(content).read()
         else:
             names = [column.name for column in contract.columns]
-            texts = [column.name for column in contract.columns if column.type == "string"]
+            texts = {one.name: one.max_length for one in contract.columns if one.type == "string"}
             quoted = texts if quoted_newlines else None
             table, skipped = read_csv(path, read_text(path), names, quoted)
     except (pa.ArrowException, OSError) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fraudline.datasets.cache import user_cache
 from fraudline.errors import LocalServiceError
+from fraudline.home import PRIVATE_UMASK
 from fraudline.local.jars import broker_jars
 from fraudline.settings import Settings
 
@@ -18,6 +19,7 @@ STOP_GRACE_S = 30.0
 # The port's role and its setting; `controller` is the broker's talk with itself, on a free port.
 PORT_SETTINGS = {"client": "kafka_port", "controller": ""}
 PROOF_TOPIC = "_fraudline_proof"
+_PROPERTIES, _DATA = "server.properties", "data"  # in its directory, where it runs
 _LOG_CONFIGURATION = Path(__file__).parent / "log4j2.properties"
 _FORMAT_TIMEOUT_S = 60
 _QUIET_JVM = ["--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"]
@@ -54,14 +56,14 @@ def command(
         "-cp",
         ":".join(str(jar) for jar in jars),
     ]
-    properties = directory / "server.properties"
-    properties.write_text(
-        "".join(f"{key}={value}\n" for key, value in _properties(directory, ports).items()),
-        encoding="utf-8",
+    (directory / _PROPERTIES).write_text(
+        "".join(f"{key}={value}\n" for key, value in _properties(ports).items()),
+        encoding="ascii",
     )
-    if not (directory / "data" / "meta.properties").exists():
-        _format(java, properties, on_progress)
-    return [*java, "kafka.Kafka", str(properties)]
+    if not (directory / _DATA / "meta.properties").exists():
+        _refuse_data_elsewhere(directory)
+        _format(java, directory, on_progress)
+    return [*java, "kafka.Kafka", _PROPERTIES]
 
 
 def prove(ports: Mapping[str, int], timeout_s: float) -> None:
@@ -124,7 +126,23 @@ def prove(ports: Mapping[str, int], timeout_s: float) -> None:
         consumer.close()
 
 
-def _format(java: list[str], properties: Path, on_progress: Callable[[str], None]) -> None:
+def _refuse_data_elsewhere(directory: Path) -> None:
+    """Find what an earlier release wrote where Java understood another path.
+
+    Raises:
+        LocalServiceError: there it is; a broker that begins anew would hide it.
+    """
+    misread = str(directory / _DATA).encode().decode("latin-1").replace("\\", "").split(",")[0]
+    if misread != str(directory / _DATA) and (Path(misread) / "meta.properties").exists():
+        raise LocalServiceError(
+            f"the broker's messages lie in {misread}, for an earlier fraudline gave Java the path "
+            f"of {directory} so that it read another one. Move that directory to "
+            f"{directory / _DATA}, or remove it to begin with an empty broker, and then remove "
+            f"{directory.parent / 'bqlite'}, too."
+        )
+
+
+def _format(java: list[str], directory: Path, on_progress: Callable[[str], None]) -> None:
     on_progress("kafka: preparing its data directory (once)")
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     tool = [
@@ -132,7 +150,7 @@ def _format(java: list[str], properties: Path, on_progress: Callable[[str], None
         "format",
         f"--cluster-id={cluster_id}",
         "-c",
-        str(properties),
+        _PROPERTIES,
     ]
     try:
         subprocess.run(  # noqa: S603 - the command is ours, no shell reads it
@@ -141,17 +159,18 @@ def _format(java: list[str], properties: Path, on_progress: Callable[[str], None
             text=True,
             timeout=_FORMAT_TIMEOUT_S,
             check=True,
-            cwd=properties.parent,
+            cwd=directory,
+            umask=PRIVATE_UMASK,
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         said = str(error.stderr or error.stdout or error).strip().splitlines()[-1]
         raise LocalServiceError(
-            f"Kafka's data directory {properties.parent / 'data'} could not be prepared: {said}. "
+            f"Kafka's data directory {directory / _DATA} could not be prepared: {said}. "
             "Check that the disk has room and can be written, then run `fraudline up` again."
         ) from None
 
 
-def _properties(directory: Path, ports: Mapping[str, int]) -> dict[str, str | int]:
+def _properties(ports: Mapping[str, int]) -> dict[str, str | int]:
     client = f"CLIENT://127.0.0.1:{ports['client']}"
     return {
         "process.roles": "broker,controller",
@@ -162,7 +181,9 @@ def _properties(directory: Path, ports: Mapping[str, int]) -> dict[str, str | in
         "advertised.listeners": client,
         "inter.broker.listener.name": "CLIENT",
         "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "log.dirs": str(directory / "data"),
+        # Meant from the working directory: Java reads commas, backslashes and letters beyond ASCII
+        # of a path as something else, and would write beside the home.
+        "log.dirs": _DATA,
         # A misspelt topic must be an error, not a new empty topic.
         "auto.create.topics.enable": "false",
         # This is a ledger: nothing is dropped because it is old.

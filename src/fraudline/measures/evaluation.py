@@ -19,6 +19,12 @@ if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
     from fraudline.contract.array_types import Floats, Labels
 
 FALSE_POSITIVE_RATE = 0.01
+COUNTS = ("frauds_caught", "frauds_missed", "legitimate_stopped", "legitimate_approved")
+# Figures that hang on the threshold; the others hang on the scores alone.
+AT_THRESHOLD = (
+    *COUNTS,
+    *("precision", "recall", "f1", "accuracy", "amount_caught", "amount_missed"),
+)
 
 
 @dataclass(frozen=True)

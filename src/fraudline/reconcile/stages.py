@@ -43,7 +43,7 @@ class PartitionReach:
         stored: Every outcome of a message before this offset is in BigQuery; None if unknown.
         held_back: Messages before `end` that an open transaction of their producer hides.
         scored_age_s: Age of the message at `scored`, seconds; None if there is none.
-        stored_age_s: Age of the message at `stored`, likewise.
+        stored_age_s: Age of the message at `stored`, likewise; None where it has no time stamp.
     """
 
     end: int
@@ -201,4 +201,6 @@ def _source_of(head: NextMessage | None) -> _Source | None:
 
 
 def _age_s(head: NextMessage | None) -> float | None:
-    return max(0.0, time.time() - head.sent_at_s) if head is not None else None
+    if head is None or head.sent_at_s is None:
+        return None
+    return max(0.0, time.time() - head.sent_at_s)

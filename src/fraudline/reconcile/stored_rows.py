@@ -2,7 +2,7 @@
 
 A query names the range, by which the tables are clustered, and bounds on the time by which they are
 partitioned. The range is certain, the time is a guess: who relies on a guess asks again without it
-where a message has no row, and counts rows by position alone (`recount.py`). Decision 16 has the
+where a message has no row, and counts rows by position alone (`recount.py`). Decision 17 has the
 argument.
 """
 

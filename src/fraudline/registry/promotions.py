@@ -14,7 +14,7 @@ ROLLED_BACK = "rolled-back-to"
 
 @dataclass(frozen=True)
 class Promotion:
-    """One change of the champion; as text, one line of the file `champion`.
+    """One change of the champion; as text, one line of a file of champions.
 
     Attributes:
         at: When, UTC.
@@ -30,8 +30,12 @@ class Promotion:
         return f"{self.at.isoformat(timespec='seconds')} {self.change} {self.version}"
 
     @classmethod
-    def parse(cls, line: str) -> Promotion:
+    def parse(cls, line: str, file: str) -> Promotion:
         """Read a line that `str` wrote.
+
+        Args:
+            line: Without its end.
+            file: Name of the file that it is in, for the message.
 
         Raises:
             BundleError: it is none.
@@ -42,7 +46,7 @@ class Promotion:
             return cls(dt.datetime.fromisoformat(at), known[change], version)
         except (ValueError, KeyError):
             raise BundleError(
-                f"the file `champion` was altered: {line[:300]!r} is no promotion. Remove all "
+                f"the file `{file}` was altered: {line[:300]!r} is no promotion. Remove all "
                 "of its lines but the first: that only forgets the earlier champions."
             ) from None
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import fcntl
 import logging
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,9 +16,10 @@ from fraudline.bundle.bundle_files import check_bundle, read_manifest
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
 from fraudline.home import make_private
+from fraudline.registry.champions import Champions, contract_of
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
 
-CHAMPION = "champion"
+_CANDIDATE = ".candidate-"
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 
 logger = logging.getLogger(__name__)
@@ -28,28 +28,55 @@ logger = logging.getLogger(__name__)
 class Registry:
     """The bundles of one project directory.
 
-    A version is a directory named by its content, so it never changes. `champion` is a file
-    that is replaced in one step: its first line is the champion's name, the others are every
-    promotion and rollback there was, so the two can never disagree.
+    A version is a directory named by its content, so it never changes. Each contract has a
+    champion of its own.
 
     Args:
         home: Directory of the project's state (`Settings.home`).
+        contract: Gives the name of the contract whose champion is meant; it is asked when one
+            is, for whoever only looks at versions need read no contract.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, contract: Callable[[], str]) -> None:
         self.directory = home / "models"
+        self._contract = contract
+        self._champions = Champions(self.directory)
+        self._being_built: dict[Path, int] = {}
 
     def new_directory(self) -> Path:
-        """An empty directory in which training may build a bundle, to be given to `add`."""
+        """An empty directory in which training may build a bundle, to be given to `add`.
+
+        What trainings that were killed have left is removed, and named in the log. A training
+        that lives holds a lock on its directory.
+        """
         make_private(self.directory)
-        return Path(tempfile.mkdtemp(prefix=".candidate-", dir=self.directory))
+        with self._changing():
+            self._sweep()
+            made = Path(tempfile.mkdtemp(prefix=_CANDIDATE, dir=self.directory))
+            self._being_built[made] = os.open(made, os.O_RDONLY)
+            fcntl.flock(self._being_built[made], fcntl.LOCK_EX)
+        return made
+
+    def discard(self, candidate: Path) -> None:
+        """Remove what `new_directory` gave, unless it was added; harmless where it was."""
+        shutil.rmtree(candidate, ignore_errors=True)
+        descriptor = self._being_built.pop(candidate, None)
+        if descriptor is not None:
+            os.close(descriptor)
 
     def add(self, candidate: Path) -> Manifest:
         """Take over a finished bundle as a version; adding the same one again changes nothing.
 
         A version that is there but was altered is replaced, so that training anew mends it.
+        Who ends at the same time with the same bundle is told the same version.
         """
         manifest = check_bundle(candidate)
+        with self._changing():
+            kept = self._take_over(candidate, manifest)
+        self.discard(candidate)
+        return kept
+
+    def _take_over(self, candidate: Path, manifest: Manifest) -> Manifest:
         target = self.directory / manifest.version
         if target.exists():
             try:
@@ -57,7 +84,6 @@ class Registry:
             except BundleError:
                 shutil.rmtree(target)
             else:
-                shutil.rmtree(candidate)
                 return existing
         candidate.rename(target)
         return manifest
@@ -92,10 +118,10 @@ class Registry:
         return path
 
     def promote(self, version: str) -> None:
-        """Make a version the champion, in one step that a reader sees whole or not at all."""
+        """Make a version its contract's champion, in one step that a reader sees whole or not."""
         self.path(version)
         with self._changing():
-            self._write_champion(version, PROMOTED)
+            self._champions.write(version, PROMOTED)
 
     def earlier_champion(self) -> str:
         """The version that `roll_back` goes back to.
@@ -130,60 +156,67 @@ class Registry:
                     f"the champion was changed meanwhile: it is {self.champion()}. Nothing was "
                     "rolled back; look at `fraudline models list`, and then do it again."
                 )
-            self._write_champion(version, ROLLED_BACK)
+            self._champions.write(version, ROLLED_BACK)
 
     def promotions(self) -> list[Promotion]:
-        """Every promotion and rollback, oldest first.
+        """Every promotion and rollback of the contract, oldest first.
 
         Raises:
-            BundleError: the file `champion` was altered.
+            BundleError: the file of its champions was altered.
         """
-        if not self.has_champion():
-            return []
-        text = self._champion_file.read_text(errors="replace")
-        champion, *lines = (line.strip() for line in text.splitlines() or [""])
-        promotions = [Promotion.parse(line) for line in lines]
-        if not promotions:  # written by hand: the file tells when
-            at = dt.datetime.fromtimestamp(self._champion_file.stat().st_mtime, dt.UTC)
-            return [Promotion(at, PROMOTED, champion)]
-        if promotions[-1].version != champion:
-            raise BundleError(
-                f"the file {self._champion_file} was altered: its first line names "
-                f"{champion[:300]!r}, its last {promotions[-1].version!r}. Remove all of its lines "
-                "but the first: that only forgets the earlier champions."
-            )
-        return promotions
+        return self._champions.promotions(self._contract())
 
     def has_champion(self) -> bool:
-        """Whether a version has been promoted yet."""
-        return self._champion_file.is_file()
+        """Whether a version for the contract has been promoted yet."""
+        return self._champions.champion(self._contract()) is not None
 
     def champion(self) -> str:
-        """The version that scores.
+        """The version that scores the contract's transactions.
 
         Raises:
-            BundleError: no version has been promoted yet.
+            BundleError: no version for the contract has been promoted yet.
         """
-        try:
-            return self._champion_file.read_text(errors="replace").partition("\n")[0].strip()
-        except FileNotFoundError:
+        contract = self._contract()
+        champion = self._champions.champion(contract)
+        if champion is None:
+            others = self._champions.contracts()
+            elsewhere = f" (there are some for {', '.join(others)})" if others else ""
             raise BundleError(
-                f"there is no champion in {self.directory}: train a model with "
-                "`fraudline train --promote`, or promote one with `fraudline models promote`."
-            ) from None
+                f"there is no champion for contract '{contract}' in {self.directory}{elsewhere}: "
+                "train a model with `fraudline train --promote`, or promote one with "
+                "`fraudline models promote`."
+            )
+        return champion
 
-    @property
-    def _champion_file(self) -> Path:
-        return self.directory / CHAMPION
+    def is_champion(self, version: str) -> bool:
+        """Whether a version is the champion of its own contract."""
+        return version == self._champions.champion(contract_of(version))
 
-    def _write_champion(self, version: str, change: str) -> None:
-        promotions = [*self.promotions(), Promotion(dt.datetime.now(dt.UTC), change, version)]
-        draft = self.directory / f".{CHAMPION}-{os.getpid()}"
-        with draft.open("w") as file:
-            file.write("\n".join([version, *map(str, promotions)]) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._champion_file)
+    def champions(self) -> list[Promotion]:
+        """The champion of each contract that has one, and since when.
+
+        Raises:
+            BundleError: a file of champions was altered.
+        """
+        contracts = self._champions.contracts()
+        return [self._champions.promotions(contract)[-1] for contract in contracts]
+
+    def _sweep(self) -> None:
+        """Remove candidates that nobody builds any more."""
+        for path in self.directory.glob(f"{_CANDIDATE}*"):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            except OSError:  # it was removed meanwhile, or is nothing of ours
+                continue
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            else:
+                shutil.rmtree(path)
+                logger.warning("removed %s, which a training that was killed has left", path)
+            finally:
+                os.close(descriptor)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

@@ -50,6 +50,12 @@ def artifacts(settings: Settings) -> str | None:
 
 def _home(settings: Settings) -> Path:
     home = settings.home.absolute() / "mlflow"
+    if misread := set(str(home)) & set("?%"):
+        raise TrackingError(
+            f"MLflow cannot keep its record in {home}: an address with {min(misread)!r} in it "
+            "means another place. Set `home` to a path without it, or `mlflow.tracking_uri` to a "
+            "server."
+        )
     make_private(home)
     return home
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import msgspec
 from fraudline.bundle.bundle_files import METRICS_FILE, REPORT_FILE, read_manifest
 from fraudline.bundle.manifest import Manifest, Source
 from fraudline.errors import TrackingError
+from fraudline.measures.evaluation import AT_THRESHOLD
+from fraudline.measures.policy_effect import PolicyEffect
 from fraudline.settings import Settings
 from fraudline.tracking.mlflow_engine import (
     MlflowClient,
@@ -19,11 +22,19 @@ from fraudline.tracking.mlflow_engine import (
     failing,
     record_address,
 )
-from fraudline.tracking.runs_table import VIEW, VIEW_TAG, in_words, judged_figures, view
+from fraudline.tracking.runs_table import (
+    VIEW,
+    VIEW_TAG,
+    in_words,
+    judged_effect,
+    judged_figures,
+    view,
+)
 
 CHAMPION = "champion"
 VERSION_TAG = "fraudline.version"
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MOST_METRICS = 1000  # of one request, by MLflow's own limit
 _DIGEST_LENGTH = 36  # likewise, of a data set's digest
 # Else MLflow's page takes whoever looks at it for somebody who evaluates prompts.
@@ -118,9 +129,9 @@ class MlflowRecord:
             [experiment], f"tags.`{VERSION_TAG}` = '{manifest.version}'"
         ):
             self._client.delete_run(left.info.run_id)
-        made_at = int(manifest.created_at.timestamp() * 1000)
-        judged = judged_figures(directory, manifest)
-        words = " ".join(filter(None, (_words(manifest), in_words(manifest, judged))))
+        made_at = (manifest.created_at - _EPOCH) // dt.timedelta(milliseconds=1)
+        effect = judged_effect(directory, manifest)
+        words = "\n\n".join(filter(None, (_words(manifest), in_words(manifest, effect))))
         tags = _tags(directory, manifest)
         shown = {"mlflow.source.name": "fraudline", "mlflow.note.content": words}
         run = self._client.create_run(experiment, made_at, tags | shown, manifest.version)
@@ -128,9 +139,8 @@ class MlflowRecord:
         params = [entities.Param(name, value) for name, value in _params(manifest, figures)]
         metrics = [
             entities.Metric(name, value, made_at, step)
-            for name, value, step in _metrics(manifest, figures)
+            for name, value, step in _metrics(manifest, figures, effect)
         ]
-        metrics += [entities.Metric(name, value, made_at, 0) for name, value in judged.items()]
         self._client.log_batch(number, params=params)
         for start in range(0, len(metrics), _MOST_METRICS):
             self._client.log_batch(number, metrics[start : start + _MOST_METRICS])
@@ -193,7 +203,7 @@ def _tags(directory: Path, manifest: Manifest) -> dict[str, str]:
 def _params(manifest: Manifest, figures: _Figures) -> Iterator[tuple[str, str]]:
     """What was decided before training, and the policy; what is not set is left out."""
     policy = msgspec.structs.asdict(manifest.policy)
-    named = {
+    named: dict[str, object] = {
         "recipe": manifest.recipe,
         "contract": manifest.contract,
         "contract_fingerprint": manifest.contract_fingerprint,
@@ -202,12 +212,22 @@ def _params(manifest: Manifest, figures: _Figures) -> Iterator[tuple[str, str]]:
         **{f"software/{name}": value for name, value in manifest.software.items()},
     }
     for name, value in named.items():
-        if value is not None:
+        if value is not None and value is not msgspec.UNSET:
             yield name, str(value)
 
 
-def _metrics(manifest: Manifest, figures: _Figures) -> Iterator[tuple[str, float, int]]:
-    """Name, value and step: curves by epoch, counted from 1, and each part's figures."""
+def _metrics(
+    manifest: Manifest, figures: _Figures, effect: PolicyEffect | None
+) -> Iterator[tuple[str, float, int]]:
+    """Name, value and step: what the policy does, curves by epoch, and each part's figures.
+
+    Epochs count from 1. What hangs on a threshold that decides nothing is named as such.
+    """
+    for name, judged in judged_figures(manifest, effect).items():
+        yield name, judged, 0
+    if effect is not None:
+        for name, judged in effect.figures().items():
+            yield f"{effect.part}/policy/{name}", judged, 0
     for step, epoch in enumerate(figures.epochs, start=1):
         for name, value in epoch.items():
             if value is not None:
@@ -215,7 +235,8 @@ def _metrics(manifest: Manifest, figures: _Figures) -> Iterator[tuple[str, float
     for name, part in manifest.parts.items():
         told = {"rows": part.rows, "frauds": part.frauds, **part.metrics}
         for measure, value in told.items():
-            yield f"{name}/{measure}", float(value), 0
+            at = "at_threshold/" if measure in AT_THRESHOLD else ""
+            yield f"{name}/{at}{measure}", float(value), 0
 
 
 def _dataset(manifest: Manifest) -> entities.DatasetInput:

@@ -60,10 +60,12 @@ class MlflowServer:
             TrackingError: it ended, or did not answer in time.
         """
         deadline = time.monotonic() + _START_TIMEOUT_S
+        direct = requests.Session()
+        direct.trust_env = False  # no proxy stands between us and this machine
         while not stop.is_set():
             self._require_running()
             with suppress(requests.RequestException):
-                if requests.get(f"{self.address}/health", timeout=1).ok:
+                if direct.get(f"{self.address}/health", timeout=1).ok:
                     return True
             if time.monotonic() > deadline:
                 raise TrackingError(

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import precision_recall_curve
 
+from fraudline.bundle.policy import score_text
 from fraudline.contract.array_types import Floats, Labels
 from fraudline.measures.evaluation import Evaluation
 from fraudline.training.fitting import Epoch
@@ -73,7 +74,7 @@ def confusion_matrix(evaluation: Evaluation) -> bytes:
 def precision_recall(
     labels: Labels, scores: Floats, evaluation: Evaluation, threshold: float
 ) -> bytes:
-    """Precision against recall, with the threshold in force."""
+    """Precision against recall, with the threshold of the figures."""
     precision, recall, _ = precision_recall_curve(labels, scores)
     figure = Figure(figsize=(5, 3.6), layout="constrained")
     ax = figure.subplots()
@@ -83,7 +84,7 @@ def precision_recall(
         evaluation.precision,
         "o",
         color=ORANGE,
-        label=f"threshold {threshold:g}",
+        label=f"threshold {score_text(threshold)}",
     )
     base = evaluation.frauds / evaluation.rows
     ax.axhline(base, color=GREY, linestyle=":", label=f"share of frauds, {100 * base:.2f} %")
@@ -107,7 +108,7 @@ def score_distribution(
     bins = np.linspace(0, 1, BINS + 1)
     left.hist(scores[labels == 0], bins=bins, color=BLUE, alpha=0.6, label="legitimate")
     left.hist(scores[labels == 1], bins=bins, color=ORANGE, alpha=0.7, label="fraud")
-    left.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:g}")
+    left.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {score_text(threshold)}")
     left.set(title="Scores", xlabel="score", ylabel="transactions", yscale="log")
     left.legend(frameon=False)
     right.plot([1e-5, 1], [1e-5, 1], color=GREY, linestyle=":", label="perfectly calibrated")

@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from fraudline.bundle.onnx_runtime import ort
+from fraudline.bundle.policy import below_never
 from fraudline.errors import InputError
 from fraudline.training.preparation import Preparation
 
@@ -93,7 +94,7 @@ def run_graph(graph: bytes, features: npt.NDArray[np.float32]) -> npt.NDArray[np
         session.run(None, {"features": features[start : start + RUN_ROWS]})[0][:, 0]
         for start in range(0, len(features), RUN_ROWS)
     ]
-    return np.concatenate(chunks).astype(np.float64)
+    return below_never(np.concatenate(chunks).astype(np.float64))
 
 
 def _write_preparation(writer: Writer, preparation: Preparation) -> None:

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 import numpy as np
 
-from fraudline.bundle.policy import Policy, decision_codes
+from fraudline.bundle.policy import NEVER, Policy
 from fraudline.contract import APPROVED, BLOCKED, REVIEWED
-from fraudline.contract.array_types import DecisionCodes, Floats, Labels
+from fraudline.contract.array_types import DecisionCodes
 from fraudline.errors import InputError
+from fraudline.measures.policy_effect import number
+from fraudline.measures.scored_rows import ScoredRows
 from fraudline.measures.worth import Saving, Way, measure_worth
 
 TUTORIAL_THRESHOLD = 0.5
 _HALVINGS = 60
-
-
-@dataclass(frozen=True)
-class ScoredRows:
-    """Scored transactions with labels: what a policy is chosen or judged by.
-
-    Attributes:
-        scores: Calibrated, by a model that had not learned from these rows, shape (rows,).
-        labels: 1 for fraud.
-        amounts: In the contract's unit.
-        days: How long the rows took to come.
-    """
-
-    scores: Floats
-    labels: Labels
-    amounts: Floats
-    days: float
 
 
 def within_cap(policy: Policy, judged: ScoredRows) -> Policy:
@@ -43,8 +26,8 @@ def within_cap(policy: Policy, judged: ScoredRows) -> Policy:
 
     def with_surcharge(surcharge: float) -> Policy:
         tried = msgspec.structs.replace(policy, review_surcharge=surcharge)
-        reviews = int((decisions(tried, judged) == REVIEWED).sum())
-        return msgspec.structs.replace(tried, reviews_a_day=round(reviews / judged.days, 1))
+        reviews = int((tried.decide(judged.scores, judged.amounts) == REVIEWED).sum())
+        return msgspec.structs.replace(tried, reviews_a_day=reviews / judged.days)
 
     free = with_surcharge(0.0)
     cap = policy.most_reviews_a_day
@@ -55,9 +38,10 @@ def within_cap(policy: Policy, judged: ScoredRows) -> Policy:
     least = with_surcharge(high)
     if least.reviews_a_day > cap:
         raise InputError(
-            f"to {policy.fixed_in_words} gives {least.reviews_a_day:,.1f} reviews a day on the "
-            f"validation part, but the cap is {cap:,g}. Review from a higher score, block from a "
-            "lower one, or allow more reviews."
+            f"to {policy.fixed_in_words} gives {number(least.reviews_a_day)} reviews a day on the "
+            f"validation part, but the cap is {number(cap)}, and above it the policy is to "
+            f"{policy.above_review_cap}. Review from a higher score, block from a lower one, or "
+            "allow more reviews."
         )
     if cap == 0:
         return least
@@ -80,12 +64,7 @@ def best_threshold(policy: Policy, judged: ScoredRows) -> float:
     gains = np.where(is_fraud, losses, -policy.wrong_block_cost).cumsum()
     is_last = np.append(scores[1:] != scores[:-1], True)  # equal scores are blocked together
     best = int(np.argmax(np.where(is_last, gains, -np.inf)))
-    return float(scores[best]) if gains[best] > 0 else 1.0
-
-
-def decisions(policy: Policy, judged: ScoredRows) -> DecisionCodes:
-    """What a policy decides, as places in `DECISIONS`, shape (rows,)."""
-    return decision_codes(judged.scores, *policy.thresholds(judged.amounts))
+    return float(scores[best]) if gains[best] > 0 else NEVER
 
 
 def compare(policy: Policy, judged: ScoredRows, threshold: float | None) -> list[Saving]:
@@ -98,14 +77,15 @@ def compare(policy: Policy, judged: ScoredRows, threshold: float | None) -> list
     """
     approving = "approve everything"
     codes = {
-        "the policy": decisions(policy, judged),
+        "the policy": policy.decide(judged.scores, judged.amounts),
         approving: np.full(len(judged.scores), APPROVED, np.int8),
         f"block from {TUTORIAL_THRESHOLD:g}, as the tutorial does": _fixed(
             judged, TUTORIAL_THRESHOLD
         ),
     }
     if threshold is not None:
-        codes[f"block from {threshold:.3g}, the best fixed threshold"] = _fixed(judged, threshold)
+        words = "block nothing" if threshold == NEVER else f"block from {threshold:.3g}"
+        codes[f"{words}, the best fixed threshold"] = _fixed(judged, threshold)
     ways = {
         name: Way(each, policy.costs(each, judged.labels, judged.amounts))
         for name, each in codes.items()

@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fraudline.bundle.bundle_files import (
     DECISIONS_FILE,
     MANIFEST_FILE,
+    REPORT_FILE,
     SCORES_FILE,
     check_bundle,
     write_manifest,
 )
-from fraudline.bundle.manifest import Manifest
-from fraudline.bundle.policy import Policy
+from fraudline.bundle.manifest import FORMAT, Manifest
+from fraudline.bundle.policy import NEVER, Policy, score_text
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Floats, Labels
 from fraudline.errors import InputError
 from fraudline.measures.bootstrap import RESAMPLES
-from fraudline.measures.days import days_covered
+from fraudline.measures.policy_effect import PolicyEffect, measure_effect, money, number
+from fraudline.measures.scored_rows import TEST, VALIDATION, judging_rows, part_of
 from fraudline.measures.worth import Saving
 from fraudline.settings import PolicySettings
 from fraudline.training.pages import PAGES
-from fraudline.training.policy_choice import (
-    ScoredRows,
-    best_threshold,
-    compare,
-    within_cap,
-)
+from fraudline.training.policy_choice import best_threshold, compare, within_cap
 from fraudline.training.split import Split
 
-VALIDATION, TEST = "validation", "test"
+_SECTION = re.compile(r'<section id="policy">.*?</section>', re.DOTALL)
 
 
 def scored_rows(
@@ -65,20 +62,6 @@ def scored_rows(
             "amount": amounts[rows],
             "label": labels[rows],
         }
-    )
-
-
-def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
-    """The scored rows of one part, if there are any."""
-    found = rows.filter(pc.equal(rows.column("part"), part))
-    if not found.num_rows:
-        return None
-    event_s = found.column("event_s").to_numpy()
-    return ScoredRows(
-        found.column("score").to_numpy(),
-        found.column("label").to_numpy(),
-        found.column("amount").to_numpy(),
-        days=days_covered(event_s),
     )
 
 
@@ -131,9 +114,23 @@ def with_policy(source: Path, directory: Path, policy: Policy) -> Manifest:
         derived_from=manifest.version,
         created_at=dt.datetime.now(dt.UTC),
         files={},
+        format=FORMAT,
     )
+    _tell_of_policy(directory / REPORT_FILE, changed, rows)
     write_page(directory, changed, rows)
     return write_manifest(directory, changed)
+
+
+def _tell_of_policy(report: Path, manifest: Manifest, rows: pa.Table) -> None:
+    """Let a copied report begin with what this version's policy does, in place of another's."""
+    section = PAGES.get_template("effect.html.jinja").render(
+        manifest=manifest, effect=measure_effect(manifest.policy, judging_rows(rows))
+    )
+    page = report.read_text(encoding="utf-8")
+    page, found = _SECTION.subn(lambda _: section, page, count=1)
+    if not found:  # written before reports had one
+        page = page.replace("</h1>", f"</h1>\n{section}", 1)
+    report.write_text(page, encoding="utf-8")
 
 
 def write_scores(directory: Path, rows: pa.Table) -> None:
@@ -155,32 +152,42 @@ def policy_worth(directory: Path) -> list[Saving]:
 
 
 def _savings(policy: Policy, rows: pa.Table) -> list[Saving]:
-    validation, test = part_of(rows, VALIDATION), part_of(rows, TEST)
-    judged = test or validation
-    assert judged is not None  # a split has one of them
+    validation = part_of(rows, VALIDATION)
     threshold = best_threshold(policy, validation) if validation is not None else None
-    return compare(policy, judged, threshold)
+    return compare(policy, judging_rows(rows), threshold)
 
 
 def write_page(directory: Path, manifest: Manifest, rows: pa.Table) -> None:
     """Write `decisions.html`: the policy in words, and what it is worth in money."""
     policy = manifest.policy
-    validation, test = part_of(rows, VALIDATION), part_of(rows, TEST)
-    judged = test or validation
-    assert judged is not None  # a split has one of them
-    amounts = np.array([1.0, 10.0, 100.0, 1000.0])
-    not_approved, blocked = policy.thresholds(amounts)
+    judged = judging_rows(rows)
+    effect = measure_effect(policy, judged)
     page = PAGES.get_template("decisions.html.jinja").render(
         manifest=manifest,
         policy=policy,
+        effect=effect,
         resamples=RESAMPLES,
-        judged_by=TEST if test is not None else VALIDATION,
+        judged_by=judged.part,
         days=judged.days,
-        has_validation=validation is not None,
+        has_validation=part_of(rows, VALIDATION) is not None,
         savings=_savings(policy, rows),
-        bands=list(zip(amounts, not_approved, blocked, strict=True)),
+        bands=_bands(policy, effect),
+        money=money,
+        number=number,
+        score_text=score_text,
+        NEVER=NEVER,
     )
     (directory / DECISIONS_FILE).write_text(page, encoding="utf-8")
+
+
+def _bands(policy: Policy, effect: PolicyEffect) -> list[tuple[float, float, float, float]]:
+    """Share of the payments with at most this amount, the amount, and its two thresholds."""
+    amounts = np.array(list(effect.amounts.values()))
+    bands = zip(effect.amounts, amounts, *policy.thresholds(amounts), strict=True)
+    told: dict[float, tuple[float, float, float, float]] = {}
+    for share, amount, not_approved, blocked in bands:  # of equal amounts, the largest share
+        told[float(amount)] = (share, float(amount), float(not_approved), float(blocked))
+    return list(told.values())
 
 
 def _capped(policy: Policy, rows: pa.Table) -> Policy:

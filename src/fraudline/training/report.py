@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from fraudline.bundle.bundle_files import REPORT_FILE
 from fraudline.bundle.manifest import Manifest
+from fraudline.bundle.policy import score_text
 from fraudline.contract import Contract
 from fraudline.measures.bootstrap import RESAMPLES
 from fraudline.measures.evaluation import Evaluation
+from fraudline.measures.policy_effect import PolicyEffect, money
 from fraudline.measures.reliability import BINS
 from fraudline.training import charts
 from fraudline.training.faithfulness import TOP, Faith
@@ -40,6 +42,7 @@ class TrainingResult:
         faith: Of the reasons for alerts; None without an alert.
         examples: Some alerts and their reasons.
         quality: Of the part that judges.
+        effect: Of the policy, on the part that judges.
     """
 
     split: Split
@@ -51,6 +54,7 @@ class TrainingResult:
     faith: Faith | None
     examples: list[Example]
     quality: ModelQuality
+    effect: PolicyEffect
 
 
 def write_report(
@@ -77,6 +81,9 @@ def write_report(
         unit=contract.column(contract.amount).unit,
         judged_by=judged_by,
         evaluation=evaluation,
+        effect=result.effect,
+        money=money,
+        score_text=score_text,
         faith=result.faith,
         examples=result.examples,
         pictures={name: base64.b64encode(content).decode() for name, content in pictures.items()},

@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from fraudline.bundle.bundle_files import GRAPH_FILE, METRICS_FILE, REASONS_FILE, write_manifest
 from fraudline.bundle.manifest import Manifest, Part, Source
-from fraudline.bundle.policy import Policy, decision_codes
+from fraudline.bundle.policy import Policy, score_text
 from fraudline.contract import APPROVED, Contract
 from fraudline.contract.array_types import Floats, Labels, Matrix
 from fraudline.measures.evaluation import Evaluation, evaluate
+from fraudline.measures.policy_effect import measure_effect
+from fraudline.measures.scored_rows import judging_rows
 from fraudline.settings import PolicySettings
 from fraudline.training.calibration import Platt, best_f1, fit_platt
 from fraudline.training.faithfulness import ALERTS, Faith, measure_faith
@@ -100,8 +102,9 @@ def train(
         show_examples(directory, contract, history, features, scores, alerts) if faith else []
     )
     quality = measure_model_quality(recipe, split, labels, rows)
+    effect = measure_effect(policy, judging_rows(rows))
     result = TrainingResult(
-        split, labels, scores, evaluations, epochs, twins, faith, examples, quality
+        split, labels, scores, evaluations, epochs, twins, faith, examples, quality, effect
     )
     manifest = _manifest(
         recipe, contract, policy, choice, source, _parts(history, contract, split, evaluations)
@@ -156,17 +159,17 @@ def _choose(recipe: Recipe, model: Model, features: Matrix, labels: Labels) -> _
     scores = line.probabilities(log_odds)
     best = best_f1(labels, scores)
     rule = (
-        f"half of {best:.3f}, the best F1 that any threshold reaches on the validation part: "
-        "for calibrated scores this is the threshold that maximises F1 (Lipton, Elkan and "
+        f"half of {score_text(best)}, the best F1 that any threshold reaches on the validation "
+        "part: for calibrated scores this is the threshold that maximises F1 (Lipton, Elkan and "
         "Naryanaswamy, 2014), and it does not hang on a single transaction"
     )
-    return _Choice(round(best / 2, 4), rule, line, scores)
+    return _Choice(float(score_text(best / 2)), rule, line, scores)
 
 
 def _alerts(policy: Policy, split: Split, scores: Floats, amounts: Floats) -> Rows:
     """Rows of the part that judges that are not approved, the highest scores of them."""
     rows = split.parts[split.judged_by]
-    codes = decision_codes(scores[rows], *policy.thresholds(amounts[rows]))
+    codes = policy.decide(scores[rows], amounts[rows])
     alerts = rows[codes != APPROVED]
     highest: Rows = alerts[np.argsort(-scores[alerts], kind="stable")][:ALERTS]
     return highest

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from fraudline.bundle.bundle import open_bundle
+from fraudline.use_cases.judge_policy import judge_policy
+from fraudline.use_cases.own_costs import require_own_costs
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.record_version import record_if_possible
 
@@ -39,11 +43,11 @@ def promote(
             MLflow, which is told afterwards, may be slow.
 
     Raises:
-        InputError: there is no such version.
+        InputError: there is no such version, or it decides by costs that nobody gave.
         BundleError: it is broken, or for another contract; the champion stays who it was.
     """
     registry = project.registry
-    open_bundle(registry.path(version), project.contract)
+    _require_fit(project, version)
     before = registry.champion() if registry.has_champion() else None
     registry.promote(version)
     on_promoted(version, before)
@@ -62,12 +66,21 @@ def roll_back(
         on_promoted: As for `promote`.
 
     Raises:
-        InputError: there was none before, or the champion was changed meanwhile.
+        InputError: there was none before, it decides by costs that nobody gave, or the
+            champion was changed meanwhile.
         BundleError: there is no champion, or the one before is broken.
     """
     registry = project.registry
     before, version = registry.champion(), registry.earlier_champion()
-    open_bundle(registry.path(version), project.contract)
+    _require_fit(project, version)
     registry.roll_back(version)
     on_promoted(version, before)
     return Promoted(version, before, record_if_possible(project, version))
+
+
+def _require_fit(project: Project, version: str) -> None:
+    """Refuse what cannot score here, or would decide by costs that nobody gave."""
+    policy = open_bundle(project.registry.path(version), project.contract).manifest.policy
+    effect = judge_policy(project, version)
+    median = effect.median_amount if effect is not None else None
+    require_own_costs(project, version, msgspec.structs.asdict(policy), median)

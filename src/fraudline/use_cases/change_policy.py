@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,7 +29,7 @@ class Changed:
 
 
 def change_policy(
-    project: Project, version: str, changes: Mapping[str, float], *, by_costs: bool = False
+    project: Project, version: str, changes: Mapping[str, float | str], *, by_costs: bool = False
 ) -> Changed:
     """Make a new version with the same model and another policy.
 
@@ -53,7 +52,10 @@ def change_policy(
     registry = project.registry
     source = registry.path(version)
     dropped = {"review_from": None, "block_from": None} if by_costs else {}
-    fields = msgspec.structs.asdict(read_manifest(source).policy) | dropped | dict(changes)
+    before = msgspec.structs.asdict(read_manifest(source).policy)
+    if before["above_review_cap"] is msgspec.UNSET:  # made before there was a choice
+        before["above_review_cap"] = project.settings.policy.above_review_cap
+    fields = before | dropped | dict(changes)
     try:
         wanted = msgspec.convert(fields, Policy)
     except msgspec.ValidationError as error:
@@ -63,5 +65,5 @@ def change_policy(
         with_policy(source, candidate, wanted)
         manifest = registry.add(candidate)
     finally:
-        shutil.rmtree(candidate, ignore_errors=True)
+        registry.discard(candidate)
     return Changed(manifest, record_if_possible(project, manifest.version))

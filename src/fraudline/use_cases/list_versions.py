@@ -18,13 +18,11 @@ class Versions:
 
     Attributes:
         manifests: What each says of itself, oldest first.
-        champion: The one that scores, if one was promoted.
-        since: When it was made the champion.
+        champions: When the champion of each contract became it, by its version.
     """
 
     manifests: list[Manifest]
-    champion: str | None
-    since: dt.datetime | None
+    champions: dict[str, dt.datetime]
 
 
 @dataclass(frozen=True)
@@ -41,16 +39,13 @@ class Pages:
 
 
 def list_versions(project: Project) -> Versions:
-    """Every version; one that is broken is named in the log and left out.
+    """Every version, of whatever contract; one that is broken is named in the log and left out.
 
     Raises:
-        BundleError: the file that names the champion was altered.
+        BundleError: a file that names a champion was altered.
     """
     registry = project.registry
-    manifests = registry.versions()
-    if not registry.has_champion():
-        return Versions(manifests, None, None)
-    return Versions(manifests, registry.champion(), registry.promotions()[-1].at)
+    return Versions(registry.versions(), {each.version: each.at for each in registry.champions()})
 
 
 def show_version(project: Project, version: str) -> Manifest:
@@ -64,7 +59,7 @@ def show_version(project: Project, version: str) -> Manifest:
 
 
 def find_pages(project: Project, version: str | None = None) -> Pages:
-    """The pages of a version, or of the champion.
+    """The pages of a version, or of the contract's champion.
 
     Raises:
         InputError: there is no such version, or its report is missing.

@@ -50,7 +50,7 @@ class Project:
         """The model versions of this project."""
         from fraudline.registry import Registry
 
-        return Registry(self.settings.home)
+        return Registry(self.settings.home, lambda: self.contract.name)
 
     @cached_property
     def kafka(self) -> KafkaSettings:

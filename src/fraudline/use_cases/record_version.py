@@ -18,7 +18,7 @@ def record_version(project: Project, version: str) -> None:
     directory = project.registry.path(version)
     kept = MlflowRecord(project.settings)
     kept.add(directory)
-    if project.registry.has_champion() and version == project.registry.champion():
+    if project.registry.is_champion(version):
         kept.name_champion(directory)
 
 

@@ -65,7 +65,8 @@ def set_up(
 
     Raises:
         BrokerError: the broker cannot be reached, or refuses.
-        WarehouseError: BigQuery cannot be reached, or a table exists with other columns.
+        WarehouseError: BigQuery cannot be reached, or a table exists with other columns; it is
+            given by itself what it lacks of nullable ones.
     """
     created = create_topics(project.kafka, project.stream_topics)
     for topic in created:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fraudline.bundle.manifest import Manifest, Source
+from fraudline.use_cases.own_costs import require_own_costs_to_train
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # TensorFlow and Google's clients come with them
+    from fraudline.contract.array_types import Floats
     from fraudline.training.recipes.recipe import Recipe
     from fraudline.warehouse.history_table import History
 
@@ -23,6 +24,7 @@ def train_version(
     *,
     first: str | None = None,
     end: str | None = None,
+    is_to_be_promoted: bool = False,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Train on the history of a period, the whole table without one, and register the result.
@@ -34,12 +36,19 @@ def train_version(
         seed: Same seed and same rows give the same model.
         first: Event time of the earliest rows, as the contract's event time has them.
         end: Event time at which the period ends; not itself part of it.
+        is_to_be_promoted: Whether to refuse at once what `promote` would refuse afterwards.
         on_progress: Called with a sentence for a person who waits.
 
     Raises:
         InputError: nothing can be learned from these rows; nothing of it stays.
         WarehouseError: the history cannot be read.
     """
+    if is_to_be_promoted:  # before TensorFlow is loaded, which takes seconds
+
+        def read_amounts() -> Floats:
+            return project.contract.amounts(read_history(project, first, end).rows)
+
+        require_own_costs_to_train(project, read_amounts)
     from fraudline.training.history_checks import coarse_event_times
     from fraudline.training.recipes.all_recipes import find_recipe
 
@@ -64,7 +73,7 @@ def train_version(
         )
         return project.registry.add(candidate)
     finally:
-        shutil.rmtree(candidate, ignore_errors=True)
+        project.registry.discard(candidate)
 
 
 def read_history(project: Project, first: str | None = None, end: str | None = None) -> History:

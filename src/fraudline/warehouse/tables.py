@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import pyarrow as pa
@@ -14,6 +15,8 @@ from fraudline.errors import WarehouseError
 from fraudline.warehouse.client import RETRY, Warehouse, translated
 from fraudline.warehouse.schema import table_schema
 from fraudline.warehouse.table_fit import column_differences, told
+
+_LOG = logging.getLogger(__name__)
 
 
 def create_dataset(warehouse: Warehouse) -> None:
@@ -33,6 +36,7 @@ def create_table(
     description: str,
     partition_by: str | None,
     cluster_by: Sequence[str],
+    may_grow: bool = False,
 ) -> bigquery.Table:
     """Create a table, or check that the one that exists can hold these rows.
 
@@ -43,6 +47,7 @@ def create_table(
         description: For people who look at it.
         partition_by: Timestamp column by whose day it is partitioned, if any.
         cluster_by: Columns by which rows are kept together.
+        may_grow: Whether a table that exists is given the nullable columns that it lacks.
 
     Returns:
         The table as BigQuery has it.
@@ -50,14 +55,15 @@ def create_table(
     Raises:
         WarehouseError: the table exists with other columns.
     """
-    fields = table_schema(schema)
-    table = bigquery.Table(warehouse.table(name), schema=fields)
+    table = bigquery.Table(warehouse.table(name), schema=table_schema(schema))
     table.description = description
     if partition_by is not None:
         table.time_partitioning = bigquery.TimePartitioning(field=partition_by)
     table.clustering_fields = list(cluster_by) or None
     with translated(f"creating table {warehouse.table(name)}"):
         found = warehouse.client.create_table(table, exists_ok=True, retry=RETRY)
+    if may_grow:
+        found = grow_table(warehouse, name, schema)
     differences = [
         each for each in column_differences(found.schema, schema) if each.prevents_writing
     ]
@@ -93,6 +99,7 @@ def create_stream_tables(
             description=table.description.format(contract=contract.name),
             partition_by=table.partition_by,
             cluster_by=table.cluster_by,
+            may_grow=True,
         )
         _lay_out(warehouse, found, table, on_change)
     _create_view(warehouse, contract)
@@ -131,6 +138,45 @@ def _lay_out(
     )
 
 
+def grow_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
+    """Give the tables of the stream, which exist, the nullable columns that they lack.
+
+    Raises:
+        WarehouseError: a table does not exist, or may not be altered.
+    """
+    for flow, _ in flows.stored_flows():
+        grow_table(warehouse, warehouse.settings.table(flow), arrow_schema(flow.columns(contract)))
+
+
+def grow_table(warehouse: Warehouse, name: str, schema: pa.Schema) -> bigquery.Table:
+    """Give a table the nullable columns that it lacks; each one is told in the log.
+
+    Returns:
+        The table as it is then. Rows that it holds are null there.
+
+    Raises:
+        WarehouseError: it does not exist, or may not be altered.
+    """
+    expected = {field.name: field for field in table_schema(schema)}
+    while True:
+        table = require_table(warehouse, name)
+        missing = [
+            expected[each.name]
+            for each in column_differences(table.schema, schema)
+            if each.kind == "missing" and expected[each.name].mode == "NULLABLE"
+        ]
+        if not missing:
+            return table
+        table.schema = [*table.schema, *missing]
+        names = ", ".join(f"{field.name} ({field.field_type})" for field in missing)
+        with translated(f"adding columns {names} to table {warehouse.table(name)}"):
+            try:
+                warehouse.client.update_table(table, ["schema"], retry=RETRY)
+            except google_errors.PreconditionFailed:
+                continue  # another process has altered it in the meantime
+        _LOG.warning("table %s had no column %s: added, null in its rows so far", name, names)
+
+
 def _create_view(warehouse: Warehouse, contract: Contract) -> None:
     label = contract.column(contract.label)
     columns = ", ".join(
@@ -151,18 +197,17 @@ def _create_view(warehouse: Warehouse, contract: Contract) -> None:
         warehouse.client.create_table(view, exists_ok=True, retry=RETRY)
 
 
-def require_tables(warehouse: Warehouse, names: Sequence[str]) -> None:
-    """Check that tables exist.
+def require_table(warehouse: Warehouse, name: str) -> bigquery.Table:
+    """Look a table up.
 
     Raises:
-        WarehouseError: one does not, or BigQuery cannot be reached.
+        WarehouseError: it does not exist, or BigQuery cannot be reached.
     """
-    for name in names:
-        with translated(f"looking for table {warehouse.table(name)}"):
-            try:
-                warehouse.client.get_table(warehouse.table(name), retry=RETRY)
-            except google_errors.NotFound:
-                raise WarehouseError(
-                    f"table {warehouse.table(name)} does not exist. `fraudline setup` creates "
-                    "the stream's tables, `fraudline load FILE` the history's."
-                ) from None
+    with translated(f"looking for table {warehouse.table(name)}"):
+        try:
+            return warehouse.client.get_table(warehouse.table(name), retry=RETRY)
+        except google_errors.NotFound:
+            raise WarehouseError(
+                f"table {warehouse.table(name)} does not exist. `fraudline setup` creates "
+                "the stream's tables, `fraudline load FILE` the history's."
+            ) from None

@@ -101,5 +101,13 @@ class RequestTooLargeError(BqliteError):
     grpc_code = 8
 
 
+class SlowClientError(BqliteError):
+    """A request that does not come to its end in time."""
+
+    reason = "timeout"
+    status = 408
+    grpc_code = 4
+
+
 class ServerStartError(Exception):
     """The server cannot start; the message is the one line its user reads."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bqlite import key_file
 from bqlite.database.directory import PRIVATE_UMASK, Claim
 from bqlite.errors import ServerStartError
 
@@ -70,6 +71,7 @@ class Server:
         from bqlite.faults import Faults  # noqa: PLC0415
         from bqlite.rest.app import build as build_rest  # noqa: PLC0415
         from bqlite.rest.call import Services  # noqa: PLC0415
+        from bqlite.slow_clients import TimedProtocol  # noqa: PLC0415
         from bqlite.storage.service import build as build_storage  # noqa: PLC0415
         from bqlite.work.jobs import Jobs  # noqa: PLC0415
 
@@ -93,8 +95,9 @@ class Server:
         )
         app = build_rest(services, has_faults=has_faults)
         config = uvicorn.Config(
-            app, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1
-        )
+            app, http=TimedProtocol, ws="none", log_config=None, lifespan="off", access_log=False,
+            timeout_graceful_shutdown=1,
+        )  # fmt: skip
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._uvicorn.run, args=([self._socket],), name="rest", daemon=True
@@ -134,6 +137,10 @@ class Server:
 
 def main(argv: list[str] | None = None) -> None:
     """Runs the command until SIGTERM or SIGINT; exit code 1 says why it could not start."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["key"]:
+        key_file.main(argv[1:])
+        return
     options = parse(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     os.umask(PRIVATE_UMASK)
@@ -183,8 +190,9 @@ def main(argv: list[str] | None = None) -> None:
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        prog="bqlite", description="A BigQuery for one machine, on 127.0.0.1 only."
-    )
+        prog="bqlite", description="A BigQuery for one machine, on 127.0.0.1 only.",
+        epilog="bqlite key FILE --rest URL writes a key file for clients that want one.",
+    )  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, help="the directory of the data")
     parser.add_argument("--port", type=int, default=0, help="REST; 0, the default, is a free one")
     parser.add_argument(

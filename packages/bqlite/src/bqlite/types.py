@@ -76,6 +76,9 @@ TEXT_FORMS: Mapping[str, str] = {
 MODES = ("NULLABLE", "REQUIRED", "REPEATED")
 _FIELD_KEYS = {"name", "type", "mode", "fields", "description"}
 MAX_DEPTH = 15  # BigQuery's own limit on nested records
+_RESERVED = (
+    "_PARTITION", "_TABLE_", "_FILE_", "_ROW_TIMESTAMP", "__ROOT__", "_COLIDENTIFIER",
+)  # fmt: skip
 MAX_COLUMNS = 10_000  # BigQuery's own limit on a table and a result
 
 
@@ -102,7 +105,7 @@ class Field:
         """Reads a `TableFieldSchema`; refuses by name what bqlite does not hold."""
         name = str(resource.get("name", ""))
         _check_name(name)
-        unknown = sorted(key for key in resource.keys() - _FIELD_KEYS if resource[key])
+        unknown = sorted(key for key in resource.keys() - _FIELD_KEYS if _says(resource[key]))
         if unknown:
             raise UnsupportedError(
                 f"column '{name}': bqlite does not support the property '{unknown[0]}'",
@@ -187,6 +190,11 @@ class Field:
         return f"ARRAY<{element}>" if self.mode == "REPEATED" else element
 
 
+def _says(value: Any) -> bool:
+    """Whether a property holds anything; clients send some of them empty."""
+    return any(map(_says, value.values())) if isinstance(value, Mapping) else bool(value)
+
+
 def fields_from_schema(schema: Mapping[str, Any] | None) -> tuple[Field, ...]:
     """The fields of a `TableSchema`, checked for names used twice."""
     listed = (schema or {}).get("fields", ())
@@ -204,6 +212,16 @@ def check_columns(count: int) -> None:
     """Raises `InvalidError` for more columns than a table or a result has in BigQuery."""
     if count > MAX_COLUMNS:
         raise InvalidError(f"Too many columns: found {count:,}, at most {MAX_COLUMNS:,} are taken")
+
+
+def check_new_names(fields: Iterable[Field]) -> None:
+    """Raises `InvalidError` for a new column with a name that BigQuery keeps for itself."""
+    for one in fields:
+        if one.name.upper().startswith(_RESERVED):
+            raise InvalidError(
+                f"Invalid field name '{one.name}': names do not begin with {', '.join(_RESERVED)}, "
+                "in upper or lower case"
+            )
 
 
 def schema_resource(fields: Iterable[Field]) -> dict[str, Any]:

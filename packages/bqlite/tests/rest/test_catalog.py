@@ -188,7 +188,7 @@ def test_projects_are_those_with_data_sets(client):
 
 def test_an_unknown_address_or_parameter_is_refused_by_name(client):
     with pytest.raises(MethodNotImplemented, match="routines"):
-        list(client.list_routines("local.x"))
+        client.get_routine("local.x.y")
     with pytest.raises(MethodNotImplemented, match="filter"):
         list(client.list_datasets(filter="labels.a:b"))
 

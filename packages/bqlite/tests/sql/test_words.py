@@ -47,6 +47,15 @@ def test_a_table_that_demands_a_filter_on_its_partitions_is_not_read_without_one
     assert [row.total_rows for row in found] == [1]
 
 
+def test_a_new_column_has_no_name_that_bigquery_keeps_for_itself(client, dataset):
+    for name in ("_PARTITIONTIME", "_partitiondate", "_TABLE_SUFFIX", "_file_name"):
+        with pytest.raises(BadRequest, match="Invalid field name"):
+            client.query_and_wait(f"CREATE TABLE {dataset}.t ({name} DATE)")
+    client.query_and_wait(f"CREATE TABLE {dataset}.t (a INT64)")
+    with pytest.raises(BadRequest, match="Invalid field name"):
+        client.query_and_wait(f"ALTER TABLE {dataset}.t ADD COLUMN _PARTITIONTIME TIMESTAMP")
+
+
 JSON = ["1.5", "-12.25e10", "9007199254740993", "-0.30000000000000004", "0.00012345678901234567"]
 
 

@@ -20,6 +20,8 @@ from bqlite.database.sizes import Sizes
 from bqlite.database.streams import Streams, waiting_rows
 from bqlite.errors import DuplicateError, InvalidError, NotFoundError
 from bqlite.relations import (
+    LOCATION,
+    RESULT_DATASET,
     Dataset,
     Source,
     Table,
@@ -31,12 +33,14 @@ from bqlite.relations import (
 from bqlite.types import (
     Field,
     check_columns,
+    check_new_names,
     fields_from_schema,
     quote,
     schema_resource,
     without_null_arrays,
 )
 
+_HIDDEN = {"location": LOCATION, "creationTime": "0", "lastModifiedTime": "0"}
 MAX_RESULTS = 500  # query results kept; the oldest goes first
 _TABLES = """
 CREATE TABLE IF NOT EXISTS store._bqlite.datasets (project VARCHAR, dataset VARCHAR, body VARCHAR);
@@ -83,6 +87,8 @@ class Catalog:
     def dataset(self, project: str, dataset: str) -> Dataset:
         """The data set; raises `NotFoundError`."""
         found = self._datasets.get((project, dataset))
+        if found is None and dataset == RESULT_DATASET:  # there as in BigQuery, and never listed
+            return Dataset(project, dataset, _HIDDEN)
         if found is None:
             raise NotFoundError(f"Not found: Dataset {project}:{dataset}")
         return found
@@ -195,6 +201,9 @@ class Catalog:
         table = replace(table, schema=dataset.schema)
         _check_layout(table)
         if not table.view_sql:
+            if dataset.dataset == RESULT_DATASET:  # ibis keeps its local data beside results
+                schema = f"store.{quote(dataset.schema)}"
+                transaction.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
             create_relation(transaction.connection, table)
             if as_sql:
                 transaction.connection.execute(f"INSERT INTO {table.relation} {as_sql}")
@@ -234,6 +243,7 @@ class Catalog:
     def add_columns(self, transaction: Transaction, table: Table, added: list[Field]) -> Table:
         """Adds NULLABLE or REPEATED columns; raises `InvalidError` for a REQUIRED one."""
         check_columns(len(table.fields) + len(added))
+        check_new_names(added)
         for one in added:
             if one.mode == "REQUIRED":
                 raise InvalidError(
@@ -352,6 +362,7 @@ def _check_name(kind: str, name: str) -> None:
 def _check_layout(table: Table) -> None:
     """Partitioning and clustering must name columns the table has."""
     check_columns(len(table.fields))
+    check_new_names(table.fields)
     have = {one.name.lower() for one in table.fields}
     wanted = list((table.body.get("clustering") or {}).get("fields", ()))
     for key in ("timePartitioning", "rangePartitioning"):

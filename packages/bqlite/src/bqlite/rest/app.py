@@ -4,7 +4,9 @@ import logging
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qs
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,13 +16,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bqlite.errors import BqliteError, InvalidError, RequestTooLargeError, UnsupportedError
 from bqlite.faults import ConnectionLostError, Faults, InjectedError
-from bqlite.rest import datasets, jobs, tables
+from bqlite.rest import datasets, discovery, jobs, stubs, tables
 from bqlite.rest.call import Call, Services
 from bqlite.rest.insert_all import insert_all
+from bqlite.rest.slow_bodies import in_time
 from bqlite.rest.uploads import MAX_MULTIPART_BYTES, Uploads
 from bqlite.web_guard import WebGuard
 
 MAX_BODY_BYTES = 16 << 20
+MAX_TOKEN_BYTES = 64 << 10
 
 log = logging.getLogger("bqlite")
 
@@ -30,6 +34,7 @@ _PROJECT = "/bigquery/v2/projects/{project}"
 _DATASET = _PROJECT + "/datasets/{dataset}"
 _TABLE = _DATASET + "/tables/{table}"
 _JOB = _PROJECT + "/jobs/{job}"
+_GRANT = "/token"
 # Google's name of the call, method, address, handler.
 ROUTES: list[tuple[str, str, str, Handler]] = [
     ("projects.list", "GET", "/bigquery/v2/projects", datasets.list_projects),
@@ -43,6 +48,12 @@ ROUTES: list[tuple[str, str, str, Handler]] = [
     ("tables.get", "GET", _TABLE, tables.get),
     ("tables.patch", "PATCH", _TABLE, tables.patch),
     ("tables.delete", "DELETE", _TABLE, tables.delete),
+    ("tables.getIamPolicy", "POST", _TABLE + ":getIamPolicy", stubs.refuse_policies),
+    ("tables.setIamPolicy", "POST", _TABLE + ":setIamPolicy", stubs.refuse_policies),
+    ("tables.testIamPermissions", "POST", _TABLE + ":testIamPermissions", stubs.refuse_policies),
+    ("routines.list", "GET", _DATASET + "/routines", stubs.list_routines),
+    ("routines.insert", "POST", _DATASET + "/routines", stubs.refuse_routines),
+    ("models.list", "GET", _DATASET + "/models", stubs.list_models),
     ("tabledata.list", "GET", _TABLE + "/data", tables.list_rows),
     ("tabledata.insertAll", "POST", _TABLE + "/insertAll", insert_all),
     ("jobs.query", "POST", _PROJECT + "/queries", jobs.query),
@@ -62,6 +73,9 @@ def build(services: Services, *, has_faults: bool) -> ASGIApp:
     ]
     upload = _endpoint(services, "jobs.upload", _upload(Uploads(services.uploads), services))
     routes.append(Route("/upload" + _PROJECT + "/jobs", upload, methods=["POST", "PUT"]))
+    routes.append(Route(_GRANT, _endpoint(services, "token", _token), methods=["POST"]))
+    found = [JSONResponse(discovery.document(ROUTES, services.address))]
+    routes += [Route(where, lambda _: found[0]) for where in discovery.PATHS]
     routes.append(Route("/", lambda _: JSONResponse({"name": "bqlite"})))
     if has_faults:
         control = _control(services.faults)
@@ -71,7 +85,7 @@ def build(services: Services, *, has_faults: bool) -> ASGIApp:
         routes=routes,
         exception_handlers={404: _unknown, 405: _unknown, Exception: _unexpected},
     )
-    return WebGuard(app, _refused_page)
+    return WebGuard(app, _refused_page, form_paths={_GRANT})
 
 
 def _endpoint(services: Services, name: str, answer: Endpoint) -> Endpoint:
@@ -103,7 +117,9 @@ def _endpoint(services: Services, name: str, answer: Endpoint) -> Endpoint:
 def _answer(handler: Handler, services: Services) -> Endpoint:
     async def answer(request: Request) -> Response:
         found = await run_in_threadpool(handler, await _call(request, services, MAX_BODY_BYTES))
-        return Response(status_code=204) if found is None else JSONResponse(found)
+        if found is None:
+            return Response(status_code=204)
+        return Response(msgspec.json.encode(found), media_type="application/json")
 
     return answer
 
@@ -113,7 +129,7 @@ def _upload(uploads: Uploads, services: Services) -> Endpoint:
         kind = request.query_params.get("uploadType", "")
         if request.method == "PUT":
             call = await _call(request, services, 0)
-            received, job = await uploads.receive(call, request.stream())
+            received, job = await uploads.receive(call, in_time(request.stream()))
             if job is not None:
                 return JSONResponse(job)
             headers = {"Range": f"bytes=0-{received - 1}"} if received else {}
@@ -127,6 +143,14 @@ def _upload(uploads: Uploads, services: Services) -> Endpoint:
         raise UnsupportedError(f"bqlite does not support uploadType '{kind}'")
 
     return answer
+
+
+async def _token(request: Request) -> Response:
+    """A token for whoever shows a signed assertion; nobody looks at either again."""
+    form = parse_qs((await _read(request, MAX_TOKEN_BYTES)).decode("ascii", "replace"))
+    return JSONResponse(
+        stubs.token(form.get("grant_type", [""])[0], form.get("assertion", [""])[0])
+    )
 
 
 def _control(faults: Faults) -> Endpoint:
@@ -171,7 +195,7 @@ async def _read(request: Request, limit: int) -> bytes:
     packed = request.headers.get("content-encoding", "").lower() == "gzip"
     unpack = zlib.decompressobj(wbits=31).decompress if packed else None
     pieces, size = [], 0
-    async for piece in request.stream():
+    async for piece in in_time(request.stream()):
         try:
             pieces.append(unpack(piece, limit + 1 - size) if unpack else piece)
         except zlib.error as error:

@@ -1,11 +1,16 @@
 """Jobs and what queries answer, as REST writes them."""
 
+from dataclasses import replace
 from typing import Any
 
 from bqlite.rest.call import Call
 from bqlite.rest.tables import read_page, reference
 from bqlite.types import schema_resource
 from bqlite.work.jobs import Job
+
+# Google's Python client asks for no rows while it waits for a query, and then fetches them by the
+# Storage API from Google's own address, unless it has been given all of them.
+MAX_UNASKED_CELLS = 100_000
 
 
 def query_response(call: Call, job: Job, start: int) -> dict[str, Any]:
@@ -29,7 +34,12 @@ def query_response(call: Call, job: Job, start: int) -> dict[str, Any]:
         return answer
     answer["schema"] = schema_resource(outcome.table.fields)
     answer["totalRows"] = str(outcome.rows)
-    rows, token = read_page(call, outcome.table, outcome.table.fields, start, outcome.rows)
+    fields = outcome.table.fields
+    if call.query.get("maxResults") == "0" and outcome.rows * len(fields) <= MAX_UNASKED_CELLS:
+        asked = {name: value for name, value in call.query.items() if name != "maxResults"}
+        # What asks for none does not say how it reads a TIMESTAMP: as whole microseconds.
+        call = replace(call, query={**asked, "formatOptions.useInt64Timestamp": "true"})
+    rows, token = read_page(call, outcome.table, fields, start, outcome.rows)
     answer["rows"] = rows
     if token is not None:
         answer["pageToken"] = token
@@ -56,11 +66,8 @@ def resource(job: Job, call: Call) -> dict[str, Any]:
         statistics["endTime"] = str(job.ended_ms)
     if job.kind == "QUERY":
         statistics["query"] = _query_statistics(job)
-        if outcome is not None and outcome.table is not None:
-            configuration["query"] = {
-                **configuration.get("query", {}),
-                "destinationTable": reference(outcome.table.name),
-            }
+        if (target := _target(job)) is not None:
+            configuration["query"] = {**configuration.get("query", {}), "destinationTable": target}
     elif outcome is not None:
         statistics["load"] = {
             "outputRows": str(outcome.rows),
@@ -79,6 +86,16 @@ def resource(job: Job, call: Call) -> dict[str, Any]:
         "statistics": statistics,
         "user_email": "bqlite@localhost",
     }
+
+
+def _target(job: Job) -> dict[str, str] | None:
+    """The table that a query's or CREATE TABLE AS SELECT's rows are in."""
+    if job.outcome is None:
+        return None
+    if job.outcome.table is not None:
+        return reference(job.outcome.table.name)
+    is_created = job.statement_type == "CREATE_TABLE_AS_SELECT"
+    return job.outcome.statistics.get("ddlTargetTable") if is_created else None
 
 
 def _query_statistics(job: Job) -> dict[str, Any]:

@@ -5,6 +5,8 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from bqlite.database.duckdb_errors import sql_errors
 from bqlite.database.query_columns import describe
 from bqlite.errors import InvalidError, UnsupportedError
@@ -135,7 +137,7 @@ def list_rows(call: Call) -> dict[str, Any]:
 
 def read_page(
     call: Call, table: Table, fields: tuple[Field, ...], start: int, total: int
-) -> tuple[list[dict[str, Any]], str | None]:
+) -> tuple[list[Any] | msgspec.Raw, str | None]:
     """The rows from `start` that fit one page, and the token of the next."""
     most = max(1, MAX_PAGE_CELLS // max(1, len(fields)))
     wanted = call.number("maxResults", most)
@@ -147,12 +149,11 @@ def read_page(
         found = cursor.sql(
             f"SELECT {columns} FROM {table.relation} LIMIT {size} OFFSET {start}"
         ).to_arrow_table()
-    rows: list[dict[str, Any]] = []
     is_integer = call.query.get("formatOptions.useInt64Timestamp", "false").lower() == "true"
-    for batch in found.to_batches():
-        rows += rows_json(conform(batch, fields), fields, int64_timestamps=is_integer)
-    end = start + len(rows)
-    return rows, str(end) if rows and end < total else None
+    batches = (conform(batch, fields) for batch in found.to_batches())
+    rows, count = rows_json(batches, fields, int64_timestamps=is_integer)
+    end = start + count
+    return rows, str(end) if count and end < total else None
 
 
 def reference(name: TableName) -> dict[str, str]:

@@ -2,16 +2,23 @@
 
 import re
 import shutil
+import time
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from bqlite.errors import InvalidError, NotFoundError, UnsupportedError
+from bqlite.errors import (
+    InvalidError,
+    NotFoundError,
+    RequestTooLargeError,
+    ResourceError,
+    UnsupportedError,
+)
 from bqlite.loads.load import Load
 from bqlite.rest.call import Call, json_object
 from bqlite.rest.job_resources import resource
@@ -19,6 +26,9 @@ from bqlite.rest.jobs import job_id
 from bqlite.work.jobs import Job
 from bqlite.work.outcome import Outcome
 
+MAX_UPLOAD_BYTES = 16 << 30
+MAX_OPEN = 64  # resumable uploads under way
+IDLE_FOR_S = 24 * 3600  # after which one is forgotten
 MAX_MULTIPART_BYTES = 64 << 20  # Google's client sends more than 8 MB in resumable pieces
 
 
@@ -29,6 +39,8 @@ class Upload:
     path: Path
     body: dict[str, Any]
     received: int = 0
+    touched_at: float = field(default_factory=time.monotonic)
+    is_busy: bool = False
 
 
 class Uploads:
@@ -43,6 +55,12 @@ class Uploads:
         """Starts a resumable upload; returns the address its pieces go to."""
         body = call.json
         _load_options(body)
+        self._forget_idle()
+        if len(self._open) >= MAX_OPEN:
+            raise ResourceError(
+                f"{MAX_OPEN} uploads are under way, and no more are begun: end one, or wait until "
+                f"it has been idle for {IDLE_FOR_S // 3600} hours"
+            )
         name = uuid.uuid4().hex
         self._open[name] = Upload(self._new_path(), body)
         path = f"upload/bigquery/v2/projects/{call.project}/jobs"
@@ -60,19 +78,31 @@ class Uploads:
         upload = self._open.get(name)
         if upload is None:
             raise NotFoundError(f"no upload '{name}' is under way")
-        first, total = _content_range(call.headers.get("content-range", ""))
+        first, last, total = _content_range(call.headers.get("content-range", ""))
         if first is not None and first != upload.received:
             raise InvalidError(
                 f"upload '{name}': expected the piece from byte {upload.received}, found {first}"
             )
-        with upload.path.open("ab") as file:
-            async for piece in pieces:
-                file.write(piece)
-                upload.received += len(piece)
+        end = upload.received if last is None else last + 1
+        if max(end, total or 0) > MAX_UPLOAD_BYTES:
+            raise RequestTooLargeError(f"an upload has {MAX_UPLOAD_BYTES} bytes at most")
+        if upload.is_busy:
+            raise InvalidError(f"upload '{name}': another piece of it is coming just now")
+        upload.is_busy, upload.touched_at = True, time.monotonic()
+        try:
+            await _append(upload, pieces, end)
+        finally:
+            upload.is_busy, upload.touched_at = False, time.monotonic()
         if total is None or upload.received < total:
             return upload.received, None
-        del self._open[name]
+        self._open.pop(name, None)
         return upload.received, start_load(call, upload.body, upload.path)
+
+    def _forget_idle(self) -> None:
+        oldest = time.monotonic() - IDLE_FOR_S
+        idle = [n for n, one in self._open.items() if not one.is_busy and one.touched_at < oldest]
+        for name in idle:
+            self._open.pop(name).path.unlink(missing_ok=True)
 
     def multipart(self, call: Call) -> dict[str, Any]:
         """A whole load in one `multipart/related` request."""
@@ -119,13 +149,28 @@ def _load_options(body: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _content_range(text: str) -> tuple[int | None, int | None]:
-    """`bytes 0-99/*` as (first byte, total); None where unknown."""
-    match = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", text)
+async def _append(upload: Upload, pieces: AsyncIterator[bytes], end: int) -> None:
+    """Writes down a piece that the client says ends before byte `end`; refuses more than that."""
+    with upload.path.open("ab") as file:
+        async for piece in pieces:
+            if upload.received + len(piece) > end:
+                raise InvalidError(
+                    f"an upload's piece has more bytes than its Content-Range says: it ends before "
+                    f"byte {end}"
+                )
+            file.write(piece)
+            upload.received += len(piece)
+
+
+def _content_range(text: str) -> tuple[int | None, int | None, int | None]:
+    """`bytes 0-99/*` as (first byte, last byte, total); None where unknown."""
+    match = re.fullmatch(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)", text)
     if match is None:
         raise InvalidError(f"Content-Range: expected 'bytes first-last/total', found '{text}'")
-    first, total = match[1], match[3]
-    return (None if first is None else int(first)), (None if total == "*" else int(total))
+    first, last, total = (None if one in {None, "*"} else int(one) for one in match.groups())
+    if last is not None and (last < (first or 0) or (total is not None and last >= total)):
+        raise InvalidError(f"Content-Range: '{text}' is no range of bytes")
+    return first, last, total
 
 
 def _split(content_type: str, body: bytes) -> tuple[dict[str, Any], bytes]:

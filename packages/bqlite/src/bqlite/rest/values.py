@@ -1,66 +1,112 @@
-"""Rows as REST writes them: every value a string, every row `{"f": [{"v": ...}]}`."""
+"""Rows as REST writes them: every value a string, every row `{"f": [{"v": ...}]}`.
+
+A page has a million values, so that they become JSON by whole columns.
+"""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from bqlite.errors import InvalidError
 from bqlite.types import Field
 
+_ESCAPED = r'["\\\x00-\x1f]'  # what JSON does not hold as it is
+_NULL = '{"v":null}'
+_TEXT = pa.large_string()
+
 
 def rows_json(
-    batch: pa.RecordBatch, fields: Sequence[Field], *, int64_timestamps: bool
-) -> list[dict[str, Any]]:
-    """The rows of a batch as REST's JSON.
+    batches: Iterable[pa.RecordBatch], fields: Sequence[Field], *, int64_timestamps: bool
+) -> tuple[msgspec.Raw, int]:
+    """The rows of some batches as REST's JSON, a list, and how many they are.
 
     Args:
-        batch: Rows in BigQuery's Arrow types.
+        batches: Rows in BigQuery's Arrow types.
         fields: Their columns.
         int64_timestamps: Microseconds since 1970 for a TIMESTAMP, else seconds as a float.
     """
-    columns = [
-        _column(column, one, int64_timestamps)
-        for column, one in zip(batch.columns, fields, strict=True)
-    ]
-    return [{"f": [{"v": value} for value in row]} for row in zip(*columns, strict=True)]
+    rows: list[str] = []
+    for batch in batches:
+        columns = [
+            _cells(column, one, int64_timestamps)
+            for column, one in zip(batch.columns, fields, strict=True)
+        ]
+        rows += _rows(columns)
+    return msgspec.Raw(("[" + ",".join(rows) + "]").encode()), len(rows)
 
 
-def _column(column: pa.Array, one: Field, int64_timestamps: bool) -> list[Any]:  # noqa: FBT001  # private
+def _rows(columns: Sequence[Any]) -> list[str]:
+    """A JSON text for each row, of one for each of its cells."""
+    rows: list[str] = _join('{"f":[', _join(*columns, by=","), "]}").to_pylist()
+    return rows
+
+
+def _join(*parts: Any, by: str = "") -> pa.Array:
+    """Texts that columns, or the same text in each row, make together; NULL if one of them is."""
+    import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
+
+    scalars = [pa.scalar(one, _TEXT) if isinstance(one, str) else one for one in (*parts, by)]
+    return pc.binary_join_element_wise(*scalars)
+
+
+def _cells(column: pa.Array, one: Field, int64_timestamps: bool) -> pa.Array:  # noqa: FBT001  # private
+    """A JSON text for each cell of a column."""
+    import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
+
     if one.mode == "REPEATED":
-        element = Field(one.name, one.type, fields=one.fields)
-        flat = _column(column.flatten(), element, int64_timestamps)
-        if any(value is None for value in flat):
-            raise InvalidError(
-                f"Array cannot have a null element; error in writing field {one.name}"
-            )
-        values, start = [], 0
-        for length in column.value_lengths().to_pylist():
-            end = start + (length or 0)
-            values.append([{"v": value} for value in flat[start:end]])
-            start = end
-        return values
-    if one.type == "RECORD":
+        texts, mark = _lists(column, one, int64_timestamps), ""
+    elif one.type == "RECORD":
         members = [
-            _column(column.field(i), member, int64_timestamps)
-            for i, member in enumerate(one.fields)
+            _cells(column.field(i), member, int64_timestamps) for i, member in enumerate(one.fields)
         ]
-        whole = [{"f": [{"v": value} for value in row]} for row in zip(*members, strict=True)]
-        valid = column.is_valid().to_pylist()
-        return [row if ok else None for row, ok in zip(whole, valid, strict=True)]
-    if one.type in {"TIMESTAMP", "DATETIME"}:
-        micros = column.view(pa.int64()).to_pylist()
+        whole = pa.array(_rows(members), _TEXT)
+        texts, mark = pc.if_else(column.is_valid(), whole, pa.scalar(None, _TEXT)), ""
+    elif one.type in {"STRING", "JSON"}:
+        texts, mark = _quoted(column), ""
+    elif one.type in {"INTEGER", "BOOLEAN"}:
+        texts, mark = column.cast(_TEXT), '"'
+    else:
+        texts, mark = pa.array(_texts(column, one, int64_timestamps), _TEXT), '"'
+    return pc.coalesce(_join(f'{{"v":{mark}', texts, f"{mark}}}"), pa.scalar(_NULL, _TEXT))
+
+
+def _quoted(column: pa.Array) -> pa.Array:
+    """Strings as JSON's; those with nothing to escape without a look at each."""
+    import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
+
+    if pc.any(pc.match_substring_regex(column, _ESCAPED)).as_py():
+        encode = msgspec.json.Encoder().encode
+        texts = [None if one is None else encode(one).decode() for one in column.to_pylist()]
+        return pa.array(texts, _TEXT)
+    return _join('"', column.cast(_TEXT), '"')
+
+
+def _lists(column: pa.Array, one: Field, int64_timestamps: bool) -> pa.Array:  # noqa: FBT001  # private
+    flat = column.flatten()
+    if flat.null_count:
+        raise InvalidError(f"Array cannot have a null element; error in writing field {one.name}")
+    element = Field(one.name, one.type, fields=one.fields)
+    cells = _cells(flat, element, int64_timestamps).to_pylist()
+    texts, start = [], 0
+    for length in column.value_lengths().to_pylist():
+        end = start + (length or 0)
+        texts.append("[" + ",".join(cells[start:end]) + "]")
+        start = end
+    return pa.array(texts, _TEXT)
+
+
+def _texts(column: pa.Array, one: Field, int64_timestamps: bool) -> list[str | None]:  # noqa: FBT001  # private
+    """A text for each value, with nothing in it to escape."""
+    if one.type in {"TIMESTAMP", "DATETIME", "TIME"}:
         moment: Callable[[int], str] = str if int64_timestamps else _seconds
-        moment = _datetime if one.type == "DATETIME" else moment
+        moment = {"DATETIME": _datetime, "TIME": _clock}.get(one.type, moment)
+        micros = column.view(pa.int64()).to_pylist()
         return [None if value is None else moment(value) for value in micros]
-    if one.type == "TIME":
-        return [
-            None if value is None else _clock(value)
-            for value in column.view(pa.int64()).to_pylist()
-        ]
     render = _RENDER[one.type]
     return [None if value is None else render(value) for value in column.to_pylist()]
 
@@ -81,7 +127,6 @@ def _datetime(micros: int) -> str:
 
 
 def _day(days: int) -> str:
-
     return (date(1970, 1, 1) + timedelta(days=days)).isoformat().rjust(10, "0")
 
 
@@ -99,11 +144,7 @@ def _float(value: float) -> str:
 
 
 _RENDER: dict[str, Callable[[Any], str]] = {
-    "STRING": str,
-    "JSON": str,
-    "INTEGER": str,
     "FLOAT": _float,
-    "BOOLEAN": lambda value: "true" if value else "false",
     "NUMERIC": _numeric,
     "BYTES": lambda value: base64.b64encode(value).decode(),
     "DATE": lambda value: value.isoformat(),

@@ -1,5 +1,6 @@
 """CREATE, DROP, ALTER and TRUNCATE: what they define, as the REST resources of the catalog."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlglot import exp
@@ -46,7 +47,8 @@ def define(root: exp.Expr, resolver: Resolver) -> Definition | None:
 def _create(root: exp.Create, resolver: Resolver) -> Definition | None:
     kind = str(root.args.get("kind")).upper()
     exists_ok, replace = bool(root.args.get("exists")), bool(root.args.get("replace"))
-    resource = _properties(root)
+    properties = root.args.get("properties")
+    resource = _resource(properties.expressions if properties is not None else ())
     if kind == "SCHEMA":
         return Definition(
             "CREATE_SCHEMA", _dataset_name(root.this, resolver), resource=resource,
@@ -96,8 +98,16 @@ def _drop(root: exp.Drop, resolver: Resolver) -> Definition | None:
 
 def _alter(root: exp.Alter, resolver: Resolver) -> Definition | None:
     actions = root.args.get("actions") or []
+    if actions and all(isinstance(action, exp.AlterSet) for action in actions):
+        options = [one for action in actions for one in action.expressions if one is not None]
+        properties = [one for each in options for one in each.expressions]
+        return Definition(
+            "ALTER_TABLE", resolver.full_name(root.this), resource=_resource(properties)
+        )
     if not actions or not all(isinstance(action, exp.ColumnDef) for action in actions):
-        raise UnsupportedSqlError("ALTER other than ADD COLUMN is not supported by bqlite")
+        raise UnsupportedSqlError(
+            "ALTER other than ADD COLUMN and SET OPTIONS is not supported by bqlite"
+        )
     return Definition(
         "ALTER_TABLE",
         resolver.full_name(root.this),
@@ -158,10 +168,9 @@ def _constant(value: Any) -> Any:
     return value.sql(dialect="bigquery") if isinstance(value, exp.Expr) else value
 
 
-def _properties(root: exp.Create) -> dict[str, Any]:
+def _resource(properties: Iterable[exp.Expr]) -> dict[str, Any]:
     resource: dict[str, Any] = {}
-    properties = root.args.get("properties")
-    for one in properties.expressions if properties is not None else ():
+    for one in properties:
         if isinstance(one, exp.PartitionedByProperty):
             resource.update(_partitioning(one.this))
         elif isinstance(one, exp.Cluster) or type(one).__name__ == "ClusterProperty":

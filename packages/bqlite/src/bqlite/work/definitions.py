@@ -56,7 +56,7 @@ def _alter(
     if len(added) < len(definition.fields) and not definition.exists_ok:
         raise InvalidQueryError(f"a column of that name exists in '{table.name}'")
     table = catalog.add_columns(transaction, table, added)
-    body = {**table.body, "lastModifiedTime": str(now_ms())}
+    body = {**table.body, **definition.resource, "lastModifiedTime": str(now_ms())}
     catalog.put_table(transaction, replace(table, body=body))
     return _defined("ALTER", table.name)
 

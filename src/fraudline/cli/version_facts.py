@@ -1,0 +1,119 @@
+"""How a version is told: first what its policy does, then what it is, then what its scores are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fraudline.cli.screen import show_facts, show_table, utc
+from fraudline.use_cases.project import Project
+
+if TYPE_CHECKING:  # numpy comes with what computes, and listing versions needs none
+    from fraudline.bundle.manifest import Manifest, Part
+    from fraudline.bundle.policy import Policy
+
+
+def show_effect(project: Project, version: str) -> None:
+    """Print what a version's policy does to the payments that judge it."""
+    from fraudline.use_cases.judge_policy import judge_policy
+
+    effect = judge_policy(project, version)
+    if effect is not None:
+        show_facts(effect.facts())
+    else:
+        show_facts(
+            [
+                (
+                    "LOOK",
+                    "it keeps no scored payments, so what its policy does is unknown. Train anew.",
+                )
+            ]
+        )
+
+
+def show_manifest(manifest: Manifest) -> None:
+    """Print what a version says of itself."""
+    from fraudline.bundle.policy import score_text
+    from fraudline.measures.evaluation import AT_THRESHOLD
+
+    facts = (
+        ("version", manifest.version),
+        ("recipe", manifest.recipe),
+        ("contract", f"{manifest.contract} {manifest.contract_fingerprint[:16]}…"),
+        ("source", f"{manifest.source.rows:,} rows of {manifest.source.table}"),
+        ("read", utc(manifest.source.read_at)),
+        ("query", manifest.source.query),
+        ("rows", f"SHA-256 {manifest.source.sha256}"),
+        ("policy", _in_words(manifest.policy)),
+        ("derived", f"from {manifest.derived_from}" if manifest.derived_from else "by training"),
+        (
+            "threshold",
+            f"{score_text(manifest.threshold)}, for figures alone ({manifest.threshold_rule})",
+        ),
+        ("made", utc(manifest.created_at)),
+        ("made with", ", ".join(f"{name} {number}" for name, number in manifest.software.items())),
+    )
+    show_facts(facts)
+    parts = manifest.parts.values()
+    measures = sorted({name for part in parts for name in part.metrics})
+    show_table(
+        ("scores", *manifest.parts),
+        [
+            ("rows", *(f"{part.rows:,}" for part in parts)),
+            ("frauds", *(f"{part.frauds:,}" for part in parts)),
+            ("first event", *(part.first_event for part in parts)),
+            ("last event", *(part.last_event for part in parts)),
+            *_figures(manifest, [name for name in measures if name not in AT_THRESHOLD]),
+        ],
+    )
+    if at_threshold := [name for name in AT_THRESHOLD if name in measures]:
+        show_table(
+            (f"at score {score_text(manifest.threshold)}", *manifest.parts),
+            _figures(manifest, at_threshold),
+            title="At a threshold that decides nothing:",
+        )
+
+
+def _figures(manifest: Manifest, measures: list[str]) -> list[tuple[str, ...]]:
+    return [
+        (name.replace("_", " "), *(_rounded(part, name) for part in manifest.parts.values()))
+        for name in measures
+    ]
+
+
+def _rounded(part: Part, measure: str) -> str:
+    from fraudline.measures.evaluation import COUNTS
+    from fraudline.measures.policy_effect import money
+
+    value = part.metrics.get(measure)
+    if value is None:
+        return ""
+    if measure in COUNTS:
+        return f"{value:,.0f}"
+    if measure.startswith("amount"):
+        return money(value)
+    # A calibration error of a few in ten thousand would be one digit.
+    return f"{value:.4f}" if value >= 0.01 else f"{value:.3g}"
+
+
+def judged(manifest: Manifest) -> str:
+    """Average precision on the part that judges, in words."""
+    for name in ("test", "validation"):
+        part = manifest.parts.get(name)
+        if part is not None and "average_precision" in part.metrics:
+            return f"{part.metrics['average_precision']:.3f} on {name}"
+    return ""
+
+
+def _in_words(policy: Policy) -> str:
+    unit = f" {policy.unit}" if policy.unit else ""
+    fixed = policy.fixed_in_words
+    above = {"approve": "approved", "block": "blocked"}.get(
+        policy.above_review_cap or "", "approved or blocked, whichever costs less"
+    )
+    return (
+        f"{fixed + '; ' if fixed else ''}an approved fraud costs "
+        f"{100 * policy.lost_share:g} % of its amount and {policy.fraud_cost:g}{unit}, a review "
+        f"{policy.review_cost:g}{unit}, a wrong block {policy.wrong_block_cost:g}{unit}; "
+        f"{policy.reviews_a_day:,.3g} reviews a day on validation of at most "
+        f"{policy.most_reviews_a_day:,g}, above which payments are {above}"
+    )

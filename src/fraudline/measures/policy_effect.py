@@ -1,0 +1,266 @@
+"""What a policy does to the payments of the part that judges it: the figures that stand first.
+
+Whoever tells what a version is worth (training, its pages, `models show`, `promote`, MLflow)
+tells this, by these sentences. Figures at a threshold that decides nothing come after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:  # the rooms of these names bring Arrow, which no measure needs
+    from fraudline.bundle.policy import Policy
+    from fraudline.contract.array_types import Flags
+    from fraudline.measures.scored_rows import ScoredRows
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+_MOST_LEGITIMATE_STOPPED = 0.02  # share of the legitimate payments
+_CHEAPEST, _DEAREST = 1 / 100, 100  # of a mistake, in median amounts, before it is asked about
+
+
+@dataclass(frozen=True)
+class Count:
+    """Payments, and how many of them are frauds."""
+
+    payments: int
+    frauds: int
+
+    @property
+    def legitimate(self) -> int:
+        """How many are none."""
+        return self.payments - self.frauds
+
+    def __str__(self) -> str:
+        return f"{self.payments:,} ({counted(self.frauds, 'fraud')})"
+
+
+@dataclass(frozen=True)
+class PolicyEffect:
+    """What a policy does to labelled payments, and what that costs.
+
+    Attributes:
+        part: Which part of the history they are.
+        days: How long they took to come.
+        unit: Of the amounts and costs; may be empty.
+        rows: All of them.
+        approved, reviewed, blocked: By decision; their sum is `rows`.
+        above_cap: Those that the costs would have reviewed, and the cap of reviews did not.
+        above_cap_blocked: Those of them that are blocked; the others are approved.
+        most_reviews_a_day: The cap.
+        cost: Of all decisions.
+        cost_of_approving: What approving everything would have cost.
+        median_amount: Half of the amounts above 0 are no larger; 0 if there are none.
+        amounts: The quantiles of the amounts, by their share, as in `QUANTILES`.
+        review_cost, wrong_block_cost: The policy's.
+    """
+
+    part: str
+    days: float
+    unit: str
+    rows: Count
+    approved: Count
+    reviewed: Count
+    blocked: Count
+    above_cap: Count
+    above_cap_blocked: Count
+    most_reviews_a_day: float
+    cost: float
+    cost_of_approving: float
+    median_amount: float
+    amounts: dict[float, float]
+    review_cost: float
+    wrong_block_cost: float
+
+    @property
+    def legitimate_stopped(self) -> int:
+        """Legitimate payments that are reviewed or blocked."""
+        return self.reviewed.legitimate + self.blocked.legitimate
+
+    @property
+    def legitimate_stopped_share(self) -> float:
+        """Which share of the legitimate payments that is."""
+        return self.legitimate_stopped / max(self.rows.legitimate, 1)
+
+    @property
+    def saved(self) -> float:
+        """What the decisions save against approving everything; below 0 they cost more."""
+        return self.cost_of_approving - self.cost
+
+    def figures(self) -> dict[str, float]:
+        """Every figure by name, for a record."""
+        named = {
+            name: getattr(self, name) for name in ("rows", "approved", "reviewed", "blocked")
+        } | {"above_review_cap": self.above_cap}
+        counts = {
+            f"{name}{suffix}": float(value)
+            for name, count in named.items()
+            for suffix, value in (("", count.payments), ("_frauds", count.frauds))
+        }
+        return counts | {
+            "legitimate_stopped": float(self.legitimate_stopped),
+            "legitimate_stopped_share": self.legitimate_stopped_share,
+            "legitimate_stopped_a_day": self.legitimate_stopped / self.days,
+            "reviews_a_day": self.reviewed.payments / self.days,
+            "cost": self.cost,
+            "cost_of_approving_everything": self.cost_of_approving,
+            "saved": self.saved,
+        }
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What it does, as names and sentences, with what is to be looked at last."""
+        a_day = number(self.legitimate_stopped / self.days)
+        stopped = (
+            f"{self.legitimate_stopped:,} of {self.rows.legitimate:,} legitimate payments, "
+            f"{percent(self.legitimate_stopped_share)}, {a_day} a day: "
+            f"{self.reviewed.legitimate:,} reviewed, {self.blocked.legitimate:,} blocked"
+        )
+        saved = f"saves {self._money(self.saved)}"
+        if self.saved < 0:
+            saved = f"costs {self._money(-self.saved)} more"
+        facts = [
+            ("judged by", self.judged_by),
+            *(
+                (name, f"{count}, {number(count.payments / self.days)} a day")
+                for name, count in (
+                    ("approved", self.approved),
+                    ("reviewed", self.reviewed),
+                    ("blocked", self.blocked),
+                )
+            ),
+            ("stopped", stopped),
+            (
+                "money",
+                f"decisions cost {self._money(self.cost)}; approving everything would cost "
+                f"{self._money(self.cost_of_approving)}: the policy {saved}",
+            ),
+        ]
+        return facts + [("LOOK", sentence) for sentence in self.looks()]
+
+    @property
+    def judged_by(self) -> str:
+        """Which payments the figures are of, and what they can stand for."""
+        kept = (
+            "which chose nothing"
+            if self.part == "test"
+            else "which also chose the policy, so the figures are a little kind"
+        )
+        return (
+            f"the {self.rows.payments:,} payments ({counted(self.rows.frauds, 'fraud')}) of the "
+            f"{self.part} part, {number(self.days)} days, {kept}; decided by its own policy"
+        )
+
+    def looks(self) -> list[str]:
+        """What a person should look at before the policy decides anything."""
+        found = []
+        if self.legitimate_stopped_share > _MOST_LEGITIMATE_STOPPED:
+            found.append(
+                f"{percent(self.legitimate_stopped_share)} of the legitimate payments are stopped, "
+                f"more than {percent(_MOST_LEGITIMATE_STOPPED)}: {self.legitimate_stopped:,} of "
+                f"{self.rows.legitimate:,}. Are the costs right?"
+            )
+        if self.rows.frauds and self.approved.frauds == self.rows.frauds:
+            found.append(
+                f"not one of the {counted(self.rows.frauds, 'fraud')} is stopped. "
+                "Are the costs right?"
+            )
+        if self.saved < 0:
+            found.append(
+                f"the policy costs {self._money(-self.saved)} more than approving everything."
+            )
+        found += self._out_of_scale()
+        if self.above_cap.payments:
+            approved = self.above_cap.payments - self.above_cap_blocked.payments
+            found.append(
+                f"the cap of {number(self.most_reviews_a_day)} reviews a day binds: without it, "
+                f"{self.above_cap} more of these payments would be reviewed; {approved:,} of them "
+                f"are approved and {self.above_cap_blocked.payments:,} blocked."
+            )
+        if self.reviewed.payments / self.days > self.most_reviews_a_day:
+            found.append(
+                f"there are {number(self.reviewed.payments / self.days)} reviews a day here, above "
+                f"the cap of {number(self.most_reviews_a_day)}, which holds in the mean of the "
+                "validation part alone."
+            )
+        return found
+
+    def _out_of_scale(self) -> list[str]:
+        if not self.median_amount:
+            return ["no amount is above 0, so no cost can be held against the amounts."]
+        found = []
+        for name, cost in (
+            ("a review", self.review_cost),
+            ("a wrong block", self.wrong_block_cost),
+        ):
+            ratio = cost / self.median_amount
+            if not _CHEAPEST <= ratio <= _DEAREST:
+                found.append(
+                    f"{name} is said to cost {self._money(cost)} where the median amount is "
+                    f"{self._money(self.median_amount)}, {number(ratio)} times as much. Are the "
+                    "costs in the unit of the amounts?"
+                )
+        return found
+
+    def _money(self, value: float) -> str:
+        return f"{money(value)} {self.unit}".rstrip()
+
+
+def measure_effect(policy: Policy, judged: ScoredRows) -> PolicyEffect:
+    """What a policy does to labelled payments.
+
+    Args:
+        policy: Any.
+        judged: The payments, scored by the policy's model.
+    """
+    labels, amounts = judged.labels, judged.amounts
+    codes = policy.decide(judged.scores, amounts)
+    would_be_reviewed = policy.uncapped().decide(judged.scores, amounts) == 1
+    above_cap = would_be_reviewed & (codes != 1)
+    approving = np.zeros_like(codes)
+
+    def count(is_meant: Flags) -> Count:
+        return Count(int(is_meant.sum()), int(labels[is_meant].sum()))
+
+    approved, reviewed, blocked = (count(codes == code) for code in range(3))
+    positive = amounts[amounts > 0]
+    return PolicyEffect(
+        part=judged.part,
+        days=judged.days,
+        unit=policy.unit,
+        rows=count(np.ones(len(codes), dtype=np.bool_)),
+        approved=approved,
+        reviewed=reviewed,
+        blocked=blocked,
+        above_cap=count(above_cap),
+        above_cap_blocked=count(above_cap & (codes == 2)),
+        most_reviews_a_day=policy.most_reviews_a_day,
+        cost=float(policy.costs(codes, labels, amounts).sum()),
+        cost_of_approving=float(policy.costs(approving, labels, amounts).sum()),
+        median_amount=float(np.median(positive)) if len(positive) else 0.0,
+        amounts=dict(zip(QUANTILES, np.quantile(amounts, QUANTILES).tolist(), strict=True)),
+        review_cost=policy.review_cost,
+        wrong_block_cost=policy.wrong_block_cost,
+    )
+
+
+def money(value: float) -> str:
+    """An amount, to the hundredth, or to three digits where that would say nothing."""
+    return f"{value:z,.2f}" if abs(value) >= 1 or not value else f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent, to three digits; never 0 for what is not."""
+    return f"{100 * share:.3g} %"
+
+
+def number(value: float) -> str:
+    """A number that people read: three digits, and all of those before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def counted(count: int, name: str) -> str:
+    """So many of something, in words."""
+    return f"{count:,} {name}{'' if count == 1 else 's'}"
