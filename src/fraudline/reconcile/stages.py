@@ -150,6 +150,8 @@ class StageTracker:
             source = _source_of(heads.get(outcome))
             if source is None or (source.source_topic, source.source_partition) != key:
                 return
+            if not 0 <= source.source_offset < ends[key].high:
+                return  # of a message that came since `ends`; or forged, and says nothing
             bounds.append(source.source_offset)
         # A marker that a reject was sent again names an input that was stored long ago.
         self._stored[key[1]] = max(self._stored.get(key[1], 0), min(bounds))

@@ -6,7 +6,7 @@ first messages were skipped. So each loop commits the ids of its topics with its
 asks for them again: when partitions are assigned, after the last message of every batch that
 is to be committed or stored, and about once a second. An answer to a question that was asked
 after a message was taken speaks for that message, too, since an id never comes back.
-`docs/decisions/0017-which-topic-it-is.md` argues it, and says what it costs.
+`docs/decisions/0018-which-topic-it-is.md` argues it, and says what it costs.
 
 The same answer tells how many partitions there are.
 """
