@@ -40,6 +40,10 @@ class BundleError(FraudlineError):
     """A bundle is incomplete, altered, or made for another contract."""
 
 
+class NewerRecordError(FraudlineError):
+    """A later fraudline, or one with another contract, wrote a record: upgrade this one first."""
+
+
 class ServiceError(FraudlineError):
     """A broker, a warehouse or another service cannot be reached or refused the work."""
 

@@ -28,6 +28,7 @@ class FlowTable:
         description: For people who look at it in BigQuery; `{contract}` stands for its name.
         partition_by: Timestamp column by whose day it is partitioned, if any.
         cluster_by: Columns by which rows are kept together.
+        formerly_clustered_by: What earlier releases had in its place.
     """
 
     default: str
@@ -35,6 +36,7 @@ class FlowTable:
     description: str
     partition_by: str | None = None
     cluster_by: tuple[str, ...] = ()
+    formerly_clustered_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Flow:
         columns: For a contract, the columns of a message.
         most_bytes: Largest message that is decoded; a larger one is rejected.
         table: Where a sink stores it; None if it is not stored as it is.
+        is_own: Whether only fraudline writes its messages, so that each is of some release of it.
     """
 
     name: str
@@ -56,12 +59,18 @@ class Flow:
     columns: Callable[[Contract], tuple[Column, ...]]
     most_bytes: Callable[[], int]
     table: FlowTable | None = None
+    is_own: bool = False
 
     def decoder(self, contract: Contract) -> Decoder:
         """What makes Arrow rows of its messages, and says what cannot be decoded."""
-        from fraudline.contract import Decoder
+        from fraudline.contract import Decoder, RecordDecoder
 
-        return Decoder(self.columns(contract), self.most_bytes())
+        kind = RecordDecoder if self.is_own else Decoder
+        return kind(self.columns(contract), self.most_bytes())
+
+
+# The proof asks for the rows of a range of offsets: it then reads no others.
+_BY_POSITION = ("source_topic", "source_partition", "source_offset")
 
 
 def _of_a_transaction() -> int:
@@ -99,12 +108,14 @@ DECISIONS = Flow(
     setting="Topic that receives every decision.",
     columns=lambda contract: contract.decision_columns,
     most_bytes=_with_a_transaction,
+    is_own=True,
     table=FlowTable(
         default="decisions",
         setting="Table with one row a decision.",
         description="One row for each decided transaction ({contract}).",
         partition_by="decided_at",
-        cluster_by=("decision", "source_topic", "source_partition"),
+        cluster_by=_BY_POSITION,
+        formerly_clustered_by=("decision", "source_topic", "source_partition"),
     ),
 )
 REJECTS = Flow(
@@ -113,12 +124,14 @@ REJECTS = Flow(
     setting="Topic that receives every message that could not be decoded, with its reason.",
     columns=_reject_columns,
     most_bytes=_of_a_reject,
+    is_own=True,
     table=FlowTable(
         default="rejects",
         setting="Table with one row a rejected message.",
         description="One row for each message that could not be decoded.",
         partition_by="rejected_at",
-        cluster_by=("reason",),
+        cluster_by=_BY_POSITION,
+        formerly_clustered_by=("reason",),
     ),
 )
 PREDICTIONS = Flow(

@@ -204,6 +204,44 @@ def test_the_first_and_last_moment_of_the_calendar_are_accepted():
         assert found == dt.datetime.fromisoformat(moment)
 
 
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("2026-12-31T23:59:59.9999995Z", "2026-12-31T23:59:59.999999Z"),
+        ("9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59.999999Z"),
+        ("1969-12-31T23:59:59.9999999+01:00", "1969-12-31T22:59:59.999999Z"),
+        ("2026-12-31T23:59:59.999999000Z", "2026-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_a_time_finer_than_a_microsecond_is_cut_and_never_rounded_into_another_year(text, cut):
+    merchant = 'open "12:30:11.1234567"'
+    messages = [
+        message(WALLET_ROW, payment_id=name, paid_at=text, merchant=merchant) for name in "ab"
+    ]
+    rows, _, rejects = PAYMENT.decode([GOOD_PAYMENT, *messages, GOOD_PAYMENT])
+    assert rejects == []
+    moment = dt.datetime.fromisoformat(WALLET_ROW["paid_at"])
+    expected = [moment, *[dt.datetime.fromisoformat(cut)] * 2, moment]
+    assert rows.column("paid_at").to_pylist() == expected
+    assert rows.column("payment_id").to_pylist() == ["p-1", "a", "b", "p-1"]
+    assert rows.column("merchant").to_pylist()[1:3] == [merchant] * 2
+
+
+def test_a_message_too_large_is_no_row_because_a_time_in_it_could_be_cut():
+    large = message(WALLET_ROW, paid_at="9999-12-31T23:59:59.9999999Z").ljust(MAX_MESSAGE_BYTES + 1)
+    assert reject_of(PAYMENT, large).reason == RejectReason.TOO_LARGE
+
+
+def test_half_a_surrogate_pair_is_not_called_truncated():
+    for half in (b'"\\ud800 x"', b'"\\udc00"', b'"\\ud800\\ud800"'):
+        found = reject_of(PAYMENT, raw(WALLET_ROW, "merchant", half))
+        assert "half of a surrogate pair" in found.message
+    truncated = message(WALLET_ROW, merchant="\U0001f600").replace(
+        "\U0001f600".encode(), b"\\ud83d\\ude00"
+    )
+    assert reject_of(PAYMENT, truncated[:-3]).message == "the message was truncated"
+
+
 def test_the_largest_float32_is_accepted():
     assert row_of(PAYMENT, message(WALLET_ROW, velocity=FLOAT32_MAX))["velocity"] == FLOAT32_MAX
 
@@ -309,7 +347,7 @@ def test_any_bytes_give_a_row_or_a_reject_and_the_same_ones_alone_as_in_a_batch(
 
 def test_a_message_without_a_repeat_costs_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[bytes] = []
-    monkeypatch.setattr(decoder_module, "_repeated_key", looked_at.append)
+    monkeypatch.setattr(decoder_module, "repeated_key", looked_at.append)
     given_and_null = [message(WALLET_ROW, merchant=name) for name in ("shop", None, "")]
     rows, _, rejects = PAYMENT.decode(given_and_null * 3)
     assert (rows.num_rows, rejects, looked_at) == (9, [], [])

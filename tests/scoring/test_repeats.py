@@ -129,8 +129,8 @@ def test_what_was_read_back_is_what_was_known(decider: Decider, bundle: Bundle) 
     made = decider.decide(at(*range(150), values=rows), NOW)
     other = RepeatMemory(WALLET, WINDOW)
     values = [outcome.value for outcome in made]
-    assert other.restore("in", 0, range(150 - WINDOW, 150), values) == 50
-    assert other.restore("in", 1, range(150), values) == 0
+    assert other.restore("in", 0, range(150 - WINDOW, 150), values).older == 50
+    assert other.restore("in", 1, range(150), values).older == 0
     fresh = Decider(bundle, other)
     again = at(*range(150, 190), values=rows[:40])
     assert [decision(outcome) for outcome in fresh.decide(again, LATER)] == [
@@ -145,7 +145,7 @@ def test_decisions_of_another_topic_or_of_later_messages_are_not_remembered(
     made = [outcome.value for outcome in decider.decide(at(*range(10), values=values), NOW)]
     for topic, window, known in (("in", range(10), 10), ("in", range(4), 4), ("old", range(10), 0)):
         memory = RepeatMemory(WALLET, WINDOW)
-        assert memory.restore(topic, 0, window, made) == 0
+        assert memory.restore(topic, 0, window, made).older == 0
         assert len(memory) == known
 
 

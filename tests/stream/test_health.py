@@ -257,3 +257,25 @@ def test_a_partition_with_nothing_to_do_is_well_beside_one_that_catches_up(here:
     finally:
         stop.set()
         thread.join()
+
+
+def test_statistics_that_cannot_be_read_are_told_and_end_no_loop(
+    here: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another librdkafka may report other fields."""
+    with Scorer(here) as scorer:
+        report = scorer.progress.consumer_options["stats_cb"]
+
+        def is_known() -> bool:
+            report('{"brokers":{},"topics":{}}')
+            return scorer.progress.snapshot().statistics_fault is not None
+
+        eventually(is_known)
+        send(here, list(transactions(here, 3)))
+        eventually(lambda: scorer.done == 3)
+        eventually(lambda: scorer.progress.snapshot().statistics is not None)
+    assert "cannot be read" in caplog.text
+    state = scorer.progress.snapshot()
+    state.statistics_fault = "the statistics cannot be read"
+    found = assess_health(state, time.monotonic() + 60, 60)
+    assert not found.is_healthy

@@ -15,7 +15,7 @@ from tests.transactions import WALLET
 from fraudline import flows
 from fraudline.contract import RejectRecord
 from fraudline.reconcile.stages import _source
-from fraudline.scoring import RepeatMemory
+from fraudline.scoring import Recall, RepeatMemory
 from fraudline.stream.pending_rejects import source_position
 from fraudline.stream.sink_partition import SinkCheckpoint
 
@@ -81,7 +81,7 @@ def test_a_decision_is_stored_as_the_row_that_it_was(value: bytes, repeat_of: st
 
 def test_a_decision_is_remembered_so_that_a_repeat_of_it_is_known() -> None:
     memory = RepeatMemory(WALLET, 100)
-    assert memory.restore("transactions", 2, range(10_400, 10_500), [DECISION]) == 0
+    assert memory.restore("transactions", 2, range(10_400, 10_500), [DECISION]) == Recall(whole=1)
     assert memory.reached(2) == 10_411
 
 

@@ -26,6 +26,7 @@ from fraudline.contract.decoder import Decoder
 from fraudline.contract.encode import json_lines
 from fraudline.contract.messages import Messages
 from fraudline.contract.outcomes import Outcome, reject_record, usable_key
+from fraudline.contract.record_decoder import RecordDecoder
 from fraudline.contract.refusals import (
     Refusal,
     RefusalGroup,
@@ -58,6 +59,7 @@ __all__ = [
     "Decoder",
     "Messages",
     "Outcome",
+    "RecordDecoder",
     "Refusal",
     "RefusalGroup",
     "RefusalReason",

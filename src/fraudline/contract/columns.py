@@ -64,7 +64,8 @@ class Column:
 
     Attributes:
         name: As it stands in the message and in the table.
-        type: What a value is. A `timestamp` has microseconds and is in UTC.
+        type: What a value is. A `timestamp` has microseconds and is in UTC; one that is finer,
+            in a message or a file, is cut to the microsecond before it, never rounded.
         description: What a value means, for people.
         unit: Of a number: `s`, `EUR`, …
         min: Smallest number that is plausible; a smaller one is refused.
@@ -106,6 +107,10 @@ class Column:
         """The Arrow type of its values."""
         return _ARROW_TYPES[self.type]
 
+
+MAX_OFFSET = 2**53
+"""No partition gets that far: at a billion messages a second it takes a hundred days. Differences
+and sums of offsets below do not overflow, and a float holds each exactly."""
 
 POSITION_COLUMNS: tuple[Column, ...] = (
     Column("source_topic", "string", "Topic in which the message arrived."),

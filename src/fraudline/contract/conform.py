@@ -33,7 +33,8 @@ def conform(
     """Give a table exactly these columns and types; refuse each row that does not fit.
 
     No whole number, text or time is altered: one that its column's type cannot hold exactly is
-    refused. A decimal with more digits than a float64 has is taken as the nearest one, and told.
+    refused. A decimal with more digits than a float64 has is taken as the nearest one, and what is
+    finer than a microsecond is cut from a time, as from that of a message; both are told.
 
     Args:
         table: Columns of any order; a column of text, also as bytes, is parsed. A timestamp
@@ -107,6 +108,8 @@ def _cast(
         values = _convert(values, pa.int64(), refuse_type).cast(pa.string())
     elif pa.types.is_date(values.type) or getattr(values.type, "tz", "") is None:
         on_note(f"column '{column.name}' has times without a time zone; they are taken as UTC")
+    if column.type == "timestamp":
+        values = _cut(values, column, on_note)
     converted = _convert(values, column.arrow_type, refuse_type)
     if column.type == "float64":
         _tell_altered(values, converted, column, refuse_type, on_note)
@@ -158,6 +161,22 @@ def _tell_altered(
             f"float64 holds are taken as the nearest one; the first is "
             f"{texts[first].as_py()[:60]}, taken as {floats[first].as_py()!r}"
         )
+
+
+def _cut(times: pa.ChunkedArray, column: Column, on_note: Callable[[str], None]) -> pa.ChunkedArray:
+    """Times without what is finer than a microsecond, which is cut and never rounded; told."""
+    if is_text(times.type):
+        cut = pc.replace_substring_regex(times, r"(\.\d{6})\d+", r"\1")
+    elif pa.types.is_timestamp(times.type) and times.type.unit == "ns":
+        cut = pc.floor_temporal(times, unit="microsecond")
+    else:
+        return times
+    count = pc.sum(pc.not_equal(cut, times)).as_py() or 0
+    if count:
+        on_note(
+            f"column '{column.name}' has {count:,} times finer than a microsecond, which are cut"
+        )
+    return cut
 
 
 def _convert(

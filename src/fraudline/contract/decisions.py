@@ -33,7 +33,12 @@ DECISION_COLUMNS: tuple[Column, ...] = (
         is_nullable=True,
     ),
     Column("repeat_of", "string", "Where it was decided before, or null.", is_nullable=True),
-    Column("received_at", "timestamp", "When the message says it was sent.", is_nullable=True),
+    Column(
+        "received_at",
+        "timestamp",
+        "When the message says it was sent; null if it does not say.",
+        is_nullable=True,
+    ),
     Column("decided_at", "timestamp", "When the scorer decided."),
 )
 

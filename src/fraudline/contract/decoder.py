@@ -17,6 +17,7 @@ import pyarrow as pa
 from msgspec.structs import astuple
 
 from fraudline.contract.columns import NUMERIC_TYPES, Column, arrow_schema
+from fraudline.contract.messages import UnreadableValue
 from fraudline.contract.rejects import Reject, RejectReason
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -30,6 +31,9 @@ _PYTHON_TYPES = {
 }
 # To be raised with each change of what `Decoder` takes for a row and what for a fault.
 _RULES = 1
+# Of a time: a digit beyond the sixth of its second's fraction.
+_FINER = re.compile(rb":\d\d\.\d{6}0*[1-9]")
+_FINER_DIGITS = re.compile(r"(\.\d{6})\d+")
 _QUOTES_ROWS = 100  # looked through at once: small enough to stay in the processor's cache
 
 Row = tuple[Any, ...]
@@ -60,7 +64,7 @@ class Decoder:
             if column.type == "timestamp"
         }
         self._max_message_bytes = max_message_bytes
-        self._decode = msgspec.json.Decoder(_struct(columns)).decode
+        self._decode = msgspec.json.Decoder(row_struct(columns)).decode
         # A column's name takes two quotation marks and a string or timestamp that is not null at
         # least two more. A repeated column therefore shows as a surplus, and only a message with
         # a surplus (a repeat, or quotes inside a string) is worth a second, slow look.
@@ -71,6 +75,14 @@ class Decoder:
         ]
         self._quoted_or_null = [index for index in quoted if columns[index].is_nullable]
         self._fewest_quotes = 2 * (len(columns) + len(quoted) - len(self._quoted_or_null))
+
+    def continues(self, fingerprint: str) -> bool:
+        """Whether this is a decoder, or agrees with one, that has the given fingerprint."""
+        return fingerprint == self.fingerprint
+
+    def newer_column(self, message: bytes | None) -> str | None:  # noqa: ARG002 - for records of our own
+        """A column that only a later fraudline knows; others' messages are of no release."""
+        return None
 
     def decode(
         self, messages: Sequence[bytes | None]
@@ -103,7 +115,11 @@ class Decoder:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 # Those before it are in the list, and `left` goes on after it.
                 index = len(structs) + len(faults)
-                faults[index] = self._fault(messages[index], str(error))
+                row = self._decode_cut(messages[index])
+                if row is None:
+                    faults[index] = self._fault(messages[index], str(error))
+                else:
+                    structs.append(row)
         rows: list[Row] = list(map(astuple, structs))
         accepted = list(range(len(messages)))
         if faults:
@@ -157,21 +173,28 @@ class Decoder:
         accepted: Sequence[int],
         rows: list[Row],
     ) -> Iterator[tuple[int, _Fault]]:
-        """Faults that the decoder let pass, each with the row it is in."""
+        """Faults that the decoder let pass, each with the row it is in; times are cut."""
         texts = [messages[index] or b"" for index in accepted]
         # Each row has the fewest quotes or more, so where the sum is the fewest, all have it.
         for start in range(0, len(texts), _QUOTES_ROWS):
             piece = texts[start : start + _QUOTES_ROWS]
-            quotes = np.count_nonzero(np.frombuffer(b"".join(piece), np.uint8) == ord('"'))
+            joined = b"".join(piece)
+            quotes = np.count_nonzero(np.frombuffer(joined, np.uint8) == ord('"'))
             fewest = list(map(self._fewest, rows[start : start + _QUOTES_ROWS]))
-            if quotes == sum(fewest):
-                continue
-            for row, text in enumerate(piece, start):
+            for row, text in enumerate(piece if quotes != sum(fewest) else (), start):
                 is_more = text.count(b'"') > fewest[row - start]
-                repeated = _repeated_key(text) if is_more else None
+                repeated = repeated_key(text) if is_more else None
                 if repeated is not None:
                     words = f"column '{repeated}' is there more than once"
                     yield row, _Fault(RejectReason.DUPLICATE_COLUMN, words)
+            if self._timestamps and _FINER.search(joined):
+                for row, text in enumerate(piece, start):
+                    if _FINER.search(text):  # msgspec has rounded it
+                        rows[row] = astuple(self._decode(self._cut(text)))
+        yield from self._beyond(rows)
+
+    def _beyond(self, rows: Sequence[Row]) -> Iterator[tuple[int, _Fault]]:
+        """Each time that is out of range, with the row it is in."""
         for index, (earliest, latest) in self._timestamps.items():
             for row, values in enumerate(rows):
                 # With an offset from UTC, the first and last days of the calendar leave it.
@@ -185,6 +208,32 @@ class Decoder:
                         ),
                     )
 
+    def _decode_cut(self, text: bytes | None) -> msgspec.Struct | None:
+        """What a message is with its times cut, if these are beyond the calendar when rounded."""
+        try:
+            cut = self._cut(text)
+            return self._decode(cut) if cut != text else None
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return None
+
+    def _cut(self, text: bytes | None) -> bytes:
+        """The message with no more than microseconds in its times; empty if it is not to be read.
+
+        Raises:
+            ValueError: it is no JSON.
+            RecursionError: it is too deep.
+        """
+        if text is None or len(text) > self._max_message_bytes:
+            return b""
+        if not self._timestamps or not _FINER.search(text):
+            return text
+        values = json.loads(text)
+        for index in self._timestamps:
+            value = values.get(self._names[index]) if isinstance(values, dict) else None
+            if isinstance(value, str):
+                values[self._names[index]] = _FINER_DIGITS.sub(r"\1", value)
+        return json.dumps(values).encode()
+
     def _fewest(self, values: Row) -> int:
         """How many quotation marks a row takes at least."""
         fewest = self._fewest_quotes
@@ -197,6 +246,8 @@ class Decoder:
         """Sort what msgspec says into our reasons; its wording is held by the tests."""
         if message is None or len(message) > self._max_message_bytes:
             return self._unread(message)
+        if isinstance(message, UnreadableValue):
+            return _Fault(RejectReason.UNREADABLE, message.why)
         if not message.strip():
             return _Fault(RejectReason.EMPTY, "the message is empty")
         try:
@@ -205,6 +256,12 @@ class Decoder:
             return _Fault(
                 RejectReason.INVALID_UTF8,
                 f"byte {invalid.start} is not valid UTF-8: {invalid.reason}",
+            )
+        if _has_lone_surrogate(message):
+            return _Fault(
+                RejectReason.INVALID_JSON,
+                "a text has half of a surrogate pair, such as \\ud83d without a low half after "
+                "it, which is no character",
             )
         return self._object_fault(text)
 
@@ -249,7 +306,20 @@ class _Fault(NamedTuple):
     message: str
 
 
-def _repeated_key(message: bytes) -> str | None:
+def _has_lone_surrogate(message: bytes) -> bool:
+    """Whether that is what is wrong with a message: Python's own parser lets it pass."""
+    if re.search(rb"\\u[dD][89a-fA-F]", message) is None:
+        return False
+    try:
+        json.dumps(json.loads(message), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+def repeated_key(message: bytes) -> str | None:
     """The first key that an object has more than once, if there is one."""
     repeated: list[str] = []
 
@@ -270,13 +340,28 @@ def _fingerprint(columns: Sequence[Column], max_message_bytes: int) -> str:
     return hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:12]
 
 
-def _struct(columns: Sequence[Column]) -> type[msgspec.Struct]:
+def row_struct(
+    columns: Sequence[Column], *, always: int | None = None, is_open: bool = False
+) -> type[msgspec.Struct]:
+    """What msgspec decodes a message to; its fields are in the order of the columns.
+
+    Args:
+        columns: What a message has.
+        always: How many of the first columns must be there, nullable or not; None: all.
+        is_open: Whether other columns may be there, which are ignored.
+    """
     return msgspec.defstruct(
         "Row",
-        [(f"column_{index}", _python_type(column)) for index, column in enumerate(columns)],
+        [
+            (f"column_{index}", _python_type(column), None)
+            if column.is_nullable and always is not None and index >= always
+            else (f"column_{index}", _python_type(column))
+            for index, column in enumerate(columns)
+        ],
         # A column may be called `from` or `class`, which no Python attribute can be.
         rename={f"column_{index}": column.name for index, column in enumerate(columns)},
-        forbid_unknown_fields=True,
+        forbid_unknown_fields=not is_open,
+        kw_only=always is not None,  # one with a default may stand before one without
         gc=False,
     )
 

@@ -5,6 +5,27 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+NO_TIME_STAMP = -1
+"""In the place of a message's time stamp: it has none."""
+
+
+class UnreadableValue(bytes):
+    """In the place of the value of messages that the Kafka client could not read: no bytes.
+
+    Attributes:
+        why: Which ones, and why, in words.
+    """
+
+    why: str
+
+    def __new__(cls, why: str) -> Self:
+        """No bytes, and why."""
+        value = super().__new__(cls)
+        value.why = why
+        return value
 
 
 @dataclass(frozen=True)
@@ -16,8 +37,10 @@ class Messages:
         partitions: Partition of each message.
         offsets: Offset of each message in its partition.
         keys: Key of each message, or None.
-        values: The message itself; None for a tombstone.
-        sent_at_ms: When it was sent, by its own time stamp, milliseconds since 1970 UTC.
+        values: The message itself; None for a tombstone, an `UnreadableValue` for a batch that
+            could not be read.
+        sent_at_ms: When it was sent, by its own time stamp, milliseconds since 1970 UTC;
+            `NO_TIME_STAMP` where it has none.
     """
 
     topic: str
@@ -42,16 +65,19 @@ class Messages:
         )
 
     def received_at(self, index: int) -> dt.datetime | None:
-        """When a message was sent; None if its time stamp is absent or absurd.
-
-        A producer may set any 64-bit number, and a table knows the years 1 to 9999 only.
-        """
+        """When a message was sent; None if its time stamp is absent or absurd."""
         return received_at(self.sent_at_ms[index])
 
 
 def received_at(sent_at_ms: int) -> dt.datetime | None:
-    """A time stamp of a message as a time; None if it is absent or absurd."""
+    """A time stamp of a message as a time; None if it is absent or absurd.
+
+    A producer may set any 64-bit number. A negative one is none to Kafka, and a table ends with
+    the year 9999.
+    """
+    if sent_at_ms < 0:
+        return None
     try:
-        return dt.datetime.fromtimestamp(sent_at_ms / 1000, dt.UTC)
-    except (OverflowError, ValueError, OSError):
+        return _EPOCH + dt.timedelta(milliseconds=sent_at_ms)  # in whole numbers: exact
+    except OverflowError:
         return None

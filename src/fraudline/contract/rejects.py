@@ -29,6 +29,7 @@ class RejectReason(StrEnum):
     """
 
     TOMBSTONE = "tombstone", True
+    UNREADABLE = "unreadable", False
     EMPTY = "empty", True
     TOO_LARGE = "too_large", True
     INVALID_UTF8 = "invalid_utf8", True
@@ -74,7 +75,12 @@ REJECT_COLUMNS: tuple[Column, ...] = (
     Column("original", "bytes", "The message as it came, cut where it is very long."),
     Column("original_size_bytes", "int64", "Size of the message as it came.", unit="bytes", min=0),
     Column("original_key", "bytes", "The message's key, if it has a short one.", is_nullable=True),
-    Column("received_at", "timestamp", "When the message says it was sent.", is_nullable=True),
+    Column(
+        "received_at",
+        "timestamp",
+        "When the message says it was sent; null if it does not say.",
+        is_nullable=True,
+    ),
     Column("rejected_at", "timestamp", "When it was rejected."),
 )
 

@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 from fraudline.stream.counts import Task
 from fraudline.stream.durations import BOUNDS_S, DurationHistogram
 from fraudline.stream.health import assess_health
-from fraudline.stream.progress import LoopState, Progress
+from fraudline.stream.progress import RECALLED, LoopState, Progress
 
 
 class LoopCollector(Collector):
@@ -113,6 +113,11 @@ def _outcomes(state: LoopState) -> Iterator[Metric]:
         counter = CounterMetricFamily(f"fraudline_transactions_{name}", meaning, labels=["task"])
         counter.add_metric([state.task], count)
         yield counter
+    yield _counter(
+        "fraudline_decisions_recalled",
+        "Earlier decisions read back, by how much is known of them.",
+        state.task, "known", [(kind, state.recalled.get(kind, 0)) for kind in RECALLED],
+    )  # fmt: skip
     yield _counter(
         "fraudline_transactions_rejected", "Messages that could not be decoded or scored.",
         state.task, "reason", state.rejected.items(),

@@ -43,7 +43,7 @@ class PartitionReach:
         stored: Every outcome of a message before this offset is in BigQuery; None if unknown.
         held_back: Messages before `end` that an open transaction of their producer hides.
         scored_age_s: Age of the message at `scored`, seconds; None if there is none.
-        stored_age_s: Age of the message at `stored`, likewise.
+        stored_age_s: Age of the message at `stored`, likewise; None where it has no time stamp.
     """
 
     end: int
@@ -150,6 +150,8 @@ class StageTracker:
             source = _source_of(heads.get(outcome))
             if source is None or (source.source_topic, source.source_partition) != key:
                 return
+            if not 0 <= source.source_offset < ends[key].high:
+                return  # of a message that came since `ends`; or forged, and says nothing
             bounds.append(source.source_offset)
         # A marker that a reject was sent again names an input that was stored long ago.
         self._stored[key[1]] = max(self._stored.get(key[1], 0), min(bounds))
@@ -199,4 +201,6 @@ def _source_of(head: NextMessage | None) -> _Source | None:
 
 
 def _age_s(head: NextMessage | None) -> float | None:
-    return max(0.0, time.time() - head.sent_at_s) if head is not None else None
+    if head is None or head.sent_at_s is None:
+        return None
+    return max(0.0, time.time() - head.sent_at_s)

@@ -11,13 +11,14 @@ from fraudline.scoring.assess import Assessment, as_history, assess
 from fraudline.scoring.decider import Decider
 from fraudline.scoring.judge import Judge, Verdict
 from fraudline.scoring.reasons import reasons
-from fraudline.scoring.repeats import RepeatMemory
+from fraudline.scoring.repeats import Recall, RepeatMemory
 
 __all__ = [
     "Assessment",
     "Decider",
     "Judge",
     "Reason",
+    "Recall",
     "RepeatMemory",
     "Verdict",
     "as_history",

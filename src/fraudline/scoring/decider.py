@@ -110,7 +110,7 @@ def _remember(
         )
         first = memory.first(decision, digest)
         if first is not None:
-            if first.digest != digest:
+            if first.differs_from(digest):
                 judged.rejects.append(_id_reused(index, batch.ids[row], first))
                 continue
             batch.give(row, first)

@@ -12,24 +12,64 @@ import hashlib
 import struct
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
 import msgspec
 
-from fraudline.contract import Contract, Decision, Decoder
+from fraudline.contract import Contract, Decision, RecordDecoder
 from fraudline.contract.decoder import Row
 
 _MOST_DECISION_BYTES = 1_048_576
 # Digest, offset, score, threshold, and the place of decision and version in a list of such.
 _ENTRY = struct.Struct("=16sqddI")
 _OFFSET = struct.Struct("=16xq")
+_NO_DIGEST = bytes(16)
+
+
+class _Remembered(msgspec.Struct, gc=False):
+    """What a repeat must know of a first decision, whatever the transaction's columns were."""
+
+    transaction_id: str
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    score: float
+    decision: str
+    threshold: float
+    model_version: str
+    reasons: str | None = None
+    repeat_of: str | None = None
+
+
+@dataclass
+class Recall:
+    """What became of the decisions that were read back.
+
+    Attributes:
+        whole: Decisions that could be read as they are, of whichever transaction.
+        by_id: Decisions on transactions whose values could not be read, as under another
+            contract: a repeat of one is known by its id alone, whatever its values are.
+        unreadable: Messages of the topic that are no decisions: a repeat of what they decided,
+            if they did, is decided anew.
+        older: How many of them are of the partition and older than the window.
+    """
+
+    whole: int = 0
+    by_id: int = 0
+    unreadable: int = 0
+    older: int = 0
+
+    def __add__(self, other: Recall) -> Recall:
+        """Both together."""
+        return Recall(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 class FirstDecision(NamedTuple):
     """What was decided when an id was seen first.
 
     Attributes:
-        digest: Of the transaction's values.
+        digest: Of the transaction's values; zeros where they are unknown.
         position: Where it was, as topic:partition:offset.
         score: And so on, as in a decision.
     """
@@ -41,6 +81,10 @@ class FirstDecision(NamedTuple):
     threshold: float
     model_version: str
     reasons: str | None
+
+    def differs_from(self, digest: bytes) -> bool:
+        """Whether it certainly was on other values than those with this digest."""
+        return self.digest not in {digest, _NO_DIGEST}
 
 
 class RepeatMemory:
@@ -57,7 +101,14 @@ class RepeatMemory:
     def __init__(self, contract: Contract, window_offsets: int) -> None:
         self.window_offsets = window_offsets
         self._width = len(contract.transaction_columns)
-        self._decoder = Decoder(contract.decision_columns, _MOST_DECISION_BYTES)
+        self._decoder = RecordDecoder(
+            # A transaction without one of its columns might have had any value there.
+            contract.decision_columns,
+            _MOST_DECISION_BYTES,
+            always=self._width,
+            is_patient=True,
+        )
+        self._remembered = msgspec.json.Decoder(_Remembered).decode
         self._partitions: dict[int, _Window] = {}
         self._answers = _Answers()
 
@@ -65,7 +116,7 @@ class RepeatMemory:
         """How many first decisions are remembered."""
         return sum(len(window.entries) for window in self._partitions.values())
 
-    def first(self, decision: Decision, digest: bytes) -> FirstDecision | None:
+    def first(self, decision: Decision | _Remembered, digest: bytes) -> FirstDecision | None:
         """The first decision on the same id; None if this is it, which is remembered then.
 
         Args:
@@ -108,7 +159,7 @@ class RepeatMemory:
 
     def restore(
         self, topic: str, partition: int, window: range, decisions: Sequence[bytes | None]
-    ) -> int:
+    ) -> Recall:
         """Remember decisions that were made before, in the order of their offsets.
 
         Args:
@@ -116,22 +167,28 @@ class RepeatMemory:
             partition: Which partition of it.
             window: Offsets of the messages whose decisions are of interest.
             decisions: JSON with the columns of a decision, of any message.
-
-        Returns:
-            How many are of the partition and older than the window.
         """
-        rows, _, _ = self._decoder.decode_rows(decisions)
-        older = 0
-        for row in rows:
-            decision = Decision(*row[self._width :])
+        found = Recall()
+        rows, accepted, rejects = self._decoder.decode_rows(decisions)
+        made: dict[int, tuple[Decision | _Remembered, Row | None]] = {}
+        for index, row in zip(accepted, rows, strict=True):
+            made[index] = Decision(*row[self._width :]), row[: self._width]
+        found.whole = len(made)
+        for reject in rejects:
+            try:
+                made[reject.index] = self._remembered(decisions[reject.index] or b""), None
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                found.unreadable += 1
+        found.by_id = len(made) - found.whole
+        for index in sorted(made):
+            decision, values = made[index]
             if (decision.source_topic, decision.source_partition) != (topic, partition):
                 continue
             if decision.source_offset < window.start:
-                older += 1
+                found.older += 1
             elif decision.source_offset in window and decision.repeat_of is None:
-                (digest,) = digests_of([row[: self._width]])
-                self.first(decision, digest)
-        return older
+                self.first(decision, _NO_DIGEST if values is None else digests_of([values])[0])
+        return found
 
 
 class _Window:

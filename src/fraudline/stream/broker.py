@@ -33,10 +33,10 @@ class _RateLimit(logging.Filter):
 
 
 _LOG.addFilter(_RateLimit())
-_FINDINGS = logging.getLogger(__name__)  # what a person must see: never rate-limited
 _SILENT = logging.getLogger("fraudline.kafka.silent")
 _SILENT.setLevel(logging.CRITICAL)
 _ANSWER_TIMEOUT_S = 10.0
+_LEAST_MESSAGE_BYTES = 1_048_588
 _PERMANENT = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -209,6 +209,14 @@ def raise_if_permanent(error: KafkaError) -> None:
             "Lengthen the topic's retention. To continue without them, reset the consumer "
             "group's offsets to the earliest ones."
         )
+    if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+        raise BrokerError(
+            f"a topic that we write to takes no batch of the size that we send: {error.str()}. "
+            f"Give the topics of decisions and rejects a max.message.bytes of "
+            f"{_LEAST_MESSAGE_BYTES:,} at least, which is Kafka's default (kafka-configs.sh "
+            "--alter --entity-type topics --entity-name TOPIC --add-config "
+            f"max.message.bytes={_LEAST_MESSAGE_BYTES}), and start again. Nothing is lost."
+        )
     if error.code() in _PERMANENT:
         raise BrokerError(
             f"the broker denies access: {error.str()} ({error.name()}). Check the topic names, the "
@@ -228,14 +236,6 @@ def handle_consumer_error(error: KafkaError) -> None:
     raise_if_permanent(error)
     if error.fatal():
         raise KafkaException(error)
-    if error.code() == KafkaError._BAD_COMPRESSION:  # noqa: SLF001 - its only name
-        _FINDINGS.error(
-            "a partition is stuck, the others continue: %s. Its next messages are corrupt, or too "
-            "large for the client; move the group's offset past them, as described in "
-            "docs/guides/operations.md",
-            error.str(),
-        )
-        return
     _LOG.warning("broker: %s (%s); the client retries", error.str(), error.name())
 
 

@@ -88,7 +88,12 @@ class ClientStatistics:
 
 
 def parse_statistics(text: str | bytes) -> ClientStatistics:
-    """Parse the JSON that the client passes to `stats_cb`."""
+    """Parse the JSON that the client passes to `stats_cb`.
+
+    Raises:
+        DecodeError: of msgspec: it lacks what is read here, as that of another librdkafka may.
+        ValueError: likewise.
+    """
     found = _decode(text)
     now = time.monotonic()
 

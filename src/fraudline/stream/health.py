@@ -60,6 +60,8 @@ def _reason(state: LoopState, now: float, stalled_after_s: float) -> str:
         return f"retries after {count} failure{'s' * (count > 1)}: {state.failed_with}"
     if in_step_s > stalled_after_s:
         return f"has been in step '{state.step}' for {in_step_s:.0f} s"
+    if state.statistics_fault is not None:
+        return state.statistics_fault
     found = state.statistics
     if found is None:
         return "starting: has not joined its consumer group yet"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import (
+    TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
     KafkaException,
@@ -16,8 +17,10 @@ from confluent_kafka import (
 )
 
 from fraudline.contract import Messages
+from fraudline.contract.messages import NO_TIME_STAMP
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config, handle_consumer_error
+from fraudline.stream.unreadable import is_unreadable, unreadable_batch
 
 WAIT_S = 0.1
 _ANSWER_TIMEOUT_S = 15.0
@@ -80,6 +83,8 @@ class Intake:
             cannot: `fetch_also` adds them later.
         on_revoke: Called before they are given to another member.
         on_lost: Called after they were: it is too late to commit anything.
+        kafka: Broker and credentials, by which the end of a batch is found that the client
+            cannot read; without them such a batch ends the session.
     """
 
     def __init__(
@@ -90,8 +95,11 @@ class Intake:
         on_assign: Callable[[Partitions], Partitions | None] | None = None,
         on_revoke: Callable[[Partitions], None] | None = None,
         on_lost: Callable[[Partitions], None] | None = None,
+        kafka: KafkaSettings | None = None,
     ) -> None:
         self._consumer = consumer
+        self._kafka = kafka
+        self._unreadable: dict[PartitionKey, Message] = {}
         self._is_rebalanced = False
         self._membership: bytes | None = None
         self._starts: Partitions = []
@@ -178,6 +186,10 @@ class Intake:
     def take(self, most: int, *, wait_s: float = WAIT_S, linger_s: float = 0) -> list[Message]:
         """Wait briefly for a message, then take what is there, up to `most`.
 
+        A batch that the client cannot read is taken as one message, an `UnreadableBatch`. To find
+        its end takes a moment, so that is done by a call that may wait, and it is all that the
+        call takes.
+
         Args:
             most: How many to take at most.
             wait_s: How long to wait for the first one.
@@ -188,6 +200,8 @@ class Intake:
             KafkaException: a rebalance callback failed.
         """
         self._is_rebalanced = False
+        if self._unreadable and wait_s:
+            return self._set_aside()
         messages = self._consumer.consume(1 if wait_s else most, timeout=wait_s)
         if messages and wait_s and most > 1:
             messages += self._consumer.consume(most - 1, timeout=linger_s)
@@ -197,18 +211,32 @@ class Intake:
             if self._starts:  # else nothing is ours, and the client knows
                 self.fetch(self._starts)
             return []
-        taken = []
-        for message in messages:
-            error = message.error()
-            if error is None:
-                if self._is_next(message):
-                    taken.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
-                topic, partition, offset = position_of(message)
-                self._ends[topic, partition] = offset
-            else:
-                handle_consumer_error(error)
-        return taken
+        return [message for message in messages if self._is_to_take(message)]
+
+    def _is_to_take(self, message: Message) -> bool:
+        """Whether it is the next message; what else a consumer delivers is noted or raised."""
+        error = message.error()
+        if error is None:
+            return self._is_next(message)
+        if position_of(message)[:2] in self._unreadable:
+            return False  # the client may lose its place in what it cannot read
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+            topic, partition, offset = position_of(message)
+            self._ends[topic, partition] = offset
+        elif self._kafka is not None and is_unreadable(error):
+            if position_of(message)[:2] in self._next:
+                self._unreadable[position_of(message)[:2]] = message
+        else:
+            handle_consumer_error(error)
+        return False
+
+    def _set_aside(self) -> list[Message]:
+        """Take each batch that cannot be read, and fetch from behind it."""
+        assert self._kafka is not None
+        batches = [unreadable_batch(self._kafka, told) for told in self._unreadable.values()]
+        self._next |= {(one.topic(), one.partition()): one.stop for one in batches}
+        self.fetch([TopicPartition(*key, offset) for key, offset in self._next.items()])
+        return cast("list[Message]", batches)
 
     def fetch(self, starts: Partitions) -> None:
         """Fetch from these partitions only, of those that are ours.
@@ -226,6 +254,7 @@ class Intake:
             for start in starts
         }
         self._ends = {}
+        self._unreadable = {}  # what is still in the way is told again
         self._consumer.assign([TopicPartition(*key, offset) for key, offset in self._next.items()])
 
     def fetch_also(self, starts: Partitions) -> None:
@@ -236,6 +265,8 @@ class Intake:
     def _is_next(self, message: Message) -> bool:
         """Whether a message is new; the client has been seen to rewind by itself."""
         topic, partition, offset = position_of(message)
+        if (topic, partition) in self._unreadable:
+            return False  # behind the batch; it is fetched again
         expected = self._next.get((topic, partition))
         if expected is None or offset < expected:
             _LOG.warning(
@@ -284,6 +315,11 @@ def next_offsets(messages: list[Message]) -> Partitions:
     ]
 
 
+def _sent_at_ms(message: Message) -> int:
+    kind, at_ms = message.timestamp()
+    return NO_TIME_STAMP if kind == TIMESTAMP_NOT_AVAILABLE else at_ms
+
+
 def as_messages(topic: str, taken: list[Message]) -> Messages:
     """Messages of one topic in the form that other rooms take them."""
     return Messages(
@@ -292,5 +328,5 @@ def as_messages(topic: str, taken: list[Message]) -> Messages:
         offsets=[message.offset() or 0 for message in taken],
         keys=[message.key() for message in taken],
         values=[message.value() for message in taken],
-        sent_at_ms=[message.timestamp()[1] for message in taken],
+        sent_at_ms=[_sent_at_ms(message) for message in taken],
     )

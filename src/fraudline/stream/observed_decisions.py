@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,13 +19,14 @@ from fraudline.settings import KafkaSettings
 from fraudline.stream.read_topic import watch_topic
 
 _READY_TIMEOUT_S = 30.0
+_LOG = logging.getLogger(__name__)
 
 
 class _Decision(msgspec.Struct):
     """The fields of a decision that are needed here."""
 
-    received_at: dt.datetime | None
     decision: str
+    received_at: dt.datetime | None = None
 
 
 @dataclass
@@ -35,6 +37,7 @@ class ObservedDecisions:
         count: How many there were.
         blocked: How many of them block.
         reviewed: How many of them ask for a review.
+        unreadable: Messages of the topic that are no decisions; they are not in `count`.
         latencies_ms: From the time stamp of the transaction's message to the moment the
             consumer had the decision, milliseconds; one entry for each that has a time stamp.
     """
@@ -42,6 +45,7 @@ class ObservedDecisions:
     count: int = 0
     blocked: int = 0
     reviewed: int = 0
+    unreadable: int = 0
     latencies_ms: list[float] = field(default_factory=list)
     _first_sent_at_s: float = float("inf")
     _last_seen_at_s: float = 0.0
@@ -50,7 +54,13 @@ class ObservedDecisions:
         """Count decisions that arrived at `seen_at_s`, seconds since 1970 UTC."""
         decode = msgspec.json.Decoder(_Decision).decode
         for value in messages.values:
-            decision = decode(value or b"")
+            try:
+                decision = decode(value or b"")
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                self.unreadable += 1
+                if self.unreadable == 1:
+                    _LOG.warning("topic '%s' has messages that are no decisions", messages.topic)
+                continue
             self.count += 1
             self.blocked += decision.decision == BLOCK
             self.reviewed += decision.decision == REVIEW

@@ -52,12 +52,13 @@ class NextMessage:
 
     Attributes:
         offset: Where it is.
-        sent_at_s: When it was sent, by its own time stamp, seconds since 1970 UTC.
+        sent_at_s: When it was sent, by its own time stamp, seconds since 1970 UTC; None if it
+            has none.
         value: The message itself; None for a tombstone.
     """
 
     offset: int
-    sent_at_s: float
+    sent_at_s: float | None
     value: bytes | None
 
 
@@ -164,7 +165,9 @@ class OffsetLookup:
                     topic, partition, offset = position_of(message)
                     key = topic, partition
                     if error is None:
-                        head = NextMessage(offset, message.timestamp()[1] / 1000, message.value())
+                        at_ms = message.timestamp()[1]
+                        sent_at_s = at_ms / 1000 if at_ms >= 0 else None
+                        head = NextMessage(offset, sent_at_s, message.value())
                         if found.setdefault(key, head) is None:
                             found[key] = head
                     elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name

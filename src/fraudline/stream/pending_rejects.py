@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fraudline import flows
-from fraudline.contract import REJECT_COLUMNS, REPLAYED, Decoder, RejectRecord
+from fraudline.contract import REJECT_COLUMNS, REPLAYED, RecordDecoder, RejectRecord
 from fraudline.contract.rejects import MAX_REJECT_BYTES
 from fraudline.errors import InputError
 from fraudline.settings import KafkaSettings
@@ -195,7 +195,7 @@ def _windows(
     kafka: KafkaSettings, within: dict[int, tuple[int, int]]
 ) -> Iterator[tuple[int, list[RejectRecord | None]]]:
     """Yield each partition with some of its records, None for one that is not a reject."""
-    decoder = Decoder(REJECT_COLUMNS, MAX_REJECT_BYTES)
+    decoder = RecordDecoder(REJECT_COLUMNS, MAX_REJECT_BYTES, is_patient=True)
     for partition, (start, stop) in within.items():
         for _, _, messages in read_range(
             kafka, kafka.topic(flows.REJECTS), partition, start, stop, _WINDOW_RECORDS

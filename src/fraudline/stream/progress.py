@@ -6,6 +6,7 @@ know (the status line, metrics, health) takes a snapshot from another thread.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+import confluent_kafka
+import msgspec
 import numpy as np
 
 from fraudline.contract import RejectReason
@@ -22,6 +25,13 @@ from fraudline.stream.counts import DecisionCounts, FailedSide, FailureCounts, T
 from fraudline.stream.durations import DurationHistogram
 from fraudline.stream.intake import Intake, PartitionKey, Partitions
 
+_LOG = logging.getLogger(__name__)
+_UNREADABLE = (
+    f"health cannot be judged, since the statistics of this Kafka client (librdkafka "
+    f"{confluent_kafka.libversion()[0]}) cannot be read: %s. Install the versions of "
+    "requirements/"
+)
+RECALLED = ("whole", "by_id", "unreadable")
 # A broker answers each fetch within 0.1 s; an older answer is no evidence.
 FRESH_S = 2.0
 # Any producer can write any time stamp; one this old, or none (-1), says nothing about speed.
@@ -37,6 +47,8 @@ class LoopState:
         decided: Transactions whose decision is committed; zero for a sink.
         stored: Rows that are stored, by table; empty for a scorer.
         rejected: Messages by the reason why they were rejected.
+        recalled: Earlier decisions that were read back, by how much is known of them, as in
+            `Recall`; for a scorer whose contract has an id.
         failures: Sessions that ended by a failure.
         latencies: Ages of messages when they were finished, by their own time stamps; without
             those that have no time stamp, or one more than a year old.
@@ -49,6 +61,7 @@ class LoopState:
         waits_since: Since when.
         appends_in_flight: Appends that BigQuery has not answered yet.
         statistics: What the Kafka client reported last.
+        statistics_fault: Why its last report cannot be read; without one, nothing is certain.
         positions: The next offset to be taken, for each fetched partition.
         held: Messages waiting in partitions that are not fetched while the loop waits.
         taken: The offset after the last message taken, for each partition.
@@ -63,6 +76,7 @@ class LoopState:
     rejected: Counter[RejectReason] = field(
         default_factory=lambda: Counter(dict.fromkeys(RejectReason, 0))
     )
+    recalled: dict[str, int] = field(default_factory=dict)
     failures: FailureCounts = field(default_factory=FailureCounts)
     latencies: DurationHistogram = field(default_factory=DurationHistogram)
     steps: dict[str, DurationHistogram] = field(default_factory=dict)
@@ -74,6 +88,7 @@ class LoopState:
     waits_since: float = 0.0
     appends_in_flight: int = 0
     statistics: ClientStatistics | None = None
+    statistics_fault: str | None = None
     positions: dict[PartitionKey, int] = field(default_factory=dict)
     held: dict[PartitionKey, int] = field(default_factory=dict)
     taken: dict[PartitionKey, int] = field(default_factory=dict)
@@ -192,6 +207,11 @@ class Progress:
             state.rejected.update(rejected or {})
             state.latencies.add_all(ages_s[ages_s <= _OLDEST_S])
 
+    def record_recalled(self, counts: Mapping[str, int]) -> None:
+        """Note how many earlier decisions were read back so far, by how much is known of them."""
+        with self._lock:
+            self._state.recalled = {name: counts[name] for name in RECALLED}
+
     def begin_waiting(self, for_what: str) -> None:
         """Note that the loop cannot continue until something outside changes."""
         with self._lock:
@@ -258,10 +278,10 @@ class Progress:
         if self._fresh is None or self._intake is None:
             return
         state = self._state
-        state.statistics = found = parse_statistics(self._fresh)
+        found = self._parsed(self._fresh)
         state.positions = self._intake.positions
         self._fresh = None
-        if not found.is_steady:
+        if found is None or not found.is_steady:
             return
         now = time.monotonic()
         # The first partitions have to show progress; later ones are given some time.
@@ -283,6 +303,18 @@ class Progress:
                 del kept[key]
         if state.failed_with is not None and min(proofs.values()) > state.failed_at:
             state.failed_with = None
+
+    def _parsed(self, text: str) -> ClientStatistics | None:
+        """What the client reported; None, and a line in the log, if it cannot be read."""
+        state = self._state
+        was_readable = state.statistics_fault is None
+        try:
+            state.statistics, state.statistics_fault = parse_statistics(text), None
+        except (msgspec.DecodeError, ValueError) as error:
+            state.statistics, state.statistics_fault = None, _UNREADABLE % error
+            if was_readable:
+                _LOG.warning("%s: %s; the loop goes on", state.task, state.statistics_fault)
+        return state.statistics
 
 
 def _positions(offsets: Partitions) -> dict[PartitionKey, int]:

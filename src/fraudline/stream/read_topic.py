@@ -6,7 +6,7 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -15,7 +15,13 @@ from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config, handle_consumer_error
 from fraudline.stream.intake import as_messages, position_of
+from fraudline.stream.unreadable import (
+    UnreadableBatch,
+    is_unreadable,
+    unreadable_batch,
+)
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _TIMEOUT_S = 15.0
 # A transaction of a dead producer ends after 6 s, and the broker looks every 10 s.
 _SILENCE_S = 30.0
@@ -91,7 +97,7 @@ def _since(
     consumer: Consumer, topic: str, found: dict[int, tuple[int, int]], since: dt.datetime
 ) -> dict[int, tuple[int, int]]:
     """Start each range at the first message that was sent at a given time or later."""
-    since_ms = max(0, int(since.timestamp() * 1000))
+    since_ms = max(0, (since - _EPOCH) // dt.timedelta(milliseconds=1))
     later = dict(found)
     for start in consumer.offsets_for_times(
         [TopicPartition(topic, partition, since_ms) for partition in found], timeout=_TIMEOUT_S
@@ -118,22 +124,19 @@ def read_range(
     window: list[Message] = []
     window_bytes = 0
     begun_at = start
+    passed: set[int] = set()
     silent_since = time.monotonic()
     try:
         position = start
         while position < stop:
             few = min(most - len(window), _FEW_MESSAGES)
             for message in consumer.consume(1, timeout=0.5) + consumer.consume(few - 1, timeout=0):
-                error = message.error()
-                if error is None:
-                    position = position_of(message)[2] + 1
-                    if position <= stop:
-                        window.append(message)
-                        window_bytes += len(message)
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
-                    position = max(position, message.offset() or 0)
-                else:
-                    handle_consumer_error(error)
+                one, position = _received(kafka, consumer, message, position, passed)
+                if one is not None and position <= stop:
+                    window.append(one)
+                    window_bytes += len(one)
+                if isinstance(one, UnreadableBatch):
+                    break  # what the client made of the rest of it counts for nothing
                 silent_since = time.monotonic()
             if time.monotonic() - silent_since > _SILENCE_S:
                 raise BrokerError(
@@ -147,6 +150,37 @@ def read_range(
         yield begun_at, stop, as_messages(topic, window)
     finally:
         consumer.close()
+
+
+def _received(
+    kafka: KafkaSettings, consumer: Consumer, message: Message, position: int, passed: set[int]
+) -> tuple[Message | None, int]:
+    """A message that counts, if this is one, and the next offset.
+
+    Args:
+        kafka: Broker and credentials.
+        consumer: Of one partition.
+        message: What it delivered.
+        position: The next offset so far.
+        passed: Where batches begin that could not be read; more are added.
+    """
+    error = message.error()
+    if error is None:
+        offset = position_of(message)[2]
+        # What comes from before a batch that was passed was on its way already.
+        return (message, offset + 1) if offset >= position else (None, position)
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+        return None, max(position, message.offset() or 0)
+    if not is_unreadable(error):
+        handle_consumer_error(error)
+        return None, position
+    start = position_of(message)[2]
+    if start in passed:  # told again
+        return None, position
+    passed.add(start)
+    batch = unreadable_batch(kafka, message)
+    consumer.seek(TopicPartition(batch.topic(), batch.partition(), batch.stop))
+    return cast("Message", batch), batch.stop
 
 
 def watch_topic(
@@ -171,15 +205,19 @@ def watch_topic(
     consumer = groupless_consumer(kafka)
     consumer.assign([TopicPartition(topic, partition, end) for partition, (_, end) in ends.items()])
     ready.set()
+    passed: dict[int, set[int]] = {partition: set() for partition in ends}
     try:
         while not stop.is_set():
-            taken = []
+            taken, lost = [], set[int]()
             for message in consumer.consume(1, timeout=0.1) + consumer.consume(5000, timeout=0):
-                error = message.error()
-                if error is None:
-                    taken.append(message)
-                elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
-                    handle_consumer_error(error)
+                partition = message.partition() or 0
+                if partition in lost:
+                    continue
+                one, _ = _received(kafka, consumer, message, 0, passed[partition])
+                if one is not None:
+                    taken.append(one)
+                if isinstance(one, UnreadableBatch):
+                    lost.add(partition)
             if taken:
                 on_messages(as_messages(topic, taken), time.time())
     finally:

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from fraudline import flows
 from fraudline.errors import BrokerError
-from fraudline.scoring import RepeatMemory
+from fraudline.scoring import Recall, RepeatMemory
 from fraudline.settings import KafkaSettings
 from fraudline.stream.intake import Partitions
 from fraudline.stream.read_topic import offset_ranges, read_range
@@ -29,11 +29,15 @@ class RepeatRestore:
     Args:
         kafka: Broker and topics.
         memory: What is to remember the decisions.
+
+    Attributes:
+        recalled: What was read back so far, of all partitions.
     """
 
     def __init__(self, kafka: KafkaSettings, memory: RepeatMemory) -> None:
         self._kafka = kafka
         self._memory = memory
+        self.recalled = Recall()
         self._committed: dict[int, int] = {}
         self._waiting: Partitions = []
         self._reading: Iterator[None] | None = None
@@ -112,15 +116,31 @@ class RepeatRestore:
         back = 2 * memory.window_offsets  # each may be followed by the end of a transaction
         while True:
             start = max(begin, end - back)
-            older = count = 0
+            found = Recall()
             for _, _, messages in read_range(
                 kafka, kafka.topic(flows.DECISIONS), partition, start, end, _MOST_DECISIONS
             ):
-                older += memory.restore(begun.topic, partition, window, messages.values)
-                count += len(messages)
+                found += memory.restore(begun.topic, partition, window, messages.values)
                 yield
-            if older or start == begin:
-                _LOG.info("score: partition %d: %d earlier decisions read back", partition, count)
+            if found.older or start == begin:
+                self.recalled += found
+                _tell(partition, found)
                 return
             memory.forget(partition)
             back *= 2
+
+
+def _tell(partition: int, found: Recall) -> None:
+    count = found.whole + found.by_id
+    _LOG.info("score: partition %d: %d earlier decisions read back", partition, count)
+    if found.by_id or found.unreadable:
+        _LOG.warning(
+            "score: partition %d: of %d earlier decisions, %d are known by their id alone, since "
+            "their transactions do not fit this contract: a repeat of one is given its decision "
+            "whatever its values are; %d more messages are no decisions, and a repeat of what "
+            "they may have decided is decided anew",
+            partition,
+            count,
+            found.by_id,
+            found.unreadable,
+        )

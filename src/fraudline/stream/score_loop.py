@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from operator import attrgetter
 
 from confluent_kafka import TopicPartition
@@ -80,6 +81,7 @@ def score_loop(
                 consumer,
                 [kafka.topic(flows.TRANSACTIONS)],
                 on_assign=restore.assigned if restore is not None else None,
+                kafka=kafka,
             )
             progress.attach(intake)
             scorer = _Scorer(kafka, deciders, intake, transactions, progress, restore)
@@ -186,6 +188,7 @@ class _Scorer:
                 f"{restore.waiting} partitions read earlier decisions back"
             )
             read = restore.step()
+            self._progress.record_recalled(asdict(restore.recalled))
             if read:
                 self._intake.fetch_also(read)
         elif self._is_restoring:

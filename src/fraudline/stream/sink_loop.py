@@ -37,8 +37,8 @@ from functools import partial
 from confluent_kafka import KafkaException, Message, TopicPartition
 
 from fraudline import flows
-from fraudline.contract import reject_record
-from fraudline.errors import WarehouseAwayError, WarehouseError
+from fraudline.contract import Messages, Reject, RejectReason, reject_record
+from fraudline.errors import NewerRecordError, WarehouseAwayError, WarehouseError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.backoff import Backoff
 from fraudline.stream.intake import (
@@ -88,6 +88,7 @@ def sink_loop(
     Raises:
         BrokerError: the broker refuses permanently.
         WarehouseError: BigQuery refuses permanently.
+        NewerRecordError: a later fraudline wrote a record; what was taken before it is stored.
     """
 
     def session() -> None:
@@ -127,6 +128,7 @@ class _Sink:
             on_assign=self._assigned,
             on_revoke=self._revoked,
             on_lost=self._lost,
+            kafka=self._kafka,
         )
         self._progress.attach(intake)
         due_at = time.monotonic() + commit_interval_s
@@ -194,6 +196,7 @@ class _Sink:
             partition = self._partitions[key]
             batch = as_messages(key[0], messages)
             rows, _, rejects = partition.route.decoder.decode(batch.values)
+            self._stop_before_newer(partition.route, batch, rejects)
             rejected_at = dt.datetime.now(dt.UTC)
             partition.take(
                 PendingAppend(
@@ -213,6 +216,26 @@ class _Sink:
                     reasons=Counter(reject.reason for reject in rejects),
                 )
             )
+
+    def _stop_before_newer(self, route: Route, batch: Messages, rejects: list[Reject]) -> None:
+        """Refuse a batch with a record of ours that has more columns than we know.
+
+        To store it without them would lose them, and to reject it would lose all of it.
+        """
+        for reject in rejects:
+            if reject.reason is not RejectReason.UNKNOWN_COLUMN:
+                continue
+            column = route.decoder.newer_column(batch.values[reject.index])
+            if column is not None:
+                self._leave()
+                raise NewerRecordError(
+                    f"sink: topic '{batch.topic}', partition {batch.partitions[reject.index]}, "
+                    f"offset {batch.offsets[reject.index]} is a record with the column "
+                    f"{column[:100]!r}, which this sink does not know: a later fraudline wrote it, "
+                    "or one whose contract has more columns. Upgrade the sinks first, and give "
+                    "them that contract; then start them. Nothing is lost, and nothing from that "
+                    "record on was stored or rejected."
+                )
 
     def _advance(self) -> None:
         """Advance each topic's partitions as far as BigQuery allows; hold back the others.

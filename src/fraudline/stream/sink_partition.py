@@ -191,7 +191,7 @@ class SinkPartition:
                 )
             self.rows = checkpoint.rows - stored
             self.is_moved = True
-        if self.rows < 0 and checkpoint.decoder != self.route.decoder.fingerprint:
+        if self.rows < 0 and not self.route.decoder.continues(checkpoint.decoder):
             raise WarehouseError(
                 f"table {self.route.table} holds {-self.rows} rows of topic "
                 f"'{self.route.topic}' from offset {self.position} on, stored by a sink that "

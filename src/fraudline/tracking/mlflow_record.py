@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from fraudline.tracking.runs_table import (
 CHAMPION = "champion"
 VERSION_TAG = "fraudline.version"
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MOST_METRICS = 1000  # of one request, by MLflow's own limit
 _DIGEST_LENGTH = 36  # likewise, of a data set's digest
 # Else MLflow's page takes whoever looks at it for somebody who evaluates prompts.
@@ -127,7 +129,7 @@ class MlflowRecord:
             [experiment], f"tags.`{VERSION_TAG}` = '{manifest.version}'"
         ):
             self._client.delete_run(left.info.run_id)
-        made_at = int(manifest.created_at.timestamp() * 1000)
+        made_at = (manifest.created_at - _EPOCH) // dt.timedelta(milliseconds=1)
         effect = judged_effect(directory, manifest)
         words = "\n\n".join(filter(None, (_words(manifest), in_words(manifest, effect))))
         tags = _tags(directory, manifest)

@@ -11,13 +11,14 @@ from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.sink_routes import routes
-from fraudline.warehouse.tables import require_tables
+from fraudline.warehouse.tables import grow_stream_tables
 
 
 class SinkRun:
     """A sink, ready to begin.
 
-    Any number of them, in any number of processes, share the topics' partitions.
+    Any number of them, in any number of processes, share the topics' partitions. Columns that
+    an earlier release's tables lack are added first, which the log tells.
 
     Args:
         project: Whose topics and tables.
@@ -28,7 +29,8 @@ class SinkRun:
 
     Raises:
         BrokerError: a topic is missing, or the broker cannot be reached.
-        WarehouseError: a table is missing, or BigQuery cannot be reached.
+        WarehouseError: a table is missing or may not be given a column that it lacks, or
+            BigQuery cannot be reached.
     """
 
     def __init__(self, project: Project) -> None:
@@ -37,7 +39,7 @@ class SinkRun:
         tables = [route.table for route in self._routes]
         self.topics = [route.topic for route in self._routes]
         self.progress = Progress(Task.SINK, tables)
-        require_tables(project.warehouse, tables)
+        grow_stream_tables(project.warehouse, project.contract)
         require_topics(project.kafka, self.topics)
 
     def until(self, stop: threading.Event) -> None:
@@ -46,6 +48,7 @@ class SinkRun:
         Raises:
             BrokerError: the broker refuses for good.
             WarehouseError: BigQuery refuses for good.
+            NewerRecordError: a later fraudline wrote a record: upgrade the sinks first.
             ServiceError: the port cannot be listened at.
         """
         settings = self._project.settings

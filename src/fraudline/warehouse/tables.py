@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 from google.api_core import exceptions as google_errors
@@ -14,6 +15,8 @@ from fraudline.errors import WarehouseError
 from fraudline.warehouse.client import RETRY, Warehouse, translated
 from fraudline.warehouse.schema import table_schema
 from fraudline.warehouse.table_fit import column_differences, told
+
+_LOG = logging.getLogger(__name__)
 
 
 def create_dataset(warehouse: Warehouse) -> None:
@@ -33,7 +36,8 @@ def create_table(
     description: str,
     partition_by: str | None,
     cluster_by: Sequence[str],
-) -> None:
+    may_grow: bool = False,
+) -> bigquery.Table:
     """Create a table, or check that the one that exists can hold these rows.
 
     Args:
@@ -43,18 +47,23 @@ def create_table(
         description: For people who look at it.
         partition_by: Timestamp column by whose day it is partitioned, if any.
         cluster_by: Columns by which rows are kept together.
+        may_grow: Whether a table that exists is given the nullable columns that it lacks.
+
+    Returns:
+        The table as BigQuery has it.
 
     Raises:
         WarehouseError: the table exists with other columns.
     """
-    fields = table_schema(schema)
-    table = bigquery.Table(warehouse.table(name), schema=fields)
+    table = bigquery.Table(warehouse.table(name), schema=table_schema(schema))
     table.description = description
     if partition_by is not None:
         table.time_partitioning = bigquery.TimePartitioning(field=partition_by)
     table.clustering_fields = list(cluster_by) or None
     with translated(f"creating table {warehouse.table(name)}"):
         found = warehouse.client.create_table(table, exists_ok=True, retry=RETRY)
+    if may_grow:
+        found = grow_table(warehouse, name, schema)
     differences = [
         each for each in column_differences(found.schema, schema) if each.prevents_writing
     ]
@@ -64,25 +73,108 @@ def create_table(
             f"{told(differences)}. Rename or drop it, or choose another name or data set in the "
             "settings."
         )
+    return found
 
 
-def create_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
+def create_stream_tables(
+    warehouse: Warehouse, contract: Contract, on_change: Callable[[str], None] = lambda _: None
+) -> None:
     """Create what the stream needs: the table of each flow that is stored, and a view.
 
     The view shows decided transactions in the history's own columns, with label 1 where a
     transaction was not approved, so that queries written for the history run on it unchanged.
+
+    Args:
+        warehouse: The data set.
+        contract: What a transaction looks like.
+        on_change: Told, in a sentence, what was changed in a table of an earlier release, and
+            where a table is laid out in another way than ours.
     """
     create_dataset(warehouse)
     for flow, table in flows.stored_flows():
-        create_table(
+        found = create_table(
             warehouse,
             warehouse.settings.table(flow),
             arrow_schema(flow.columns(contract)),
             description=table.description.format(contract=contract.name),
             partition_by=table.partition_by,
             cluster_by=table.cluster_by,
+            may_grow=True,
         )
+        _lay_out(warehouse, found, table, on_change)
     _create_view(warehouse, contract)
+
+
+def _lay_out(
+    warehouse: Warehouse,
+    found: bigquery.Table,
+    table: flows.FlowTable,
+    on_change: Callable[[str], None],
+) -> None:
+    """Cluster a table of an earlier release as today's; say where a layout is somebody's own."""
+    partitioned_by = found.time_partitioning.field if found.time_partitioning else None
+    if partitioned_by != table.partition_by:
+        on_change(
+            f"table {found.reference} is partitioned by {partitioned_by or 'nothing'} instead of "
+            f"{table.partition_by or 'nothing'}, which BigQuery cannot change: `fraudline "
+            "reconcile` reads more of it than it needs. Nothing else depends on it."
+        )
+    clustered_by = tuple(found.clustering_fields or ())
+    if clustered_by == table.cluster_by:
+        return
+    if clustered_by != table.formerly_clustered_by:
+        on_change(
+            f"table {found.reference} is clustered by {', '.join(clustered_by) or 'nothing'} "
+            f"instead of {', '.join(table.cluster_by) or 'nothing'}: `fraudline reconcile` reads "
+            "more of it than it needs. It was left as it is, since that layout is not ours."
+        )
+        return
+    found.clustering_fields = list(table.cluster_by)
+    with translated(f"clustering table {found.reference}"):
+        warehouse.client.update_table(found, ["clustering_fields"], retry=RETRY)
+    on_change(
+        f"table {found.reference} is clustered by {', '.join(table.cluster_by)} from now on. Rows "
+        "that it holds stay as they are; docs/guides/bigquery.md says how to sort them, too."
+    )
+
+
+def grow_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
+    """Give the tables of the stream, which exist, the nullable columns that they lack.
+
+    Raises:
+        WarehouseError: a table does not exist, or may not be altered.
+    """
+    for flow, _ in flows.stored_flows():
+        grow_table(warehouse, warehouse.settings.table(flow), arrow_schema(flow.columns(contract)))
+
+
+def grow_table(warehouse: Warehouse, name: str, schema: pa.Schema) -> bigquery.Table:
+    """Give a table the nullable columns that it lacks; each one is told in the log.
+
+    Returns:
+        The table as it is then. Rows that it holds are null there.
+
+    Raises:
+        WarehouseError: it does not exist, or may not be altered.
+    """
+    expected = {field.name: field for field in table_schema(schema)}
+    while True:
+        table = require_table(warehouse, name)
+        missing = [
+            expected[each.name]
+            for each in column_differences(table.schema, schema)
+            if each.kind == "missing" and expected[each.name].mode == "NULLABLE"
+        ]
+        if not missing:
+            return table
+        table.schema = [*table.schema, *missing]
+        names = ", ".join(f"{field.name} ({field.field_type})" for field in missing)
+        with translated(f"adding columns {names} to table {warehouse.table(name)}"):
+            try:
+                warehouse.client.update_table(table, ["schema"], retry=RETRY)
+            except google_errors.PreconditionFailed:
+                continue  # another process has altered it in the meantime
+        _LOG.warning("table %s had no column %s: added, null in its rows so far", name, names)
 
 
 def _create_view(warehouse: Warehouse, contract: Contract) -> None:
@@ -105,18 +197,17 @@ def _create_view(warehouse: Warehouse, contract: Contract) -> None:
         warehouse.client.create_table(view, exists_ok=True, retry=RETRY)
 
 
-def require_tables(warehouse: Warehouse, names: Sequence[str]) -> None:
-    """Check that tables exist.
+def require_table(warehouse: Warehouse, name: str) -> bigquery.Table:
+    """Look a table up.
 
     Raises:
-        WarehouseError: one does not, or BigQuery cannot be reached.
+        WarehouseError: it does not exist, or BigQuery cannot be reached.
     """
-    for name in names:
-        with translated(f"looking for table {warehouse.table(name)}"):
-            try:
-                warehouse.client.get_table(warehouse.table(name), retry=RETRY)
-            except google_errors.NotFound:
-                raise WarehouseError(
-                    f"table {warehouse.table(name)} does not exist. `fraudline setup` creates "
-                    "the stream's tables, `fraudline load FILE` the history's."
-                ) from None
+    with translated(f"looking for table {warehouse.table(name)}"):
+        try:
+            return warehouse.client.get_table(warehouse.table(name), retry=RETRY)
+        except google_errors.NotFound:
+            raise WarehouseError(
+                f"table {warehouse.table(name)} does not exist. `fraudline setup` creates "
+                "the stream's tables, `fraudline load FILE` the history's."
+            ) from None
