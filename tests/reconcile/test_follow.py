@@ -241,22 +241,22 @@ def test_a_forged_decision_at_the_head_of_the_topic_does_not_pass_for_stored_one
     assert sum(one.stored or 0 for one in stages.reaches.values()) == 0
 
 
-def test_topics_of_different_partition_counts_cannot_be_followed(here: Place) -> None:
+def test_decisions_with_fewer_partitions_than_the_input_cannot_be_followed(here: Place) -> None:
     kafka = here.project.kafka
-    more = kafka.model_copy(
+    less = kafka.model_copy(
         update={
-            "topic_decisions": f"more-{kafka.topic_decisions}",
-            "partitions": kafka.partitions + 1,
+            "topic_decisions": f"less-{kafka.topic_decisions}",
+            "partitions": kafka.partitions - 1,
         }
     )
-    create_topics(more, [more.topic_decisions])
-    stages = StageTracker(more)
+    create_topics(less, [less.topic_decisions])
+    stages = StageTracker(less)
 
     def is_refused() -> bool:
         try:
             stages.look()
         except BrokerError as error:  # a new topic is not known everywhere at once
-            return f"has {more.partitions}. Which decisions are stored" in str(error)
+            return f"has {less.partitions}. Which decisions are stored" in str(error)
         return False
 
     eventually(is_refused)

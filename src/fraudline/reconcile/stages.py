@@ -17,7 +17,7 @@ import msgspec
 
 from fraudline import flows
 from fraudline.settings import KafkaSettings
-from fraudline.stream.broker import require_equal_partitions
+from fraudline.stream.broker import require_enough_partitions
 from fraudline.stream.intake import PartitionKey
 from fraudline.stream.offset_lookup import NextMessage, OffsetLookup, PartitionEnd
 
@@ -91,12 +91,12 @@ class StageTracker:
         outcomes = ask.ends([kafka.topic(flows.DECISIONS), kafka.topic(flows.REJECTS)])
         # An outcome is looked for where the scorer puts it: in the partition of its input.
         counts = Counter(topic for topic, _ in [*inputs, *outcomes])
-        require_equal_partitions(
+        require_enough_partitions(
             {
                 topic: counts[topic]
                 for topic in (kafka.topic(flows.TRANSACTIONS), kafka.topic(flows.DECISIONS))
             },
-            "Which decisions are stored cannot be followed. Give both the same number, or use "
+            "Which decisions are stored cannot be followed. Give the second as many, or use "
             "`fraudline reconcile`, which does not need it.",
         )
         self.recreated |= {
