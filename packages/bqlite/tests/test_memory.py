@@ -33,11 +33,11 @@ def start(tmp_path):
 
 @pytest.mark.timeout(180)  # it fills 700 MB
 def test_a_statement_that_takes_too_much_memory_is_stopped_and_the_next_one_runs(start):
-    limits = ("--memory-limit-mb", "100", "--process-limit-mb", "1500", "--job-timeout-s", "6")
+    limits = ("--memory-limit-mb", "100", "--process-limit-mb", "1500", "--job-timeout-s", "2")
     client = start(*limits).bq.client()
     patient = bigquery.QueryJobConfig(job_timeout_ms=150_000)
     client.query_and_wait("SELECT 1", job_config=patient)
-    with pytest.raises(GoogleAPICallError, match=r"timed out after 6\.0 seconds"):
+    with pytest.raises(GoogleAPICallError, match=r"timed out after 2\.0 seconds"):
         client.query_and_wait(ENDLESS, retry=None, job_retry=None)
     with pytest.raises(BadRequest, match="a statement is stopped at 800 MB"):
         client.query_and_wait(LARGE, retry=None, job_retry=None, job_config=patient)
