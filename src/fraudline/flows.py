@@ -28,6 +28,7 @@ class FlowTable:
         description: For people who look at it in BigQuery; `{contract}` stands for its name.
         partition_by: Timestamp column by whose day it is partitioned, if any.
         cluster_by: Columns by which rows are kept together.
+        formerly_clustered_by: What earlier releases had in its place.
     """
 
     default: str
@@ -35,6 +36,7 @@ class FlowTable:
     description: str
     partition_by: str | None = None
     cluster_by: tuple[str, ...] = ()
+    formerly_clustered_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ class Flow:
 
         kind = RecordDecoder if self.is_own else Decoder
         return kind(self.columns(contract), self.most_bytes())
+
+
+# The proof asks for the rows of a range of offsets: it then reads no others.
+_BY_POSITION = ("source_topic", "source_partition", "source_offset")
 
 
 def _of_a_transaction() -> int:
@@ -108,7 +114,8 @@ DECISIONS = Flow(
         setting="Table with one row a decision.",
         description="One row for each decided transaction ({contract}).",
         partition_by="decided_at",
-        cluster_by=("decision", "source_topic", "source_partition"),
+        cluster_by=_BY_POSITION,
+        formerly_clustered_by=("decision", "source_topic", "source_partition"),
     ),
 )
 REJECTS = Flow(
@@ -123,7 +130,8 @@ REJECTS = Flow(
         setting="Table with one row a rejected message.",
         description="One row for each message that could not be decoded.",
         partition_by="rejected_at",
-        cluster_by=("reason",),
+        cluster_by=_BY_POSITION,
+        formerly_clustered_by=("reason",),
     ),
 )
 PREDICTIONS = Flow(

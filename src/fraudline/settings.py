@@ -157,6 +157,12 @@ class BigQuerySettings(_Tables):
         "decided_transactions",
         description="View of the decisions in the history table's own schema.",
     )
+    maximum_bytes_billed: int = Field(
+        1_000_000_000_000,
+        ge=0,
+        description="Most bytes that a single query may be billed for; BigQuery refuses one that "
+        "would read more, and bills nothing. 0 sets no limit.",
+    )
     append_format: Literal["arrow", "protobuf"] = Field(
         "arrow", description="How rows travel in the Storage Write API."
     )

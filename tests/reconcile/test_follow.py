@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from tests.harness import Place, eventually
 from tests.models import write_tiny_bundle
 from tests.reconcile.test_reconcile import one_offset, run
@@ -62,9 +63,9 @@ def reason(follower: Follower) -> str:
     return "; ".join(follower.status().reasons)
 
 
-def test_it_is_green_once_all_is_scored_stored_and_proved(here: Place) -> None:
+def test_it_is_green_once_all_is_scored_stored_and_proved_and_not_before(here: Place) -> None:
     with following(here) as follower:
-        eventually(lambda: follower.status().colour is Colour.GREEN)
+        eventually(lambda: follower.status().colour is Colour.IDLE)
         with Scorer(here), sinking(here):
             send(here, [*transactions(here, 100), b"broken", None])
             eventually(
@@ -157,8 +158,30 @@ def test_a_row_that_is_added_to_what_was_proved_is_found_by_counting(here: Place
     run(here, f"INSERT INTO decisions SELECT * FROM decisions WHERE {where}")
     proof._counted_at = float("-inf")  # as if half a minute had passed
     proof.count_again()
-    assert proof.state.summary == "added or removed later 1"
-    assert "1 more rows than when they were proved" in proof.state.examples[0]
+    assert proof.state.summary == "doubled 1"
+    assert "stored more than once" in proof.state.examples[0]
+    proof._counted_at = float("-inf")
+    proof.count_again()
+    assert proof.state.summary == "doubled 1"
+
+
+def test_a_row_that_is_added_where_messages_are_deleted_is_told_by_number(here: Place) -> None:
+    proof, ends = proof_to_come(here)
+    for partition, end in ends.items():
+        proof.advance(partition, end)
+    proof.count_again()
+    where = one_offset(here, "decisions")
+    run(here, f"INSERT INTO decisions SELECT * FROM decisions WHERE {where}")
+    kafka = here.project.kafka
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    gone = [TopicPartition(kafka.topic_transactions, key, end) for key, end in ends.items()]
+    for deleted in admin.delete_records(gone).values():
+        deleted.result(30)
+    for _ in range(2):
+        proof._counted_at = float("-inf")  # as if half a minute had passed
+        proof.count_again()
+        assert proof.state.summary == "doubled 1"
+        assert "1 more rows than when they were proved" in proof.state.examples[0]
 
 
 @pytest.mark.timeout(240)  # four processes start
@@ -171,7 +194,7 @@ def test_the_command_tells_lines_and_its_exit_code_tells_the_last_colour(here: P
     scorer = here.start("score")
     here.start("sink")
     follow = here.start("reconcile", "--follow")
-    eventually(lambda: " green: " in follow.said, 90)
+    eventually(lambda: " idle: " in follow.said, 90)
     send(here, list(transactions(here, 30)))
     eventually(lambda: "30 messages were proved" in follow.said)
     follow.process.send_signal(signal.SIGINT)
@@ -192,28 +215,48 @@ def test_the_command_tells_lines_and_its_exit_code_tells_the_last_colour(here: P
 
 def test_a_topic_that_was_made_anew_is_not_green(here: Place) -> None:
     with following(here) as follower:
-        eventually(lambda: follower.status().colour is Colour.GREEN)
+        eventually(lambda: follower.status().colour is Colour.IDLE)
         follower._stages._stored[0] = 5  # as of the topic of that name that was there before
         eventually(lambda: follower.status().colour is Colour.RED)
         assert "partitions 0 of the input end before what was stored" in reason(follower)
 
 
-def test_topics_of_different_partition_counts_cannot_be_followed(here: Place) -> None:
+def test_a_forged_decision_at_the_head_of_the_topic_does_not_pass_for_stored_ones(
+    here: Place,
+) -> None:
+    forged = b'{"source_topic":"%b","source_partition":0,"source_offset":9223372036854775807}'
     kafka = here.project.kafka
-    more = kafka.model_copy(
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    for partition in range(kafka.partitions):
+        value = (forged % kafka.topic_transactions.encode()).replace(b":0,", b":%d," % partition)
+        producer.produce(kafka.topic_decisions, value, partition=partition)
+    assert producer.flush(30) == 0
+    with Scorer(here) as scorer:
+        send(here, list(transactions(here, 20)))
+        eventually(lambda: scorer.done == 20)
+    stages = StageTracker(kafka)
+    stages.look()
+    stages.close()
+    assert sum(one.scored for one in stages.reaches.values()) >= 20
+    assert sum(one.stored or 0 for one in stages.reaches.values()) == 0
+
+
+def test_decisions_with_fewer_partitions_than_the_input_cannot_be_followed(here: Place) -> None:
+    kafka = here.project.kafka
+    less = kafka.model_copy(
         update={
-            "topic_decisions": f"more-{kafka.topic_decisions}",
-            "partitions": kafka.partitions + 1,
+            "topic_decisions": f"less-{kafka.topic_decisions}",
+            "partitions": kafka.partitions - 1,
         }
     )
-    create_topics(more, [more.topic_decisions])
-    stages = StageTracker(more)
+    create_topics(less, [less.topic_decisions])
+    stages = StageTracker(less)
 
     def is_refused() -> bool:
         try:
             stages.look()
         except BrokerError as error:  # a new topic is not known everywhere at once
-            return f"has {more.partitions}. Which decisions are stored" in str(error)
+            return f"has {less.partitions}. Which decisions are stored" in str(error)
         return False
 
     eventually(is_refused)
@@ -229,7 +272,7 @@ def test_a_look_that_fails_in_any_way_is_told_and_taken_again() -> None:
             raise KafkaException("no leader")
         over.set()
 
-    repeated = _RepeatedStep("proof", look, over)
+    repeated = _RepeatedStep("proof", look, over, 0.1)
     repeated._well_at = time.monotonic() - 60
     repeated.start()
     eventually(lambda: len(tries) == 1)

@@ -15,14 +15,15 @@ from fraudline.reconcile import Ledger, ledger_sql, reconcile
 from fraudline.use_cases.sink_routes import routes
 from fraudline.warehouse.query import query
 
-DECIDED, REJECTED = 60, 3
+DECIDED, REJECTED = 60, 4
 
 
 @pytest.fixture(scope="module")
 def stored(services_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A topic of which every message is stored as it should be."""
     with place(services_home, tmp_path_factory.mktemp("stored") / "home") as made:
-        send(made, [*transactions(made, DECIDED), b"broken", None, b"[]"])
+        send(made, [*transactions(made, DECIDED), None])
+        send(made, [b"broken", b"broken", b"[]"], key_of=lambda _: b"of one partition")
         with Scorer(made) as scorer:
             eventually(lambda: scorer.done == DECIDED + REJECTED)
         run_sink(made, routes(made.project), until=lambda: count(made) == DECIDED + REJECTED)
@@ -52,6 +53,31 @@ def one_offset(made: Place, table: str) -> str:
         "ORDER BY source_partition, source_offset LIMIT 1",
     ).to_pylist()[0]
     return f"source_partition = {row['p']} AND source_offset = {row['o']}"
+
+
+def broken(made: Place) -> list[tuple[int, int]]:
+    """Where the two messages are that cannot be decoded and have the same bytes."""
+    rows = query(
+        made.project.warehouse,
+        "SELECT source_partition AS p, source_offset AS o FROM rejects "
+        "WHERE original = b'broken' ORDER BY source_offset",
+    ).to_pylist()
+    return [(row["p"], row["o"]) for row in rows]
+
+
+def position(made: Place, at: tuple[int, int]) -> str:
+    return f"{made.project.kafka.topic_transactions}:{at[0]}:{at[1]}"
+
+
+def mark(made: Place, at: tuple[int, int], message: str) -> None:
+    """Store a mark that a message was sent again."""
+    columns = ", ".join(column.name for column in REJECT_COLUMNS)
+    values = columns.replace(" reason", " 'replayed'").replace(" message", f" '{message}'")
+    run(
+        made,
+        f"INSERT INTO rejects ({columns}) SELECT {values} FROM kept_rejects "
+        f"WHERE source_partition = {at[0]} AND source_offset = {at[1]}",
+    )
 
 
 @pytest.fixture
@@ -108,14 +134,9 @@ def test_a_value_that_was_altered_is_differing(kept: Place, table: str, change: 
 def test_a_mark_that_a_reject_was_sent_again_is_no_row_but_two_of_them_are_one_too_many(
     kept: Place, marks: int, doubled: int
 ) -> None:
-    condition = one_offset(kept, "rejects")
-    columns = ", ".join(column.name for column in REJECT_COLUMNS)
-    values = columns.replace("reason", "'replayed'")
+    first, second = broken(kept)
     for _ in range(marks):
-        run(
-            kept,
-            f"INSERT INTO rejects ({columns}) SELECT {values} FROM kept_rejects WHERE {condition}",
-        )
+        mark(kept, first, f"sent again as {position(kept, second)}")
     ledger = check(kept)
     assert (ledger.totals.rejects, ledger.totals.sent_again) == (REJECTED, 1)
     assert ledger.totals.doubled == doubled

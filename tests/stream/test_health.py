@@ -80,6 +80,15 @@ def test_a_loop_that_waits_says_for_what_even_while_it_gives_other_signs_of_life
     assert health(progress).is_healthy
 
 
+def test_a_loop_to_which_nobody_says_any_more_which_topics_there_are_is_not_healthy():
+    progress = Progress(Task.SINK)
+    done(progress, 0, 0)
+    progress.record_topics(time.monotonic())
+    assert health(progress).is_healthy
+    progress.record_topics(time.monotonic() - 60)
+    assert not health(progress).is_healthy
+
+
 def test_messages_that_a_held_topic_keeps_waiting_are_counted_until_it_is_over():
     progress = Progress(Task.SINK)
     done(progress, 0, 0)

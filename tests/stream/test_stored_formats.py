@@ -50,6 +50,10 @@ STREAM = "projects/p/datasets/fraud/tables/decisions/streams/Cic4"
         (f"137 {STREAM} 43552bf1c8cc", SinkCheckpoint(137, STREAM, "43552bf1c8cc")),
         ("0 - 43552bf1c8cc", SinkCheckpoint(0, "", "43552bf1c8cc")),
         ("-12 - 43552bf1c8cc", SinkCheckpoint(-12, "", "43552bf1c8cc")),
+        (  # since it asks for the topic's id; a sink of before reads on in the third word
+            f"137 {STREAM} 43552bf1c8cc@5229ADs8SAWvx1ANg8XmrQ",
+            SinkCheckpoint(137, STREAM, "43552bf1c8cc", "5229ADs8SAWvx1ANg8XmrQ"),
+        ),
     ],
 )
 def test_what_a_sink_committed_with_its_offset_is_read_and_written_alike(

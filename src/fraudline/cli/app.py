@@ -16,6 +16,7 @@ from fraudline.cli import (
     file_commands,
     history_commands,
     model_commands,
+    offset_commands,
     proof_commands,
     reject_commands,
     service_commands,
@@ -56,6 +57,7 @@ for panel, room in (
     for command in room.COMMANDS:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(model_commands.models, name="models", rich_help_panel="Models")
+app.add_typer(offset_commands.offsets, name="offsets", rich_help_panel="The stream")
 app.add_typer(reject_commands.rejects, name="rejects", rich_help_panel="The stream")
 
 

@@ -22,8 +22,14 @@ if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
 
 _DRAW_EVERY_S = 0.5
 _LINE_EVERY_S = 5.0
-_STYLES = {"green": "bold green", "moving": "bold yellow", "red": "bold red"}
+_STYLES = {
+    "green": "bold green",
+    "idle": "bold blue",
+    "moving": "bold yellow",
+    "red": "bold red",
+}
 _MOVING = "messages are on their way, and every stage with work to do makes progress"
+_IDLE = "nothing has come since it was started, so nothing was proved"
 
 
 def follow(project: Project) -> None:
@@ -50,19 +56,19 @@ def follow(project: Project) -> None:
     if not OUT.is_terminal:
         OUT.print(_line(last), markup=False)
     if last.colour != "green":
-        raise ProofError(
-            f"the ledger was not green at the end: {'; '.join([*last.reasons, *last.examples])}"
-            if last.reasons
-            else "the ledger was not green at the end: messages were still on their way. "
-            "`fraudline reconcile --wait 30` waits for them."
-        )
+        why = "messages were still on their way. `fraudline reconcile --wait 30` waits for them."
+        if last.reasons:
+            why = "; ".join([*last.reasons, *last.examples])
+        elif last.colour == "idle":
+            why = f"{_IDLE}. `fraudline reconcile` proves what was there before."
+        raise ProofError(f"the ledger was not green at the end: {why}")
 
 
 def _words(status: FollowStatus) -> str:
     if status.reasons:
         return printable("; ".join(status.reasons))
-    if status.colour == "moving":
-        return _MOVING
+    if status.colour in ("moving", "idle"):
+        return _MOVING if status.colour == "moving" else _IDLE
     return f"everything is scored and stored; {status.proved:,} messages were proved"
 
 

@@ -61,6 +61,12 @@ def reconcile(
         f"{totals.rejects:,} rejects{sent_again}\n{totals.disagreements}",
         markup=False,
     )
+    unseen = f", and {totals.unseen:,} rejects that only a score shows" if totals.unseen else ""
+    OUT.print(
+        f"Taken on trust: scores, decisions and their reasons{unseen}. Whoever may write to "
+        "topics or tables could have\nforged those: docs/guides/operations.md says who should.",
+        markup=False,
+    )
     if not ledger.is_exact:
         raise ProofError(
             f"topic '{ledger.topic}' and BigQuery disagree: {totals.disagreements}. What is "

@@ -60,12 +60,13 @@ def status() -> None:
 def setup() -> None:
     """Create the topics, the data set, the tables and the view that do not exist yet.
 
+    Tables of an earlier release are brought up to date, and it says what changed.
     Works on whatever broker and BigQuery project the settings name. `up` does it for the
     local ones.
     """
     from fraudline.use_cases.set_up import set_up
 
-    set_up(Project(), say_created)
+    set_up(Project(), say_created, say)
     say("topics and tables are there.")
 
 

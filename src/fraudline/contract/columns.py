@@ -108,6 +108,10 @@ class Column:
         return _ARROW_TYPES[self.type]
 
 
+MAX_OFFSET = 2**53
+"""No partition gets that far: at a billion messages a second it takes a hundred days. Differences
+and sums of offsets below do not overflow, and a float holds each exactly."""
+
 POSITION_COLUMNS: tuple[Column, ...] = (
     Column("source_topic", "string", "Topic in which the message arrived."),
     Column("source_partition", "int64", "Partition of that topic.", min=0),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,8 +12,19 @@ from fraudline import flows
 from fraudline.contract import REPLAYED, Contract, Decoder, Messages, RejectReason, usable_key
 from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
 from fraudline.reconcile.ledger import LedgerCounts, example
+from fraudline.reconcile.stored_rows import (
+    Offsets,
+    RowTimes,
+    TimeBounds,
+    Window,
+    made_at_us,
+    offsets_of,
+    stored_rows,
+)
 from fraudline.warehouse.client import Warehouse
-from fraudline.warehouse.query import query
+
+BUCKET_OFFSETS = 50_000
+"""Rows that were proved are counted again by pieces of so many offsets."""
 
 NO_MESSAGE = "stored, but there is no such message"
 _LOST = "neither decided nor rejected"
@@ -26,41 +36,57 @@ _REJECTED_BUT_GOOD = (
     "replay` sends it again"
 )
 
-Offsets = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Window:
-    """A range of offsets of a partition of the input topic.
-
-    Attributes:
-        topic: The topic.
-        partition: The partition.
-        first: The first offset.
-        end: The one after the last.
-    """
-
-    topic: str
-    partition: int
-    first: int
-    end: int
-
 
 @dataclass
 class WindowFindings:
     """What was found in a window.
 
     Attributes:
-        counts: How much of what.
+        at: The offsets of what was counted, by the attribute of `LedgerCounts` that counts it.
+        markers: Markers of messages that were sent again.
         examples: Each disagreement in words.
     """
 
-    counts: LedgerCounts
+    at: dict[str, Offsets]
+    markers: pa.Table
     examples: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> LedgerCounts:
+        """How much of what."""
+        return LedgerCounts(**{kind: len(offsets) for kind, offsets in self.at.items()})
+
+    def by_bucket(self) -> dict[int, LedgerCounts]:
+        """How much of what, by pieces of `BUCKET_OFFSETS` offsets."""
+        buckets = {kind: offsets // BUCKET_OFFSETS for kind, offsets in self.at.items()}
+        return {
+            bucket: LedgerCounts(
+                **{kind: int((found == bucket).sum()) for kind, found in buckets.items()}
+            )
+            for bucket in np.unique(np.concatenate(list(buckets.values()))).tolist()
+        }
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The rows of a window: decisions, rejects, and markers of what was sent again."""
+
+    decisions: pa.Table
+    rejects: pa.Table
+    markers: pa.Table
+
+    @property
+    def offsets(self) -> Offsets:
+        """Which messages have a decision or a reject."""
+        return np.concatenate([offsets_of(self.decisions), offsets_of(self.rejects)])
 
 
 def check_window(
-    warehouse: Warehouse, contract: Contract, window: Window, messages: Messages
+    warehouse: Warehouse,
+    contract: Contract,
+    window: Window,
+    messages: Messages,
+    times: RowTimes | None = None,
 ) -> WindowFindings:
     """Compare the messages of a range of offsets with the rows that BigQuery holds for it.
 
@@ -69,24 +95,28 @@ def check_window(
         contract: What a transaction looks like.
         window: Which offsets.
         messages: All messages of the window.
+        times: When its rows were probably made, which makes them cheap to find; it learns from
+            them. What stands beside a message's decision, and was made at another time, is only
+            found without.
 
     Raises:
         WarehouseError: BigQuery cannot be queried.
     """
-    settings = warehouse.settings
-    names = [column.name for column in contract.transaction_columns]
-    decisions = stored_rows(warehouse, settings.table(flows.DECISIONS), names, window)
-    rejects, markers = _split(
-        stored_rows(
-            warehouse, settings.table(flows.REJECTS), ["original", "original_key", "reason"], window
-        )
-    )
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
+    bounds = None if times is None else times.bounds(messages)
+    stored = _stored(warehouse, contract, window, bounds)
+    if bounds is not None and len(np.setdiff1d(offsets, stored.offsets)):
+        stored = _stored(warehouse, contract, window, None)  # made when nobody would have thought
+    if times is not None:
+        times.learn(made_at_us(stored.decisions) + made_at_us(stored.rejects))
+    decisions, rejects = stored.decisions, stored.rejects
     decided_at, rejected_at = offsets_of(decisions), offsets_of(rejects)
-    found, counts = np.unique(np.concatenate([decided_at, rejected_at]), return_counts=True)
-    sent_again, times = np.unique(offsets_of(markers), return_counts=True)
-    missing, unexpected = np.setdiff1d(offsets, found), np.setdiff1d(found, offsets)
-    stored_twice, sent_again_twice = found[counts > 1], sent_again[times > 1]
+    found, counts = np.unique(stored.offsets, return_counts=True)
+    marked = offsets_of(stored.markers)
+    sent_again, times_sent = np.unique(marked, return_counts=True)
+    missing = np.setdiff1d(offsets, found)
+    unexpected = np.setdiff1d(np.concatenate([found, sent_again]), offsets)
+    stored_twice, sent_again_twice = found[counts > 1], sent_again[times_sent > 1]
 
     sent, originals = _expected(contract, messages, rejects, sent_again)
     rejected_but_good = np.intersect1d(offsets_of(sent), rejected_at)
@@ -99,16 +129,18 @@ def check_window(
         ]
     )
     return WindowFindings(
-        LedgerCounts(
-            inputs=len(offsets),
-            decisions=len(decided_at),
-            rejects=len(rejected_at),
-            sent_again=len(sent_again),
-            missing=len(missing),
-            doubled=len(stored_twice) + len(sent_again_twice),
-            differing=len(rejected_but_good) + len(differing),
-            unexpected=len(unexpected),
-        ),
+        {
+            "inputs": offsets,
+            "decisions": decided_at,
+            "rejects": rejected_at,
+            "sent_again": sent_again,
+            "unseen": offsets_of(rejects.filter(_is_unseen(rejects))),
+            "missing": missing,
+            "doubled": np.concatenate([stored_twice, sent_again_twice]),
+            "differing": np.concatenate([rejected_but_good, differing]),
+            "unexpected": unexpected,
+        },
+        stored.markers,
         [
             example(window.partition, offset, what)
             for faulty, what in (
@@ -124,26 +156,23 @@ def check_window(
     )
 
 
-def stored_rows(warehouse: Warehouse, table: str, columns: list[str], window: Window) -> pa.Table:
-    """The rows of a table that stem from a window: these columns, and `source_offset`."""
-    selected = ", ".join(f"`{name}`" for name in [*columns, "source_offset"])
-    return query(
-        warehouse,
-        f"SELECT {selected} FROM `{warehouse.table(table)}` "  # noqa: S608 - names come from settings and a checked contract
-        "WHERE source_topic = @topic AND source_partition = @partition "
-        "AND source_offset >= @first AND source_offset < @end",
-        [
-            ("topic", "STRING", window.topic),
-            ("partition", "INT64", window.partition),
-            ("first", "INT64", window.first),
-            ("end", "INT64", window.end),
-        ],
-    )
+def _stored(
+    warehouse: Warehouse, contract: Contract, window: Window, bounds: TimeBounds | None
+) -> _Stored:
+    names = [column.name for column in contract.transaction_columns]
+    decisions = stored_rows(warehouse, flows.DECISIONS, names, window, bounds)
+    names = ["original", "original_key", "reason", "message"]
+    rows = stored_rows(warehouse, flows.REJECTS, names, window, bounds)
+    if bounds is not None and rows.num_rows:  # a marker may follow its reject by months
+        rows = stored_rows(warehouse, flows.REJECTS, names, window, None)
+    is_marker = pc.equal(rows["reason"], REPLAYED)
+    return _Stored(decisions, rows.filter(pc.invert(is_marker)), rows.filter(is_marker))
 
 
-def offsets_of(rows: pa.Table) -> Offsets:
-    """Which messages the rows stem from."""
-    return np.asarray(rows.column("source_offset"), dtype=np.int64)
+def _is_unseen(rejects: pa.Table) -> pa.Array:
+    """Which rejects have a reason that the message itself does not show."""
+    reasons = [reason.value for reason in RejectReason if not reason.is_in_message]
+    return pc.is_in(rejects["reason"], pa.array(reasons, pa.string()))
 
 
 def _expected(
@@ -157,9 +186,8 @@ def _expected(
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
     transactions, accepted, refused = Decoder(contract.transaction_columns).decode(messages.values)
     rows: Offsets = np.asarray(accepted, dtype=np.int64)
-    not_in_message = [reason.value for reason in RejectReason if not reason.is_in_message]
-    unseen = pc.is_in(rejects["reason"], pa.array(not_in_message, pa.string()))
-    may_be_reject = np.isin(offsets[rows], offsets_of(rejects.filter(unseen)))
+    unseen = offsets_of(rejects.filter(_is_unseen(rejects)))
+    may_be_reject = np.isin(offsets[rows], unseen)
     may_be_reject |= np.isin(offsets[rows], sent_again)
     sent = pa.Table.from_batches([transactions]).append_column(
         "source_offset", pa.array(offsets[rows], pa.int64())
@@ -178,12 +206,6 @@ def _expected(
         }
     )
     return sent.filter(pa.array(~may_be_reject)), originals
-
-
-def _split(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Rejects, and the markers of those whose message was sent again."""
-    is_marker = pc.equal(rows["reason"], REPLAYED)
-    return rows.filter(pc.invert(is_marker)), rows.filter(is_marker)
 
 
 def _differing(expected: pa.Table, found: pa.Table) -> Offsets:

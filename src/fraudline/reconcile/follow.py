@@ -1,8 +1,8 @@
 """The live ledger: where everything is, which stage is stalled, what is wrong.
 
-Two threads look every second: one at positions, one at what has become complete since, offset
-by offset and value by value. Neither looks at anything twice, so following costs the same
-however long the topic is. What the proof found wrong stays wrong.
+Two threads look again and again: one at positions, one at what has become complete since, offset
+by offset and value by value. Neither looks at everything again, so a step costs the same
+however much is stored. What the proof found wrong stays so until the rows say otherwise.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from fraudline.stream.intake import PartitionKey
 from fraudline.warehouse.client import Warehouse
 
 _LOOK_EVERY_S = 1.0
+# Google bills each query for 10 MiB a table at least; a BigQuery of this machine bills nothing.
+_PROVE_EVERY_S = 10.0
+_PROVE_EVERY_S_LOCAL = 1.0
 _LAST_ANSWER_S = 5.0
 
 
@@ -32,6 +35,8 @@ class Colour(StrEnum):
 
     GREEN = "green"
     """Everything is scored, stored and proved."""
+    IDLE = "idle"
+    """Nothing came since the start, so nothing was proved."""
     MOVING = "moving"
     """Something is on its way, and every stage with work to do makes progress."""
     RED = "red"
@@ -99,8 +104,9 @@ class Follower:
         self._stages = StageTracker(kafka)
         self._proof = IncrementalProof(kafka, warehouse, contract)
         self._stop = threading.Event()
-        self._looking = _RepeatedStep("broker", self._stages.look, self._stop)
-        self._proving = _RepeatedStep("proof", self._prove, self._stop)
+        self._looking = _RepeatedStep("broker", self._stages.look, self._stop, _LOOK_EVERY_S)
+        self._prove_every_s = _PROVE_EVERY_S_LOCAL if warehouse.is_local else _PROVE_EVERY_S
+        self._proving = _RepeatedStep("proof", self._prove, self._stop, self._prove_every_s)
 
     def __enter__(self) -> Self:
         self._stages.look()  # what is stored from now on is proved
@@ -142,20 +148,31 @@ class Follower:
             colour = Colour.RED
         else:
             colour = Colour.MOVING if is_behind or not found.is_counted else Colour.GREEN
+            if colour is Colour.GREEN and not found.proved:
+                colour = Colour.IDLE
         return FollowStatus(colour, wrong + stalls, partitions, found.proved, found.examples)
 
     def _prove(self) -> None:
         for number, reach in self._stages.reaches.items():
             if reach.stored is not None and not self._stop.is_set():
                 self._proof.advance(number, reach.stored)
-        self._proof.count_again()
+        reaches = self._stages.reaches
+        cursors = self._proof.state.cursors
+        self._proof.count_again(
+            is_caught_up=all(
+                cursors.get(number, 0) >= (reach.stored or 0) for number, reach in reaches.items()
+            )
+        )
 
     def _stalls(self, partitions: dict[int, PartitionStatus]) -> list[str]:
         limit_s = self._stalled_after_s
         stalls = [
             complaint
-            for thread in (self._looking, self._proving)
-            if (complaint := thread.complaint(limit_s)) is not None
+            for thread, pause_s in (
+                (self._looking, 0.0),
+                (self._proving, self._prove_every_s - _LOOK_EVERY_S),
+            )
+            if (complaint := thread.complaint(limit_s + pause_s)) is not None
         ]
         if self._looking.complaint(limit_s) is not None:
             return stalls  # positions are stale, and say nothing about a stage
@@ -190,8 +207,11 @@ def _places(where: list[PartitionKey]) -> str:
 class _RepeatedStep(threading.Thread):
     """Repeats a step until it is over; keeps what went wrong."""
 
-    def __init__(self, name: str, step: Callable[[], None], over: threading.Event) -> None:
+    def __init__(
+        self, name: str, step: Callable[[], None], over: threading.Event, every_s: float
+    ) -> None:
         super().__init__(daemon=True)
+        self._every_s = every_s
         self._what = name
         self._step = step
         self._over = over
@@ -207,7 +227,7 @@ class _RepeatedStep(threading.Thread):
             else:
                 self._fault = None
                 self._well_at = time.monotonic()
-            self._over.wait(_LOOK_EVERY_S)
+            self._over.wait(self._every_s)
 
     def complaint(self, limit_s: float) -> str | None:
         """Why the step has not succeeded for a while, if it has not."""

@@ -1,7 +1,10 @@
 """The proof in increments: each time only what has become complete since the last time.
 
-Each message is compared with its row once. A row that is added to what was already proved is
-found by counting rows: whenever the proof has caught up, and every half minute.
+Each message is compared with its row once. Whether rows were added to what was proved, or taken
+away from it, is asked whenever the proof has caught up, and every half minute, by a question whose
+cost does not grow (`rows_beside`). Only if its answer is not the expected one are the rows of what
+was proved counted by position; and each time twice as much is proved as at the last such count, so
+that all counts together cost a small multiple of one.
 """
 
 from __future__ import annotations
@@ -10,13 +13,15 @@ import time
 from dataclasses import dataclass, field
 
 from fraudline import flows
-from fraudline.contract import REPLAYED, Contract
-from fraudline.reconcile.check_window import Window, check_window
-from fraudline.reconcile.ledger import Ledger, PartitionLedger, example
+from fraudline.contract import Contract
+from fraudline.reconcile.check_window import check_window
+from fraudline.reconcile.ledger import Ledger, LedgerCounts, PartitionLedger
+from fraudline.reconcile.recount import Recount, count_from, rows_beside
+from fraudline.reconcile.sent_again import SentAgain
+from fraudline.reconcile.stored_rows import RowTimes, Window
 from fraudline.settings import KafkaSettings
-from fraudline.stream.read_topic import read_range
+from fraudline.stream.read_topic import offset_ranges, read_range
 from fraudline.warehouse.client import Warehouse
-from fraudline.warehouse.query import query
 
 _WINDOW_MESSAGES = 20_000
 # A row may be visible a little later than its append was acknowledged.
@@ -65,9 +70,13 @@ class IncrementalProof:
         self._contract = contract
         self._ledger = Ledger(kafka.topic(flows.TRANSACTIONS))
         self._entries: dict[int, PartitionLedger] = {}
+        self._times: dict[int, RowTimes] = {}
+        self._sent_again: dict[int, SentAgain] = {}
         self._missing_since: dict[int, float] = {}
         self._counted_at = time.monotonic()
-        self._more: dict[int, int] = {}
+        self._recounted_rows = 0  # as many were proved at the last count by position
+        self._rows_beside: int | None = None
+        self._too_far = 0
         self.state = ProofState()
 
     def advance(self, partition: int, stop: int) -> None:
@@ -83,6 +92,8 @@ class IncrementalProof:
             entry = PartitionLedger(partition, stop, stop)
             self._entries[partition] = entry
             self._ledger.partitions.append(entry)
+            self._times[partition] = RowTimes()
+            self._sent_again[partition] = SentAgain()
             self._publish(is_counted=self.state.is_counted)
         entry = self._entries[partition]
         if entry.end_offset >= stop:
@@ -91,39 +102,65 @@ class IncrementalProof:
             self._kafka, self._ledger.topic, partition, entry.end_offset, stop, _WINDOW_MESSAGES
         ):
             window = Window(self._ledger.topic, partition, first, end)
-            found = check_window(self._warehouse, self._contract, window, messages)
+            found = check_window(
+                self._warehouse, self._contract, window, messages, self._times[partition]
+            )
             if found.counts.missing:
                 since = self._missing_since.setdefault(partition, time.monotonic())
                 if time.monotonic() - since < _MISSING_FOR_GOOD_S:
                     return  # and look again next time
             self._missing_since.pop(partition, None)
-            entry.counts += found.counts
+            entry.add(found.by_bucket())
             entry.end_offset = end
-            self._ledger.keep_examples(found.examples)
+            false = self._sent_again[partition].check(window, messages, found.markers)
+            entry.counts += LedgerCounts(unexpected=len(false))
+            self._ledger.keep_examples(found.examples + false)
             self._publish(is_counted=False)
 
-    def count_again(self) -> None:
+    def count_again(self, *, is_caught_up: bool = True) -> None:
         """Count the rows of what is proved, if that is due: none may have been added or removed.
 
+        Args:
+            is_caught_up: Whether nothing that is stored is left to be proved.
+
         Raises:
+            BrokerError: the topic cannot be read.
             WarehouseError: BigQuery cannot be queried.
         """
+        is_new = is_caught_up and not self.state.is_counted
         is_due = time.monotonic() - self._counted_at > _COUNT_EVERY_S
-        proved = [one for one in self._entries.values() if one.end_offset > one.first_offset]
-        if not proved or (self.state.is_counted and not is_due):
+        if not self.state.proved or not (is_new or is_due):
             return
-        counts = _count(self._warehouse, self._ledger.topic, proved)
-        for entry in proved:
-            more = counts.get(entry.partition, 0) - entry.counts.decisions - entry.counts.rejects
-            if more and not self._more.get(entry.partition):
-                self._more[entry.partition] = more
-                what = (
-                    f"and the offsets up to {entry.end_offset - 1} have {abs(more):,} "
-                    f"{'more' if more > 0 else 'fewer'} rows than when they were proved"
-                )
-                self._ledger.keep_examples([example(entry.partition, entry.first_offset, what)])
+        beside, too_far = self._look_beside()
+        rows = self._ledger.totals.rows
+        is_changed = (beside, too_far) != (self._rows_beside, self._too_far)
+        if is_changed or rows >= 2 * self._recounted_rows:
+            Recount(self._kafka, self._warehouse, self._contract, self._ledger).run()
+            self._recounted_rows = rows
+            # Rows that were found now count as checked, and no longer as beside it.
+            self._rows_beside = beside - (self._ledger.totals.rows - rows)
+            self._too_far = too_far
         self._counted_at = time.monotonic()
-        self._publish(is_counted=True)
+        self._publish(is_counted=is_caught_up or self.state.is_counted)
+
+    def _look_beside(self) -> tuple[int, int]:
+        """How many rows are neither proved nor still to be proved.
+
+        And how many pass for rows that are still to be proved, and are beyond the topic's end.
+        """
+        sinces = [times.since for times in self._times.values()]
+        known = [since for since in sinces if since is not None]
+        since = min(known) if known else None
+        found = rows_beside(self._warehouse, self._ledger, since)
+        ahead = {key: offset for key, offset in found.farthest.items() if offset is not None}
+        ends = offset_ranges(self._kafka, self._ledger.topic) if ahead else {}
+        passed = {
+            key: ends[key][1]
+            for key, offset in ahead.items()
+            if key in ends and offset >= ends[key][1]
+        }
+        too_far = count_from(self._warehouse, self._ledger.topic, passed)
+        return found.count - self._ledger.totals.rows, too_far
 
     def _publish(self, *, is_counted: bool) -> None:
         ledger, entries = self._ledger, self._entries.values()
@@ -133,41 +170,13 @@ class IncrementalProof:
             "doubled": totals.doubled,
             "differing": totals.differing,
             "unexpected": totals.unexpected,
-            "added or removed later": sum(map(abs, self._more.values())),
         }
         self.state = ProofState(
             {entry.partition: entry.end_offset for entry in entries},
             totals.inputs,
             {entry.partition: entry.counts.rejects for entry in entries},
-            {
-                entry.partition: entry.counts.wrong + abs(self._more.get(entry.partition, 0))
-                for entry in entries
-            },
+            {entry.partition: entry.counts.wrong for entry in entries},
             ", ".join(f"{name} {count:,}" for name, count in wrong.items() if count),
             list(ledger.examples),
             is_counted,
         )
-
-
-def _count(warehouse: Warehouse, topic: str, entries: list[PartitionLedger]) -> dict[int, int]:
-    """Rows of decisions and rejects in the ranges of these entries, by partition."""
-    ranges = " OR ".join(
-        f"(source_partition = {entry.partition} AND source_offset >= {entry.first_offset} "
-        f"AND source_offset < {entry.end_offset})"
-        for entry in entries
-    )
-    settings = warehouse.settings
-    tables = " UNION ALL ".join(
-        f"SELECT source_partition FROM `{warehouse.table(table)}` "  # noqa: S608 - names come from the settings
-        f"WHERE source_topic = @topic AND ({ranges}){condition}"
-        for table, condition in (
-            (settings.table(flows.DECISIONS), ""),
-            (settings.table(flows.REJECTS), f" AND reason != '{REPLAYED}'"),
-        )
-    )
-    rows = query(
-        warehouse,
-        f"SELECT source_partition, COUNT(*) AS n FROM ({tables}) GROUP BY source_partition",  # noqa: S608 - likewise
-        [("topic", "STRING", topic)],
-    )
-    return {row["source_partition"]: row["n"] for row in rows.to_pylist()}

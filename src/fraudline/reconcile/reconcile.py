@@ -7,20 +7,17 @@ from collections.abc import Callable
 
 from fraudline import flows
 from fraudline.contract import REPLAYED, Contract
-from fraudline.reconcile.check_window import (
-    NO_MESSAGE,
-    Window,
-    check_window,
-    offsets_of,
-    stored_rows,
-)
-from fraudline.reconcile.ledger import Ledger, LedgerCounts, PartitionLedger, example
+from fraudline.contract.columns import MAX_OFFSET
+from fraudline.reconcile.check_window import check_window
+from fraudline.reconcile.ledger import Ledger, LedgerCounts, PartitionLedger
+from fraudline.reconcile.recount import Recount
+from fraudline.reconcile.sent_again import SentAgain
+from fraudline.reconcile.stored_rows import RowTimes, Window
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read_topic import offset_ranges, read_range
 from fraudline.warehouse.client import Warehouse
 
 WINDOW_MESSAGES = 50_000
-_NO_END = 2**63 - 1
 _LOOK_AGAIN_S = 2.0
 
 
@@ -29,23 +26,36 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
 
     The topic is read as it is now, from the first message that it still holds. Each message
     is decoded again and compared, column by column, with its row; for a reject, the original
-    bytes are compared. Memory is bounded by `WINDOW_MESSAGES`.
+    bytes are compared. Then all rows are counted by position, which finds those that stand where
+    none is looked for. Memory is bounded by `WINDOW_MESSAGES`.
     """
     ledger = Ledger(kafka.topic(flows.TRANSACTIONS))
+    markers: dict[int, SentAgain] = {}
     for partition, (start, stop) in offset_ranges(kafka, ledger.topic).items():
         entry = PartitionLedger(partition, start, stop)
         ledger.partitions.append(entry)
+        sent_again = markers[partition] = SentAgain()
+        times = RowTimes()
         for first, end, messages in read_range(
             kafka, ledger.topic, partition, start, stop, WINDOW_MESSAGES
         ):
             window = Window(ledger.topic, partition, first, end)
-            found = check_window(warehouse, contract, window, messages)
-            entry.counts += found.counts
+            found = check_window(warehouse, contract, window, messages, times)
+            entry.add(found.by_bucket())
             ledger.keep_examples(found.examples)
-        beyond = _rows_beyond(kafka, warehouse, Window(ledger.topic, partition, stop, _NO_END))
-        entry.counts += LedgerCounts(unexpected=len(beyond))
-        ledger.keep_examples(example(partition, offset, NO_MESSAGE) for offset in beyond)
+            _put_false(ledger, entry, sent_again.check(window, messages, found.markers))
+    Recount(kafka, warehouse, contract, ledger).run()
+    ends = offset_ranges(kafka, ledger.topic)
+    for entry in ledger.partitions:
+        _, end = ends[entry.partition]
+        _put_false(ledger, entry, markers[entry.partition].left(entry.partition, end))
     return ledger
+
+
+def _put_false(ledger: Ledger, entry: PartitionLedger, markers: list[str]) -> None:
+    """Count false markers that a message was sent again, each given in words."""
+    entry.counts += LedgerCounts(unexpected=len(markers))
+    ledger.keep_examples(markers)
 
 
 def reconcile_when_complete(
@@ -81,7 +91,8 @@ def ledger_sql(kafka: KafkaSettings, warehouse: Warehouse) -> str:
     altered: for that the topic itself has to be read, as `reconcile` does. Offsets are
     consecutive unless a producer uses transactions, so with a plain producer `without_row` is
     the number of lost messages between the first and the last row. Each transaction takes one
-    more offset for its end, including those of a replay of rejects.
+    more offset for its end, including those of a replay of rejects. Rows whose offset no topic can
+    reach are `impossible`, and count nowhere else.
     """
     topic = kafka.topic(flows.TRANSACTIONS)
     decisions, rejects = (
@@ -95,28 +106,18 @@ WITH stored AS (
   SELECT source_partition, source_offset, 'reject' AS kind
   FROM `{rejects}` WHERE source_topic = '{topic}'
     AND reason != '{REPLAYED}'  -- a marker: the rejected message was sent again
+), placed AS (
+  SELECT source_partition, kind,
+    IF(source_offset BETWEEN 0 AND {MAX_OFFSET}, source_offset, NULL) AS place
+  FROM stored
 )
 SELECT
   source_partition AS `partition`,
-  COUNTIF(kind = 'decision') AS decisions,
-  COUNTIF(kind = 'reject') AS rejects,
-  MAX(source_offset) - MIN(source_offset) + 1 - COUNT(DISTINCT source_offset) AS without_row,
-  COUNT(*) - COUNT(DISTINCT source_offset) AS doubled
-FROM stored
+  COUNTIF(kind = 'decision' AND place IS NOT NULL) AS decisions,
+  COUNTIF(kind = 'reject' AND place IS NOT NULL) AS rejects,
+  IFNULL(MAX(place) - MIN(place) + 1, 0) - COUNT(DISTINCT place) AS without_row,
+  COUNT(place) - COUNT(DISTINCT place) AS doubled,
+  COUNTIF(place IS NULL) AS impossible
+FROM placed
 GROUP BY source_partition
 ORDER BY source_partition"""  # noqa: S608 - names come from the settings
-
-
-def _rows_beyond(kafka: KafkaSettings, warehouse: Warehouse, window: Window) -> list[int]:
-    """Offsets of rows past the end of the topic, which is asked for after the rows."""
-    offsets = [
-        offset
-        for flow in (flows.DECISIONS, flows.REJECTS)
-        for offset in offsets_of(
-            stored_rows(warehouse, warehouse.settings.table(flow), [], window)
-        ).tolist()
-    ]
-    if not offsets:
-        return []
-    _, end = offset_ranges(kafka, window.topic)[window.partition]
-    return [offset for offset in offsets if offset >= end]

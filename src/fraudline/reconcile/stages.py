@@ -17,7 +17,7 @@ import msgspec
 
 from fraudline import flows
 from fraudline.settings import KafkaSettings
-from fraudline.stream.broker import require_equal_partitions
+from fraudline.stream.broker import require_enough_partitions
 from fraudline.stream.intake import PartitionKey
 from fraudline.stream.offset_lookup import NextMessage, OffsetLookup, PartitionEnd
 
@@ -91,12 +91,12 @@ class StageTracker:
         outcomes = ask.ends([kafka.topic(flows.DECISIONS), kafka.topic(flows.REJECTS)])
         # An outcome is looked for where the scorer puts it: in the partition of its input.
         counts = Counter(topic for topic, _ in [*inputs, *outcomes])
-        require_equal_partitions(
+        require_enough_partitions(
             {
                 topic: counts[topic]
                 for topic in (kafka.topic(flows.TRANSACTIONS), kafka.topic(flows.DECISIONS))
             },
-            "Which decisions are stored cannot be followed. Give both the same number, or use "
+            "Which decisions are stored cannot be followed. Give the second as many, or use "
             "`fraudline reconcile`, which does not need it.",
         )
         self.recreated |= {
@@ -150,6 +150,8 @@ class StageTracker:
             source = _source_of(heads.get(outcome))
             if source is None or (source.source_topic, source.source_partition) != key:
                 return
+            if not 0 <= source.source_offset < ends[key].high:
+                return  # of a message that came since `ends`; or forged, and says nothing
             bounds.append(source.source_offset)
         # A marker that a reject was sent again names an input that was stored long ago.
         self._stored[key[1]] = max(self._stored.get(key[1], 0), min(bounds))

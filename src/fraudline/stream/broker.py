@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -118,35 +118,19 @@ def require_topics(kafka: KafkaSettings, topics: Iterable[str]) -> None:
         )
 
 
-def partition_counts(kafka: KafkaSettings, topics: Iterable[str]) -> dict[str, int]:
-    """How many partitions each topic has.
-
-    Raises:
-        KafkaException: the broker does not answer, or a topic does not exist.
-    """
-    known = AdminClient(client_config(kafka)).list_topics(timeout=_ANSWER_TIMEOUT_S).topics
-    counts = {topic: len(known[topic].partitions) if topic in known else 0 for topic in topics}
-    for topic, count in counts.items():
-        if not count:
-            raise KafkaException(
-                KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"there is no topic '{topic}'")
-            )
-    return counts
-
-
-def require_equal_partitions(counts: Mapping[str, int], why: str) -> None:
-    """Refuse topics that differ in their number of partitions.
+def require_enough_partitions(counts: Mapping[str, int], why: str) -> None:
+    """Refuse a topic that has fewer partitions than the first.
 
     Args:
         counts: How many partitions each topic has.
-        why: Who needs the same number and what to do about it, in sentences.
+        why: Who needs as many and what to do about it, in sentences.
 
     Raises:
-        BrokerError: one of them differs from the first.
+        BrokerError: one of them has fewer than the first.
     """
     (first, many), *others = counts.items()
     for topic, count in others:
-        if count != many:
+        if count < many:
             raise BrokerError(
                 f"topic '{first}' has {many} partitions and topic '{topic}' has {count}. {why}"
             )
@@ -203,12 +187,6 @@ def raise_if_permanent(error: KafkaError) -> None:
     Raises:
         BrokerError: it is permanent.
     """
-    if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - its only name
-        raise BrokerError(
-            f"messages were deleted from the topic before they were processed: {error.str()}. "
-            "Lengthen the topic's retention. To continue without them, reset the consumer "
-            "group's offsets to the earliest ones."
-        )
     if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
         raise BrokerError(
             f"a topic that we write to takes no batch of the size that we send: {error.str()}. "
@@ -224,19 +202,54 @@ def raise_if_permanent(error: KafkaError) -> None:
         )
 
 
-def handle_consumer_error(error: KafkaError) -> None:
+def handle_consumer_error(
+    consumer: Consumer, message: Message, *, to_go_on: str = "Begin again."
+) -> None:
     """Handle an error that a consumer delivers among its messages.
 
     One that the client recovers from by itself is logged.
 
+    Args:
+        consumer: Who delivered it.
+        message: What carries the error.
+        to_go_on: What to do where messages are not there any more, a sentence.
+
     Raises:
-        BrokerError: the broker refuses permanently.
+        BrokerError: the broker refuses permanently, or does not hold the offset.
         KafkaException: this client cannot be used any more; a new one may work.
     """
+    error = message.error()
+    assert error is not None
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - its only name
+        raise _not_there(consumer, message, error, to_go_on)
     raise_if_permanent(error)
     if error.fatal():
         raise KafkaException(error)
     _LOG.warning("broker: %s (%s); the client retries", error.str(), error.name())
+
+
+def _not_there(
+    consumer: Consumer, message: Message, error: KafkaError, to_go_on: str
+) -> BrokerError:
+    """What is said of an offset that the topic does not hold."""
+    offset = message.offset()
+    where = f"topic '{message.topic()}', partition {message.partition()}"
+    try:
+        place = TopicPartition(message.topic() or "", message.partition() or 0)
+        low, high = consumer.get_watermark_offsets(place, timeout=_ANSWER_TIMEOUT_S)
+    except KafkaException:
+        return BrokerError(f"{where}: offset {offset} is not there: {error.str()}. {to_go_on}")
+    if offset is not None and offset < low:
+        return BrokerError(
+            f"{where}: messages {offset} to {low - 1} were deleted before they were processed; it "
+            f"holds offsets {low} to {high - 1}. Lengthen its retention, or start more "
+            f"processes. To go on without them: {to_go_on}"
+        )
+    return BrokerError(
+        f"{where} ends at offset {high}, and offset {offset} is to be read next: it was cut short, "
+        "or deleted and made anew. Nothing that is in it was skipped. See 'A topic was deleted "
+        f"and recreated' in docs/guides/operations.md; it ends with {to_go_on}"
+    )
 
 
 def wait_for_member(kafka: KafkaSettings, group: str, timeout_s: float) -> bool:

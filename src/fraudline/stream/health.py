@@ -40,7 +40,8 @@ def assess_health(state: LoopState, now: float, stalled_after_s: float) -> Healt
     """
     silent_s = state.silent_s(now)
     waits = state.waits_for is not None and now - state.waits_since > stalled_after_s
-    is_healthy = silent_s <= stalled_after_s and not waits
+    unseen_s = 0.0 if state.topics_seen_at is None else now - state.topics_seen_at
+    is_healthy = silent_s <= stalled_after_s and not waits and unseen_s <= stalled_after_s
     waiting = sum(state.waiting_messages().values())
     return Health(
         is_healthy,
@@ -65,14 +66,21 @@ def _reason(state: LoopState, now: float, stalled_after_s: float) -> str:
     found = state.statistics
     if found is None:
         return "starting: has not joined its consumer group yet"
-    return _reason_in_kafka(state, found, now)
+    return _reason_in_kafka(state, found, now, stalled_after_s)
 
 
-def _reason_in_kafka(state: LoopState, found: ClientStatistics, now: float) -> str:
+def _reason_in_kafka(
+    state: LoopState, found: ClientStatistics, now: float, stalled_after_s: float
+) -> str:
     silences = [now - each.answered_at for each in found.partitions.values()]
     silence_s = max(silences, default=now - found.answered_at)
     if silence_s > FRESH_S:
         return f"the broker does not answer; its last answer came {_ago(silence_s)}"
+    if state.topics_seen_at is not None and now - state.topics_seen_at > stalled_after_s:
+        return (
+            "the broker has not said which topics there are, and with how many partitions, for "
+            f"{now - state.topics_seen_at:.0f} s"
+        )
     if not found.is_steady:
         return f"the consumer group is not stable: {found.group}"
     waiting = state.waiting_messages()

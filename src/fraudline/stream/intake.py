@@ -51,6 +51,8 @@ def group_consumer(kafka: KafkaSettings, group: str, **options: Any) -> Consumer
             # All partitions are revoked before any is assigned: `Intake` relies on it.
             "partition.assignment.strategy": "range,roundrobin",
             "max.poll.interval.ms": 60_000,
+            # By default a topic that is not known at the first look is looked for after minutes.
+            "topic.metadata.refresh.interval.ms": 5_000,
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 32_768,
             # The next fetch of a partition is requested once the last one was taken, so with
@@ -78,6 +80,7 @@ class Intake:
     Args:
         consumer: A consumer made by `group_consumer`.
         topics: What to subscribe to.
+        to_go_on: What to do where messages are not there any more, a sentence.
         on_assign: Called with the partitions that this member now owns, with their committed
             offsets and metadata. May return those that can be fetched at once, if others
             cannot: `fetch_also` adds them later.
@@ -92,12 +95,14 @@ class Intake:
         consumer: Consumer,
         topics: list[str],
         *,
+        to_go_on: str = "Begin again.",
         on_assign: Callable[[Partitions], Partitions | None] | None = None,
         on_revoke: Callable[[Partitions], None] | None = None,
         on_lost: Callable[[Partitions], None] | None = None,
         kafka: KafkaSettings | None = None,
     ) -> None:
         self._consumer = consumer
+        self._to_go_on = to_go_on
         self._kafka = kafka
         self._unreadable: dict[PartitionKey, Message] = {}
         self._is_rebalanced = False
@@ -227,7 +232,7 @@ class Intake:
             if position_of(message)[:2] in self._next:
                 self._unreadable[position_of(message)[:2]] = message
         else:
-            handle_consumer_error(error)
+            handle_consumer_error(self._consumer, message, to_go_on=self._to_go_on)
         return False
 
     def _set_aside(self) -> list[Message]:

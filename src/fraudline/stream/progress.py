@@ -60,6 +60,8 @@ class LoopState:
         waits_for: What the loop waits for, while it cannot continue.
         waits_since: Since when.
         appends_in_flight: Appends that BigQuery has not answered yet.
+        topics_seen_at: When the broker last said which topics there are, and how wide; None if
+            the loop does not ask.
         statistics: What the Kafka client reported last.
         statistics_fault: Why its last report cannot be read; without one, nothing is certain.
         positions: The next offset to be taken, for each fetched partition.
@@ -87,6 +89,7 @@ class LoopState:
     waits_for: str | None = None
     waits_since: float = 0.0
     appends_in_flight: int = 0
+    topics_seen_at: float | None = None
     statistics: ClientStatistics | None = None
     statistics_fault: str | None = None
     positions: dict[PartitionKey, int] = field(default_factory=dict)
@@ -229,6 +232,11 @@ class Progress:
         """Note how many messages wait in partitions that are not being fetched."""
         with self._lock:
             self._state.held.update(messages)
+
+    def record_topics(self, seen_at: float) -> None:
+        """Note when the broker last said that the topics are what they were."""
+        with self._lock:
+            self._state.topics_seen_at = seen_at
 
     def discard_taken(self) -> None:
         """Note that what was taken and is not finished will be taken again, here or elsewhere."""

@@ -172,7 +172,7 @@ def _received(
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
         return None, max(position, message.offset() or 0)
     if not is_unreadable(error):
-        handle_consumer_error(error)
+        handle_consumer_error(consumer, message)
         return None, position
     start = position_of(message)[2]
     if start in passed:  # told again

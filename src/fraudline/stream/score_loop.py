@@ -11,16 +11,17 @@ import datetime as dt
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from operator import attrgetter
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import Message, TopicPartition
 
 from fraudline import flows
 from fraudline.contract import Messages, Outcome, RejectReason
+from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
-from fraudline.stream.broker import partition_counts, require_equal_partitions
+from fraudline.stream.broker import require_enough_partitions
 from fraudline.stream.counts import DecisionCounts
 from fraudline.stream.intake import (
     WAIT_S,
@@ -32,7 +33,9 @@ from fraudline.stream.intake import (
 from fraudline.stream.kafka_transaction import ProducerRecord, TransactionalProducer
 from fraudline.stream.progress import Progress
 from fraudline.stream.repeat_restore import RepeatRestore
+from fraudline.stream.score_checkpoint import ScoreStart
 from fraudline.stream.supervise import supervise
+from fraudline.stream.topic_guard import TopicGuard
 
 # Decided at once: enough to share the cost of a call, and half as many where deciding is slow, so
 # that a transaction is over before the broker aborts it.
@@ -69,24 +72,48 @@ def score_loop(
         restore: Reads back what was decided before, for contracts with an id.
 
     Raises:
-        BrokerError: the broker refuses for good.
+        BrokerError: the broker refuses for good, a topic is not the one that it was, or
+            offsets and outcomes do not fit.
     """
+    inputs, decisions, rejects = (
+        kafka.topic(flow) for flow in (flows.TRANSACTIONS, flows.DECISIONS, flows.REJECTS)
+    )
+
+    def require(counts: Mapping[str, int]) -> None:
+        if restore is not None:
+            require_enough_partitions(
+                {topic: counts[topic] for topic in (inputs, decisions)},
+                "The contract has an id, and to know a transaction that is sent twice its "
+                "decisions stay in the partition of its number: give the second one as many.",
+            )
+
+    guard = TopicGuard(
+        kafka, [inputs], [decisions, rejects], group=f"{kafka.group}.score", require=require
+    )
+    start = ScoreStart(kafka, guard)
+
+    def assigned(partitions: Partitions) -> Partitions | None:
+        start.check(partitions)
+        return restore.assigned(partitions) if restore is not None else None
 
     def session() -> None:
+        guard.begin()
         consumer = group_consumer(kafka, f"{kafka.group}.score", **progress.consumer_options)
         transactions = None
         try:
             transactions = TransactionalProducer(kafka, "score")
             intake = Intake(
                 consumer,
-                [kafka.topic(flows.TRANSACTIONS)],
-                on_assign=restore.assigned if restore is not None else None,
+                [inputs],
+                to_go_on="`fraudline offsets set score --to start`.",
+                on_assign=assigned,
                 kafka=kafka,
             )
             progress.attach(intake)
-            scorer = _Scorer(kafka, deciders, intake, transactions, progress, restore)
-            while not stop.is_set():
+            scorer = _Scorer(kafka, deciders, intake, transactions, progress, restore, guard, start)
+            while not stop.is_set() and not guard.has_grown:
                 scorer.one_transaction(batch_rows)
+                progress.record_topics(guard.seen_at)
         finally:
             if transactions is not None:
                 transactions.close()
@@ -104,6 +131,8 @@ class _Scorer:
         transactions: TransactionalProducer,
         progress: Progress,
         restore: RepeatRestore | None,
+        guard: TopicGuard,
+        start: ScoreStart,
     ) -> None:
         self._deciders = deciders
         self._intake = intake
@@ -115,13 +144,10 @@ class _Scorer:
         self._inputs, self._decisions, self._rejects = (
             kafka.topic(flow) for flow in (flows.TRANSACTIONS, flows.DECISIONS, flows.REJECTS)
         )
-        self._partitions = partition_counts(kafka, [self._inputs, self._decisions, self._rejects])
-        if restore is not None:
-            require_equal_partitions(
-                {topic: self._partitions[topic] for topic in (self._inputs, self._decisions)},
-                "The contract has an id, and to know a transaction that is sent twice they need "
-                "as many: give both the same number.",
-            )
+        self._guard, self._metadata = guard, start.metadata
+        self._partitions = {
+            topic: guard.partitions_of(topic) for topic in (self._decisions, self._rejects)
+        }
 
     def one_transaction(self, most_rows: int) -> None:
         """Take what is there, piece by piece, and commit it as one transaction.
@@ -132,9 +158,10 @@ class _Scorer:
         self._restore_a_piece()
         progress.begin_step("take")
         most = min(self._piece_rows, most_rows)
-        taken = intake.take(most, wait_s=0.0 if self._is_restoring else WAIT_S)
+        taken = self._take(most, 0.0 if self._is_restoring else WAIT_S)
         if not taken:
             progress.record_idle()
+            self._guard.look()
             return
         batch, decide = _Batch(), self._deciders()
         full_at = time.monotonic() + _LONGEST_S
@@ -153,7 +180,7 @@ class _Scorer:
             self._transactions.produce(map(self._record, outcomes))
             batch.decided(messages, outcomes)
             most = min(self._piece_rows, most_rows - batch.rows)
-            taken = [] if is_last else intake.take(most, wait_s=0)
+            taken = [] if is_last else self._take(most, 0.0)
         if intake.is_rebalanced:
             # What was taken is read again from the committed offsets, here or elsewhere.
             progress.discard_taken()
@@ -162,6 +189,7 @@ class _Scorer:
         progress.begin_step("commit")
         if not batch.is_sent:
             self._send_offsets(batch)
+        self._guard.confirm()  # no message of a topic made anew is decided while others are skipped
         self._transactions.commit()
         if self._restore is not None:
             self._restore.committed(batch.offsets)
@@ -172,8 +200,21 @@ class _Scorer:
             rejected=batch.rejects,
         )
 
+    def _take(self, most: int, wait_s: float) -> list[Message]:
+        try:
+            return self._intake.take(most, wait_s=wait_s)
+        except BrokerError:
+            self._guard.ask()  # a topic that was made anew explains most of what may be wrong
+            self._guard.confirm()
+            raise
+
     def _send_offsets(self, batch: _Batch) -> None:
-        self._transactions.send_offsets(batch.offsets, self._intake.membership)
+        self._guard.ask()
+        offsets = [
+            TopicPartition(after.topic, after.partition, after.offset, metadata=self._metadata)
+            for after in batch.offsets
+        ]
+        self._transactions.send_offsets(offsets, self._intake.membership)
         batch.is_sent = True
 
     def _restore_a_piece(self) -> None:

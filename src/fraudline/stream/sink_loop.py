@@ -38,7 +38,13 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 
 from fraudline import flows
 from fraudline.contract import Messages, Reject, RejectReason, reject_record
-from fraudline.errors import NewerRecordError, WarehouseAwayError, WarehouseError
+from fraudline.errors import (
+    BrokerError,
+    NewerRecordError,
+    StreamFinalizedError,
+    WarehouseAwayError,
+    WarehouseError,
+)
 from fraudline.settings import KafkaSettings
 from fraudline.stream.backoff import Backoff
 from fraudline.stream.intake import (
@@ -52,7 +58,9 @@ from fraudline.stream.intake import (
 from fraudline.stream.kafka_transaction import ANY_PARTITION, TransactionalProducer
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_partition import PendingAppend, Route, SinkCheckpoint, SinkPartition
+from fraudline.stream.sink_start import SinkStart
 from fraudline.stream.supervise import supervise
+from fraudline.stream.topic_guard import TopicGuard
 
 _IDLE_S = 300.0
 # An append costs the store the same for one row as for hundreds.
@@ -90,9 +98,13 @@ def sink_loop(
         WarehouseError: BigQuery refuses permanently.
         NewerRecordError: a later fraudline wrote a record; what was taken before it is stored.
     """
+    guard = TopicGuard(kafka, [route.topic for route in routes], group=f"{kafka.group}.sink")
+    by_topic = {route.topic: route for route in routes}
+    start = SinkStart(kafka, by_topic)
 
     def session() -> None:
-        sink = _Sink(kafka, {route.topic: route for route in routes}, progress)
+        guard.begin()
+        sink = _Sink(kafka, by_topic, progress, guard, start)
         try:
             sink.run(batch_rows, commit_interval_ms / 1000, stop)
         finally:
@@ -109,8 +121,11 @@ class _Sink:
         kafka: KafkaSettings,
         routes: dict[str, Route],
         progress: Progress,
+        guard: TopicGuard,
+        start: SinkStart,
     ) -> None:
         self._kafka = kafka
+        self._guard, self._start = guard, start
         self._routes = routes
         self._progress = progress
         self._partitions: dict[PartitionKey, SinkPartition] = {}
@@ -125,27 +140,51 @@ class _Sink:
         self._intake = intake = Intake(
             self._consumer,
             list(self._routes),
+            to_go_on="`fraudline offsets set sink --to start`.",
             on_assign=self._assigned,
             on_revoke=self._revoked,
             on_lost=self._lost,
             kafka=self._kafka,
         )
         self._progress.attach(intake)
+        try:
+            self._until(stop, intake, batch_rows, commit_interval_s)
+        except (WarehouseAwayError, StreamFinalizedError):
+            raise
+        except WarehouseError:
+            self._leave_refused()
+            raise
+        self._leave()
+
+    def _until(
+        self, stop: threading.Event, intake: Intake, batch_rows: int, commit_interval_s: float
+    ) -> None:
         due_at = time.monotonic() + commit_interval_s
-        while not stop.is_set():
+        while not stop.is_set() and not self._guard.has_grown:
             self._progress.begin_step("take")
-            taken = intake.take(batch_rows, linger_s=_LINGER_S)
+            taken = self._take(intake, batch_rows)
             if taken:
+                self._guard.ask()
                 self._decode(taken)
+                self._guard.confirm()  # nothing is stored of a topic made anew
             else:
                 self._progress.record_idle()
+                self._guard.look()
+            self._progress.record_topics(self._guard.seen_at)
             self._advance()
             if time.monotonic() >= due_at:
                 for partition in self._partitions.values():
                     partition.release(idle_s=_IDLE_S)
                 self._commit()
                 due_at = time.monotonic() + commit_interval_s
-        self._leave()
+
+    def _take(self, intake: Intake, most: int) -> list[Message]:
+        try:
+            return intake.take(most, linger_s=_LINGER_S)
+        except BrokerError:
+            self._guard.ask()  # a topic that was made anew explains most of what may be wrong
+            self._guard.confirm()
+            raise
 
     def close(self) -> None:
         if self._transactions is not None:
@@ -155,11 +194,14 @@ class _Sink:
 
     def _assigned(self, partitions: Partitions) -> None:
         self._not_fetched = set()
+        self._start.check(partitions)
         for committed in partitions:
             route = self._routes[committed.topic]
             checkpoint = _checkpoint(committed) if committed.metadata else SinkCheckpoint()
+            if committed.offset >= 0:
+                self._guard.require_same(committed.topic, checkpoint.topic_id)
             self._partitions[committed.topic, committed.partition] = SinkPartition(
-                route, committed.offset, checkpoint
+                route, committed.offset, checkpoint, self._guard.id_of(committed.topic)
             )
             if not committed.metadata and committed.offset >= 0:
                 _LOG.warning(
@@ -357,6 +399,24 @@ class _Sink:
                 _LOG.warning("sink: stopped before BigQuery answered for all rows: %s", error)
             partition.release()
         self._commit()
+
+    def _leave_refused(self) -> None:
+        """Leave although BigQuery refuses, so that no stream need be known once that is mended.
+
+        Whoever deletes the table and makes it anew to mend it deletes its streams, too.
+        """
+        answered_by = time.monotonic() + _PATIENCE_S
+        for key, partition in self._partitions.items():
+            try:
+                for append in partition.collect(max(0.0, answered_by - time.monotonic())):
+                    self._report(key, partition, append)
+            except WarehouseError as error:
+                _LOG.debug("sink: %s, partition %d: %s", *key, error)
+            partition.release()
+        try:
+            self._commit()
+        except KafkaException as error:
+            _LOG.warning("sink: what is stored could not be committed: %s", error.args[0])
 
     def _commit(self) -> None:
         moved = [one for one in self._partitions.items() if one[1].is_moved]

@@ -16,6 +16,7 @@ import pyarrow as pa
 from fraudline.contract import Decoder, RejectReason
 from fraudline.errors import StreamForgottenError, WarehouseError
 from fraudline.stream.kafka_transaction import ProducerRecord
+from fraudline.stream.topic_guard import NO_ID
 
 _NO_STREAM = "-"
 
@@ -62,6 +63,9 @@ class Route:
         decoder: Decodes them into the store's rows.
         open_stream: Makes a new stream for these rows.
         finalize: Closes a stream permanently, by name; gives the number of its rows.
+        are_stored: Whether each of some messages has a row; None where rows do not tell their
+            source.
+        is_empty: Whether the table has no row.
     """
 
     topic: str
@@ -69,6 +73,8 @@ class Route:
     decoder: Decoder
     open_stream: Callable[[], AppendStream]
     finalize: Callable[[str], int]
+    are_stored: Callable[[Sequence[bytes | None]], list[bool]] | None = None
+    is_empty: Callable[[], bool] = lambda: True
 
 
 class SinkCheckpoint(NamedTuple):
@@ -79,14 +85,19 @@ class SinkCheckpoint(NamedTuple):
             earlier streams hold rows of messages from the offset on: so many are to be skipped.
         stream: Name of the stream; empty if no stream is to be finalized.
         decoder: Fingerprint of the decoder that told rows from rejects.
+        topic_id: Which topic the offset is of, as the broker names it; empty where it gives no
+            id, or where a sink committed that did not ask for it. It is written behind the
+            fingerprint, where such a sink reads on without it.
     """
 
     rows: int = 0
     stream: str = ""
     decoder: str = ""
+    topic_id: str = NO_ID
 
     def __str__(self) -> str:
-        return f"{self.rows} {self.stream or _NO_STREAM} {self.decoder}"
+        of = f"@{self.topic_id}" if self.topic_id else ""
+        return f"{self.rows} {self.stream or _NO_STREAM} {self.decoder}{of}"
 
     @classmethod
     def parse(cls, text: str) -> SinkCheckpoint:
@@ -95,8 +106,9 @@ class SinkCheckpoint(NamedTuple):
         Raises:
             ValueError: the text is not a checkpoint.
         """
-        rows, stream, decoder = text.split(" ")
-        return cls(int(rows), "" if stream == _NO_STREAM else stream, decoder)
+        rows, stream, rest = text.split(" ")
+        decoder, _, topic_id = rest.partition("@")
+        return cls(int(rows), "" if stream == _NO_STREAM else stream, decoder, topic_id)
 
 
 @dataclass
@@ -131,6 +143,7 @@ class SinkPartition:
         route: Where its rows go.
         position: The committed offset.
         checkpoint: What was committed with it.
+        topic_id: Which topic it is of.
 
     Attributes:
         position: The offset after the last message that was processed.
@@ -139,8 +152,11 @@ class SinkPartition:
         rejects: Records of rejected messages before `position`, to be committed with it.
     """
 
-    def __init__(self, route: Route, position: int, checkpoint: SinkCheckpoint) -> None:
+    def __init__(
+        self, route: Route, position: int, checkpoint: SinkCheckpoint, topic_id: str = NO_ID
+    ) -> None:
         self.route = route
+        self._topic_id = topic_id
         self.position = position
         self.rows = checkpoint.rows
         self.is_moved = False
@@ -160,7 +176,8 @@ class SinkPartition:
     def metadata(self) -> str:
         """What is committed with the offset, for the next owner."""
         name = self._stream.name if self._stream is not None else ""
-        return str(SinkCheckpoint(self.rows, name, self.route.decoder.fingerprint))
+        decoder = self.route.decoder.fingerprint
+        return str(SinkCheckpoint(self.rows, name, decoder, self._topic_id))
 
     @property
     def unstored(self) -> int:
@@ -190,7 +207,6 @@ class SinkPartition:
                     "and compare with `fraudline reconcile`."
                 )
             self.rows = checkpoint.rows - stored
-            self.is_moved = True
         if self.rows < 0 and not self.route.decoder.continues(checkpoint.decoder):
             raise WarehouseError(
                 f"table {self.route.table} holds {-self.rows} rows of topic "
@@ -201,6 +217,7 @@ class SinkPartition:
                 "they are. Run `fraudline sink` once with the previous contract and fraudline, "
                 "let it catch up, and stop it in order (Ctrl-C); then start it with the new ones."
             )
+        self.is_moved = bool(checkpoint.stream)  # only now: else nothing is committed
         self._checkpoint = None
 
     def collect(self, timeout_s: float) -> list[PendingAppend]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException
 
-from fraudline.errors import StreamFinalizedError
+from fraudline.errors import StreamFinalizedError, WarehouseAwayError
 from fraudline.stream.broker import raise_if_permanent
 from fraudline.stream.counts import FailedSide
 from fraudline.stream.progress import Progress
@@ -39,7 +39,7 @@ def supervise(session: Callable[[], None], *, progress: Progress, stop: threadin
         begun_at = time.monotonic()
         try:
             session()
-        except (KafkaException, StreamFinalizedError) as error:
+        except (KafkaException, StreamFinalizedError, WarehouseAwayError) as error:
             reason = error.args[0]
             if isinstance(reason, KafkaError):
                 raise_if_permanent(reason)

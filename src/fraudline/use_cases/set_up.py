@@ -43,15 +43,22 @@ def start(
         LocalServiceError: a service did not start; the message quotes its log.
     """
     services = local.up(project.settings, on_progress)
-    return Started(services, set_up(project, on_created))
+    return Started(services, set_up(project, on_created, on_progress))
 
 
-def set_up(project: Project, on_created: Callable[[str], None] = lambda _: None) -> list[str]:
+def set_up(
+    project: Project,
+    on_created: Callable[[str], None] = lambda _: None,
+    on_change: Callable[[str], None] = lambda _: None,
+) -> list[str]:
     """Create what the stream needs where it is missing, in whatever broker and BigQuery is set.
+
+    Tables of an earlier release are brought up to date where BigQuery can do that in place.
 
     Args:
         project: Whose broker, BigQuery and contract.
         on_created: Called with each topic that was created, before BigQuery is asked.
+        on_change: Told in a sentence what was changed in a table, or is not as it should be.
 
     Returns:
         The topics that were created.
@@ -64,5 +71,5 @@ def set_up(project: Project, on_created: Callable[[str], None] = lambda _: None)
     created = create_topics(project.kafka, project.stream_topics)
     for topic in created:
         on_created(topic)
-    create_stream_tables(project.warehouse, project.contract)
+    create_stream_tables(project.warehouse, project.contract, on_change)
     return created

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fraudline import flows
 from fraudline.stream.sink_partition import Route
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.append import CommittedStream, finalize
+from fraudline.warehouse.stored_positions import has_any_row, have_rows
 
 
 def routes(project: Project) -> list[Route]:
@@ -21,4 +24,8 @@ def _route(project: Project, flow: flows.Flow) -> Route:
         decoder=decoder,
         open_stream=lambda: CommittedStream(project.warehouse, table, decoder.schema),
         finalize=lambda stream: finalize(project.warehouse, stream),
+        are_stored=None
+        if flow is flows.PREDICTIONS  # its rows are those of the history, without a position
+        else partial(have_rows, project.warehouse, table, has_reason=flow is flows.REJECTS),
+        is_empty=lambda: not has_any_row(project.warehouse, table),
     )

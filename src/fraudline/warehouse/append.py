@@ -153,8 +153,18 @@ class CommittedStream:
                 f"rows that were acknowledged: {error.message}. Stop all sinks and compare with "
                 "`fraudline reconcile`."
             ) from None
-        with translated(self._what):
-            raise error
+        try:
+            with translated(self._what):
+                raise error
+        except WarehouseAwayError:
+            raise
+        except WarehouseError:
+            if not was_in_doubt:
+                # Refused outright, and what follows would begin beyond the stream's end: none of
+                # it is stored, and the stream holds what it acknowledged.
+                self._unanswered.clear()
+                self.sent = self.acknowledged
+            raise
 
     def _forgotten(self, *, was_in_doubt: bool) -> WarehouseError:
         if not was_in_doubt:
@@ -164,7 +174,8 @@ class CommittedStream:
         return WarehouseError(
             f"{self._what}: BigQuery no longer knows stream {self.name}, and whether it held its "
             f"rows {self.acknowledged} to {self.sent - 1} is unknown, since the answers to them "
-            "were lost. See 'A forgotten stream' in docs/guides/operations.md."
+            "were lost. Stop all sinks; `fraudline offsets set sink --to stored` goes on after the "
+            "last row that is stored. See 'A forgotten stream' in docs/guides/operations.md."
         )
 
     def _connect(self) -> None:
@@ -280,8 +291,9 @@ def finalize(warehouse: Warehouse, stream: str) -> int:
         except google_errors.NotFound:
             raise WarehouseError(
                 f"{what}: BigQuery no longer knows it, so it is unknown how many rows it held "
-                "beyond the committed offset. See 'A forgotten stream' in "
-                "docs/guides/operations.md."
+                "beyond the committed offset. Was the table deleted and made anew? Stop all sinks; "
+                "`fraudline offsets set sink --to stored` goes on after the last row that is "
+                "stored. See 'A forgotten stream' in docs/guides/operations.md."
             ) from None
     return int(answer.row_count)
 

@@ -72,7 +72,8 @@ class Warehouse:
 
     @cached_property
     def client(self) -> bigquery.Client:
-        """The REST client, with our data set as default."""
+        """The REST client; its queries have our data set as default, and our limit of bytes."""
+        most = self.settings.maximum_bytes_billed
         return bigquery.Client(
             project=self.settings.project,
             credentials=self._credentials,
@@ -81,7 +82,8 @@ class Warehouse:
             if self._endpoint
             else None,
             default_query_job_config=bigquery.QueryJobConfig(
-                default_dataset=f"{self.settings.project}.{self.settings.dataset}"
+                default_dataset=f"{self.settings.project}.{self.settings.dataset}",
+                **({"maximum_bytes_billed": most} if most else {}),  # None would be sent as a word
             ),
         )
 
@@ -100,6 +102,11 @@ class Warehouse:
             BigQueryWriteClient, BigQueryWriteGrpcTransport
         )
         return client
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a BigQuery of this machine's own, which bills nothing."""
+        return self._endpoint is not None
 
     def table(self, name: str) -> str:
         """The full name of one of our tables, `project.dataset.table`."""
@@ -158,7 +165,8 @@ def translated(what: str) -> Iterator[None]:
         WarehouseError: it will not, unless something is changed.
     """
     try:
-        yield
+        with _limit_named(what):
+            yield
     except google_errors.RetryError as error:
         cause = error.cause if error.cause is not None else error
         raise WarehouseAwayError(f"{what}: BigQuery does not answer: {_reason(cause)}.") from None
@@ -192,6 +200,20 @@ def translated(what: str) -> Iterator[None]:
         ) from None
     except google_errors.GoogleAPICallError as error:
         raise WarehouseError(f"{what}: BigQuery refuses: {_reason(error)}.") from None
+
+
+@contextmanager
+def _limit_named(what: str) -> Iterator[None]:
+    """Google's client takes the refusal of a query that is too dear for a fault of the server."""
+    try:
+        yield
+    except google_errors.GoogleAPICallError as error:
+        if "limit for bytes billed" not in _reason(error):
+            raise
+        raise WarehouseError(
+            f"{what}: {_reason(error)}. Nothing was read or billed. Ask for less, or raise "
+            "bigquery.maximum_bytes_billed."
+        ) from None
 
 
 def _reason(error: BaseException) -> str:

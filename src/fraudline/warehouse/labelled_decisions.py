@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from fraudline import flows
 from fraudline.contract import Contract
+from fraudline.contract.columns import EARLIEST
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
 
@@ -32,12 +34,22 @@ class LabelledDecisions:
 
 
 def read_labelled_decisions(
-    warehouse: Warehouse, contract: Contract, labelled: pa.Table
+    warehouse: Warehouse,
+    contract: Contract,
+    labelled: pa.Table,
+    since: dt.datetime | None = None,
 ) -> LabelledDecisions:
     """Find the decision of each labelled transaction, by all of its columns.
 
     Transactions that agree in every column have the same score, so it does not matter which
     of them is which.
+
+    Args:
+        warehouse: Its table of decisions is read.
+        contract: What a transaction looks like.
+        labelled: The transactions, in the history's columns.
+        since: Decisions that were made before are left alone, and not read; without it the whole
+            table is.
     """
     names = [column.name for column in contract.transaction_columns]
     selected = ", ".join(f"`{name}`" for name in names)
@@ -45,7 +57,9 @@ def read_labelled_decisions(
     decisions = query(
         warehouse,
         f"SELECT {selected}, ANY_VALUE(score) AS score, "  # noqa: S608 - names come from settings and a checked contract
-        f"ANY_VALUE(threshold) AS threshold FROM `{table}` GROUP BY {selected}",
+        f"ANY_VALUE(threshold) AS threshold FROM `{table}` WHERE decided_at >= @since "
+        f"GROUP BY {selected}",
+        [("since", "TIMESTAMP", since or EARLIEST)],
     )
     joined = (
         labelled.append_column("row", pa.array(np.arange(labelled.num_rows)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 from google.api_core import exceptions as google_errors
@@ -37,7 +37,7 @@ def create_table(
     partition_by: str | None,
     cluster_by: Sequence[str],
     may_grow: bool = False,
-) -> None:
+) -> bigquery.Table:
     """Create a table, or check that the one that exists can hold these rows.
 
     Args:
@@ -48,6 +48,9 @@ def create_table(
         partition_by: Timestamp column by whose day it is partitioned, if any.
         cluster_by: Columns by which rows are kept together.
         may_grow: Whether a table that exists is given the nullable columns that it lacks.
+
+    Returns:
+        The table as BigQuery has it.
 
     Raises:
         WarehouseError: the table exists with other columns.
@@ -70,17 +73,26 @@ def create_table(
             f"{told(differences)}. Rename or drop it, or choose another name or data set in the "
             "settings."
         )
+    return found
 
 
-def create_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
+def create_stream_tables(
+    warehouse: Warehouse, contract: Contract, on_change: Callable[[str], None] = lambda _: None
+) -> None:
     """Create what the stream needs: the table of each flow that is stored, and a view.
 
     The view shows decided transactions in the history's own columns, with label 1 where a
     transaction was not approved, so that queries written for the history run on it unchanged.
+
+    Args:
+        warehouse: The data set.
+        contract: What a transaction looks like.
+        on_change: Told, in a sentence, what was changed in a table of an earlier release, and
+            where a table is laid out in another way than ours.
     """
     create_dataset(warehouse)
     for flow, table in flows.stored_flows():
-        create_table(
+        found = create_table(
             warehouse,
             warehouse.settings.table(flow),
             arrow_schema(flow.columns(contract)),
@@ -89,7 +101,41 @@ def create_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
             cluster_by=table.cluster_by,
             may_grow=True,
         )
+        _lay_out(warehouse, found, table, on_change)
     _create_view(warehouse, contract)
+
+
+def _lay_out(
+    warehouse: Warehouse,
+    found: bigquery.Table,
+    table: flows.FlowTable,
+    on_change: Callable[[str], None],
+) -> None:
+    """Cluster a table of an earlier release as today's; say where a layout is somebody's own."""
+    partitioned_by = found.time_partitioning.field if found.time_partitioning else None
+    if partitioned_by != table.partition_by:
+        on_change(
+            f"table {found.reference} is partitioned by {partitioned_by or 'nothing'} instead of "
+            f"{table.partition_by or 'nothing'}, which BigQuery cannot change: `fraudline "
+            "reconcile` reads more of it than it needs. Nothing else depends on it."
+        )
+    clustered_by = tuple(found.clustering_fields or ())
+    if clustered_by == table.cluster_by:
+        return
+    if clustered_by != table.formerly_clustered_by:
+        on_change(
+            f"table {found.reference} is clustered by {', '.join(clustered_by) or 'nothing'} "
+            f"instead of {', '.join(table.cluster_by) or 'nothing'}: `fraudline reconcile` reads "
+            "more of it than it needs. It was left as it is, since that layout is not ours."
+        )
+        return
+    found.clustering_fields = list(table.cluster_by)
+    with translated(f"clustering table {found.reference}"):
+        warehouse.client.update_table(found, ["clustering_fields"], retry=RETRY)
+    on_change(
+        f"table {found.reference} is clustered by {', '.join(table.cluster_by)} from now on. Rows "
+        "that it holds stay as they are; docs/guides/bigquery.md says how to sort them, too."
+    )
 
 
 def grow_stream_tables(warehouse: Warehouse, contract: Contract) -> None:

@@ -28,6 +28,7 @@ _TRUNCATES: dict[str, type[exp.Expr]] = {
     "DATETIME": exp.DatetimeTrunc,
     "DATE": exp.DateTrunc,
 }
+_GIVEN_NAMES = (exp.Alias, exp.TableAlias, exp.Table)
 # What a constant may be made of: none of it takes time or memory to work out.
 _CONSTANT = (
     exp.Literal, exp.Neg, exp.Paren, exp.Cast, exp.DataType, exp.Interval, exp.Var, exp.Add,
@@ -83,7 +84,11 @@ def _columns(reader: exp.Expr) -> frozenset[str] | None:
     """The names that the reader of a table mentions; None if it takes every column."""
     if any(not isinstance(star.parent, exp.Count) for star in reader.find_all(exp.Star)):
         return None
-    return frozenset(part.name.lower() for part in reader.find_all(exp.Identifier))
+    return frozenset(
+        part.name.lower()
+        for part in reader.find_all(exp.Identifier)
+        if not isinstance(part.parent, _GIVEN_NAMES)
+    )
 
 
 def _probe(table: exp.Table, select: exp.Select | None, source: Source) -> str:

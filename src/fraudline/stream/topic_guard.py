@@ -1,0 +1,295 @@
+"""Which topic a name stands for: the id that a broker gives each topic it makes.
+
+A topic that is deleted and made anew keeps its name, and its offsets begin at 0 again. Once it
+is longer than a position in the old one, a consumer goes on there, and nothing tells that the
+first messages were skipped. So each loop commits the ids of its topics with its offsets, and
+asks for them again: when partitions are assigned, after the last message of every batch that
+is to be committed or stored, and about once a second. An answer to a question that was asked
+after a message was taken speaks for that message, too, since an id never comes back.
+`docs/decisions/0018-which-topic-it-is.md` argues it, and says what it costs.
+
+The same answer tells how many partitions there are.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it is, by the documentation
+    AdminClient,
+    TopicDescription,
+)
+
+from fraudline.errors import BrokerError
+from fraudline.settings import KafkaSettings
+from fraudline.stream.broker import client_config, raise_if_permanent
+
+_LOG = logging.getLogger(__name__)
+_ANSWER_TIMEOUT_S = 5.0
+_LOOK_EVERY_S = 1.0
+_GONE_FOR_GOOD_S = 5.0  # a broker that has just started may not know each topic yet
+
+NO_ID = ""
+"""In place of a topic's id, where the broker gives none."""
+_ZERO_ID = "A" * 22  # sixteen zero bytes, as the client prints them
+
+
+@dataclass(frozen=True)
+class TopicIdentity:
+    """What a broker says of a topic.
+
+    Attributes:
+        id: Given when the topic was made, and to no other; `NO_ID` if the broker gives none.
+        partitions: How many it has.
+    """
+
+    id: str
+    partitions: int
+
+
+class TopicInquiry:
+    """A question that is on its way to the broker.
+
+    Args:
+        futures: The client's, by topic.
+    """
+
+    def __init__(self, futures: Mapping[str, Future[TopicDescription]]) -> None:
+        self._futures = futures
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether `answer` need not wait."""
+        return all(future.done() for future in self._futures.values())
+
+    def answer(self) -> dict[str, TopicIdentity]:
+        """Wait for the answer.
+
+        Raises:
+            KafkaException: the broker does not answer, or has no such topic.
+        """
+        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+        found = {}
+        for topic, future in self._futures.items():
+            try:
+                found[topic] = _identity(future.result(max(0.0, deadline - time.monotonic())))
+            except TimeoutError:
+                error = KafkaError(KafkaError._TIMED_OUT, f"the id of topic '{topic}' is not told")  # noqa: SLF001 - its only name
+                raise KafkaException(error) from None
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
+                raise KafkaException(
+                    KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"there is no topic '{topic}'")
+                ) from None
+        return found
+
+
+class TopicLookup:
+    """Asks a broker for the identities of topics.
+
+    Args:
+        kafka: Broker and credentials.
+    """
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._admin = AdminClient(client_config(kafka))
+
+    def ask(self, topics: Iterable[str]) -> TopicInquiry:
+        """Begin to ask; the caller works on meanwhile."""
+        return TopicInquiry(
+            self._admin.describe_topics(
+                TopicCollection(list(topics)), request_timeout=_ANSWER_TIMEOUT_S
+            )
+        )
+
+
+class TopicGuard:
+    """Holds a loop to the topics that it began with, across all of its sessions.
+
+    Args:
+        kafka: Broker and credentials.
+        inputs: Topics of which the loop takes messages.
+        outputs: Others that it relies on.
+        group: The consumer group, for people.
+        require: Called with the number of partitions of each topic at the begin of a session;
+            refuses numbers that do not fit one another.
+
+    Attributes:
+        seen_at: When the broker last said which topics there are, by `time.monotonic`.
+        has_grown: Whether a topic has another number of partitions than when the session began:
+            it is over, and a new one begins with all of them.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        inputs: Iterable[str],
+        outputs: Iterable[str] = (),
+        *,
+        group: str,
+        require: Callable[[Mapping[str, int]], None] = lambda _: None,
+    ) -> None:
+        self._lookup = TopicLookup(kafka)
+        self._kafka = kafka
+        self._inputs = list(inputs)
+        self._topics = [*self._inputs, *outputs]
+        self._group = group
+        self._require = require
+        self._begun: dict[str, TopicIdentity] = {}
+        self._asked: TopicInquiry | None = None
+        self._looking: TopicInquiry | None = None
+        self._looked_at = 0.0
+        self.seen_at = time.monotonic()
+        self._gone_since: float | None = None
+        self._told: set[str] = set()
+        self.has_grown = False
+
+    def begin(self) -> None:
+        """Begin a session: see which topics there are.
+
+        Raises:
+            KafkaException: the broker does not answer.
+            BrokerError: a topic is gone, is another one than in the session before, or has a
+                number of partitions that does not fit.
+        """
+        self._asked = self._looking = None
+        found = self._answer(self._lookup.ask(self._topics))
+        for topic, one in found.items():
+            self._require_id(topic, self._begun.get(topic, one).id, one.id)
+            if one.id == NO_ID:
+                self.tell_once(
+                    f"the broker gives topic '{topic}' no id, so one that is deleted and made "
+                    "anew is noticed only while it is shorter than the old one. Stop scorers and "
+                    "sinks before you do that"
+                )
+        self._require({topic: one.partitions for topic, one in found.items()})
+        self._begun = found
+        self._looked_at = time.monotonic()
+        self.has_grown = False
+
+    def id_of(self, topic: str) -> str:
+        """The id that a topic had when the session began; `NO_ID` if the broker gives none."""
+        return self._begun[topic].id
+
+    def partitions_of(self, topic: str) -> int:
+        """How many partitions a topic had when the session began."""
+        return self._begun[topic].partitions
+
+    def ask(self) -> None:
+        """Ask whether the inputs are still the same; `confirm` waits for the answer."""
+        self._asked = self._lookup.ask(self._inputs)
+
+    def confirm(self) -> None:
+        """Wait until it is certain that all messages taken before `ask` are of the same topics.
+
+        Raises:
+            KafkaException: that could not be learnt.
+            BrokerError: they are not.
+        """
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            self._compare(self._answer(asked))
+        self.look()
+
+    def look(self) -> None:
+        """Look at all topics about once a second, without waiting.
+
+        Raises:
+            KafkaException: a topic is gone.
+            BrokerError: a topic was made anew, or the broker denies access.
+        """
+        now = time.monotonic()
+        if self._looking is None:
+            if now - self._looked_at >= _LOOK_EVERY_S:
+                self._looking = self._lookup.ask(self._topics)
+            return
+        if not self._looking.is_answered:
+            return
+        looking, self._looking = self._looking, None
+        self._looked_at = now
+        try:
+            self._compare(self._answer(looking))
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+            # Whoever waits for messages notices a silent broker anyway, and need not begin anew.
+            raise_if_permanent(error.args[0])
+            _LOG.debug("the topics' ids: %s", error.args[0])
+
+    def require_same(self, topic: str, known_id: str) -> None:
+        """Refuse a topic whose id is another one than was known.
+
+        Args:
+            topic: Its name.
+            known_id: The id of old, or `NO_ID` where none was told.
+
+        Raises:
+            BrokerError: it was made anew since.
+        """
+        self._require_id(topic, known_id, self._begun[topic].id)
+
+    def tell_once(self, message: str) -> None:
+        """Log a warning that is worth saying once in a process."""
+        if message not in self._told:
+            self._told.add(message)
+            _LOG.warning("%s", message)
+
+    def _answer(self, inquiry: TopicInquiry) -> dict[str, TopicIdentity]:
+        try:
+            found = inquiry.answer()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+            now = time.monotonic()
+            self._gone_since = self._gone_since or now
+            if now - self._gone_since < _GONE_FOR_GOOD_S:
+                raise
+            raise BrokerError(
+                f"{error.args[0].str()} at {self._kafka.bootstrap_servers} any more: it was "
+                "deleted. What was processed before stays processed. `fraudline setup` makes it "
+                "anew; what else to do is in docs/guides/operations.md, 'A topic was deleted and "
+                "recreated'."
+            ) from None
+        self._gone_since = None
+        self.seen_at = time.monotonic()
+        return found
+
+    def _compare(self, found: Mapping[str, TopicIdentity]) -> None:
+        for topic, one in found.items():
+            begun = self._begun[topic]
+            self._require_id(topic, begun.id, one.id)
+            if one.partitions != begun.partitions:
+                self.has_grown = True
+                _LOG.warning(
+                    "topic '%s' has %d partitions now, %d before; joining group '%s' again",
+                    topic,
+                    one.partitions,
+                    begun.partitions,
+                    self._group,
+                )
+
+    def _require_id(self, topic: str, known_id: str, found_id: str) -> None:
+        if NO_ID in (known_id, found_id) or known_id == found_id:
+            return
+        raise BrokerError(recreated(topic, known_id, found_id, self._group))
+
+
+def recreated(topic: str, known_id: str, found_id: str, group: str) -> str:
+    """What is said of a topic that was made anew, and what to do."""
+    return (
+        f"topic '{topic}' was deleted and made anew (its id is {found_id}, and group '{group}' "
+        f"has got to know {known_id}), so its offsets begin at 0 again. Nothing of the new topic "
+        "was processed, and nothing of it is lost. Do what docs/guides/operations.md says under "
+        "'A topic was deleted and recreated', which ends with `fraudline offsets set`."
+    )
+
+
+def _identity(found: TopicDescription) -> TopicIdentity:
+    topic_id = str(found.topic_id)
+    return TopicIdentity(NO_ID if topic_id == _ZERO_ID else topic_id, len(found.partitions))

@@ -1,0 +1,205 @@
+"""A group whose offsets are gone, or of no use: the loop stops, and a command sets the place."""
+
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import TopicPartition
+from tests.harness import Place, eventually
+from tests.stream import test_sink_loop
+from tests.stream.test_score_loop import committed
+from tests.stream.test_topic_guard import (
+    admin,
+    offsets,
+    recreate,
+    scoring,
+    send,
+    set_offsets,
+    sinking,
+)
+
+from fraudline import flows
+from fraudline.warehouse.query import query
+
+pytestmark = pytest.mark.usefixtures("services_home")
+
+
+def forget(here: Place, task: str) -> None:
+    """As a broker does once nobody has used a group for long."""
+    client = admin(here.project.kafka)
+    group = f"{here.project.kafka.group}.{task}"
+
+    def is_forgotten() -> bool:
+        try:
+            client.delete_consumer_groups([group])[group].result(10)
+        except Exception:  # noqa: BLE001 - its member has just left
+            return False
+        return True
+
+    eventually(is_forgotten)
+
+
+def rows(here: Place, table: str) -> int:
+    return int(query(here.project.warehouse, f"SELECT COUNT(*) AS n FROM {table}")["n"][0].as_py())
+
+
+def test_a_scorer_whose_groups_offsets_are_gone_decides_nothing_twice(here: Place) -> None:
+    kafka = here.project.kafka
+    with scoring(here) as scorer:
+        send(here, 100)
+        eventually(lambda: scorer.done == 100)
+    forget(here, "score")
+    send(here, 30)
+    with scoring(here) as scorer:
+        said = scorer.message()
+    assert (
+        f"group '{kafka.group}.score' has no offset for topic '{kafka.topic_transactions}'" in said
+    )
+    assert "fraudline offsets set score --to stored" in said
+    shown = here.run("offsets", "show")
+    assert shown.code == 0
+    assert shown.said.count("nothing committed") >= 4
+    answer = here.run("offsets", "set", "score", "--to", "stored")
+    assert answer.code == 0, answer.said
+    assert "4 offsets of group 'score' are set" in answer.said
+    with scoring(here) as scorer:
+        eventually(lambda: scorer.done == 30)
+    assert len(committed(here, kafka.topic_decisions)) == 130
+
+
+def test_a_scorers_offset_that_another_program_set_back_decides_nothing_twice(here: Place) -> None:
+    kafka = here.project.kafka
+    with scoring(here) as scorer:
+        send(here, 100)
+        eventually(lambda: scorer.done == 100)
+    (one, *_) = offsets(kafka, f"{kafka.group}.score", kafka.topic_transactions)
+    set_offsets(kafka, f"{kafka.group}.score", [TopicPartition(one.topic, one.partition, 0)])
+    with scoring(here) as scorer:
+        assert f"has only offset 0 for topic '{one.topic}'" in scorer.message()
+    assert len(committed(here, kafka.topic_decisions)) == 100
+
+
+def test_a_sink_whose_groups_offsets_are_gone_stores_nothing_twice(here: Place) -> None:
+    kafka = here.project.kafka
+    with scoring(here) as scorer, sinking(here) as sink:
+        send(here, 100)
+        eventually(lambda: scorer.done == 100)
+        eventually(lambda: sink.done == 100)
+    forget(here, "sink")
+    with scoring(here) as scorer:
+        send(here, 30)
+        eventually(lambda: scorer.done == 30)
+    with sinking(here) as sink:
+        said = sink.message()
+    assert f"group '{kafka.group}.sink' has no offset for topic '{kafka.topic_decisions}'" in said
+    assert f"fraudline offsets set sink --topic {kafka.topic_decisions} --to stored" in said
+    answer = here.run("offsets", "set", "sink", "--topic", kafka.topic_decisions, "--to", "stored")
+    assert answer.code == 0, answer.said
+    with sinking(here) as sink:
+        eventually(lambda: sink.done == 30)
+    assert rows(here, "decisions") == 130
+
+
+def test_a_sink_does_not_store_predictions_twice_though_their_rows_tell_no_position(
+    here: Place,
+) -> None:
+    topic = here.project.kafka.topic_predictions
+    with sinking(here) as sink:
+        test_sink_loop.send(here, test_sink_loop.predictions(here, 0, 40))
+        eventually(lambda: sink.done == 40)
+    forget(here, "sink")
+    with sinking(here) as sink:
+        assert f"has no offset for topic '{topic}'" in sink.message()
+    refused = here.run("offsets", "set", "sink", "--topic", topic, "--to", "stored")
+    assert refused.code == 2
+    assert "its rows do not tell their source" in refused.said
+    assert here.run("offsets", "set", "sink", "--topic", topic, "--to", "end").code == 0
+    with sinking(here) as sink:
+        test_sink_loop.send(here, test_sink_loop.predictions(here, 40, 40))
+        eventually(lambda: sink.done == 40)
+    assert test_sink_loop.stored(here) == [float(number) for number in range(80)]
+
+
+def test_a_table_made_anew_after_bigquery_refused_rows_is_stored_from_the_place_that_is_set(
+    here: Place,
+) -> None:
+    """The sink leaves in order, so no stream is asked for that went with the table."""
+    project = here.project
+    name = project.warehouse.table("predictions")
+    with sinking(here) as sink:
+        test_sink_loop.send(here, test_sink_loop.predictions(here, 0, 40))
+        eventually(lambda: sink.done == 40)
+        project.warehouse.client.delete_table(name)
+        test_sink_loop.send(here, test_sink_loop.predictions(here, 40, 40))
+        eventually(lambda: sink.error is not None)
+    assert here.run("setup").code == 0
+    with sinking(here) as sink:
+        eventually(lambda: sink.done == 40)
+    assert test_sink_loop.stored(here) == [float(number) for number in range(40, 80)]
+    again = here.run(
+        "offsets", "set", "sink", "--topic", project.kafka.topic_predictions, "--to", "start"
+    )
+    assert again.code == 0, again.said
+
+
+def test_a_stream_that_went_with_its_table_is_got_over_by_the_command(here: Place) -> None:
+    kafka = here.project.kafka
+    topic = kafka.topic_predictions
+    with sinking(here) as sink:
+        test_sink_loop.send(here, test_sink_loop.predictions(here, 0, 40))
+        eventually(lambda: sink.done == 40)
+    gone = "projects/local/datasets/x/tables/predictions/streams/gone"
+    set_offsets(
+        kafka,
+        f"{kafka.group}.sink",
+        [
+            TopicPartition(topic, one.partition, one.offset, f"7 {gone} 43552bf1c8cc")
+            for one in offsets(kafka, f"{kafka.group}.sink", topic)
+        ],
+    )
+    with sinking(here) as sink:
+        eventually(lambda: sink.error is not None)
+        assert "fraudline offsets set sink" in str(sink.error)
+    answer = here.run("offsets", "set", "sink", "--topic", topic, "--to", "committed")
+    assert answer.code == 0, answer.said
+    assert "its stream is forgotten" in answer.said
+    with sinking(here) as sink:
+        test_sink_loop.send(here, test_sink_loop.predictions(here, 40, 40))
+        eventually(lambda: sink.done == 40)
+    assert test_sink_loop.stored(here) == [float(number) for number in range(80)]
+
+
+def test_offsets_are_set_only_while_nobody_uses_them_and_only_where_there_are_messages(
+    here: Place,
+) -> None:
+    kafka = here.project.kafka
+    with scoring(here) as scorer:
+        send(here, 100)
+        eventually(lambda: scorer.done == 100)
+        used = here.run("offsets", "set", "score", "--to", "start")
+        assert used.code == 1
+        assert "has 1 members" in used.said
+    eventually(lambda: here.run("offsets", "set", "score", "--to", "committed").code == 0)
+    for to, told in (
+        ("1000000", "is not there; it holds 0 to"),
+        ("nowhere", "is neither an offset"),
+    ):
+        refused = here.run("offsets", "set", "score", "--to", to)
+        assert (refused.code, told in refused.said) == (2, True), refused.said
+    unknown = here.run("offsets", "set", "score", "--to", "start", "--topic", "decisions")
+    assert unknown.code == 2
+    assert f"but of {kafka.topic_transactions}" in unknown.said
+
+
+def test_a_topic_made_anew_is_scored_once_the_command_says_that_it_is_meant(here: Place) -> None:
+    kafka = here.project.kafka
+    with scoring(here) as scorer:
+        send(here, 40)
+        eventually(lambda: scorer.done == 40)
+        recreate(kafka, kafka.topic(flows.TRANSACTIONS))
+        send(here, 400)
+        scorer.message()
+    stored = here.run("offsets", "set", "score", "--to", "start")
+    assert stored.code == 0, stored.said
+    with scoring(here) as scorer:
+        eventually(lambda: scorer.done == 400)
+    assert len(committed(here, kafka.topic_decisions)) == 440
