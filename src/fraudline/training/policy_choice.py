@@ -55,7 +55,7 @@ def within_cap(policy: Policy, judged: ScoredRows) -> Policy:
 
 
 def best_threshold(policy: Policy, judged: ScoredRows) -> float:
-    """The fixed threshold to block from that costs the least on these rows; `NEVER` if none pays."""
+    """The fixed threshold that costs the least on these rows to block from, or `NEVER`."""
     scores = below_never(judged.scores)
     order = np.argsort(-scores, kind="stable")
     scores = scores[order]

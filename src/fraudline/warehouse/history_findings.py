@@ -154,8 +154,7 @@ def _suspects(
     return empty, [
         column
         for at, column in enumerate(columns)
-        if column not in empty
-        and max(beyond[f"below_{at}"], beyond[f"above_{at}"]) >= 0.9 * others
+        if column not in empty and max(beyond[f"below_{at}"], beyond[f"above_{at}"]) >= 0.9 * others
     ]
 
 
