@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import requests
 from tests.faults.pipeline import SERVICE_NAMES, Pipeline
+from tests.faults.upheavals import Upheaval
 from tests.faults.worker import WORKERS
 
 SESSION_TIMEOUT_S = 6.0  # of the consumer groups: after it, others own the partitions
@@ -144,14 +145,19 @@ class Fault:
 
 @dataclass(frozen=True)
 class Round:
-    """What goes wrong in one round, each in its own thread; and how many messages come at once."""
+    """What goes wrong in one round, each in its own thread; and how many messages come at once.
+
+    Once that is proved to have done no harm, there may be an upheaval.
+    """
 
     faults: tuple[Fault, ...]
     burst: int
+    upheaval: Upheaval | None = None
 
     def __str__(self) -> str:
         burst = f"; {self.burst:,} messages at once" if self.burst else ""
-        return " | ".join(map(str, self.faults)) + burst
+        then = f"; then {self.upheaval}" if self.upheaval else ""
+        return " | ".join(map(str, self.faults)) + burst + then
 
 
 def draw(chance: random.Random) -> Round:

@@ -63,6 +63,7 @@ class Pipeline:
             "bqlite": replace(bqlite, command=lambda *how: [*bqlite.command(*how), "--faults"]),
         }
         self.workers: dict[str, Worker] = {}
+        self._datasets = 1
 
     def open(self) -> None:
         """Start everything."""
@@ -152,6 +153,18 @@ class Pipeline:
         """Restart workers that could not begin, and fail if one gave up."""
         for worker in self.workers.values():
             worker.tend()
+
+    def use_new_tables(self) -> None:
+        """Make another data set, which workers use from their next start on."""
+        self._datasets += 1
+        bigquery = self._settings.bigquery.model_copy(
+            update={"dataset": f"fraud_detection_{self._datasets}"}
+        )
+        self._settings = self._settings.model_copy(update={"bigquery": bigquery})
+        self.project = Project(self._settings)
+        set_up(self.project)
+        for worker in self.workers.values():
+            worker.use_tables(bigquery)
 
     @property
     def pids(self) -> dict[str, int]:

@@ -41,14 +41,22 @@ class Proof:
         traffic: What is sent. What was proved is forgotten there.
 
     Attributes:
-        decisions: How many were proved so far.
+        decisions: How many were proved in these tables so far.
         rejects: Likewise.
+        earlier: How many decisions and rejects were proved in the tables before.
     """
 
     def __init__(self, project: Project, traffic: Traffic) -> None:
         self._project, self._traffic = project, traffic
         self.decisions = 0
         self.rejects = 0
+        self.earlier = 0, 0
+
+    def go_on_in(self, project: Project) -> None:
+        """Prove in the tables of this project, which are empty."""
+        decisions, rejects = self.earlier
+        self.earlier = decisions + self.decisions, rejects + self.rejects
+        self._project, self.decisions, self.rejects = project, 0, 0
 
     def is_complete(self) -> bool:
         """Whether as many rows are stored as messages were sent."""

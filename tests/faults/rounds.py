@@ -16,15 +16,18 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
 from tests.faults.faults import Round, draw
 from tests.faults.outage import outage
 from tests.faults.trial import Trial, trial
+from tests.faults.upheavals import UPHEAVALS, Upheaval
 
 from fraudline.errors import FraudlineError
+
+_UPHEAVAL_SHARE = 0.25
 
 
 @dataclass
@@ -55,10 +58,18 @@ class Result:
         return f"{told}. Caught up in {middle:.1f} s (median), {longest:.1f} s (longest)"
 
 
-def drawn(seed: int, count: int) -> list[Round]:
-    """The first rounds of a seed."""
-    chance = random.Random(seed)
-    return [draw(chance) for _ in range(count)]
+def drawn(seed: int, count: int, *, with_upheavals: bool = False) -> list[Round]:
+    """The first rounds of a seed; with upheavals, one in four has one after its faults."""
+    chance, others = random.Random(seed), random.Random(f"{seed} upheavals")
+    rounds = [draw(chance) for _ in range(count)]
+    if not with_upheavals:
+        return rounds
+    return [
+        replace(one, upheaval=Upheaval(others.choice(UPHEAVALS)))
+        if others.random() < _UPHEAVAL_SHARE
+        else one
+        for one in rounds
+    ]
 
 
 def run(
@@ -87,11 +98,17 @@ def run(
                 for strike in strikes:
                     strike.result()
             took_s = trial.prove()
+            if faults.upheaval is not None:
+                faults.upheaval.strike(trial)
+                took_s = max(took_s, trial.prove())
+                result.kinds[str(faults.upheaval)] += 1
         except (AssertionError, FraudlineError) as error:
             raise AssertionError(f"round {number} ({faults}): {error}") from error
         result.catch_ups_s.append(took_s)
         result.kinds.update(f"{fault.kind} {fault.target}" for fault in faults.faults)
-        result.decisions, result.rejects = trial.proof.decisions, trial.proof.rejects
+        earlier = trial.proof.earlier
+        result.decisions = earlier[0] + trial.proof.decisions
+        result.rejects = earlier[1] + trial.proof.rejects
         say(
             f"{number:4d}  caught up in {took_s:4.1f} s, "
             f"round {time.monotonic() - begun_at:4.1f} s  {faults}"
@@ -121,7 +138,7 @@ def main() -> None:
     parser.add_argument("--outage-s", type=float, default=300.0, help="BigQuery's, at the end")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
-    rounds = drawn(options.seed, options.rounds)[options.first - 1 :]
+    rounds = drawn(options.seed, options.rounds, with_upheavals=True)[options.first - 1 :]
     home = Path(tempfile.mkdtemp(prefix="fraudline-faults-"))
 
     def say(line: str) -> None:

@@ -10,6 +10,7 @@ from google.cloud import bigquery
 from tests.faults.faults import SESSION_TIMEOUT_S, injected
 from tests.faults.outage import outage
 from tests.faults.trial import Trial
+from tests.faults.upheavals import UPHEAVALS, Upheaval
 from tests.faults.worker import WORKERS
 from tests.harness import eventually
 
@@ -140,4 +141,14 @@ def test_workers_are_replaced_one_after_the_other_in_passing(ready: Trial) -> No
     for name in WORKERS:
         ready.pipeline.stop(name)
         ready.pipeline.start(name)
+    ready.prove()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", UPHEAVALS)
+def test_an_upheaval_is_got_over_by_what_the_workers_say(ready: Trial, kind: str) -> None:
+    ready.traffic.begin()
+    time.sleep(1)
+    ready.prove()
+    Upheaval(kind).strike(ready)
     ready.prove()

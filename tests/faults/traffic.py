@@ -90,17 +90,27 @@ class Traffic:
     Attributes:
         names: Columns of a transaction.
         sent: Number of each message that the broker took, by partition and offset.
+        partitions: To how many partitions messages are sent.
+        longest: How long the longest of them is.
     """
 
     def __init__(self, kafka: KafkaSettings, contract: Contract, rate: float) -> None:
         self.sent: dict[tuple[int, int], int] = {}
-        self._topic, self._partitions, self._rate = kafka.topic_transactions, kafka.partitions, rate
+        self._topic, self.partitions, self._rate = kafka.topic_transactions, kafka.partitions, rate
+        self.longest = 0
+        self._kafka = kafka
         self.names = tuple(column.name for column in contract.transaction_columns)
         self._failed: list[KafkaError] = []
         self._number = 0
-        self._producer = Producer(
+        self._producer = self._new_producer()
+        self._flows, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _new_producer(self) -> Producer:
+        return Producer(
             {
-                "bootstrap.servers": kafka.bootstrap_servers,
+                "bootstrap.servers": self._kafka.bootstrap_servers,
                 "enable.idempotence": True,
                 "linger.ms": 5,
                 "message.timeout.ms": _PATIENCE_S * 1000,
@@ -108,9 +118,20 @@ class Traffic:
                 "log_level": 0,
             }
         )
-        self._flows, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+
+    def widen(self) -> None:
+        """Send to one partition more, which was added."""
+        while len(self._producer.list_topics(self._topic, 10).topics[self._topic].partitions) <= (
+            self.partitions
+        ):
+            time.sleep(0.1)
+        self.partitions += 1
+
+    def begin_anew(self) -> None:
+        """Send to a topic that was made anew; the stream is held, and all of it was proved."""
+        assert not self.sent
+        self._producer = self._new_producer()  # the one before still has the old topic in mind
+        self.longest = 0
 
     def begin(self) -> None:
         """Let the stream flow."""
@@ -150,12 +171,13 @@ class Traffic:
         def delivered(error: KafkaError | None, told: Message) -> None:
             if error is None:
                 self.sent[told.partition(), told.offset()] = number
+                self.longest = max(self.longest, told.offset() + 1)
             else:
                 self._failed.append(error)
 
         self._producer.produce(
             self._topic,
             value=Transaction(self.names, number).value,
-            partition=number % self._partitions,
+            partition=number % self.partitions,
             on_delivery=delivered,
         )

@@ -45,6 +45,11 @@ class Trial:
         assert is_back, f"not every worker came back; see {self.pipeline.home}/logs"
         return took_s
 
+    def use_new_tables(self) -> None:
+        """Store in another data set from the workers' next start on, and prove there."""
+        self.pipeline.use_new_tables()
+        self.proof.go_on_in(self.pipeline.project)
+
     def _is_back(self) -> bool:
         self.pipeline.tend()
         return self.proof.is_complete() and self.pipeline.is_whole

@@ -12,7 +12,7 @@ from tests.harness import SCREEN
 from fraudline import local
 from fraudline.local import Companion
 from fraudline.local.state import Record, write_record
-from fraudline.settings import KafkaSettings, Settings
+from fraudline.settings import BigQuerySettings, KafkaSettings, Settings
 
 WORKERS = ("scorer1", "scorer2", "sink1", "sink2")
 _COMMANDS = {"scorer": "score", "sink": "sink"}
@@ -40,12 +40,18 @@ class Worker:
         (own / "models").symlink_to(home / "models")
         storage = {role: port for role, port in ports.items() if role != "kafka"}
         write_record(own, "bqlite", Record(0, 0.0, storage))
-        kafka = KafkaSettings(bootstrap_servers=f"127.0.0.1:{ports['kafka']}")
+        self._home = own
+        self._kafka = KafkaSettings(bootstrap_servers=f"127.0.0.1:{ports['kafka']}")
+        self.use_tables(BigQuerySettings())
+
+    def use_tables(self, bigquery: BigQuerySettings) -> None:
+        """Use these tables from the next start on."""
         self._companion = Companion(
             local.call(_COMMANDS[self._kind]),
-            local.environment(Settings(home=own, kafka=kafka)) | SCREEN,
+            local.environment(Settings(home=self._home, kafka=self._kafka, bigquery=bigquery))
+            | SCREEN,
             self.log,
-            own,
+            self._home,
         )
 
     def start(self) -> None:
@@ -58,6 +64,26 @@ class Worker:
     def pid(self) -> int:
         """Number of the process that runs now."""
         return self._companion.process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process that was started last still runs."""
+        return self._companion.is_alive
+
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with."""
+        return self._companion.process.poll()
+
+    @property
+    def said(self) -> str:
+        """What the process that was started last has said."""
+        return self._companion.said
+
+    def end(self) -> None:
+        """Ask it to end, if it runs, whatever it thinks of that."""
+        if self._companion.is_alive:
+            self._companion.stop(_END_TIMEOUT_S)
 
     @property
     def is_working(self) -> bool:
