@@ -23,6 +23,7 @@ from fraudline.use_cases.load_history import Loaded, load_history
 from fraudline.use_cases.predict_file import predict_file
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.send_file import read_messages
+from fraudline.use_cases.verify_file import verify_file
 from fraudline.warehouse.client import Endpoint, Warehouse
 from fraudline.warehouse.query import query
 
@@ -214,7 +215,7 @@ def test_the_same_file_under_a_changed_contract_is_loaded_anew(make, tmp_path):
 @pytest.mark.parametrize("how", ["the same", "another name", "a symbolic link", "a hard link"])
 def test_predictions_are_never_written_over_what_is_read(make, tmp_path, monkeypatch, how):
     project = make("creditcard")
-    candidate = Registry(tmp_path).new_directory()
+    candidate = Registry(tmp_path, lambda: "creditcard").new_directory()
     write_tiny_metrics(candidate)
     write_tiny_bundle(candidate, CREDITCARD)
     file = tmp_path / "in.csv"
@@ -232,6 +233,14 @@ def test_predictions_are_never_written_over_what_is_read(make, tmp_path, monkeyp
     with pytest.raises(InputError, match=r"which is read: nothing was written"):
         predict_file(project, file, out)
     assert file.read_bytes() == SAMPLE.read_bytes()
+
+
+def test_predictions_are_verified_by_whatever_name_they_were_written(make, tmp_path):
+    file = tmp_path / "predictions.json"
+    file.write_bytes(b'{"a": 1}\n')
+    with pytest.raises(InputError, match=r"predictions.json.*") as refusal:
+        verify_file(make(), file)
+    assert "expected a name" not in str(refusal.value)
 
 
 def test_messages_in_gzip_are_sent_as_they_are(make, tmp_path):

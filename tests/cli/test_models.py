@@ -252,7 +252,7 @@ def test_costs_that_nobody_gave_make_no_champion_of_a_contract_of_ones_own(model
     code, said = models("models", "promote", version)
     assert code == 2
     assert "nobody said what its decisions cost" in said
-    assert "half of 'amount_minor' is above 340,000.00 cent" in said
+    assert "half of the amounts above 0 in 'amount_minor' are above 340,000.00 cent" in said
     assert (
         f"fraudline models policy {version} --fraud-cost 230000 --review-cost 62000 "
         "--wrong-block-cost 390000" in said
@@ -263,6 +263,34 @@ def test_costs_that_nobody_gave_make_no_champion_of_a_contract_of_ones_own(model
     code, said = models("models", "rollback")
     assert code == 2
     assert f"{version} was not made the champion" in said
+
+
+def test_a_champion_of_before_that_decides_by_costs_that_nobody_gave_is_told_as_it_scores(
+    models, wallets, tmp_path
+):
+    version = judged_version(wallets, WALLET, 340_000.0)
+    wallets.promote(version)  # as the last release would have done
+    file = tmp_path / "one.csv"
+    file.write_text(
+        "payment_id,paid_at,amount_minor,velocity,distance_km,is_abroad,risk_note,merchant\n"
+        "p-1,2026-01-02T03:04:05Z,5,1.5,2,true,,shop\n"
+    )
+    command = ("predict", str(file), "--out", str(tmp_path / "out.jsonl"))
+    code, said = models(*command)
+    assert code == 0
+    assert "LOOK: contract 'wallet' is a file of your own" in said
+    assert f"{version} decides by them" in said
+    given = {"FRAUD_COST": "15", "REVIEW_COST": "4", "WRONG_BLOCK_COST": "25"}
+    models.set(**{f"FRAUDLINE_POLICY__{name}": value for name, value in given.items()})
+    assert "LOOK" not in models(*command)[1]
+
+
+def test_figures_of_a_version_that_was_altered_are_not_told(models, registry):
+    version = judged_version(registry)
+    write_tiny_scores(registry.path(version), amount=1.0)
+    code, said = models("models", "show", version)
+    assert code == 1, said
+    assert "scores.parquet" in said
 
 
 def test_costs_that_are_the_defaults_by_a_persons_own_word_decide(models, wallets):

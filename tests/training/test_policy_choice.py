@@ -71,6 +71,19 @@ def test_where_blocking_never_pays_the_best_threshold_is_out_of_reach():
     assert best_threshold(by_costs(), rows) == 1.0
 
 
+def test_to_block_nothing_blocks_no_score_of_1_and_a_threshold_that_does_is_not_called_so():
+    saturated = np.array([0.1, 1.0, 1.0])
+    legitimate = ScoredRows(saturated, np.zeros(3, np.int8), np.ones(3), 1.0)
+    never = best_threshold(by_costs(), legitimate)
+    nothing = compare(by_costs(), legitimate, never)[-1]
+    assert nothing.name.startswith("block nothing")
+    assert nothing.blocked[0] == 0
+    frauds = ScoredRows(saturated, np.array([0, 1, 1], np.int8), np.full(3, 500.0), 1.0)
+    blocking = compare(by_costs(), frauds, best_threshold(by_costs(), frauds))[-1]
+    assert blocking.name.startswith("block from 0.99999")
+    assert blocking.blocked == (2, 2)
+
+
 def test_savings_are_counted_against_approving_everything_and_against_the_policy(judged):
     policy = within_cap(by_costs(), judged)
     ours, nothing, tutorial, fixed = compare(policy, judged, 0.25)

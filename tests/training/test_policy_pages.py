@@ -7,14 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.transactions import WALLET, WALLET_ROW, message
+from tests.models import tiny_policy
+from tests.transactions import CREDITCARD, WALLET, WALLET_ROW, message
 
 from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.bundle_files import GRAPH_FILE, check_bundle
 from fraudline.contract import Decoder
 from fraudline.errors import BundleError, InputError
 from fraudline.measures.policy_effect import measure_effect, money
-from fraudline.measures.scored_rows import part_of
+from fraudline.measures.scored_rows import judging_rows, part_of
 from fraudline.scoring import assess
 from fraudline.training.policy_pages import SCORES_FILE, scored_rows, with_policy
 from fraudline.training.split import Split
@@ -116,6 +117,20 @@ def test_the_page_weighs_the_policy_against_other_ways_to_decide(ours):
     for share in (0.05, 0.5, 0.99):
         assert f"<td>{money(np.quantile(amounts, share))}</td>" in page
     assert "1,000" not in page.partition("What it is worth")[0]
+
+
+def test_rows_drawn_at_random_make_no_fewer_payments_a_day_than_come(tmp_path):
+    history = pa.table({"Time": np.linspace(0, 10 * 86400, 1000)})
+    rows = np.arange(1000)
+    drawn = Split(rows[rows % 5 > 0], rows[:0], rows[rows % 5 == 0], is_random=True)
+    zeros = np.zeros(1000)
+    scored = scored_rows(history, CREDITCARD, drawn, zeros.astype(np.int8), zeros, zeros)
+    pq.write_table(scored, tmp_path / SCORES_FILE)
+    judged = judging_rows(pq.read_table(tmp_path / SCORES_FILE))
+    assert len(judged.scores) / judged.days == pytest.approx(100, rel=0.01)
+    effect = measure_effect(tiny_policy(), judged)
+    assert "drawn at random, as many as come in 1.99 days" in effect.judged_by
+    assert dict(effect.facts())["approved"] == "200 (0 frauds), 100 a day"
 
 
 def test_times_of_a_timestamp_count_in_seconds():

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from google.cloud import bigquery
 from sklearn.metrics import roc_auc_score
-from tests.transactions import WALLET_FILE
+from tests.transactions import WALLET, WALLET_FILE
 
 import bqlite
 from fraudline.contract import Contract, load_contract
 from fraudline.settings import BigQuerySettings
+from fraudline.warehouse import history_findings
 from fraudline.warehouse.client import Endpoint, Warehouse
 from fraudline.warehouse.history_findings import Finding, find_refused
 from fraudline.warehouse.history_quality import measure_history_quality
 from fraudline.warehouse.history_table import load_history
+from fraudline.warehouse.schema import table_schema
+from fraudline.warehouse.tables import create_dataset
 
 ROWS, FRAUDS = 400, 40
 BEGIN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -60,6 +66,28 @@ def check(server: bqlite.Bqlite, tmp_path: Path) -> Check:
         rows = pa.table({**GOOD, **columns}, schema=contract.history_schema)
         load_history(warehouse, contract, rows, "a1")
         return measure_history_quality(warehouse, contract, tmp_path / "none.json").findings
+
+    return checked
+
+
+@pytest.fixture
+def made_by_hand(server: bqlite.Bqlite, tmp_path: Path) -> Check:
+    """Findings on a table whose columns all take NULL, whatever the wallet's contract says."""
+
+    def checked(**columns: list[object]) -> list[Finding]:
+        warehouse = Warehouse(
+            BigQuerySettings(dataset=f"quality_{uuid.uuid4().hex[:8]}"),
+            Endpoint(server.rest, server.storage),
+        )
+        create_dataset(warehouse)
+        schema = pa.schema([field.with_nullable(True) for field in WALLET.history_schema])
+        file = io.BytesIO()
+        pq.write_table(pa.table({**GOOD, **columns}, schema=schema), file)
+        file.seek(0)
+        parquet = bigquery.LoadJobConfig(source_format="PARQUET", schema=table_schema(schema))
+        name = warehouse.table(warehouse.settings.table_history)
+        warehouse.client.load_table_from_file(file, name, job_config=parquet).result()
+        return measure_history_quality(warehouse, WALLET, tmp_path / "none.json").findings
 
     return checked
 
@@ -194,6 +222,20 @@ def test_negative_amounts_are_told_where_the_contract_permits_them(check):
     amounts = [-5, -7, *GOOD["amount_minor"][2:]]
     (told,) = faults(check({"amount_minor": 'type = "int64", unit = "cent"'}, amount_minor=amounts))
     assert told.startswith("2 rows have a negative 'amount_minor'")
+
+
+def test_nulls_that_the_table_took_from_somebody_else_are_told_and_end_nothing(made_by_hand):
+    told = faults(made_by_hand(velocity=[None if is_fraud else 1.0 for is_fraud in IS_FRAUD]))
+    assert "nulls or values out of range in: velocity" in told
+    assert any("'velocity' has no value in any row that is labelled fraud" in each for each in told)
+    told = faults(made_by_hand(paid_at=[None] * ROWS))
+    assert "no row has an event time 'paid_at'" in told
+
+
+def test_a_history_too_large_to_look_for_leaks_is_not_called_free_of_them(check, monkeypatch):
+    monkeypatch.setattr(history_findings, "_MOST_ROWS", ROWS - 1)
+    (told,) = faults(check())
+    assert told.startswith("no column was looked at as a possible leak")
 
 
 def test_no_record_of_a_load_is_said_to_be_none(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,11 @@ from fraudline.warehouse.client import Endpoint, Warehouse
 from fraudline.warehouse.history_quality import measure_history_quality
 from fraudline.warehouse.history_table import load_history, read_history
 from fraudline.warehouse.table_fit import column_differences
-from fraudline.warehouse.tables import create_dataset
+from fraudline.warehouse.tables import (
+    create_dataset,
+    create_stream_tables,
+    grow_stream_tables,
+)
 
 FITTING = {
     "payment_id": "STRING NOT NULL",
@@ -107,3 +113,25 @@ def test_many_differences_stay_one_readable_sentence(made):
     with pytest.raises(WarehouseError, match="'payment_id' is missing") as caught:
         read_history(made, WALLET)
     assert len(str(caught.value)) < 1500
+
+
+def test_tables_of_another_contract_are_refused_as_they_are_and_gain_no_column_of_ours(made):
+    create_stream_tables(made, WALLET)
+
+    def found() -> list[str]:
+        table = made.client.get_table(made.table(made.settings.table_decisions))
+        return [field.name for field in table.schema]
+
+    before = found()
+    others = [
+        replace(column, type="int64") if column.name == "velocity" else column
+        for column in WALLET.columns
+    ]
+    note = replace(WALLET.column("merchant"), name="note")
+    other = replace(WALLET, name="other", columns=(*others, note))
+    with pytest.raises(WarehouseError, match=r"'velocity' is float64 .* 'note' is missing"):
+        create_stream_tables(made, other)
+    assert found() == before
+    with suppress(WarehouseError):
+        grow_stream_tables(made, other)  # as a sink does at its start
+    assert found() == before

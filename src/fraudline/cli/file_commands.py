@@ -38,6 +38,8 @@ def predict(
         quoted_newlines=quoted_newlines,
         on_read=show_file,
     )
+    if found.look is not None:
+        say(f"LOOK: {found.look}")
     if found.evaluation is not None:
         evaluation = found.evaluation
         OUT.print(evaluation.classification_report, markup=False)

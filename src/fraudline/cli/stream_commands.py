@@ -75,6 +75,8 @@ def score() -> None:
 
     project = Project()
     scorer = ScorerRun(project)
+    if scorer.look is not None:
+        say(f"LOOK: {scorer.look}")
     say(f"scoring topic '{scorer.topic}' with {scorer.version}; stop with Ctrl-C")
     with stop_on_signal() as stop, status_lines(scorer.progress, project.settings.metrics):
         scorer.until(stop)

@@ -105,6 +105,8 @@ def judged(manifest: Manifest) -> str:
 
 
 def _in_words(policy: Policy) -> str:
+    from fraudline.measures.policy_effect import number
+
     unit = f" {policy.unit}" if policy.unit else ""
     fixed = policy.fixed_in_words
     above = {"approve": "approved", "block": "blocked"}.get(
@@ -114,6 +116,6 @@ def _in_words(policy: Policy) -> str:
         f"{fixed + '; ' if fixed else ''}an approved fraud costs "
         f"{100 * policy.lost_share:g} % of its amount and {policy.fraud_cost:g}{unit}, a review "
         f"{policy.review_cost:g}{unit}, a wrong block {policy.wrong_block_cost:g}{unit}; "
-        f"{policy.reviews_a_day:,.3g} reviews a day on validation of at most "
-        f"{policy.most_reviews_a_day:,g}, above which payments are {above}"
+        f"{number(policy.reviews_a_day)} reviews a day on validation of at most "
+        f"{number(policy.most_reviews_a_day)}, above which payments are {above}"
     )

@@ -100,12 +100,11 @@ def read_text(path: Path) -> memoryview:
 
 
 def read_lines(path: Path) -> list[bytes]:
-    """The lines of a `.jsonl` file, without line ends, each as it is.
+    """The lines of a file, whatever it is called, without line ends, each as it is.
 
     Raises:
         InputError: as `read_text` does.
     """
-    kind_of(path, ("jsonl",))
     return bytes(read_text(path)).splitlines()
 
 

@@ -44,7 +44,7 @@ class PolicyEffect:
 
     Attributes:
         part: Which part of the history they are.
-        days: How long they took to come.
+        days: How long they took to come, or as many take that come one after the other.
         unit: Of the amounts and costs; may be empty.
         rows: All of them.
         approved, reviewed, blocked: By decision; their sum is `rows`.
@@ -56,6 +56,7 @@ class PolicyEffect:
         median_amount: Half of the amounts above 0 are no larger; 0 if there are none.
         amounts: The quantiles of the amounts, by their share, as in `QUANTILES`.
         review_cost, wrong_block_cost: The policy's.
+        is_drawn: Whether they were drawn at random from all of the history's time.
     """
 
     part: str
@@ -74,6 +75,7 @@ class PolicyEffect:
     amounts: dict[float, float]
     review_cost: float
     wrong_block_cost: float
+    is_drawn: bool = False
 
     @property
     def legitimate_stopped(self) -> int:
@@ -148,9 +150,10 @@ class PolicyEffect:
             if self.part == "test"
             else "which also chose the policy, so the figures are a little kind"
         )
+        drawn = "drawn at random, as many as come in " if self.is_drawn else ""
         return (
             f"the {self.rows.payments:,} payments ({counted(self.rows.frauds, 'fraud')}) of the "
-            f"{self.part} part, {number(self.days)} days, {kept}; decided by its own policy"
+            f"{self.part} part, {drawn}{number(self.days)} days, {kept}; decided by its own policy"
         )
 
     def looks(self) -> list[str]:
@@ -243,6 +246,7 @@ def measure_effect(policy: Policy, judged: ScoredRows) -> PolicyEffect:
         amounts=dict(zip(QUANTILES, np.quantile(amounts, QUANTILES).tolist(), strict=True)),
         review_cost=policy.review_cost,
         wrong_block_cost=policy.wrong_block_cost,
+        is_drawn=judged.is_drawn,
     )
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
     from fraudline.contract.array_types import Floats, Labels
 
 VALIDATION, TEST = "validation", "test"
+# Of a table of scored rows: which share of the history's rows they are, where they were drawn at
+# random. Metadata of its schema; a table of rows that follow each other in time has none.
+DRAWN_SHARE = b"fraudline.drawn_share"
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,9 @@ class ScoredRows:
         scores: Calibrated, by a model that had not learned from these rows, shape (rows,).
         labels: 1 for fraud.
         amounts: In the contract's unit.
-        days: How long the rows took to come.
+        days: How long the rows took to come; of rows drawn at random, how long as many take.
         part: Which part of the history they are.
+        is_drawn: Whether they were drawn at random from all of its time.
     """
 
     scores: Floats
@@ -32,6 +36,7 @@ class ScoredRows:
     amounts: Floats
     days: float
     part: str = TEST
+    is_drawn: bool = False
 
 
 def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
@@ -47,7 +52,9 @@ def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
     event_s, scores, labels, amounts = (
         rows.column(name).to_numpy()[is_of_part] for name in ("event_s", "score", "label", "amount")
     )
-    return ScoredRows(scores, labels, amounts, days_covered(event_s), part)
+    drawn = (rows.schema.metadata or {}).get(DRAWN_SHARE)
+    days = days_covered(event_s) * (1.0 if drawn is None else float(drawn))
+    return ScoredRows(scores, labels, amounts, days, part, drawn is not None)
 
 
 def judging_rows(rows: pa.Table) -> ScoredRows:

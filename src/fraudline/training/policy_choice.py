@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from fraudline.bundle.policy import NEVER, Policy
+from fraudline.bundle.policy import NEVER, Policy, below_never, score_text
 from fraudline.contract import APPROVED, BLOCKED, REVIEWED
 from fraudline.contract.array_types import DecisionCodes
 from fraudline.errors import InputError
@@ -55,9 +55,10 @@ def within_cap(policy: Policy, judged: ScoredRows) -> Policy:
 
 
 def best_threshold(policy: Policy, judged: ScoredRows) -> float:
-    """The fixed threshold to block from that costs the least on these rows."""
-    order = np.argsort(-judged.scores, kind="stable")
-    scores = judged.scores[order]
+    """The fixed threshold that costs the least on these rows to block from, or `NEVER`."""
+    scores = below_never(judged.scores)
+    order = np.argsort(-scores, kind="stable")
+    scores = scores[order]
     is_fraud = judged.labels[order] == 1
     losses = policy.losses(judged.amounts)[order]
     # Blocking one row more saves the loss of a fraud, or costs a wrong block.
@@ -84,7 +85,7 @@ def compare(policy: Policy, judged: ScoredRows, threshold: float | None) -> list
         ),
     }
     if threshold is not None:
-        words = "block nothing" if threshold == NEVER else f"block from {threshold:.3g}"
+        words = "block nothing" if threshold == NEVER else f"block from {_short(threshold)}"
         codes[f"{words}, the best fixed threshold"] = _fixed(judged, threshold)
     ways = {
         name: Way(each, policy.costs(each, judged.labels, judged.amounts))
@@ -93,5 +94,10 @@ def compare(policy: Policy, judged: ScoredRows, threshold: float | None) -> list
     return measure_worth(ways, approving, judged.labels)
 
 
+def _short(threshold: float) -> str:
+    text = f"{threshold:.3g}"
+    return text if float(text) < NEVER else score_text(threshold)
+
+
 def _fixed(judged: ScoredRows, threshold: float) -> DecisionCodes:
-    return np.where(judged.scores >= threshold, BLOCKED, APPROVED).astype(np.int8)
+    return np.where(below_never(judged.scores) >= threshold, BLOCKED, APPROVED).astype(np.int8)

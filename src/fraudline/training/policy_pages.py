@@ -27,7 +27,13 @@ from fraudline.contract.array_types import Floats, Labels
 from fraudline.errors import InputError
 from fraudline.measures.bootstrap import RESAMPLES
 from fraudline.measures.policy_effect import PolicyEffect, measure_effect, money, number
-from fraudline.measures.scored_rows import TEST, VALIDATION, judging_rows, part_of
+from fraudline.measures.scored_rows import (
+    DRAWN_SHARE,
+    TEST,
+    VALIDATION,
+    judging_rows,
+    part_of,
+)
 from fraudline.measures.worth import Saving
 from fraudline.settings import PolicySettings
 from fraudline.training.pages import PAGES
@@ -49,12 +55,12 @@ def scored_rows(
 
     Returns:
         Columns `part`, `event_s` (in seconds, from where the contract counts), `score`,
-        `amount` and `label`.
+        `amount` and `label`; of a random split, the share that was drawn is in the schema.
     """
     event_s = contract.event_seconds(history)
     parts = {name: rows for name, rows in split.parts.items() if name in (VALIDATION, TEST)}
     rows = np.concatenate(list(parts.values()))
-    return pa.table(
+    scored = pa.table(
         {
             "part": np.repeat(list(parts), [len(each) for each in parts.values()]),
             "event_s": event_s[rows],
@@ -63,6 +69,9 @@ def scored_rows(
             "label": labels[rows],
         }
     )
+    if not split.is_random:
+        return scored
+    return scored.replace_schema_metadata({DRAWN_SHARE: repr(len(rows) / history.num_rows)})
 
 
 def choose_policy(
@@ -169,6 +178,7 @@ def write_page(directory: Path, manifest: Manifest, rows: pa.Table) -> None:
         resamples=RESAMPLES,
         judged_by=judged.part,
         days=judged.days,
+        is_drawn=judged.is_drawn,
         has_validation=part_of(rows, VALIDATION) is not None,
         savings=_savings(policy, rows),
         bands=_bands(policy, effect),

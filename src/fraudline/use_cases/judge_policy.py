@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow.parquet as pq
 
-from fraudline.bundle.bundle_files import SCORES_FILE, read_manifest
+from fraudline.bundle.bundle_files import SCORES_FILE, check_bundle
 from fraudline.measures.policy_effect import PolicyEffect, measure_effect
 from fraudline.measures.scored_rows import judging_rows
 from fraudline.use_cases.project import Project
@@ -15,10 +15,10 @@ def judge_policy(project: Project, version: str) -> PolicyEffect | None:
 
     Raises:
         InputError: there is no such version.
-        BundleError: its manifest was altered.
+        BundleError: it was altered, so its figures would be of nothing that was measured.
     """
     directory = project.registry.path(version)
-    manifest = read_manifest(directory)
+    manifest = check_bundle(directory)
     scores = directory / SCORES_FILE
     if not scores.is_file():
         return None

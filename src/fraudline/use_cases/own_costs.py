@@ -40,7 +40,9 @@ def require_own_costs_to_train(project: Project, read_amounts: Callable[[], Floa
     """
     missing = _not_given(project, vars(project.settings.policy))
     if missing:
-        median_amount = float(np.median(read_amounts()))
+        amounts = read_amounts()
+        positive = amounts[amounts > 0]
+        median_amount = float(np.median(positive)) if len(positive) else None
         scaled = _scaled(missing, median_amount)
         lines = "\n".join(f"{name} = {value}" for name, value in scaled.items())
         raise InputError(
@@ -77,6 +79,27 @@ def require_own_costs(
         )
 
 
+def tell_foreign_costs(project: Project, version: str, costs: Mapping[str, object]) -> str | None:
+    """Say that a champion decides by costs that nobody gave, as one of the last release may.
+
+    Args:
+        project: Whose contract and settings.
+        version: The champion.
+        costs: Its policy's fields, by name.
+
+    Returns:
+        A sentence for people; None where there is nothing to tell.
+    """
+    missing = _not_given(project, costs)
+    if not missing:
+        return None
+    return (
+        f"{_what_is_missing(project, missing, None)} {version} decides by them, since it "
+        f"became the champion before that was refused. `fraudline models show {version}` tells "
+        f"what they do; `fraudline models policy {version}` makes a version with your own."
+    )
+
+
 def _not_given(project: Project, costs: Mapping[str, object]) -> list[str]:
     """The costs that are defaults, and that the settings do not give as just these."""
     if is_brought(project.settings.contract):
@@ -93,16 +116,16 @@ def _not_given(project: Project, costs: Mapping[str, object]) -> list[str]:
 def _what_is_missing(project: Project, missing: list[str], median_amount: float | None) -> str:
     contract = project.contract
     unit = contract.column(contract.amount).unit
-    named = " and ".join(f"{name} {_DEFAULTS[name]:g}" for name in missing)
+    *most, last = (f"{name} {_DEFAULTS[name]:g}" for name in missing)
+    named = f"{', '.join(most)} and {last}" if most else last
     amounts = ""
     if median_amount is not None:
-        amounts = (
-            f", and half of '{contract.amount}' is above {money(median_amount)} {unit}".rstrip()
-        )
+        half = f"{money(median_amount)} {unit}".rstrip()
+        amounts = f", and half of the amounts above 0 in '{contract.amount}' are above {half}"
     return (
-        f"contract '{contract.name}' is your own, and nobody said what its decisions cost: {named} "
-        f"would be fraudline's defaults, which are for card payments of some {_CARD_AMOUNT:g} in "
-        f"a currency's main unit{amounts}."
+        f"contract '{contract.name}' is a file of your own ({project.settings.contract}), and "
+        f"nobody said what its decisions cost: {named} would be fraudline's defaults, which are "
+        f"for card payments of some {_CARD_AMOUNT:g} in a currency's main unit{amounts}."
     )
 
 

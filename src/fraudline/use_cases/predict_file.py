@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from fraudline.bundle.bundle import open_bundle
 from fraudline.contract import Refusal, json_lines
 from fraudline.datasets.files import MAX_REFUSED, TransactionFile, read_transactions
@@ -13,6 +15,7 @@ from fraudline.errors import InputError
 from fraudline.measures.evaluation import Evaluation, evaluate
 from fraudline.scoring import as_history, assess
 from fraudline.use_cases.output_file import require_other_file, write_file
+from fraudline.use_cases.own_costs import tell_foreign_costs
 from fraudline.use_cases.project import Project
 
 
@@ -25,12 +28,14 @@ class Predicted:
         refusals: Rows that do not fit the contract, and why.
         model_version: The version that scored them.
         evaluation: The predictions held against the file's labels, if it has any.
+        look: What a person should know of how it decides, if there is anything.
     """
 
     rows: int
     refusals: list[Refusal]
     model_version: str
     evaluation: Evaluation | None
+    look: str | None = None
 
 
 def predict_file(
@@ -82,4 +87,7 @@ def predict_file(
             assessment.thresholds,
             contract.amounts(read.rows),
         )
-    return Predicted(len(lines), read.refusals, assessment.model_version, evaluation)
+    version = assessment.model_version
+    costs = msgspec.structs.asdict(bundle.manifest.policy)
+    look = tell_foreign_costs(project, version, costs)
+    return Predicted(len(lines), read.refusals, version, evaluation, look)

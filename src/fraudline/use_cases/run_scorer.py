@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import threading
 
+import msgspec
+
 from fraudline import flows
 from fraudline.bundle.bundle import open_bundle
 from fraudline.metrics import serving
@@ -14,6 +16,7 @@ from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.stream.repeat_restore import RepeatRestore
 from fraudline.stream.score_loop import score_loop
+from fraudline.use_cases.own_costs import tell_foreign_costs
 from fraudline.use_cases.project import Project
 
 
@@ -29,6 +32,7 @@ class ScorerRun:
         topic: What it scores.
         version: The champion that it scores with.
         progress: What it does, for whoever watches.
+        look: What a person should know of how it decides, if there is anything.
 
     Raises:
         BundleError: there is no champion, or it was altered.
@@ -42,6 +46,8 @@ class ScorerRun:
         self.progress = Progress(Task.SCORE)
         self._project = project
         bundle = open_bundle(project.registry.path(self.version), project.contract)
+        costs = msgspec.structs.asdict(bundle.manifest.policy)
+        self.look = tell_foreign_costs(project, self.version, costs)
         needed = (flows.TRANSACTIONS, flows.DECISIONS, flows.REJECTS)
         require_topics(kafka, [kafka.topic(flow) for flow in needed])
         memory = self._restore = None

@@ -93,7 +93,7 @@ def find_leaks(
     """
     if rows > _MOST_ROWS:
         return Finding(
-            True,
+            False,
             f"no column was looked at as a possible leak of the label: of more than "
             f"{_MOST_ROWS:,} rows it takes too long; check a part of the table",
         )
@@ -104,22 +104,28 @@ def find_leaks(
             f"{frauds:,} and {rows - frauds:,}, expected at least {_LEAST_FRAUDS} of each",
         )
     found: dict[str, float] = {}
-    for column in _suspects(warehouse, table, contract, rows - frauds):
+    empty, suspects = _suspects(warehouse, table, contract, rows - frauds)
+    told = [f"'{each.name}' has no value in any row that is labelled fraud" for each in empty]
+    for column in suspects:
         area = query(warehouse, _auc_sql(table, contract, column)).to_pylist()[0]["area"]
         if area is not None and max(area, 1 - area) > LEAK_AUC:
             found[column.name] = max(area, 1 - area)
-    if not found:
-        return Finding(True, f"no feature alone tells fraud from the rest (AUC over {LEAK_AUC})")
-    listed = ", ".join(f"'{name}' (AUC {area:.4f})" for name, area in found.items())
-    return Finding(
-        False,
-        f"{listed} alone tells fraud from the rest, which looks like a leak of the label: is it "
-        "known when a payment is decided? If not, set feature = false or leave it out",
-    )
+    if found:
+        listed = ", ".join(f"'{name}' (AUC {area:.4f})" for name, area in found.items())
+        told.append(
+            f"{listed} alone {'tells' if len(found) == 1 else 'tell'} fraud from the rest, which "
+            "looks like a leak of the label: is it known when a payment is decided? If not, set "
+            "feature = false or leave it out"
+        )
+    if told:
+        return Finding(False, "; ".join(told))
+    return Finding(True, f"no feature alone tells fraud from the rest (AUC over {LEAK_AUC})")
 
 
-def _suspects(warehouse: Warehouse, table: str, contract: Contract, others: int) -> list[Column]:
-    """Features that may be leaks, found without sorting any.
+def _suspects(
+    warehouse: Warehouse, table: str, contract: Contract, others: int
+) -> tuple[list[Column], list[Column]]:
+    """Features that no fraud has a value of, and those that may be leaks, without sorting any.
 
     A fifth of the frauds lies at or below the first of two values, another at or above the second.
     An area over .99 leaves at most one in twenty of the others beyond one of them; one in ten is
@@ -131,19 +137,24 @@ def _suspects(warehouse: Warehouse, table: str, contract: Contract, others: int)
         for at, each in enumerate(columns)
     ]
     edges = query(warehouse, f"SELECT {', '.join(quantiles)} FROM `{table}`").to_pylist()[0]  # noqa: S608 - names come from settings and a checked contract
-    counts = []
+    counts, empty = [], []
     for at, column in enumerate(columns):
+        if not edges[f"q_{at}"]:  # somebody else's table may take NULL
+            empty.append(column)
+            continue
         low, high = edges[f"q_{at}"][1], edges[f"q_{at}"][4]
         value, is_other = _seen_sql(column), f"NOT ({is_fraud_sql(contract)})"
         counts += [
             f"COUNTIF({is_other} AND {value} <= {sql_literal(low)}) AS below_{at}",
             f"COUNTIF({is_other} AND {value} >= {sql_literal(high)}) AS above_{at}",
         ]
+    if not counts:
+        return empty, []
     beyond = query(warehouse, f"SELECT {', '.join(counts)} FROM `{table}`").to_pylist()[0]  # noqa: S608 - as above
-    return [
+    return empty, [
         column
         for at, column in enumerate(columns)
-        if max(beyond[f"below_{at}"], beyond[f"above_{at}"]) >= 0.9 * others
+        if column not in empty and max(beyond[f"below_{at}"], beyond[f"above_{at}"]) >= 0.9 * others
     ]
 
 
@@ -178,11 +189,13 @@ def find_times(contract: Contract, first: Any, last: Any) -> list[Finding]:
 
     Args:
         contract: Names the event time and its unit.
-        first: The earliest one.
+        first: The earliest one; None where no row has one.
         last: The latest one.
     """
     column = contract.column(contract.event_time)
     name, unit = column.name, column.unit or "s"
+    if first is None:
+        return [Finding(False, f"no row has an event time '{name}'")]
     if isinstance(first, dt.datetime):
         span_s = (last - first).total_seconds()
         odd = [each for each in (first, last) if each.year not in _PLAUSIBLE_YEARS]
@@ -191,6 +204,7 @@ def find_times(contract: Contract, first: Any, last: Any) -> list[Finding]:
         span_s = float(to_seconds(float(last) - float(first), contract.event_unit_s))
         told = _other_unit(float(last), unit, contract.event_unit_s)
     findings = [Finding(False, f"event time '{name}' {told}")] if told else []
+    contract_unit = "timestamp" if isinstance(first, dt.datetime) else unit
     findings.append(
         Finding(
             span_s >= _SHORTEST_S,
@@ -199,7 +213,7 @@ def find_times(contract: Contract, first: Any, last: Any) -> list[Finding]:
                 ""
                 if span_s >= _SHORTEST_S
                 else f": rates a day, alerts and the cap of reviews cannot be told from less than "
-                f"an hour. Is '{name}' in another unit than '{column.type} {column.unit}'?"
+                f"an hour. Is '{name}' in another unit than the contract's, {contract_unit}?"
             ),
         )
     )

@@ -151,6 +151,8 @@ def grow_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
 def grow_table(warehouse: Warehouse, name: str, schema: pa.Schema) -> bigquery.Table:
     """Give a table the nullable columns that it lacks; each one is told in the log.
 
+    A table that could not take the rows even so is left as it is: it was made for something else.
+
     Returns:
         The table as it is then. Rows that it holds are null there.
 
@@ -160,11 +162,16 @@ def grow_table(warehouse: Warehouse, name: str, schema: pa.Schema) -> bigquery.T
     expected = {field.name: field for field in table_schema(schema)}
     while True:
         table = require_table(warehouse, name)
+        differences = [
+            each for each in column_differences(table.schema, schema) if each.prevents_writing
+        ]
         missing = [
             expected[each.name]
-            for each in column_differences(table.schema, schema)
+            for each in differences
             if each.kind == "missing" and expected[each.name].mode == "NULLABLE"
         ]
+        if len(missing) < len(differences):
+            return table
         if not missing:
             return table
         table.schema = [*table.schema, *missing]
