@@ -33,15 +33,42 @@ def start(tmp_path):
 
 @pytest.mark.timeout(180)  # it fills 700 MB
 def test_a_statement_that_takes_too_much_memory_is_stopped_and_the_next_one_runs(start):
-    limits = ("--memory-limit-mb", "100", "--process-limit-mb", "1500", "--job-timeout-s", "6")
+    limits = ("--memory-limit-mb", "100", "--process-limit-mb", "1500", "--job-timeout-s", "2")
     client = start(*limits).bq.client()
     patient = bigquery.QueryJobConfig(job_timeout_ms=150_000)
     client.query_and_wait("SELECT 1", job_config=patient)
-    with pytest.raises(GoogleAPICallError, match=r"timed out after 6\.0 seconds"):
+    with pytest.raises(GoogleAPICallError, match=r"timed out after 2\.0 seconds"):
         client.query_and_wait(ENDLESS, retry=None, job_retry=None)
     with pytest.raises(BadRequest, match="a statement is stopped at 800 MB"):
         client.query_and_wait(LARGE, retry=None, job_retry=None, job_config=patient)
     assert [row[0] for row in client.query_and_wait("SELECT 1", job_config=patient)] == [1]
+
+
+CONCATENATED = "".join(f", a{n + 1} AS (SELECT CONCAT(s, s) AS s FROM a{n})" for n in range(9))
+DOUBLED = [
+    f"WITH a0 AS (SELECT REPEAT('x', 1000000) AS s){CONCATENATED} SELECT LENGTH(s) FROM a9",
+    "WITH RECURSIVE r AS (SELECT 'x' AS s, 1 AS n UNION ALL SELECT s || s, n + 1 FROM r "
+    "WHERE n < 40) SELECT MAX(LENGTH(s)) FROM r",
+]
+RECURSIVE = (
+    "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 1000000000) "
+    "SELECT MAX(n) FROM r"
+)
+
+
+@pytest.mark.timeout(180)
+def test_texts_that_double_and_recursion_without_end_leave_the_server_and_its_cancel_alive(start):
+    client = start("--memory-limit-mb", "100").bq.client()
+    for sql in DOUBLED:
+        with pytest.raises(BadRequest, match="Resources exceeded"):
+            client.query_and_wait(sql, retry=None, job_retry=None)
+    jobs = [client.query(RECURSIVE, job_retry=None), client.query(ENDLESS, job_retry=None)]
+    for job in jobs:
+        assert client.cancel_job(job.job_id)
+    for job in jobs:
+        with pytest.raises(GoogleAPICallError, match="cancelled"):
+            job.result(timeout=120, retry=None)
+    assert [row[0] for row in client.query_and_wait("SELECT 1")] == [1]
 
 
 def test_a_process_that_holds_more_than_its_ceiling_ends_with_one_line_and_its_code(start):

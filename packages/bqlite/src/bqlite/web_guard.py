@@ -68,7 +68,7 @@ class WebGuard:
         if any(site not in _OWN_SITE for site in sites):
             return 403, f"Sec-Fetch-Site is {_told(sites)}: another page's requests are refused"
         origins = headers.get("origin", [])
-        if any(urlsplit(origin).netloc != hosts[0] for origin in origins):
+        if any(origin.partition("://")[2] != hosts[0] for origin in origins):
             return 403, f"Origin is {_told(origins)}: another page's requests are refused"
         return self._body_objection(scope, headers)
 

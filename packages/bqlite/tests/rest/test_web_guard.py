@@ -41,6 +41,8 @@ def port(bq):
         ({"Origin": "http://evil.example"}, "Origin"),
         ({"Origin": "http://127.0.0.1:1"}, "Origin"),  # another server of this machine
         ({"Origin": "null"}, "Origin"),
+        ({"Origin": "http://["}, "Origin"),
+        ({"Origin": "http://127.0.0.1.evil.example"}, "Origin"),
         ({"Sec-Fetch-Site": "cross-site"}, "Sec-Fetch-Site"),
         ({"Sec-Fetch-Site": "same-site"}, "Sec-Fetch-Site"),
         ({"Content-Type": "text/plain"}, "Content-Type"),

@@ -18,6 +18,9 @@ SIZES = [
     ("SELECT REPEAT(REPEAT('x', 1000000), 1000000)", "1,048,576 characters"),
     ("SELECT LPAD('x', 2000000000)", "1,048,576 characters"),
     ("SELECT RPAD('x', 2000000000, 'ab')", "1,048,576 characters"),
+    ("SELECT REPLACE(REPEAT('x', 2000), 'x', REPEAT('y', 1000))", "1,048,576 characters"),
+    ("SELECT " + "REPLACE(" * 9 + "'xx'" + ", 'x', 'xxxxxxxxxxxx')" * 9, "1,048,576 characters"),
+    ("SELECT REGEXP_REPLACE(REPEAT('x', 20000), 'x', REPEAT('y', 1000))", "16,777,216"),
     ("SELECT FORMAT('%2000000000d', 1)", "width"),
     ("SELECT FORMAT('%.2000000000f', 1.5)", "width"),
     ("SELECT " + "+".join(["1"] * 2000), "nests too deeply"),
@@ -41,7 +44,18 @@ def test_a_table_of_more_columns_than_bigquery_takes_is_refused(client, dataset)
         client.create_table(bigquery.Table(f"local.{dataset}.t", columns))
 
 
+def test_replacing_in_a_long_text_is_refused_for_what_it_becomes_only(client):
+    (row,) = client.query_and_wait(
+        "SELECT LENGTH(REPLACE(s, 'x', 'y')), LENGTH(REPLACE(s, 'z', REPEAT('y', 1000))), "
+        "LENGTH(REGEXP_REPLACE(s, 'x', 'y')), LENGTH(REPLACE(REPEAT('x', 1000), 'x', "
+        "REPEAT('y', 1000))), REPLACE('abc', '', 'xyz'), SAFE.REPLACE('aXb', 'X', '-') "
+        "FROM (SELECT CONCAT(REPEAT('x', 1000000), REPEAT('x', 1000000)) AS s)"
+    )
+    assert row.values() == (2_000_000, 2_000_000, 2_000_000, 1_000_000, "abc", "a-b")
+
+
 DEEP = [
+    ("REPLACE(" * 20 + "'12'" + ", '2', '23')" * 20, "12" + "3" * 20),
     ("/".join(["x"] * 25), 1.0),
     ("SUBSTR(" * 20 + "'abcdefghijklmnopqrstuvwxyz'" + ", 2)" * 20, "uvwxyz"),
     ("GREATEST(" * 20 + "x" + ", 2)" * 20, 2),

@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import BadRequest
+from google.api_core.exceptions import BadRequest, GoogleAPICallError
 from google.cloud import bigquery
 
 BIG = "12345678901234567890.123456789"
@@ -227,7 +227,82 @@ def test_a_value_googlesql_does_not_coerce_is_refused_wherever_it_is_stored(clie
     assert [row.c for row in client.query_and_wait(f"SELECT COUNT(*) AS c FROM {table}")] == [1]
 
 
+def test_a_struct_written_with_other_names_is_stored_by_position(client, dataset):
+    table, other = f"{dataset}.t", "STRUCT(1 AS b, 2 AS a)"
+    client.query_and_wait(
+        f"CREATE TABLE {table} (id INT64, m STRUCT<a INT64, b INT64>, ms ARRAY<STRUCT<a INT64, "
+        "b INT64>>, o STRUCT<i STRUCT<a INT64, b INT64>, c INT64>)"
+    )
+    client.query_and_wait(
+        f"INSERT {table} VALUES (1, {other}, [{other}, STRUCT(1, 2), (1, 2)], STRUCT({other}, 3))"
+    )
+    client.query_and_wait(f"INSERT {table} SELECT 2, {other}, [{other}], STRUCT({other} AS q, 3)")
+    client.query_and_wait(f"INSERT {table} VALUES (3, NULL, [STRUCT(1, 2)], ((1, 2), 3))")
+    client.query_and_wait(f"UPDATE {table} SET m = {other} WHERE id = 3")
+    for row in client.query_and_wait(f"SELECT m, ms, o FROM {table}"):
+        assert row.m == {"a": 1, "b": 2}
+        assert all(one == {"a": 1, "b": 2} for one in row.ms)
+        assert row.o == {"i": {"a": 1, "b": 2}, "c": 3}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT s FROM (SELECT {0} AS s UNION ALL SELECT {1})",
+        "SELECT IF(x > 1, {0}, {1}) AS s FROM UNNEST([1, 2]) AS x",
+        "SELECT CASE WHEN x > 1 THEN {0} ELSE {1} END AS s FROM UNNEST([1, 2]) AS x",
+        "SELECT COALESCE(IF(x > 1, {0}, NULL), {1}) AS s FROM UNNEST([1, 2]) AS x",
+        "SELECT s FROM UNNEST(ARRAY_CONCAT([{0}], [{1}])) AS s",
+        "SELECT s FROM UNNEST([{0}, {1}]) AS s",
+    ],
+)
+@pytest.mark.parametrize("second", ["STRUCT(1 AS b, 2 AS a)", "STRUCT(1, 2)"])
+def test_structs_meet_by_position(client, sql, second):
+    found = client.query_and_wait(sql.format("STRUCT(1 AS a, 2 AS b)", second))
+    assert [row.s for row in found] == [{"a": 1, "b": 2}] * 2
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT {T} (m) SELECT s FROM {S}", "INSERT {T} (m) SELECT * FROM {S}",
+        "INSERT {T} (ms) SELECT [s] FROM {S}",
+        "INSERT {T} (ms) SELECT * FROM (SELECT [s] FROM {S})",
+        "INSERT {T} (ms) SELECT ARRAY_AGG(s) FROM {S}",
+        "UPDATE {T} SET m = (SELECT s FROM {S}) WHERE true",
+        "MERGE {T} t USING {S} AS q ON false WHEN NOT MATCHED THEN INSERT (m) VALUES (q.s)",
+        "SELECT m FROM {T} UNION ALL SELECT s FROM {S}",
+        "SELECT * FROM {S} UNION ALL SELECT m FROM {T}",
+        "SELECT COALESCE(m, s) FROM {T} CROSS JOIN {S}",
+    ],
+)  # fmt: skip
+def test_a_struct_of_other_names_that_is_not_written_out_is_refused(client, dataset, sql):
+    table = f"{dataset}.t"
+    client.query_and_wait(
+        f"CREATE TABLE {table} (m STRUCT<a INT64, b INT64>, ms ARRAY<STRUCT<a INT64, b INT64>>)"
+    )
+    source = "(SELECT STRUCT(1 AS b, 2 AS a) AS s)"
+    with pytest.raises(GoogleAPICallError, match=r"the same names|without the names"):
+        client.query_and_wait(sql.replace("{T}", table).replace("{S}", source))
+
+
+def test_whole_and_broken_literals_in_one_array_are_stored_in_a_numeric(client, dataset):
+    table = f"{dataset}.t"
+    client.query_and_wait(f"CREATE TABLE {table} (ns ARRAY<NUMERIC>, r STRUCT<n NUMERIC, d DATE>)")
+    client.query_and_wait(
+        f"INSERT {table} VALUES ([1.5, -9007199254740993, {BIG}], STRUCT({BIG}, DATE '2024-01-01'))"
+    )
+    (row,) = client.query_and_wait(f"SELECT * FROM {table}")
+    assert row.ns == [Decimal("1.5"), Decimal(-9007199254740993), Decimal(BIG)]
+    assert row.r == {"n": Decimal(BIG), "d": dt.date(2024, 1, 1)}
+
+
 WRONG = [
+    ("SELECT MOD('4', 3)", "function MOD for argument types: STRING, INT64"),
+    ("SELECT DIV('4', 3)", "function DIV for argument types: STRING, INT64"),
+    ("SELECT SAFE_ADD('4', 3)", "function SAFE_ADD for argument types: STRING, INT64"),
+    ("SELECT TIMESTAMP_SECONDS(1.5)", "INT64, found FLOAT64"),
+    ("SELECT TIMESTAMP_MICROS(NUMERIC '1')", "INT64, found NUMERIC"),
     ("SELECT 1 UNION ALL SELECT '2'", "Column 1 in UNION has incompatible types: INT64, STRING"),
     ("SELECT true UNION ALL SELECT 2", "incompatible types: BOOL, INT64"),
     ("SELECT 1 EXCEPT DISTINCT SELECT 'a'", "Column 1 in EXCEPT"),
@@ -268,6 +343,11 @@ def test_types_without_a_common_one_are_refused_by_their_names(client, sql, mess
     with pytest.raises(BadRequest) as refusal:
         client.query_and_wait(sql)
     assert message in refusal.value.message
+
+
+def test_using_columns_of_two_types_that_can_be_compared_is_refused_as_bqlites_own(client):
+    with pytest.raises(GoogleAPICallError, match=r"not supported by bqlite: CAST one of them"):
+        client.query_and_wait("SELECT a FROM (SELECT 1 AS a) JOIN (SELECT 1.5 AS A) USING (a)")
 
 
 def test_a_float64_parameter_does_not_become_a_numeric_and_a_string_becomes_a_time(client):

@@ -52,6 +52,19 @@ _WORDS: tuple[tuple[str, str], ...] = (
         r"type INT64.*",
         r"integer overflow: \1 is out of the range of INT64",
     ),
+    (
+        r"No function matches the given name and argument types '(.*?)\((.*)\)'.*",
+        r"No matching signature for \1 for argument types: \2",
+    ),
+    (
+        r"Could not choose a best candidate function for the function call \"(.*?)\((.*)\)\".*",
+        r"No matching signature for \1 for argument types: \2",
+    ),
+    (r"\bSTRING_LITERAL\b", "STRING"),
+    (
+        r"Cannot extract field '(.*?)' from .*",
+        r"Cannot access field \1 on a value that is no STRUCT",
+    ),
     (r"[.,;]? ?(You might want to|Consider|Perhaps you|Try|Use \"SET|Did you mean|LINE \d).*", ""),
     (r" ?- an explicit cast is required\.?", ": CAST one of them"),
     (r"(DECIMAL|NUMERIC)\(\d+, ?\d+\)", "NUMERIC"),

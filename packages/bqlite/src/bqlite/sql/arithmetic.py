@@ -19,6 +19,10 @@ SIGNS: Mapping[type[exp.Expr], str] = {
     exp.NullSafeEQ: "IS NOT DISTINCT FROM", exp.NullSafeNEQ: "IS DISTINCT FROM", exp.Add: "+",
     exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.DPipe: "||",
 }  # fmt: skip
+_FUNCTIONS: Mapping[type[exp.Expr], str] = {
+    exp.Mod: "MOD", exp.IntDiv: "DIV", exp.SafeAdd: "SAFE_ADD", exp.SafeSubtract: "SAFE_SUBTRACT",
+    exp.SafeMultiply: "SAFE_MULTIPLY", exp.SafeDivide: "SAFE_DIVIDE",
+}  # fmt: skip
 OF_NUMBERS = "bqlite_of_numbers"  # marks an operator whose operands are known to be numbers
 NUMERIC_PRODUCT = "bqlite_numeric_product"  # marks a product that is rounded to NUMERIC
 _MOMENTS = frozenset({"DATE", "DATETIME", "TIMESTAMP"})
@@ -41,9 +45,10 @@ def computed(node: exp.Expr, given: Sequence[Kind | None]) -> Kind | None:
         kind = _of_times(left.type, right.type, is_sum=isinstance(node, exp.Add))
         if kind is not None:
             return kind
-    word = SIGNS.get(type(node)) or node.sql_name()  # type: ignore[attr-defined]  # a function
+    sign = SIGNS.get(type(node))
+    word = f"operator {sign}" if sign else f"function {_FUNCTIONS[type(node)]}"
     raise InvalidQueryError(
-        f"No matching signature for operator {word} for argument types: {left.sql}, {right.sql}"
+        f"No matching signature for {word} for argument types: {left.sql}, {right.sql}"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from bqlite.errors import InvalidQueryError
 from bqlite.sql.nodes import call, plain, refuse
 
 
@@ -21,6 +22,8 @@ def _unnest(node: exp.Unnest) -> exp.Expr:
     """A FROM item; `IN UNNEST` is left for its parent's rule."""
     if isinstance(node.parent, exp.In):
         return node
+    if not isinstance(node.parent, (exp.From, exp.Join)):
+        raise InvalidQueryError("UNNEST stands in FROM, or after IN, only")
     if len(node.expressions) != 1:
         raise refuse("UNNEST of several arrays")
     array, offset, alias = node.expressions[0], node.args.get("offset"), node.args.get("alias")

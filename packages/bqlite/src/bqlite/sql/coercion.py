@@ -13,7 +13,7 @@ from sqlglot import exp
 from bqlite.cells import MAX_NUMERIC, NANO, WIDE
 from bqlite.errors import InvalidQueryError
 from bqlite.sql.kinds import NULL, TIMES, Kind, Operand, Said, becomes, supertype
-from bqlite.sql.nodes import call, cast
+from bqlite.sql.nodes import call, cast, refuse
 from bqlite.types import ACCEPTED, SCALARS, Field
 
 PLAIN = "bqlite_plain"  # marks a CAST that is DuckDB's own already
@@ -76,19 +76,64 @@ def coerce(node: exp.Expr, kind: Kind | None, target: Kind | None) -> None:
         for one in inner.expressions:
             coerce(one, kind.element, target.element)
     elif target.type == "RECORD" and isinstance(inner, (exp.Struct, exp.Tuple)):
-        for member, (_, mine), (_, theirs) in zip(
-            inner.expressions, kind.members, target.members, strict=False
-        ):
-            coerce(value_of(member), mine, theirs)
-    elif target.type in TIMES and kind.type == "STRING":
+        _coerce_members(inner, kind, target)
+    elif target.type in {"ARRAY", "RECORD"}:
+        _check_names(node, kind, target)
+    else:
+        _coerce_scalar(node, kind, target)
+
+
+def _coerce_scalar(node: exp.Expr, kind: Kind, target: Kind) -> None:
+    inner = bare(node)
+    if target.type in TIMES and kind.type == "STRING":
         literal = exp.Literal.string(inner.name) if isinstance(inner, exp.RawString) else inner
         node.replace(exp.cast(literal.copy(), SCALARS[target.type].sql, dialect="bigquery"))
+    elif target.type == "FLOAT" and (whole := _whole(inner)) is not None:
+        whole.set("this", f"{whole.name}.0")  # a literal still
     elif target.type in SCALARS:
         text = numeric_text(node) if (kind.type, target.type) == ("FLOAT", "NUMERIC") else None
         made = plain_cast(exp.Literal.string(text or ""), target)
         node.replace(made)
         if text is None:
             made.set("this", node)
+
+
+def _coerce_members(struct: exp.Struct | exp.Tuple, kind: Kind, target: Kind) -> None:
+    """Coerces by position, as GoogleSQL does; where DuckDB goes by names, gives the target's."""
+    for member, (_, mine), (_, theirs) in zip(
+        list(struct.expressions), kind.members, target.members, strict=False
+    ):
+        coerce(value_of(member), mine, theirs)
+    named = [
+        exp.PropertyEQ(this=exp.to_identifier(name, quoted=True), expression=value_of(member))
+        for member, (name, _) in zip(struct.expressions, target.members, strict=False)
+        if name
+    ]
+    is_whole = len(named) == len(target.members) == len(struct.expressions)
+    if is_whole and isinstance(struct, exp.Struct):
+        struct.set("expressions", named)
+
+
+def _check_names(node: exp.Expr, kind: Kind, target: Kind) -> None:
+    """Refuses what DuckDB would match by the names of its fields, unless they are the same."""
+    if isinstance(node, exp.Placeholder) or _names(kind) == _names(target):
+        return
+    raise refuse(f"{kind.sql} where {target.sql} is meant", "give the fields the same names")
+
+
+def _names(kind: Kind | None) -> object:
+    if kind is None or kind.type not in {"ARRAY", "RECORD"}:
+        return None
+    if kind.type == "ARRAY":
+        return _names(kind.element)
+    return [(name.lower(), _names(member)) for name, member in kind.members]
+
+
+def _whole(node: exp.Expr) -> exp.Literal | None:
+    """The literal of a whole number, without its sign."""
+    inner = bare(node.this) if isinstance(node, exp.Neg) else node
+    is_whole = isinstance(inner, exp.Literal) and not inner.is_string and inner.name.isdigit()
+    return inner if is_whole and isinstance(inner, exp.Literal) else None
 
 
 def plain_cast(value: exp.Expr, target: Kind) -> exp.Cast:
@@ -124,12 +169,26 @@ def assign(node: exp.Expr, kind: Kind | None, target: Kind, column: str) -> None
     """
     if kind is None:
         return
-    if not becomes(operand(node, kind), target):
+    if not _fits(node, kind, target):
         raise InvalidQueryError(
             f"Value has type {kind.sql} which cannot be inserted into column {column}, which has "
             f"type {target.sql}"
         )
     coerce(node, kind, target)
+
+
+def _fits(node: exp.Expr, kind: Kind, target: Kind) -> bool:
+    """Whether GoogleSQL coerces a value; of a written STRUCT, each of its members."""
+    inner = bare(node)
+    is_written = isinstance(inner, (exp.Struct, exp.Tuple)) and kind.type == target.type == "RECORD"
+    if not is_written or len(kind.members) != len(target.members):
+        return becomes(operand(node, kind), target)
+    return all(
+        mine is None or theirs is None or _fits(value_of(member), mine, theirs)
+        for member, (_, mine), (_, theirs) in zip(
+            inner.expressions, kind.members, target.members, strict=True
+        )
+    )
 
 
 def guard(node: exp.Expr, one: Field) -> None:

@@ -33,7 +33,7 @@ FAITHFUL: frozenset[type[exp.Expr]] = frozenset(
     Count Sum Min Max Avg AnyValue LogicalAnd LogicalOr Stddev StddevPop StddevSamp Variance
     VariancePop CovarPop CovarSamp BitwiseAndAgg BitwiseOrAgg BitwiseXorAgg
     RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead FirstValue LastValue NthValue
-    Lower Upper Replace Reverse StartsWith EndsWith Length
+    Lower Upper Reverse StartsWith EndsWith Length
     Concat Greatest Least Abs Sqrt Exp Ln Log Ceil Floor Sin Cos Tan Asin Acos Atan Atan2 IsNan
     IsInf ArraySize ArrayReverse Uuid RawString HexString ByteString
     JSONPath JSONPathRoot JSONPathKey JSONPathSubscript WeekStart Rollup Cube GroupingSets Grouping

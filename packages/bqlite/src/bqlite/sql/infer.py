@@ -11,7 +11,7 @@ from sqlglot import exp
 from bqlite.errors import InvalidQueryError
 from bqlite.sql.coercion import coerce, unify, value_of
 from bqlite.sql.kinds import Kind, kind_of_field
-from bqlite.sql.meetings import MEETINGS, RULES, demand_bool, refuse_meeting
+from bqlite.sql.meetings import MEETINGS, RULES, demand_bool, refuse_using
 from bqlite.sql.result_kinds import RESULTS
 from bqlite.sql.scopes import Columns, Scope
 
@@ -178,14 +178,12 @@ class Inference:
             demand_bool(self.kind(join.args["on"], scope), "JOIN ON clause")
         using = {one.name.lower() for one in join.args.get("using") or ()}
         if using and scope.sources:
-            alias, columns = scope.sources[-1]
-            for name, kind in columns:
+            for name, kind in scope.sources[-1][1]:
                 if name.lower() not in using:
                     continue
-                others = [k for _, s in scope.sources[:-1] for n, k in s if n == name]
-                if others and None not in (kind, others[0]) and kind != others[0]:
-                    refuse_meeting(f"column {name} in USING", [others[0], kind])
-            scope.sources[-1] = (alias, columns)
+                left = Scope(sources=scope.sources[:-1]).column([name])
+                if left is not None and kind is not None and left != kind:
+                    refuse_using(name, left, kind)
 
     # Expressions --------------------------------------------------------------------------------
 

@@ -215,5 +215,5 @@ def _nested_supertype(typed: Sequence[Operand]) -> Kind | None:
         kind = supertype(known) if len(known) == len(typed) else None
         if kind is None and len(known) == len(typed):
             return None
-        members.append((column[0][0], kind))
+        members.append((next((name for name, _ in column if name), ""), kind))
     return Kind("RECORD", members=tuple(members))

@@ -18,7 +18,8 @@ _INEXACT = "|".join(
 )
 # DuckDB makes these values outside its memory limit and cannot be interrupted while it does.
 MAX_ELEMENTS = 1_048_575  # of an array that is generated, as in BigQuery
-MAX_TEXT = 1 << 20  # characters that REPEAT, LPAD and RPAD give
+MAX_TEXT = 1 << 20  # characters that REPEAT, REPLACE, LPAD and RPAD give
+MAX_REPLACED = 16 * MAX_TEXT  # characters of a text times those that REGEXP_REPLACE puts in
 _TOO_LONG = f"error('bqlite generates arrays of at most {MAX_ELEMENTS:,} elements')"
 
 MACROS: tuple[str, ...] = (
@@ -148,6 +149,15 @@ MACROS: tuple[str, ...] = (
          THEN error('bqlite repeats to at most {MAX_TEXT:,} characters') ELSE n END)""",
     f"""CREATE MACRO bq_width(n) AS CASE WHEN n > {MAX_TEXT}
          THEN error('bqlite pads to at most {MAX_TEXT:,} characters') ELSE n END""",
+    f"""CREATE MACRO bq_replace(x, a, b) AS replace(x, a, CASE
+         WHEN length(x)::DOUBLE * length(b) > {MAX_TEXT} AND length(x)
+           + (length(x) - length(replace(x, a, ''))) / length(a) * (length(b) - length(a))
+           > greatest(length(x), {MAX_TEXT})
+         THEN error('bqlite replaces to at most {MAX_TEXT:,} characters') ELSE b END)""",
+    f"""CREATE MACRO bq_regexp_replace(x, pattern, b) AS regexp_replace(x, pattern, CASE
+         WHEN length(b) > 1 AND length(x)::DOUBLE * length(b) > {MAX_REPLACED}
+         THEN error('bqlite replaces by a pattern where the characters of the text times those of '
+           || 'the replacement are at most {MAX_REPLACED:,}') ELSE b END, 'g')""",
     # A function of JSON gives JSON, and of JSON in a STRING gives a STRING.
     """CREATE MACRO bq_json_query
          (j VARCHAR, path) AS CASE WHEN json_type(j, path) <> 'NULL'

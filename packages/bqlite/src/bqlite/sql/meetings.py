@@ -8,7 +8,8 @@ from sqlglot import exp
 from bqlite.errors import InvalidQueryError
 from bqlite.sql.arithmetic import ARITHMETIC, SIGNS, computed, joined
 from bqlite.sql.coercion import coerce, unify, value_of
-from bqlite.sql.kinds import Kind, casts_to, kind_of_type
+from bqlite.sql.kinds import Kind, Operand, casts_to, kind_of_type, supertype
+from bqlite.sql.nodes import refuse
 from bqlite.sql.scopes import Scope
 
 
@@ -30,10 +31,19 @@ def demand_bool(kind: Kind | None, what: str) -> None:
         raise InvalidQueryError(f"{what} should return type BOOL, but returns type {kind.sql}")
 
 
-def refuse_meeting(what: str, kinds: Sequence[Kind | None]) -> None:
-    """Raises the `InvalidQueryError` of types that have no common one."""
-    listed = ", ".join(kind.sql if kind is not None else "?" for kind in kinds)
-    raise InvalidQueryError(f"No matching signature for {what} for argument types: {listed}")
+def refuse_using(name: str, left: Kind, right: Kind) -> None:
+    """Refuses the columns of a USING that are not of one type.
+
+    Raises:
+        InvalidQueryError: They cannot be compared.
+        UnsupportedSqlError: They can, and the column that BigQuery makes of both has their type.
+    """
+    if supertype([Operand(left), Operand(right)]) is None:
+        raise InvalidQueryError(
+            f"Column {name} in USING has incompatible types on either side of the join: "
+            f"{left.sql}, {right.sql}"
+        )
+    raise refuse(f"USING of {name}, {left.sql} and {right.sql},", "CAST one of them, or join by ON")
 
 
 def _compared(node: exp.Expr, given: Sequence[Kind | None]) -> Kind:
@@ -152,8 +162,9 @@ def _array(self: Inference, node: exp.Array, scope: Scope) -> Kind | None:
 def _struct(self: Inference, node: exp.Expr, scope: Scope) -> Kind:
     members = []
     for one in list(node.expressions):
+        named = isinstance(one, (exp.PropertyEQ, exp.Alias, exp.Column, exp.Dot))
         name = one.this.name if isinstance(one, exp.PropertyEQ) else one.alias_or_name
-        members.append((name, self.kind(value_of(one), scope)))
+        members.append((name if named else "", self.kind(value_of(one), scope)))
     return Kind("RECORD", members=tuple(members))
 
 

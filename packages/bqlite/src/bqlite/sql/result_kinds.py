@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
 
+from bqlite.errors import InvalidQueryError
 from bqlite.sql.kinds import NULL, Kind
 
 Given = Sequence[Kind | None]
@@ -39,7 +40,7 @@ _FIXED = {
     """,
     "TIME": "CurrentTime TimeFromParts",
     "TIMESTAMP": """
-        CurrentTimestamp TimestampAdd TimestampSub TimestampTrunc Timestamp UnixToTime StrToTime
+        CurrentTimestamp TimestampAdd TimestampSub TimestampTrunc Timestamp StrToTime
         TsOrDsToTimestamp
     """,
     "JSON": "ParseJSON",
@@ -89,6 +90,14 @@ def _part(node: exp.Expr, _: Given) -> Kind | None:
     return Kind(word if word in {"DATE", "TIME"} else "INTEGER")
 
 
+def _of_epoch(_: exp.Expr, given: Given) -> Kind | None:
+    """TIMESTAMP_SECONDS and its like, which DuckDB would round for."""
+    kind = given[0]
+    if kind is not None and kind.type in {"NUMERIC", "FLOAT"}:
+        raise InvalidQueryError(f"a time since 1970 is an INT64, found {kind.sql}: CAST it")
+    return Kind("TIMESTAMP")
+
+
 def _json(node: exp.Expr, _: Given) -> Kind | None:
     return Kind("JSON" if node.args.get("to_json") else "STRING")
 
@@ -127,6 +136,7 @@ RESULTS: Mapping[type[exp.Expr], Result] = {
     exp.JSONExtract: _json_of(lambda kind: kind),
     exp.JSONExtractArray: _json_of(lambda kind: Kind("ARRAY", kind)),
     exp.AtTimeZone: _zoned,
+    exp.UnixToTime: _of_epoch,
     exp.Anonymous: _named,
     exp.Null: lambda _, __: NULL,
 }

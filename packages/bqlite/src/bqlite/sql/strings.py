@@ -13,6 +13,7 @@ _WHITESPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
+_SHORT = 16  # characters in a replacement that need no bound
 
 
 def _like(node: exp.Like) -> exp.Expr:
@@ -78,15 +79,27 @@ def _printf(node: exp.Format) -> exp.Expr:
     return call("printf", pattern, *node.expressions)
 
 
+def _replace(node: exp.Replace) -> exp.Expr:
+    old, new = node.expression, node.args["replacement"]
+    is_shorter = old.is_string and new.is_string and len(new.name) <= len(old.name)
+    return call("replace" if is_shorter else "bq_replace", node.this, old, new)
+
+
+def _regexp_replace(node: exp.RegexpReplace) -> exp.Expr:
+    new = node.args["replacement"]
+    if isinstance(new, (exp.Literal, exp.RawString)) and len(new.name) <= _SHORT:
+        return call("regexp_replace", node.this, node.expression, new, "g")
+    return call("bq_regexp_replace", node.this, node.expression, new)
+
+
 STRING_RULES: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     exp.RegexpExtract: _regexp_extract("bq_regexp_extract"),
     exp.RegexpExtractAll: _regexp_extract("regexp_extract_all"),
     exp.Trim: _trim,
     exp.Like: _like,
     exp.RegexpLike: plain("regexp_matches", "this", "expression"),
-    exp.RegexpReplace: lambda n: call(
-        "regexp_replace", n.this, n.expression, n.args["replacement"], "g"
-    ),
+    exp.Replace: _replace,
+    exp.RegexpReplace: _regexp_replace,
     exp.Split: plain("string_split", "this", "expression"),
     exp.StrPosition: plain("strpos", "this", "substr"),
     exp.Substring: _substring,

@@ -115,7 +115,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, plan: Plan, table: Table) -> 
         if one is None:
             raise InvalidQueryError(f"Column {name} is not present in table {table.name}")
         values.append(one.stored(f"c{len(values)}"))
-        if one.type == "RECORD" and kind.id == "struct":
+        if one.type == "RECORD" and kind.id in {"struct", "list"}:
             _check_members(one, field_from_duckdb(name, kind))
         if one.mode == "REPEATED" or one.type not in ACCEPTED:
             continue
@@ -135,7 +135,12 @@ def _insert(connection: duckdb.DuckDBPyConnection, plan: Plan, table: Table) -> 
 
 def _check_members(one: Field, found: Field) -> None:
     """DuckDB would match the fields of a STRUCT by name, where BigQuery counts them."""
-    if [m.name.lower() for m in found.fields] != [m.name.lower() for m in one.fields]:
+    if found.type != "RECORD":
+        return  # DuckDB refuses it
+    if [m.name.lower() for m in found.fields] == [m.name.lower() for m in one.fields]:
+        for mine, theirs in zip(one.fields, found.fields, strict=True):
+            _check_members(mine, theirs)
+    else:
         raise UnsupportedError(
             f"a STRUCT without the names of {one.name}'s fields, in their order, is not supported "
             "by bqlite"
