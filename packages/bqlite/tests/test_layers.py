@@ -19,6 +19,7 @@ LAYERS: tuple[set[str], ...] = (
         "errors",
         "web_guard",
         "key_file",
+        "no_pandas",
         "slow_clients",
     },  # none knows of another, nor of anything else
     {"types", "faults"},  # what BigQuery's types are; what a test lets fail

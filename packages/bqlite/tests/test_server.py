@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -71,6 +72,20 @@ def test_a_start_waits_for_no_parser_file_reader_or_client():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout.decode().strip() == "[]"
+
+
+def test_an_append_is_stored_and_read_without_pandas(start):
+    process = start()
+    client = process.bq.client()
+    client.create_dataset("d")
+    client.create_table(bigquery.Table("local.d.t", [bigquery.SchemaField("a", "INTEGER")]))
+    request = arrow_request(
+        pa.table({"a": [1]}), stream="projects/local/datasets/d/tables/t/streams/_default"
+    )
+    with Connection(process.bq.write_client()) as connection:
+        assert not connection.send(request).error.message
+    assert [row.a for row in client.list_rows("d.t")] == [1]
+    assert "/pandas/" not in Path(f"/proc/{process.ready['pid']}/maps").read_text()
 
 
 def test_what_it_cannot_use_is_refused_in_one_line_with_exit_code_1(start, bq, tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bqlite import key_file
+from bqlite import key_file, no_pandas
 from bqlite.database.directory import PRIVATE_UMASK, Claim
 from bqlite.errors import ServerStartError
 
@@ -145,6 +145,7 @@ def main(argv: list[str] | None = None) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     os.umask(PRIVATE_UMASK)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a taken port is told by bqlite itself
+    no_pandas.keep_out()
     stop, serves = threading.Event(), threading.Event()
 
     def end(*_: object) -> None:

@@ -2,10 +2,12 @@
 
 # ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 
 from bqlite.database.duckdb_errors import sql_errors
 from bqlite.database.query_columns import describe
@@ -26,7 +28,10 @@ _DERIVED = {
     "tableReference", "kind", "id", "etag", "selfLink", "creationTime", "lastModifiedTime", "type",
     "schema", "view", "numRows", "numBytes", "location", "numLongTermBytes", "streamingBuffer",
 }  # fmt: skip
-MAX_PAGE_CELLS = 1_000_000  # rows x columns of one page; about 10 MB of JSON, as in BigQuery
+MAX_PAGE_BYTES = 20 << 20  # of rows as JSON, as in BigQuery; a page has one row in any case
+_FIRST_CELLS, _MOST_CELLS = 20_000, 1_000_000  # rows x columns read before a row's size is known
+# In Arrow's form: what becomes JSON at a time, and what is read at a time.
+_PIECE_BYTES, _NEXT_BYTES = 1 << 20, 8 << 20
 
 
 def insert(call: Call) -> dict[str, Any]:
@@ -139,21 +144,40 @@ def read_page(
     call: Call, table: Table, fields: tuple[Field, ...], start: int, total: int
 ) -> tuple[list[Any] | msgspec.Raw, str | None]:
     """The rows from `start` that fit one page, and the token of the next."""
-    most = max(1, MAX_PAGE_CELLS // max(1, len(fields)))
-    wanted = call.number("maxResults", most)
-    size = min(most, wanted)
-    if size == 0 or start >= total:
-        return [], str(start) if size == 0 and start < total else None
-    columns = ", ".join(quote(one.name) for one in fields)
-    with call.services.catalog.engine.cursor() as cursor, sql_errors():
-        found = cursor.sql(
-            f"SELECT {columns} FROM {table.relation} LIMIT {size} OFFSET {start}"
-        ).to_arrow_table()
+    wanted = call.number("maxResults", total)
+    if wanted == 0 or start >= total:
+        return [], str(start) if start < total else None
     is_integer = call.query.get("formatOptions.useInt64Timestamp", "false").lower() == "true"
-    batches = (conform(batch, fields) for batch in found.to_batches())
-    rows, count = rows_json(batches, fields, int64_timestamps=is_integer)
-    end = start + count
-    return rows, str(end) if count and end < total else None
+    last, end, pieces = min(total, start + wanted), start, list[bytes]()
+    left = MAX_PAGE_BYTES
+    for batch in _batches(call, table, fields, start, last):
+        pieces.append(rows_json(conform(batch, fields), fields, int64_timestamps=is_integer))
+        end += batch.num_rows
+        left -= len(pieces[-1])
+        if left <= 0:
+            break
+    whole = b"".join((b"[", b",".join(pieces), b"]"))
+    return msgspec.Raw(whole), str(end) if start < end < total else None
+
+
+def _batches(
+    call: Call, table: Table, fields: tuple[Field, ...], start: int, end: int
+) -> Iterator[pa.RecordBatch]:
+    """A table's rows in batches of about `_PIECE_BYTES`, read only as far as they are taken."""
+    columns, width = ", ".join(quote(one.name) for one in fields), max(1, len(fields))
+    size, most = max(1, _FIRST_CELLS // width), max(1, _MOST_CELLS // width)
+    with call.services.catalog.engine.cursor() as cursor, sql_errors():
+        while start < end:
+            size = min(size, most, end - start)
+            found = cursor.sql(
+                f"SELECT {columns} FROM {table.relation} LIMIT {size} OFFSET {start}"
+            ).to_arrow_table()
+            if not found.num_rows:
+                return  # they were deleted meanwhile
+            piece = max(1, found.num_rows * _PIECE_BYTES // max(1, found.nbytes))
+            yield from found.to_batches(max_chunksize=piece)
+            start += found.num_rows
+            size = max(1, found.num_rows * _NEXT_BYTES // max(1, found.nbytes))
 
 
 def reference(name: TableName) -> dict[str, str]:

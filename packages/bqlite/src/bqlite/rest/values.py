@@ -1,10 +1,10 @@
 """Rows as REST writes them: every value a string, every row `{"f": [{"v": ...}]}`.
 
-A page has a million values, so that they become JSON by whole columns.
+A page has up to a million values, so they become JSON by whole columns.
 """
 
 import base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,100 +15,138 @@ import pyarrow as pa
 from bqlite.errors import InvalidError
 from bqlite.types import Field
 
-_ESCAPED = r'["\\\x00-\x1f]'  # what JSON does not hold as it is
+_CONTROLS = r"[\x00-\x1f]"  # what JSON does not hold, and no backslash before it mends
+_EXPONENT_FROM = 1e10  # where Arrow begins to write one
 _NULL = '{"v":null}'
-_TEXT = pa.large_string()
+_TEXT = pa.string()  # a batch of these is far from its 2 GB
+# What makes the text of each cell, joined: columns, and texts that are the same in each row.
+_Parts = Sequence[pa.Array | str]
 
 
-def rows_json(
-    batches: Iterable[pa.RecordBatch], fields: Sequence[Field], *, int64_timestamps: bool
-) -> tuple[msgspec.Raw, int]:
-    """The rows of some batches as REST's JSON, a list, and how many they are.
+def rows_json(batch: pa.RecordBatch, fields: Sequence[Field], *, int64_timestamps: bool) -> bytes:
+    """The rows of a batch, which has some, as REST's JSON, with a comma between them.
 
     Args:
-        batches: Rows in BigQuery's Arrow types.
+        batch: Rows in BigQuery's Arrow types.
         fields: Their columns.
         int64_timestamps: Microseconds since 1970 for a TIMESTAMP, else seconds as a float.
     """
-    rows: list[str] = []
-    for batch in batches:
-        columns = [
-            _cells(column, one, int64_timestamps)
-            for column, one in zip(batch.columns, fields, strict=True)
-        ]
-        rows += _rows(columns)
-    return msgspec.Raw(("[" + ",".join(rows) + "]").encode()), len(rows)
+    cells = [
+        _cells(column, one, int64_timestamps)
+        for column, one in zip(batch.columns, fields, strict=True)
+    ]
+    (whole,) = _listed(_rows(cells), [0, batch.num_rows])
+    return bytes(whole.as_buffer())
 
 
-def _rows(columns: Sequence[Any]) -> list[str]:
+def _rows(cells: Sequence[_Parts]) -> pa.Array:
     """A JSON text for each row, of one for each of its cells."""
-    rows: list[str] = _join('{"f":[', _join(*columns, by=","), "]}").to_pylist()
-    return rows
+    parts: list[pa.Array | str] = ['{"f":[']
+    for cell in cells:
+        parts += [*cell, ","]
+    return _join(*(parts[:-1] if cells else parts), "]}")
 
 
-def _join(*parts: Any, by: str = "") -> pa.Array:
-    """Texts that columns, or the same text in each row, make together; NULL if one of them is."""
+def _join(*parts: pa.Array | str) -> pa.Array:
+    """The texts that the parts make together; NULL where one of them is."""
     import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
 
-    scalars = [pa.scalar(one, _TEXT) if isinstance(one, str) else one for one in (*parts, by)]
-    return pc.binary_join_element_wise(*scalars)
+    merged: list[pa.Array | str] = []
+    for part in parts:
+        if merged and isinstance(part, str) and isinstance(merged[-1], str):
+            merged[-1] += part
+        else:
+            merged.append(part)
+    pieces = [pa.scalar(one, _TEXT) if isinstance(one, str) else one for one in (*merged, "")]
+    return pc.binary_join_element_wise(*pieces)
 
 
-def _cells(column: pa.Array, one: Field, int64_timestamps: bool) -> pa.Array:  # noqa: FBT001  # private
-    """A JSON text for each cell of a column."""
+def _listed(texts: pa.Array, offsets: Any) -> pa.Array:
+    """The texts from each offset to the next, with a comma between them."""
     import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
 
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), texts), ",")
+
+
+def _cells(column: pa.Array, one: Field, int64_timestamps: bool) -> _Parts:  # noqa: FBT001  # private
+    """What makes a JSON text for each cell of a column."""
+    import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
+
+    mark = ""
     if one.mode == "REPEATED":
-        texts, mark = _lists(column, one, int64_timestamps), ""
+        parts = ["[", _lists(column, one, int64_timestamps), "]"]
     elif one.type == "RECORD":
         members = [
             _cells(column.field(i), member, int64_timestamps) for i, member in enumerate(one.fields)
         ]
-        whole = pa.array(_rows(members), _TEXT)
-        texts, mark = pc.if_else(column.is_valid(), whole, pa.scalar(None, _TEXT)), ""
-    elif one.type in {"STRING", "JSON"}:
-        texts, mark = _quoted(column), ""
-    elif one.type in {"INTEGER", "BOOLEAN"}:
-        texts, mark = column.cast(_TEXT), '"'
+        parts = [pc.if_else(column.is_valid(), _rows(members), pa.scalar(None, _TEXT))]
     else:
-        texts, mark = pa.array(_texts(column, one, int64_timestamps), _TEXT), '"'
-    return pc.coalesce(_join(f'{{"v":{mark}', texts, f"{mark}}}"), pa.scalar(_NULL, _TEXT))
-
-
-def _quoted(column: pa.Array) -> pa.Array:
-    """Strings as JSON's; those with nothing to escape without a look at each."""
-    import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
-
-    if pc.any(pc.match_substring_regex(column, _ESCAPED)).as_py():
-        encode = msgspec.json.Encoder().encode
-        texts = [None if one is None else encode(one).decode() for one in column.to_pylist()]
-        return pa.array(texts, _TEXT)
-    return _join('"', column.cast(_TEXT), '"')
+        parts, mark = [_texts(column, one, int64_timestamps)], '"'
+    parts = [f'{{"v":{mark}', *parts, f"{mark}}}"]
+    if column.null_count:
+        return [pc.coalesce(_join(*parts), pa.scalar(_NULL, _TEXT))]
+    return parts
 
 
 def _lists(column: pa.Array, one: Field, int64_timestamps: bool) -> pa.Array:  # noqa: FBT001  # private
+    import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
+
     flat = column.flatten()
     if flat.null_count:
         raise InvalidError(f"Array cannot have a null element; error in writing field {one.name}")
     element = Field(one.name, one.type, fields=one.fields)
-    cells = _cells(flat, element, int64_timestamps).to_pylist()
-    texts, start = [], 0
-    for length in column.value_lengths().to_pylist():
-        end = start + (length or 0)
-        texts.append("[" + ",".join(cells[start:end]) + "]")
-        start = end
-    return pa.array(texts, _TEXT)
+    lengths = pc.fill_null(column.value_lengths(), 0)
+    offsets = pa.concat_arrays(
+        [pa.array([0], pa.int64()), pc.cumulative_sum(lengths.cast("int64"))]
+    )
+    return _listed(_join(*_cells(flat, element, int64_timestamps)), offsets.cast(pa.int32()))
 
 
-def _texts(column: pa.Array, one: Field, int64_timestamps: bool) -> list[str | None]:  # noqa: FBT001  # private
-    """A text for each value, with nothing in it to escape."""
+def _texts(column: pa.Array, one: Field, int64_timestamps: bool) -> pa.Array:  # noqa: FBT001  # private
+    """A text for each value, escaped as JSON's."""
+    if one.type in {"STRING", "JSON"}:
+        return _escaped(column.cast(_TEXT))
+    if one.type in {"INTEGER", "BOOLEAN", "DATE"}:
+        return column.cast(_TEXT)
+    if one.type == "FLOAT":
+        return _floats(column)
     if one.type in {"TIMESTAMP", "DATETIME", "TIME"}:
-        moment: Callable[[int], str] = str if int64_timestamps else _seconds
-        moment = {"DATETIME": _datetime, "TIME": _clock}.get(one.type, moment)
-        micros = column.view(pa.int64()).to_pylist()
-        return [None if value is None else moment(value) for value in micros]
+        micros = column.view(pa.int64())
+        if one.type == "TIMESTAMP" and int64_timestamps:
+            return micros.cast(_TEXT)
+        moment = {"DATETIME": _datetime, "TIME": _clock}.get(one.type, _seconds)
+        return pa.array([v if v is None else moment(v) for v in micros.to_pylist()], _TEXT)
     render = _RENDER[one.type]
-    return [None if value is None else render(value) for value in column.to_pylist()]
+    return pa.array([v if v is None else render(v) for v in column.to_pylist()], _TEXT)
+
+
+def _escaped(column: pa.Array) -> pa.Array:
+    """Strings as JSON has them between its marks."""
+    import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
+
+    if pc.any(pc.match_substring_regex(column, _CONTROLS)).as_py():
+        encode = msgspec.json.Encoder().encode
+        return pa.array(
+            [None if v is None else encode(v)[1:-1].decode() for v in column.to_pylist()], _TEXT
+        )
+    for mark in ("\\", '"'):
+        column = pc.replace_substring(column, mark, "\\" + mark)
+    return column
+
+
+def _floats(column: pa.Array) -> pa.Array:
+    """The shortest texts that mean these numbers to the bit, each with a point or an exponent."""
+    import pyarrow.compute as pc  # noqa: PLC0415  # a start need not load it
+
+    texts = column.cast(_TEXT)
+    plain = pc.and_(pc.equal(pc.trunc(column), column), pc.less(pc.abs(column), _EXPONENT_FROM))
+    if pc.any(plain).as_py():
+        texts = pc.if_else(plain, _join(texts, ".0"), texts)
+    for found, wanted in (("nan", "NaN"), ("inf", "Infinity"), ("-inf", "-Infinity")):
+        is_found = pc.equal(texts, found)
+        if pc.any(is_found).as_py():
+            texts = pc.if_else(is_found, pa.scalar(wanted, _TEXT), texts)
+    return texts
 
 
 def _seconds(micros: int) -> str:
@@ -135,17 +173,7 @@ def _numeric(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _float(value: float) -> str:
-    if value != value:  # noqa: PLR0124  # the definition of NaN
-        return "NaN"
-    if value in {float("inf"), float("-inf")}:
-        return "Infinity" if value > 0 else "-Infinity"
-    return repr(value)
-
-
 _RENDER: dict[str, Callable[[Any], str]] = {
-    "FLOAT": _float,
     "NUMERIC": _numeric,
     "BYTES": lambda value: base64.b64encode(value).decode(),
-    "DATE": lambda value: value.isoformat(),
 }
