@@ -243,6 +243,15 @@ def test_a_file_or_directory_that_is_not_there_is_refused(tmp_path):
 
 def test_a_header_alone_is_a_file_without_rows(read):
     assert read(HEADER + "\n").rows.num_rows == 0
+    assert read(HEADER).rows.num_rows == 0
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_file_of_which_every_row_ends_within_quotes_names_each_and_not_the_parsers_words(
+    read, end
+):
+    file = read(end.join([HEADER, line(1, merchant='"Shop'), line(2, merchant='"Shop')]))
+    assert faults(file) == [(1, "unclosed_quote"), (2, "unclosed_quote")]
 
 
 def test_a_quote_that_is_not_closed_costs_its_row_and_no_other(read):

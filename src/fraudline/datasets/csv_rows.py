@@ -215,7 +215,7 @@ def _without_broken_lines(path: Path, content: memoryview) -> tuple[bytes, list[
             raise InputError(f"{path}: the header is no row of names: {fault[1]}.")
         else:
             broken.append(Refusal(row, *fault))
-    return b"\n".join(kept), broken
+    return b"".join(line + b"\n" for line in kept), broken  # Arrow reads no header without an end
 
 
 def _line_fault(line: bytes, number: int) -> tuple[RefusalReason, str] | None:

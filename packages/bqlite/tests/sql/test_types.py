@@ -238,6 +238,8 @@ def test_a_struct_written_with_other_names_is_stored_by_position(client, dataset
     )
     client.query_and_wait(f"INSERT {table} SELECT 2, {other}, [{other}], STRUCT({other} AS q, 3)")
     client.query_and_wait(f"INSERT {table} VALUES (3, NULL, [STRUCT(1, 2)], ((1, 2), 3))")
+    client.query_and_wait(f"INSERT {table} VALUES (4, (1, 2), [(1, 2), (1, 2)], ((1, 2), 3))")
+    client.query_and_wait(f"INSERT {table} SELECT 5, (1, 2), [(1, 2)], ((1, 2), 3)")
     client.query_and_wait(f"UPDATE {table} SET m = {other} WHERE id = 3")
     for row in client.query_and_wait(f"SELECT m, ms, o FROM {table}"):
         assert row.m == {"a": 1, "b": 2}

@@ -17,7 +17,6 @@ from bqlite.sql.scopes import Columns, Scope
 
 FIELDS = "bqlite_fields"  # a table's columns, on its node
 _SKIPPED = (exp.Identifier, exp.DataType, exp.Var, exp.TableAlias, exp.WeekStart, exp.JSONPath)
-_COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 
 
 class Inference:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from bqlite.types import ALIASES, SCALARS, Field
+from bqlite.types import SCALARS, Field
 
 
 class Said(enum.Enum):
@@ -120,11 +120,6 @@ def kind_of_type(node: exp.DataType) -> Kind | None:
         return Kind("RECORD", members=tuple(members))
     word = _FROM_SQLGLOT.get(node.this)
     return Kind(word) if word is not None else None
-
-
-def kind_of_name(word: str) -> Kind:
-    """The type of GoogleSQL's name, such as `INT64`."""
-    return Kind(ALIASES.get(word, word))
 
 
 def becomes(one: Operand, target: Kind) -> bool:

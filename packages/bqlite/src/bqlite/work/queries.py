@@ -115,8 +115,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, plan: Plan, table: Table) -> 
         if one is None:
             raise InvalidQueryError(f"Column {name} is not present in table {table.name}")
         values.append(one.stored(f"c{len(values)}"))
-        if one.type == "RECORD" and kind.id in {"struct", "list"}:
-            _check_members(one, field_from_duckdb(name, kind))
+        _check_members(one, kind)
         if one.mode == "REPEATED" or one.type not in ACCEPTED:
             continue
         if not re.fullmatch(rf'{ACCEPTED[one.type]}|"?NULL"?', str(kind)):
@@ -133,15 +132,17 @@ def _insert(connection: duckdb.DuckDBPyConnection, plan: Plan, table: Table) -> 
     )
 
 
-def _check_members(one: Field, found: Field) -> None:
+def _check_members(one: Field, kind: Any) -> None:
     """DuckDB would match the fields of a STRUCT by name, where BigQuery counts them."""
-    if found.type != "RECORD":
-        return  # DuckDB refuses it
-    if [m.name.lower() for m in found.fields] == [m.name.lower() for m in one.fields]:
-        for mine, theirs in zip(one.fields, found.fields, strict=True):
-            _check_members(mine, theirs)
-    else:
+    if kind.id == "list":
+        ((_, kind),) = kind.children
+    if one.type != "RECORD" or kind.id != "struct":
+        return  # a row has no names, so it goes by position; DuckDB refuses everything else
+    members = list(kind.children)
+    if [name.lower() for name, _ in members] != [m.name.lower() for m in one.fields]:
         raise UnsupportedError(
             f"a STRUCT without the names of {one.name}'s fields, in their order, is not supported "
             "by bqlite"
         )
+    for mine, (_, theirs) in zip(one.fields, members, strict=True):
+        _check_members(mine, theirs)
