@@ -67,11 +67,20 @@ def test_a_bad_csv_value_names_line_and_column_and_loads_nothing(client, dataset
     [
         ("DATE", "2024/02/29"), ("DATE", "epoch"), ("TIME", "10:30:00.1234567"),
         ("DATETIME", "2024-01-01 10:00:00+02"), ("TIMESTAMP", "infinity"),
-        ("NUMERIC", "1_000"), ("JSON", "NaN"),
+        ("NUMERIC", "1_000"), ("JSON", "NaN"), ("INT64", "0x10"), ("INT64", "7.5"),
+        ("FLOAT64", "1e400"), ("FLOAT64", "-1e400"), ("FLOAT64", "1_0"),
+        ("TIMESTAMP", "0001-01-01 00:00:00+05"), ("TIMESTAMP", "9999-12-31 23:59:59-01:00"),
     ],
 )  # fmt: skip
 def test_a_csv_value_that_only_duckdb_reads_is_told_with_its_line(client, dataset, kind, text):
-    good = {"TIME": "10:30:00", "NUMERIC": "1000", "JSON": "[]"}.get(kind, "2024-02-29")
+    good = {
+        "TIMESTAMP": "0001-01-01 00:00:00-05",
+        "TIME": "10:30:00",
+        "NUMERIC": "1000",
+        "JSON": "[]",
+        "INT64": "+7",
+        "FLOAT64": "inf",
+    }.get(kind, "2024-02-29")
     schema = [F("a", "INT64"), F("v", kind)]
     with pytest.raises(BadRequest, match=f"line 3, column 'v': expected {kind}, found"):
         load(client, f"{dataset}.t", f"1,{good}\n2,\n3,{text}\n", schema=schema)
@@ -155,6 +164,16 @@ def test_a_parquet_file_brings_its_own_schema(client, dataset):
         )
     with pytest.raises(BadRequest, match="Parquet"):
         load(client, f"{dataset}.u", b"not parquet", source_format="PARQUET")
+
+
+def test_a_parquet_time_outside_the_years_1_to_9999_is_told(client, dataset):
+    seconds = pa.array([0, 253_402_300_800], pa.timestamp("s", "UTC"))
+    file = io.BytesIO()
+    pq.write_table(pa.table({"at": seconds}), file)
+    file.seek(0)
+    config = bigquery.LoadJobConfig(source_format="PARQUET")
+    with pytest.raises(BadRequest, match="at"):
+        client.load_table_from_file(file, f"local.{dataset}.t", job_config=config).result()
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::PendingDeprecationWarning")

@@ -146,6 +146,13 @@ class TestForeign:
         ]
         assert client.get_table(f"{shop}.by_customer").description == "What each customer has paid."
         assert client.get_table(f"{shop}.daily").num_rows == 3
+        run("dbt", "docs", "generate", "--profiles-dir", ".", cwd=project)
+        catalog = json.loads((project / "target" / "catalog.json").read_text())
+        found = {one["metadata"]["name"]: one for one in catalog["nodes"].values()}
+        stats = found["daily"]["stats"]
+        assert stats["num_rows"]["value"] == 3
+        assert found["by_customer"]["metadata"]["comment"] == "What each customer has paid."
+        assert [*found["by_customer"]["columns"]] == ["customer", "payments", "amount"]
         client.delete_dataset(shop, delete_contents=True)
 
     def test_ibis_sqlalchemy_polars_and_the_db_api(self, client, run, dataset):

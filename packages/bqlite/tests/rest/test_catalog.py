@@ -287,3 +287,38 @@ def test_a_column_that_duckdb_calls_its_own_hides_no_row_from_update_and_merge(c
     twice = "(SELECT 7 AS k UNION ALL SELECT 7) AS s"
     with pytest.raises(BadRequest, match="at most one source row"):
         client.query_and_wait(f"UPDATE {dataset}.t SET v = 0 FROM {twice} WHERE t.rowid = s.k")
+
+
+def test_tables_meta_tells_rows_bytes_and_kinds(client, dataset):
+    client.query_and_wait(f"CREATE TABLE {dataset}.t AS SELECT 1 AS a UNION ALL SELECT 2")
+    client.query_and_wait(f"CREATE VIEW {dataset}.v AS SELECT a FROM {dataset}.t")
+    rows = list(client.query_and_wait(f"SELECT * FROM `local.{dataset}.__TABLES__` ORDER BY 3"))
+    told = [(r.project_id, r.dataset_id, r.table_id, r.row_count, r.size_bytes, r.type)
+            for r in rows]  # fmt: skip
+    assert told == [("local", dataset, "t", 2, 16, 1), ("local", dataset, "v", 0, 0, 2)]
+    table = client.get_table(f"{dataset}.t")
+    assert rows[0].creation_time == round(table.created.timestamp() * 1000)
+    assert rows[0].last_modified_time >= rows[0].creation_time
+    client.create_dataset(f"{dataset}_empty")
+    (row,) = client.query_and_wait(f"SELECT COUNT(*) AS n FROM {dataset}_empty.__TABLES__ AS t")
+    assert row.n == 0
+
+
+def test_what_a_catalogue_of_descriptions_asks_is_told(client, dataset):
+    client.query_and_wait(
+        f"CREATE TABLE {dataset}.t (a INT64 OPTIONS(description='key'), "
+        "r STRUCT<x STRING, y ARRAY<INT64>>) OPTIONS(description='it\\'s \"mine\"')"
+    )
+    paths = client.query_and_wait(
+        f"SELECT column_name, field_path, description FROM "
+        f"{dataset}.INFORMATION_SCHEMA.COLUMN_FIELD_PATHS ORDER BY 2"
+    )
+    assert [row.values() for row in paths] == [
+        ("a", "a", "key"), ("r", "r", None), ("r", "r.x", None), ("r", "r.y", None),
+    ]  # fmt: skip
+    (option,) = client.query_and_wait(
+        f"SELECT JSON_VALUE(option_value) AS text FROM "
+        f"{dataset}.INFORMATION_SCHEMA.TABLE_OPTIONS AS o LEFT JOIN "
+        f"{dataset}.INFORMATION_SCHEMA.MATERIALIZED_VIEWS AS m ON m.table_name = o.table_name"
+    )
+    assert option.text == 'it\'s "mine"'

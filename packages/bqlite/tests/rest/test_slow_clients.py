@@ -118,3 +118,16 @@ def test_uploads_are_limited_in_number_and_forgotten_when_idle(begin, monkeypatc
     monkeypatch.setattr(uploads, "IDLE_FOR_S", 0)
     begin()
     assert put(where, b"1\n", "bytes 0-1/2").status_code == 404
+
+
+def test_fifty_clients_that_wait_for_a_query_keep_nobody_else_waiting(bq, client, connect):
+    job = client.query(
+        "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 1000000)) a "
+        "CROSS JOIN UNNEST(GENERATE_ARRAY(1, 1000000)) b WHERE MOD(a * b, 7) = 3"
+    )
+    wait = f"GET /bigquery/v2/projects/local/queries/{job.job_id}?timeoutMs=200000 HTTP/1.1\r\n"
+    waiting = [connect(f"{wait}Host: localhost\r\n\r\n".encode()) for _ in range(50)]
+    answer = requests.get(f"{bq.rest}/bigquery/v2/projects/local/datasets", timeout=30)
+    assert answer.status_code == 200
+    client.cancel_job(job.job_id, timeout=30)
+    assert waiting[-1].recv(65_536).startswith(b"HTTP/1.1 499")

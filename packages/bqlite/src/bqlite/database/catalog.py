@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from bqlite.database.engine import Engine, Transaction
-from bqlite.database.information_schema import view_sql
+from bqlite.database.information_schema import tables_meta_sql, view_sql
 from bqlite.database.sizes import Sizes
 from bqlite.database.streams import Streams, waiting_rows
 from bqlite.errors import DuplicateError, InvalidError, NotFoundError
@@ -326,8 +326,17 @@ class Catalog:
         )
 
     def information_schema(self, project: str, dataset: str, view: str) -> str:
-        """`INFORMATION_SCHEMA.TABLES` or `COLUMNS` of a data set, as a query of constants."""
-        return view_sql(self.tables(project, dataset), view)
+        """An `INFORMATION_SCHEMA` view or `__TABLES__` of a data set, as a query of constants."""
+        tables = self.tables(project, dataset)
+        if view == "__TABLES__":
+            return tables_meta_sql([(one, *self._size(one)) for one in tables])
+        return view_sql(tables, view)
+
+    def _size(self, table: Table) -> tuple[int, int]:
+        """A table's rows and bytes; a view has none."""
+        if table.view_sql:
+            return 0, 0
+        return self.sizes.rows(table), sum(self.sizes.columns(table).values())
 
 
 def _table(name: TableName, body: dict[str, Any]) -> Table:

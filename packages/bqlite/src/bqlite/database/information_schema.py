@@ -2,7 +2,8 @@
 
 # ruff: noqa: S608  # names are quoted, values written by `literal`
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 
 from bqlite.errors import UnsupportedSqlError
 from bqlite.relations import Table, TableName
@@ -10,7 +11,7 @@ from bqlite.types import Field, literal
 
 
 def view_sql(tables: Sequence[Table], view: str) -> str:
-    """BigQuery's SQL for `TABLES`, `COLUMNS` or `PARTITIONS` of a data set.
+    """BigQuery's SQL for a data set's `TABLES`, `COLUMNS`, `COLUMN_FIELD_PATHS` and the like.
 
     Args:
         tables: The data set's tables.
@@ -22,8 +23,17 @@ def view_sql(tables: Sequence[Table], view: str) -> str:
     if view == "PARTITIONS":
         stored = [_partitions(one) for one in tables if not one.view_sql]
         return " UNION ALL ".join(stored) or _NO_PARTITIONS
+    rows: Sequence[dict[str, str]]
     nothing = Table(TableName("", "", ""), (), {})
-    if view == "TABLES":
+    if view == "MATERIALIZED_VIEWS":
+        rows, empty = [], _names_of(nothing)
+    elif view == "TABLE_OPTIONS":
+        rows = [_option_row(table) for table in tables if table.body.get("description")]
+        empty = _option_row(nothing)
+    elif view == "COLUMN_FIELD_PATHS":
+        rows = [row for t in tables for one in t.fields for row in _path_rows(t, one.name, one)]
+        empty = _path_row(nothing, "", "", Field("", "STRING"))
+    elif view == "TABLES":
         rows = [_tables_row(table) for table in tables]
         empty = _tables_row(nothing)
     elif view == "COLUMNS":
@@ -31,6 +41,21 @@ def view_sql(tables: Sequence[Table], view: str) -> str:
         empty = _columns_row(nothing, 0, Field("", "STRING"))
     else:
         raise UnsupportedSqlError(f"INFORMATION_SCHEMA.{view} is not supported by bqlite")
+    return _constants(rows, empty)
+
+
+def tables_meta_sql(tables: Sequence[tuple[Table, int, int]]) -> str:
+    """BigQuery's SQL for a data set's `__TABLES__`.
+
+    Args:
+        tables: The data set's tables, each with its rows and its bytes.
+    """
+    rows = [_meta_row(*one) for one in tables]
+    return _constants(rows, _meta_row(Table(TableName("", "", ""), (), {}), 0, 0))
+
+
+def _constants(rows: Sequence[dict[str, str]], empty: dict[str, str]) -> str:
+    """The rows as a query; `empty` gives the columns where there are none."""
     selects = [
         f"SELECT {', '.join(f'{value} AS {key}' for key, value in row.items())}"
         for row in rows or [empty]
@@ -38,12 +63,64 @@ def view_sql(tables: Sequence[Table], view: str) -> str:
     return " UNION ALL ".join(selects) + ("" if rows else " LIMIT 0")
 
 
-def _tables_row(table: Table) -> dict[str, str]:
-    kind = "VIEW" if table.view_sql else "BASE TABLE"
+def _written(text: str) -> str:
+    """Any text as a literal of BigQuery's, which reads JSON's escapes."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _names_of(table: Table) -> dict[str, str]:
     return {
         "table_catalog": literal(table.name.project),
         "table_schema": literal(table.name.dataset),
         "table_name": literal(table.name.table),
+    }
+
+
+def _meta_row(table: Table, rows: int, size: int) -> dict[str, str]:
+    return {
+        "project_id": literal(table.name.project),
+        "dataset_id": literal(table.name.dataset),
+        "table_id": literal(table.name.table),
+        "creation_time": str(int(table.body.get("creationTime", 0))),
+        "last_modified_time": str(int(table.body.get("lastModifiedTime", 0))),
+        "row_count": str(rows),
+        "size_bytes": str(size),
+        "type": "2" if table.view_sql else "1",
+    }
+
+
+def _option_row(table: Table) -> dict[str, str]:
+    """A table's description; the other options are not told."""
+    text = str(table.body.get("description", ""))
+    return {
+        **_names_of(table),
+        "option_name": literal("description"),
+        "option_type": literal("STRING"),
+        "option_value": _written(_written(text)),
+    }
+
+
+def _path_rows(table: Table, path: str, one: Field) -> Iterator[dict[str, str]]:
+    yield _path_row(table, path.split(".", 1)[0], path, one)
+    for member in one.fields:
+        yield from _path_rows(table, f"{path}.{member.name}", member)
+
+
+def _path_row(table: Table, column: str, path: str, one: Field) -> dict[str, str]:
+    text = _written(one.description) if one.description else "CAST(NULL AS STRING)"
+    return {
+        **_names_of(table),
+        "column_name": literal(column),
+        "field_path": literal(path),
+        "data_type": literal(one.sql),
+        "description": text,
+    }
+
+
+def _tables_row(table: Table) -> dict[str, str]:
+    kind = "VIEW" if table.view_sql else "BASE TABLE"
+    return {
+        **_names_of(table),
         "table_type": literal(kind),
         "is_insertable_into": literal("NO" if table.view_sql else "YES"),
         "creation_time": f"TIMESTAMP_MILLIS({int(table.body.get('creationTime', 0))})",
@@ -57,9 +134,7 @@ def _columns_row(table: Table, position: int, one: Field) -> dict[str, str]:
     cluster = str(clustering.index(name) + 1) if name in clustering else "CAST(NULL AS INT64)"
     is_partition = str(partition.get("field", "")).lower() == name and bool(name)
     return {
-        "table_catalog": literal(table.name.project),
-        "table_schema": literal(table.name.dataset),
-        "table_name": literal(table.name.table),
+        **_names_of(table),
         "column_name": literal(one.name),
         "ordinal_position": str(position),
         "is_nullable": literal("NO" if one.mode == "REQUIRED" else "YES"),

@@ -15,7 +15,6 @@ from bqlite.relations import TableName
 from bqlite.types import Field
 from bqlite.work.destination import Destination, adds_columns
 
-READ_AS_TEXT = {"TIMESTAMP", "DATETIME", "DATE", "TIME", "NUMERIC", "JSON", "BYTES"}
 _KNOWN = {
     "destinationTable", "schema", "sourceFormat", "skipLeadingRows", "fieldDelimiter", "quote",
     "nullMarker", "allowQuotedNewlines", "writeDisposition", "createDisposition", "autodetect",

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 
 from bqlite.errors import InvalidError
 from bqlite.loads.load import Batches, Load, detected
-from bqlite.types import Field, arrow_schema
+from bqlite.types import Field, arrow_schema, conform
 
 
 def read_parquet(load: Load, fields: tuple[Field, ...]) -> tuple[tuple[Field, ...], Batches]:
@@ -21,12 +21,13 @@ def read_parquet(load: Load, fields: tuple[Field, ...]) -> tuple[tuple[Field, ..
     for name in found.names:
         if name.lower() not in by_name:
             raise InvalidError(f"Parquet file: no column '{name}' in the schema", location=name)
-    target = arrow_schema(by_name[name.lower()] for name in found.names)
+    ordered = [by_name[name.lower()] for name in found.names]
+    target = arrow_schema(ordered)
 
     def batches() -> Batches:
         row = 1
         for batch in file.iter_batches(batch_size=65_536):
-            yield _cast_batch(batch, target), row
+            yield conform(_cast_batch(batch, target), ordered), row
             row += batch.num_rows
 
     return fields, batches()

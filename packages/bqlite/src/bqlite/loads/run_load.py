@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from bqlite.cells import check_json, numeric_of
+from bqlite.cells import check_json, numeric_of, timestamp_of
 from bqlite.database.catalog import Catalog
 from bqlite.database.duckdb_errors import sql_errors
 from bqlite.database.engine import first
@@ -168,6 +168,8 @@ def _check_texts(one: Field, batch: pa.RecordBatch, first_line: int) -> None:
 _CHECKS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "JSON": (r"^(null|true|false|-?\d{1,15})$", check_json),
     "NUMERIC": (r"^-?\d{1,29}(\.\d{1,9})?$", numeric_of),
+    # By its zone a moment of the first or last day may lie outside the years 1 to 9999.
+    "TIMESTAMP": (r"^\s*([1-8]|9[0-8]|99[0-8]|999[0-8]|0[1-9]|00[1-9]|000[2-9])", timestamp_of),
 }
 
 

@@ -8,7 +8,6 @@ from urllib.parse import parse_qs
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -20,6 +19,7 @@ from bqlite.rest import datasets, discovery, jobs, stubs, tables
 from bqlite.rest.call import Call, Services
 from bqlite.rest.insert_all import insert_all
 from bqlite.rest.slow_bodies import in_time
+from bqlite.rest.threads import in_thread
 from bqlite.rest.uploads import MAX_MULTIPART_BYTES, Uploads
 from bqlite.web_guard import WebGuard
 
@@ -102,9 +102,9 @@ def _endpoint(services: Services, name: str, answer: Endpoint) -> Endpoint:
         if not faults.is_armed:
             return await told(request)
         try:
-            finish = await run_in_threadpool(faults.before, name, request.url.path)
+            finish = await in_thread(faults.before, name, request.url.path)
             response = await told(request)
-            await run_in_threadpool(finish)
+            await in_thread(finish)
         except ConnectionLostError:
             return _Broken()
         except InjectedError as error:
@@ -116,7 +116,7 @@ def _endpoint(services: Services, name: str, answer: Endpoint) -> Endpoint:
 
 def _answer(handler: Handler, services: Services) -> Endpoint:
     async def answer(request: Request) -> Response:
-        found = await run_in_threadpool(handler, await _call(request, services, MAX_BODY_BYTES))
+        found = await in_thread(handler, await _call(request, services, MAX_BODY_BYTES))
         if found is None:
             return Response(status_code=204)
         return Response(msgspec.json.encode(found), media_type="application/json")
@@ -139,7 +139,7 @@ def _upload(uploads: Uploads, services: Services) -> Endpoint:
             return Response(headers={"Location": uploads.begin(call)})
         if kind == "multipart":
             call = await _call(request, services, MAX_MULTIPART_BYTES)
-            return JSONResponse(await run_in_threadpool(uploads.multipart, call))
+            return JSONResponse(await in_thread(uploads.multipart, call))
         raise UnsupportedError(f"bqlite does not support uploadType '{kind}'")
 
     return answer

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608  # names are quoted by `quote`, values are bound or written by sqlglot
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -29,6 +30,7 @@ _DERIVED = {
     "schema", "view", "numRows", "numBytes", "location", "numLongTermBytes", "streamingBuffer",
 }  # fmt: skip
 MAX_PAGE_BYTES = 20 << 20  # of rows as JSON, as in BigQuery; a page has one row in any case
+_TURNS = threading.BoundedSemaphore(8)  # pages that are made at a time
 _FIRST_CELLS, _MOST_CELLS = 20_000, 1_000_000  # rows x columns read before a row's size is known
 # In Arrow's form: what becomes JSON at a time, and what is read at a time.
 _PIECE_BYTES, _NEXT_BYTES = 1 << 20, 8 << 20
@@ -150,12 +152,13 @@ def read_page(
     is_integer = call.query.get("formatOptions.useInt64Timestamp", "false").lower() == "true"
     last, end, pieces = min(total, start + wanted), start, list[bytes]()
     left = MAX_PAGE_BYTES
-    for batch in _batches(call, table, fields, start, last):
-        pieces.append(rows_json(conform(batch, fields), fields, int64_timestamps=is_integer))
-        end += batch.num_rows
-        left -= len(pieces[-1])
-        if left <= 0:
-            break
+    with _TURNS:
+        for batch in _batches(call, table, fields, start, last):
+            pieces.append(rows_json(conform(batch, fields), fields, int64_timestamps=is_integer))
+            end += batch.num_rows
+            left -= len(pieces[-1])
+            if left <= 0:
+                break
     whole = b"".join((b"[", b",".join(pieces), b"]"))
     return msgspec.Raw(whole), str(end) if start < end < total else None
 

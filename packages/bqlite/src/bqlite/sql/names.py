@@ -19,6 +19,7 @@ _DUCKDB_NAMES = {
 }  # fmt: skip
 _DECORATORS = {"*": "wildcard", "$": "partition decorator", "@": "snapshot decorator"}
 UNFILTERED = "bqlite_unfiltered"  # marks what INFORMATION_SCHEMA reads
+TABLES_META = "__TABLES__"  # older than INFORMATION_SCHEMA, and what dbt asks for sizes
 PSEUDO_COLUMNS = {"_PARTITIONTIME", "_PARTITIONDATE", "_TABLE_SUFFIX", "_FILE_NAME"}
 
 
@@ -77,8 +78,8 @@ class Resolver:
             )
         name = self.full_name(table)
         alias = table.alias
-        if name.table.upper().startswith("INFORMATION_SCHEMA."):
-            view = name.table.split(".", 1)[1].upper()
+        if name.table == TABLES_META or name.table.upper().startswith("INFORMATION_SCHEMA."):
+            view = name.table.split(".", 1)[-1].upper()
             if name.dataset.lower().startswith("region-"):
                 raise UnsupportedSqlError(
                     f"INFORMATION_SCHEMA.{view} of a region is not supported by bqlite: ask for "
@@ -88,7 +89,8 @@ class Resolver:
             query = self._inner(name, sql)
             for one in query.find_all(exp.Table):
                 one.meta[UNFILTERED] = True
-            self._replace(table, query, alias if alias.upper() != name.table.upper() else view)
+            is_named = alias and alias.upper() != name.table.upper()
+            self._replace(table, query, alias if is_named else view)
             return
         for sign, word in _DECORATORS.items():
             if sign in name.table:
