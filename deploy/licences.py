@@ -37,8 +37,8 @@ SPELLED = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
-# What metadata does not say, or not wholly; each was looked up in the package's own licence file,
-# or, of what only another system installs, in its public repository.
+# What metadata does not say, or not wholly, or of what only another system installs: each was
+# looked up in its wheel.
 SAID = {
     "appnope": "BSD-2-Clause",
     "colorama": "BSD-3-Clause",

@@ -163,13 +163,13 @@ def test_ids_that_identify_nothing_are_told(make, tmp_path):
 
     good = [line(number, is_fraud=number == 3) for number in range(9)]
     assert told(good) is None
-    assert "2 rows have an empty id" in told(
+    assert "rows with an empty id: 2" in told(
         [*good, line(10, payment_id=""), line(11).replace("p-11", "")]
     )
-    assert "1 rows repeat an earlier one, id and all" in told([*good, line(4)])
+    assert "rows that repeat an earlier one, id and all: 1" in told([*good, line(4)])
     reused = told([*good, line(14, payment_id="p-4"), line(15, payment_id="p-4"), line(4)])
-    assert "2 rows have an id that an earlier row with other values has, 'p-4'" in reused
-    assert "1 rows repeat an earlier one" in reused
+    assert "rows whose id an earlier row with other values has: 2, 'p-4'" in reused
+    assert "rows that repeat an earlier one, id and all: 1" in reused
 
 
 def test_two_contracts_of_one_home_do_not_answer_for_each_other(make, tmp_path):

@@ -73,8 +73,8 @@ def newer(record: bytes, note: str = "new") -> bytes:
 
 def send_recorded(wallet: Place) -> None:
     kafka = wallet.project.kafka
-    send(wallet, list(DECISIONS), kafka.topic_decisions)
-    send(wallet, list(REJECTS), kafka.topic_rejects)
+    send_to(wallet, kafka.topic_decisions, 0, DECISIONS)
+    send_to(wallet, kafka.topic_rejects, 0, REJECTS)
 
 
 def send_to(wallet: Place, topic: str, partition: int, values: list[bytes]) -> None:
@@ -168,7 +168,8 @@ def test_a_record_of_the_next_release_stops_the_sink_and_the_upgraded_one_stores
     send_recorded(wallet)
     run_sink(wallet, routes(wallet.project), until=lambda: is_all_stored(wallet))
     topic = wallet.project.kafka.topic_decisions
-    send(wallet, [newer(record) for record in DECISIONS], topic)
+    # Where rows of these positions are, there must be an offset.
+    send_to(wallet, topic, 0, [newer(record) for record in DECISIONS])
     with pytest.raises(NewerRecordError, match=r"column 'note'.*Upgrade the sinks first"):
         store(wallet.project, lambda: False)
     answer = wallet.run_alone("sink")
@@ -186,12 +187,12 @@ def test_rows_of_a_sink_that_was_killed_in_the_upgrade_are_not_stored_again(
     wallet: Place, upgraded: Callable[[], Project]
 ) -> None:
     topic = wallet.project.kafka.topic_decisions
-    send(wallet, list(DECISIONS), topic)
+    send_to(wallet, topic, 0, DECISIONS)
     with pytest.raises(CrashError):
         run_sink(wallet, routes(wallet.project), commit_interval_ms=LONG_MS, progress=crashing())
     assert rows(wallet, "decisions")
     project = upgraded()
-    send(wallet, [newer(DECISIONS[0])], topic)
+    send_to(wallet, topic, 0, [newer(DECISIONS[0])])
     store(project, lambda: len(rows(wallet, "decisions")) > len(DECISIONS))
     assert len(rows(wallet, "decisions")) == len(DECISIONS) + 1
 

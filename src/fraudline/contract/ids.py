@@ -31,14 +31,14 @@ class IdFaults:
         """The faults as a sentence without a full stop; empty if there is none."""
         parts = []
         if self.empty:
-            parts.append(f"{self.empty:,} rows have an empty id")
+            parts.append(f"rows with an empty id: {self.empty:,}")
         if self.reused:
             parts.append(
-                f"{self.reused:,} rows have an id that an earlier row with other values has, "
+                f"rows whose id an earlier row with other values has: {self.reused:,}, "
                 f"{self.example!r} for example; in flight such a payment is rejected"
             )
         if self.repeats:
-            parts.append(f"{self.repeats:,} rows repeat an earlier one, id and all")
+            parts.append(f"rows that repeat an earlier one, id and all: {self.repeats:,}")
         return "; ".join(parts)
 
 

@@ -47,8 +47,8 @@ def command(
     java = [
         str(JAVA),
         f"-Xmx{settings.local.kafka_heap_mb}m",
-        # Compiled at once and simply. On two cores the optimising compiler took half of the
-        # broker's time for its first minutes, and a scorer beside it waited for that.
+        # Compiled at once and simply: on two cores the optimising compiler works for minutes
+        # beside a scorer, which waits for what the broker answers late meanwhile.
         "-XX:TieredStopAtLevel=1",
         "-XX:+ExitOnOutOfMemoryError",  # a broker that limps on is worse than one that is gone
         f"-Dlog4j2.configurationFile={_LOG_CONFIGURATION}",
