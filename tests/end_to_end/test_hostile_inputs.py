@@ -187,6 +187,7 @@ def test_the_proof_holds_for_them(flooded: tuple[Place, dict[str, Spot]]) -> Non
     assert ledger.totals.rejects == len(REJECTED)
 
 
+@pytest.mark.timeout(180)  # six commands, and megabytes to print
 def test_what_a_person_sees_of_them_does_not_steer_the_terminal(
     flooded: tuple[Place, dict[str, Spot]],
 ) -> None:
