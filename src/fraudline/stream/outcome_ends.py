@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from fraudline import flows
 from fraudline.contract import REPLAYED
+from fraudline.contract.columns import MAX_OFFSET
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import handle_consumer_error
@@ -24,7 +25,6 @@ from fraudline.stream.read_topic import groupless_consumer, offset_ranges
 
 _FEW = 20  # records of a partition that are looked at first
 _TIMES_MORE = 16
-_MOST_OFFSET = 2**53
 _SILENCE_S = 30.0  # a transaction of a dead producer ends after 6 s, and the broker looks every 10
 
 
@@ -87,7 +87,7 @@ def _last_sources(
             outcome = _parsed(value)
             if outcome is None or outcome.reason == REPLAYED:
                 continue  # a marker names a message that was decided long ago
-            if outcome.source_offset >= _MOST_OFFSET:
+            if outcome.source_offset >= MAX_OFFSET:
                 continue  # no topic is that long: it is forged
             if outcome.source_topic == kafka.topic(flows.TRANSACTIONS):
                 seen[outcome.source_partition] = outcome.source_offset
