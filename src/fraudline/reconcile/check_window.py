@@ -121,7 +121,7 @@ def check_window(
     if bounds is not None and len(np.setdiff1d(offsets, stored.offsets)):
         stored = _stored(warehouse, contract, window, None)  # made when nobody would have thought
     of_another: Offsets = np.empty(0, dtype=np.int64)
-    if decided is not None:
+    if decided is not None and (len(stored.offsets) or stored.markers.num_rows):
         stored, of_another = stored.split(decided.end(window.partition, window.end))
         if len(of_another):
             decided.refuse(window.partition)

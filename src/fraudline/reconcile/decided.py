@@ -23,16 +23,13 @@ class DecidedOffsets:
     Args:
         kafka: Broker and group.
         topic: The input topic.
-        partitions: How many it has.
 
     Raises:
         BrokerError: the broker does not answer.
     """
 
-    def __init__(self, kafka: KafkaSettings, topic: str, partitions: int) -> None:
-        self._kafka = kafka
+    def __init__(self, kafka: KafkaSettings, topic: str) -> None:
         self._topic = topic
-        self._keys = [(topic, partition) for partition in range(partitions)]
         self._group = f"{kafka.group}.score"
         self._offsets = GroupOffsets(kafka, self._group)
         self._lookup = TopicLookup(kafka)
@@ -40,7 +37,6 @@ class DecidedOffsets:
         self._other_ids: dict[int, str] = {}
         self._refused: dict[int, int | None] = {}
         self._ends: dict[int, int | None] = {}
-        self._ask()
 
     def end(self, partition: int, stop: int) -> int:
         """The offset before which a partition is decided, or `stop`, if it is decided so far.
@@ -51,7 +47,10 @@ class DecidedOffsets:
             BrokerError: the broker does not answer.
         """
         if (self._ends.get(partition) or 0) < stop:
-            self._ask()
+            # One at a time: of many, some are in a scorer's transaction at every moment.
+            key = self._topic, partition
+            committed = self._offsets.committed([key]).get(key)
+            self._ends[partition] = self._end_of(partition, committed)
         return min(self._ends.get(partition) or 0, stop)
 
     def refuse(self, partition: int) -> None:
@@ -107,12 +106,6 @@ class DecidedOffsets:
     def _places(self, partitions: list[int]) -> str:
         numbers = ", ".join(map(str, sorted(partitions)))
         return f"topic '{self._topic}', partition{'s' * (len(partitions) > 1)} {numbers}"
-
-    def _ask(self) -> None:
-        found = self._offsets.committed(self._keys)
-        for _, partition in self._keys:
-            committed = found.get((self._topic, partition))
-            self._ends[partition] = self._end_of(partition, committed)
 
     def _end_of(self, partition: int, committed: CommittedOffset | None) -> int | None:
         self._other_ids.pop(partition, None)

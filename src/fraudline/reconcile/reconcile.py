@@ -37,9 +37,8 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
     """
     ledger = Ledger(kafka.topic(flows.TRANSACTIONS))
     markers: dict[int, SentAgain] = {}
-    ranges = offset_ranges(kafka, ledger.topic)
-    decided = DecidedOffsets(kafka, ledger.topic, len(ranges))
-    for partition, (start, stop) in ranges.items():
+    decided = DecidedOffsets(kafka, ledger.topic)
+    for partition, (start, stop) in offset_ranges(kafka, ledger.topic).items():
         entry = PartitionLedger(partition, start, stop)
         ledger.partitions.append(entry)
         sent_again = markers[partition] = SentAgain()
