@@ -52,14 +52,12 @@ def promote(
     """
     registry = project.registry
     before = registry.champion() if registry.has_champion() else None
+    costs, median_amount = _judged(project, version)
     look = None
-    costs = _costs(project, version)
     if version == before:
         look = tell_foreign_costs(project, version, costs)
     else:
-        effect = judge_policy(project, version)
-        median = effect.median_amount if effect is not None else None
-        require_own_costs(project, version, costs, median)
+        require_own_costs(project, version, costs, median_amount)
     registry.promote(version)
     on_promoted(version, before)
     return Promoted(version, before, record_if_possible(project, version), look)
@@ -83,13 +81,16 @@ def roll_back(
     """
     registry = project.registry
     before, version = registry.champion(), registry.earlier_champion()
-    look = tell_foreign_costs(project, version, _costs(project, version))
+    costs, _ = _judged(project, version)
+    look = tell_foreign_costs(project, version, costs)
     registry.roll_back(version)
     on_promoted(version, before)
     return Promoted(version, before, record_if_possible(project, version), look)
 
 
-def _costs(project: Project, version: str) -> dict[str, object]:
-    """The policy of a version, which is refused if it cannot score here."""
+def _judged(project: Project, version: str) -> tuple[dict[str, object], float | None]:
+    """The policy of a version, and the median amount it is judged by; refuses what cannot score."""
     bundle = open_bundle(project.registry.path(version), project.contract)
-    return msgspec.structs.asdict(bundle.manifest.policy)
+    effect = judge_policy(project, version)
+    median_amount = effect.median_amount if effect is not None else None
+    return msgspec.structs.asdict(bundle.manifest.policy), median_amount
