@@ -114,7 +114,8 @@ def _last_sources(
                 continue  # a marker names a message that was decided long ago
             if outcome.source_offset >= MAX_OFFSET:
                 continue  # no topic is that long: it is forged
-            if outcome.source_topic == kafka.topic(flows.TRANSACTIONS):
+            is_wanted = outcome.source_partition in wanted[partition]
+            if is_wanted and outcome.source_topic == kafka.topic(flows.TRANSACTIONS):
                 seen[outcome.source_partition] = outcome.source_offset
         found = seen | found  # what an earlier window held is later in the topic
         stops |= {partition: start for partition, (start, _) in windows.items()}
