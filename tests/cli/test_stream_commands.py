@@ -9,6 +9,9 @@ from tests.cli.test_models import judged_version
 from tests.harness import eventually, place
 from tests.transactions import WALLET, WALLET_FILE
 
+from fraudline import local
+from fraudline.local import Companion
+
 
 @pytest.mark.timeout(240)  # a process starts
 def test_a_scorer_says_at_its_start_that_nobody_gave_the_costs_by_which_it_decides(
@@ -17,7 +20,16 @@ def test_a_scorer_says_at_its_start_that_nobody_gave_the_costs_by_which_it_decid
     with place(services_home, tmp_path / "home", str(WALLET_FILE)) as wallet:
         version = judged_version(wallet.project.registry, WALLET)
         wallet.project.registry.promote(version)  # as the last release would have done
-        scorer = wallet.start("score")
+        home = wallet.project.settings.home
+        # Without the costs that `local.environment` would give, as all other settings.
+        given = {
+            name: value
+            for name, value in wallet.environment.items()
+            if not name.startswith("FRAUDLINE_POLICY")
+        }
+        scorer = Companion(local.call("score"), given, home / "score.log", home)
+        scorer.start()
+        wallet.companions.append(scorer)
         eventually(lambda: f"{version} decides by them" in " ".join(scorer.said.split()), 120)
         said = " ".join(scorer.said.split())
         assert "LOOK: contract 'wallet' is a file of your own" in said
