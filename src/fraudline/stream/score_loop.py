@@ -19,7 +19,6 @@ from confluent_kafka import Message, TopicPartition
 
 from fraudline import flows
 from fraudline.contract import Messages, Outcome, RejectReason
-from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import require_enough_partitions
 from fraudline.stream.counts import DecisionCounts
@@ -201,12 +200,8 @@ class _Scorer:
         )
 
     def _take(self, most: int, wait_s: float) -> list[Message]:
-        try:
+        with self._guard.explaining():
             return self._intake.take(most, wait_s=wait_s)
-        except BrokerError:
-            self._guard.ask()  # a topic that was made anew explains most of what may be wrong
-            self._guard.confirm()
-            raise
 
     def _send_offsets(self, batch: _Batch) -> None:
         self._guard.ask()

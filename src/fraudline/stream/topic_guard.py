@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -221,6 +222,21 @@ class TopicGuard:
             # Whoever waits for messages notices a silent broker anyway, and need not begin anew.
             raise_if_permanent(error.args[0])
             _LOG.debug("the topics' ids: %s", error.args[0])
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Let a topic that was made anew explain what the broker refuses inside the block.
+
+        Raises:
+            BrokerError: what was refused, or what explains it.
+            KafkaException: whether a topic was made anew could not be learnt.
+        """
+        try:
+            yield
+        except BrokerError:
+            self.ask()
+            self.confirm()
+            raise
 
     def require_same(self, topic: str, known_id: str) -> None:
         """Refuse a topic whose id is another one than was known.
