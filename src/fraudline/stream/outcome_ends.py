@@ -20,6 +20,7 @@ from fraudline.contract.columns import MAX_OFFSET
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import handle_consumer_error
+from fraudline.stream.ending import end_client
 from fraudline.stream.intake import position_of
 from fraudline.stream.read_topic import groupless_consumer, offset_ranges
 
@@ -135,4 +136,4 @@ def _read(
                     "transaction may be holding them back; try again."
                 )
     finally:
-        consumer.close()
+        end_client(consumer.close, f"reader of topic '{topic}'")

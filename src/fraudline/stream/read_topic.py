@@ -14,6 +14,7 @@ from fraudline.contract import Messages
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config, handle_consumer_error
+from fraudline.stream.ending import end_client
 from fraudline.stream.intake import as_messages, position_of
 from fraudline.stream.unreadable import (
     UnreadableBatch,
@@ -90,7 +91,7 @@ def offset_ranges(
             "Check that the broker is running; `fraudline up` starts a local one."
         ) from None
     finally:
-        consumer.close()
+        end_client(consumer.close, f"reader of topic '{topic}'")
 
 
 def _since(
@@ -149,7 +150,7 @@ def read_range(
                 begun_at, window, window_bytes = position, [], 0
         yield begun_at, stop, as_messages(topic, window)
     finally:
-        consumer.close()
+        end_client(consumer.close, f"reader of topic '{topic}'")
 
 
 def _received(
@@ -221,4 +222,4 @@ def watch_topic(
             if taken:
                 on_messages(as_messages(topic, taken), time.time())
     finally:
-        consumer.close()
+        end_client(consumer.close, f"reader of topic '{topic}'")

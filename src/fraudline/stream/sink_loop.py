@@ -40,6 +40,8 @@ from fraudline.errors import (
     WarehouseError,
 )
 from fraudline.settings import KafkaSettings
+from fraudline.stream.ending import end_client
+from fraudline.stream.fetch_watch import FetchWatch
 from fraudline.stream.intake import (
     Intake,
     PartitionKey,
@@ -124,6 +126,8 @@ class _Sink:
         self._store = SinkStore(
             routes, progress, self._consumer, commit=self._commit, fetch=self._fetch
         )
+        self._is_over = False
+        self._fetches = FetchWatch(progress)
         self._transactions: TransactionalProducer | None = None
         self._intake: Intake | None = None
 
@@ -160,11 +164,13 @@ class _Sink:
             with self._guard.explaining():
                 taken = intake.take(batch_rows, linger_s=_LINGER_S)
             if taken:
+                self._fetches.took_some()
                 self._guard.ask()
                 self._decode(taken)
                 self._guard.confirm()  # nothing is stored of a topic made anew
             else:
                 self._progress.record_idle()
+                self._fetches.took_nothing()
                 self._guard.look()
             self._progress.record_topics(self._guard.seen_at)
             self._store.advance()
@@ -176,8 +182,10 @@ class _Sink:
     def close(self) -> None:
         if self._transactions is not None:
             self._transactions.close()
-        self._lost([TopicPartition(*key) for key in self._store.owned])
-        self._consumer.close()
+        self._is_over = True
+        self._progress.discard_taken()
+        self._store.drop(list(self._store.owned))
+        end_client(self._consumer.close, "sink's group")
 
     def _assigned(self, partitions: Partitions) -> None:
         self._store.begin()
@@ -200,10 +208,13 @@ class _Sink:
                 )
 
     def _revoked(self, partitions: Partitions) -> None:
-        self._leave()
+        if not self._is_over:  # the consumer, which may be closed long after the session
+            self._leave()
         self._lost(partitions)
 
     def _lost(self, partitions: Partitions) -> None:
+        if self._is_over:
+            return
         self._progress.discard_taken()
         self._store.drop([(lost.topic, lost.partition) for lost in partitions])
 

@@ -200,8 +200,7 @@ class SinkStore:
         except KafkaException:
             return "An unknown number of messages are waiting."
         waiting = {
-            key: high - max(low, self.owned[key].position)
-            for key, (low, high) in ends.items()
+            key: high - max(low, self.owned[key].position) for key, (low, high) in ends.items()
         }
         self._progress.record_held(waiting)
         return f"About {sum(waiting.values()):,} messages are waiting."

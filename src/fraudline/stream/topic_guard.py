@@ -29,10 +29,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it is, by t
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config, raise_if_permanent
+from fraudline.stream.ending import end_client
 
 _LOG = logging.getLogger(__name__)
 _ANSWER_TIMEOUT_S = 5.0
 _LOOK_EVERY_S = 1.0
+_LONGEST_SILENCE_S = 30.0  # a broker that is back by then need not find a new session
 _GONE_FOR_GOOD_S = 5.0  # a broker that has just started may not know each topic yet
 
 NO_ID = ""
@@ -101,6 +103,12 @@ class TopicLookup:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._admin = AdminClient(client_config(kafka))
 
+    def close(self) -> None:
+        """Drop the connections."""
+        admin = [self._admin]
+        del self._admin
+        end_client(admin.clear, "topics' ids")
+
     def ask(self, topics: Iterable[str]) -> TopicInquiry:
         """Begin to ask; the caller works on meanwhile."""
         return TopicInquiry(
@@ -160,6 +168,9 @@ class TopicGuard:
                 number of partitions that does not fit.
         """
         self._asked = self._looking = None
+        # A client that has lost its brokers may never find them again: see `fetch_watch`.
+        self._lookup.close()
+        self._lookup = TopicLookup(self._kafka)
         found = self._answer(self._lookup.ask(self._topics))
         for topic, one in found.items():
             self._require_id(topic, self._begun.get(topic, one).id, one.id)
@@ -202,7 +213,7 @@ class TopicGuard:
         """Look at all topics about once a second, without waiting.
 
         Raises:
-            KafkaException: a topic is gone.
+            KafkaException: a topic is gone, or the broker has not answered for long.
             BrokerError: a topic was made anew, or the broker denies access.
         """
         now = time.monotonic()
@@ -219,8 +230,9 @@ class TopicGuard:
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise
-            # Whoever waits for messages notices a silent broker anyway, and need not begin anew.
             raise_if_permanent(error.args[0])
+            if now - self.seen_at > _LONGEST_SILENCE_S:
+                raise
             _LOG.debug("the topics' ids: %s", error.args[0])
 
     @contextmanager
