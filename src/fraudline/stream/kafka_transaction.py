@@ -86,11 +86,10 @@ class TransactionalProducer:
         """
         self._begin()
         self._wait_for_offsets()
-        produce = self._producer.produce
         for topic, partition, key, value in records:
             while True:
                 try:
-                    produce(topic, value, key, partition)
+                    self._producer.produce(topic, value, key, partition)
                     break
                 except BufferError:  # the client's queue is full: let it drain
                     self._producer.poll(0.1)
@@ -114,10 +113,9 @@ class TransactionalProducer:
         self._begin()
         self._wait_for_offsets()
         self._deadline = deadline = time.monotonic() + _ANSWER_TIMEOUT_S
-        producer = self._producer
 
         def send(left_s: float) -> None:
-            producer.send_offsets_to_transaction(offsets, membership, left_s)
+            self._producer.send_offsets_to_transaction(offsets, membership, left_s)
 
         self._sending = in_thread(lambda: _repeat(send, deadline), "send offsets")
 
@@ -197,7 +195,10 @@ class TransactionalProducer:
         except KafkaException as error:
             _LOG.debug("the open transaction is left to time out: %s", error.args[0])
         if not self._is_abandoned:
-            end_client(self._producer.close, "transactions")
+            # Its own `close` would try to abort once more, and warn.
+            producer = [self._producer]
+            del self._producer
+            end_client(producer.clear, "transactions")
 
     def _begin(self) -> None:
         if not self._is_open:
@@ -214,7 +215,10 @@ class TransactionalProducer:
                 self._is_abandoned = not sending.done()
 
     def _commit(self, deadline: float) -> None:
-        _repeat(self._producer.commit_transaction, deadline)
+        def commit(left_s: float) -> None:  # an error keeps this alive, and not the client
+            self._producer.commit_transaction(left_s)
+
+        _repeat(commit, deadline)
         self._is_open = False
 
 
