@@ -57,6 +57,23 @@ def send(here: Place, task: Task, first: int, count: int) -> None:
         test_score_loop.send(here, list(test_score_loop.transactions(here, count)))
 
 
+def goes_on_after(
+    said: str, here: Place, way: KafkaWay, task: Task, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Let a loop's clients lose the broker until it says so; then it must go on."""
+    with (
+        caplog.at_level(logging.WARNING, logger="fraudline.stream"),
+        running(here, way, task) as it,
+    ):
+        send(here, task, 0, 20)
+        eventually(lambda: it.done == 20)
+        way.forgets = True
+        eventually(lambda: said in caplog.text)
+        way.forgets = False
+        send(here, task, 20, 20)
+        eventually(lambda: it.done == 40)
+
+
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("task", Task)
 def test_a_loop_whose_client_lost_its_brokers_says_so_and_goes_on_with_a_new_one(
@@ -66,19 +83,10 @@ def test_a_loop_whose_client_lost_its_brokers_says_so_and_goes_on_with_a_new_one
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    # The consumer asks every five seconds which brokers there are.
     monkeypatch.setattr(fetch_watch, "_LONGEST_SILENCE_S", LIMIT_S)
     monkeypatch.setattr(fetch_watch, "_LONGEST_JOIN_S", LIMIT_S)
-    with (
-        caplog.at_level(logging.WARNING, logger="fraudline.stream"),
-        running(here, way, task) as it,
-    ):
-        send(here, task, 0, 20)
-        eventually(lambda: it.done == 20)
-        way.forgets = True  # the consumer asks every five seconds which brokers there are
-        eventually(lambda: "no message and no answer of the broker came" in caplog.text)
-        way.forgets = False
-        send(here, task, 20, 20)
-        eventually(lambda: it.done == 40)
+    goes_on_after("no message and no answer of the broker came", here, way, task, caplog)
 
 
 @pytest.mark.timeout(180)
@@ -90,15 +98,6 @@ def test_a_loop_to_which_nobody_says_any_more_which_topics_there_are_asks_with_a
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    # Who asks for the topics' ids asks every second.
     monkeypatch.setattr(topic_guard, "_LONGEST_SILENCE_S", LIMIT_S)
-    with (
-        caplog.at_level(logging.WARNING, logger="fraudline.stream"),
-        running(here, way, task) as it,
-    ):
-        send(here, task, 0, 20)
-        eventually(lambda: it.done == 20)
-        way.forgets = True  # who asks for the topics' ids asks every second
-        eventually(lambda: "no progress, failure 1 in a row" in caplog.text)
-        way.forgets = False
-        send(here, task, 20, 20)
-        eventually(lambda: it.done == 40)
+    goes_on_after("no progress, failure 1 in a row", here, way, task, caplog)
