@@ -178,10 +178,11 @@ class PolicyEffect:
                 f"the policy costs {self._money(-self.saved)} more than approving everything."
             )
         if self.cost > self.cost_of_half:
+            less = self._money(self.cost - self.cost_of_half)
             found.append(
-                f"blocking from a score of 0.5, and nothing else, would cost "
-                f"{self._money(self.cost_of_half)} here, {self._money(self.cost - self.cost_of_half)} "
-                "less than the policy. decisions.html says how sure that is."
+                "blocking from a score of 0.5, and nothing else, would cost "
+                f"{self._money(self.cost_of_half)} here, {less} less than the policy. "
+                "decisions.html says how sure that is."
             )
         found += self._out_of_scale()
         if self.above_cap.payments:
