@@ -65,8 +65,12 @@ class Flow:
         """What makes Arrow rows of its messages, and says what cannot be decoded."""
         from fraudline.contract import Decoder, RecordDecoder
 
-        kind = RecordDecoder if self.is_own else Decoder
-        return kind(self.columns(contract), self.most_bytes())
+        columns, most_bytes = self.columns(contract), self.most_bytes()
+        if self.is_own:
+            return RecordDecoder(columns, most_bytes)
+        # What a sink stores stays a row as it was; a transaction without an id is none.
+        id_column = contract.id if self.table is None else None
+        return Decoder(columns, most_bytes, id_column=id_column)
 
 
 # The proof asks for the rows of a range of offsets: it then reads no others.
