@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from typing import Annotated
@@ -12,6 +13,10 @@ from fraudline.cli.screen import OUT, say, show_table, utc, warn
 from fraudline.cli.version_facts import judged, show_effect, show_manifest
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.use_cases.project import Project
+
+_RUNNING_ON = (
+    "Scorers that run go on with the version they started with until they are started again."
+)
 
 models = typer.Typer(
     help="Versions of the model: list, show, compare, promote, roll back, change their policy.",
@@ -82,17 +87,21 @@ def list_versions() -> None:
 
     found = find_versions(Project())
     show_table(
-        ("", "version", "made (UTC)", "average precision"),
+        ("", "version", "made (UTC)", "recipe", "average precision"),
         (
             (
                 "*" if manifest.version in found.champions else "",
                 manifest.version,
-                f"{manifest.created_at:%Y-%m-%d}",
+                f"{manifest.created_at.astimezone(dt.UTC):%Y-%m-%d %H:%M}",
+                manifest.recipe,
                 judged(manifest),
             )
             for manifest in found.manifests
         ),
     )
+    derived = [(each.version, each.derived_from) for each in found.manifests if each.derived_from]
+    if derived:
+        show_table(("by `models policy`", "from"), derived)
     for version, since in found.champions.items():
         whose = f" of {version.partition('-')[0]}" if len(found.champions) > 1 else ""
         OUT.print(f"* champion{whose} since {utc(since)}", markup=False)
@@ -130,6 +139,7 @@ def _promote(project: Project, version: str, *, is_told: bool) -> None:
         say(f"champion: {now}")
 
     warn(champion.promote(project, version, tell).warning)
+    say(_RUNNING_ON)
 
 
 @models.command()
@@ -148,6 +158,7 @@ def rollback() -> None:
         say(f"champion: {now}, as before {before}")
 
     warn(roll_back(project, tell).warning)
+    say(_RUNNING_ON)
 
 
 @models.command()
