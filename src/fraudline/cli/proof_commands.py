@@ -12,9 +12,15 @@ from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
-    from fraudline.reconcile.ledger import Ledger, PartitionLedger
+    from fraudline.reconcile.ledger import Ledger, LedgerCounts, PartitionLedger
 
 _MOST_ROWS = 100
+WITHOUT_ROW = """\
+without_row counts every offset between the first and the last row that has
+none: messages that are missing, and what producers that use transactions
+leave: the marker at each transaction's end, and messages that were aborted.
+The ledger above has read the topic: what it does not call missing is the
+latter."""
 
 
 def reconcile(
@@ -61,18 +67,27 @@ def reconcile(
         f"{totals.rejects:,} rejects{sent_again}\n{totals.disagreements}",
         markup=False,
     )
-    unseen = f", and {totals.unseen:,} rejects that only a score shows" if totals.unseen else ""
-    OUT.print(
-        f"Taken on trust: scores, decisions and their reasons{unseen}. Whoever may write to "
-        "topics or tables could have\nforged those: docs/guides/operations.md says who should.",
-        markup=False,
-    )
+    OUT.print(taken_on_trust(totals), markup=False)
     if not ledger.is_exact:
         raise ProofError(
             f"topic '{ledger.topic}' and BigQuery disagree: {totals.disagreements}. What is "
             "missing may still be on its way: check that `fraudline score` and `fraudline sink` "
             "run, or give `--wait 30`."
         )
+
+
+def taken_on_trust(totals: LedgerCounts) -> str:
+    """What no proof can tell from a forgery, in lines of a narrow screen."""
+    unseen = (
+        f",\nand {totals.unseen:,} rejects that only a score, a position or another message shows"
+        if totals.unseen
+        else ""
+    )
+    return (
+        f"Taken on trust: scores, decisions and their reasons{unseen}.\n"
+        "Whoever may write to topics or tables could have forged those:\n"
+        "docs/guides/operations.md says who should."
+    )
 
 
 def show_ledger(ledger: Ledger) -> None:
@@ -118,6 +133,8 @@ def show_ledger_sql(project: Project) -> None:
     OUT.print(f"The same by SQL alone:\n\n{counted.sql}\n", markup=False)
     rows = counted.rows
     show_table(rows.column_names, (list(row.values()) for row in rows.to_pylist()))
+    if any(row["without_row"] for row in rows.to_pylist()):
+        OUT.print(WITHOUT_ROW, markup=False)
 
 
 def query(
