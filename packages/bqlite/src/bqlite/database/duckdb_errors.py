@@ -52,6 +52,12 @@ _WORDS: tuple[tuple[str, str], ...] = (
         r"type INT64.*",
         r"integer overflow: \1 is out of the range of INT64",
     ),
+    # Its operators are functions to it, some under names that GoogleSQL has not.
+    (r"types '(!?~~|(not_)?like_escape)\(", "types 'operator LIKE("),
+    (r"types '\^@\(", "types 'function STARTS_WITH("),
+    (r"types '//\(", "types 'function DIV("),
+    (r"types '%\(", "types 'function MOD("),
+    (r"(types '|function call \")([^\w\s(]+)\(", r"\1operator \2("),
     (
         r"No function matches the given name and argument types '(.*?)\((.*)\)'.*",
         r"No matching signature for \1 for argument types: \2",
