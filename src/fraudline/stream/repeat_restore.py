@@ -41,11 +41,23 @@ class RepeatRestore:
         self._committed: dict[int, int] = {}
         self._waiting: Partitions = []
         self._reading: Iterator[None] | None = None
+        self._left: int | None = None
 
     @property
     def waiting(self) -> int:
         """How many partitions are not read back yet."""
         return len(self._waiting)
+
+    @property
+    def told(self) -> str:
+        """What it is doing, in words."""
+        many = self.waiting
+        words = f"{many} partition{'' if many == 1 else 's'} to read earlier decisions back"
+        if self._left is None:
+            return words
+        return (
+            f"{words}, at present {self._left:,} offsets of partition {self._waiting[0].partition}"
+        )
 
     def assigned(self, partitions: Partitions) -> Partitions:
         """Begin with these partitions, and forget all others.
@@ -90,7 +102,7 @@ class RepeatRestore:
         """
         begun = self._waiting[0]
         if self._reading is None:
-            self._reading = self._read(begun)
+            self._reading, self._left = self._read(begun), None
         try:
             next(self._reading)
         except StopIteration:
@@ -117,10 +129,11 @@ class RepeatRestore:
         while True:
             start = max(begin, end - back)
             found = Recall()
-            for _, _, messages in read_range(
+            for _, stop, messages in read_range(
                 kafka, kafka.topic(flows.DECISIONS), partition, start, end, _MOST_DECISIONS
             ):
                 found += memory.restore(begun.topic, partition, window, messages.values)
+                self._left = end - stop
                 yield
             if found.older or start == begin:
                 self.recalled += found
