@@ -276,18 +276,8 @@ class Decoder:
                 RejectReason.INVALID_UTF8,
                 f"byte {invalid.start} is not valid UTF-8: {invalid.reason}",
             )
-        if message.startswith(codecs.BOM_UTF8):
-            return _Fault(
-                RejectReason.INVALID_JSON,
-                "the message begins with a UTF-8 byte order mark, which JSON forbids (RFC 8259); "
-                "send it without these three bytes",
-            )
-        if _has_lone_surrogate(message):
-            return _Fault(
-                RejectReason.INVALID_JSON,
-                "a text has half of a surrogate pair, such as \\ud83d without a low half after "
-                "it, which is no character",
-            )
+        if (why := _no_json(message)) is not None:
+            return _Fault(RejectReason.INVALID_JSON, why)
         return self._object_fault(text)
 
     def _object_fault(self, text: str) -> _Fault:
@@ -329,6 +319,21 @@ class _Fault(NamedTuple):
 
     reason: RejectReason
     message: str
+
+
+def _no_json(message: bytes) -> str | None:
+    """What is wrong with a message that is no JSON, where msgspec's words would be a riddle."""
+    if message.startswith(codecs.BOM_UTF8):
+        return (
+            "the message begins with a UTF-8 byte order mark, which JSON forbids (RFC 8259); "
+            "send it without these three bytes"
+        )
+    if _has_lone_surrogate(message):
+        return (
+            "a text has half of a surrogate pair, such as \\ud83d without a low half after "
+            "it, which is no character"
+        )
+    return None
 
 
 def _has_lone_surrogate(message: bytes) -> bool:
