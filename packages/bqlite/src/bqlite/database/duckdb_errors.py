@@ -54,9 +54,6 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ),
     # Its operators are functions to it, some under names that GoogleSQL has not.
     (r"types '(!?~~|(not_)?like_escape)\(", "types 'operator LIKE("),
-    (r"types '\^@\(", "types 'function STARTS_WITH("),
-    (r"types '//\(", "types 'function DIV("),
-    (r"types '%\(", "types 'function MOD("),
     (r"(types '|function call \")([^\w\s(]+)\(", r"\1operator \2("),
     (
         r"No function matches the given name and argument types '(.*?)\((.*)\)'.*",
