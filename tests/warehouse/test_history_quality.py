@@ -201,12 +201,12 @@ TIMES: dict[str, tuple[str, list[object], list[str]]] = {
     "a history under an hour": (
         'type = "timestamp"',
         [BEGIN + dt.timedelta(seconds=number) for number in range(ROWS)],
-        ["the history spans 399 s: rates a day"],
+        ["UTC to 2026-01-01 00:06:39 UTC: rates a day"],
     ),
     "milliseconds that are called seconds": (
         f'type = "int64", unit = "s", {UNSEEN}',
         [1000 * second for second in SECONDS],
-        ["event time 'paid_at' reaches 1768662000000, which looks like ms since 1970; the"],
+        ["event time 'paid_at' reaches 1,768,662,000,000, which looks like ms since 1970; the"],
     ),
     "milliseconds without a unit": (
         f'type = "float64", {UNSEEN}',
