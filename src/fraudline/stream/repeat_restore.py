@@ -68,7 +68,7 @@ class RepeatRestore:
         Returns:
             Those of which nothing needs to be read: nobody else has committed since.
         """
-        self._reading = None
+        self._reading = self._left = None
         for partition in self._committed.keys() - {begun.partition for begun in partitions}:
             self._forget(partition)
         ready = []
@@ -106,7 +106,7 @@ class RepeatRestore:
         try:
             next(self._reading)
         except StopIteration:
-            self._reading = None
+            self._reading = self._left = None
             self._waiting.pop(0)
             self._committed[begun.partition] = begun.offset
             return [begun]
