@@ -37,7 +37,7 @@ from functools import partial
 from confluent_kafka import KafkaException, Message, TopicPartition
 
 from fraudline import flows
-from fraudline.contract import Messages, Reject, RejectReason, reject_record
+from fraudline.contract import Messages, Reject, RejectReason, reject_record, with_arrival
 from fraudline.errors import (
     BrokerError,
     NewerRecordError,
@@ -237,9 +237,11 @@ class _Sink:
         for key, messages in by_partition.items():
             partition = self._partitions[key]
             batch = as_messages(key[0], messages)
-            rows, _, rejects = partition.route.decoder.decode(batch.values)
+            rows, accepted, rejects = partition.route.decoder.decode(batch.values)
             self._stop_before_newer(partition.route, batch, rejects)
-            rejected_at = dt.datetime.now(dt.UTC)
+            taken_at = dt.datetime.now(dt.UTC)
+            if partition.route.keeps_arrival:
+                rows = with_arrival(rows, batch.take(accepted), partition.topic_id, taken_at)
             partition.take(
                 PendingAppend(
                     start=batch.offsets[0],
@@ -251,7 +253,7 @@ class _Sink:
                             self._kafka.topic(flows.REJECTS),
                             ANY_PARTITION,
                             None,
-                            reject_record(batch, reject, rejected_at),
+                            reject_record(batch, reject, taken_at),
                         )
                         for reject in rejects
                     ],

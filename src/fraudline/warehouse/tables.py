@@ -95,7 +95,7 @@ def create_stream_tables(
         found = create_table(
             warehouse,
             warehouse.settings.table(flow),
-            arrow_schema(flow.columns(contract)),
+            arrow_schema(flow.row_columns(contract)),
             description=table.description.format(contract=contract.name),
             partition_by=table.partition_by,
             cluster_by=table.cluster_by,
@@ -145,7 +145,8 @@ def grow_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
         WarehouseError: a table does not exist, or may not be altered.
     """
     for flow, _ in flows.stored_flows():
-        grow_table(warehouse, warehouse.settings.table(flow), arrow_schema(flow.columns(contract)))
+        columns = flow.row_columns(contract)
+        grow_table(warehouse, warehouse.settings.table(flow), arrow_schema(columns))
 
 
 def grow_table(warehouse: Warehouse, name: str, schema: pa.Schema) -> bigquery.Table:
