@@ -279,6 +279,7 @@ PUBLIC = [
     "find_twins",
     "json_lines",
     "judge_decisions",
+    "labelled_decisions",
     "list_versions",
     "load_history",
     "open_bundle",

@@ -23,8 +23,7 @@ from fraudline.cli.stop_signal import stop_on_signal
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Google's clients come with them, and take a second to import
-    from fraudline.use_cases.look_at_labels import LabelHistory
-    from fraudline.warehouse.label_rows import LabelCounts
+    from fraudline.use_cases.look_at_labels import LabelHistory, LabelList
 
 labels = typer.Typer(
     help="What became of transactions: send, list, show, and the SQL that joins decisions with it.",
@@ -146,7 +145,7 @@ def list_newest(
         f"{counts.frauds:,} fraud, {counts.legitimate:,} legitimate, "
         f"{counts.withdrawn:,} withdrawn."
     )
-    _tell_unmatched(counts)
+    _tell_unmatched(found)
 
 
 @labels.command()
@@ -200,7 +199,8 @@ def _of_kind(label: str | None, source: str | None) -> str:
     return "".join(f" {kind}" for kind in kinds if kind)
 
 
-def _tell_unmatched(counts: LabelCounts) -> None:
+def _tell_unmatched(found: LabelList) -> None:
+    counts = found.counts
     for count, words in (
         (counts.unknown, "name a transaction without a decision: unknown, rejected, or to come"),
         (

@@ -96,8 +96,8 @@ def _show_labels(project: Project, labels: LabelLedger | None) -> None:
 
     if labels is None:
         say(
-            f"There is no topic '{project.kafka.topic(flows.LABELS)}': no label was ever sent. "
-            "`fraudline setup` creates it."
+            f"LOOK: labels were not checked, since topic '{project.kafka.topic(flows.LABELS)}' is "
+            "not there, or may not be seen. `fraudline setup` creates it."
         )
         return
     for example in labels.examples:

@@ -115,8 +115,9 @@ def topic_id(kafka: KafkaSettings, topic: str) -> str:
     Raises:
         BrokerError: the broker does not answer, or has no such topic.
     """
+    lookup = TopicLookup(kafka)  # it answers for as long as it is held
     try:
-        return TopicLookup(kafka).ask([topic]).answer()[topic].id
+        return lookup.ask([topic]).answer()[topic].id
     except KafkaException as error:
         raise BrokerError(
             f"topic '{topic}' cannot be looked up at {kafka.bootstrap_servers}: "
