@@ -174,6 +174,7 @@ LIGHT = {
     "status": SLOW,
     "down": SLOW,
     "rejects list --help": (*SLOW, "numpy", "pyarrow", "msgspec"),
+    "labels list --help": (*SLOW, "numpy", "pyarrow", "msgspec"),
 }
 
 

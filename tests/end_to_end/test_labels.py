@@ -13,6 +13,7 @@ from tests.stream.test_score_loop import Scorer, committed, send, transactions
 from tests.stream.test_sink_loop import CrashError, crashing, run_sink
 from tests.transactions import WALLET_FILE, WALLET_ROW, message
 
+from fraudline.stream.read_topic import offset_ranges, read_range
 from fraudline.use_cases.look_at_labels import labelled_decisions
 from fraudline.use_cases.sink_routes import routes
 from fraudline.warehouse.query import query
@@ -135,6 +136,13 @@ def test_a_sink_that_dies_with_labels_stored_and_not_committed_stores_none_twice
     ).to_pylist()
     assert rows == [{"n": 39, "notes": 39, "places": 39, "arrived": 39}]
     assert here.run("reconcile").code == 0
+    # What is stored or rejected is known to be so, where the group's offsets are gone.
+    kafka, topic = here.project.kafka, here.project.kafka.topic_labels
+    (route,) = (one for one in routes(here.project) if one.topic == topic)
+    assert route.are_stored is not None
+    for partition, (start, stop) in offset_ranges(kafka, topic).items():
+        for _, _, messages in read_range(kafka, topic, partition, start, stop, 1000):
+            assert all(route.are_stored(messages))
 
 
 @pytest.mark.timeout(180)

@@ -14,7 +14,7 @@ from tests.transactions import CREDITCARD, WALLET
 import bqlite
 from fraudline import flows
 from fraudline.contract import LABELS, SOURCES, Contract, arrow_schema
-from fraudline.errors import ContractError
+from fraudline.errors import ContractError, InputError
 from fraudline.settings import BigQuerySettings
 from fraudline.warehouse.append import CommittedStream
 from fraudline.warehouse.client import Endpoint, Warehouse
@@ -207,6 +207,8 @@ def test_a_correction_is_seen_beside_what_was_taken_for_true_before(server: Endp
         (row["is_fraud"], row["is_fraud_later"], row["label_later"], row["amount_minor"])
         for row in rows.to_pylist()
     ] == [(False, True, "fraud", 1), (True, False, "legitimate", 1), (False, False, None, 1)]
+    with pytest.raises(InputError, match="the other way round"):
+        decisions_with_labels(warehouse, BY_ID, as_of=now, later=then)
 
 
 def test_a_payment_that_was_sent_twice_is_one_transaction(server: Endpoint) -> None:

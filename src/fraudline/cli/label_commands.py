@@ -234,10 +234,13 @@ def _told(event: dict[str, Any]) -> str:
 
 
 def _decided(decided: dict[str, Any], found: LabelHistory) -> list[tuple[str, str]]:
+    received_at = decided["received_at"]
+    of = utc(received_at, is_exact=True) if received_at else "no time stamp"
     return [
         (
             "decision",
-            f"{decided['decision']}, score {decided['score']:.4g}, {utc(decided['decided_at'])}",
+            f"{decided['decision']}, score {decided['score']:.4g}, {utc(decided['decided_at'])} "
+            f"(of the message of {of})",
         ),
         ("counts as", printable(_why(decided, found))),
     ]

@@ -120,11 +120,12 @@ def labelled_decisions(
         project: Whose tables and contract.
         as_of: The moment; now without one.
         since: Only what was decided at this time or later.
-        later: Another moment, to see what was corrected until then.
+        later: A later moment, to see what was corrected until then.
         columns: Columns of the transaction that are wanted, too.
 
     Raises:
         ContractError: a column is asked for that is called like one of the result.
+        InputError: `later` is before `as_of`.
         WarehouseError: the tables cannot be queried.
     """
     return decisions_with_labels(

@@ -16,6 +16,7 @@ import pyarrow as pa
 from fraudline import flows
 from fraudline.contract import FRAUD, Contract, json_lines
 from fraudline.contract.array_types import Floats
+from fraudline.contract.messages import received_at
 from fraudline.contract.time_units import TIME_UNITS, seconds_of
 from fraudline.datasets.files import MAX_REFUSED, RowFile, read_transactions
 from fraudline.errors import InputError
@@ -194,9 +195,6 @@ def send_with_labels(
     def label_of(place: int, delivery: Delivery) -> tuple[bytes, bytes]:
         key = plan.transactions[place].key
         identity = delivery.position if key is None else key.decode()
-        sent_at = dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(
-            milliseconds=delivery.sent_at_ms
-        )
         label = {
             "contract": contract.name,
             "transaction_id": identity,
@@ -204,7 +202,7 @@ def send_with_labels(
             "source": "test",
             "known_at": dt.datetime.now(dt.UTC),
             "told_by": "fraudline replay",
-            "transaction_received_at": sent_at if key is None else None,
+            "transaction_received_at": received_at(delivery.sent_at_ms) if key is None else None,
             "note": f"{plan.delays_s[place] / 3600:.3f} h of event time after the transaction",
         }
         return identity.encode(), msgspec.json.encode(label)

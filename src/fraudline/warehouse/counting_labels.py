@@ -22,7 +22,7 @@ import pyarrow as pa
 from fraudline import flows
 from fraudline.contract import SOURCES, WITHDRAWN, Contract
 from fraudline.contract.columns import EARLIEST
-from fraudline.errors import ContractError
+from fraudline.errors import ContractError, InputError
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query, sql_literal
 
@@ -58,7 +58,7 @@ def decisions_with_labels(
         contract: What a transaction looks like, and when it is mature.
         as_of: The moment. Neither a decision nor a label that came later is seen.
         since: Only what was decided at this time or later, which is all that is read of decisions.
-        later: Another moment, at which the same decisions are looked at again: what was corrected
+        later: A later moment, at which the same decisions are looked at again: what was corrected
             until then differs.
         columns: Columns of the transaction that are wanted, too.
 
@@ -73,6 +73,7 @@ def decisions_with_labels(
 
     Raises:
         ContractError: a column is asked for that is called like one of these.
+        InputError: `later` is before `as_of`.
         WarehouseError: the tables cannot be queried.
     """
     sql = labelled_sql(warehouse, contract, columns)
@@ -81,14 +82,19 @@ def decisions_with_labels(
         ("since", "TIMESTAMP", since or EARLIEST),
     ]
     if later is not None:
+        if later < as_of:
+            raise InputError(
+                f"later, {later.isoformat()}, is before as_of, {as_of.isoformat()}: decisions "
+                "between the two would be missing. Give them the other way round."
+            )
         again = labelled_sql(warehouse, contract, (), moment="@later")
         sql = (
-            "SELECT now_.*, then_.label AS label_later, then_.is_fraud AS is_fraud_later\n"
-            f"FROM (\n{sql}\n) AS now_\nJOIN (\n{again}\n) AS then_\n"
-            "ON now_.source_topic = then_.source_topic "
-            "AND now_.source_partition = then_.source_partition "
-            "AND now_.source_offset = then_.source_offset "
-            "AND now_.decided_at = then_.decided_at"
+            "SELECT at_.*, later_.label AS label_later, later_.is_fraud AS is_fraud_later\n"
+            f"FROM (\n{sql}\n) AS at_\nJOIN (\n{again}\n) AS later_\n"
+            "ON at_.source_topic = later_.source_topic "
+            "AND at_.source_partition = later_.source_partition "
+            "AND at_.source_offset = later_.source_offset "
+            "AND at_.decided_at = later_.decided_at"
         )
         parameters.append(("later", "TIMESTAMP", later))
     order = "decided_at, source_topic, source_partition, source_offset"
