@@ -72,7 +72,8 @@ def produce_with_labels(
 ) -> ProducedWithLabels:
     """Produce each transaction at its time, and its label at the label's own.
 
-    A label is sent once its transaction is delivered, and never before it is due.
+    A label is sent once its transaction is delivered, and never before its delay has passed since
+    that was sent.
 
     Args:
         kafka: Broker and credentials.
@@ -114,7 +115,7 @@ def produce_with_labels(
             one = transactions[place]
             _produce(producer, topics[0], one, place, places)
             if one.label_due_s is not None:
-                heapq.heappush(labels, (one.label_due_s, place))
+                heapq.heappush(labels, (one.label_due_s - early_s, place))  # as late as this is
             place += 1
             done.transactions += 1
         if producer.sent % 100 == 0:
