@@ -266,6 +266,18 @@ def test_every_file_that_the_architecture_names_is_there():
     } & named_files
 
 
+def test_no_page_says_a_sentence_many_times():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("[dpb]*/**/*.md")]
+    lines = Counter(
+        (str(page.relative_to(ROOT)), line)
+        for page in pages
+        for line in page.read_text().splitlines()
+        if len(line) > 60
+    )
+    assert len(pages) > 30
+    assert not [found for found, times in lines.items() if times > 3]
+
+
 PUBLIC = [
     "FraudlineError",
     "Preparation",

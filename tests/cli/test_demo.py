@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Shell
+from tests.cli.test_models import judged_version
 from tests.harness import SAMPLE, Place, typed
 from tests.models import write_tiny_bundle
 
@@ -128,6 +129,16 @@ def test_each_message_of_start_and_stream_is_accounted_for_and_their_latencies_a
     assert ledger.is_exact
     assert ledger.totals.inputs == sent
     demo._judge(ledger, 300)
+
+
+def test_what_the_policy_does_that_it_promotes_is_told(home, capsys):
+    project = Project(Settings(home=home))
+    version = judged_version(project.registry)
+    demo._promote(project, version)
+    said = " ".join(capsys.readouterr().out.split())
+    assert project.registry.champion() == version
+    for fact in ("judged by the 1,000 payments", "stopped ", "money decisions cost"):
+        assert fact in said
 
 
 def test_settings_that_are_wrong_end_it_before_anything_starts(shell: Shell):

@@ -177,6 +177,20 @@ def test_rows_that_are_not_scored_are_told_even_if_nothing_can_be(models, tmp_pa
     assert "error:" in said
 
 
+def test_predictions_may_be_written_beside_a_contract_that_fraudline_brings(
+    models, registry, tmp_path
+):
+    """The setting names that contract, and no file of the working directory."""
+    registry.promote(add(registry))
+    file = tmp_path / "few.csv"
+    rows = SAMPLE.read_text().splitlines()[:3]
+    file.write_text("\n".join(row.rpartition(",")[0] for row in rows))  # without labels
+    for _ in range(2):  # the second time there is such a file
+        code, said = models("predict", str(file), "--out", "creditcard")
+        assert code == 0, said
+    assert len((tmp_path / "creditcard").read_text().splitlines()) == 2
+
+
 def test_a_champion_is_named_before_the_record_is_told(registry, home):
     version = add(registry)
     named = []
@@ -258,11 +272,29 @@ def test_costs_that_nobody_gave_make_no_champion_of_a_contract_of_ones_own(model
         "--wrong-block-cost 390000" in said
     )
     assert not wallets.has_champion()
+
+
+def test_what_was_the_champion_is_rolled_back_to_by_whatever_costs_it_decides(models, wallets):
+    version = judged_version(wallets, WALLET, 340_000.0)
     wallets.promote(version)  # as the last release would have done
     wallets.promote(judged_version(wallets, WALLET, 340_000.0, review_cost=9.0))
     code, said = models("models", "rollback")
-    assert code == 2
-    assert f"{version} was not made the champion" in said
+    assert code == 0, said
+    assert wallets.champion() == version
+    assert "LOOK: contract 'wallet' is a file of your own" in said
+    assert f"{version} decides by them" in said
+    code, said = models("models", "promote", version)  # it is the champion, and stays it
+    assert code == 0, said
+    assert f"{version} decides by them" in said
+
+
+def test_a_bundle_of_the_last_release_is_promoted_where_its_costs_were_given(models, wallets):
+    """It keeps no scored payments, and its policy names no scores that a person has set."""
+    costs = {"fraud_cost": 1.0, "review_cost": 1.0, "wrong_block_cost": 9.0}
+    version = add(wallets, WALLET, policy=tiny_policy(**costs))
+    code, said = models("models", "promote", version)
+    assert code == 0, said
+    assert UNKNOWN in said
 
 
 def test_a_champion_of_before_that_decides_by_costs_that_nobody_gave_is_told_as_it_scores(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from tests.harness import Place, eventually
 from tests.stream import test_sink_loop
+from tests.stream.test_bombs import send_bomb
 from tests.stream.test_score_loop import committed
 from tests.stream.test_topic_guard import (
     admin,
@@ -18,6 +20,10 @@ from tests.stream.test_topic_guard import (
 )
 
 from fraudline import flows
+from fraudline.contract import REPLAYED
+from fraudline.stream import outcome_ends as outcome_ends_module
+from fraudline.stream.outcome_ends import outcome_ends
+from fraudline.stream.read_topic import offset_ranges
 from fraudline.warehouse.query import query
 
 pytestmark = pytest.mark.usefixtures("services_home")
@@ -203,3 +209,98 @@ def test_a_topic_made_anew_is_scored_once_the_command_says_that_it_is_meant(here
     with scoring(here) as scorer:
         eventually(lambda: scorer.done == 400)
     assert len(committed(here, kafka.topic_decisions)) == 440
+
+
+def outcome(place: Place, partition: int, offset: int, reason: str = "wrong_type") -> bytes:
+    return msgspec.json.encode(
+        {
+            "source_topic": place.project.kafka.topic_transactions,
+            "source_partition": partition,
+            "source_offset": offset,
+            "reason": reason,
+        }
+    )
+
+
+def produce(place: Place, topic: str, partition: int, values: list[bytes]) -> None:
+    producer = Producer(
+        {
+            "bootstrap.servers": place.project.kafka.bootstrap_servers,
+            "compression.type": "lz4",
+            "queue.buffering.max.messages": 1_000_000,
+        }
+    )
+    for value in values:
+        producer.produce(topic, value, partition=partition)
+    assert producer.flush(60) == 0
+
+
+@pytest.mark.parametrize("count", [2_000, 20_000])
+def test_how_much_is_read_to_find_where_outcomes_end_does_not_grow_with_the_topic(
+    here: Place, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many outcomes there are of another partition that shares theirs."""
+    kafka = here.project.kafka
+    monkeypatch.setattr(outcome_ends_module, "_MOST_RECORDS", 400)
+    read: list[int] = []
+    parsed = outcome_ends_module._parsed
+    monkeypatch.setattr(
+        outcome_ends_module, "_parsed", lambda value: (read.append(len(value)), parsed(value))[1]
+    )
+    produce(here, kafka.topic_decisions, 1, [outcome(here, 1, each) for each in range(count)])
+    shared = 1 + kafka.partitions
+    ends = outcome_ends(kafka, [0, 1, shared])
+    assert ends.known == {1: count}
+    assert ends.unsure == {shared}
+    assert len(read) == 20 + 320
+    read.clear()
+    assert outcome_ends(kafka, [0, 1]).unsure == set()
+    assert len(read) == 20
+
+
+def test_large_outcomes_are_not_read_beyond_a_bound_in_bytes(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka = here.project.kafka
+    monkeypatch.setattr(outcome_ends_module, "_MOST_BYTES", 16 * 20 * 1000)
+    wide = outcome(here, 1, 7, "x" * 1000)
+    produce(here, kafka.topic_rejects, 1, [wide] * 400)
+    ends = outcome_ends(kafka, [1 + kafka.partitions])
+    assert (ends.known, ends.unsure) == ({}, {1 + kafka.partitions})
+
+
+def test_markers_without_number_hide_no_outcome_from_who_can_tell_only_that_they_are_there(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scorer whose group has lost all offsets does not begin anew on a guess."""
+    kafka = here.project.kafka
+    monkeypatch.setattr(outcome_ends_module, "_MOST_RECORDS", 400)
+    send(here, 40)
+    ends = offset_ranges(kafka, kafka.topic_transactions)
+    partition = next(number for number, (low, high) in ends.items() if high > low)
+    produce(
+        here,
+        kafka.topic_rejects,
+        partition,
+        [outcome(here, partition, 3), *[outcome(here, partition, 3, REPLAYED)] * 1000],
+    )
+    with scoring(here) as scorer:
+        said = scorer.message()
+    assert f"partitions {partition}: outcomes may lie further back" in said
+    assert f"fraudline offsets set score --partition {partition} --to OFFSET" in said
+    refused = here.run("offsets", "set", "score", "--to", "stored")
+    assert refused.code == 2
+    assert "may lie too far back" in " ".join(refused.said.split())
+    assert here.run("offsets", "set", "score", "--to", "start").code == 0
+    with scoring(here) as scorer:
+        eventually(lambda: scorer.done == 40)
+
+
+def test_a_batch_that_cannot_be_read_holds_up_nobody_who_looks_where_outcomes_end(
+    here: Place,
+) -> None:
+    kafka = here.project.kafka
+    produce(here, kafka.topic_decisions, 0, [outcome(here, 0, 5)])
+    send_bomb(here, kafka.topic_decisions)
+    produce(here, kafka.topic_decisions, 0, [outcome(here, 0, 6)])
+    assert outcome_ends(kafka, [0]).known == {0: 7}

@@ -294,6 +294,29 @@ def test_a_position_without_a_pending_reject_is_named_and_nothing_is_sent(here: 
     assert len(sent(here)) == 1
 
 
+def test_a_reject_behind_the_marker_of_another_one_at_its_position_is_pending(here: Place) -> None:
+    """A topic that is deleted and made anew has its positions once more."""
+    write(here, record(here, 1))
+    assert replay(here).sent == 1
+    write(here, record(here, 1))  # the very same message, at the same offset of the new topic
+    assert pending(here) == 1
+    assert replay(here, positions=[position(here, 1)]).sent == 1
+    assert pending(here) == 0
+    with pytest.raises(InputError, match="was already sent again"):
+        replay(here, positions=[position(here, 1)])
+    assert len(sent(here)) == len(markers(here)) == 2
+
+
+def test_the_marker_of_a_later_reject_at_its_position_leaves_an_earlier_one_pending(
+    here: Place,
+) -> None:
+    write(here, record(here, 1, b'{"x":10}', reason=RejectReason.OUT_OF_RANGE), record(here, 1))
+    assert replay(here, reason="wrong_type").sent == 1
+    assert pending(here) == 1
+    assert replay(here).sent == 1
+    assert sorted(value or b"" for *_, value in sent(here)) == [b'{"x":10}', GOOD]
+
+
 def test_rejects_from_before_a_time_are_left_out(here: Place) -> None:
     write(here, record(here, 1))
     assert survey_rejects(here.project.kafka, EVER).records == 1
@@ -314,7 +337,7 @@ def test_the_overview_counts_by_reason_and_keeps_the_newest(here: Place) -> None
         record(here, 99).replace(b"Z", b""),  # a time without an offset
     )
     found = survey_rejects(kafka, EVER)
-    assert (found.records, found.unreadable, found.replayed) == (39, 4, set())
+    assert (found.records, found.unreadable, found.replayed) == (39, 4, {})
     seen = summarize_pending(kafka, found, None, 3)
     assert seen.counts == {"wrong_type": 30, "empty": 5}
     assert [each.source_offset for each in seen.newest] == [34, 33, 32]

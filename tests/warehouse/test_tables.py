@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+
+import pytest
 from google.cloud import bigquery
 from tests.harness import Place
+
+from fraudline.contract import Column
+from fraudline.warehouse.query import query
+from fraudline.warehouse.tables import create_stream_tables, grow_stream_tables
 
 POSITION = ["source_topic", "source_partition", "source_offset"]
 
@@ -45,3 +53,48 @@ def test_setup_says_that_a_table_is_partitioned_by_something_else(here: Place) -
     table.clustering_fields = POSITION
     client.create_table(table)
     assert "is partitioned by nothing instead of rejected_at" in here.run("setup").said
+
+
+def test_a_column_that_the_contract_gains_is_in_the_view_and_told(
+    here: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By `setup`, and by a sink that begins; once each."""
+    project = here.project
+    told: list[str] = []
+    contract = project.contract
+    for number, start in enumerate(
+        (
+            lambda wider: create_stream_tables(project.warehouse, wider, told.append),
+            lambda wider: grow_stream_tables(project.warehouse, wider),
+        )
+    ):
+        new = Column(f"shop_{number}", "string", "Where.", is_nullable=True, is_feature=False)
+        contract = replace(contract, columns=(*contract.columns, new))
+        with caplog.at_level(logging.WARNING):
+            start(contract)
+            start(contract)
+        assert (
+            query(project.warehouse, f"SELECT {new.name} FROM decided_transactions").num_rows == 0
+        )
+        said = "\n".join([*told, *caplog.messages])
+        assert (
+            said.count(
+                f"decided_transactions shows also {new.name}, as contract 'creditcard' has it"
+            )
+            == 1
+        )
+
+
+def test_a_view_that_somebody_altered_stays_as_it_is_and_that_is_told(here: Place) -> None:
+    client, name = (
+        here.project.warehouse.client,
+        here.project.warehouse.table("decided_transactions"),
+    )
+    view = client.get_table(name)
+    own = f"{view.view_query} WHERE decision != 'approve'"
+    view.view_query = own
+    client.update_table(view, ["view_query"])
+    done = here.run("setup")
+    assert done.code == 0
+    assert "is not the one that `fraudline setup` creates" in " ".join(done.said.split())
+    assert client.get_table(name).view_query == own

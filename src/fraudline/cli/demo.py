@@ -19,6 +19,7 @@ from fraudline.cli.history_commands import fetch_dataset, load_file, show_check
 from fraudline.cli.proof_commands import prove
 from fraudline.cli.screen import OUT, progress_bar, say, warn
 from fraudline.cli.service_commands import listed, say_created
+from fraudline.cli.version_facts import show_effect
 from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
 
@@ -62,7 +63,6 @@ def demo(
     with some broken messages. Ends with exit code 1 if a transaction was lost, doubled or
     altered.
     """
-    from fraudline.use_cases.champion import promote
     from fraudline.use_cases.local_services import stop
     from fraudline.use_cases.set_up import start
     from fraudline.use_cases.train_version import train_version
@@ -80,7 +80,7 @@ def demo(
         show_check(project)
         _step("Training")
         manifest = train_version(project, "default", test_share=0.0, seed=0, on_progress=say)
-        warn(promote(project, manifest.version).warning)
+        _promote(project, manifest.version)
         _step("Stream")
         seen = _stream(project, live, rate)
         _step("Proof")
@@ -188,6 +188,14 @@ def _load_history(project: Project) -> pa.Table:
     pq.write_table(rows.slice(0, cut), history)
     load_file(project, history)
     return rows.slice(cut)
+
+
+def _promote(project: Project, version: str) -> None:
+    """Show what the version's policy does, as `promote` does, and let it decide."""
+    from fraudline.use_cases.champion import promote
+
+    show_effect(project, version)
+    warn(promote(project, version).warning)
 
 
 @dataclass(frozen=True)

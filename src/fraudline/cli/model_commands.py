@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from fraudline.cli.screen import OUT, say, show_table, utc, warn
 from fraudline.cli.version_facts import judged, show_effect, show_manifest
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.use_cases.project import Project
+
+if TYPE_CHECKING:  # numpy comes with it, and `models list` needs none
+    from fraudline.use_cases.champion import Promoted
 
 models = typer.Typer(
     help="Versions of the model: list, show, compare, promote, roll back, change their policy.",
@@ -129,7 +132,14 @@ def _promote(project: Project, version: str, *, is_told: bool) -> None:
             show_effect(project, now)
         say(f"champion: {now}")
 
-    warn(champion.promote(project, version, tell).warning)
+    _tell(champion.promote(project, version, tell))
+
+
+def _tell(done: Promoted) -> None:
+    """Say what a person should know of the champion."""
+    if done.look is not None:
+        say(f"LOOK: {done.look}")
+    warn(done.warning)
 
 
 @models.command()
@@ -147,7 +157,7 @@ def rollback() -> None:
         show_effect(project, now)
         say(f"champion: {now}, as before {before}")
 
-    warn(roll_back(project, tell).warning)
+    _tell(roll_back(project, tell))
 
 
 @models.command()

@@ -10,7 +10,7 @@ from fraudline.cli.screen import say, show_table
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # a Kafka client comes with it
-    from fraudline.use_cases.set_offsets import GroupPlace
+    from fraudline.use_cases.group_places import GroupPlace
 
 offsets = typer.Typer(help="Where scorers and sinks begin: show, set.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def show(topic: Topic = None) -> None:
     `done to` is the offset after the last message that has a decision or a reject (of scorers),
     or a row in BigQuery (of sinks).
     """
-    from fraudline.use_cases.set_offsets import all_offsets
+    from fraudline.use_cases.group_places import all_offsets
 
     places = [place for place in all_offsets(Project()) if topic in (None, place.topic)]
     show_table(

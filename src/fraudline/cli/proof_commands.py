@@ -53,8 +53,8 @@ def reconcile(
     show_ledger(ledger)
     if with_sql:
         show_ledger_sql(project)
-    for example in ledger.examples:
-        OUT.print(example, markup=False)
+    for line in [*ledger.examples, *ledger.notes]:
+        OUT.print(line, markup=False)
     totals = ledger.totals
     sent_again = f" ({totals.sent_again:,} of them sent again)" if totals.sent_again else ""
     OUT.print(
@@ -70,10 +70,14 @@ def reconcile(
         markup=False,
     )
     if not ledger.is_exact:
+        why = (
+            "Rows are there that are not of this topic's messages, see above."
+            if ledger.notes
+            else "What is missing may still be on its way: check that `fraudline score` and "
+            "`fraudline sink` run, or give `--wait 30`."
+        )
         raise ProofError(
-            f"topic '{ledger.topic}' and BigQuery disagree: {totals.disagreements}. What is "
-            "missing may still be on its way: check that `fraudline score` and `fraudline sink` "
-            "run, or give `--wait 30`."
+            f"topic '{ledger.topic}' and BigQuery disagree: {totals.disagreements}. {why}"
         )
     if labels is not None and not labels.is_exact:
         raise ProofError(

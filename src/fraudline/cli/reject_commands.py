@@ -109,9 +109,11 @@ def show(
 
     records = show_reject(Project(), position, days)
     if is_original:
-        sys.stdout.buffer.write(records[0].original)
-        if len(records[0].original) < records[0].original_size_bytes:
-            say(f"only these first bytes of {records[0].original_size_bytes:,} were kept.")
+        # The newest reject: a topic that was made anew has its positions once more.
+        newest = [*records[:1], *(one for one in records if one.reason != REPLAYED)][-1]
+        sys.stdout.buffer.write(newest.original)
+        if len(newest.original) < newest.original_size_bytes:
+            say(f"only these first bytes of {newest.original_size_bytes:,} were kept.")
         return
     for record in records:
         if record.reason == REPLAYED:

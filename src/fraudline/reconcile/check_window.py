@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from fraudline import flows
 from fraudline.contract import REPLAYED, Contract, Decoder, Messages, RejectReason, usable_key
 from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
+from fraudline.reconcile.decided import DecidedOffsets
 from fraudline.reconcile.ledger import LedgerCounts, example
 from fraudline.reconcile.stored_rows import (
     Offsets,
@@ -27,6 +28,7 @@ BUCKET_OFFSETS = 50_000
 """Rows that were proved are counted again by pieces of so many offsets."""
 
 NO_MESSAGE = "stored, but there is no such message"
+_OF_ANOTHER = "stored, but not decided in the topic as it is now"
 _LOST = "neither decided nor rejected"
 _STORED_TWICE = "stored more than once"
 _SENT_AGAIN_TWICE = "rejected, and sent again more than once"
@@ -80,6 +82,13 @@ class _Stored:
         """Which messages have a decision or a reject."""
         return np.concatenate([offsets_of(self.decisions), offsets_of(self.rejects)])
 
+    def split(self, end: int) -> tuple[_Stored, Offsets]:
+        """Those before an offset, and the offsets of the others, each once."""
+        tables = (self.decisions, self.rejects, self.markers)
+        before = _Stored(*(rows.filter(pc.less(rows["source_offset"], end)) for rows in tables))
+        offsets = np.concatenate([offsets_of(rows) for rows in tables])
+        return before, np.unique(offsets[offsets >= end])
+
 
 def check_window(
     warehouse: Warehouse,
@@ -87,6 +96,7 @@ def check_window(
     window: Window,
     messages: Messages,
     times: RowTimes | None = None,
+    decided: DecidedOffsets | None = None,
 ) -> WindowFindings:
     """Compare the messages of a range of offsets with the rows that BigQuery holds for it.
 
@@ -98,15 +108,23 @@ def check_window(
         times: When its rows were probably made, which makes them cheap to find; it learns from
             them. What stands beside a message's decision, and was made at another time, is only
             found without.
+        decided: How far the topic is decided, if it is not known that all of the window is: rows
+            from there on are of none of its messages.
 
     Raises:
         WarehouseError: BigQuery cannot be queried.
+        BrokerError: how far the topic is decided could not be learnt.
     """
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
     bounds = None if times is None else times.bounds(messages)
     stored = _stored(warehouse, contract, window, bounds)
     if bounds is not None and len(np.setdiff1d(offsets, stored.offsets)):
         stored = _stored(warehouse, contract, window, None)  # made when nobody would have thought
+    of_another: Offsets = np.empty(0, dtype=np.int64)
+    if decided is not None and (len(stored.offsets) or stored.markers.num_rows):
+        stored, of_another = stored.split(decided.end(window.partition, window.end))
+        if len(of_another):
+            decided.refuse(window.partition)
     if times is not None:
         times.learn(made_at_us(stored.decisions) + made_at_us(stored.rejects))
     decisions, rejects = stored.decisions, stored.rejects
@@ -138,7 +156,7 @@ def check_window(
             "missing": missing,
             "doubled": np.concatenate([stored_twice, sent_again_twice]),
             "differing": np.concatenate([rejected_but_good, differ]),
-            "unexpected": unexpected,
+            "unexpected": np.concatenate([unexpected, of_another]),
         },
         stored.markers,
         [
@@ -147,6 +165,7 @@ def check_window(
                 (missing, _LOST),
                 (stored_twice, _STORED_TWICE),
                 (sent_again_twice, _SENT_AGAIN_TWICE),
+                (of_another, _OF_ANOTHER),
                 (unexpected, NO_MESSAGE),
                 (rejected_but_good, _REJECTED_BUT_GOOD),
                 (differ, _DIFFERS),

@@ -140,7 +140,8 @@ class Follower:
         if recreated:
             wrong.append(
                 f"topic: partitions {', '.join(map(str, sorted(recreated)))} of the input end "
-                "before what was stored of them: the topic was recreated. Start again to follow it."
+                "before what was stored of them, or their topic has another id: it was deleted "
+                "and made anew. Start again to follow it."
             )
         stalls = self._stalls(partitions)
         is_behind = not partitions or any(one.proved < one.reach.end for one in partitions.values())

@@ -118,6 +118,7 @@ class Ledger:
     partitions: list[PartitionLedger] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
     elsewhere: int = 0
+    notes: list[str] = field(default_factory=list)
 
     @property
     def totals(self) -> LedgerCounts:

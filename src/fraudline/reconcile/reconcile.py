@@ -9,6 +9,7 @@ from fraudline import flows
 from fraudline.contract import REPLAYED, Contract
 from fraudline.contract.columns import MAX_OFFSET
 from fraudline.reconcile.check_window import check_window
+from fraudline.reconcile.decided import DecidedOffsets
 from fraudline.reconcile.ledger import Ledger, LedgerCounts, PartitionLedger
 from fraudline.reconcile.recount import Recount
 from fraudline.reconcile.sent_again import SentAgain
@@ -27,10 +28,16 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
     The topic is read as it is now, from the first message that it still holds. Each message
     is decoded again and compared, column by column, with its row; for a reject, the original
     bytes are compared. Then all rows are counted by position, which finds those that stand where
-    none is looked for. Memory is bounded by `WINDOW_MESSAGES`.
+    none is looked for. Rows of a former topic of the same name are told from those of this one.
+    Memory is bounded by `WINDOW_MESSAGES`.
+
+    Raises:
+        BrokerError: the broker does not answer, or the topic was made anew meanwhile.
+        WarehouseError: BigQuery cannot be queried.
     """
     ledger = Ledger(kafka.topic(flows.TRANSACTIONS))
     markers: dict[int, SentAgain] = {}
+    decided = DecidedOffsets(kafka, ledger.topic)
     for partition, (start, stop) in offset_ranges(kafka, ledger.topic).items():
         entry = PartitionLedger(partition, start, stop)
         ledger.partitions.append(entry)
@@ -40,15 +47,17 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
             kafka, ledger.topic, partition, start, stop, WINDOW_MESSAGES
         ):
             window = Window(ledger.topic, partition, first, end)
-            found = check_window(warehouse, contract, window, messages, times)
+            found = check_window(warehouse, contract, window, messages, times, decided)
             entry.add(found.by_bucket())
             ledger.keep_examples(found.examples)
             _put_false(ledger, entry, sent_again.check(window, messages, found.markers))
-    Recount(kafka, warehouse, contract, ledger).run()
+    Recount(kafka, warehouse, contract, ledger, decided).run()
     ends = offset_ranges(kafka, ledger.topic)
     for entry in ledger.partitions:
         _, end = ends[entry.partition]
         _put_false(ledger, entry, markers[entry.partition].left(entry.partition, end))
+    decided.require_same_topic()
+    ledger.notes = decided.notes()
     return ledger
 
 

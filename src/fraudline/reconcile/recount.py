@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from fraudline import flows
 from fraudline.contract import REPLAYED, Contract
 from fraudline.reconcile.check_window import BUCKET_OFFSETS, NO_MESSAGE, check_window
+from fraudline.reconcile.decided import DecidedOffsets
 from fraudline.reconcile.ledger import (
     MOST_EXAMPLES,
     Ledger,
@@ -62,13 +63,19 @@ class Recount:
         warehouse: Where the rows are.
         contract: What a transaction looks like.
         ledger: What was found so far.
+        decided: As for `check_window`.
     """
 
     def __init__(
-        self, kafka: KafkaSettings, warehouse: Warehouse, contract: Contract, ledger: Ledger
+        self,
+        kafka: KafkaSettings,
+        warehouse: Warehouse,
+        contract: Contract,
+        ledger: Ledger,
+        decided: DecidedOffsets | None = None,
     ) -> None:
         self._kafka, self._warehouse, self._contract = kafka, warehouse, contract
-        self._ledger = ledger
+        self._ledger, self._decided = ledger, decided
 
     def run(self) -> None:
         """Do it.
@@ -141,7 +148,9 @@ class Recount:
             BUCKET_OFFSETS,
         ):
             window = Window(self._ledger.topic, entry.partition, start, stop)
-            found = check_window(self._warehouse, self._contract, window, messages)
+            found = check_window(
+                self._warehouse, self._contract, window, messages, decided=self._decided
+            )
             counts += found.counts
             self._ledger.keep_examples(found.examples)
         entry.replace(bucket, counts)

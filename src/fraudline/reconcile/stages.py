@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -20,6 +20,7 @@ from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import require_enough_partitions
 from fraudline.stream.intake import PartitionKey
 from fraudline.stream.offset_lookup import NextMessage, OffsetLookup, PartitionEnd
+from fraudline.stream.topic_guard import NO_ID, TopicLookup
 
 
 class _Source(msgspec.Struct):
@@ -62,13 +63,15 @@ class StageTracker:
 
     Attributes:
         reaches: How far each partition was at the last look.
-        recreated: Partitions whose topic was recreated while it was followed: it ends before
-            what was already stored.
+        recreated: Partitions whose topic was recreated while it was followed: it has another id,
+            or ends before what was already stored.
     """
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._positions = OffsetLookup(kafka)
+        self._identities = TopicLookup(kafka)
+        self._id = NO_ID
         self._stored: dict[int, int] = {}
         self._stood: dict[tuple[str, PartitionKey], tuple[int, float]] = {}
         self.reaches: dict[int, PartitionReach] = {}
@@ -86,6 +89,7 @@ class StageTracker:
         """
         kafka, ask = self._kafka, self._positions
         inputs = ask.ends([kafka.topic(flows.TRANSACTIONS)])
+        self._compare_id(kafka.topic(flows.TRANSACTIONS), inputs)
         scored = ask.committed(f"{kafka.group}.score", inputs)
         # Asked for after `scored`, so the outcomes of everything before it are within these ends.
         outcomes = ask.ends([kafka.topic(flows.DECISIONS), kafka.topic(flows.REJECTS)])
@@ -127,6 +131,13 @@ class StageTracker:
             if of == stage and now - since > stalled_after_s
         }
         return max(still.values(), default=0.0), sorted(still)
+
+    def _compare_id(self, topic: str, inputs: Iterable[PartitionKey]) -> None:
+        """Notice that the topic is another one than at the first look."""
+        found = self._identities.ids([topic])[topic]
+        if NO_ID not in (self._id, found) and found != self._id:
+            self.recreated |= {number for _, number in inputs}
+        self._id = self._id or found
 
     def _see(self, stage: str, key: PartitionKey, position: int, *, is_waiting: bool) -> None:
         if not is_waiting:

@@ -1,7 +1,8 @@
 """Rejects in their topic: which of them are pending, and what became of the others.
 
-The topic is authoritative; the table `rejects` follows it. A reject is pending until a record
-with the reason `REPLAYED` and the same position follows it.
+The topic is authoritative; the table `rejects` follows it. A reject is pending until its marker
+follows it: a record with the reason `REPLAYED`, the same position, size and time. The position
+alone would not do: a topic that is deleted and made anew has its positions once more.
 """
 
 from __future__ import annotations
@@ -52,6 +53,22 @@ class MessagePosition(NamedTuple):
         return cls(parts[1], int(parts[2]), int(parts[3]))
 
 
+class RejectKey(NamedTuple):
+    """What a reject and its marker have in common.
+
+    Attributes:
+        partition: Of the topic of rejects; both are in the same.
+        source: Position of the message.
+        size_bytes: Size of the message.
+        received_at: When the message says it was sent.
+    """
+
+    partition: int
+    source: MessagePosition
+    size_bytes: int
+    received_at: dt.datetime | None
+
+
 @dataclass
 class RejectSurvey:
     """What the topic of rejects holds since a time.
@@ -60,15 +77,22 @@ class RejectSurvey:
         ranges: First offset and the one after the last, of each of its partitions.
         records: How many records there are.
         unreadable: How many of them are not rejects; `sink` rejects those in turn.
-        replayed: Positions of rejects whose message was sent again.
-        found: Which of the positions asked for have a reject.
+        replayed: The rejects whose message was sent again, and at which offset of the topic of
+            rejects that is said for the last time.
+        found: Which of the positions asked for have a reject, pending or not.
+        pending: Which of them have a pending one.
     """
 
     ranges: dict[int, tuple[int, int]]
     records: int = 0
     unreadable: int = 0
-    replayed: set[MessagePosition] = field(default_factory=set)
+    replayed: dict[RejectKey, int] = field(default_factory=dict)
     found: set[MessagePosition] = field(default_factory=set)
+    pending: set[MessagePosition] = field(default_factory=set)
+
+    def is_pending(self, partition: int, offset: int, record: RejectRecord) -> bool:
+        """Whether a reject at an offset of a partition of its topic has no marker behind it."""
+        return self.replayed.get(_key(partition, record), -1) < offset
 
 
 @dataclass
@@ -109,15 +133,21 @@ def survey_rejects(
         BrokerError: the topic cannot be read.
     """
     found = RejectSurvey(_since(kafka, since))
-    for _, records in _windows(kafka, found.ranges):
+    unmarked: set[RejectKey] = set()
+    for partition, records in _windows(kafka, found.ranges):
         found.records += len(records)
-        for record in records:
+        for offset, record in records:
             if record is None:
                 found.unreadable += 1
-            elif record.reason == REPLAYED:
-                found.replayed.add(source_position(record))
-            elif positions and (position := source_position(record)) in positions:
-                found.found.add(position)
+                continue
+            key = _key(partition, record)
+            if record.reason == REPLAYED:
+                found.replayed[key] = offset
+                unmarked.discard(key)
+            elif key.source in positions:
+                found.found.add(key.source)
+                unmarked.add(key)
+    found.pending = {key.source for key in unmarked}
     return found
 
 
@@ -137,10 +167,10 @@ def read_pending(
             partition,
             [
                 record
-                for record in records
+                for offset, record in records
                 if record is not None
                 and record.reason != REPLAYED
-                and source_position(record) not in found.replayed
+                and found.is_pending(partition, offset, record)
             ],
         )
 
@@ -175,15 +205,23 @@ def reject_history(
 ) -> list[RejectRecord]:
     """The reject of a position and, if it was sent again, the marker behind it.
 
+    Oldest first, and several of both if the topic of the message was deleted and made anew.
+
     Raises:
         BrokerError: the topic cannot be read.
     """
     return [
         record
         for _, records in _windows(kafka, _since(kafka, since))
-        for record in records
+        for _, record in records
         if record is not None and source_position(record) == position
     ]
+
+
+def _key(partition: int, record: RejectRecord) -> RejectKey:
+    return RejectKey(
+        partition, source_position(record), record.original_size_bytes, record.received_at
+    )
 
 
 def _since(kafka: KafkaSettings, since: dt.datetime) -> dict[int, tuple[int, int]]:
@@ -193,8 +231,8 @@ def _since(kafka: KafkaSettings, since: dt.datetime) -> dict[int, tuple[int, int
 
 def _windows(
     kafka: KafkaSettings, within: dict[int, tuple[int, int]]
-) -> Iterator[tuple[int, list[RejectRecord | None]]]:
-    """Yield each partition with some of its records, None for one that is not a reject."""
+) -> Iterator[tuple[int, list[tuple[int, RejectRecord | None]]]]:
+    """Yield each partition with some of its records by offset, None for one that is no reject."""
     decoder = RecordDecoder(REJECT_COLUMNS, MAX_REJECT_BYTES, is_patient=True)
     for partition, (start, stop) in within.items():
         for _, _, messages in read_range(
@@ -205,4 +243,4 @@ def _windows(
             records: list[RejectRecord | None] = [None] * len(messages)
             for index, *values in zip(accepted, *columns, strict=True):
                 records[index] = RejectRecord(*values)
-            yield partition, records
+            yield partition, list(zip(messages.offsets, records, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -118,38 +118,86 @@ def read_range(
         First offset, the one after the last, and the messages between: at most `most`, or
         fewer once they reach 32 MiB. The ranges follow one another without a gap and end at
         `stop`.
+
+    Raises:
+        BrokerError: as for `read_ranges`.
     """
-    consumer = groupless_consumer(kafka)
-    consumer.assign([TopicPartition(topic, partition, start)])
     window: list[Message] = []
     window_bytes = 0
     begun_at = start
-    passed: set[int] = set()
-    silent_since = time.monotonic()
+    for _, position, message in read_ranges(kafka, topic, {partition: (start, stop)}):
+        if message is not None:
+            window.append(message)
+            window_bytes += len(message)
+        if (len(window) >= most or window_bytes >= _WINDOW_BYTES) and position < stop:
+            yield begun_at, position, as_messages(topic, window)
+            begun_at, window, window_bytes = position, [], 0
+    yield begun_at, stop, as_messages(topic, window)
+
+
+def read_ranges(
+    kafka: KafkaSettings, topic: str, ranges: Mapping[int, tuple[int, int]]
+) -> Iterator[tuple[int, int, Message | None]]:
+    """Read the committed messages of ranges of several partitions with one consumer.
+
+    Args:
+        kafka: Broker and credentials.
+        topic: Its name.
+        ranges: First offset and the one after the last, by partition.
+
+    Yields:
+        Partition, the offset after what was read of it so far, and a message before that; None
+        for what is no message, such as the end of a transaction. Those of one partition come in
+        order. A batch that cannot be read is one message.
+
+    Raises:
+        BrokerError: the broker refuses, or an open transaction holds messages back.
+    """
+    left = {partition: stop for partition, (start, stop) in ranges.items() if start < stop}
+    if not left:
+        return
+    positions = {partition: ranges[partition][0] for partition in left}
+    passed: dict[int, set[int]] = {partition: set() for partition in left}
+    consumer = groupless_consumer(kafka)
+    consumer.assign([TopicPartition(topic, *at) for at in positions.items()])
+    silent_s = 0.0
     try:
-        position = start
-        while position < stop:
-            few = min(most - len(window), _FEW_MESSAGES)
-            for message in consumer.consume(1, timeout=0.5) + consumer.consume(few - 1, timeout=0):
-                one, position = _received(kafka, consumer, message, position, passed)
-                if one is not None and position <= stop:
-                    window.append(one)
-                    window_bytes += len(one)
+        while left:
+            asked_at = time.monotonic()
+            taken = consumer.consume(1, timeout=0.5) + consumer.consume(_FEW_MESSAGES, timeout=0)
+            silent_s = 0.0 if taken else silent_s + time.monotonic() - asked_at
+            lost = set[int]()
+            for message in taken:
+                partition = message.partition()
+                if partition in lost or (partition in positions and partition not in left):
+                    continue
+                if partition not in left:  # an error of the whole consumer
+                    handle_consumer_error(consumer, message)
+                    continue
+                position = positions[partition]
+                one, position = _received(kafka, consumer, message, position, passed[partition])
+                positions[partition] = position
                 if isinstance(one, UnreadableBatch):
-                    break  # what the client made of the rest of it counts for nothing
-                silent_since = time.monotonic()
-            if time.monotonic() - silent_since > _SILENCE_S:
-                raise BrokerError(
-                    f"topic '{topic}', partition {partition}: offsets {position} to {stop - 1} "
-                    f"could not be read: nothing came for {_SILENCE_S:.0f} s. An open "
-                    "transaction may be holding them back; try again."
-                )
-            if (len(window) >= most or window_bytes >= _WINDOW_BYTES) and position < stop:
-                yield begun_at, position, as_messages(topic, window)
-                begun_at, window, window_bytes = position, [], 0
-        yield begun_at, stop, as_messages(topic, window)
+                    lost.add(partition)  # what the client made of the rest counts for nothing
+                yield partition, position, one if position <= left[partition] else None
+                if position >= left[partition]:
+                    del left[partition]
+                    consumer.pause([TopicPartition(topic, partition)])
+            if silent_s > _SILENCE_S:
+                raise BrokerError(_held_back(topic, positions, left))
     finally:
         consumer.close()
+
+
+def _held_back(topic: str, positions: Mapping[int, int], left: Mapping[int, int]) -> str:
+    where = "; ".join(
+        f"partition {partition}: offsets {positions[partition]} to {stop - 1}"
+        for partition, stop in sorted(left.items())
+    )
+    return (
+        f"topic '{topic}', {where} could not be read: nothing came for {_SILENCE_S:.0f} s. An "
+        "open transaction may be holding them back; try again."
+    )
 
 
 def _received(

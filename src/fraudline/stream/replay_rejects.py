@@ -226,15 +226,15 @@ def _marker(record: RejectRecord, offset: int, replayed_at: dt.datetime) -> Reje
 
 def _require_pending(positions: Collection[MessagePosition], found: RejectSurvey) -> None:
     for position in positions:
-        if position in found.replayed:
-            raise InputError(
-                f"the reject of {position} was already sent again; `fraudline rejects show "
-                f"{position}` says where it is now. Nothing was sent."
-            )
         if position not in found.found:
             raise InputError(
                 f"{position} has no reject in this period. `fraudline rejects list` prints the "
                 "pending ones; `--days` looks further back. Nothing was sent."
+            )
+        if position not in found.pending:
+            raise InputError(
+                f"the reject of {position} was already sent again; `fraudline rejects show "
+                f"{position}` says where it is now. Nothing was sent."
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
@@ -10,6 +11,7 @@ from fraudline import flows
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.intake import Partitions
+from fraudline.stream.offset_lookup import OffsetLookup
 from fraudline.stream.outcome_ends import outcome_ends
 from fraudline.stream.topic_guard import NO_ID, TopicGuard
 
@@ -70,7 +72,8 @@ class ScoreStart:
         topics of outcomes tell how far it was decided.
 
         Raises:
-            BrokerError: a topic was made anew, or there are outcomes beyond an offset.
+            BrokerError: a topic was made anew, there are outcomes beyond an offset, or none of
+                the group's offsets are left and the outcomes do not tell.
             KafkaException: the outcomes cannot be read now.
         """
         bare: dict[int, int] = {}
@@ -88,13 +91,51 @@ class ScoreStart:
         except BrokerError as error:  # it may succeed later, such as once a topic has a leader
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, str(error))) from None  # noqa: SLF001 - its only name
         for number, offset in sorted(bare.items()):
-            self._require_no_outcome(number, offset, ends.get(number, 0))
+            self._require_no_outcome(number, offset, ends.known.get(number, 0))
+        self._require_sure({number: bare[number] for number in ends.unsure})
         if any(offset >= 0 for offset in bare.values()):
             self._guard.tell_once(
                 "score: offsets of an earlier fraudline, or set by other means, do not say which "
                 "topic they are of; their outcomes end where they should, and from the next "
                 "commit on they do"
             )
+
+    def _require_sure(self, unsure: Mapping[int, int]) -> None:
+        """Begin where outcomes may lie too far back to be found only if something else tells.
+
+        A partition that has an offset, or that was added while the others have theirs, goes on.
+        """
+        if not unsure:
+            return
+        inputs, decisions, rejects = self._topics
+        lost = sorted(number for number, offset in unsure.items() if offset < 0)
+        numbers = ", ".join(map(str, sorted(unsure)))
+        told = (
+            f"topic '{inputs}', partitions {numbers}: outcomes may lie further back in topics "
+            f"'{decisions}' and '{rejects}' than the last ones, which were looked at"
+        )
+        if lost and not self._has_any_offset():
+            raise BrokerError(
+                f"{told}, and group '{self._kafka.group}.score' has no offset at all: deciding "
+                "messages again would double their rows. Nothing was decided. `fraudline offsets "
+                "show` tells what tables and topics know; then set the place with `fraudline "
+                f"offsets set score --partition {lost[0]} --to OFFSET`."
+            )
+        self._guard.tell_once(
+            f"score: {told}. Their offsets are believed, and those without one are taken for "
+            "new partitions, since the group has offsets"
+        )
+
+    def _has_any_offset(self) -> bool:
+        lookup = OffsetLookup(self._kafka)
+        try:
+            inputs = self._topics[0]
+            keys = [(inputs, number) for number in range(self._guard.partitions_of(inputs))]
+            return bool(lookup.committed(f"{self._kafka.group}.score", keys))
+        except BrokerError as error:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, str(error))) from None  # noqa: SLF001 - its only name
+        finally:
+            lookup.close()
 
     def _require_no_outcome(self, partition: int, offset: int, end: int) -> None:
         if end <= max(0, offset):

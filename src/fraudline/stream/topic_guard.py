@@ -98,7 +98,22 @@ class TopicLookup:
     """
 
     def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
         self._admin = AdminClient(client_config(kafka))
+
+    def ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """The topics' ids, waited for; `NO_ID` where the broker gives none.
+
+        Raises:
+            BrokerError: the broker does not answer, or has no such topic.
+        """
+        try:
+            return {topic: one.id for topic, one in self.ask(topics).answer().items()}
+        except KafkaException as error:
+            raise BrokerError(
+                f"which topics there are could not be learnt at {self._kafka.bootstrap_servers}: "
+                f"{error.args[0].str()}. Check that the broker is running, and try again."
+            ) from None
 
     def ask(self, topics: Iterable[str]) -> TopicInquiry:
         """Begin to ask; the caller works on meanwhile."""

@@ -9,7 +9,7 @@ import msgspec
 
 from fraudline.bundle.bundle import open_bundle
 from fraudline.use_cases.judge_policy import judge_policy
-from fraudline.use_cases.own_costs import require_own_costs
+from fraudline.use_cases.own_costs import require_own_costs, tell_foreign_costs
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.record_version import record_if_possible
 
@@ -24,17 +24,21 @@ class Promoted:
         version: The champion; scorers that start from now on use it.
         before: The champion until now, if there was one.
         warning: Why it could not be recorded in MLflow; None if it was.
+        look: What a person should know of how it decides, if there is anything.
     """
 
     version: str
     before: str | None
     warning: str | None
+    look: str | None = None
 
 
 def promote(
     project: Project, version: str, on_promoted: OnPromoted = lambda _version, _before: None
 ) -> Promoted:
     """Make a version the champion.
+
+    To promote the champion again changes nothing, so whatever it decides by, it stays.
 
     Args:
         project: Whose registry.
@@ -47,11 +51,16 @@ def promote(
         BundleError: it is broken, or for another contract; the champion stays who it was.
     """
     registry = project.registry
-    _require_fit(project, version)
     before = registry.champion() if registry.has_champion() else None
+    costs, median_amount = _judged(project, version)
+    look = None
+    if version == before:
+        look = tell_foreign_costs(project, version, costs)
+    else:
+        require_own_costs(project, version, costs, median_amount)
     registry.promote(version)
     on_promoted(version, before)
-    return Promoted(version, before, record_if_possible(project, version))
+    return Promoted(version, before, record_if_possible(project, version), look)
 
 
 def roll_back(
@@ -59,28 +68,29 @@ def roll_back(
 ) -> Promoted:
     """Make the champion before the present one the champion again.
 
-    Once more goes one further back, and never forward to what was rolled back.
+    Once more goes one further back, and never forward to what was rolled back. What decided
+    before may decide again, also by costs that nobody gave: `look` then says so.
 
     Args:
         project: Whose registry.
         on_promoted: As for `promote`.
 
     Raises:
-        InputError: there was none before, it decides by costs that nobody gave, or the
-            champion was changed meanwhile.
+        InputError: there was none before, or the champion was changed meanwhile.
         BundleError: there is no champion, or the one before is broken.
     """
     registry = project.registry
     before, version = registry.champion(), registry.earlier_champion()
-    _require_fit(project, version)
+    costs, _ = _judged(project, version)
+    look = tell_foreign_costs(project, version, costs)
     registry.roll_back(version)
     on_promoted(version, before)
-    return Promoted(version, before, record_if_possible(project, version))
+    return Promoted(version, before, record_if_possible(project, version), look)
 
 
-def _require_fit(project: Project, version: str) -> None:
-    """Refuse what cannot score here, or would decide by costs that nobody gave."""
-    policy = open_bundle(project.registry.path(version), project.contract).manifest.policy
+def _judged(project: Project, version: str) -> tuple[dict[str, object], float | None]:
+    """The policy of a version, and the median amount it is judged by; refuses what cannot score."""
+    bundle = open_bundle(project.registry.path(version), project.contract)
     effect = judge_policy(project, version)
-    median = effect.median_amount if effect is not None else None
-    require_own_costs(project, version, msgspec.structs.asdict(policy), median)
+    median_amount = effect.median_amount if effect is not None else None
+    return msgspec.structs.asdict(bundle.manifest.policy), median_amount

@@ -1,5 +1,7 @@
 """Nothing decides by costs that nobody gave: the rule for whatever is to become a champion.
 
+What was one before there was that rule may stay it, and be rolled back to, and is told.
+
 The defaults of the costs are round figures for card payments in a currency's main unit. For
 payments of a contract that fraudline does not bring they would decide in silence, and wrongly,
 so there a person has to give them: in `[policy]`, or by `fraudline models policy`.
@@ -81,6 +83,8 @@ def require_own_costs(
 
 def tell_foreign_costs(project: Project, version: str, costs: Mapping[str, object]) -> str | None:
     """Say that a champion decides by costs that nobody gave, as one of the last release may.
+
+    It scores, is rolled back to or promoted once more: none of that is refused.
 
     Args:
         project: Whose contract and settings.

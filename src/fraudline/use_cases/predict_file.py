@@ -10,6 +10,7 @@ import msgspec
 
 from fraudline.bundle.bundle import open_bundle
 from fraudline.contract import Refusal, json_lines
+from fraudline.contract.contract_file import is_brought
 from fraudline.datasets.files import MAX_REFUSED, RowFile, read_transactions
 from fraudline.errors import InputError
 from fraudline.measures.evaluation import Evaluation, evaluate
@@ -66,7 +67,8 @@ def predict_file(
         BundleError: there is no champion, or it was altered.
     """
     contract = project.contract
-    require_other_file(out, file, Path(project.settings.contract))
+    named = project.settings.contract
+    require_other_file(out, file, *([] if is_brought(named) else [Path(named)]))
     read = read_transactions(file, contract, quoted_newlines=quoted_newlines)
     on_read(read)
     read.require_few_refused(max_refused, "Nothing was written.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 
 import pyarrow as pa
@@ -83,6 +84,7 @@ def create_stream_tables(
 
     The view shows decided transactions in the history's own columns, with label 1 where a
     transaction was not approved, so that queries written for the history run on it unchanged.
+    That of an earlier contract is brought up to date.
 
     Args:
         warehouse: The data set.
@@ -103,6 +105,7 @@ def create_stream_tables(
         )
         _lay_out(warehouse, found, table, on_change)
     _create_view(warehouse, contract)
+    bring_view_up_to_date(warehouse, contract, on_change)
 
 
 def _lay_out(
@@ -141,12 +144,18 @@ def _lay_out(
 def grow_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
     """Give the tables of the stream, which exist, the nullable columns that they lack.
 
+    The view shows them, too; where it may not be altered, that is told in the log.
+
     Raises:
         WarehouseError: a table does not exist, or may not be altered.
     """
     for flow, _ in flows.stored_flows():
         columns = flow.row_columns(contract)
         grow_table(warehouse, warehouse.settings.table(flow), arrow_schema(columns))
+    try:
+        bring_view_up_to_date(warehouse, contract, lambda told: _LOG.warning("%s", told))
+    except WarehouseError as error:  # nothing is stored in it
+        _LOG.warning("the view of decided transactions may be out of date: %s", error)
 
 
 def grow_table(warehouse: Warehouse, name: str, schema: pa.Schema) -> bigquery.Table:
@@ -186,6 +195,64 @@ def grow_table(warehouse: Warehouse, name: str, schema: pa.Schema) -> bigquery.T
 
 
 def _create_view(warehouse: Warehouse, contract: Contract) -> None:
+    view = bigquery.Table(warehouse.table(warehouse.settings.view_decided))
+    view.view_query = _view_query(warehouse, contract)
+    view.description = (
+        "Decided transactions in the history's columns; the label marks what was not approved."
+    )
+    with translated(f"creating view {view.reference}"):
+        warehouse.client.create_table(view, exists_ok=True, retry=RETRY)
+
+
+def bring_view_up_to_date(
+    warehouse: Warehouse, contract: Contract, on_change: Callable[[str], None]
+) -> None:
+    """Make the view of decided transactions show the contract's columns as they are now.
+
+    One that was altered by somebody, or shows another table, stays as it is.
+
+    Args:
+        warehouse: The data set.
+        contract: What a transaction looks like.
+        on_change: Told in a sentence what was changed, or that the view is somebody's own.
+
+    Raises:
+        WarehouseError: it does not exist, or may not be altered.
+    """
+    view = require_table(warehouse, warehouse.settings.view_decided)
+    expected, found = _view_query(warehouse, contract), view.view_query or ""
+    if found == expected:
+        return
+    decisions = warehouse.table(warehouse.settings.table(flows.DECISIONS))
+    shown = _OUR_VIEW.fullmatch(found)
+    if shown is None or shown["table"] != decisions:
+        on_change(
+            f"view {view.reference} is not the one that `fraudline setup` creates for "
+            f"{decisions}, so it was left as it is and may lack columns of contract "
+            f"'{contract.name}'. Drop it to have it made anew, or name another one in "
+            "`bigquery.view_decided`."
+        )
+        return
+    before = {one["name"] for one in _OUR_COLUMN.finditer(shown["columns"])}
+    now = [column.name for column in contract.columns]
+    view.view_query = expected
+    with translated(f"bringing view {view.reference} up to date"):
+        warehouse.client.update_table(view, ["view_query"], retry=RETRY)
+    changes = [
+        f"{what} {', '.join(names)}"
+        for what, names in (
+            ("shows also", [name for name in now if name not in before]),
+            ("no longer shows", sorted(before - set(now))),
+        )
+        if names
+    ]
+    on_change(
+        f"view {view.reference} {' and '.join(changes) or 'has its columns in another order'}, "
+        f"as contract '{contract.name}' has it now."
+    )
+
+
+def _view_query(warehouse: Warehouse, contract: Contract) -> str:
     label = contract.column(contract.label)
     columns = ", ".join(
         f"decision != 'approve' AS `{label.name}`"
@@ -195,14 +262,15 @@ def _create_view(warehouse: Warehouse, contract: Contract) -> None:
         else f"`{column.name}`"
         for column in contract.columns
     )
-    view = bigquery.Table(warehouse.table(warehouse.settings.view_decided))
     decisions = warehouse.table(warehouse.settings.table(flows.DECISIONS))
-    view.view_query = f"SELECT {columns} FROM `{decisions}`"  # noqa: S608 - names come from settings and a checked contract
-    view.description = (
-        "Decided transactions in the history's columns; the label marks what was not approved."
-    )
-    with translated(f"creating view {view.reference}"):
-        warehouse.client.create_table(view, exists_ok=True, retry=RETRY)
+    return f"SELECT {columns} FROM `{decisions}`"  # noqa: S608 - names come from settings and a checked contract
+
+
+# What `_view_query` makes, and nothing that a person has put beside it.
+_COLUMN = r"(?:decision != 'approve' AS |IF\(decision != 'approve', 1, 0\) AS )?`{}`"
+_OUR_COLUMN = re.compile(_COLUMN.format(r"(?P<name>\w+)"))
+_ONE = _COLUMN.format(r"\w+")
+_OUR_VIEW = re.compile(rf"SELECT (?P<columns>{_ONE}(?:, {_ONE})*) FROM `(?P<table>[^`]+)`")  # noqa: S608 - it only reads SQL
 
 
 def require_table(warehouse: Warehouse, name: str) -> bigquery.Table:

@@ -299,6 +299,13 @@ ANSWERS = [
     ("JSON_VALUE(JSON '{\"a\": {\"b\": 5}}', '$.a')", None),
     ("JSON_VALUE('{\"a\": true}', '$.a')", "true"),
     ("TO_JSON_STRING(STRUCT(1 AS a))", '{"a":1}'),
+    ("TO_JSON_STRING(CAST('nan' AS FLOAT64))", '"NaN"'),
+    (
+        "TO_JSON_STRING(STRUCT([1.5, CAST('-inf' AS FLOAT64)] AS a, CAST('inf' AS FLOAT64) AS b, "
+        "'[NaN, \\\\\"NaN' AS c))",
+        '{"a":[1.5,"-Infinity"],"b":"Infinity","c":"[NaN, \\\\\\"NaN"}',
+    ),
+    ("TO_JSON(CAST('nan' AS FLOAT64))", "NaN"),
     ("JSON_QUERY('{\"a\": [1, \"x\"]}', '$.a')", '[1,"x"]'),
     ("JSON_QUERY(JSON '{\"a\": [1, \"x\"]}', '$.a')", [1, "x"]),
     ("JSON_QUERY('{\"a\": null}', '$.a')", None),

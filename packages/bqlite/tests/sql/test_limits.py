@@ -24,7 +24,10 @@ SIZES = [
     ("SELECT FORMAT('%2000000000d', 1)", "width"),
     ("SELECT FORMAT('%.2000000000f', 1.5)", "width"),
     ("SELECT " + "+".join(["1"] * 2000), "nests too deeply"),
-    ("SELECT 1 FROM (SELECT 1 AS x) WHERE " + " OR ".join(["x = 1"] * 2000), "nests too deeply"),
+    (
+        "SELECT 1 FROM (SELECT true AS x) WHERE " + "(x AND (x OR " * 400 + "x" + "))" * 400,
+        "nests too deeply",
+    ),
     ("SELECT " + "(" * 3000 + "1" + ")" * 3000, "nests too deeply"),
     ("SELECT '" + "x" * 1_100_000 + "'", "1,024,000"),
     ("SELECT " + ", ".join(f"1 AS c{n}" for n in range(10_001)), "Too many columns"),
@@ -36,6 +39,15 @@ def test_what_is_too_large_is_refused_by_its_size(client, sql, words):
     with pytest.raises(BadRequest) as refusal:
         client.query_and_wait(sql)
     assert words in refusal.value.message
+
+
+@pytest.mark.parametrize("word", ["OR", "AND"])
+def test_a_condition_of_thousands_of_terms_is_answered(client, word):
+    terms = f" {word} ".join(f"x <> {n}" for n in range(2000))
+    (row,) = client.query_and_wait(
+        f"SELECT COUNTIF({terms}) AS n FROM UNNEST([1, 5000]) AS x", wait_timeout=120
+    )
+    assert row.n == (2 if word == "OR" else 1)
 
 
 def test_a_table_of_more_columns_than_bigquery_takes_is_refused(client, dataset):

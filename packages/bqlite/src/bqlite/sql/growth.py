@@ -38,8 +38,9 @@ def check_depth(root: exp.Expr) -> None:
                 f"the query nests too deeply for bqlite: more than {MAX_DEPTH} operators or "
                 "functions one in the other; join terms by IN, by an array or in a subquery"
             )
-        # A UNION of many queries is not deep for DuckDB.
-        below = depth + (not isinstance(node, exp.SetOperation))
+        # A UNION of many queries is not deep for DuckDB, nor is a chain of ORs, or of ANDs.
+        is_chained = isinstance(node, exp.Connector) and type(node.parent) is type(node)
+        below = depth + (not isinstance(node, exp.SetOperation) and not is_chained)
         waiting += [(child, below) for child in node.iter_expressions()]
 
 

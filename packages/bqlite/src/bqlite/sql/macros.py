@@ -188,14 +188,21 @@ MACROS: tuple[str, ...] = (
     """CREATE MACRO bq_string_of(x) AS CASE
          WHEN typeof(x) = 'JSON' THEN bq_json_scalar(x, ['VARCHAR'], 'STRING')
          ELSE bq_string(x) END""",
+    # DuckDB writes NaN and infinities as they are, which is no JSON; BigQuery as strings.
+    f"""CREATE MACRO bq_json_text(x) AS CASE
+         WHEN NOT regexp_matches({_OUTSIDE_STRINGS}, 'NaN|Infinity') THEN x
+         ELSE array_to_string(list_transform(
+           regexp_extract_all(x, '"(?:\\\\.|[^"\\\\])*"|[^"]+'),
+           lambda part: CASE WHEN part[1] = '"' THEN part
+             ELSE regexp_replace(part, '(-?(?:NaN|Infinity))', '"\\1"', 'g') END), '') END""",
     """CREATE MACRO bq_to_json_string(x) AS CASE
          WHEN regexp_matches(typeof(x), 'TIME|BLOB')
            THEN error('TO_JSON of BYTES and of times is refused by bqlite: write it as STRING')
-         ELSE coalesce(CAST(to_json(x) AS VARCHAR), 'null') END""",
+         ELSE coalesce(bq_json_text(CAST(to_json(x) AS VARCHAR)), 'null') END""",
     """CREATE MACRO bq_to_json(x) AS CASE
          WHEN regexp_matches(typeof(x), 'TIME|BLOB')
            THEN error('TO_JSON of BYTES and of times is refused by bqlite: write it as STRING')
-         ELSE to_json(x) END""",
+         ELSE CAST(bq_json_text(CAST(to_json(x) AS VARCHAR)) AS JSON) END""",
     """CREATE MACRO bq_range_bucket(x, edges) AS CASE WHEN x IS NOT NULL AND edges IS NOT NULL
          THEN len(list_filter(edges, lambda edge: edge <= x)) END""",
     """CREATE MACRO bq_pow(a, b) AS CASE
