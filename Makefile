@@ -7,6 +7,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
+# Tests and demo start processes by the hundred. What Python has compiled it keeps, whatever the
+# environment says: where nothing is kept, each of them compiles all that it imports, which takes
+# longer than its work.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Without PYTHON=… the environment that is there stays; with it, one of another Python is made anew.
 version = $(shell $(1) -c 'import platform; print(platform.python_version())' 2>/dev/null)
 ifneq ($(origin PYTHON),file)
@@ -20,6 +25,7 @@ FORCE:
 digest  = $(shell cat requirements/$(1).txt pyproject.toml | cksum | tr -d ' ')
 ALL    := $(VENV)/installed-all-$(call digest,all)
 DEV    := $(VENV)/installed-dev-$(call digest,dev)
+COMPILED := $(VENV)/compiled-$(call digest,dev)
 STICKS := $(VENV)/installed-sticks-$(call digest,sticks)
 RIVAL  := benchmarks/.venv
 BENCH  := $(RIVAL)/installed-$(call digest,bench)
@@ -56,14 +62,26 @@ demo: $(ALL)
 # Most of the time a test waits for a broker, so there are more workers than processors.
 PYTEST := $(BIN)/pytest -n $(or $(WORKERS),4)
 
-test: $(DEV) lint jars
+test: ready
 	@$(PYTEST) -m "not slow"
+
+# Types are checked by one process, so another one works beside it.
+.PHONY: ready
+ready: $(DEV)
+	@$(MAKE) --no-print-directory -j2 lint jars $(COMPILED)
+
+# What the tests import is compiled once for an environment, not by every worker at the same time.
+# What cannot be imported or collected is told by the run itself.
+$(COMPILED): $(DEV)
+	@-$(BIN)/python -c 'import fraudline.training.recipes.all_recipes, fraudline.training.train' 2>/dev/null
+	@-$(BIN)/pytest --collect-only -qq > /dev/null
+	@rm -f $(VENV)/compiled-* && touch $@
 
 # What the broker needs is fetched once per user, and not while a test's minute runs.
 jars: $(DEV)
 	@$(BIN)/python -c 'from fraudline.datasets import user_cache; from fraudline.local.jars import broker_jars; broker_jars(user_cache(), print)'
 
-test-all: $(DEV) $(CLIENTS) lint jars
+test-all: ready $(CLIENTS)
 	@$(PYTEST) --cov
 
 bench: $(DEV) $(BENCH)

@@ -11,6 +11,7 @@ import pytest
 from tests.cli.conftest import Shell
 from tests.harness import SAMPLE, eventually
 from tests.models import tiny_policy, write_tiny_bundle, write_tiny_metrics, write_tiny_scores
+from tests.tracking.later import reader
 from tests.transactions import CREDITCARD, WALLET, WALLET_FILE
 
 from fraudline.bundle.bundle_files import GRAPH_FILE
@@ -18,7 +19,6 @@ from fraudline.bundle.manifest import Part
 from fraudline.contract import Contract
 from fraudline.registry import Registry
 from fraudline.settings import Settings
-from fraudline.tracking.mlflow_engine import MlflowClient, record_address
 from fraudline.use_cases.champion import promote
 from fraudline.use_cases.project import Project
 
@@ -63,8 +63,9 @@ def test_a_rollback_is_told_listed_and_recorded(models, registry, home):
     _, listed = models("models", "list")
     assert f" * {first} " in listed
     assert f"* champion since {registry.promotions()[-1].at:%Y-%m-%d %H:%M:%S} UTC" in listed
-    record = MlflowClient(tracking_uri=record_address(Settings(home=home)))
-    found = record.get_model_version_by_alias("fraudline-creditcard", "champion")
+    found = reader(Settings(home=home)).get_model_version_by_alias(
+        "fraudline-creditcard", "champion"
+    )
     assert found.tags["fraudline.version"] == first
 
 

@@ -47,6 +47,11 @@ def test_our_services_run_commands_that_exist(name):
     assert command in known
 
 
+@pytest.mark.parametrize("name", ["score", "sink"])
+def test_a_loop_that_ends_because_it_stood_still_is_started_anew(name):
+    assert OURS[name]["restart"] in {"unless-stopped", "always", "on-failure"}
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_our_services_are_given_settings_that_exist(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

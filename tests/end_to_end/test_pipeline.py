@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.harness import SAMPLE, Answer, Place, eventually, place
+from tests.tracking.later import reader
 
-from fraudline.tracking.mlflow_engine import MlflowClient, record_address
 from fraudline.warehouse.query import query
 
 pytestmark = pytest.mark.timeout(300)  # the first of them loads TensorFlow and trains
@@ -90,8 +90,9 @@ def test_a_version_that_mlflow_missed_is_champion_all_the_same_and_recorded_late
     assert f"warning: recording {champion} in MLflow failed at {AWAY}" in training.said
     assert later in training.said
     assert_well(trained.run(*later.split()[1:]))
-    record = MlflowClient(tracking_uri=record_address(trained.project.settings))
-    found = record.get_model_version_by_alias("fraudline-creditcard", "champion")
+    found = reader(trained.project.settings).get_model_version_by_alias(
+        "fraudline-creditcard", "champion"
+    )
     assert found.tags["fraudline.version"] == champion
 
 

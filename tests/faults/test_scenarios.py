@@ -14,10 +14,13 @@ from tests.faults.upheavals import UPHEAVALS, Upheaval
 from tests.faults.worker import WORKERS
 from tests.harness import eventually
 
+from fraudline.cli.standstill import LIMIT_S
+
 # A group that lost a member, or its broker, may need a minute to settle.
 pytestmark = pytest.mark.timeout(300)
 BEYOND_SESSION_S = SESSION_TIMEOUT_S + 2
 BEYOND_TRANSACTION_S = 7.0  # it times out after 6 s
+BEYOND_STEP_S = LIMIT_S + 15  # a process that stands in one step for so long ends
 
 
 def test_an_exhausted_quota_delays_rows_and_ends_no_sink(ready: Trial) -> None:
@@ -73,8 +76,9 @@ def test_a_column_added_to_the_table_disturbs_no_sink(ready: Trial) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(BEYOND_STEP_S + 300)
 def test_sinks_keep_their_place_and_their_size_while_bigquery_is_away(ready: Trial) -> None:
-    outage(ready, 20.0)
+    outage(ready, BEYOND_STEP_S)
 
 
 def test_all_workers_killed_at_once_lose_and_double_nothing(ready: Trial) -> None:
@@ -99,19 +103,32 @@ def test_workers_that_sleep_past_their_session_do_no_harm_when_they_wake(ready: 
     ready.prove()
 
 
-@pytest.mark.slow
-def test_workers_whose_broker_fell_silent_beyond_their_session_come_back(ready: Trial) -> None:
+def silence_the_broker(ready: Trial, for_s: float) -> None:
+    """Swallow its answers to all workers for a while; none may end, and all must arrive."""
     pids = ready.pipeline.pids
     links = [worker.links["kafka"] for worker in ready.pipeline.workers.values()]
     ready.traffic.begin()
     time.sleep(1)
     for link in links:
         link.is_swallowing = True
-    time.sleep(BEYOND_SESSION_S)
+    time.sleep(for_s)
     for link in links:
         link.heal()
     ready.prove()
     assert ready.pipeline.pids == pids
+
+
+@pytest.mark.slow
+def test_workers_whose_broker_fell_silent_beyond_their_session_come_back(ready: Trial) -> None:
+    silence_the_broker(ready, BEYOND_SESSION_S)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(BEYOND_STEP_S + 300)
+def test_a_broker_that_is_silent_for_longer_than_a_step_may_take_ends_no_worker(
+    ready: Trial,
+) -> None:
+    silence_the_broker(ready, BEYOND_STEP_S)
 
 
 def test_a_broker_that_is_restarted_is_waited_for(ready: Trial) -> None:

@@ -80,6 +80,20 @@ def test_a_cap_that_binds_is_told_with_what_becomes_of_the_payments(rule):
     )
 
 
+def test_a_policy_that_a_plain_threshold_would_beat_is_told():
+    """Above the cap frauds of small amounts pass, though blocking would cost less."""
+    surcharge = {"review_surcharge": 1e6, "above_review_cap": "approve"}
+    labels = rows().labels
+    judged = rows(1.0, scores=np.where(labels == 1, 0.83, 0.001))
+    effect = measure_effect(by_costs(**surcharge), judged)
+    assert (effect.cost, effect.cost_of_half) == (10 * 16, 0)
+    said = looks(by_costs(**surcharge), judged)
+    assert (
+        "blocking from a score of 0.5, and nothing else, would cost 0.00 EUR here, 160.00 EUR less"
+    ) in said
+    assert "blocking from" not in looks(by_costs(), rows())
+
+
 def test_more_reviews_than_the_cap_on_the_part_that_judges_are_told():
     judged = rows(scores=np.full(1000, 0.3))
     assert "500 reviews a day here, above the cap of 100" in looks(by_costs(), judged)

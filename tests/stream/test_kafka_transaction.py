@@ -8,12 +8,14 @@ import time
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from fraudline.stream.kafka_transaction import _await_offsets, _in_thread, _repeat
+from fraudline.stream import ending
+from fraudline.stream.ending import end_client, in_thread
+from fraudline.stream.kafka_transaction import _await_offsets, _repeat
 
 
 def test_a_client_that_never_returns_is_given_up() -> None:
     with pytest.raises(KafkaException, match="no answer") as raised:
-        _await_offsets(_in_thread(lambda: threading.Event().wait()), 0.05)
+        _await_offsets(in_thread(lambda: threading.Event().wait(), "test"), 0.05)
     assert raised.value.args[0].code() == KafkaError._TIMED_OUT
 
 
@@ -22,7 +24,7 @@ def test_what_the_client_raises_is_raised() -> None:
         raise KafkaException(KafkaError(KafkaError.UNKNOWN_MEMBER_ID))
 
     with pytest.raises(KafkaException) as raised:
-        _await_offsets(_in_thread(fail), 5)
+        _await_offsets(in_thread(fail, "test"), 5)
     assert raised.value.args[0].code() == KafkaError.UNKNOWN_MEMBER_ID
 
 
@@ -39,3 +41,11 @@ def test_a_step_is_repeated_within_one_time_out_not_given_it_each_time() -> None
     assert len(allowed_s) > 1
     assert max(allowed_s) <= 0.3
     assert allowed_s == sorted(allowed_s, reverse=True)
+
+
+def test_a_client_that_does_not_end_is_left_alone_and_that_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ending, "_TIMEOUT_S", 0.05)
+    end_client(lambda: threading.Event().wait(), "sink's group")
+    assert "the sink's group did not end" in caplog.text

@@ -14,7 +14,7 @@ from tests.harness import Place, eventually
 from tests.stream.test_sink_loop import predictions, send
 
 from fraudline.errors import WarehouseError
-from fraudline.stream import backoff
+from fraudline.stream import backoff, sink_store
 from fraudline.stream import sink_loop as sink_module
 from fraudline.stream.counts import Task
 from fraudline.stream.health import assess_health
@@ -245,7 +245,7 @@ def test_one_table_that_hangs_is_never_waited_for_by_another_before_its_own_turn
     effect: str,
 ) -> None:
     monkeypatch.setattr(append, "_CALL_TIMEOUT_S", 1.5)
-    monkeypatch.setattr(sink_module, "_LONGEST_ROUND_S", 1.0)  # one call that hangs is all of it
+    monkeypatch.setattr(sink_store, "_LONGEST_ROUND_S", 1.0)  # one call that hangs is all of it
     faulty.arm("CreateWriteStream", effect, entity="/tables/rejects", times=None, delay_s=60)
     kafka = there.project.kafka
     with caplog.at_level(logging.WARNING, logger="fraudline.stream"), Sink(there) as sink:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.models import write_tiny_bundle, write_tiny_metrics
+from tests.tracking.later import reader
 from tests.transactions import CREDITCARD
 
 from fraudline.registry import Registry
 from fraudline.settings import Settings
-from fraudline.tracking.mlflow_engine import MlflowClient, record_address
 
 
 @pytest.fixture
@@ -17,9 +18,9 @@ def settings(home: Path) -> Settings:
 
 
 @pytest.fixture
-def client(settings: Settings) -> MlflowClient:
+def client(settings: Settings) -> Any:
     """MLflow as anybody else would read it."""
-    return MlflowClient(tracking_uri=record_address(settings))
+    return reader(settings)
 
 
 def tiny_version(home: Path, **changes: object) -> Path:

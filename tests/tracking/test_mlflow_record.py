@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
 import pytest
 from tests.models import write_tiny_bundle
 from tests.tracking.conftest import tiny_version
+from tests.tracking.later import reader, record
 from tests.training.conftest import (  # noqa: F401 - fixtures
     THE_SAMPLE,
     Candidate,
@@ -32,8 +34,6 @@ from fraudline.measures.policy_effect import measure_effect
 from fraudline.measures.scored_rows import part_of
 from fraudline.registry import Registry
 from fraudline.settings import MlflowSettings, Settings
-from fraudline.tracking.mlflow_engine import MlflowClient, entities, record_address
-from fraudline.tracking.mlflow_record import MlflowRecord
 from fraudline.training.policy_choice import compare
 from fraudline.training.recipes.recipe import Recipe
 
@@ -47,19 +47,19 @@ def default(trained: Trainer, quick: dict[str, Recipe]) -> Candidate:  # noqa: F
     return trained(quick["default"])
 
 
-def runs(client: MlflowClient) -> list[entities.Run]:
+def runs(client: Any) -> list[Any]:
     experiment = client.get_experiment_by_name(MODEL)
     return client.search_runs([experiment.experiment_id]) if experiment else []
 
 
 def add(settings: Settings, directory: Path) -> None:
-    MlflowRecord(settings).add(directory)
+    record(settings).add(directory)
 
 
 def test_a_trained_version_is_recorded_with_settings_curves_figures_rows_and_files(
     default: Candidate,
     settings: Settings,
-    client: MlflowClient,
+    client: Any,
 ):
     directory, manifest, _ = default
     add(settings, directory)
@@ -133,11 +133,11 @@ def test_a_version_with_another_policy_names_the_one_it_was_made_from(settings, 
 
 
 def test_the_alias_follows_the_champion(settings, client):
-    record = MlflowRecord(settings)
+    written = record(settings)
     for threshold in (0.25, 0.75):
         directory = tiny_version(settings.home, threshold=threshold)
-        record.add(directory)
-        record.name_champion(directory)
+        written.add(directory)
+        written.name_champion(directory)
         found = client.get_model_version_by_alias(MODEL, "champion")
         assert found.tags["fraudline.version"] == directory.name
 
@@ -145,7 +145,7 @@ def test_the_alias_follows_the_champion(settings, client):
 def test_a_version_that_is_not_recorded_cannot_be_named_the_champion(settings):
     directory = tiny_version(settings.home)
     with pytest.raises(TrackingError, match=f"{directory.name} the champion .* is not recorded"):
-        MlflowRecord(settings).name_champion(directory)
+        record(settings).name_champion(directory)
 
 
 def test_what_fails_halfway_is_not_a_version_and_the_next_attempt_mends_it(settings, client):
@@ -214,7 +214,7 @@ assert is_telemetry_disabled() and get_telemetry_client() is None
 """
     done = alone(code, str(tmp_path), str(tiny_version(tmp_path)))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert len(runs(MlflowClient(tracking_uri=record_address(Settings(home=tmp_path))))) == 1
+    assert len(runs(reader(Settings(home=tmp_path)))) == 1
 
 
 def test_where_mlflow_is_not_installed_it_is_said_what_to_install():
@@ -228,7 +228,7 @@ def test_where_mlflow_is_not_installed_it_is_said_what_to_install():
 def test_the_first_page_tells_what_the_policy_does_before_how_well_scores_rank(
     default: Candidate,
     settings: Settings,
-    client: MlflowClient,
+    client: Any,
 ):
     directory, manifest, _ = default
     add(settings, directory)
@@ -255,7 +255,7 @@ def test_the_first_page_tells_what_the_policy_does_before_how_well_scores_rank(
         "metrics.`cost`",
         "metrics.`average_precision`",
     ]
-    assert MlflowRecord(settings).page("creditcard").endswith("&viewStateShareKey=fraudline")
+    assert record(settings).page("creditcard").endswith("&viewStateShareKey=fraudline")
 
 
 def test_a_view_that_somebody_changed_stays_as_it_is(settings, client):

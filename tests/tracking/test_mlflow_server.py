@@ -13,18 +13,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import requests
 from tests.harness import eventually
 from tests.tracking.conftest import tiny_version
+from tests.tracking.later import reader, record, serving
 
 from fraudline.errors import TrackingError
 from fraudline.settings import MlflowSettings, Settings
-from fraudline.tracking.mlflow_engine import MlflowClient, record_address
-from fraudline.tracking.mlflow_record import MlflowRecord
-from fraudline.tracking.mlflow_server import MlflowServer, serving_mlflow
 
 pytestmark = pytest.mark.timeout(300)  # MLflow's server takes long to start
 
@@ -50,12 +49,12 @@ def ui(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
 @pytest.fixture(scope="module")
 def served(
     empty_record: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Settings, MlflowServer]]:
+) -> Iterator[tuple[Settings, Any]]:
     """The page of a record, and whose record it is."""
     home = tmp_path_factory.mktemp("served") / "home"
     shutil.copytree(empty_record, home)
     settings = Settings(home=home)
-    with serving_mlflow(settings, 0) as page:
+    with serving(settings, 0) as page:
         assert page.wait_until_served(threading.Event())
         yield settings, page
 
@@ -63,9 +62,10 @@ def served(
 def test_the_page_shows_the_report_of_a_recorded_version(served):
     settings, page = served
     directory = tiny_version(settings.home)
-    MlflowRecord(settings).add(directory)
-    record = MlflowClient(tracking_uri=record_address(settings))
-    (found,) = record.search_model_versions(f"tags.`fraudline.version` = '{directory.name}'")
+    record(settings).add(directory)
+    (found,) = reader(settings).search_model_versions(
+        f"tags.`fraudline.version` = '{directory.name}'"
+    )
     assert "MLflow" in requests.get(page.address, timeout=10).text
     asked = {"path": "report.html", "run_uuid": found.run_id}
     report = requests.get(f"{page.address}/get-artifact", asked, timeout=10)
@@ -76,17 +76,16 @@ def test_a_version_is_recorded_on_a_server_without_a_word_on_the_screen(served, 
     settings, page = served
     directory = tiny_version(tmp_path, threshold=0.125)
     of_a_team = Settings(home=tmp_path, mlflow=MlflowSettings(tracking_uri=page.address))
-    MlflowRecord(of_a_team).add(directory)
-    MlflowRecord(of_a_team).name_champion(directory)
+    record(of_a_team).add(directory)
+    record(of_a_team).name_champion(directory)
     assert capfd.readouterr() == ("", "")
-    record = MlflowClient(tracking_uri=record_address(settings))
-    found = record.get_model_version_by_alias("fraudline-creditcard", "champion")
+    found = reader(settings).get_model_version_by_alias("fraudline-creditcard", "champion")
     assert found.tags["fraudline.version"] == directory.name
     assert not (tmp_path / "mlflow").exists()
 
 
 def test_sigterm_ends_all_of_the_page_which_listens_on_this_machine_only(settings):
-    MlflowRecord(settings).add(tiny_version(settings.home))
+    record(settings).add(tiny_version(settings.home))
     with ui(settings.home) as (process, log):
         eventually(lambda: "stop it with Ctrl-C" in log.read_text(), timeout_s=120)
         assert re.search(
@@ -118,12 +117,12 @@ def test_a_port_that_is_taken_is_told(settings):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         told = f"port {port}: .*Give another --port"
-        with pytest.raises(TrackingError, match=told), serving_mlflow(settings, port):
+        with pytest.raises(TrackingError, match=told), serving(settings, port):
             pass
 
 
 def test_a_server_that_ends_by_itself_is_told_with_the_end_of_its_log(settings):
     (settings.home / "mlflow" / "mlflow.db").write_bytes(b"not a database at all" * 1000)
     told = r"ended with exit code \d+.*mlflow.log"
-    with pytest.raises(TrackingError, match=told), serving_mlflow(settings, 0) as page:
+    with pytest.raises(TrackingError, match=told), serving(settings, 0) as page:
         page.wait_until_served(threading.Event())

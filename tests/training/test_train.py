@@ -21,6 +21,8 @@ from fraudline.training.split import drop_twins, find_twins, split_at_random
 
 pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
 PNG = b"\x89PNG\r\n\x1a\n"
+# It splits, balances and scales as the default recipe does; its network alone is another.
+MLP = pytest.param("mlp", marks=pytest.mark.slow)
 
 PAYMENTS = """
 name = "payments"
@@ -134,8 +136,9 @@ def test_the_report_begins_with_what_the_policy_decides_on_the_rows_that_judge(
     assert page.count(f"({manifest.parts['test'].frauds} frauds) of the test part") == 1
 
 
-def test_nothing_that_learns_sees_a_test_row(candidate, trained, quick, creditcard, history):
-    recipe = quick[candidate.manifest.recipe]
+@pytest.mark.parametrize("name", ["default", MLP, "tutorial"])
+def test_nothing_that_learns_sees_a_test_row(name, candidates, trained, quick, creditcard, history):
+    candidate, recipe = candidates[name], quick[name]
     test = recipe.split(creditcard.labels(history), 0.2, 7).test
 
     other = trained(recipe, history=altered(history, creditcard, test))
@@ -208,7 +211,7 @@ def test_without_a_test_part_the_report_says_that_validation_judges_and_chose(tr
     assert "also chose the calibration and the threshold" in page
 
 
-@pytest.mark.parametrize("name", ["default", "mlp", "tutorial"])
+@pytest.mark.parametrize("name", ["default", MLP, "tutorial"])
 def test_any_other_contract_trains_without_a_line_of_code(name, payments, trained, quick):
     contract, history = payments
     directory, manifest, _ = trained(quick[name], history=history, contract=contract)

@@ -169,6 +169,7 @@ def score() -> None:
     Any number of these processes share the topic's partitions. What cannot be decoded goes
     to the topic of rejects, with its reason and the original bytes.
     """
+    from fraudline.cli.standstill import ended_at_standstill
     from fraudline.cli.status_line import status_lines
     from fraudline.use_cases.run_scorer import ScorerRun
 
@@ -177,7 +178,12 @@ def score() -> None:
     if scorer.look is not None:
         say(f"LOOK: {scorer.look}")
     say(f"scoring topic '{scorer.topic}' with {scorer.version}; stop with Ctrl-C")
-    with stop_on_signal() as stop, status_lines(scorer.progress, project.settings.metrics):
+    progress = scorer.progress
+    with (
+        stop_on_signal() as stop,
+        status_lines(progress, project.settings.metrics),
+        ended_at_standstill(progress),
+    ):
         scorer.until(stop)
 
 
@@ -186,6 +192,7 @@ def sink() -> None:
 
     Any number of these processes share the topics' partitions.
     """
+    from fraudline.cli.standstill import ended_at_standstill
     from fraudline.cli.status_line import status_lines
     from fraudline.use_cases.run_sink import SinkRun
 
@@ -196,7 +203,12 @@ def sink() -> None:
         f"storing topics {', '.join(sink_run.topics)} in {bigquery.project}.{bigquery.dataset}; "
         "stop with Ctrl-C"
     )
-    with stop_on_signal() as stop, status_lines(sink_run.progress, project.settings.metrics):
+    progress = sink_run.progress
+    with (
+        stop_on_signal() as stop,
+        status_lines(progress, project.settings.metrics),
+        ended_at_standstill(progress),
+    ):
         sink_run.until(stop)
 
 

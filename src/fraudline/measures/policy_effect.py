@@ -53,6 +53,7 @@ class PolicyEffect:
         most_reviews_a_day: The cap.
         cost: Of all decisions.
         cost_of_approving: What approving everything would have cost.
+        cost_of_half: What blocking from a score of 0.5 alone would have cost.
         median_amount: Half of the amounts above 0 are no larger; 0 if there are none.
         amounts: The quantiles of the amounts, by their share, as in `QUANTILES`.
         review_cost, wrong_block_cost: The policy's.
@@ -71,6 +72,7 @@ class PolicyEffect:
     most_reviews_a_day: float
     cost: float
     cost_of_approving: float
+    cost_of_half: float
     median_amount: float
     amounts: dict[float, float]
     review_cost: float
@@ -109,6 +111,7 @@ class PolicyEffect:
             "reviews_a_day": self.reviewed.payments / self.days,
             "cost": self.cost,
             "cost_of_approving_everything": self.cost_of_approving,
+            "cost_of_blocking_from_half": self.cost_of_half,
             "saved": self.saved,
         }
 
@@ -174,6 +177,13 @@ class PolicyEffect:
             found.append(
                 f"the policy costs {self._money(-self.saved)} more than approving everything."
             )
+        if self.cost > self.cost_of_half:
+            less = self._money(self.cost - self.cost_of_half)
+            found.append(
+                "blocking from a score of 0.5, and nothing else, would cost "
+                f"{self._money(self.cost_of_half)} here, {less} less than the policy. "
+                "decisions.html says how sure that is."
+            )
         found += self._out_of_scale()
         if self.above_cap.payments:
             approved = self.above_cap.payments - self.above_cap_blocked.payments
@@ -223,6 +233,7 @@ def measure_effect(policy: Policy, judged: ScoredRows) -> PolicyEffect:
     would_be_reviewed = policy.uncapped().decide(judged.scores, amounts) == 1
     above_cap = would_be_reviewed & (codes != 1)
     approving = np.zeros_like(codes)
+    from_half = np.where(judged.scores >= 0.5, 2, 0)
 
     def count(is_meant: Flags) -> Count:
         return Count(int(is_meant.sum()), int(labels[is_meant].sum()))
@@ -242,6 +253,7 @@ def measure_effect(policy: Policy, judged: ScoredRows) -> PolicyEffect:
         most_reviews_a_day=policy.most_reviews_a_day,
         cost=float(policy.costs(codes, labels, amounts).sum()),
         cost_of_approving=float(policy.costs(approving, labels, amounts).sum()),
+        cost_of_half=float(policy.costs(from_half, labels, amounts).sum()),
         median_amount=float(np.median(positive)) if len(positive) else 0.0,
         amounts=dict(zip(QUANTILES, np.quantile(amounts, QUANTILES).tolist(), strict=True)),
         review_cost=policy.review_cost,

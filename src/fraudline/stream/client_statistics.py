@@ -86,6 +86,17 @@ class ClientStatistics:
         """Whether the member is in its group and fetches every partition it was assigned."""
         return self.group == "steady" and len(self.partitions) == self.assigned
 
+    def silence_s(self, now: float) -> float:
+        """For how long the broker that is silent longest has not answered; infinite if it is lost.
+
+        Of those of which something is fetched; if nothing is, the group's coordinator.
+
+        Args:
+            now: By `time.monotonic`.
+        """
+        silences = [now - each.answered_at for each in self.partitions.values()]
+        return max(silences, default=now - self.answered_at)
+
 
 def parse_statistics(text: str | bytes) -> ClientStatistics:
     """Parse the JSON that the client passes to `stats_cb`.

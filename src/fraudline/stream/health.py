@@ -72,8 +72,7 @@ def _reason(state: LoopState, now: float, stalled_after_s: float) -> str:
 def _reason_in_kafka(
     state: LoopState, found: ClientStatistics, now: float, stalled_after_s: float
 ) -> str:
-    silences = [now - each.answered_at for each in found.partitions.values()]
-    silence_s = max(silences, default=now - found.answered_at)
+    silence_s = found.silence_s(now)
     if silence_s > FRESH_S:
         return f"the broker does not answer; its last answer came {_ago(silence_s)}"
     if state.topics_seen_at is not None and now - state.topics_seen_at > stalled_after_s:

@@ -7,7 +7,6 @@ generation in which they were consumed, and the broker rejects an old one (KIP-4
 from __future__ import annotations
 
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -18,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config
+from fraudline.stream.ending import end_client, in_thread
 from fraudline.stream.intake import Partitions
 
 _LOG = logging.getLogger(__name__)
@@ -73,6 +73,7 @@ class TransactionalProducer:
         self._producer.init_transactions(_TIMEOUT_S)
         self._is_open = False
         self._sending: Future[None] | None = None
+        self._is_abandoned = False  # a call has not returned, and must find the client as it is
         self._deadline = 0.0  # of the offsets sent last and the commit, by `time.monotonic`
 
     def produce(self, records: Iterable[ProducerRecord]) -> None:
@@ -85,11 +86,10 @@ class TransactionalProducer:
         """
         self._begin()
         self._wait_for_offsets()
-        produce = self._producer.produce
         for topic, partition, key, value in records:
             while True:
                 try:
-                    produce(topic, value, key, partition)
+                    self._producer.produce(topic, value, key, partition)
                     break
                 except BufferError:  # the client's queue is full: let it drain
                     self._producer.poll(0.1)
@@ -113,14 +113,11 @@ class TransactionalProducer:
         self._begin()
         self._wait_for_offsets()
         self._deadline = deadline = time.monotonic() + _ANSWER_TIMEOUT_S
-        self._sending = _in_thread(
-            lambda: _repeat(
-                lambda left_s: self._producer.send_offsets_to_transaction(
-                    offsets, membership, left_s
-                ),
-                deadline,
-            )
-        )
+
+        def send(left_s: float) -> None:
+            self._producer.send_offsets_to_transaction(offsets, membership, left_s)
+
+        self._sending = in_thread(lambda: _repeat(send, deadline), "send offsets")
 
     def commit(self) -> None:
         """Commit the offsets and all that was produced; must follow the offsets within 15 s.
@@ -192,11 +189,16 @@ class TransactionalProducer:
             self._producer.abort_transaction(_ABORT_TIMEOUT_S)
 
     def close(self) -> None:
-        """Leave no transaction open, so that readers need not wait for its time-out."""
+        """Leave no transaction open, so that readers need not wait for its time-out; end."""
         try:
             self.abort()
         except KafkaException as error:
             _LOG.debug("the open transaction is left to time out: %s", error.args[0])
+        if not self._is_abandoned:
+            # Its own `close` would try to abort once more, and warn.
+            producer = [self._producer]
+            del self._producer
+            end_client(producer.clear, "transactions")
 
     def _begin(self) -> None:
         if not self._is_open:
@@ -207,27 +209,17 @@ class TransactionalProducer:
         """Wait for the offsets that are being sent, if there are any."""
         sending, self._sending = self._sending, None
         if sending is not None:
-            _await_offsets(sending, max(_SHORTEST_S, self._deadline - time.monotonic()))
+            try:
+                _await_offsets(sending, max(_SHORTEST_S, self._deadline - time.monotonic()))
+            finally:
+                self._is_abandoned = not sending.done()
 
     def _commit(self, deadline: float) -> None:
-        _repeat(self._producer.commit_transaction, deadline)
+        def commit(left_s: float) -> None:  # an error keeps this alive, and not the client
+            self._producer.commit_transaction(left_s)
+
+        _repeat(commit, deadline)
         self._is_open = False
-
-
-def _in_thread(step: Callable[[], None]) -> Future[None]:
-    """Run a step in a thread of its own, so that one that never returns blocks nobody."""
-    outcome: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            step()
-        except Exception as error:  # noqa: BLE001 - raised again for whoever asks for the result
-            outcome.set_exception(error)
-        else:
-            outcome.set_result(None)
-
-    threading.Thread(target=run, name="send offsets", daemon=True).start()
-    return outcome
 
 
 def _await_offsets(sending: Future[None], timeout_s: float) -> None:

@@ -21,6 +21,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it is, by t
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config
+from fraudline.stream.ending import end_client
 from fraudline.stream.intake import PartitionKey, position_of
 from fraudline.stream.read_topic import groupless_consumer
 
@@ -83,7 +84,7 @@ class OffsetLookup:
 
     def close(self) -> None:
         """Drop the connections."""
-        self._consumer.close()
+        end_client(self._consumer.close, "look-up of offsets")
 
     def ends(self, topics: Iterable[str]) -> dict[PartitionKey, PartitionEnd]:
         """Where each partition of the topics ends.

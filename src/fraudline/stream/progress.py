@@ -134,6 +134,7 @@ class Progress:
 
     def __init__(self, task: Task, tables: Iterable[str] = ()) -> None:
         self._state = LoopState(task, stored=Counter(dict.fromkeys(tables, 0)))
+        self._source: object = None
         self._fresh: str | None = None
         self._intake: Intake | None = None
         self._lock = threading.Lock()
@@ -149,9 +150,30 @@ class Progress:
             return deepcopy(self._state)
 
     @property
+    def step(self) -> tuple[str, float]:
+        """The step that the loop is in, and since when by `time.monotonic`: both tell it apart."""
+        with self._lock:
+            return self._state.step, self._state.step_since
+
+    @property
+    def client_statistics(self) -> ClientStatistics | None:
+        """What the Kafka client reported last, as far as it could be read."""
+        with self._lock:
+            return self._state.statistics
+
+    @property
     def consumer_options(self) -> dict[str, Any]:
-        """Consumer options that deliver its statistics here, for as long as it is consumed from."""
-        return {"statistics.interval.ms": EVERY_MS, "stats_cb": self._take_statistics}
+        """Options of one consumer that deliver its statistics here while it is consumed from.
+
+        Those of consumers before it, which may still be ending, count no more.
+        """
+        source = self._source = object()
+
+        def take(text: str) -> None:
+            if source is self._source:
+                self._fresh = text
+
+        return {"statistics.interval.ms": EVERY_MS, "stats_cb": take}
 
     def attach(self, intake: Intake) -> None:
         """Use this intake to learn how far the session is."""
@@ -267,9 +289,6 @@ class Progress:
             state.statistics = self._fresh = self._intake = None
             state.positions = {}
             self._begin("pause")
-
-    def _take_statistics(self, text: str) -> None:
-        self._fresh = text
 
     def _begin(self, step: str) -> None:
         state = self._state

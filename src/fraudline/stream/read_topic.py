@@ -14,6 +14,7 @@ from fraudline.contract import Messages
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config, handle_consumer_error
+from fraudline.stream.ending import end_client
 from fraudline.stream.intake import as_messages, position_of
 from fraudline.stream.unreadable import (
     UnreadableBatch,
@@ -90,7 +91,7 @@ def offset_ranges(
             "Check that the broker is running; `fraudline up` starts a local one."
         ) from None
     finally:
-        consumer.close()
+        end_client(consumer.close, f"reader of topic '{topic}'")
 
 
 def _since(
@@ -186,7 +187,7 @@ def read_ranges(
             if silent_s > _SILENCE_S:
                 raise BrokerError(_held_back(topic, positions, left))
     finally:
-        consumer.close()
+        end_client(consumer.close, f"reader of topic '{topic}'")
 
 
 def _held_back(topic: str, positions: Mapping[int, int], left: Mapping[int, int]) -> str:
@@ -269,4 +270,4 @@ def watch_topic(
             if taken:
                 on_messages(as_messages(topic, taken), time.time())
     finally:
-        consumer.close()
+        end_client(consumer.close, f"reader of topic '{topic}'")

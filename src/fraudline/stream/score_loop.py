@@ -19,10 +19,11 @@ from confluent_kafka import Message, TopicPartition
 
 from fraudline import flows
 from fraudline.contract import Messages, Outcome, RejectReason
-from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import require_enough_partitions
 from fraudline.stream.counts import DecisionCounts
+from fraudline.stream.ending import end_client
+from fraudline.stream.fetch_watch import FetchWatch
 from fraudline.stream.intake import (
     WAIT_S,
     Intake,
@@ -117,7 +118,7 @@ def score_loop(
         finally:
             if transactions is not None:
                 transactions.close()
-            consumer.close()
+            end_client(consumer.close, "scorer's group")
 
     supervise(session, progress=progress, stop=stop)
 
@@ -138,6 +139,7 @@ class _Scorer:
         self._intake = intake
         self._transactions = transactions
         self._progress = progress
+        self._fetches = FetchWatch(progress)
         self._restore = restore
         self._is_restoring = False
         self._piece_rows = _SLOW_PIECE_ROWS
@@ -161,8 +163,10 @@ class _Scorer:
         taken = self._take(most, 0.0 if self._is_restoring else WAIT_S)
         if not taken:
             progress.record_idle()
+            self._fetches.took_nothing()
             self._guard.look()
             return
+        self._fetches.took_some()
         batch, decide = _Batch(), self._deciders()
         full_at = time.monotonic() + _LONGEST_S
         while taken:
@@ -201,12 +205,8 @@ class _Scorer:
         )
 
     def _take(self, most: int, wait_s: float) -> list[Message]:
-        try:
+        with self._guard.explaining():
             return self._intake.take(most, wait_s=wait_s)
-        except BrokerError:
-            self._guard.ask()  # a topic that was made anew explains most of what may be wrong
-            self._guard.confirm()
-            raise
 
     def _send_offsets(self, batch: _Batch) -> None:
         self._guard.ask()

@@ -37,6 +37,7 @@ def supervise(session: Callable[[], None], *, progress: Progress, stop: threadin
     failures = 0
     while not stop.is_set():
         begun_at = time.monotonic()
+        progress.begin_step("start")
         try:
             session()
         except (KafkaException, StreamFinalizedError, WarehouseAwayError) as error:

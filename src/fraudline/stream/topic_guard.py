@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -28,10 +29,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it is, by t
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config, raise_if_permanent
+from fraudline.stream.ending import end_client
 
 _LOG = logging.getLogger(__name__)
 _ANSWER_TIMEOUT_S = 5.0
 _LOOK_EVERY_S = 1.0
+_LONGEST_SILENCE_S = 30.0  # a broker that is back by then need not find a new session
 _GONE_FOR_GOOD_S = 5.0  # a broker that has just started may not know each topic yet
 
 NO_ID = ""
@@ -100,6 +103,12 @@ class TopicLookup:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._admin = AdminClient(client_config(kafka))
+
+    def close(self) -> None:
+        """Drop the connections."""
+        admin = [self._admin]
+        del self._admin
+        end_client(admin.clear, "topics' ids")
 
     def ids(self, topics: Iterable[str]) -> dict[str, str]:
         """The topics' ids, waited for; `NO_ID` where the broker gives none.
@@ -190,6 +199,9 @@ class TopicGuard:
                 number of partitions that does not fit.
         """
         self._asked = self._looking = None
+        # A client that has lost its brokers may never find them again: see `fetch_watch`.
+        self._lookup.close()
+        self._lookup = TopicLookup(self._kafka)
         found = self._answer(self._lookup.ask(self._topics))
         for topic, one in found.items():
             self._require_id(topic, self._begun.get(topic, one).id, one.id)
@@ -232,7 +244,7 @@ class TopicGuard:
         """Look at all topics about once a second, without waiting.
 
         Raises:
-            KafkaException: a topic is gone.
+            KafkaException: a topic is gone, or the broker has not answered for long.
             BrokerError: a topic was made anew, or the broker denies access.
         """
         now = time.monotonic()
@@ -249,9 +261,25 @@ class TopicGuard:
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise
-            # Whoever waits for messages notices a silent broker anyway, and need not begin anew.
             raise_if_permanent(error.args[0])
+            if now - self.seen_at > _LONGEST_SILENCE_S:
+                raise
             _LOG.debug("the topics' ids: %s", error.args[0])
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Let a topic that was made anew explain what the broker refuses inside the block.
+
+        Raises:
+            BrokerError: what was refused, or what explains it.
+            KafkaException: whether a topic was made anew could not be learnt.
+        """
+        try:
+            yield
+        except BrokerError:
+            self.ask()
+            self.confirm()
+            raise
 
     def require_same(self, topic: str, known_id: str) -> None:
         """Refuse a topic whose id is another one than was known.

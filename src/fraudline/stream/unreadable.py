@@ -26,6 +26,7 @@ from confluent_kafka import (
 from fraudline.contract.messages import NO_TIME_STAMP, UnreadableValue
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config
+from fraudline.stream.ending import end_client
 
 _LOG = logging.getLogger(__name__)
 _ANSWER_TIMEOUT_S = 15.0
@@ -152,7 +153,7 @@ def _stop(kafka: KafkaSettings, first: TopicPartition) -> int:
                 outside = middle
         return outside
     finally:
-        consumer.close()
+        end_client(consumer.close, "look at a batch that cannot be read")
 
 
 def _is_inside(consumer: Consumer, first: TopicPartition, offset: int) -> bool:

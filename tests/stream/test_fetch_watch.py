@@ -1,0 +1,103 @@
+"""A Kafka client that has lost its brokers for good is noticed, and another takes its place."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.harness import Place, eventually
+from tests.models import tiny_bundle, tiny_policy
+from tests.stream import test_score_loop, test_sink_loop
+from tests.stream.kafka_way import KafkaWay
+from tests.stream.test_topic_guard import Running
+
+from fraudline.bundle.bundle import open_bundle
+from fraudline.scoring import Decider
+from fraudline.stream import fetch_watch, topic_guard
+from fraudline.stream.counts import Task
+from fraudline.stream.score_loop import score_loop
+from fraudline.stream.sink_loop import sink_loop
+from fraudline.use_cases.sink_routes import routes
+
+LIMIT_S = 3.0
+
+
+@pytest.fixture
+def way(here: Place) -> Iterator[KafkaWay]:
+    """A way to the broker."""
+    made = KafkaWay(int(here.project.kafka.bootstrap_servers.rpartition(":")[2]))
+    yield made
+    made.close()
+
+
+@contextmanager
+def running(here: Place, way: KafkaWay, task: Task) -> Iterator[Running]:
+    """A loop that reaches the broker by the way; all else reaches it directly."""
+    kafka = here.project.kafka.model_copy(update={"bootstrap_servers": way.address})
+    loop = Running(task)
+    if task is Task.SINK:
+        loop.begin(sink_loop, kafka, routes(here.project), batch_rows=50, commit_interval_ms=50)
+    else:
+        directory = here.project.settings.home / "tiny"
+        tiny_bundle(directory, here.project.contract, policy=tiny_policy())
+        decider = Decider(open_bundle(directory, here.project.contract), None)
+        loop.begin(score_loop, kafka, lambda: decider.decide, batch_rows=50)
+    try:
+        yield loop
+    finally:
+        loop.end()
+
+
+def send(here: Place, task: Task, first: int, count: int) -> None:
+    if task is Task.SINK:
+        test_sink_loop.send(here, test_sink_loop.predictions(here, first, count))
+    else:
+        test_score_loop.send(here, list(test_score_loop.transactions(here, count)))
+
+
+def goes_on_after(
+    said: str, here: Place, way: KafkaWay, task: Task, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Let a loop's clients lose the broker until it says so; then it must go on."""
+    with (
+        caplog.at_level(logging.WARNING, logger="fraudline.stream"),
+        running(here, way, task) as it,
+    ):
+        send(here, task, 0, 20)
+        eventually(lambda: it.done == 20)
+        way.forgets = True
+        eventually(lambda: said in caplog.text)
+        way.forgets = False
+        send(here, task, 20, 20)
+        eventually(lambda: it.done == 40)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("task", Task)
+def test_a_loop_whose_client_lost_its_brokers_says_so_and_goes_on_with_a_new_one(
+    here: Place,
+    way: KafkaWay,
+    task: Task,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # The consumer asks every five seconds which brokers there are.
+    monkeypatch.setattr(fetch_watch, "_LONGEST_SILENCE_S", LIMIT_S)
+    monkeypatch.setattr(fetch_watch, "_LONGEST_JOIN_S", LIMIT_S)
+    goes_on_after("no message and no answer of the broker came", here, way, task, caplog)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("task", Task)
+def test_a_loop_to_which_nobody_says_any_more_which_topics_there_are_asks_with_a_new_client(
+    here: Place,
+    way: KafkaWay,
+    task: Task,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # Who asks for the topics' ids asks every second.
+    monkeypatch.setattr(topic_guard, "_LONGEST_SILENCE_S", LIMIT_S)
+    goes_on_after("no progress, failure 1 in a row", here, way, task, caplog)
