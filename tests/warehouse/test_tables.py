@@ -9,7 +9,12 @@ import pytest
 from google.cloud import bigquery
 from tests.harness import Place
 
+from fraudline import flows
 from fraudline.contract import Column
+from fraudline.stream.counts import Task
+from fraudline.stream.group_offsets import CommittedOffset, GroupOffsets
+from fraudline.stream.sink_partition import SinkCheckpoint
+from fraudline.use_cases.group_places import group_name
 from fraudline.warehouse.query import query
 from fraudline.warehouse.tables import create_stream_tables, grow_stream_tables
 
@@ -43,6 +48,21 @@ def test_setup_clusters_tables_of_the_last_release_by_position_and_leaves_other_
     done = here.run("setup")
     assert "is clustered by model_version instead of source_topic, source_partition" in done.said
     assert clustered_by(here, "decisions") == ["model_version"]
+
+
+def test_setup_says_that_rows_which_sinks_had_stored_are_gone_with_their_table(here: Place) -> None:
+    topic = here.project.kafka.topic(flows.DECISIONS)
+    sinks = GroupOffsets(here.project.kafka, group_name(here.project, Task.SINK))
+    sinks.set({(topic, 1): CommittedOffset(30, str(SinkCheckpoint()))})
+    here.project.warehouse.client.delete_table(here.project.warehouse.table("decisions"))
+    said = " ".join(here.run("setup").said.split())
+    assert "created table decisions" in said
+    assert (
+        "LOOK: table decisions is new, but sinks have stored its topic before, up to partition 1 "
+        "offset 30: those rows are gone"
+    ) in said
+    assert f"`fraudline offsets set sink --topic {topic} --to start`" in said
+    assert "created table" not in here.run("setup").said
 
 
 def test_setup_says_that_a_table_is_partitioned_by_something_else(here: Place) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from fraudline import local
 from fraudline.stream.broker import create_topics
+from fraudline.stream.counts import Task
+from fraudline.stream.group_offsets import GroupOffsets
+from fraudline.use_cases.group_places import Lookups, group_name
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.tables import create_stream_tables
 
@@ -58,7 +61,8 @@ def set_up(
     Args:
         project: Whose broker, BigQuery and contract.
         on_created: Called with each topic that was created, before BigQuery is asked.
-        on_change: Told in a sentence what was changed in a table, or is not as it should be.
+        on_change: Told in a sentence what was created or changed in BigQuery, or is not as it
+            should be.
 
     Returns:
         The topics that were created.
@@ -71,5 +75,26 @@ def set_up(
     created = create_topics(project.kafka, project.stream_topics)
     for topic in created:
         on_created(topic)
-    create_stream_tables(project.warehouse, project.contract, on_change)
+    for flow in create_stream_tables(project.warehouse, project.contract, on_change):
+        table = project.warehouse.settings.table(flow)
+        on_change(f"created table {table}")
+        if stored := _was_stored(project, project.kafka.topic(flow)):
+            on_change(
+                f"LOOK: table {table} is new, but sinks have stored its topic before, up to "
+                f"{stored}: those rows are gone, and sinks go on behind them. To store again what "
+                "the topic still holds, stop the sinks and run `fraudline offsets set sink --topic "
+                f"{project.kafka.topic(flow)} --to start`."
+            )
     return created
+
+
+def _was_stored(project: Project, topic: str) -> str:
+    """Up to where sinks have stored a topic, in words; empty if they have not."""
+    with Lookups(project.kafka) as look:
+        partitions = look.ends([topic])
+    group = GroupOffsets(project.kafka, group_name(project, Task.SINK))
+    return ", ".join(
+        f"partition {partition} offset {committed.offset:,}"
+        for (_, partition), committed in sorted(group.committed(partitions).items())
+        if committed.offset > 0
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pyarrow as pa
 from google.api_core import exceptions as google_errors
@@ -38,6 +39,7 @@ def create_table(
     partition_by: str | None,
     cluster_by: Sequence[str],
     may_grow: bool = False,
+    on_created: Callable[[], None] = lambda: None,
 ) -> bigquery.Table:
     """Create a table, or check that the one that exists can hold these rows.
 
@@ -49,6 +51,7 @@ def create_table(
         partition_by: Timestamp column by whose day it is partitioned, if any.
         cluster_by: Columns by which rows are kept together.
         may_grow: Whether a table that exists is given the nullable columns that it lacks.
+        on_created: Called if it did not exist.
 
     Returns:
         The table as BigQuery has it.
@@ -62,7 +65,12 @@ def create_table(
         table.time_partitioning = bigquery.TimePartitioning(field=partition_by)
     table.clustering_fields = list(cluster_by) or None
     with translated(f"creating table {warehouse.table(name)}"):
-        found = warehouse.client.create_table(table, exists_ok=True, retry=RETRY)
+        try:
+            found = warehouse.client.create_table(table, retry=RETRY)
+        except google_errors.Conflict:
+            found = warehouse.client.get_table(table.reference, retry=RETRY)
+        else:
+            on_created()
     if may_grow:
         found = grow_table(warehouse, name, schema)
     differences = [
@@ -79,7 +87,7 @@ def create_table(
 
 def create_stream_tables(
     warehouse: Warehouse, contract: Contract, on_change: Callable[[str], None] = lambda _: None
-) -> None:
+) -> list[flows.Flow]:
     """Create what the stream needs: the table of each flow that is stored, and a view.
 
     The view shows decided transactions in the history's own columns, with label 1 where a
@@ -91,8 +99,12 @@ def create_stream_tables(
         contract: What a transaction looks like.
         on_change: Told, in a sentence, what was changed in a table of an earlier release, and
             where a table is laid out in another way than ours.
+
+    Returns:
+        The flows whose table did not exist.
     """
     create_dataset(warehouse)
+    created: list[flows.Flow] = []
     for flow, table in flows.stored_flows():
         found = create_table(
             warehouse,
@@ -102,10 +114,12 @@ def create_stream_tables(
             partition_by=table.partition_by,
             cluster_by=table.cluster_by,
             may_grow=True,
+            on_created=partial(created.append, flow),
         )
         _lay_out(warehouse, found, table, on_change)
     _create_view(warehouse, contract)
     bring_view_up_to_date(warehouse, contract, on_change)
+    return created
 
 
 def _lay_out(
