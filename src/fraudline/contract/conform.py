@@ -252,6 +252,13 @@ def _check(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) 
             RefusalReason.OUT_OF_RANGE,
             f"at most {limits.most_characters} characters",
         )
+    if limits.words:
+        is_other = pc.invert(pc.is_in(values, pa.array(limits.words, column.arrow_type)))
+        refuse(
+            pc.and_(pc.is_valid(values), is_other),
+            RefusalReason.OUT_OF_RANGE,
+            f"one of {', '.join(limits.words)}",
+        )
 
 
 def _in_words(side: str, limit: float | dt.datetime) -> str:
