@@ -13,7 +13,7 @@ import pytest
 from tests.transactions import CREDITCARD, WALLET
 
 from fraudline.datasets import file_content
-from fraudline.datasets.files import TransactionFile, read_transactions
+from fraudline.datasets.files import RowFile, read_transactions
 from fraudline.errors import ContractError, InputError
 
 SAMPLE = Path(__file__).parents[1] / "data" / "creditcard-sample.csv"
@@ -41,7 +41,7 @@ def line(number: int, **changes: str) -> str:
 def read(tmp_path):
     def read(
         content: str | bytes, name: str = "payments.csv", *, quoted_newlines: bool = False
-    ) -> TransactionFile:
+    ) -> RowFile:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return read_transactions(path, WALLET, quoted_newlines=quoted_newlines)
@@ -49,11 +49,11 @@ def read(tmp_path):
     return read
 
 
-def ids(file: TransactionFile) -> list[str]:
+def ids(file: RowFile) -> list[str]:
     return file.rows["payment_id"].to_pylist()
 
 
-def faults(file: TransactionFile) -> list[tuple[int, str]]:
+def faults(file: RowFile) -> list[tuple[int, str]]:
     return [(refusal.row, refusal.reason.value) for refusal in file.refusals]
 
 

@@ -261,6 +261,13 @@ def _check(
         )
     if is_id and column.type == "string":
         refuse(are_blank(values), RefusalReason.OUT_OF_RANGE, "an id that is not empty")
+    if limits.words:
+        is_other = pc.invert(pc.is_in(values, pa.array(limits.words, column.arrow_type)))
+        refuse(
+            pc.and_(pc.is_valid(values), is_other),
+            RefusalReason.OUT_OF_RANGE,
+            f"one of {', '.join(limits.words)}",
+        )
 
 
 def _in_words(side: str, limit: float | dt.datetime) -> str:

@@ -10,7 +10,7 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -69,6 +69,7 @@ class Decoder:
         self.schema = arrow_schema(columns)
         self.fingerprint = _fingerprint(columns, max_message_bytes, id_column)
         self._names = [column.name for column in columns]
+        self._words = {column.name: column.words for column in columns if column.words}
         self._timestamps = {
             index: (column.limits.least, column.limits.most)
             for index, column in enumerate(columns)
@@ -294,8 +295,7 @@ class Decoder:
             )
         return self._typed_fault(text)
 
-    @staticmethod
-    def _typed_fault(text: str) -> _Fault:
+    def _typed_fault(self, text: str) -> _Fault:
         where = re.search(r" - at `\$\.(.*)`", text)
         if where is None:
             if "Expected `object`" in text:
@@ -307,6 +307,12 @@ class Decoder:
             return _Fault(RejectReason.INVALID_JSON, text.replace("Input data", "the message"))
         column, fault = where[1], text[: where.start()].replace("`", "")
         fault = fault[:1].lower() + fault[1:]
+        if other := re.match(r"invalid enum value (.*)", fault, re.DOTALL):
+            expected = ", ".join(self._words.get(column, ()))
+            return _Fault(
+                RejectReason.OUT_OF_RANGE,
+                f"column '{column}': expected one of {expected}, found {other[1][:100]}",
+            )
         is_range = re.search(r"[<>]=? ?-?\d|out of range|of length", fault) is not None
         return _Fault(
             RejectReason.OUT_OF_RANGE if is_range else RejectReason.WRONG_TYPE,
@@ -363,7 +369,10 @@ def repeated_key(message: bytes) -> str | None:
 
 def _fingerprint(columns: Sequence[Column], max_message_bytes: int, id_column: str | None) -> str:
     limits = [
-        (column.name, column.type, column.min, column.max, column.max_length, column.is_nullable)
+        (
+            *(column.name, column.type, column.min, column.max, column.max_length),
+            *(column.is_nullable, *column.words),
+        )
         for column in columns
     ]
     rules = [_RULES, msgspec.__version__, max_message_bytes, limits]
@@ -405,6 +414,8 @@ def _python_type(column: Column) -> Any:
         kind = Annotated[kind, msgspec.Meta(ge=limits.least, le=limits.most)]  # type: ignore[arg-type] # numbers
     elif column.type == "timestamp":  # see `_second_look` for its limits
         kind = Annotated[kind, msgspec.Meta(tz=True)]
+    elif limits.words:
+        kind = Literal[limits.words]
     elif limits.most_characters is not None:
         kind = Annotated[kind, msgspec.Meta(max_length=limits.most_characters)]
     return kind | None if column.is_nullable else kind

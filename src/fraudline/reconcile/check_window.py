@@ -140,11 +140,11 @@ def check_window(
     sent, originals = _expected(contract, messages, rejects, sent_again)
     rejected_but_good = np.intersect1d(offsets_of(sent), rejected_at)
     decided_but_bad = np.intersect1d(offsets_of(originals), decided_at)
-    differing = np.concatenate(
+    differ = np.concatenate(
         [
-            np.setdiff1d(_differing(sent, decisions), rejected_but_good),
+            np.setdiff1d(differing(sent, decisions), rejected_but_good),
             decided_but_bad,
-            np.setdiff1d(_differing(originals, rejects), decided_but_bad),
+            np.setdiff1d(differing(originals, rejects), decided_but_bad),
         ]
     )
     return WindowFindings(
@@ -156,7 +156,7 @@ def check_window(
             "unseen": offsets_of(rejects.filter(_is_unseen(rejects))),
             "missing": missing,
             "doubled": np.concatenate([stored_twice, sent_again_twice]),
-            "differing": np.concatenate([rejected_but_good, differing]),
+            "differing": np.concatenate([rejected_but_good, differ]),
             "unexpected": np.concatenate([unexpected, of_another]),
         },
         stored.markers,
@@ -169,7 +169,7 @@ def check_window(
                 (of_another, _OF_ANOTHER),
                 (unexpected, NO_MESSAGE),
                 (rejected_but_good, _REJECTED_BUT_GOOD),
-                (differing, _DIFFERS),
+                (differ, _DIFFERS),
             )
             for offset in faulty.tolist()
         ],
@@ -232,8 +232,8 @@ def _expected(
     return sent.filter(pa.array(~may_be_reject)), originals
 
 
-def _differing(expected: pa.Table, found: pa.Table) -> Offsets:
-    """Offsets in both tables at which a value differs."""
+def differing(expected: pa.Table, found: pa.Table) -> Offsets:
+    """Offsets in both tables at which a value of the first one's columns differs."""
     first_of: dict[int, int] = {}
     for row, offset in enumerate(offsets_of(found).tolist()):
         first_of.setdefault(offset, row)

@@ -11,7 +11,7 @@ import msgspec
 
 from fraudline.contract import Refusal, RefusalReason
 from fraudline.contract.ids import find_id_faults
-from fraudline.datasets.files import MAX_REFUSED, TransactionFile, read_transactions
+from fraudline.datasets.files import MAX_REFUSED, RowFile, read_transactions
 from fraudline.errors import InputError, RefusedRowsError
 from fraudline.home import make_private
 from fraudline.use_cases.project import Project
@@ -45,7 +45,7 @@ def load_history(
     *,
     max_refused: float = MAX_REFUSED,
     quoted_newlines: bool = False,
-    on_read: Callable[[TransactionFile], None] = lambda _: None,
+    on_read: Callable[[RowFile], None] = lambda _: None,
 ) -> Loaded:
     """Make the history table hold exactly the rows of a file that fit the contract.
 
@@ -101,7 +101,7 @@ def load_history(
     return Loaded(loaded.table, loaded.rows, loaded.is_new, read.refusals, account, warning)
 
 
-def _write_account(account: Path, read: TransactionFile, table: str, loaded: int) -> None:
+def _write_account(account: Path, read: RowFile, table: str, loaded: int) -> None:
     make_private(account.parent)
     account.write_bytes(
         msgspec.json.format(

@@ -192,6 +192,8 @@ def out_of_range_sql(column: Column) -> str:
         faults += [f"IS_NAN({quoted})", f"IS_INF({quoted})"]
     if limits.most_characters is not None:
         faults.append(f"CHAR_LENGTH({quoted}) > {limits.most_characters}")
+    if limits.words:
+        faults.append(f"{quoted} NOT IN ({', '.join(map(repr, limits.words))})")
     return " OR ".join(faults) or "FALSE"
 
 
