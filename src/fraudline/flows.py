@@ -81,7 +81,9 @@ class Flow:
         columns, most_bytes = self.columns(contract), self.most_bytes()
         if self.is_own or self.may_lack:
             return RecordDecoder(columns, most_bytes, is_own=self.is_own)
-        return Decoder(columns, most_bytes)
+        # What a sink stores stays a row as it was; a transaction without an id is none.
+        id_column = contract.id if self.table is None else None
+        return Decoder(columns, most_bytes, id_column=id_column)
 
 
 # The proof asks for the rows of a range of offsets: it then reads no others.

@@ -363,7 +363,7 @@ def test_a_gzip_that_expands_to_too_much_is_refused_before_it_is_in_memory(read,
 
 
 OTHERS = {
-    "UTF-16 with a mark": ("x.csv", HEADER.encode("utf-16"), "iconv -f UTF-16 -t UTF-8 x.csv"),
+    "UTF-16 with a mark": ("x.csv", HEADER.encode("utf-16"), r"-f UTF-16 -t UTF-8 /\S*/x\.csv"),
     "UTF-16 without one": ("x.csv", HEADER.encode("utf-16-le"), "iconv -f UTF-16LE"),
     "UTF-16, the other end": ("x.csv", HEADER.encode("utf-16-be"), "iconv -f UTF-16BE"),
     "UTF-32": ("x.csv", HEADER.encode("utf-32"), "iconv -f UTF-32"),
@@ -398,6 +398,19 @@ def test_the_way_out_of_another_separator_works(read, tmp_path, separator):
     subprocess.run(command, shell=True, check=True, cwd=tmp_path)
     file = read_transactions(tmp_path / "commas-payments.csv", WALLET)
     assert file.rows["merchant"].to_pylist() == ["a, b"]
+
+
+def test_the_way_out_of_decimal_commas_works_wherever_the_file_is(read, tmp_path):
+    place = tmp_path / "of 2026"
+    place.mkdir()
+    rows = [line(1).replace(",", ";").replace("1.5", "-1,5"), line(2).replace(",", ";")]
+    with pytest.raises(InputError, match="decimals have commas, expected points") as caught:
+        read("\n".join([HEADER.replace(",", ";"), *rows]), "of 2026/payments.csv")
+    command = re.search(r"`(.*)`", str(caught.value), re.DOTALL)[1]
+    subprocess.run(command, shell=True, check=True, cwd="/")
+    file = read_transactions(place / "commas-payments.csv", WALLET)
+    assert file.refusals == []
+    assert file.rows["velocity"].to_pylist() == [-1.5, 1.5]
 
 
 def test_an_index_that_pandas_wrote_is_named(read):

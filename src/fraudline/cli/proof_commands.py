@@ -13,9 +13,15 @@ from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
     from fraudline.reconcile.label_proof import LabelLedger
-    from fraudline.reconcile.ledger import Ledger, PartitionLedger
+    from fraudline.reconcile.ledger import Ledger, LedgerCounts, PartitionLedger
 
 _MOST_ROWS = 100
+WITHOUT_ROW = """\
+without_row counts every offset between the first and the last row that has
+none: messages that are missing, and what producers that use transactions
+leave: the marker at each transaction's end, and messages that were aborted.
+The ledger above has read the topic: what it does not call missing is the
+latter."""
 
 
 def reconcile(
@@ -63,12 +69,7 @@ def reconcile(
         markup=False,
     )
     _show_labels(project, labels)
-    unseen = f", and {totals.unseen:,} rejects that only a score shows" if totals.unseen else ""
-    OUT.print(
-        f"Taken on trust: scores, decisions and their reasons{unseen}. Whoever may write to "
-        "topics or tables could have\nforged those: docs/guides/operations.md says who should.",
-        markup=False,
-    )
+    OUT.print(taken_on_trust(totals), markup=False)
     if not ledger.is_exact:
         why = (
             "Rows are there that are not of this topic's messages, see above."
@@ -118,6 +119,20 @@ def _show_labels(project: Project, labels: LabelLedger | None) -> None:
         )
 
 
+def taken_on_trust(totals: LedgerCounts) -> str:
+    """What no proof can tell from a forgery, in lines of a narrow screen."""
+    unseen = (
+        f",\nand {totals.unseen:,} rejects that only a score, a position or another message shows"
+        if totals.unseen
+        else ""
+    )
+    return (
+        f"Taken on trust: scores, decisions and their reasons{unseen}.\n"
+        "Whoever may write to topics or tables could have forged those:\n"
+        "docs/guides/operations.md says who should."
+    )
+
+
 def show_ledger(ledger: Ledger) -> None:
     """Print a line for each partition, with a column for each kind of disagreement there is."""
     totals = ledger.totals
@@ -161,6 +176,8 @@ def show_ledger_sql(project: Project) -> None:
     OUT.print(f"The same by SQL alone:\n\n{counted.sql}\n", markup=False)
     rows = counted.rows
     show_table(rows.column_names, (list(row.values()) for row in rows.to_pylist()))
+    if any(row["without_row"] for row in rows.to_pylist()):
+        OUT.print(WITHOUT_ROW, markup=False)
 
 
 def query(

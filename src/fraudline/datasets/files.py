@@ -96,7 +96,7 @@ def read_transactions(path: Path, contract: Contract, *, quoted_newlines: bool =
     is_labelled = contract.label in table.column_names
     columns = contract.columns if is_labelled else contract.transaction_columns
     try:
-        rows, refusals = conform(table, columns, notes.append)
+        rows, refusals = conform(table, columns, notes.append, id_column=contract.id)
     except ContractError as error:
         raise ContractError(
             f"{path}, contract '{contract.name}': {error}{_pandas_index(table.column_names)}"

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from fraudline import flows
 from fraudline.contract import REPLAYED, Contract, Decoder, Messages, RejectReason, usable_key
+from fraudline.contract.ids import are_blank
 from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
 from fraudline.reconcile.decided import DecidedOffsets
 from fraudline.reconcile.ledger import LedgerCounts, example
@@ -200,7 +201,8 @@ def _expected(
     """What the messages themselves say: the transactions, and the bytes of the rejects.
 
     A message that can be decoded may still be a reject: if only the model or an earlier message
-    showed its fault, or if it was sent again after the contract had been changed.
+    showed its fault, if its id is empty, or if it was sent again after the contract had been
+    changed.
     """
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
     transactions, accepted, refused = Decoder(contract.transaction_columns).decode(messages.values)
@@ -208,6 +210,9 @@ def _expected(
     unseen = offsets_of(rejects.filter(_is_unseen(rejects)))
     may_be_reject = np.isin(offsets[rows], unseen)
     may_be_reject |= np.isin(offsets[rows], sent_again)
+    if contract.id is not None:  # earlier releases decided the first that came without one
+        without_id = are_blank(transactions[contract.id]).to_numpy(zero_copy_only=False)
+        may_be_reject |= without_id & np.isin(offsets[rows], offsets_of(rejects))
     sent = pa.Table.from_batches([transactions]).append_column(
         "source_offset", pa.array(offsets[rows], pa.int64())
     )

@@ -10,6 +10,7 @@ import msgspec
 
 from fraudline.contract import Column, Contract
 from fraudline.contract.columns import NUMERIC_TYPES
+from fraudline.contract.number_words import number_words
 from fraudline.errors import InputError
 from fraudline.home import make_private
 from fraudline.warehouse.client import Warehouse
@@ -82,7 +83,9 @@ class QualityReport:
             "|---|---|---:|---:|---:|---:|---:|",
         ]
         for column in self.columns:
-            spread = " | ".join("" if value is None else f"{value:.6g}" for value in column.spread)
+            spread = " | ".join(
+                "" if value is None else number_words(value) for value in column.spread
+            )
             lines.append(
                 f"| {column.name} | {column.type} | {column.nulls} | {column.out_of_range} "
                 f"| {spread} |"
