@@ -11,17 +11,17 @@ from fraudline import flows
 from fraudline.contract.contract_file import RESERVED_NAMES
 from fraudline.settings import BigQuerySettings, KafkaSettings
 
-# What an entry for labels that come late could look like, and all that has to be written.
-WITH_LABELS = """
+# What an entry for disputes could look like, and all that has to be written.
+WITH_DISPUTES = """
 from dataclasses import replace
 from fraudline import flows
 from fraudline.contract import POSITION_COLUMNS, Column
 
 flows.FLOWS += (
     flows.Flow(
-        name="labels",
-        topic="labels",
-        setting="Topic with what became of transactions.",
+        name="disputes",
+        topic="disputes",
+        setting="Topic with what is in dispute.",
         columns=lambda contract: (
             contract.column(contract.label),
             Column("told_by", "string"),
@@ -29,9 +29,9 @@ flows.FLOWS += (
         ),
         most_bytes=lambda: 4096,
         table=flows.FlowTable(
-            default="labels",
-            setting="Table with one row a label.",
-            description="What became of transactions ({contract}).",
+            default="disputes",
+            setting="Table with one row a dispute.",
+            description="What is in dispute ({contract}).",
             cluster_by=("told_by",),
         ),
     ),
@@ -54,7 +54,7 @@ project = Project()
 print("created", *set_up(project))
 line = b'{"Class": 1, "told_by": "the bank", "source_topic": "t", "source_partition": 0, ' \\
        b'"source_offset": 7}'
-produce_lines(project.kafka, project.kafka.topic_labels, [line], key_of=lambda _: None, rate=0,
+produce_lines(project.kafka, project.kafka.topic_disputes, [line], key_of=lambda _: None, rate=0,
               stop=threading.Event(), on_sent=lambda _: None)
 stop = threading.Event()
 progress = Progress(Task.SINK)
@@ -62,7 +62,7 @@ sink = threading.Thread(target=sink_loop, args=(project.kafka, routes(project)),
     batch_rows=10, commit_interval_ms=10, stop=stop, progress=progress))
 sink.start()
 for _ in range(300):
-    rows = query(project.warehouse, "SELECT * FROM labels").to_pylist()
+    rows = query(project.warehouse, "SELECT * FROM disputes").to_pylist()
     if rows or stop.wait(0.1):
         break
 stop.set()
@@ -80,29 +80,32 @@ def test_settings_have_a_topic_for_each_flow_and_a_table_for_each_that_is_stored
         "decisions",
         "transactions.rejected",
         "predictions",
+        "labels",
     ]
     tables = [name for name in BigQuerySettings.model_fields if name.startswith("table_")]
     assert tables == ["table_history", *(f"table_{flow.name}" for flow, _ in flows.stored_flows())]
     stored = [bigquery.table(flow) for flow, _ in flows.stored_flows()]
-    assert stored == ["decisions", "rejects", "predictions"]
+    assert stored == ["decisions", "rejects", "predictions", "labels"]
 
 
 def test_the_columns_that_a_table_is_partitioned_and_clustered_by_are_its_own():
     for flow, table in flows.stored_flows():
-        names = {column.name for column in flow.columns(CREDITCARD)}
+        names = {column.name for column in flow.row_columns(CREDITCARD)}
         assert {*table.cluster_by, *filter(None, [table.partition_by])} <= names
 
 
 def test_no_contract_can_name_a_column_as_a_record_of_ours_does():
-    ours = {column.name for flow in flows.FLOWS for column in flow.columns(CREDITCARD)}
+    """A label's columns never stand beside a contract's, so a contract may have a `source`."""
+    beside = [flow for flow in flows.FLOWS if flow is not flows.LABELS]
+    ours = {column.name for flow in beside for column in flow.columns(CREDITCARD)}
     assert ours - {column.name for column in CREDITCARD.columns} == RESERVED_NAMES
 
 
 def test_one_more_entry_is_a_topic_and_a_table_that_a_sink_fills(here: Place):
-    topic = f"labels-{here.project.settings.kafka.group}"
+    topic = f"disputes-{here.project.settings.kafka.group}"
     done = subprocess.run(
-        [sys.executable, "-c", WITH_LABELS + USE],
-        env={**os.environ, **here.environment, "FRAUDLINE_KAFKA__TOPIC_LABELS": topic},
+        [sys.executable, "-c", WITH_DISPUTES + USE],
+        env={**os.environ, **here.environment, "FRAUDLINE_KAFKA__TOPIC_DISPUTES": topic},
         cwd=here.project.settings.home,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -174,6 +174,7 @@ LIGHT = {
     "status": SLOW,
     "down": SLOW,
     "rejects list --help": (*SLOW, "numpy", "pyarrow", "msgspec"),
+    "labels list --help": (*SLOW, "numpy", "pyarrow", "msgspec"),
 }
 
 
@@ -291,6 +292,7 @@ PUBLIC = [
     "find_twins",
     "json_lines",
     "judge_decisions",
+    "labelled_decisions",
     "list_versions",
     "load_history",
     "open_bundle",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fraudline.use_cases.load_history import load_history as load_history
     from fraudline.use_cases.local_services import status as status
     from fraudline.use_cases.local_services import stop as stop
+    from fraudline.use_cases.look_at_labels import labelled_decisions as labelled_decisions
     from fraudline.use_cases.predict_file import predict_file as predict_file
     from fraudline.use_cases.project import Project as Project
     from fraudline.use_cases.prove_stream import prove_stream as prove_stream
@@ -62,6 +63,7 @@ _PLACES = {
     "find_twins": "training.split",
     "json_lines": "contract",
     "judge_decisions": "use_cases.judge_decisions",
+    "labelled_decisions": "use_cases.look_at_labels",
     "list_versions": "use_cases.list_versions",
     "load_history": "use_cases.load_history",
     "open_bundle": "bundle.bundle",

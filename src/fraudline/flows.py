@@ -51,6 +51,10 @@ class Flow:
         most_bytes: Largest message that is decoded; a larger one is rejected.
         table: Where a sink stores it; None if it is not stored as it is.
         is_own: Whether only fraudline writes its messages, so that each is of some release of it.
+        may_lack: Whether a message of others may lack columns that may be null, as one written
+            before such a column was added does.
+        keeps_arrival: Whether a row also says where and when its message arrived; a message that
+            names another position by itself needs no such columns.
     """
 
     name: str
@@ -60,13 +64,26 @@ class Flow:
     most_bytes: Callable[[], int]
     table: FlowTable | None = None
     is_own: bool = False
+    may_lack: bool = False
+    keeps_arrival: bool = False
+
+    def row_columns(self, contract: Contract) -> tuple[Column, ...]:
+        """The columns of its table."""
+        from fraudline.contract import ARRIVAL_COLUMNS
+
+        columns = self.columns(contract)
+        return (*columns, *ARRIVAL_COLUMNS) if self.keeps_arrival else columns
 
     def decoder(self, contract: Contract) -> Decoder:
         """What makes Arrow rows of its messages, and says what cannot be decoded."""
         from fraudline.contract import Decoder, RecordDecoder
 
-        kind = RecordDecoder if self.is_own else Decoder
-        return kind(self.columns(contract), self.most_bytes())
+        columns, most_bytes = self.columns(contract), self.most_bytes()
+        if self.is_own or self.may_lack:
+            return RecordDecoder(columns, most_bytes, is_own=self.is_own)
+        # What a sink stores stays a row as it was; a transaction without an id is none.
+        id_column = contract.id if self.table is None else None
+        return Decoder(columns, most_bytes, id_column=id_column)
 
 
 # The proof asks for the rows of a range of offsets: it then reads no others.
@@ -87,6 +104,18 @@ def _of_a_reject() -> int:
     from fraudline.contract.rejects import MAX_REJECT_BYTES
 
     return MAX_REJECT_BYTES
+
+
+def _of_a_label() -> int:
+    from fraudline.contract.labels import MAX_LABEL_BYTES
+
+    return MAX_LABEL_BYTES
+
+
+def _label_columns(_: Contract) -> tuple[Column, ...]:
+    from fraudline.contract import LABEL_COLUMNS
+
+    return LABEL_COLUMNS
 
 
 def _reject_columns(_: Contract) -> tuple[Column, ...]:
@@ -146,8 +175,25 @@ PREDICTIONS = Flow(
         description="Predictions of `fraudline predict`, in the history's columns ({contract}).",
     ),
 )
+LABELS = Flow(
+    name="labels",
+    topic="labels",
+    setting="Topic with labels: what became of transactions, one JSON object a message.",
+    columns=_label_columns,
+    most_bytes=_of_a_label,
+    may_lack=True,
+    keeps_arrival=True,
+    table=FlowTable(
+        default="labels",
+        setting="Table with one row a label.",
+        description="What became of transactions, as each source told it; which of several counts "
+        "is a rule ({contract}).",
+        partition_by="arrived_at",
+        cluster_by=("transaction_id",),
+    ),
+)
 
-FLOWS: tuple[Flow, ...] = (TRANSACTIONS, DECISIONS, REJECTS, PREDICTIONS)
+FLOWS: tuple[Flow, ...] = (TRANSACTIONS, DECISIONS, REJECTS, PREDICTIONS, LABELS)
 
 
 def stored_flows() -> list[tuple[Flow, FlowTable]]:

@@ -16,7 +16,17 @@ PRIVATE_UMASK = 0o077
 
 # All that fraudline itself keeps in a home, and what a `make demo` keeps beside it.
 _OURS = frozenset(
-    {"bqlite", "demo", "fraudline.toml", "history.parquet", "kafka", "logs", "mlflow", "models"}
+    {
+        "bqlite",
+        "demo",
+        "demo.lock",
+        "fraudline.toml",
+        "history.parquet",
+        "kafka",
+        "logs",
+        "mlflow",
+        "models",
+    }
     | {"reports", "services.json", "services.json.draft", "services.lock"}
 )
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

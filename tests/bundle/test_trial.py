@@ -177,7 +177,7 @@ def test_a_graph_that_takes_minutes_is_ended_and_what_takes_long_is_told(tmp_pat
     with pytest.raises(BundleError, match=r"did not end within 10 s of the processor's time"):
         open_bundle(directory, WALLET)
     assert "graph.onnx (" in caplog.text
-    assert "have not answered yet; they have 120 s" in caplog.text
+    assert "they have 10 s of the processor, and 120 s in all" in caplog.text
 
 
 def test_every_operator_on_the_list_is_one_of_onnx_and_runs_no_graph():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import chdir
 from pathlib import Path
 
@@ -101,12 +102,26 @@ def test_what_no_demo_has_left_is_not_removed_to_make_room_for_it(shell: Shell, 
     assert kept.read_text() == "years of work"
 
 
-def test_what_an_earlier_demo_left_is_removed(tmp_path):
+def test_what_an_earlier_demo_left_is_removed_and_that_is_told(tmp_path, capsys):
     project = Project(Settings(home=tmp_path / "demo"))
     demo._settle(project)
     (project.settings.home / "models").mkdir()
     demo._clear(project)
     assert not project.settings.home.exists()
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"what an earlier demo left in {project.settings.home} is replaced" in said
+
+
+def test_a_second_demo_leaves_the_one_that_runs_in_the_same_place_alone(shell: Shell, tmp_path):
+    project = Project(Settings(home=tmp_path / "demo"))
+    with demo.only_demo(project.settings.home):
+        demo._settle(project)
+        code, said = shell.set(FRAUDLINE_HOME=".")("demo")
+        assert code == 2
+        assert f"a demo is running here (process {os.getpid()})" in said
+        assert (project.settings.home / "fraudline.toml").exists()
+    with demo.only_demo(project.settings.home):  # the lock went with the one that held it
+        pass
 
 
 def test_each_message_of_start_and_stream_is_accounted_for_and_their_latencies_are_told_apart(

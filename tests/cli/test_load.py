@@ -163,13 +163,21 @@ def test_ids_that_identify_nothing_are_told(make, tmp_path):
 
     good = [line(number, is_fraud=number == 3) for number in range(9)]
     assert told(good) is None
-    assert "rows with an empty id: 2" in told(
-        [*good, line(10, payment_id=""), line(11).replace("p-11", "")]
-    )
     assert "rows that repeat an earlier one, id and all: 1" in told([*good, line(4)])
     reused = told([*good, line(14, payment_id="p-4"), line(15, payment_id="p-4"), line(4)])
     assert "rows whose id an earlier row with other values has: 2, 'p-4'" in reused
     assert "rows that repeat an earlier one, id and all: 1" in reused
+
+
+def test_a_row_whose_id_is_empty_is_refused_as_such_a_message_is(make, tmp_path):
+    good = [line(number, is_fraud=number == 3) for number in range(9)]
+    file = written(tmp_path / "ids.csv", [*good, line(10, payment_id=""), line(11, payment_id=" ")])
+    loaded = load_history(make(), file, max_refused=0.5)
+    assert loaded.rows == len(good)
+    assert [each.message for each in loaded.refusals] == [
+        f"column 'payment_id': expected an id that is not empty, found {found!r}"
+        for found in ("", " ")
+    ]
 
 
 def test_two_contracts_of_one_home_do_not_answer_for_each_other(make, tmp_path):

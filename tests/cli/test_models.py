@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,10 +49,16 @@ def add(registry: Registry, contract: Contract = CREDITCARD, **changes: object) 
 UNKNOWN = "LOOK it keeps no scored payments, so what its policy does is unknown. Train anew."
 
 
+RUNNING = "Scorers that run go on with the version they started with until they are started again."
+
+
 def two_promoted(models: Shell, registry: Registry) -> tuple[str, str]:
     first, second = add(registry), add(registry, threshold=0.25)
     for version in (first, second):
-        assert models("models", "promote", version) == (0, f"{UNKNOWN} champion: {version}")
+        assert models("models", "promote", version) == (
+            0,
+            f"{UNKNOWN} champion: {version} {RUNNING}",
+        )
     return first, second
 
 
@@ -58,7 +66,7 @@ def test_a_rollback_is_told_listed_and_recorded(models, registry, home):
     first, second = two_promoted(models, registry)
     assert models("models", "rollback") == (
         0,
-        f"{UNKNOWN} champion: {first}, as before {second}",
+        f"{UNKNOWN} champion: {first}, as before {second} {RUNNING}",
     )
     _, listed = models("models", "list")
     assert f" * {first} " in listed
@@ -67,6 +75,18 @@ def test_a_rollback_is_told_listed_and_recorded(models, registry, home):
         "fraudline-creditcard", "champion"
     )
     assert found.tags["fraudline.version"] == first
+
+
+def test_versions_are_told_apart_by_time_recipe_and_what_they_were_derived_from(models, registry):
+    made = dt.datetime(2026, 5, 4, 5, 2, 1, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    first = add(registry, created_at=made)
+    second = add(registry, created_at=made, derived_from=first)
+    recipe = first.split("-")[1]
+    models.set(COLUMNS="80")
+    _, listed = models("models", "list")
+    for version in (first, second):
+        assert f"{version} 2026-05-04 03:02 {recipe}" in listed
+    assert f"by `models policy` from ─ {second} {first}" in re.sub("─+", "─", listed)
 
 
 def test_without_an_earlier_champion_a_rollback_says_so(models, registry):

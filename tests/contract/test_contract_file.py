@@ -57,6 +57,21 @@ REFUSED = {
         'name = "small"\ndescription = 1',
         "description = 1, expected str",
     ),
+    "labels with an unknown key": (
+        "[columns]",
+        "[labels]\ndays = 1\n[columns]",
+        "unknown key days",
+    ),
+    "no maturity": (
+        "[columns]",
+        "[labels]\nmaturity_days = 0\n[columns]",
+        "maturity_days = 0 must be above 0",
+    ),
+    "a maturity that is no number": (
+        "[columns]",
+        '[labels]\nmaturity_days = "30"\n[columns]',
+        "expected float or int",
+    ),
     "no columns": ("[columns]", "[elsewhere]", "unknown key elsewhere"),
     "an unknown role": ('id = "i"', 'card = "i"', "[roles]: unknown key card"),
     "no label": ('label = "y"', "", "[roles]: 'label' is missing"),
@@ -218,6 +233,16 @@ def test_a_float_feature_without_limits_has_those_of_float32(load):
 def test_an_id_and_a_label_are_never_features(load):
     contract = load('i = { type = "string" }', 'i = { type = "int64", feature = true }')
     assert contract.features == ("t", "a", "x")
+
+
+def test_a_contract_says_when_a_payment_without_a_label_counts_as_legitimate(load):
+    assert load().maturity_days == 30
+    assert load("[columns]", "[labels]\nmaturity_days = 0.5\n[columns]").maturity_days == 0.5
+
+
+def test_versions_that_were_trained_before_contracts_had_a_maturity_stay_valid():
+    assert WALLET.fingerprint == "7d869e5832dfdabd2f4823d647dca08557ff46510705f6937138589a82ee4d8b"
+    assert replace(WALLET, maturity_days=1.0).fingerprint == WALLET.fingerprint
 
 
 def test_the_fingerprint_follows_what_data_look_like_and_not_the_words_about_it():

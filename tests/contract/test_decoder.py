@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message, raw
 
+from fraudline import flows
 from fraudline.contract import REJECT_COLUMNS, Column, Decoder, Reject, RejectReason, json_lines
 from fraudline.contract import decoder as decoder_module
 from fraudline.contract.decoder import MAX_MESSAGE_BYTES
@@ -158,6 +159,17 @@ def test_a_broken_payment_is_rejected_with_its_reason(value, reason):
     assert reject_of(PAYMENT, value).reason == RejectReason(reason)
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\u00a0\t"])
+def test_an_empty_id_is_no_id_in_a_transaction_and_stays_as_it_is_in_what_is_stored(blank):
+    value = message(WALLET_ROW, payment_id=blank)
+    reject = reject_of(flows.TRANSACTIONS.decoder(WALLET), value)
+    assert reject.reason is RejectReason.OUT_OF_RANGE
+    assert reject.message == "column 'payment_id': the id is empty; each transaction needs its own"
+    assert row_of(PAYMENT, value)["payment_id"] == blank
+    stored = Decoder(WALLET.decision_columns, PAYMENT._max_message_bytes + 16 * 1024)
+    assert flows.DECISIONS.decoder(WALLET).fingerprint == stored.fingerprint
+
+
 def test_every_reason_that_a_message_shows_is_reached_by_a_broken_message():
     reached = {RejectReason(reason) for _, reason in (BROKEN | BROKEN_PAYMENTS).values()}
     assert reached == {reason for reason in RejectReason if reason.is_in_message}
@@ -173,6 +185,7 @@ def test_a_reject_says_where_and_what_was_expected_and_found():
     assert reject_of(CARD, with_more(GOOD, b'"V3":1')).message == (
         "column 'V3' is there more than once"
     )
+    assert "begins with a UTF-8 byte order mark" in reject_of(CARD, b"\xef\xbb\xbf" + GOOD).message
     assert reject_of(CARD, GOOD + b"x").message.startswith(
         "JSON is malformed: trailing characters (byte 29"
     )

@@ -13,7 +13,7 @@ import pytest
 from tests.transactions import CREDITCARD, WALLET
 
 from fraudline.datasets import file_content
-from fraudline.datasets.files import TransactionFile, read_transactions
+from fraudline.datasets.files import RowFile, read_transactions
 from fraudline.errors import ContractError, InputError
 
 SAMPLE = Path(__file__).parents[1] / "data" / "creditcard-sample.csv"
@@ -41,7 +41,7 @@ def line(number: int, **changes: str) -> str:
 def read(tmp_path):
     def read(
         content: str | bytes, name: str = "payments.csv", *, quoted_newlines: bool = False
-    ) -> TransactionFile:
+    ) -> RowFile:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return read_transactions(path, WALLET, quoted_newlines=quoted_newlines)
@@ -49,11 +49,11 @@ def read(tmp_path):
     return read
 
 
-def ids(file: TransactionFile) -> list[str]:
+def ids(file: RowFile) -> list[str]:
     return file.rows["payment_id"].to_pylist()
 
 
-def faults(file: TransactionFile) -> list[tuple[int, str]]:
+def faults(file: RowFile) -> list[tuple[int, str]]:
     return [(refusal.row, refusal.reason.value) for refusal in file.refusals]
 
 
@@ -363,7 +363,7 @@ def test_a_gzip_that_expands_to_too_much_is_refused_before_it_is_in_memory(read,
 
 
 OTHERS = {
-    "UTF-16 with a mark": ("x.csv", HEADER.encode("utf-16"), "iconv -f UTF-16 -t UTF-8 x.csv"),
+    "UTF-16 with a mark": ("x.csv", HEADER.encode("utf-16"), r"-f UTF-16 -t UTF-8 /\S*/x\.csv"),
     "UTF-16 without one": ("x.csv", HEADER.encode("utf-16-le"), "iconv -f UTF-16LE"),
     "UTF-16, the other end": ("x.csv", HEADER.encode("utf-16-be"), "iconv -f UTF-16BE"),
     "UTF-32": ("x.csv", HEADER.encode("utf-32"), "iconv -f UTF-32"),
@@ -398,6 +398,19 @@ def test_the_way_out_of_another_separator_works(read, tmp_path, separator):
     subprocess.run(command, shell=True, check=True, cwd=tmp_path)
     file = read_transactions(tmp_path / "commas-payments.csv", WALLET)
     assert file.rows["merchant"].to_pylist() == ["a, b"]
+
+
+def test_the_way_out_of_decimal_commas_works_wherever_the_file_is(read, tmp_path):
+    place = tmp_path / "of 2026"
+    place.mkdir()
+    rows = [line(1).replace(",", ";").replace("1.5", "-1,5"), line(2).replace(",", ";")]
+    with pytest.raises(InputError, match="decimals have commas, expected points") as caught:
+        read("\n".join([HEADER.replace(",", ";"), *rows]), "of 2026/payments.csv")
+    command = re.search(r"`(.*)`", str(caught.value), re.DOTALL)[1]
+    subprocess.run(command, shell=True, check=True, cwd="/")
+    file = read_transactions(place / "commas-payments.csv", WALLET)
+    assert file.refusals == []
+    assert file.rows["velocity"].to_pylist() == [-1.5, 1.5]
 
 
 def test_an_index_that_pandas_wrote_is_named(read):

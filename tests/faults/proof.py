@@ -23,6 +23,12 @@ SELECT COUNT(*) AS n,
     AS positions
 FROM {}
 """
+_LABELS = """
+SELECT COUNT(*) AS n, COUNT(DISTINCT transaction_id) AS ids,
+  COUNT(DISTINCT CONCAT(CAST(source_partition AS STRING), ':', CAST(source_offset AS STRING)))
+    AS positions
+FROM labels
+"""
 _EITHER = (
     "(SELECT source_partition, source_offset FROM decisions "
     "UNION ALL SELECT source_partition, source_offset FROM rejects)"
@@ -51,20 +57,24 @@ class Proof:
         self.decisions = 0
         self.rejects = 0
         self.earlier = 0, 0
+        self._earlier_labels = 0
 
     def go_on_in(self, project: Project) -> None:
         """Prove in the tables of this project, which are empty."""
         decisions, rejects = self.earlier
         self.earlier = decisions + self.decisions, rejects + self.rejects
         self._project, self.decisions, self.rejects = project, 0, 0
+        self._earlier_labels = self._traffic.labels
 
     def is_complete(self) -> bool:
         """Whether as many rows are stored as messages were sent."""
         try:
             found = query(self._project.warehouse, f"SELECT COUNT(*) AS n FROM {_EITHER}")
+            labels = query(self._project.warehouse, _LABELS)
         except WarehouseAwayError:  # it was just started again
             return False
-        return int(found["n"][0].as_py()) >= sum(self._expected)
+        is_labelled = int(labels["n"][0].as_py()) >= self._expected_labels
+        return is_labelled and int(found["n"][0].as_py()) >= sum(self._expected)
 
     def check(self) -> None:
         """Compare what was sent with what is stored.
@@ -89,6 +99,10 @@ class Proof:
         rejects = sum(self._transaction(number).is_bad for number in numbers)
         return self.decisions + len(numbers) - rejects, self.rejects + rejects
 
+    @property
+    def _expected_labels(self) -> int:
+        return self._traffic.labels - self._earlier_labels
+
     def _transaction(self, number: int) -> Transaction:
         return Transaction(self._traffic.names, number)
 
@@ -104,6 +118,12 @@ class Proof:
             assert found == [{"n": rows, "positions": rows}], (
                 f"SQL: {table}: found {found[0]}, expected {rows} of each"
             )
+
+        labels = query(self._project.warehouse, _LABELS).to_pylist()
+        rows = self._expected_labels
+        assert labels == [{"n": rows, "ids": rows, "positions": rows}], (
+            f"SQL: labels: found {labels[0]}, expected {rows} of each"
+        )
 
     def _compare_values(self) -> None:
         sent = {place: self._transaction(number) for place, number in self._traffic.sent.items()}

@@ -1,4 +1,4 @@
-"""A stream of transactions, bad ones among them, and the record of what the broker took."""
+"""A stream of transactions, bad ones among them, and of labels, and what the broker took of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fraudline.settings import KafkaSettings
 
 _TICK_S = 0.01
 _BAD_EVERY = 25
+_LABEL_EVERY = 20
 _PATIENCE_S = 300  # longer than any fault: what is sent arrives
 
 
@@ -76,8 +77,24 @@ class Transaction:
         return msgspec.json.encode(dict(zip(self.names, self.row, strict=True)))
 
 
+def label(contract: Contract, number: int) -> bytes:
+    """The n-th label as it is sent; its transaction's id tells its number."""
+    return msgspec.json.encode(
+        {
+            "contract": contract.name,
+            "transaction_id": f"label {number}",
+            "label": "fraud",
+            "source": "test",
+            "known_at": "2026-01-02T03:04:05Z",
+            "told_by": "traffic",
+        }
+    )
+
+
 class Traffic:
     """Sends numbered messages at a steady rate, straight to the broker, until it is closed.
+
+    Beside them, but not in a burst, a label for every `_LABEL_EVERY` of them.
 
     An idempotent producer repeats a message until the broker has it, once; the broker tells
     where. So the record is the truth, whatever happens to the broker in between.
@@ -90,12 +107,15 @@ class Traffic:
     Attributes:
         names: Columns of a transaction.
         sent: Number of each message that the broker took, by partition and offset.
+        labels: How many labels it took.
         partitions: To how many partitions messages are sent.
         longest: How long the longest of them is.
     """
 
     def __init__(self, kafka: KafkaSettings, contract: Contract, rate: float) -> None:
         self.sent: dict[tuple[int, int], int] = {}
+        self.labels = 0
+        self._contract = contract
         self._topic, self.partitions, self._rate = kafka.topic_transactions, kafka.partitions, rate
         self.longest = 0
         self._kafka = kafka
@@ -162,7 +182,22 @@ class Traffic:
                 while count < (time.monotonic() - begun_at) * self._rate:
                     self._send()
                     count += 1
+                    if count % _LABEL_EVERY == 0:
+                        self._send_label()
                 self._producer.poll(_TICK_S)
+
+    def _send_label(self) -> None:
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is None:
+                self.labels += 1
+            else:
+                self._failed.append(error)
+
+        self._producer.produce(
+            self._kafka.topic_labels,
+            value=label(self._contract, self._number),
+            on_delivery=delivered,
+        )
 
     def _send(self) -> None:
         number = self._number

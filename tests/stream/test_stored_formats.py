@@ -41,6 +41,10 @@ MARKER = (
     b'"original_size_bytes":5,"original_key":null,"received_at":"2025-11-30T10:53:20.999000Z",'
     b'"rejected_at":"2026-11-30T13:00:00Z"}'
 )
+LABEL = (
+    b'{"contract":"wallet","transaction_id":"p-1","label":"fraud","source":"chargeback",'
+    b'"known_at":"2026-11-02T09:00:00Z","told_by":"acquirer"}'
+)
 STREAM = "projects/p/datasets/fraud/tables/decisions/streams/Cic4"
 
 
@@ -100,6 +104,27 @@ def test_a_reject_and_the_marker_that_it_was_sent_again_are_stored_as_the_rows_t
     assert msgspec.json.encode(record) == value
 
 
+def test_a_label_without_what_may_be_null_is_a_row_and_one_with_more_is_a_reject() -> None:
+    """Anybody may write labels, so one with an unknown column never stops a sink."""
+    decoder = flows.LABELS.decoder(WALLET)
+    more = LABEL[:-1] + b',"transaction_received_at":null,"note":null,"more":1}'
+    word = LABEL.replace(b'"fraud"', b'"stolen"')
+    long_note = LABEL[:-1] + b',"note":"' + b"x" * 1001 + b'"}'
+    rows, accepted, rejects = decoder.decode([LABEL, more, word, long_note, b"x" * 20_000])
+    assert accepted == [0]
+    assert (rows["transaction_id"][0].as_py(), rows["note"][0].as_py()) == ("p-1", None)
+    assert [reject.reason for reject in rejects] == [
+        "unknown_column",
+        "out_of_range",
+        "out_of_range",
+        "too_large",
+    ]
+    assert rejects[1].message == (
+        "column 'label': expected one of fraud, legitimate, withdrawn, found 'stolen'"
+    )
+    assert decoder.newer_column(more) is None
+
+
 @pytest.mark.parametrize("value", [DECISION, REJECT, MARKER])
 def test_the_live_ledger_finds_the_message_that_a_record_stems_from(value: bytes) -> None:
     source = _source(value)
@@ -119,4 +144,5 @@ def test_a_sink_of_before_and_one_of_now_take_their_decoders_for_the_same(
         "decisions": "43552bf1c8cc",
         "rejects": "d112f22cdbe7",
         "predictions": "67ba6027b590",
+        "labels": "2c9b6c5a511c",
     }

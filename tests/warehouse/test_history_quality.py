@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,14 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 from google.cloud import bigquery
 from sklearn.metrics import roc_auc_score
-from tests.transactions import WALLET, WALLET_FILE
+from tests.transactions import CREDITCARD, WALLET, WALLET_FILE
 
 import bqlite
 from fraudline.contract import Contract, load_contract
+from fraudline.contract.number_words import number_words
 from fraudline.settings import BigQuerySettings
 from fraudline.warehouse import history_findings
 from fraudline.warehouse.client import Endpoint, Warehouse
-from fraudline.warehouse.history_findings import Finding, find_refused
+from fraudline.warehouse.history_findings import Finding, find_refused, find_times
 from fraudline.warehouse.history_quality import measure_history_quality
 from fraudline.warehouse.history_table import load_history
 from fraudline.warehouse.schema import table_schema
@@ -114,9 +116,34 @@ def test_nothing_is_wrong_with_a_good_history_and_its_permitted_nulls_are_told(c
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (3_000_000, "3,000,000"),
+        (3e6, "3,000,000"),
+        (1_767_190_123_456.0, "1,767,190,123,456"),
+        (25_691.16, "25,691.16"),
+        (12_345_678_901.25, "12,345,678,901.25"),
+        (-56.407509631329, "-56.40750963"),
+        (5e-324, "4.940656458e-324"),
+        (1e300, "1e+300"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_a_number_is_read_off_with_all_its_digits_before_the_point(value, words):
+    assert number_words(value) == words
+
+
+def test_event_times_since_1970_are_told_as_dates_and_others_are_not(check):
+    text = next(each.text for each in check() if each.text.startswith("the history spans"))
+    assert re.search(r", from \d{4}-\d\d-\d\d [\d:]+ UTC to \d{4}-", text)
+    seconds = find_times(CREDITCARD, 0.0, 172_792.0)
+    assert seconds[-1].text == "the history spans 48.0 hours"
+
+
 def test_ids_that_are_empty_or_belong_to_other_values_are_found(check):
     ids = list(GOOD["payment_id"])
-    ids[1] = ids[2] = ""
+    ids[1], ids[2] = "", " "
     ids[5] = ids[7] = ids[9] = "p-3"
     (told,) = faults(check(payment_id=ids))
     assert "2 different rows without an id, 3 whose id belongs to a row with other" in told
@@ -174,12 +201,12 @@ TIMES: dict[str, tuple[str, list[object], list[str]]] = {
     "a history under an hour": (
         'type = "timestamp"',
         [BEGIN + dt.timedelta(seconds=number) for number in range(ROWS)],
-        ["the history spans 399 s: rates a day"],
+        ["UTC to 2026-01-01 00:06:39 UTC: rates a day"],
     ),
     "milliseconds that are called seconds": (
         f'type = "int64", unit = "s", {UNSEEN}',
         [1000 * second for second in SECONDS],
-        ["event time 'paid_at' reaches 1768662000000, which looks like ms since 1970; the"],
+        ["event time 'paid_at' reaches 1,768,662,000,000, which looks like ms since 1970; the"],
     ),
     "milliseconds without a unit": (
         f'type = "float64", {UNSEEN}',

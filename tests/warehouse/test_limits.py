@@ -27,6 +27,8 @@ BETWEEN = Column("c", "int64", min=0.5, max=2.5)
 MOMENT = Column("c", "timestamp")
 WORD = Column("c", "string", max_length=3)
 FLAG = Column("c", "bool")
+KIND = Column("c", "string", words=("fraud", "legitimate"))
+MAYBE_KIND = Column("c", "string", words=("fraud",), is_nullable=True)
 MAYBE = Column("c", "float64", min=0, is_nullable=True)
 
 CASES: list[tuple[Column, object, bool]] = [
@@ -55,6 +57,11 @@ CASES: list[tuple[Column, object, bool]] = [
     (BETWEEN, 1, True),
     (BETWEEN, 2, True),
     (BETWEEN, 3, False),
+    (KIND, "fraud", True),
+    (KIND, "Fraud", False),
+    (KIND, "", False),
+    (MAYBE_KIND, None, True),
+    (MAYBE_KIND, "legitimate", False),
     (MOMENT, EARLIEST, True),
     (MOMENT, LATEST, True),
     (MOMENT, dt.datetime(1970, 1, 1, tzinfo=dt.UTC), True),

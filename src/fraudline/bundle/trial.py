@@ -73,7 +73,12 @@ def try_graphs(version: str, graphs: list[Graph], features: int) -> None:
     )
     teller = threading.Timer(
         _TELL_AFTER_S,
-        lambda: _LOG.warning("%s, have not answered yet; they have %d s", what, _CLOCK_S),
+        lambda: _LOG.warning(
+            "%s, have not answered yet; they have %d s of the processor, and %d s in all",
+            what,
+            PROCESSOR_S,
+            _CLOCK_S,
+        ),
     )
     teller.daemon = True
     teller.start()

@@ -15,6 +15,7 @@ from fraudline.cli import (
     demo,
     file_commands,
     history_commands,
+    label_commands,
     model_commands,
     offset_commands,
     proof_commands,
@@ -58,6 +59,7 @@ for panel, room in (
         app.command(rich_help_panel=panel)(command)
 app.add_typer(model_commands.models, name="models", rich_help_panel="Models")
 app.add_typer(offset_commands.offsets, name="offsets", rich_help_panel="The stream")
+app.add_typer(label_commands.labels, name="labels", rich_help_panel="The stream")
 app.add_typer(reject_commands.rejects, name="rejects", rich_help_panel="The stream")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from fraudline.cli.demo_lock import only_demo
 from fraudline.cli.history_commands import fetch_dataset, load_file, show_check
 from fraudline.cli.proof_commands import prove
 from fraudline.cli.screen import OUT, progress_bar, say, warn
@@ -63,13 +64,18 @@ def demo(
     with some broken messages. Ends with exit code 1 if a transaction was lost, doubled or
     altered.
     """
+    project = Project(_demo_settings())
+    with only_demo(project.settings.home):
+        _clear(project)
+        _run(project, rate, keep=keep)
+
+
+def _run(project: Project, rate: float, *, keep: bool) -> None:
     from fraudline.use_cases.local_services import stop
     from fraudline.use_cases.set_up import start
     from fraudline.use_cases.train_version import train_version
 
     begun_at = time.monotonic()
-    project = Project(_demo_settings())
-    _clear(project)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what it started is stopped then, too
     try:
         _settle(project)
@@ -147,6 +153,7 @@ def _clear(project: Project) -> None:
             f"{home} holds {what!r}, which no demo has left there, so it is not removed. "
             "Move it, or set `home` elsewhere."
         )
+    say(f"what an earlier demo left in {home} is replaced")
     stop(project, say)
     try:
         shutil.rmtree(home)
@@ -335,6 +342,7 @@ def _show(project: Project, ledger: Ledger, seen: _Watched, live: pa.Table, took
         f'  {program} query "SELECT decision, COUNT(*) AS n FROM decisions GROUP BY decision"\n'
         f'  {program} query "SELECT reason, message FROM rejects"\n'
         f"  {program} models ui\n"
+        f"  {program} down\n"
         f"The model's report: {os.path.relpath(report)}",
         markup=False,
     )

@@ -1,4 +1,4 @@
-"""What commands that read a file of transactions have in common: options, and what they say."""
+"""What commands that read a file have in common: options, and what they say."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from fraudline.cli.screen import say
 
 if TYPE_CHECKING:  # Arrow comes with it
-    from fraudline.datasets.files import TransactionFile
+    from fraudline.datasets.files import RowFile
 
 MaxRefused = Annotated[
     float,
@@ -25,7 +25,7 @@ QuotedNewlines = Annotated[
 ]
 
 
-def show_file(read: TransactionFile) -> None:
+def show_file(read: RowFile) -> None:
     """Say what was assumed of a file, and which of its rows were refused for which reason."""
     for note in read.notes:
         say(f"note: {read.path}, {note}.")

@@ -86,6 +86,7 @@ def check() -> None:
 
 def show_check(project: Project) -> None:
     """Check the history table, print the report and save it."""
+    from fraudline.contract.number_words import number_words
     from fraudline.use_cases.check_history import check_history
 
     checked = check_history(project)
@@ -98,7 +99,7 @@ def show_check(project: Project) -> None:
                 column.type,
                 column.nulls,
                 column.out_of_range,
-                *(None if value is None else f"{value:.6g}" for value in column.spread),
+                *(None if value is None else number_words(value) for value in column.spread),
             )
             for column in report.columns
         ),

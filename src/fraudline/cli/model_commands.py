@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,10 @@ from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # numpy comes with it, and `models list` needs none
     from fraudline.use_cases.champion import Promoted
+
+_RUNNING_ON = (
+    "Scorers that run go on with the version they started with until they are started again."
+)
 
 models = typer.Typer(
     help="Versions of the model: list, show, compare, promote, roll back, change their policy.",
@@ -85,17 +90,21 @@ def list_versions() -> None:
 
     found = find_versions(Project())
     show_table(
-        ("", "version", "made (UTC)", "average precision"),
+        ("", "version", "made (UTC)", "recipe", "average precision"),
         (
             (
                 "*" if manifest.version in found.champions else "",
                 manifest.version,
-                f"{manifest.created_at:%Y-%m-%d}",
+                f"{manifest.created_at.astimezone(dt.UTC):%Y-%m-%d %H:%M}",
+                manifest.recipe,
                 judged(manifest),
             )
             for manifest in found.manifests
         ),
     )
+    derived = [(each.version, each.derived_from) for each in found.manifests if each.derived_from]
+    if derived:
+        show_table(("by `models policy`", "from"), derived)
     for version, since in found.champions.items():
         whose = f" of {version.partition('-')[0]}" if len(found.champions) > 1 else ""
         OUT.print(f"* champion{whose} since {utc(since)}", markup=False)
@@ -140,6 +149,7 @@ def _tell(done: Promoted) -> None:
     if done.look is not None:
         say(f"LOOK: {done.look}")
     warn(done.warning)
+    say(_RUNNING_ON)
 
 
 @models.command()

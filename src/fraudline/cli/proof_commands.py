@@ -12,9 +12,16 @@ from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Google's clients come with it, and take a second to import
-    from fraudline.reconcile.ledger import Ledger, PartitionLedger
+    from fraudline.reconcile.label_proof import LabelLedger
+    from fraudline.reconcile.ledger import Ledger, LedgerCounts, PartitionLedger
 
 _MOST_ROWS = 100
+WITHOUT_ROW = """\
+without_row counts every offset between the first and the last row that has
+none: messages that are missing, and what producers that use transactions
+leave: the marker at each transaction's end, and messages that were aborted.
+The ledger above has read the topic: what it does not call missing is the
+latter."""
 
 
 def reconcile(
@@ -33,7 +40,7 @@ def reconcile(
         typer.Option("--follow", help="Keep the ledger of what comes from now on, until Ctrl-C."),
     ] = False,
 ) -> None:
-    """Prove that every input is exactly one decision in BigQuery or one reject.
+    """Prove that every input is exactly one decision in BigQuery or one reject; so is each label.
 
     Offset by offset and value by value. Ends with exit code 1 if anything is missing, doubled,
     differing or unexpected. --sql also counts from the tables alone.
@@ -48,7 +55,7 @@ def reconcile(
 
         follow(project)
         return
-    ledger = prove(project, wait_s)
+    ledger, labels = prove(project, wait_s), _prove_labels(project, wait_s)
     show_ledger(ledger)
     if with_sql:
         show_ledger_sql(project)
@@ -61,12 +68,8 @@ def reconcile(
         f"{totals.rejects:,} rejects{sent_again}\n{totals.disagreements}",
         markup=False,
     )
-    unseen = f", and {totals.unseen:,} rejects that only a score shows" if totals.unseen else ""
-    OUT.print(
-        f"Taken on trust: scores, decisions and their reasons{unseen}. Whoever may write to "
-        "topics or tables could have\nforged those: docs/guides/operations.md says who should.",
-        markup=False,
-    )
+    _show_labels(project, labels)
+    OUT.print(taken_on_trust(totals), markup=False)
     if not ledger.is_exact:
         why = (
             "Rows are there that are not of this topic's messages, see above."
@@ -77,6 +80,57 @@ def reconcile(
         raise ProofError(
             f"topic '{ledger.topic}' and BigQuery disagree: {totals.disagreements}. {why}"
         )
+    if labels is not None and not labels.is_exact:
+        raise ProofError(
+            f"topic '{labels.topic}' and BigQuery disagree: {labels.disagreements}. What is "
+            "missing may still be on its way: check that `fraudline sink` runs, or give "
+            "`--wait 30`."
+        )
+
+
+def _prove_labels(project: Project, wait_s: float) -> LabelLedger | None:
+    from fraudline.use_cases.prove_stream import prove_labels
+
+    return prove_labels(
+        project, wait_s, lambda missing: say(f"{missing:,} labels are still on their way …")
+    )
+
+
+def _show_labels(project: Project, labels: LabelLedger | None) -> None:
+    from fraudline import flows
+
+    if labels is None:
+        say(
+            f"LOOK: labels were not checked, since topic '{project.kafka.topic(flows.LABELS)}' is "
+            "not there, or may not be seen. `fraudline setup` creates it."
+        )
+        return
+    for example in labels.examples:
+        OUT.print(f"labels: {example}", markup=False)
+    OUT.print(
+        f"{labels.inputs:,} labels sent: {labels.labels:,} stored, {labels.rejects:,} rejects; "
+        f"{labels.disagreements}",
+        markup=False,
+    )
+    if labels.earlier:
+        say(
+            f"{labels.earlier:,} labels more are of a topic '{labels.topic}' that was deleted "
+            "since: they stay, and were not checked."
+        )
+
+
+def taken_on_trust(totals: LedgerCounts) -> str:
+    """What no proof can tell from a forgery, in lines of a narrow screen."""
+    unseen = (
+        f",\nand {totals.unseen:,} rejects that only a score, a position or another message shows"
+        if totals.unseen
+        else ""
+    )
+    return (
+        f"Taken on trust: scores, decisions and their reasons{unseen}.\n"
+        "Whoever may write to topics or tables could have forged those:\n"
+        "docs/guides/operations.md says who should."
+    )
 
 
 def show_ledger(ledger: Ledger) -> None:
@@ -122,6 +176,8 @@ def show_ledger_sql(project: Project) -> None:
     OUT.print(f"The same by SQL alone:\n\n{counted.sql}\n", markup=False)
     rows = counted.rows
     show_table(rows.column_names, (list(row.values()) for row in rows.to_pylist()))
+    if any(row["without_row"] for row in rows.to_pylist()):
+        OUT.print(WITHOUT_ROW, markup=False)
 
 
 def query(

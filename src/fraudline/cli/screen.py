@@ -19,7 +19,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 OUT = Console(highlight=False, soft_wrap=True)
@@ -203,7 +203,7 @@ def progress_bar(what: str) -> Iterator[Callable[[str, int, int], None]]:
     """A bar; call what it gives with what happens now, how much is done, and how much there is."""
     with Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=None, table_column=Column(max_width=40)),  # gives way to the text
         TaskProgressColumn(),
         TimeElapsedColumn(),
         console=ERR,

@@ -13,6 +13,11 @@ from fraudline.cli.screen import progress_bar, say
 from fraudline.cli.stop_signal import stop_on_signal
 from fraudline.use_cases.project import Project
 
+_RATE = 1000
+_DELAY = "lognormal(median=6h, sigma=0.8)"
+_SPEED = 600.0
+_LATE_S = 1.0
+
 
 def replay(
     file: Annotated[
@@ -20,8 +25,11 @@ def replay(
         typer.Argument(help="CSV, Parquet, or .jsonl with a message a line; each also as .gz."),
     ],
     rate: Annotated[
-        float, typer.Option(min=0, help="Messages a second; 0 is as fast as possible.")
-    ] = 1000,
+        float | None,
+        typer.Option(
+            min=0, help="Messages a second; 0 is as fast as possible. 1000, if not given."
+        ),
+    ] = None,
     topic: Annotated[
         str | None, typer.Option(help="Produce to this topic instead of the transactions'.")
     ] = None,
@@ -30,15 +38,58 @@ def replay(
     ] = False,
     max_refused: MaxRefused = 1.0,
     quoted_newlines: QuotedNewlines = False,
+    with_labels: Annotated[
+        bool,
+        typer.Option(
+            "--labels",
+            help="By event time, and each fraud's label after its delay, to the topic of labels.",
+        ),
+    ] = False,
+    delay: Annotated[
+        str | None,
+        typer.Option(
+            help="With --labels: how late, in event time: 6h, or "
+            "'lognormal(median=6h, sigma=0.8)', which it is if not given."
+        ),
+    ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-3,
+            max=1e9,
+            help="With --labels: seconds of event time in one. 600, if not given.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="With --labels: of the delays. 0, if not given.")
+    ] = None,
 ) -> None:
     """Produce the transactions of a file as JSON lines, one object a message.
 
     Labels are left out: a transaction in flight has none. Lines of a .jsonl file are sent
     as they are.
+
+    With --labels: at their event times, faster than they happened, and for each fraud a label of
+    source `test`, so much later. What is never labelled was legitimate.
     """
     from fraudline import flows
     from fraudline.use_cases.send_file import read_messages, send_messages
 
+    if with_labels:
+        if rate is not None or to_stdout:
+            raise typer.BadParameter("--rate and --stdout do not go with --labels.")
+        _replay_with_labels(
+            file,
+            delay or _DELAY,
+            topic,
+            speed=_SPEED if speed is None else speed,
+            seed=seed or 0,
+            max_refused=max_refused,
+            quoted_newlines=quoted_newlines,
+        )
+        return
+    if (delay, speed, seed) != (None, None, None):
+        raise typer.BadParameter("--delay, --speed and --seed go with --labels only.")
     project = Project()
     found = read_messages(
         project,
@@ -57,11 +108,59 @@ def replay(
             project,
             found.lines,
             topic=target,
-            rate=rate,
+            rate=_RATE if rate is None else rate,
             stop=stop,
             on_sent=lambda count: bar(f"to topic {target}", count, len(found.lines)),
         )
     say(f"{sent:,} messages are in topic '{target}'.")
+
+
+def _replay_with_labels(
+    file: Path,
+    delay: str,
+    topic: str | None,
+    *,
+    speed: float,
+    seed: int,
+    max_refused: float,
+    quoted_newlines: bool,
+) -> None:
+    from fraudline.use_cases.replay_with_labels import read_plan, send_with_labels
+
+    project = Project()
+    plan = read_plan(
+        project,
+        file,
+        delay,
+        speed=speed,
+        seed=seed,
+        max_refused=max_refused / 100,
+        quoted_newlines=quoted_newlines,
+        on_read=show_file,
+    )
+    count, labels = len(plan.transactions), len(plan.delays_s)
+    say(
+        f"{count:,} transactions and {labels:,} labels (delay {delay}, seed {seed}) at {speed:g} "
+        f"times their speed: {plan.ends_s:,.0f} s"
+    )
+    with stop_on_signal() as stop, progress_bar("transactions and labels") as bar:
+        done = send_with_labels(
+            project,
+            plan,
+            topic=topic,
+            stop=stop,
+            on_sent=lambda sent: bar(
+                "transactions and labels", sent.transactions + sent.labels, count + labels
+            ),
+        )
+    if done.late_s > _LATE_S:
+        say(
+            f"LOOK: messages were up to {done.late_s:.1f} s later than their times; this machine "
+            "or the broker could not keep up. Give a lower --speed."
+        )
+    left = count + labels - done.transactions - done.labels
+    cut_short = f"; stopped before the other {left:,} messages" if left else ""
+    say(f"{done.transactions:,} transactions and {done.labels:,} labels were sent{cut_short}.")
 
 
 def score() -> None:
@@ -89,7 +188,7 @@ def score() -> None:
 
 
 def sink() -> None:
-    """Store decisions, rejects and predictions in BigQuery, exactly once, until stopped.
+    """Store decisions, rejects, labels and predictions in BigQuery, exactly once, until stopped.
 
     Any number of these processes share the topics' partitions.
     """

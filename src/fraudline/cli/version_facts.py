@@ -96,15 +96,16 @@ def _rounded(part: Part, measure: str) -> str:
 
 
 def judged(manifest: Manifest) -> str:
-    """Average precision on the part that judges, in words."""
+    """Average precision, and on which part it was measured."""
     for name in ("test", "validation"):
         part = manifest.parts.get(name)
         if part is not None and "average_precision" in part.metrics:
-            return f"{part.metrics['average_precision']:.3f} on {name}"
+            return f"{part.metrics['average_precision']:.3f} {name}"
     return ""
 
 
 def _in_words(policy: Policy) -> str:
+    from fraudline.contract.number_words import number_words
     from fraudline.measures.policy_effect import number
 
     unit = f" {policy.unit}" if policy.unit else ""
@@ -114,8 +115,9 @@ def _in_words(policy: Policy) -> str:
     )
     return (
         f"{fixed + '; ' if fixed else ''}an approved fraud costs "
-        f"{100 * policy.lost_share:g} % of its amount and {policy.fraud_cost:g}{unit}, a review "
-        f"{policy.review_cost:g}{unit}, a wrong block {policy.wrong_block_cost:g}{unit}; "
+        f"{100 * policy.lost_share:g} % of its amount and {number_words(policy.fraud_cost)}{unit}, "
+        f"a review {number_words(policy.review_cost)}{unit}, a wrong block "
+        f"{number_words(policy.wrong_block_cost)}{unit}; "
         f"{number(policy.reviews_a_day)} reviews a day on validation of at most "
         f"{number(policy.most_reviews_a_day)}, above which payments are {above}"
     )

@@ -2,11 +2,12 @@
 
 Takes a TOML file, JSON messages or Arrow tables; gives columns, schemas, Arrow batches, the
 feature matrix, and for each thing that does not fit a reason in words. What a decision, a
-reject and an outcome are is said here too, so that who stores or counts them needs no model.
-Never does I/O beyond reading the contract file, and is the only room that knows a column's
+reject, an outcome and a label are is said here too, so that who stores or counts them needs no
+model. Never does I/O beyond reading the contract file, and is the only room that knows a column's
 name.
 """
 
+from fraudline.contract.arrivals import ARRIVAL_COLUMNS, with_arrival
 from fraudline.contract.columns import POSITION_COLUMNS, Column, arrow_schema
 from fraudline.contract.conform import conform
 from fraudline.contract.contract import Contract
@@ -24,6 +25,14 @@ from fraudline.contract.decisions import (
 )
 from fraudline.contract.decoder import Decoder
 from fraudline.contract.encode import json_lines
+from fraudline.contract.labels import (
+    FRAUD,
+    LABEL_COLUMNS,
+    LABELS,
+    LEGITIMATE,
+    SOURCES,
+    WITHDRAWN,
+)
 from fraudline.contract.messages import Messages
 from fraudline.contract.outcomes import Outcome, reject_record, usable_key
 from fraudline.contract.record_decoder import RecordDecoder
@@ -44,15 +53,22 @@ from fraudline.contract.rejects import (
 __all__ = [
     "APPROVE",
     "APPROVED",
+    "ARRIVAL_COLUMNS",
     "BLOCK",
     "BLOCKED",
     "DECISIONS",
     "DECISION_COLUMNS",
+    "FRAUD",
+    "LABELS",
+    "LABEL_COLUMNS",
+    "LEGITIMATE",
     "POSITION_COLUMNS",
     "REJECT_COLUMNS",
     "REPLAYED",
     "REVIEW",
     "REVIEWED",
+    "SOURCES",
+    "WITHDRAWN",
     "Column",
     "Contract",
     "Decision",
@@ -73,4 +89,5 @@ __all__ = [
     "load_contract",
     "reject_record",
     "usable_key",
+    "with_arrival",
 ]

@@ -50,17 +50,19 @@ class Limits:
         most: Largest number, or latest time; likewise.
         is_finite: Whether NaN and the infinities are faults.
         most_characters: How long a text may be.
+        words: The only ones that a text may be; empty: any.
     """
 
     least: float | dt.datetime | None = None
     most: float | dt.datetime | None = None
     is_finite: bool = False
     most_characters: int | None = None
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a transaction, a decision or a reject.
+    """One column of a transaction, a decision, a reject or a label.
 
     Attributes:
         name: As it stands in the message and in the table.
@@ -71,6 +73,7 @@ class Column:
         min: Smallest number that is plausible; a smaller one is refused.
         max: Largest number that is plausible; a larger one is refused.
         max_length: Most characters of a string.
+        words: Of a string: its only values; empty: any. No contract has such a column.
         is_nullable: Whether a value may be null. The column itself must always be there.
         is_feature: Whether a network sees it.
     """
@@ -84,6 +87,7 @@ class Column:
     max_length: int = 1024
     is_nullable: bool = False
     is_feature: bool = False
+    words: tuple[str, ...] = ()
 
     @property
     def limits(self) -> Limits:
@@ -99,7 +103,7 @@ class Column:
         if self.type == "timestamp":
             return Limits(EARLIEST, LATEST)
         if self.type == "string":
-            return Limits(most_characters=self.max_length)
+            return Limits(most_characters=self.max_length, words=self.words)
         return Limits()
 
     @property

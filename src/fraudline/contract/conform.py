@@ -21,6 +21,8 @@ from fraudline.contract.found_words import (
     type_hint,
     type_name,
 )
+from fraudline.contract.ids import are_blank
+from fraudline.contract.number_words import number_words
 from fraudline.contract.refusals import Refusal, RefusalReason
 from fraudline.errors import ContractError
 
@@ -29,6 +31,8 @@ def conform(
     table: pa.Table,
     columns: Sequence[Column],
     on_note: Callable[[str], None] = lambda _: None,
+    *,
+    id_column: str | None = None,
 ) -> tuple[pa.Table, list[Refusal]]:
     """Give a table exactly these columns and types; refuse each row that does not fit.
 
@@ -41,6 +45,7 @@ def conform(
             without a time zone is taken as UTC.
         columns: What the result is to have.
         on_note: Called with a sentence for each column in which something was assumed.
+        id_column: Which of them identifies a transaction: a row with a blank text in it is refused.
 
     Returns:
         The rows that fit, in their order, and a refusal for each row that does not, with
@@ -55,7 +60,7 @@ def conform(
     faults: dict[int, Refusal] = {}
     cast = [_cast(table.column(column.name), column, faults, on_note) for column in columns]
     for values, column in zip(cast, columns, strict=True):
-        _check(values, column, faults)
+        _check(values, column, faults, is_id=column.name == id_column)
     conformed = pa.Table.from_arrays(cast, schema=_all_nullable(arrow_schema(columns)))
     if faults:
         keep = np.ones(table.num_rows, dtype=bool)
@@ -220,7 +225,9 @@ def _is_readable(kind: pa.DataType, column: Column) -> bool:
     return pa.types.is_null(kind) or any(is_kind(kind) for is_kind in _READABLE[column.type])
 
 
-def _check(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) -> None:
+def _check(
+    values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal], *, is_id: bool
+) -> None:
     def refuse(mask: pa.ChunkedArray, reason: RefusalReason, expected: str) -> None:
         for index in _where(mask):
             faults.setdefault(
@@ -252,12 +259,21 @@ def _check(values: pa.ChunkedArray, column: Column, faults: dict[int, Refusal]) 
             RefusalReason.OUT_OF_RANGE,
             f"at most {limits.most_characters} characters",
         )
+    if is_id and column.type == "string":
+        refuse(are_blank(values), RefusalReason.OUT_OF_RANGE, "an id that is not empty")
+    if limits.words:
+        is_other = pc.invert(pc.is_in(values, pa.array(limits.words, column.arrow_type)))
+        refuse(
+            pc.and_(pc.is_valid(values), is_other),
+            RefusalReason.OUT_OF_RANGE,
+            f"one of {', '.join(limits.words)}",
+        )
 
 
 def _in_words(side: str, limit: float | dt.datetime) -> str:
     if isinstance(limit, dt.datetime):  # a contract sets none: it is the calendar's
         return "a time of the years 1 to 9999 in UTC"
-    return f"{side} {limit:g}"
+    return f"{side} {number_words(limit)}"
 
 
 def _where(mask: pa.ChunkedArray) -> list[int]:

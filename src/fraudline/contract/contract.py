@@ -19,6 +19,9 @@ from fraudline.contract.decisions import DECISION_COLUMNS
 from fraudline.contract.time_units import seconds_of, to_seconds
 from fraudline.errors import ContractError
 
+MATURITY_DAYS = 30.0
+"""Of a contract that does not say; most cardholders see a fraud on their next statement."""
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -32,6 +35,8 @@ class Contract:
         amount: Column with what is lost if a fraud is approved.
         event_time: Column that orders the history: a number in a unit of time, or a timestamp.
         id: Column that identifies a transaction, if there is one.
+        maturity_days: How long after its decision a transaction without a label counts as
+            legitimate, until told otherwise.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Contract:
     amount: str
     event_time: str
     id: str | None = None
+    maturity_days: float = MATURITY_DAYS
 
     @cached_property
     def transaction_columns(self) -> tuple[Column, ...]:
@@ -71,9 +77,9 @@ class Contract:
     def fingerprint(self) -> str:
         """SHA-256 over columns, types, limits and roles: equal when data are interchangeable."""
         content = asdict(self)
-        del content["description"]
+        del content["description"], content["maturity_days"]
         for column in content["columns"]:
-            del column["description"]
+            del column["description"], column["words"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def key_of(self, message: bytes) -> bytes | None:

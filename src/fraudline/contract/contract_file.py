@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fraudline.contract.columns import CONTRACT_TYPES, FEATURE_TYPES, NUMERIC_TYPES, Column
-from fraudline.contract.contract import Contract
+from fraudline.contract.contract import MATURITY_DAYS, Contract
 from fraudline.contract.decisions import DECISION_COLUMNS
 from fraudline.contract.rejects import REJECT_COLUMNS
 from fraudline.contract.time_units import TIME_UNITS, seconds_of
@@ -23,7 +23,7 @@ from fraudline.errors import ContractError
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _COLUMN_KEYS = {"type", "description", "unit", "min", "max", "max_length", "nullable", "feature"}
 _ROLES = {"label", "amount", "event_time", "id"}
-# What our own records have beside a contract's columns; a test holds it to the flows.
+# What our own records have beside a contract's columns, or may have; a test holds it to the flows.
 RESERVED_NAMES = frozenset(column.name.lower() for column in (*DECISION_COLUMNS, *REJECT_COLUMNS))
 _RESERVED_PREFIXES = (  # of BigQuery
     "_table_",
@@ -33,6 +33,7 @@ _RESERVED_PREFIXES = (  # of BigQuery
     "__root__",
     "_colidentifier",
 )
+_MOST_MATURITY_DAYS = 3650
 _INT64 = (-(2**63), 2**63 - 1)
 # A network sees float32: a larger number would be infinite to it, and its score no number.
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -75,7 +76,7 @@ def _brought(name: str) -> Traversable:
 
 
 def _parse(content: dict[str, Any], where: str) -> Contract:
-    _known_keys(content, {"name", "description", "roles", "columns"}, where)
+    _known_keys(content, {"name", "description", "roles", "labels", "columns"}, where)
     name = content.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ContractError(f"{where}: name must be letters, digits and _, found {name!r}.")
@@ -103,9 +104,22 @@ def _parse(content: dict[str, Any], where: str) -> Contract:
         amount=roles["amount"],
         event_time=roles["event_time"],
         id=roles.get("id"),
+        maturity_days=_parse_maturity(content, where),
     )
     _check_roles(contract, where)
     return contract
+
+
+def _parse_maturity(content: dict[str, Any], where: str) -> float:
+    labels: dict[str, Any] = _value(content, "labels", dict, {}, where)
+    where = f"{where}, [labels]"
+    _known_keys(labels, {"maturity_days"}, where)
+    days: float = _value(labels, "maturity_days", (float, int), MATURITY_DAYS, where)
+    if not 0 < days <= _MOST_MATURITY_DAYS:
+        raise ContractError(
+            f"{where}: maturity_days = {days!r} must be above 0 and at most {_MOST_MATURITY_DAYS}."
+        )
+    return float(days)
 
 
 def _parse_column(name: str, value: Any, where: str) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import hashlib
 import json
@@ -9,7 +10,7 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -46,6 +47,12 @@ class Decoder:
     Strict by design: a missing, unknown or repeated column, a number in quotes, `NaN`, or a
     number out of its column's range rejects the message, and only that message.
 
+    Args:
+        columns: What a message has, and nothing else.
+        max_message_bytes: Largest message that is decoded.
+        id_column: Which of them identifies a transaction: a blank text in it rejects the message.
+            Records of our own have none: earlier releases wrote what they were sent.
+
     Attributes:
         schema: Arrow schema of the rows.
         fingerprint: Twelve characters; two decoders that have the same agree on each message
@@ -53,16 +60,23 @@ class Decoder:
     """
 
     def __init__(
-        self, columns: Sequence[Column], max_message_bytes: int = MAX_MESSAGE_BYTES
+        self,
+        columns: Sequence[Column],
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        *,
+        id_column: str | None = None,
     ) -> None:
         self.schema = arrow_schema(columns)
-        self.fingerprint = _fingerprint(columns, max_message_bytes)
+        self.fingerprint = _fingerprint(columns, max_message_bytes, id_column)
         self._names = [column.name for column in columns]
+        self._words = {column.name: column.words for column in columns if column.words}
         self._timestamps = {
             index: (column.limits.least, column.limits.most)
             for index, column in enumerate(columns)
             if column.type == "timestamp"
         }
+        texts = (index for index, one in enumerate(columns) if one.type == "string")
+        self._text_id = next((index for index in texts if columns[index].name == id_column), None)
         self._max_message_bytes = max_message_bytes
         self._decode = msgspec.json.Decoder(row_struct(columns)).decode
         # A column's name takes two quotation marks and a string or timestamp that is not null at
@@ -194,7 +208,13 @@ class Decoder:
         yield from self._beyond(rows)
 
     def _beyond(self, rows: Sequence[Row]) -> Iterator[tuple[int, _Fault]]:
-        """Each time that is out of range, with the row it is in."""
+        """Each time that is out of range, and each id that is none, with the row it is in."""
+        if self._text_id is not None:
+            for row, values in enumerate(rows):
+                if not (values[self._text_id] or "").strip():
+                    name = self._names[self._text_id]
+                    words = f"column '{name}': the id is empty; each transaction needs its own"
+                    yield row, _Fault(RejectReason.OUT_OF_RANGE, words)
         for index, (earliest, latest) in self._timestamps.items():
             for row, values in enumerate(rows):
                 # With an offset from UTC, the first and last days of the calendar leave it.
@@ -257,12 +277,8 @@ class Decoder:
                 RejectReason.INVALID_UTF8,
                 f"byte {invalid.start} is not valid UTF-8: {invalid.reason}",
             )
-        if _has_lone_surrogate(message):
-            return _Fault(
-                RejectReason.INVALID_JSON,
-                "a text has half of a surrogate pair, such as \\ud83d without a low half after "
-                "it, which is no character",
-            )
+        if (why := _no_json(message)) is not None:
+            return _Fault(RejectReason.INVALID_JSON, why)
         return self._object_fault(text)
 
     def _object_fault(self, text: str) -> _Fault:
@@ -279,8 +295,7 @@ class Decoder:
             )
         return self._typed_fault(text)
 
-    @staticmethod
-    def _typed_fault(text: str) -> _Fault:
+    def _typed_fault(self, text: str) -> _Fault:
         where = re.search(r" - at `\$\.(.*)`", text)
         if where is None:
             if "Expected `object`" in text:
@@ -292,6 +307,12 @@ class Decoder:
             return _Fault(RejectReason.INVALID_JSON, text.replace("Input data", "the message"))
         column, fault = where[1], text[: where.start()].replace("`", "")
         fault = fault[:1].lower() + fault[1:]
+        if other := re.match(r"invalid enum value (.*)", fault, re.DOTALL):
+            expected = ", ".join(self._words.get(column, ()))
+            return _Fault(
+                RejectReason.OUT_OF_RANGE,
+                f"column '{column}': expected one of {expected}, found {other[1][:100]}",
+            )
         is_range = re.search(r"[<>]=? ?-?\d|out of range|of length", fault) is not None
         return _Fault(
             RejectReason.OUT_OF_RANGE if is_range else RejectReason.WRONG_TYPE,
@@ -304,6 +325,21 @@ class _Fault(NamedTuple):
 
     reason: RejectReason
     message: str
+
+
+def _no_json(message: bytes) -> str | None:
+    """What is wrong with a message that is no JSON, where msgspec's words would be a riddle."""
+    if message.startswith(codecs.BOM_UTF8):
+        return (
+            "the message begins with a UTF-8 byte order mark, which JSON forbids (RFC 8259); "
+            "send it without these three bytes"
+        )
+    if _has_lone_surrogate(message):
+        return (
+            "a text has half of a surrogate pair, such as \\ud83d without a low half after "
+            "it, which is no character"
+        )
+    return None
 
 
 def _has_lone_surrogate(message: bytes) -> bool:
@@ -331,12 +367,17 @@ def repeated_key(message: bytes) -> str | None:
     return repeated[0] if repeated else None
 
 
-def _fingerprint(columns: Sequence[Column], max_message_bytes: int) -> str:
+def _fingerprint(columns: Sequence[Column], max_message_bytes: int, id_column: str | None) -> str:
     limits = [
-        (column.name, column.type, column.min, column.max, column.max_length, column.is_nullable)
+        (
+            *(column.name, column.type, column.min, column.max, column.max_length),
+            *(column.is_nullable, *column.words),
+        )
         for column in columns
     ]
     rules = [_RULES, msgspec.__version__, max_message_bytes, limits]
+    if id_column is not None:  # as before for all that is stored, which has none
+        rules.append(id_column)
     return hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:12]
 
 
@@ -373,6 +414,8 @@ def _python_type(column: Column) -> Any:
         kind = Annotated[kind, msgspec.Meta(ge=limits.least, le=limits.most)]  # type: ignore[arg-type] # numbers
     elif column.type == "timestamp":  # see `_second_look` for its limits
         kind = Annotated[kind, msgspec.Meta(tz=True)]
+    elif limits.words:
+        kind = Literal[limits.words]
     elif limits.most_characters is not None:
         kind = Annotated[kind, msgspec.Meta(max_length=limits.most_characters)]
     return kind | None if column.is_nullable else kind

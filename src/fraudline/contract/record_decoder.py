@@ -1,4 +1,4 @@
-"""Records that fraudline wrote itself, of this release, an earlier or a later one.
+"""Records of ours, of this release, an earlier or a later one.
 
 The columns of a record grow at their end only, by nullable ones, so each release can tell what
 another one wrote: a column that a record lacks is null, and one that only the record has names a
@@ -22,7 +22,7 @@ _NOT_DECODED = (msgspec.DecodeError, ValueError, RecursionError)  # not UTF-8 is
 
 
 class RecordDecoder(Decoder):
-    """Decodes decisions or rejects, which only fraudline writes.
+    """Decodes decisions and rejects, which only fraudline writes, and labels, which others may.
 
     As strict as any decoder, but that a nullable column may be absent.
 
@@ -32,6 +32,7 @@ class RecordDecoder(Decoder):
         always: How many of the first columns must be there, even if they are nullable.
         is_patient: Whether columns that are not known are ignored; otherwise a record with one
             is a reject, of which `newer_column` tells whether a later release wrote it.
+        is_own: Whether only fraudline writes them. What anybody may write is of no release.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class RecordDecoder(Decoder):
         *,
         always: int = 0,
         is_patient: bool = False,
+        is_own: bool = True,
     ) -> None:
         super().__init__(columns, max_message_bytes)
+        self._is_own = is_own
         closed, whatever = (
             msgspec.json.Decoder(row_struct(columns, always=always, is_open=is_open)).decode
             for is_open in (False, True)
@@ -61,6 +64,8 @@ class RecordDecoder(Decoder):
 
     def newer_column(self, message: bytes | None) -> str | None:
         """The first column that is not known, of a record that has all those that are."""
+        if not self._is_own:
+            return None
         try:
             self._whatever(message or b"")
             names: list[str] = list(json.loads(message or b""))

@@ -1,4 +1,4 @@
-"""A refusal: why a row of a file is not a transaction, and how refusals add up."""
+"""A refusal: why a row of a file is not what it should be, and how refusals add up."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fraudline.contract.rejects import RejectReason
+
 
 class RefusalReason(StrEnum):
-    """Why a row of a file is not a transaction."""
+    """Why a row of a table that a file holds is not what it should be."""
 
     NULL_VALUE = "null_value"
     WRONG_TYPE = "wrong_type"
@@ -23,18 +25,18 @@ class RefusalReason(StrEnum):
 
 @dataclass(frozen=True)
 class Refusal:
-    """A row of a file that is not a transaction.
+    """A row of a file that is not a transaction, or not a label.
 
     Attributes:
         row: Its number in the file, counted from 1, without a header.
-        reason: The kind of fault.
+        reason: The kind of fault; of a line that is a message, the one it would be rejected for.
         message: The fault in words.
         column: Which column is at fault; None where it is the row as a whole.
         is_fraud: What its label says; None where no label can be read.
     """
 
     row: int
-    reason: RefusalReason
+    reason: RefusalReason | RejectReason
     message: str
     column: str | None = None
     is_fraud: bool | None = None
@@ -53,7 +55,7 @@ class RefusalGroup:
         first: The first of them.
     """
 
-    reason: RefusalReason
+    reason: RefusalReason | RejectReason
     column: str | None
     rows: int
     frauds: int
@@ -63,7 +65,7 @@ class RefusalGroup:
 
 def group_refusals(refusals: Iterable[Refusal]) -> list[RefusalGroup]:
     """Refusals by reason and column, the largest group first."""
-    grouped: dict[tuple[RefusalReason, str | None], list[Refusal]] = {}
+    grouped: dict[tuple[RefusalReason | RejectReason, str | None], list[Refusal]] = {}
     for refusal in refusals:
         grouped.setdefault((refusal.reason, refusal.column), []).append(refusal)
     groups = [

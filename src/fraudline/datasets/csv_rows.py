@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from fraudline.contract import Refusal, RefusalReason
+from fraudline.datasets.file_content import shell_paths
 from fraudline.errors import InputError
 
 # A line of a file, as a message of a topic, has at most so many bytes.
@@ -30,6 +31,7 @@ _LINE_ENDS = re.compile(rb"\r\n|\n|\r")
 # Fields in which every quote that begins one is closed again, as Arrow reads them.
 _FIELD = rb'(?:"(?:[^"]|"")*+"[^,]*+|[^",][^,]*+|)'
 _CLOSED = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+", re.DOTALL)
+_DECIMAL_COMMA = r"([+-]?\d+),(\d+)"
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -101,7 +103,7 @@ def _check_header(path: Path, content: memoryview, names: Collection[str]) -> No
     except UnicodeDecodeError:
         raise InputError(
             f"{path}: the header is not UTF-8. If the file is from Windows, convert it: "
-            f"`iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8-{path.name}`."
+            f"`iconv -f WINDOWS-1252 -t UTF-8 {shell_paths(path, 'utf8-')}`."
         ) from None
     if excel := re.fullmatch(r'"?sep=(.)"?', header):
         raise InputError(
@@ -112,10 +114,27 @@ def _check_header(path: Path, content: memoryview, names: Collection[str]) -> No
     for separator, word in _SEPARATORS.items():
         if len(set(_split(header, separator)) & set(names)) > max(found, 1):
             raise InputError(
-                f"{path} is separated by {word}, expected commas. Convert it: `python3 -c "
-                f"'import csv, sys; csv.writer(sys.stdout).writerows(csv.reader(sys.stdin, "
-                f"delimiter={_shown(separator)}))' < {path.name} > commas-{path.name}`."
+                f"{path} is separated by {word}, expected commas"
+                + _conversion(path, begin.decode(errors="replace"), separator)
             )
+
+
+def _conversion(path: Path, begin: str, separator: str) -> str:
+    """How to write a file with commas between its values, and with points in its decimals."""
+    read = f"csv.reader(sys.stdin, delimiter={_shown(separator)})"
+    words, modules = ".", "csv, sys"
+    rows = csv.reader(begin.splitlines()[1:100], delimiter=separator)
+    if any(re.fullmatch(_DECIMAL_COMMA, value) for row in rows for value in row):
+        words = (
+            ", and its decimals have commas, expected points. The command below writes each value "
+            "such as 12,50 with a point, in columns of text, too."
+        )
+        modules = "csv, re, sys"
+        read = f'([re.sub(r"^{_DECIMAL_COMMA}$", r"\\1.\\2", x) for x in row] for row in {read})'
+    return (
+        f"{words} Convert it: `python3 -c 'import {modules}; "
+        f"csv.writer(sys.stdout).writerows({read})' < {shell_paths(path, 'commas-')}`."
+    )
 
 
 def _shown(separator: str) -> str:

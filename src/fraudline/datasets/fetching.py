@@ -63,7 +63,7 @@ def _is_present(dataset: Dataset, path: Path, on_progress: OnProgress) -> bool:
         return False
     if sha256_of(path) == dataset.sha256:
         size = dataset.size_bytes
-        on_progress(f"reusing {path}, SHA-256 verified", size, size)
+        on_progress("reused, SHA-256 verified", size, size)
         return True
     on_progress(f"{path} was altered; fetching it again", 0, dataset.size_bytes)
     return False
@@ -82,7 +82,7 @@ def _copy(dataset: Dataset, source: Path, path: Path, on_progress: OnProgress) -
             "published, or none, and it is downloaded."
         )
     _keep(part, path)
-    on_progress(f"copied {source}, SHA-256 verified", dataset.size_bytes, dataset.size_bytes)
+    on_progress("copied, SHA-256 verified", dataset.size_bytes, dataset.size_bytes)
 
 
 def _fetch_from_any(dataset: Dataset, path: Path, on_progress: OnProgress) -> None:
@@ -96,7 +96,7 @@ def _fetch_from_any(dataset: Dataset, path: Path, on_progress: OnProgress) -> No
         else:
             _keep(part, path)
             size = dataset.size_bytes
-            on_progress(f"fetched {path}, SHA-256 verified", size, size)
+            on_progress("fetched, SHA-256 verified", size, size)
             return
     tried = "\n".join(f"  {fault}" for fault in faults)
     raise DatasetError(

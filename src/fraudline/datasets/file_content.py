@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import mmap
+import shlex
 import zlib
 from pathlib import Path
 
@@ -94,9 +95,15 @@ def read_text(path: Path) -> memoryview:
     if encoding is not None:
         raise InputError(
             f"{path} is {encoding}, expected UTF-8. Convert it: "
-            f"`iconv -f {encoding} -t UTF-8 {path.name} > utf8-{path.name}`."
+            f"`iconv -f {encoding} -t UTF-8 {shell_paths(path, 'utf8-')}`."
         )
     return content[len(_UTF8_MARK) :] if begin.startswith(_UTF8_MARK) else content
+
+
+def shell_paths(path: Path, prefix: str) -> str:
+    """A file and, beside it, what is made from it, as the end of a command line."""
+    made = path.with_name(f"{prefix}{path.name}")
+    return f"{shlex.quote(str(path))} > {shlex.quote(str(made))}"
 
 
 def read_lines(path: Path) -> list[bytes]:

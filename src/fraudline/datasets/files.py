@@ -1,4 +1,4 @@
-"""A CSV or Parquet file of transactions, made to fit the contract."""
+"""A CSV or Parquet file of transactions, or of labels, made to fit its columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from fraudline.contract import Contract, Refusal, RefusalGroup, conform, group_refusals
+from fraudline.contract import Column, Contract, Refusal, RefusalGroup, conform, group_refusals
 from fraudline.datasets.cache import sha256_of
 from fraudline.datasets.csv_rows import merged, read_csv
 from fraudline.datasets.file_content import kind_of, read_content, read_text
@@ -20,15 +20,15 @@ MAX_REFUSED = 0.01
 
 
 @dataclass(frozen=True)
-class TransactionFile:
+class RowFile:
     """What a file holds.
 
     Attributes:
         path: Where it is.
         sha256: Digest of its bytes.
-        rows: The rows that fit the contract, in the order of the file.
+        rows: The rows that fit, in the order of the file.
         refusals: One for each row that does not.
-        is_labelled: Whether `rows` has the label.
+        is_labelled: Whether `rows` are transactions with their label.
         notes: What was assumed or rounded, in sentences without a full stop.
     """
 
@@ -76,9 +76,7 @@ class TransactionFile:
         )
 
 
-def read_transactions(
-    path: Path, contract: Contract, *, quoted_newlines: bool = False
-) -> TransactionFile:
+def read_transactions(path: Path, contract: Contract, *, quoted_newlines: bool = False) -> RowFile:
     """Read a file of transactions, with or without labels.
 
     The first line of a CSV file names its columns. Columns may come in any order, and must
@@ -93,23 +91,12 @@ def read_transactions(
         InputError: there is no such file, it is neither CSV nor Parquet, or cannot be read.
         ContractError: its columns are not the contract's.
     """
-    skipped: list[Refusal] = []
     notes: list[str] = []
-    try:
-        if kind_of(path, ("csv", "parquet")) == "parquet":
-            content = pa.BufferReader(pa.py_buffer(read_content(path)))
-            table = pa.parquet.ParquetFile(content).read()
-        else:
-            names = [column.name for column in contract.columns]
-            texts = {one.name: one.max_length for one in contract.columns if one.type == "string"}
-            quoted = texts if quoted_newlines else None
-            table, skipped = read_csv(path, read_text(path), names, quoted)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} cannot be read: {error}.") from None
+    table, skipped = read_table(path, contract.columns, quoted_newlines=quoted_newlines)
     is_labelled = contract.label in table.column_names
     columns = contract.columns if is_labelled else contract.transaction_columns
     try:
-        rows, refusals = conform(table, columns, notes.append)
+        rows, refusals = conform(table, columns, notes.append, id_column=contract.id)
     except ContractError as error:
         raise ContractError(
             f"{path}, contract '{contract.name}': {error}{_pandas_index(table.column_names)}"
@@ -117,7 +104,34 @@ def read_transactions(
     if is_labelled:
         refusals = _with_labels(refusals, table, contract)
     refused = merged(refusals, skipped)
-    return TransactionFile(path, sha256_of(path), rows, refused, is_labelled, notes)
+    return RowFile(path, sha256_of(path), rows, refused, is_labelled, notes)
+
+
+def read_table(
+    path: Path, columns: Sequence[Column], *, quoted_newlines: bool
+) -> tuple[pa.Table, list[Refusal]]:
+    """Read a file as it is, with the values of a CSV file as bytes.
+
+    Args:
+        path: CSV or Parquet, also as gzip.
+        columns: What is expected in it.
+        quoted_newlines: Whether texts of a CSV file may have line ends in quotes.
+
+    Returns:
+        The rows that are whole, and a refusal for each other one.
+
+    Raises:
+        InputError: there is no such file, it is neither CSV nor Parquet, or cannot be read.
+    """
+    try:
+        if kind_of(path, ("csv", "parquet")) == "parquet":
+            content = pa.BufferReader(pa.py_buffer(read_content(path)))
+            return pa.parquet.ParquetFile(content).read(), []
+        names = [column.name for column in columns]
+        texts = {one.name: one.max_length for one in columns if one.type == "string"}
+        return read_csv(path, read_text(path), names, texts if quoted_newlines else None)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} cannot be read: {error}.") from None
 
 
 def _pandas_index(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ count of each kind of disagreement, with examples. Only reads; never repairs.
 """
 
 from fraudline.reconcile.follow import Colour, Follower, FollowStatus
+from fraudline.reconcile.label_proof import LabelLedger, reconcile_labels
 from fraudline.reconcile.ledger import Ledger, PartitionLedger
 from fraudline.reconcile.reconcile import ledger_sql, reconcile, reconcile_when_complete
 from fraudline.reconcile.verify_predictions import Verification, verify_predictions
@@ -13,11 +14,13 @@ __all__ = [
     "Colour",
     "FollowStatus",
     "Follower",
+    "LabelLedger",
     "Ledger",
     "PartitionLedger",
     "Verification",
     "ledger_sql",
     "reconcile",
+    "reconcile_labels",
     "reconcile_when_complete",
     "verify_predictions",
 ]

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from fraudline import flows
 from fraudline.contract import REPLAYED, Contract, Decoder, Messages, RejectReason, usable_key
+from fraudline.contract.ids import are_blank
 from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
 from fraudline.reconcile.decided import DecidedOffsets
 from fraudline.reconcile.ledger import LedgerCounts, example
@@ -139,11 +140,11 @@ def check_window(
     sent, originals = _expected(contract, messages, rejects, sent_again)
     rejected_but_good = np.intersect1d(offsets_of(sent), rejected_at)
     decided_but_bad = np.intersect1d(offsets_of(originals), decided_at)
-    differing = np.concatenate(
+    differ = np.concatenate(
         [
-            np.setdiff1d(_differing(sent, decisions), rejected_but_good),
+            np.setdiff1d(differing(sent, decisions), rejected_but_good),
             decided_but_bad,
-            np.setdiff1d(_differing(originals, rejects), decided_but_bad),
+            np.setdiff1d(differing(originals, rejects), decided_but_bad),
         ]
     )
     return WindowFindings(
@@ -155,7 +156,7 @@ def check_window(
             "unseen": offsets_of(rejects.filter(_is_unseen(rejects))),
             "missing": missing,
             "doubled": np.concatenate([stored_twice, sent_again_twice]),
-            "differing": np.concatenate([rejected_but_good, differing]),
+            "differing": np.concatenate([rejected_but_good, differ]),
             "unexpected": np.concatenate([unexpected, of_another]),
         },
         stored.markers,
@@ -168,7 +169,7 @@ def check_window(
                 (of_another, _OF_ANOTHER),
                 (unexpected, NO_MESSAGE),
                 (rejected_but_good, _REJECTED_BUT_GOOD),
-                (differing, _DIFFERS),
+                (differ, _DIFFERS),
             )
             for offset in faulty.tolist()
         ],
@@ -200,7 +201,8 @@ def _expected(
     """What the messages themselves say: the transactions, and the bytes of the rejects.
 
     A message that can be decoded may still be a reject: if only the model or an earlier message
-    showed its fault, or if it was sent again after the contract had been changed.
+    showed its fault, if its id is empty, or if it was sent again after the contract had been
+    changed.
     """
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
     transactions, accepted, refused = Decoder(contract.transaction_columns).decode(messages.values)
@@ -208,6 +210,9 @@ def _expected(
     unseen = offsets_of(rejects.filter(_is_unseen(rejects)))
     may_be_reject = np.isin(offsets[rows], unseen)
     may_be_reject |= np.isin(offsets[rows], sent_again)
+    if contract.id is not None:  # earlier releases decided the first that came without one
+        without_id = are_blank(transactions[contract.id]).to_numpy(zero_copy_only=False)
+        may_be_reject |= without_id & np.isin(offsets[rows], offsets_of(rejects))
     sent = pa.Table.from_batches([transactions]).append_column(
         "source_offset", pa.array(offsets[rows], pa.int64())
     )
@@ -227,8 +232,8 @@ def _expected(
     return sent.filter(pa.array(~may_be_reject)), originals
 
 
-def _differing(expected: pa.Table, found: pa.Table) -> Offsets:
-    """Offsets in both tables at which a value differs."""
+def differing(expected: pa.Table, found: pa.Table) -> Offsets:
+    """Offsets in both tables at which a value of the first one's columns differs."""
     first_of: dict[int, int] = {}
     for row, offset in enumerate(offsets_of(found).tolist()):
         first_of.setdefault(offset, row)

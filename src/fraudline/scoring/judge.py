@@ -66,7 +66,7 @@ class Judge:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        self._decoder = Decoder(bundle.contract.transaction_columns)
+        self._decoder = Decoder(bundle.contract.transaction_columns, id_column=bundle.contract.id)
         self._numbers = RowNumbers(bundle.contract)
 
     def judge(self, transactions: Sequence[bytes | None]) -> list[Verdict | Reject]:

@@ -132,7 +132,8 @@ def require_enough_partitions(counts: Mapping[str, int], why: str) -> None:
     for topic, count in others:
         if count < many:
             raise BrokerError(
-                f"topic '{first}' has {many} partitions and topic '{topic}' has {count}. {why}"
+                f"topic '{first}' has {many} partition{'' if many == 1 else 's'} and topic "
+                f"'{topic}' has {count}. {why}"
             )
 
 
@@ -169,7 +170,7 @@ def create_topics(kafka: KafkaSettings, topics: Iterable[str]) -> list[str]:
                 continue  # somebody else was faster
             raise BrokerError(
                 f"topic '{topic}' could not be created at {kafka.bootstrap_servers} "
-                f"({kafka.partitions} partitions, {kafka.replication_factor} copies): "
+                f"(partitions: {kafka.partitions}, copies: {kafka.replication_factor}): "
                 f"{_reason(error)}. Create it yourself, or change kafka.partitions and "
                 "kafka.replication_factor."
             ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from confluent_kafka import (
@@ -14,6 +14,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
+from fraudline.contract import Messages
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import client_config, raise_if_permanent
@@ -143,7 +144,7 @@ def stored_end(
     kafka: KafkaSettings,
     key: PartitionKey,
     within: tuple[int, int],
-    are_stored: Callable[[Sequence[bytes | None]], list[bool]],
+    are_stored: Callable[[Messages], list[bool]],
 ) -> int:
     """The offset after the last message of a partition that is stored, by reading back.
 
@@ -164,9 +165,7 @@ def stored_end(
     while stop > low:
         start, found = max(low, stop - back), None
         for _, _, messages in read_range(kafka, *key, start, stop, _MOST):
-            for offset, is_stored in zip(
-                messages.offsets, are_stored(messages.values), strict=True
-            ):
+            for offset, is_stored in zip(messages.offsets, are_stored(messages), strict=True):
                 if is_stored:
                     found = offset + 1
         if found is not None:

@@ -41,11 +41,23 @@ class RepeatRestore:
         self._committed: dict[int, int] = {}
         self._waiting: Partitions = []
         self._reading: Iterator[None] | None = None
+        self._left: int | None = None
 
     @property
     def waiting(self) -> int:
         """How many partitions are not read back yet."""
         return len(self._waiting)
+
+    @property
+    def told(self) -> str:
+        """What it is doing, in words."""
+        many = self.waiting
+        words = f"{many} partition{'' if many == 1 else 's'} to read earlier decisions back"
+        if self._left is None:
+            return words
+        return (
+            f"{words}, at present {self._left:,} offsets of partition {self._waiting[0].partition}"
+        )
 
     def assigned(self, partitions: Partitions) -> Partitions:
         """Begin with these partitions, and forget all others.
@@ -56,7 +68,7 @@ class RepeatRestore:
         Returns:
             Those of which nothing needs to be read: nobody else has committed since.
         """
-        self._reading = None
+        self._reading = self._left = None
         for partition in self._committed.keys() - {begun.partition for begun in partitions}:
             self._forget(partition)
         ready = []
@@ -90,11 +102,11 @@ class RepeatRestore:
         """
         begun = self._waiting[0]
         if self._reading is None:
-            self._reading = self._read(begun)
+            self._reading, self._left = self._read(begun), None
         try:
             next(self._reading)
         except StopIteration:
-            self._reading = None
+            self._reading = self._left = None
             self._waiting.pop(0)
             self._committed[begun.partition] = begun.offset
             return [begun]
@@ -117,10 +129,11 @@ class RepeatRestore:
         while True:
             start = max(begin, end - back)
             found = Recall()
-            for _, _, messages in read_range(
+            for _, stop, messages in read_range(
                 kafka, kafka.topic(flows.DECISIONS), partition, start, end, _MOST_DECISIONS
             ):
                 found += memory.restore(begun.topic, partition, window, messages.values)
+                self._left = end - stop
                 yield
             if found.older or start == begin:
                 self.recalled += found

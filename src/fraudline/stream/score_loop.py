@@ -225,9 +225,7 @@ class _Scorer:
         if restore.waiting:
             self._is_restoring = True
             self._progress.begin_step("recall")
-            self._progress.begin_waiting(
-                f"{restore.waiting} partitions read earlier decisions back"
-            )
+            self._progress.begin_waiting(restore.told)
             read = restore.step()
             self._progress.record_recalled(asdict(restore.recalled))
             if read:

@@ -5,33 +5,36 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 
-from fraudline.contract import Decoder, Messages, Reject, RejectReason, reject_record
+from fraudline.contract import Decoder, Messages, Reject, RejectReason, reject_record, with_arrival
 from fraudline.errors import NewerRecordError
 from fraudline.stream.kafka_transaction import ANY_PARTITION
-from fraudline.stream.sink_partition import PendingAppend
+from fraudline.stream.sink_partition import PendingAppend, Route
 
 
-def decode(decoder: Decoder, batch: Messages, rejects_topic: str) -> PendingAppend:
+def decode(route: Route, batch: Messages, rejects_topic: str, topic_id: str) -> PendingAppend:
     """Decode messages of one partition.
 
     Args:
-        decoder: Tells rows from rejects.
+        route: Tells rows from rejects, and what a row keeps of its message.
         batch: The messages, in the order of their offsets; one at least.
         rejects_topic: Where records of rejects go.
+        topic_id: Which topic the messages are of; empty where the broker gives no ids.
 
     Raises:
         NewerRecordError: a later fraudline wrote one of them.
     """
-    rows, _, rejects = decoder.decode(batch.values)
-    _stop_before_newer(decoder, batch, rejects)
-    rejected_at = dt.datetime.now(dt.UTC)
+    rows, accepted, rejects = route.decoder.decode(batch.values)
+    _stop_before_newer(route.decoder, batch, rejects)
+    taken_at = dt.datetime.now(dt.UTC)
+    if route.keeps_arrival:
+        rows = with_arrival(rows, batch.take(accepted), topic_id, taken_at)
     return PendingAppend(
         start=batch.offsets[0],
         position=batch.offsets[-1] + 1,
         sent_at_ms=batch.sent_at_ms,
         rows=rows,
         rejects=[
-            (rejects_topic, ANY_PARTITION, None, reject_record(batch, reject, rejected_at))
+            (rejects_topic, ANY_PARTITION, None, reject_record(batch, reject, taken_at))
             for reject in rejects
         ],
         reasons=Counter(reject.reason for reject in rejects),

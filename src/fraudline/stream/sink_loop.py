@@ -229,7 +229,7 @@ class _Sink:
         for key, messages in by_partition.items():
             partition = self._store.owned[key]
             batch = as_messages(key[0], messages)
-            partition.take(decode(partition.route.decoder, batch, self._rejects))
+            partition.take(decode(partition.route, batch, self._rejects, partition.topic_id))
 
     def _fetch(self, starts: Partitions) -> None:
         assert self._intake is not None

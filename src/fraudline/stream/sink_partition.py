@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-from fraudline.contract import Decoder, RejectReason
+from fraudline.contract import Decoder, Messages, RejectReason
 from fraudline.errors import StreamForgottenError, WarehouseError
 from fraudline.stream.kafka_transaction import ProducerRecord
 from fraudline.stream.topic_guard import NO_ID
@@ -66,6 +66,7 @@ class Route:
         are_stored: Whether each of some messages has a row; None where rows do not tell their
             source.
         is_empty: Whether the table has no row.
+        keeps_arrival: Whether a row also says where and when its message arrived.
     """
 
     topic: str
@@ -73,8 +74,9 @@ class Route:
     decoder: Decoder
     open_stream: Callable[[], AppendStream]
     finalize: Callable[[str], int]
-    are_stored: Callable[[Sequence[bytes | None]], list[bool]] | None = None
+    are_stored: Callable[[Messages], list[bool]] | None = None
     is_empty: Callable[[], bool] = lambda: True
+    keeps_arrival: bool = False
 
 
 class SinkCheckpoint(NamedTuple):
@@ -146,6 +148,8 @@ class SinkPartition:
         topic_id: Which topic it is of.
 
     Attributes:
+        route: Where its rows go.
+        topic_id: Which topic it is of.
         position: The offset after the last message that was processed.
         rows: As in `SinkCheckpoint`, for `position` and the current stream.
         is_moved: Whether there is something to commit.
@@ -156,7 +160,7 @@ class SinkPartition:
         self, route: Route, position: int, checkpoint: SinkCheckpoint, topic_id: str = NO_ID
     ) -> None:
         self.route = route
-        self._topic_id = topic_id
+        self.topic_id = topic_id
         self.position = position
         self.rows = checkpoint.rows
         self.is_moved = False
@@ -177,7 +181,7 @@ class SinkPartition:
         """What is committed with the offset, for the next owner."""
         name = self._stream.name if self._stream is not None else ""
         decoder = self.route.decoder.fingerprint
-        return str(SinkCheckpoint(self.rows, name, decoder, self._topic_id))
+        return str(SinkCheckpoint(self.rows, name, decoder, self.topic_id))
 
     @property
     def unstored(self) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 
+from fraudline.contract import Messages
+from fraudline.contract.messages import NO_TIME_STAMP
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.intake import PartitionKey, Partitions
@@ -62,7 +64,16 @@ class SinkStart:
             if not found:
                 continue
             if route.are_stored is not None:
-                stored = route.are_stored([head.value for _, head in found])
+                stored = route.are_stored(
+                    Messages(
+                        topic=topic,
+                        partitions=[number for (_, number), _ in found],
+                        offsets=[head.offset for _, head in found],
+                        keys=[None] * len(found),
+                        values=[head.value for _, head in found],
+                        sent_at_ms=[NO_TIME_STAMP] * len(found),
+                    )
+                )
                 wrong = [
                     key for (key, _), is_stored in zip(found, stored, strict=True) if is_stored
                 ]

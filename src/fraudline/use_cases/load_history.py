@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from fraudline.contract import Refusal
+from fraudline.contract import Refusal, RefusalReason
 from fraudline.contract.ids import find_id_faults
-from fraudline.datasets.files import MAX_REFUSED, TransactionFile, read_transactions
+from fraudline.datasets.files import MAX_REFUSED, RowFile, read_transactions
 from fraudline.errors import InputError, RefusedRowsError
 from fraudline.home import make_private
 from fraudline.use_cases.project import Project
@@ -45,7 +45,7 @@ def load_history(
     *,
     max_refused: float = MAX_REFUSED,
     quoted_newlines: bool = False,
-    on_read: Callable[[TransactionFile], None] = lambda _: None,
+    on_read: Callable[[RowFile], None] = lambda _: None,
 ) -> Loaded:
     """Make the history table hold exactly the rows of a file that fit the contract.
 
@@ -86,8 +86,14 @@ def load_history(
             f"{''.join(example)}Mend the file, or the contract."
         )
     faults = find_id_faults(read.rows, contract).text
-    # The same file under another contract is other rows.
-    content = hashlib.sha256(f"{read.sha256} {contract.fingerprint}".encode()).hexdigest()
+    # The same file under another contract is other rows; so is one whose empty ids an earlier
+    # release loaded.
+    without_ids = sum(
+        each.column == contract.id and each.reason is RefusalReason.OUT_OF_RANGE
+        for each in read.refusals
+    )
+    which = f"{read.sha256} {contract.fingerprint}" + (f" {without_ids}" if without_ids else "")
+    content = hashlib.sha256(which.encode()).hexdigest()
     loaded = fill_table(project.warehouse, contract, read.rows, content)
     account = project.load_account
     _write_account(account, read, loaded.table, loaded.rows)
@@ -95,7 +101,7 @@ def load_history(
     return Loaded(loaded.table, loaded.rows, loaded.is_new, read.refusals, account, warning)
 
 
-def _write_account(account: Path, read: TransactionFile, table: str, loaded: int) -> None:
+def _write_account(account: Path, read: RowFile, table: str, loaded: int) -> None:
     make_private(account.parent)
     account.write_bytes(
         msgspec.json.format(

@@ -138,4 +138,4 @@ def _scaled(names: list[str], median_amount: float | None) -> dict[str, str]:
         return dict.fromkeys(names, "…")
     scale = median_amount / _CARD_AMOUNT
     # Two digits: it is a start for a person, not a measurement.
-    return {name: f"{float(f'{_DEFAULTS[name] * scale:.2g}'):g}" for name in names}
+    return {name: f"{float(f'{_DEFAULTS[name] * scale:.2g}'):.15g}" for name in names}

@@ -11,7 +11,7 @@ import msgspec
 from fraudline.bundle.bundle import open_bundle
 from fraudline.contract import Refusal, json_lines
 from fraudline.contract.contract_file import is_brought
-from fraudline.datasets.files import MAX_REFUSED, TransactionFile, read_transactions
+from fraudline.datasets.files import MAX_REFUSED, RowFile, read_transactions
 from fraudline.errors import InputError
 from fraudline.measures.evaluation import Evaluation, evaluate
 from fraudline.scoring import as_history, assess
@@ -46,7 +46,7 @@ def predict_file(
     *,
     max_refused: float = MAX_REFUSED,
     quoted_newlines: bool = False,
-    on_read: Callable[[TransactionFile], None] = lambda _: None,
+    on_read: Callable[[RowFile], None] = lambda _: None,
 ) -> Predicted:
     """Score a file with the champion and write JSON lines in the history's own columns.
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from fraudline.reconcile import Follower, Ledger, ledger_sql, reconcile_when_complete
+from fraudline import flows
+from fraudline.reconcile import (
+    Follower,
+    LabelLedger,
+    Ledger,
+    ledger_sql,
+    reconcile_labels,
+    reconcile_when_complete,
+)
+from fraudline.stream.broker import existing_topics
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.query import query
 
@@ -35,6 +44,30 @@ def prove_stream(
         WarehouseError: the tables cannot be read.
     """
     return reconcile_when_complete(
+        project.kafka, project.warehouse, project.contract, wait_s=wait_s, on_wait=on_wait
+    )
+
+
+def prove_labels(
+    project: Project, wait_s: float = 0, on_wait: Callable[[int], None] = lambda _: None
+) -> LabelLedger | None:
+    """Reconcile the labels, again and again for a while if some are still on their way.
+
+    Args:
+        project: Whose topic and tables.
+        wait_s: After so many seconds the ledger is given as it is.
+        on_wait: Told how many are missing, before each wait.
+
+    Returns:
+        None where there is no topic of labels yet: nothing can have been sent.
+
+    Raises:
+        BrokerError: the topic cannot be read.
+        WarehouseError: the tables cannot be read.
+    """
+    if project.kafka.topic(flows.LABELS) not in existing_topics(project.kafka):
+        return None
+    return reconcile_labels(
         project.kafka, project.warehouse, project.contract, wait_s=wait_s, on_wait=on_wait
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from fraudline import flows
 from fraudline.contract import Refusal, json_lines
 from fraudline.datasets.file_content import kind_of, read_lines
-from fraudline.datasets.files import MAX_REFUSED, TransactionFile, read_transactions
+from fraudline.datasets.files import MAX_REFUSED, RowFile, read_transactions
 from fraudline.stream.broker import require_topics
 from fraudline.stream.produce_lines import produce_lines
 from fraudline.use_cases.project import Project
@@ -35,7 +35,7 @@ def read_messages(
     *,
     max_refused: float = MAX_REFUSED,
     quoted_newlines: bool = False,
-    on_read: Callable[[TransactionFile], None] = lambda _: None,
+    on_read: Callable[[RowFile], None] = lambda _: None,
 ) -> FileMessages:
     """The messages of a CSV, Parquet or .jsonl file, also as gzip.
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from fraudline.contract import Column, Contract
+from fraudline.contract.number_words import number_words
 from fraudline.contract.time_units import to_seconds
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query, sql_literal
@@ -52,7 +53,8 @@ class DistinctRows:
 def count_distinct(warehouse: Warehouse, table: str, contract: Contract) -> DistinctRows:
     """Count the different rows of a history, and their ids."""
     names = ", ".join(f"`{column.name}`" for column in contract.columns)
-    given = "NULL" if contract.id is None else f"NULLIF(CAST(`{contract.id}` AS STRING), '')"
+    text = f"CAST(`{contract.id}` AS STRING)"
+    given = "NULL" if contract.id is None else f"IF(TRIM({text}) = '', NULL, {text})"
     sql = (
         f"SELECT COUNT(*) AS n, COUNT({given}) AS with_id, COUNT(DISTINCT {given}) AS ids "  # noqa: S608 - names come from settings and a checked contract
         f"FROM (SELECT DISTINCT {names} FROM `{table}`)"
@@ -208,7 +210,7 @@ def find_times(contract: Contract, first: Any, last: Any) -> list[Finding]:
     findings.append(
         Finding(
             span_s >= _SHORTEST_S,
-            f"the history spans {_span(span_s)}"
+            f"the history spans {_span(span_s)}{_period(contract, first, last)}"
             + (
                 ""
                 if span_s >= _SHORTEST_S
@@ -236,10 +238,22 @@ def _other_unit(last: float, unit: str, unit_s: float) -> str:
         in_seconds = to_seconds(last, unit_s)
         if least <= last < most and not _SINCE_1970["s"][0] <= in_seconds < _SINCE_1970["s"][1]:
             return (
-                f"reaches {last:.15g}, which looks like {other} since 1970; the contract says "
-                f'{unit}. Set unit = "{other}" if it is'
+                f"reaches {number_words(last)}, which looks like {other} since 1970; the contract "
+                f'says {unit}. Set unit = "{other}" if it is'
             )
     return ""
+
+
+def _period(contract: Contract, first: Any, last: Any) -> str:
+    """From when to when, if the event times are known to count from 1970; else nothing."""
+    if not isinstance(first, dt.datetime):
+        least, most = _SINCE_1970["s"]
+        seconds = [float(to_seconds(float(each), contract.event_unit_s)) for each in (first, last)]
+        if not all(least <= each < most for each in seconds):
+            return ""
+        first, last = (dt.datetime.fromtimestamp(each, dt.UTC) for each in seconds)
+    ends = [f"{each.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC" for each in (first, last)]
+    return f", from {ends[0]} to {ends[1]}"
 
 
 def _span(seconds: float) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from fraudline.contract import Column, Contract
 from fraudline.contract.columns import NUMERIC_TYPES
+from fraudline.contract.number_words import number_words
 from fraudline.errors import InputError
 from fraudline.home import make_private
 from fraudline.warehouse.client import Warehouse
@@ -82,7 +83,9 @@ class QualityReport:
             "|---|---|---:|---:|---:|---:|---:|",
         ]
         for column in self.columns:
-            spread = " | ".join("" if value is None else f"{value:.6g}" for value in column.spread)
+            spread = " | ".join(
+                "" if value is None else number_words(value) for value in column.spread
+            )
             lines.append(
                 f"| {column.name} | {column.type} | {column.nulls} | {column.out_of_range} "
                 f"| {spread} |"
@@ -189,6 +192,8 @@ def out_of_range_sql(column: Column) -> str:
         faults += [f"IS_NAN({quoted})", f"IS_INF({quoted})"]
     if limits.most_characters is not None:
         faults.append(f"CHAR_LENGTH({quoted}) > {limits.most_characters}")
+    if limits.words:
+        faults.append(f"{quoted} NOT IN ({', '.join(map(repr, limits.words))})")
     return " OR ".join(faults) or "FALSE"
 
 

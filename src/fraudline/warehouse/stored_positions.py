@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
-from fraudline.contract import REPLAYED
+from fraudline.contract import REPLAYED, Messages
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
 
@@ -36,25 +36,44 @@ _record = msgspec.json.Decoder(_Record).decode
 
 
 def have_rows(
-    warehouse: Warehouse, table: str, values: Sequence[bytes | None], *, has_reason: bool
+    warehouse: Warehouse, table: str, messages: Messages, *, has_reason: bool
 ) -> list[bool]:
     """Whether each of some decisions or rejects has a row in its table.
 
     Args:
         warehouse: The data set.
         table: Name of the table.
-        values: Messages of the topic that is stored there; one that is none has no row.
+        messages: Of the topic that is stored there; one that is none has no row.
         has_reason: Whether the table is that of rejects.
 
     Raises:
         WarehouseError: the table cannot be queried.
     """
-    records = [_parsed(value) for value in values]
-    stored: set[tuple[str, int, int, bool]] = set()
+    records = [_parsed(value) for value in messages.values]
     asked = [record for record in records if record is not None]
-    for begin in range(0, len(asked), _FEW):
-        stored |= _stored(warehouse, table, asked[begin : begin + _FEW], has_reason=has_reason)
+    stored = _all_stored(warehouse, table, asked, has_reason=has_reason)
     return [record is not None and record.key in stored for record in records]
+
+
+def have_arrived(warehouse: Warehouse, table: str, rejects: str, messages: Messages) -> list[bool]:
+    """Whether each of some messages has a row in a table that keeps where each arrived.
+
+    Or was rejected: anybody may write to such a topic, so its first message may well be none.
+
+    Args:
+        warehouse: The data set.
+        table: Name of the table.
+        rejects: Name of the table of rejects.
+        messages: Of the topic that is stored there.
+
+    Raises:
+        WarehouseError: a table cannot be queried.
+    """
+    places = zip(messages.partitions, messages.offsets, strict=True)
+    records = [_Record(messages.topic, partition, offset) for partition, offset in places]
+    stored = _all_stored(warehouse, table, records, has_reason=False)
+    stored |= _all_stored(warehouse, rejects, records, has_reason=True)
+    return [record.key in stored for record in records]
 
 
 def has_any_row(warehouse: Warehouse, table: str) -> bool:
@@ -102,6 +121,16 @@ def _parsed(value: bytes | None) -> _Record | None:
         return _record(value or b"")
     except msgspec.DecodeError:
         return None
+
+
+def _all_stored(
+    warehouse: Warehouse, table: str, records: Sequence[_Record], *, has_reason: bool
+) -> set[tuple[str, int, int, bool]]:
+    pieces = (records[begin : begin + _FEW] for begin in range(0, len(records), _FEW))
+    found: Iterable[set[tuple[str, int, int, bool]]] = (
+        _stored(warehouse, table, piece, has_reason=has_reason) for piece in pieces
+    )
+    return set().union(*found)
 
 
 def _stored(

@@ -109,7 +109,7 @@ def create_stream_tables(
         found = create_table(
             warehouse,
             warehouse.settings.table(flow),
-            arrow_schema(flow.columns(contract)),
+            arrow_schema(flow.row_columns(contract)),
             description=table.description.format(contract=contract.name),
             partition_by=table.partition_by,
             cluster_by=table.cluster_by,
@@ -164,7 +164,8 @@ def grow_stream_tables(warehouse: Warehouse, contract: Contract) -> None:
         WarehouseError: a table does not exist, or may not be altered.
     """
     for flow, _ in flows.stored_flows():
-        grow_table(warehouse, warehouse.settings.table(flow), arrow_schema(flow.columns(contract)))
+        columns = flow.row_columns(contract)
+        grow_table(warehouse, warehouse.settings.table(flow), arrow_schema(columns))
     try:
         bring_view_up_to_date(warehouse, contract, lambda told: _LOG.warning("%s", told))
     except WarehouseError as error:  # nothing is stored in it

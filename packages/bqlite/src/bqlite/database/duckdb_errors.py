@@ -52,6 +52,9 @@ _WORDS: tuple[tuple[str, str], ...] = (
         r"type INT64.*",
         r"integer overflow: \1 is out of the range of INT64",
     ),
+    # Its operators are functions to it, some under names that GoogleSQL has not.
+    (r"types '(!?~~|(not_)?like_escape)\(", "types 'operator LIKE("),
+    (r"(types '|function call \")([^\w\s(]+)\(", r"\1operator \2("),
     (
         r"No function matches the given name and argument types '(.*?)\((.*)\)'.*",
         r"No matching signature for \1 for argument types: \2",
