@@ -14,7 +14,7 @@ from tests.harness import Place, eventually
 from tests.stream.test_sink_loop import predictions, send
 
 from fraudline.errors import WarehouseError
-from fraudline.stream import backoff, sink_store
+from fraudline.stream import backoff, fetch_watch, sink_store
 from fraudline.stream import sink_loop as sink_module
 from fraudline.stream.counts import Task
 from fraudline.stream.health import assess_health
@@ -168,6 +168,24 @@ def test_a_sink_keeps_its_membership_while_bigquery_is_away_and_holds_few_rows(
         eventually(lambda: is_stored(there, 2100))
         assert members(there) == before
     assert "is being stored again" in caplog.records[-1].getMessage()
+
+
+def test_a_sink_that_takes_nothing_while_bigquery_is_away_does_not_take_its_broker_for_lost(
+    there: Place, faulty: FaultyBigQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_watch, "_LONGEST_SILENCE_S", 3.0)
+    with Sink(there) as sink:
+        send(there, predictions(there, 0, 100))
+        eventually(lambda: is_stored(there, 100))
+        failures = sink.progress.snapshot().failures.total
+        faulty.go_away()
+        send(there, predictions(there, 100, 100))
+        eventually(lambda: sink.waits_for)
+        time.sleep(8)
+        assert sink.waits_for
+        assert sink.progress.snapshot().failures.total == failures
+        faulty.clear()
+        eventually(lambda: is_stored(there, 200))
 
 
 def test_partitions_change_hands_while_bigquery_is_away(

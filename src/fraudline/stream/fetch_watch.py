@@ -44,8 +44,12 @@ class FetchWatch:
         Raises:
             KafkaException: it has not for so long that this client will not find it any more.
         """
-        found, now = self._progress.client_statistics, time.monotonic()
-        if found is None or (found.is_steady and found.silence_s(now) <= FRESH_S):
+        (found, wanted), now = self._progress.client_statistics, time.monotonic()
+        if found is None or (
+            found.group == "steady"
+            and len(found.partitions) >= wanted
+            and found.silence_s(now) <= FRESH_S
+        ):
             self._silent_since = None
             return
         if self._silent_since is None:
@@ -56,7 +60,7 @@ class FetchWatch:
                 KafkaError(
                     KafkaError._TIMED_OUT,  # noqa: SLF001 - its only name
                     f"no message and no answer of the broker came for {silent_s:.0f} s (consumer "
-                    f"group: {found.group}, {len(found.partitions)} of {found.assigned} "
-                    "partitions fetched); a new client takes this one's place",
+                    f"group: {found.group}, {len(found.partitions)} of {wanted} partitions "
+                    "fetched); a new client takes this one's place",
                 )
             )

@@ -156,10 +156,14 @@ class Progress:
             return self._state.step, self._state.step_since
 
     @property
-    def client_statistics(self) -> ClientStatistics | None:
-        """What the Kafka client reported last, as far as it could be read."""
+    def client_statistics(self) -> tuple[ClientStatistics | None, int]:
+        """What the Kafka client reported last, as far as it could be read.
+
+        And how many partitions messages were wanted of then: those that are held back are
+        assigned, and not fetched.
+        """
         with self._lock:
-            return self._state.statistics
+            return self._state.statistics, len(self._state.positions)
 
     @property
     def consumer_options(self) -> dict[str, Any]:
