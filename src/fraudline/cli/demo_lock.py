@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fraudline.errors import InputError
+from fraudline.errors import InputError, LocalServiceError
 from fraudline.home import make_private
 
 
@@ -19,14 +19,15 @@ def only_demo(home: Path) -> Iterator[None]:
     It goes with the process that holds it, however that ends.
 
     Raises:
-        InputError: another demo runs there, or the lock cannot be written.
+        InputError: another demo runs there.
+        LocalServiceError: the lock cannot be written.
     """
     path = home.with_name(f"{home.name}.lock")
     try:
         make_private(path.parent)
         lock = path.open("a+")
     except OSError as error:
-        raise InputError(
+        raise LocalServiceError(
             f"{error.filename or path} cannot be written: {error.strerror}. The demo needs it: "
             "mend that, or set `home` elsewhere."
         ) from None

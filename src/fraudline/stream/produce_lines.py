@@ -36,7 +36,7 @@ class LineProducer:
             {
                 **client_config(kafka),
                 "enable.idempotence": True,
-                "linger.ms": 5,
+                "linger.ms": 1,
                 "message.timeout.ms": int(_FLUSH_TIMEOUT_S * 1000),
             }
         )

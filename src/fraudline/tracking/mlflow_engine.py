@@ -18,11 +18,6 @@ os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # what it logs comes
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-# A server that is away must not hold up a training that is done: by default it is asked for
-# minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-
 try:
     from mlflow import MlflowClient, entities
 except ModuleNotFoundError as error:
@@ -35,7 +30,14 @@ __all__ = ["MlflowClient", "artifacts", "entities", "failing", "record_address"]
 
 
 def record_address(settings: Settings) -> str:
-    """Where the record is kept: the address of a server, or of a database in the home."""
+    """Where the record is kept: the address of a server, or of a database in the home.
+
+    A server that is away must not hold up a training that is done, but by default MLflow asks it
+    for minutes. How often is read from the environment at each request, so it is set whenever
+    somebody is about to ask.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     if settings.mlflow.tracking_uri != LOCAL:
         return settings.mlflow.tracking_uri
     return f"sqlite:///{_home(settings) / 'mlflow.db'}"
