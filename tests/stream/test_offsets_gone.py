@@ -227,6 +227,7 @@ def produce(place: Place, topic: str, partition: int, values: list[bytes]) -> No
         {
             "bootstrap.servers": place.project.kafka.bootstrap_servers,
             "compression.type": "lz4",
+            "enable.idempotence": True,  # else a batch that is sent again comes after later ones
             "queue.buffering.max.messages": 1_000_000,
         }
     )
