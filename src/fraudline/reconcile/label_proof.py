@@ -19,10 +19,16 @@ from fraudline.contract import REPLAYED, Contract, Messages
 from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
 from fraudline.reconcile.check_window import NO_MESSAGE, differing
 from fraudline.reconcile.ledger import MOST_EXAMPLES, example
-from fraudline.reconcile.stored_rows import Offsets, Window, offsets_of, range_parameters
+from fraudline.reconcile.stored_rows import (
+    Offsets,
+    Window,
+    offsets_of,
+    range_parameters,
+    stored_rows,
+)
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read_topic import offset_ranges, read_range
-from fraudline.stream.topic_guard import topic_id
+from fraudline.stream.topic_guard import TopicLookup
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
 
@@ -123,7 +129,7 @@ def reconcile_labels(
 def _reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) -> LabelLedger:
     topic = kafka.topic(flows.LABELS)
     ledger = LabelLedger(topic)
-    of_id = topic_id(kafka, topic)
+    of_id = TopicLookup(kafka).ids([topic])[topic]
     ranges = offset_ranges(kafka, topic)
     for partition, (start, stop) in ranges.items():
         for first, end, messages in read_range(
@@ -183,23 +189,15 @@ def _stored(
 ) -> tuple[pa.Table, pa.Table]:
     """The labels of a window, and its rejects without markers that one was sent again."""
     names = ", ".join(f"`{column.name}`" for column in flows.LABELS.columns(contract))
-    table, rejects = (
-        warehouse.table(warehouse.settings.table(flow)) for flow in (flows.LABELS, flows.REJECTS)
-    )
-    there = (
-        "source_topic = @topic AND source_partition = @partition "
-        "AND source_offset >= @first AND source_offset <= @last"
-    )
+    table = warehouse.table(warehouse.settings.table(flows.LABELS))
     labels = query(
         warehouse,
-        f"SELECT {names}, source_offset FROM `{table}` WHERE {there} AND {_OF_TOPIC}",  # noqa: S608 - names come from settings
+        f"SELECT {names}, source_offset FROM `{table}` "  # noqa: S608 - names come from settings
+        "WHERE source_topic = @topic AND source_partition = @partition "
+        f"AND source_offset >= @first AND source_offset <= @last AND {_OF_TOPIC}",
         [*range_parameters(window), ("topic_id", "STRING", of_id)],
     )
-    rejected = query(
-        warehouse,
-        f"SELECT original, reason, source_offset FROM `{rejects}` WHERE {there}",  # noqa: S608 - likewise
-        range_parameters(window),
-    )
+    rejected = stored_rows(warehouse, flows.REJECTS, ["original", "reason"], window, None)
     return labels, rejected.filter(pc.not_equal(rejected["reason"], REPLAYED))
 
 

@@ -133,22 +133,6 @@ class TopicLookup:
         )
 
 
-def topic_id(kafka: KafkaSettings, topic: str) -> str:
-    """The id of a topic as it is now; `NO_ID` if the broker gives none.
-
-    Raises:
-        BrokerError: the broker does not answer, or has no such topic.
-    """
-    lookup = TopicLookup(kafka)  # it answers for as long as it is held
-    try:
-        return lookup.ask([topic]).answer()[topic].id
-    except KafkaException as error:
-        raise BrokerError(
-            f"topic '{topic}' cannot be looked up at {kafka.bootstrap_servers}: "
-            f"{error.args[0].str()}. Check that the broker is running."
-        ) from None
-
-
 class TopicGuard:
     """Holds a loop to the topics that it began with, across all of its sessions.
 
