@@ -23,6 +23,8 @@ METRICS_FILE = "metrics.json"
 REPORT_FILE = "report.html"
 DECISIONS_FILE = "decisions.html"
 SCORES_FILE = "scores.parquet"
+# What the stream is compared with; versions of before have none.
+REFERENCE_FILE = "reference.arrow"
 
 _NEEDED = {GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE}
 # What is read whole has a limit; a bundle of ours has less than a megabyte in all of them.
@@ -104,6 +106,23 @@ def checked_files(directory: Path) -> tuple[Manifest, dict[str, bytes]]:
             "Restore it or train anew."
         )
     return manifest, kept
+
+
+def read_file(directory: Path, name: str) -> bytes:
+    """Read a file of a bundle whole.
+
+    Raises:
+        BundleError: it is not there, no plain file, or larger than any of ours.
+    """
+    path = directory / name
+    try:
+        fault = _fault_of_file(path)
+        content = b"" if fault else path.read_bytes()
+    except OSError as error:
+        fault = f"cannot be read ({error.strerror})"
+    if fault:
+        raise BundleError(f"bundle in {directory}: {name} {fault}. Restore it, or train anew.")
+    return content
 
 
 class _Format(msgspec.Struct):
