@@ -304,5 +304,8 @@ def put_together(periods: Sequence[PeriodMeasures]) -> PeriodMeasures:
         expected_frauds=sum(each.expected_frauds for each in periods),
         cost=total("cost"),
         cost_of_approving=total("cost_of_approving"),
-        **dict.fromkeys(f"delay_s_{name}" for name in ("p10", "p50", "p90", "max")),
+        delay_s_p10=None,
+        delay_s_p50=None,
+        delay_s_p90=None,
+        delay_s_max=None,
     )
