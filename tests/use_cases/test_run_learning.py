@@ -66,7 +66,8 @@ def version_of(project: Project, **changes: object) -> str:
 def run_at(
     project: Project, at: dt.datetime, done: Callable[[StepDone], None] = lambda _: None
 ) -> int:
-    return LearningRun(project, clock=lambda: at, on_done=done).advance()
+    judging = [JudgePeriods(project)]
+    return LearningRun(project, clock=lambda: at, on_done=done, steps=judging).advance()
 
 
 def measures(project: Project) -> list[dict]:
