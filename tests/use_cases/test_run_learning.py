@@ -252,7 +252,8 @@ def test_while_bigquery_is_away_learning_waits_says_so_and_goes_on(
     monkeypatch.setattr("fraudline.warehouse.query.RETRY", RETRY.with_timeout(0.3))
     fill(project.warehouse, flows.DECISIONS, WALLET, [decision(WALLET, 1)])
     done: list[StepDone] = []
-    run = LearningRun(project, clock=lambda: START + 20 * HOUR, on_done=done.append)
+    judging = [JudgePeriods(project)]
+    run = LearningRun(project, clock=lambda: START + 20 * HOUR, on_done=done.append, steps=judging)
     stop = threading.Event()
     faulty.arm("jobs.insert", "error", code="UNAVAILABLE", times=None)
     thread = threading.Thread(target=run.until, args=(stop,))
