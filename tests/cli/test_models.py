@@ -49,7 +49,10 @@ def add(registry: Registry, contract: Contract = CREDITCARD, **changes: object) 
 UNKNOWN = "LOOK it keeps no scored payments, so what its policy does is unknown. Train anew."
 
 
-RUNNING = "Scorers that run go on with the version they started with until they are started again."
+RUNNING = (
+    "Scorers that run take it within two seconds, without a pause. One that cannot read this "
+    "registry, or cannot open the version, says so and goes on with what it has."
+)
 
 
 def two_promoted(models: Shell, registry: Registry) -> tuple[str, str]:

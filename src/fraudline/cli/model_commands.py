@@ -18,7 +18,8 @@ if TYPE_CHECKING:  # numpy comes with it, and `models list` needs none
     from fraudline.use_cases.champion import Promoted
 
 _RUNNING_ON = (
-    "Scorers that run go on with the version they started with until they are started again."
+    "Scorers that run take it within two seconds, without a pause. One that cannot read this "
+    "registry, or cannot open the version, says so and goes on with what it has."
 )
 
 models = typer.Typer(
@@ -129,7 +130,7 @@ def show(
 def promote(
     version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
 ) -> None:
-    """Make a version its contract's champion. Scorers that start from now on use it."""
+    """Make a version its contract's champion. Scorers that run take it within two seconds."""
     _promote(Project(), version, is_told=False)
 
 

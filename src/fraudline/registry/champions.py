@@ -47,6 +47,15 @@ class Champions:
         promotions = self.promotions(contract)
         return promotions[-1].version if promotions else None
 
+    def text(self, contract: str) -> str:
+        """All that is written of a contract's champions; empty before the first.
+
+        Another text is another promotion, even of the same version.
+        """
+        own = self._file(contract)
+        path = own if own.is_file() else self._shared
+        return path.read_text(errors="replace") if path.is_file() else ""
+
     def promotions(self, contract: str) -> list[Promotion]:
         """Every promotion and rollback of a contract, oldest first.
 

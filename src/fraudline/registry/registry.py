@@ -188,6 +188,13 @@ class Registry:
             )
         return champion
 
+    def champion_text(self) -> str:
+        """What is written of the contract's champions: another text is another promotion.
+
+        It costs a look at a small file, for who wants to know when the champion changes.
+        """
+        return self._champions.text(self._contract())
+
     def is_champion(self, version: str) -> bool:
         """Whether a version is the champion of its own contract."""
         return version == self._champions.champion(contract_of(version))

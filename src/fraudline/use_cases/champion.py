@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fraudline.bundle.bundle import open_bundle
 from fraudline.use_cases.judge_policy import judge_policy
+from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.own_costs import require_own_costs, tell_foreign_costs
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.record_version import record_if_possible
@@ -21,7 +21,7 @@ class Promoted:
     """The champion from now on.
 
     Attributes:
-        version: The champion; scorers that start from now on use it.
+        version: The champion; scorers that run take it within two seconds.
         before: The champion until now, if there was one.
         warning: Why it could not be recorded in MLflow; None if it was.
         look: What a person should know of how it decides, if there is anything.
@@ -90,7 +90,7 @@ def roll_back(
 
 def _judged(project: Project, version: str) -> tuple[dict[str, object], float | None]:
     """The policy of a version, and the median amount it is judged by; refuses what cannot score."""
-    bundle = open_bundle(project.registry.path(version), project.contract)
+    bundle = open_version(project, version)
     effect = judge_policy(project, version)
     median_amount = effect.median_amount if effect is not None else None
     return msgspec.structs.asdict(bundle.manifest.policy), median_amount
