@@ -76,13 +76,11 @@ class Champions:
             if contract_of(version) == contract
         ]
 
-    def write(self, version: str, change: str) -> None:
+    def write(self, promotion: Promotion) -> None:
         """Make a version the champion of its contract; a reader sees it whole or not at all."""
+        version = promotion.version
         contract = contract_of(version)
-        promotions = [
-            *self.promotions(contract),
-            Promotion(dt.datetime.now(dt.UTC), change, version),
-        ]
+        promotions = [*self.promotions(contract), promotion]
         draft = self._directory / f".{CHAMPION}.{contract}-{os.getpid()}"
         with draft.open("w") as file:
             file.write("\n".join([version, *map(str, promotions)]) + "\n")

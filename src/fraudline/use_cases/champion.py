@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from fraudline.registry import Signature
 from fraudline.use_cases.judge_policy import judge_policy
 from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.own_costs import require_own_costs, tell_foreign_costs
@@ -34,7 +35,12 @@ class Promoted:
 
 
 def promote(
-    project: Project, version: str, on_promoted: OnPromoted = lambda _version, _before: None
+    project: Project,
+    version: str,
+    on_promoted: OnPromoted = lambda _version, _before: None,
+    *,
+    by: str | None = None,
+    reason: str = "",
 ) -> Promoted:
     """Make a version the champion.
 
@@ -45,6 +51,8 @@ def promote(
         version: One of its versions.
         on_promoted: Called with the champion and the one before it, as soon as it is so:
             MLflow, which is told afterwards, may be slow.
+        by: Who does it; the account that runs this, without one. Both are kept.
+        reason: Why, in words.
 
     Raises:
         InputError: there is no such version, or it decides by costs that nobody gave.
@@ -58,13 +66,17 @@ def promote(
         look = tell_foreign_costs(project, version, costs)
     else:
         require_own_costs(project, version, costs, median_amount)
-    registry.promote(version)
+    registry.promote(version, Signature.of_this_process(by, reason))
     on_promoted(version, before)
     return Promoted(version, before, record_if_possible(project, version), look)
 
 
 def roll_back(
-    project: Project, on_promoted: OnPromoted = lambda _version, _before: None
+    project: Project,
+    on_promoted: OnPromoted = lambda _version, _before: None,
+    *,
+    by: str | None = None,
+    reason: str = "",
 ) -> Promoted:
     """Make the champion before the present one the champion again.
 
@@ -74,6 +86,8 @@ def roll_back(
     Args:
         project: Whose registry.
         on_promoted: As for `promote`.
+        by: Likewise.
+        reason: Likewise.
 
     Raises:
         InputError: there was none before, or the champion was changed meanwhile.
@@ -83,7 +97,7 @@ def roll_back(
     before, version = registry.champion(), registry.earlier_champion()
     costs, _ = _judged(project, version)
     look = tell_foreign_costs(project, version, costs)
-    registry.roll_back(version)
+    registry.roll_back(version, Signature.of_this_process(by, reason))
     on_promoted(version, before)
     return Promoted(version, before, record_if_possible(project, version), look)
 
