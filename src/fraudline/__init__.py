@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fraudline.use_cases.check_history import check_history as check_history
     from fraudline.use_cases.fetch_dataset import fetch_dataset as fetch_dataset
     from fraudline.use_cases.judge_decisions import judge_decisions as judge_decisions
+    from fraudline.use_cases.learning_status import learning_status as learning_status
     from fraudline.use_cases.list_versions import list_versions as list_versions
     from fraudline.use_cases.load_history import load_history as load_history
     from fraudline.use_cases.local_services import status as status
@@ -64,6 +65,7 @@ _PLACES = {
     "json_lines": "contract",
     "judge_decisions": "use_cases.judge_decisions",
     "labelled_decisions": "use_cases.look_at_labels",
+    "learning_status": "use_cases.learning_status",
     "list_versions": "use_cases.list_versions",
     "load_history": "use_cases.load_history",
     "open_bundle": "bundle.bundle",

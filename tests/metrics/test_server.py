@@ -17,7 +17,7 @@ from fraudline.local.process import free_port
 from fraudline.metrics import server as http_server
 from fraudline.metrics import serving
 from fraudline.settings import MetricsSettings
-from fraudline.stream.counts import DecisionCounts, Task
+from fraudline.stream.counts import DecisionCounts, FailedSide, Task
 from fraudline.stream.durations import BOUNDS_S
 from fraudline.stream.progress import Progress
 from fraudline.stream.served_model import ServedModel
@@ -99,6 +99,19 @@ def test_a_sink_tells_what_it_stored_in_each_table(port: int) -> None:
     for table, rows in (("decisions", 3), ("rejects", 0)):
         name = f"fraudline_rows_stored_total{[('table', table), ('task', 'sink')]}"
         assert found[name] == rows
+
+
+def test_a_learner_tells_what_it_did_and_is_healthy_with_nothing_to_do(port: int) -> None:
+    progress = Progress(Task.LEARN)
+    progress.record_failure(FailedSide.WAREHOUSE, "away")
+    task = ("task", "learn")
+    assert scrape(progress, port)[f"fraudline_is_healthy{[task]}"] == 0
+    progress.record_learned("judge")
+    progress.record_learned()
+    found = scrape(progress, port)
+    assert found[f"fraudline_periods_done_total{[('step', 'judge'), task]}"] == 1
+    assert found[f"fraudline_failures_total{[('kind', 'warehouse'), task]}"] == 1
+    assert found[f"fraudline_is_healthy{[task]}"] == 1
 
 
 def test_each_message_is_counted_in_the_buckets_of_its_age(port: int) -> None:

@@ -124,6 +124,12 @@ def _outcomes(state: LoopState) -> Iterator[Metric]:
             state.task, "reason", state.rejected.items(),
         )  # fmt: skip
         return
+    if state.task is Task.LEARN:
+        yield _counter(
+            "fraudline_periods_done", "Periods that were done, each as often as it was looked at.",
+            state.task, "step", state.learned.items(),
+        )  # fmt: skip
+        return
     for name, meaning, count in (
         ("decided", "Transactions with a committed decision.", state.decided.total),
         ("blocked", "Those of them that were blocked.", state.decided.blocked),

@@ -1,0 +1,73 @@
+"""`learn` and `learning`: how decisions turned out, as far as labels have arrived."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fraudline.cli.label_commands import AsOf
+from fraudline.cli.screen import OUT, say, show_facts, show_table, utc
+from fraudline.cli.stop_signal import stop_on_signal
+from fraudline.use_cases.project import Project
+
+if TYPE_CHECKING:  # Google's clients come with them, and take a second to import
+    from fraudline.use_cases.run_learning import StepDone
+
+learning = typer.Typer(
+    help="What `fraudline learn` found: how decisions turned out, as far as labels have arrived.",
+    no_args_is_help=True,
+)
+
+
+def learn() -> None:
+    """Judge each period of the stream as its labels arrive, until stopped.
+
+    It works beside scorers and sinks, from BigQuery alone, and keeps what it finds there. It may
+    be stopped at any time, and goes on where it was.
+    """
+    from fraudline.cli.learning_words import length_text
+    from fraudline.use_cases.run_learning import LearningRun
+
+    run = LearningRun(
+        Project(), on_created=lambda table: say(f"created table {table}"), on_done=_say_done
+    )
+    say(f"learning from periods of {length_text(run.length_s)}; stop with Ctrl-C")
+    with stop_on_signal() as stop:
+        run.until(stop)
+
+
+def _say_done(done: StepDone) -> None:
+    say(f"{done.step} {done.due.period}, as of {utc(done.due.at)}: {done.said}")
+
+
+@learning.command("status")
+def show_status(
+    periods: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many of the last periods.")
+    ] = 7,
+    as_of: AsOf = None,
+) -> None:
+    """Show how the last periods turned out: each alone, and put together.
+
+    Each payment counts with the score that it was given at the time, and with the label that had
+    arrived when its period was judged. What has no label counts as legitimate so far; `open` is
+    the share of payments that may still be told to be frauds.
+    """
+    from fraudline.cli.learning_words import judged_row, rolling_facts, what_is_next
+    from fraudline.use_cases.learning_status import learning_status
+
+    found = learning_status(Project(), most=periods, as_of=as_of)
+    if found.periods:
+        show_table(
+            ("period", "as of", "decisions", "frauds", "open", "AP", "saved"),
+            [judged_row(judged, found.length_s) for judged in found.periods],
+        )
+        OUT.print()
+        show_facts([*rolling_facts(found), ("next", what_is_next(found))])
+    else:
+        OUT.print("nothing is judged yet")
+        show_facts([("next", what_is_next(found))])
+
+
+COMMANDS = (learn,)
