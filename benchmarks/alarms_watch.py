@@ -77,9 +77,7 @@ def look(champion: Champion, period: pa.Table, seed: int, most: int = PERIOD_ROW
 
 def columns_that_alarm(champion: Champion, seen: Seen) -> list[ColumnFound]:
     """The columns that alarm, the one that changed most first."""
-    threshold = champion.reference.facts.threshold
-    found = compare_columns(champion.reference, seen.values)
-    return [each for each in found if each.excess >= threshold]
+    return [each for each in compare_columns(champion.reference, seen.values) if each.is_alarm]
 
 
 def score_alarms(champion: Champion, periods: Iterable[Seen]) -> list[bool]:

@@ -33,7 +33,7 @@ class Watch:
     """What is usual over the first days, and how far later ones are from it."""
 
     def __init__(self, days: list[np.ndarray]) -> None:
-        self.means, self.sds, self.threshold = usual_distances(distances_from_others(days))
+        self.means, self.sds, self.thresholds = usual_distances(distances_from_others(days))
         values = np.concatenate(days)
         self.rows = len(values)
         self.sketches = [sketch(values[:, at], 2000) for at in range(values.shape[1])]
@@ -46,7 +46,7 @@ class Watch:
         return (np.array(found) - self.means) / self.sds
 
     def alarms(self, day: np.ndarray) -> list[int]:
-        return np.flatnonzero(self.excess(day) >= self.threshold).tolist()
+        return np.flatnonzero(self.excess(day) >= self.thresholds).tolist()
 
 
 def test_the_distance_is_the_greatest_difference_of_the_cumulative_shares():
@@ -97,7 +97,15 @@ def test_a_column_that_never_changed_alarms_when_it_does():
 
 def test_more_columns_and_few_periods_do_not_make_the_threshold_less_than_chance():
     quiet = np.full((3, 100), 0.87)
-    assert usual_distances(quiet)[2] > usual_distances(quiet[:, :10])[2] > 4
+    assert usual_distances(quiet)[2].min() > usual_distances(quiet[:, :10])[2].max() > 4
+
+
+def test_a_column_that_differs_by_itself_leaves_the_others_their_thresholds():
+    calm = np.full((14, 2), 0.87)
+    calm[7, 0] = 20
+    thresholds = usual_distances(calm)[2]
+    assert thresholds[0] > 2 * thresholds[1]
+    assert thresholds[1] == usual_distances(calm[:, 1:].repeat(2, axis=1))[2][1]
 
 
 def test_a_sketch_stands_for_all_values():

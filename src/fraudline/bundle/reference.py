@@ -26,11 +26,18 @@ _FACTS = b"fraudline.reference"
 _DAY_S = 86400.0
 
 
-class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Mean and standard deviation of a figure over the periods."""
+class UsualDistance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a column of a period is from the other periods, in scaled distances.
+
+    Attributes:
+        mean: Over the periods.
+        sd: Standard deviation.
+        threshold: How many standard deviations above the mean alarm.
+    """
 
     mean: float
     sd: float
+    threshold: float
 
 
 class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +59,6 @@ class ReferenceFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         first_event: Event time of the first one, as text, in the contract's unit.
         last_event: Event time of the last one.
         distances: By feature, how far a period is from the others.
-        threshold: How many standard deviations above its mean a distance alarms.
         high_score: The score that is watched.
         high_share: Share of the scores that reach it.
         score_rows: How many scores that was seen on: of rows that the model had not learned from.
@@ -65,8 +71,7 @@ class ReferenceFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     period_s: float
     first_event: str
     last_event: str
-    distances: dict[str, Spread]
-    threshold: float
+    distances: dict[str, UsualDistance]
     high_score: float
     high_share: Share
     score_rows: int

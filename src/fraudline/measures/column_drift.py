@@ -3,8 +3,8 @@
 The greatest difference of two cumulative shares says how far a sample lies from a reference, in any
 unit. What is usual differs between columns (whether it is a weekend is all or nothing in a day), so
 each column's distance is told in standard deviations from what was usual for it while the reference
-was made, and the greatest of them is held against that of the reference's own periods. There each
-period is compared with the others, which it is not part of.
+was made, and held against the distances of the reference's own periods. There each period is
+compared with the others, which it is not part of.
 """
 
 from __future__ import annotations
@@ -79,26 +79,26 @@ def distances_from_others(periods: Sequence[Matrix]) -> Floats:
     return found
 
 
-def usual_distances(distances: Floats) -> tuple[Floats, Floats, float]:
-    """What is usual for each column, and how far from it the greatest may be.
+def usual_distances(distances: Floats) -> tuple[Floats, Floats, Floats]:
+    """What is usual for each column, and how far from it alarms.
 
     Args:
         distances: As `distances_from_others` gives them.
 
     Returns:
-        Mean and standard deviation of each column's distances, shape (columns,); and the excess
-        at which a column alarms: mean and `THRESHOLD_SDS` standard deviations of the periods'
-        greatest, each measured by what the other periods say is usual. It is never less than what
-        chance alone reaches in one of `CHANCE_PERIODS` periods, among so many columns.
+        Mean and standard deviation of each column's distances, and the excess at which it alarms,
+        each of shape (columns,). That is mean and `THRESHOLD_SDS` standard deviations of the
+        periods' own, each measured by what the other periods say is usual; and never less than
+        what chance alone reaches in one of `CHANCE_PERIODS` periods, among so many columns.
     """
-    greatest = np.empty(len(distances))
-    for number, own in enumerate(distances):
+    own = np.empty_like(distances)
+    for number, found in enumerate(distances):
         others = np.delete(distances, number, axis=0)
-        greatest[number] = ((own - others.mean(axis=0)) / _spread(others)).max()
-    threshold = greatest.mean() + THRESHOLD_SDS * greatest.std(ddof=1)
+        own[number] = (found - others.mean(axis=0)) / _spread(others)
+    thresholds = own.mean(axis=0) + THRESHOLD_SDS * own.std(axis=0, ddof=1)
     by_chance = np.sqrt(np.log(2 * distances.shape[1] * CHANCE_PERIODS) / 2)  # Kolmogorov's tail
     least = (by_chance - CHANCE_MEAN) / CHANCE_SD
-    return distances.mean(axis=0), _spread(distances), float(max(threshold, least))
+    return distances.mean(axis=0), _spread(distances), np.maximum(thresholds, least)
 
 
 def sketch(values: npt.NDArray[_Real], points: int) -> npt.NDArray[_Real]:

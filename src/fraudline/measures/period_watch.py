@@ -26,6 +26,7 @@ class ColumnFound:
         distance: The greatest difference of two cumulative shares, 0 to 1: so large a part of the
             values lies elsewhere.
         excess: How many standard deviations the scaled distance is above what is usual.
+        threshold: From where on it alarms.
         usual: The values that `TOLD_SHARES` of the reference reach at most, in the column's unit.
         found: Likewise of the period.
     """
@@ -33,8 +34,14 @@ class ColumnFound:
     name: str
     distance: float
     excess: float
+    threshold: float
     usual: tuple[float, ...]
     found: tuple[float, ...]
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether it is too far."""
+        return self.excess >= self.threshold
 
 
 def compare_columns(reference: Reference, values: Matrix) -> list[ColumnFound]:
@@ -52,9 +59,16 @@ def compare_columns(reference: Reference, values: Matrix) -> list[ColumnFound]:
         distance, scaled = scaled_distance(points, facts.rows, sample)
         excess = (scaled - usual.mean) / usual.sd
         compared.append(
-            ColumnFound(name, distance, excess, told_quantiles(points), told_quantiles(sample))
+            ColumnFound(
+                name,
+                distance,
+                excess,
+                usual.threshold,
+                told_quantiles(points),
+                told_quantiles(sample),
+            )
         )
-    return sorted(compared, key=lambda each: -each.excess)
+    return sorted(compared, key=lambda each: each.threshold - each.excess)
 
 
 def told_quantiles(values: Floats | Vector) -> tuple[float, ...]:

@@ -24,6 +24,7 @@ from fraudline.stream.client_statistics import EVERY_MS, ClientStatistics, parse
 from fraudline.stream.counts import DecisionCounts, FailedSide, FailureCounts, Task
 from fraudline.stream.durations import DurationHistogram
 from fraudline.stream.intake import Intake, PartitionKey, Partitions
+from fraudline.stream.served_model import ServedModel
 
 _LOG = logging.getLogger(__name__)
 _UNREADABLE = (
@@ -44,6 +45,7 @@ class LoopState:
 
     Attributes:
         task: Which loop runs.
+        model: Which version decides; None for a sink.
         decided: Transactions whose decision is committed; zero for a sink.
         stored: Rows that are stored, by table; empty for a scorer.
         rejected: Messages by the reason why they were rejected.
@@ -76,6 +78,7 @@ class LoopState:
     """
 
     task: Task
+    model: ServedModel | None = None
     decided: DecisionCounts = field(default_factory=DecisionCounts)
     stored: Counter[str] = field(default_factory=Counter)
     rejected: Counter[RejectReason] = field(
@@ -240,6 +243,11 @@ class Progress:
             state.stored.update(stored or {})
             state.rejected.update(rejected or {})
             state.latencies.add_all(ages_s[ages_s <= _OLDEST_S])
+
+    def record_model(self, model: ServedModel) -> None:
+        """Note which version decides, and which was refused."""
+        with self._lock:
+            self._state.model = model
 
     def record_recalled(self, counts: Mapping[str, int]) -> None:
         """Note how many earlier decisions were read back so far, by how much is known of them."""

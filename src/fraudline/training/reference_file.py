@@ -14,7 +14,7 @@ from fraudline.bundle.reference import (
     Reference,
     ReferenceFacts,
     Share,
-    Spread,
+    UsualDistance,
     watched_values,
     write_reference,
 )
@@ -101,7 +101,7 @@ def keep_reference(
     random = np.random.default_rng(seed)
     of_periods = [np.flatnonzero(cut.period == number) for number in range(cut.periods)]
     drawn = [random.permutation(rows)[:PERIOD_ROWS] for rows in of_periods]
-    means, sds, threshold = usual_distances(distances_from_others([values[rows] for rows in drawn]))
+    usual = usual_distances(distances_from_others([values[rows] for rows in drawn]))
 
     judged = np.concatenate([split.validation, split.test])
     judged = judged[is_kept[judged]] if is_kept[judged].any() else judged
@@ -115,10 +115,9 @@ def keep_reference(
         first_event=event_text(history, contract, int(kept[0])),
         last_event=event_text(history, contract, int(kept[-1])),
         distances={
-            name: Spread(float(mean), float(sd))
-            for name, mean, sd in zip(contract.features, means, sds, strict=True)
+            name: UsualDistance(*map(float, figures))
+            for name, *figures in zip(contract.features, *usual, strict=True)
         },
-        threshold=threshold,
         high_score=high_score,
         high_share=_share(scores[judged] >= high_score, cut.period[judged]),
         score_rows=len(judged),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fraudline.bundle.bundle import open_bundle
+from fraudline.registry import Signature
 from fraudline.use_cases.judge_policy import judge_policy
+from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.own_costs import require_own_costs, tell_foreign_costs
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.record_version import record_if_possible
@@ -21,7 +22,7 @@ class Promoted:
     """The champion from now on.
 
     Attributes:
-        version: The champion; scorers that start from now on use it.
+        version: The champion; scorers that run take it within two seconds.
         before: The champion until now, if there was one.
         warning: Why it could not be recorded in MLflow; None if it was.
         look: What a person should know of how it decides, if there is anything.
@@ -34,7 +35,12 @@ class Promoted:
 
 
 def promote(
-    project: Project, version: str, on_promoted: OnPromoted = lambda _version, _before: None
+    project: Project,
+    version: str,
+    on_promoted: OnPromoted = lambda _version, _before: None,
+    *,
+    by: str | None = None,
+    reason: str = "",
 ) -> Promoted:
     """Make a version the champion.
 
@@ -45,6 +51,8 @@ def promote(
         version: One of its versions.
         on_promoted: Called with the champion and the one before it, as soon as it is so:
             MLflow, which is told afterwards, may be slow.
+        by: Who does it; the account that runs this, without one. Both are kept.
+        reason: Why, in words.
 
     Raises:
         InputError: there is no such version, or it decides by costs that nobody gave.
@@ -58,13 +66,17 @@ def promote(
         look = tell_foreign_costs(project, version, costs)
     else:
         require_own_costs(project, version, costs, median_amount)
-    registry.promote(version)
+    registry.promote(version, Signature.of_this_process(by, reason))
     on_promoted(version, before)
     return Promoted(version, before, record_if_possible(project, version), look)
 
 
 def roll_back(
-    project: Project, on_promoted: OnPromoted = lambda _version, _before: None
+    project: Project,
+    on_promoted: OnPromoted = lambda _version, _before: None,
+    *,
+    by: str | None = None,
+    reason: str = "",
 ) -> Promoted:
     """Make the champion before the present one the champion again.
 
@@ -74,6 +86,8 @@ def roll_back(
     Args:
         project: Whose registry.
         on_promoted: As for `promote`.
+        by: Likewise.
+        reason: Likewise.
 
     Raises:
         InputError: there was none before, or the champion was changed meanwhile.
@@ -83,14 +97,14 @@ def roll_back(
     before, version = registry.champion(), registry.earlier_champion()
     costs, _ = _judged(project, version)
     look = tell_foreign_costs(project, version, costs)
-    registry.roll_back(version)
+    registry.roll_back(version, Signature.of_this_process(by, reason))
     on_promoted(version, before)
     return Promoted(version, before, record_if_possible(project, version), look)
 
 
 def _judged(project: Project, version: str) -> tuple[dict[str, object], float | None]:
     """The policy of a version, and the median amount it is judged by; refuses what cannot score."""
-    bundle = open_bundle(project.registry.path(version), project.contract)
+    bundle = open_version(project, version)
     effect = judge_policy(project, version)
     median_amount = effect.median_amount if effect is not None else None
     return msgspec.structs.asdict(bundle.manifest.policy), median_amount

@@ -9,6 +9,7 @@ from pathlib import Path
 from fraudline.bundle.bundle_files import DECISIONS_FILE, REPORT_FILE, read_manifest
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import InputError
+from fraudline.registry import Change
 from fraudline.use_cases.project import Project
 
 
@@ -46,6 +47,15 @@ def list_versions(project: Project) -> Versions:
     """
     registry = project.registry
     return Versions(registry.versions(), {each.version: each.at for each in registry.champions()})
+
+
+def list_changes(project: Project) -> list[Change]:
+    """Every promotion, rollback and change of policy of the contract, with who and why.
+
+    Raises:
+        BundleError: the file of its champions was altered.
+    """
+    return project.registry.changes()
 
 
 def show_version(project: Project, version: str) -> Manifest:

@@ -120,26 +120,26 @@ class WatchPeriods:
             ]
         rows = draw_decided(project.warehouse, contract, period, version, PERIOD_ROWS)
         compared = compare_columns(reference, watched_values(contract, rows))
-        columns = [each for each in compared if each.excess >= facts.threshold]
+        columns = [each for each in compared if each.is_alarm]
         return [
             *(
-                {**head, **self._column(each, reference), "transactions": rows.num_rows}
+                {**head, **self._column(each), "transactions": rows.num_rows}
                 for each in columns or compared[:1]
             ),
             {**head, **_score_row(reference, counts, memory.cusum(version), period)},
             *({**head, **each} for each in _null_rows(reference, counts)),
         ]
 
-    def _column(self, found: ColumnFound, reference: Reference) -> Row:
+    def _column(self, found: ColumnFound) -> Row:
         unit = self._project.contract.column(found.name).unit
         middle = len(TOLD_SHARES) // 2
         half, usual = (f"{number(of[middle])} {unit}".rstrip() for of in (found.found, found.usual))
         return {
             "detector": COLUMNS,
             "column_name": found.name,
-            "is_alarm": found.excess >= reference.facts.threshold,
+            "is_alarm": found.is_alarm,
             "statistic": found.excess,
-            "threshold": reference.facts.threshold,
+            "threshold": found.threshold,
             "told": (
                 f"'{found.name}': {percent(found.distance)} of the values lie elsewhere. Half of "
                 f"them are at most {half}, of the reference at most {usual}"
