@@ -289,6 +289,7 @@ PUBLIC = [
     "Project",
     "as_history",
     "assess",
+    "backtest",
     "change_policy",
     "check_history",
     "evaluate",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fraudline.training.preparation import Preparation as Preparation
     from fraudline.training.recipes.all_recipes import find_recipe as find_recipe
     from fraudline.training.split import find_twins as find_twins
+    from fraudline.use_cases.backtest import backtest as backtest
     from fraudline.use_cases.champion import promote as promote
     from fraudline.use_cases.champion import roll_back as roll_back
     from fraudline.use_cases.change_policy import change_policy as change_policy
@@ -56,6 +57,7 @@ _PLACES = {
     "Project": "use_cases.project",
     "as_history": "scoring",
     "assess": "scoring.assess",
+    "backtest": "use_cases.backtest",
     "change_policy": "use_cases.change_policy",
     "check_history": "use_cases.check_history",
     "evaluate": "measures.evaluation",

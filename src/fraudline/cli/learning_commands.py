@@ -1,14 +1,16 @@
-"""`learn` and `learning`: how decisions turned out, as far as labels have arrived."""
+"""`learn`, `learning`, `backtest`: how decisions turned out, and what others would have been."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fraudline.cli.label_commands import AsOf
+from fraudline.cli.label_commands import AsOf, moment
 from fraudline.cli.screen import OUT, progress_bar, say, show_facts, show_table, utc
 from fraudline.cli.stop_signal import stop_on_signal
+from fraudline.errors import ProofError
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Google's clients come with them, and take a second to import
@@ -99,4 +101,45 @@ def gate(
         say("There is no challenger: `fraudline models challenge VERSION` makes one.")
 
 
-COMMANDS = (learn,)
+def backtest(
+    since: Annotated[
+        dt.datetime,
+        typer.Option("--from", parser=moment, metavar="TIME", help="From when on, UTC."),
+    ],
+    until: Annotated[
+        dt.datetime,
+        typer.Option("--to", parser=moment, metavar="TIME", help="Up to when, UTC; not included."),
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="A version; the champion, if not given.")
+    ] = None,
+) -> None:
+    """Judge again what was decided in a time, by any version, decision by decision.
+
+    From BigQuery, and by the labels that have arrived by now. Ends with exit code 1 if a decision
+    of the version's own is another one, in any bit of score, decision, threshold or reasons.
+    """
+    from fraudline.cli.backtest_words import backtest_facts, backtest_rows
+    from fraudline.use_cases.backtest import backtest as judge_again
+
+    with progress_bar("judged again") as bar:
+        found = judge_again(
+            Project(),
+            since,
+            until,
+            model,
+            on_judged=lambda count: bar("judged again", count, count),
+        )
+    show_table(("", "approved", "reviewed", "blocked", "AP", "cost", "saved"), backtest_rows(found))
+    OUT.print()
+    show_facts(backtest_facts(found))
+    if found.differing:
+        raise ProofError(
+            f"{found.differing:,} of {found.own:,} decisions that {found.version} made are not "
+            "what it says of their transactions now, see above. Either the table of decisions was "
+            "altered, which `fraudline reconcile` finds while the topic still has them, or the "
+            "version, the contract's columns or this machine's arithmetic did change."
+        )
+
+
+COMMANDS = (learn, backtest)
