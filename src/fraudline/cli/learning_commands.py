@@ -76,6 +76,35 @@ def show_status(
         show_facts([("next", what_is_next(found))])
 
 
+@learning.command()
+def gate(
+    version: Annotated[
+        str | None, typer.Argument(help="A challenger; all of them, if none is given.")
+    ] = None,
+) -> None:
+    """Judge challengers beside the champion, by what became known since they were made.
+
+    Both judge the same payments anew, and a period counts once all of it is mature. The verdict is
+    kept with the version. Nothing is promoted.
+    """
+    from fraudline.cli.gate_words import compared_facts, verdict_words
+    from fraudline.use_cases.judge_challenger import judge_challengers
+
+    with progress_bar("judged") as bar:
+        verdicts = judge_challengers(
+            Project(), version, on_judged=lambda count: bar("judged", count, count)
+        )
+    for verdict in verdicts:
+        show_facts(compared_facts(verdict))
+        show_table(
+            ("met", "condition", "found"),
+            [("yes" if each.is_met else "NO", each.name, each.told) for each in verdict.conditions],
+        )
+        OUT.print(verdict_words(verdict), markup=False)
+    if not verdicts:
+        say("There is no challenger: `fraudline models challenge VERSION` makes one.")
+
+
 def backtest(
     since: Annotated[
         dt.datetime,
