@@ -21,6 +21,9 @@ learning = typer.Typer(
     no_args_is_help=True,
 )
 
+LONGEST_STEP_S = 3600.0
+"""A query over a large period may take minutes, and none takes an hour."""
+
 
 def learn() -> None:
     """Judge each period of the stream as its labels arrive, until stopped.
@@ -29,13 +32,14 @@ def learn() -> None:
     be stopped at any time, and goes on where it was.
     """
     from fraudline.cli.learning_words import length_text
+    from fraudline.cli.standstill import ended_at_standstill
     from fraudline.use_cases.run_learning import LearningRun
 
     run = LearningRun(
         Project(), on_created=lambda table: say(f"created table {table}"), on_done=_say_done
     )
     say(f"learning from periods of {length_text(run.length_s)}; stop with Ctrl-C")
-    with stop_on_signal() as stop:
+    with stop_on_signal() as stop, ended_at_standstill(run.progress, LONGEST_STEP_S):
         run.until(stop)
 
 
