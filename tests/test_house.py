@@ -146,7 +146,7 @@ SLOW = (*TRAINING, *GOOGLE, "mlflow", "onnxruntime", "confluent_kafka", "duckdb"
 # What a statement must not load, itself or by what it imports.
 NEVER_LOADED = {
     "import fraudline": (*SLOW, "numpy", "pyarrow", "pydantic", "typer", "rich", "msgspec"),
-    "import fraudline.measures.evaluation, fraudline.measures.alerts, fraudline.measures.worth": (
+    "from fraudline.measures import evaluation, alerts, worth, prequential": (
         *(*SLOW, "pyarrow", "pydantic", "msgspec", "fraudline.contract"),
     ),
     "import fraudline.settings": (*SLOW, "numpy", "pyarrow", "msgspec"),
@@ -157,6 +157,10 @@ NEVER_LOADED = {
     "import fraudline.use_cases.run_scorer": (*TRAINING, *GOOGLE, "mlflow", "pandas"),
     "import fraudline.use_cases.predict_file": (*TRAINING, *GOOGLE, "mlflow", "confluent_kafka"),
     "import fraudline.use_cases.handle_rejects": (*TRAINING, *GOOGLE, "mlflow", "onnxruntime"),
+    # A learner judges what others scored: it needs no model, nor what scores with one.
+    "import fraudline.use_cases.run_learning": (
+        *(*TRAINING, "mlflow", "onnxruntime", "fraudline.scoring"),
+    ),
     "import fraudline.tracking": SLOW,
 }
 
@@ -175,6 +179,7 @@ LIGHT = {
     "down": SLOW,
     "rejects list --help": (*SLOW, "numpy", "pyarrow", "msgspec"),
     "labels list --help": (*SLOW, "numpy", "pyarrow", "msgspec"),
+    "learning status --help": (*SLOW, "numpy", "pyarrow", "msgspec"),
 }
 
 
@@ -284,6 +289,7 @@ PUBLIC = [
     "Project",
     "as_history",
     "assess",
+    "backtest",
     "change_policy",
     "check_history",
     "evaluate",
@@ -293,6 +299,7 @@ PUBLIC = [
     "json_lines",
     "judge_decisions",
     "labelled_decisions",
+    "learning_status",
     "list_versions",
     "load_history",
     "open_bundle",

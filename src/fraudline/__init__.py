@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from fraudline.training.preparation import Preparation as Preparation
     from fraudline.training.recipes.all_recipes import find_recipe as find_recipe
     from fraudline.training.split import find_twins as find_twins
+    from fraudline.use_cases.backtest import backtest as backtest
     from fraudline.use_cases.champion import promote as promote
     from fraudline.use_cases.champion import roll_back as roll_back
     from fraudline.use_cases.change_policy import change_policy as change_policy
     from fraudline.use_cases.check_history import check_history as check_history
     from fraudline.use_cases.fetch_dataset import fetch_dataset as fetch_dataset
     from fraudline.use_cases.judge_decisions import judge_decisions as judge_decisions
+    from fraudline.use_cases.learning_status import learning_status as learning_status
     from fraudline.use_cases.list_versions import list_versions as list_versions
     from fraudline.use_cases.load_history import load_history as load_history
     from fraudline.use_cases.local_services import status as status
@@ -55,6 +57,7 @@ _PLACES = {
     "Project": "use_cases.project",
     "as_history": "scoring",
     "assess": "scoring.assess",
+    "backtest": "use_cases.backtest",
     "change_policy": "use_cases.change_policy",
     "check_history": "use_cases.check_history",
     "evaluate": "measures.evaluation",
@@ -64,6 +67,7 @@ _PLACES = {
     "json_lines": "contract",
     "judge_decisions": "use_cases.judge_decisions",
     "labelled_decisions": "use_cases.look_at_labels",
+    "learning_status": "use_cases.learning_status",
     "list_versions": "use_cases.list_versions",
     "load_history": "use_cases.load_history",
     "open_bundle": "bundle.bundle",

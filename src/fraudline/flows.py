@@ -2,7 +2,8 @@
 
 From this list follow the settings `kafka.topic_…` and `bigquery.table_…`, the topics and tables
 that `setup` creates, what a sink stores, and what decodes a message that is sent again. A new
-topic with its table is one more entry here.
+topic with its table is one more entry here. So is a table that `fraudline learn` writes by itself,
+without a topic, in the second list.
 
 The contract is imported only when columns are asked for: settings know the flows, and every
 command reads its settings.
@@ -86,6 +87,32 @@ class Flow:
         return Decoder(columns, most_bytes, id_column=id_column)
 
 
+@dataclass(frozen=True)
+class LearningTable:
+    """A table that `fraudline learn` writes itself: a few rows for each period, and no topic.
+
+    Attributes:
+        name: Ends the name of its setting: `bigquery.table_NAME`.
+        default: Its name, where the setting says nothing else.
+        setting: What that setting means, a sentence.
+        description: For people who look at it in BigQuery.
+        columns: What a row says beside its key, its contract, its period and when it was written.
+    """
+
+    name: str
+    default: str
+    setting: str
+    description: str
+    columns: Callable[[], tuple[Column, ...]]
+
+    @property
+    def row_columns(self) -> tuple[Column, ...]:
+        """The columns of the table."""
+        from fraudline.contract import PERIOD_COLUMNS, WRITTEN_COLUMN
+
+        return (*PERIOD_COLUMNS, *self.columns(), WRITTEN_COLUMN)
+
+
 # The proof asks for the rows of a range of offsets: it then reads no others.
 _BY_POSITION = ("source_topic", "source_partition", "source_offset")
 
@@ -116,6 +143,12 @@ def _label_columns(_: Contract) -> tuple[Column, ...]:
     from fraudline.contract import LABEL_COLUMNS
 
     return LABEL_COLUMNS
+
+
+def _measure_columns() -> tuple[Column, ...]:
+    from fraudline.contract import MEASURE_COLUMNS
+
+    return MEASURE_COLUMNS
 
 
 def _reject_columns(_: Contract) -> tuple[Column, ...]:
@@ -194,6 +227,17 @@ LABELS = Flow(
 )
 
 FLOWS: tuple[Flow, ...] = (TRANSACTIONS, DECISIONS, REJECTS, PREDICTIONS, LABELS)
+
+MEASURES = LearningTable(
+    name="measures",
+    default="measures",
+    setting="Table with how the decisions of each period turned out, each time it was judged.",
+    description="How the decisions of each period turned out, by the labels that had arrived when "
+    "it was judged: five rows each time, one for each part of the payments.",
+    columns=_measure_columns,
+)
+
+LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES,)
 
 
 def stored_flows() -> list[tuple[Flow, FlowTable]]:

@@ -39,6 +39,7 @@ from fraudline.errors import SettingsError
 SETTINGS_FILE = Path("fraudline.toml")
 ENVIRONMENT_PREFIX = "FRAUDLINE_"
 LOCAL = "local"
+_DAY_S = 86400.0
 
 
 class _Group(BaseModel):
@@ -139,13 +140,16 @@ class _Dataset(_Group):
 
 if TYPE_CHECKING:
     _Tables = _Dataset
-else:  # a field `table_…` for each flow that is stored
+else:  # a field `table_…` for each flow that is stored, and for each table without a flow
     _Tables = create_model(
         "_Tables",
         __base__=_Dataset,
         **{
-            f"table_{flow.name}": (str, Field(table.default, description=table.setting))
-            for flow, table in flows.stored_flows()
+            f"table_{name}": (str, Field(table.default, description=table.setting))
+            for name, table in (
+                *((flow.name, table) for flow, table in flows.stored_flows()),
+                *((table.name, table) for table in flows.LEARNING_TABLES),
+            )
         },
     )
 
@@ -167,9 +171,9 @@ class BigQuerySettings(_Tables):
         "arrow", description="How rows travel in the Storage Write API."
     )
 
-    def table(self, flow: flows.Flow) -> str:
-        """Name of the table that stores a flow."""
-        return str(getattr(self, f"table_{flow.name}"))
+    def table(self, of: flows.Flow | flows.LearningTable) -> str:
+        """Name of the table that stores a flow, or that `fraudline learn` writes."""
+        return str(getattr(self, f"table_{of.name}"))
 
 
 class ScoringSettings(_Group):
@@ -248,8 +252,31 @@ class SinkSettings(_Group):
     )
 
 
+class LearningSettings(_Group):
+    """How `fraudline learn` goes through the stream."""
+
+    period_s: float = Field(
+        86400.0,
+        ge=1,
+        le=31 * 86400,
+        description="How long a period is in which the stream is judged and watched, seconds; "
+        "counted from midnight UTC by `decided_at`.",
+    )
+
+    @field_validator("period_s")
+    @classmethod
+    def _begins_at_midnight(cls, value: float) -> float:
+        periods, days = _DAY_S / value, value / _DAY_S
+        if not (periods.is_integer() or days.is_integer()):
+            raise ValueError(
+                "expected a part of a day, such as 3600 or 60, or whole days, so that a period "
+                "begins at each midnight, or at some"
+            )
+        return value
+
+
 class MetricsSettings(_Group):
-    """What `score` and `sink` let others see of them, by HTTP."""
+    """What `score`, `sink` and `learn` let others see of them, by HTTP."""
 
     host: str = Field(
         "127.0.0.1", min_length=1, description="Address at which metrics and health are served."
@@ -315,6 +342,7 @@ class Settings(BaseSettings):
     policy: PolicySettings = Field(default_factory=PolicySettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
+    learning: LearningSettings = Field(default_factory=LearningSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     local: LocalSettings = Field(default_factory=LocalSettings)
 

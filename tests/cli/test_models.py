@@ -19,7 +19,7 @@ from tests.transactions import CREDITCARD, WALLET, WALLET_FILE
 from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.bundle.manifest import Part
 from fraudline.contract import Contract
-from fraudline.registry import Registry
+from fraudline.registry import Registry, Signature
 from fraudline.settings import Settings
 from fraudline.use_cases.champion import promote
 from fraudline.use_cases.project import Project
@@ -49,7 +49,10 @@ def add(registry: Registry, contract: Contract = CREDITCARD, **changes: object) 
 UNKNOWN = "LOOK it keeps no scored payments, so what its policy does is unknown. Train anew."
 
 
-RUNNING = "Scorers that run go on with the version they started with until they are started again."
+RUNNING = (
+    "Scorers that run take it within two seconds, without a pause. One that cannot read this "
+    "registry, or cannot open the version, says so and goes on with what it has."
+)
 
 
 def two_promoted(models: Shell, registry: Registry) -> tuple[str, str]:
@@ -75,6 +78,32 @@ def test_a_rollback_is_told_listed_and_recorded(models, registry, home):
         "fraudline-creditcard", "champion"
     )
     assert found.tags["fraudline.version"] == first
+
+
+def test_who_changed_what_and_why_is_listed(models, registry):
+    first, second = add(registry), add(registry, threshold=0.25)
+    models("models", "promote", first, "--reason", "the first")
+    models("models", "promote", second, "--by", "anna", "--reason", "catches more")
+    models("models", "rollback", "--reason", "stops too many")
+    code, said = models("models", "changes")
+    assert code == 0
+    me = Signature.of_this_process().user
+    assert f" promoted {first} {me} the first " in said
+    assert f" promoted {second} {first} anna (account {me}) catches more " in said
+    assert f" rolled back to {first} {second} {me} stops too many" in said
+
+
+def test_a_challenger_is_listed_and_told_when_it_is_overtaken(models, registry):
+    first, second = two_promoted(models, registry)
+    code, said = models("models", "challenge", first, "--days", "7", "--reason", "once more")
+    assert code == 0
+    assert said.startswith(f"challenger: {first}, until ")
+    assert f" challenger {first} since " in models("models", "list")[1]
+    assert models("models", "challenge", second)[0] == 2
+    _, said = models("models", "promote", add(registry, threshold=0.75))
+    assert f"no challengers any more: {first}; they were to beat the champion before" in said
+    assert f"challenger {first} since" not in models("models", "list")[1]
+    assert f" challenged {first} {second} " in models("models", "changes")[1]
 
 
 def test_versions_are_told_apart_by_time_recipe_and_what_they_were_derived_from(models, registry):

@@ -13,6 +13,7 @@ from fraudline.contract import RejectReason
 from fraudline.settings import MetricsSettings
 from fraudline.stream.counts import FailedSide, Task
 from fraudline.stream.progress import Progress
+from fraudline.stream.served_model import ServedModel
 
 
 def deal_with(progress: Progress, offset: int, count: int) -> None:
@@ -65,3 +66,16 @@ def test_the_last_line_tells_what_was_done_in_all(capsys):
     with status_line.status_lines(progress, MetricsSettings(stalled_after_s=60)):
         deal_with(progress, 1, 1234)
     assert capsys.readouterr().err.splitlines()[-1].startswith("1,234 stored, 1 rejected, ")
+
+
+def test_it_tells_for_as_long_as_the_champion_is_not_what_decides(capsys):
+    progress = Progress(Task.SCORE)
+    line = status_line._Line(progress, stalled_after_s=60)
+    progress.record_model(ServedModel("v-1", refused="v-2", refused_because="was altered"))
+    for offset in (1, 2):
+        deal_with(progress, offset, 1)
+        line.show(only_news=True)
+        assert "; champion v-2 is refused, v-1 decides on" in capsys.readouterr().err
+    progress.record_model(ServedModel("v-2"))
+    line.show()
+    assert "decides on" not in capsys.readouterr().err

@@ -133,12 +133,18 @@ def test_another_policy_is_another_version_that_can_be_shown(trained: Place) -> 
     champion = trained.project.registry.champion()
     # In the sample frauds are frequent, so much is left to review.
     changes = ("--block-from", "0.9", "--review-cost", "2", "--most-reviews-a-day", "1000")
-    done = trained.run("models", "policy", champion, *changes)
+    signed = ("--by", "anna", "--reason", "reviewers are cheaper")
+    done = trained.run("models", "policy", champion, *changes, *signed)
     assert_well(done)
     words = " ".join(done.said.split())  # long lines are wrapped between words
     assert "block from 0.9; an approved fraud costs 100 % of its amount and 15 EUR" in words
     assert f"from {champion}" in done.said
     assert trained.project.registry.champion() == champion
+    made = trained.project.registry.changes()[-1]
+    assert (made.what, made.before) == ("policy changed", champion)
+    assert made.who.startswith("anna (account ")
+    assert made.why.startswith("reviewers are cheaper; ")
+    assert "review_cost 4.0 -> 2.0" in made.why
     again = trained.run("models", "policy", champion, "--block-from", "1.5")
     assert again.code == 2
     assert "that is no policy" in again.said

@@ -17,9 +17,10 @@ from fraudline.local.process import free_port
 from fraudline.metrics import server as http_server
 from fraudline.metrics import serving
 from fraudline.settings import MetricsSettings
-from fraudline.stream.counts import DecisionCounts, Task
+from fraudline.stream.counts import DecisionCounts, FailedSide, Task
 from fraudline.stream.durations import BOUNDS_S
 from fraudline.stream.progress import Progress
+from fraudline.stream.served_model import ServedModel
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 
@@ -47,8 +48,8 @@ def busy(
     return progress
 
 
-def scrape(progress: Progress, port: int, model_version: str | None = None) -> dict[str, float]:
-    with serving(progress, MetricsSettings(port=port), model_version):
+def scrape(progress: Progress, port: int) -> dict[str, float]:
+    with serving(progress, MetricsSettings(port=port)):
         answer = httpx.get(f"http://127.0.0.1:{port}/metrics")
     assert answer.status_code == 200
     return {
@@ -59,7 +60,7 @@ def scrape(progress: Progress, port: int, model_version: str | None = None) -> d
 
 
 def test_a_scorer_tells_what_it_decided(port: int) -> None:
-    found = scrape(busy(Task.SCORE, DecisionCounts(5, 3, 2)), port, "creditcard-1")
+    found = scrape(busy(Task.SCORE, DecisionCounts(5, 3, 2)), port)
     task = ("task", "score")
     assert found[f"fraudline_transactions_decided_total{[task]}"] == 10
     assert found[f"fraudline_transactions_blocked_total{[task]}"] == 2
@@ -67,8 +68,30 @@ def test_a_scorer_tells_what_it_decided(port: int) -> None:
     assert found[f"fraudline_transactions_rejected_total{[('reason', 'empty'), task]}"] == 1
     assert found[f"fraudline_failures_total{[('kind', 'broker'), task]}"] == 0
     assert found[f"fraudline_is_healthy{[task]}"] == 1
-    assert any("creditcard-1" in name for name in found)
     assert found["process_resident_memory_bytes[]"] > 0
+
+
+def test_a_scorer_tells_which_version_decides_and_which_champion_was_refused(port: int) -> None:
+    progress = busy(Task.SCORE, DecisionCounts(5, 3, 2))
+    task = ("task", "score")
+    progress.record_model(ServedModel("creditcard-1", swaps=2, read_at=7.0))
+    found = scrape(progress, port)
+    assert any("model_version', 'creditcard-1'" in name for name in found)
+    assert found[f"fraudline_model_swaps_total{[task]}"] == 2
+    assert found[f"fraudline_model_is_refused{[task]}"] == 0
+    assert found[f"fraudline_champion_read_timestamp_seconds{[task]}"] == 7
+    refused = ServedModel("creditcard-1", refused="creditcard-2", refused_because="x", refusals=1)
+    progress.record_model(refused)
+    found = scrape(progress, port)
+    assert any("model_version', 'creditcard-1'" in name for name in found)
+    assert found[f"fraudline_model_refusals_total{[task]}"] == 1
+    assert found[f"fraudline_model_is_refused{[task]}"] == 1
+    with serving(progress, MetricsSettings(port=port)):
+        health = httpx.get(f"http://127.0.0.1:{port}/health").json()
+    assert health["is_healthy"] is True
+    assert health["model"]["version"] == "creditcard-1"
+    assert health["model"]["refused"] == "creditcard-2"
+    assert health["model"]["refused_because"] == "x"
 
 
 def test_a_sink_tells_what_it_stored_in_each_table(port: int) -> None:
@@ -76,6 +99,19 @@ def test_a_sink_tells_what_it_stored_in_each_table(port: int) -> None:
     for table, rows in (("decisions", 3), ("rejects", 0)):
         name = f"fraudline_rows_stored_total{[('table', table), ('task', 'sink')]}"
         assert found[name] == rows
+
+
+def test_a_learner_tells_what_it_did_and_is_healthy_with_nothing_to_do(port: int) -> None:
+    progress = Progress(Task.LEARN)
+    progress.record_failure(FailedSide.WAREHOUSE, "away")
+    task = ("task", "learn")
+    assert scrape(progress, port)[f"fraudline_is_healthy{[task]}"] == 0
+    progress.record_learned("judge")
+    progress.record_learned()
+    found = scrape(progress, port)
+    assert found[f"fraudline_periods_done_total{[('step', 'judge'), task]}"] == 1
+    assert found[f"fraudline_failures_total{[('kind', 'warehouse'), task]}"] == 1
+    assert found[f"fraudline_is_healthy{[task]}"] == 1
 
 
 def test_each_message_is_counted_in_the_buckets_of_its_age(port: int) -> None:
@@ -165,7 +201,10 @@ def test_who_serves_metrics_beyond_this_machine_is_asked_by_any_name(port: int) 
 
 @pytest.mark.parametrize("task", Task)
 def test_every_metric_is_in_the_reference(port: int, task: Task) -> None:
-    with serving(busy(task, DecisionCounts(approved=1)), MetricsSettings(port=port)):
+    progress = busy(task, DecisionCounts(approved=1))
+    if task is Task.SCORE:
+        progress.record_model(ServedModel("creditcard-1"))
+    with serving(progress, MetricsSettings(port=port)):
         text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     families = {
         line.split()[2] for line in text.splitlines() if line.startswith("# TYPE fraudline_")

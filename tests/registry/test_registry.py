@@ -150,7 +150,8 @@ def test_a_reader_sees_one_champion_or_the_other_and_never_half(registry):
     is_done.set()
     reader.join()
     assert seen <= set(versions)
-    assert {path.name for path in registry.directory.iterdir()} == {"champion.wallet", *versions}
+    files = {"champion.wallet", "changes.wallet"}
+    assert {path.name for path in registry.directory.iterdir()} == {*files, *versions}
 
 
 def promoted(registry: Registry, count: int) -> list[str]:

@@ -16,6 +16,7 @@ from fraudline.cli import (
     file_commands,
     history_commands,
     label_commands,
+    learning_commands,
     model_commands,
     offset_commands,
     proof_commands,
@@ -52,6 +53,7 @@ for panel, room in (
     ("History", history_commands),
     ("Models", model_commands),
     ("The stream", stream_commands),
+    ("Learning", learning_commands),
     ("Files of predictions", file_commands),
     ("Proof", proof_commands),
 ):
@@ -60,6 +62,7 @@ for panel, room in (
 app.add_typer(model_commands.models, name="models", rich_help_panel="Models")
 app.add_typer(offset_commands.offsets, name="offsets", rich_help_panel="The stream")
 app.add_typer(label_commands.labels, name="labels", rich_help_panel="The stream")
+app.add_typer(learning_commands.learning, name="learning", rich_help_panel="Learning")
 app.add_typer(reject_commands.rejects, name="rejects", rich_help_panel="The stream")
 
 

@@ -33,7 +33,8 @@ labels = typer.Typer(
 _MOST_ROWS = 20
 
 
-def _moment(text: str) -> dt.datetime:
+def moment(text: str) -> dt.datetime:
+    """A time as a person types it, in UTC unless it says another offset."""
     try:
         at = dt.datetime.fromisoformat(text)
         return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
@@ -58,7 +59,7 @@ def _one_of(kind: str) -> Any:
 AsOf = Annotated[
     dt.datetime | None,
     typer.Option(
-        parser=_moment, metavar="TIME", help="Look at it as it was known at this moment (UTC)."
+        parser=moment, metavar="TIME", help="Look at it as it was known at this moment (UTC)."
     ),
 ]
 

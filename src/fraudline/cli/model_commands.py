@@ -18,11 +18,17 @@ if TYPE_CHECKING:  # numpy comes with it, and `models list` needs none
     from fraudline.use_cases.champion import Promoted
 
 _RUNNING_ON = (
-    "Scorers that run go on with the version they started with until they are started again."
+    "Scorers that run take it within two seconds, without a pause. One that cannot read this "
+    "registry, or cannot open the version, says so and goes on with what it has."
 )
 
+By = Annotated[
+    str | None, typer.Option(help="Who does it; your account, without one. Both are kept.")
+]
+Reason = Annotated[str, typer.Option(help="Why, in words; it is kept.")]
+
 models = typer.Typer(
-    help="Versions of the model: list, show, compare, promote, roll back, change their policy.",
+    help="Versions of the model: list, show, challenge, promote, roll back, change policy.",
     no_args_is_help=True,
 )
 
@@ -77,7 +83,7 @@ def train(
     show_manifest(manifest)
     say(f"Its report: {os.path.relpath(find_pages(project, manifest.version).report)}")
     if is_promoted:
-        _promote(project, manifest.version, is_told=True)
+        _promote(project, manifest.version, None, "by `train --promote`", is_told=True)
     else:
         warn(record_if_possible(project, manifest.version))
         say(f"To score with it: fraudline models promote {manifest.version}")
@@ -108,6 +114,11 @@ def list_versions() -> None:
     for version, since in found.champions.items():
         whose = f" of {version.partition('-')[0]}" if len(found.champions) > 1 else ""
         OUT.print(f"* champion{whose} since {utc(since)}", markup=False)
+    for each in found.challengers:
+        OUT.print(
+            f"challenger {each.version} since {utc(each.since)}, until {utc(each.until)}",
+            markup=False,
+        )
     if not found.manifests:
         say("There is none yet: `fraudline train --promote` makes the first.")
 
@@ -128,12 +139,14 @@ def show(
 @models.command()
 def promote(
     version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+    by: By = None,
+    reason: Reason = "",
 ) -> None:
-    """Make a version its contract's champion. Scorers that start from now on use it."""
-    _promote(Project(), version, is_told=False)
+    """Make a version its contract's champion. Scorers that run take it within two seconds."""
+    _promote(Project(), version, by, reason, is_told=False)
 
 
-def _promote(project: Project, version: str, *, is_told: bool) -> None:
+def _promote(project: Project, version: str, by: str | None, reason: str, *, is_told: bool) -> None:
     from fraudline.use_cases import champion
 
     def tell(now: str, _: str | None) -> None:
@@ -141,19 +154,24 @@ def _promote(project: Project, version: str, *, is_told: bool) -> None:
             show_effect(project, now)
         say(f"champion: {now}")
 
-    _tell(champion.promote(project, version, tell))
+    _tell(champion.promote(project, version, tell, by=by, reason=reason))
 
 
 def _tell(done: Promoted) -> None:
     """Say what a person should know of the champion."""
     if done.look is not None:
         say(f"LOOK: {done.look}")
+    if done.overtaken:
+        say(
+            f"no challengers any more: {', '.join(done.overtaken)}; they were to beat the champion "
+            "before. `fraudline models challenge` makes one a challenger again."
+        )
     warn(done.warning)
     say(_RUNNING_ON)
 
 
 @models.command()
-def rollback() -> None:
+def rollback(by: By = None, reason: Reason = "") -> None:
     """Make the champion before the present one the champion again.
 
     Once more goes one further back, and never forward to what was rolled back: that takes
@@ -167,7 +185,39 @@ def rollback() -> None:
         show_effect(project, now)
         say(f"champion: {now}, as before {before}")
 
-    _tell(roll_back(project, tell))
+    _tell(roll_back(project, tell, by=by, reason=reason))
+
+
+@models.command()
+def challenge(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+    days: Annotated[float, typer.Option(min=0.001, max=3650, help="When it expires.")] = 28.0,
+    by: By = None,
+    reason: Reason = "",
+) -> None:
+    """Make a version a challenger: from now on it is judged beside the champion.
+
+    It decides nothing. It ends when it is promoted, when another version becomes the champion, or
+    after so many days.
+    """
+    from fraudline.use_cases import champion
+
+    made = champion.challenge(Project(), version, days=days, by=by, reason=reason)
+    say(f"challenger: {made.version}, until {utc(made.until)}")
+
+
+@models.command()
+def changes() -> None:
+    """List every promotion, rollback and change of policy: when, what, who and why."""
+    from fraudline.use_cases.list_versions import list_changes
+
+    show_table(
+        ("at", "change", "version", "before", "by", "why"),
+        (
+            (each.at, each.what, each.version, each.before or "", each.who, each.why)
+            for each in list_changes(Project())
+        ),
+    )
 
 
 @models.command()
@@ -257,6 +307,8 @@ def policy(
     by_costs: Annotated[
         bool, typer.Option("--by-costs", help="Drop the scores that a person has set.")
     ] = False,
+    by: By = None,
+    reason: Reason = "",
 ) -> None:
     """Make a new version with the same model and another policy; what is not given stays.
 
@@ -277,8 +329,8 @@ def policy(
         "review_from": review_from,
         "block_from": block_from,
     }
-    changes = {name: value for name, value in given.items() if value is not None}
-    made = change_policy(project, version, changes, by_costs=by_costs)
+    wanted = {name: value for name, value in given.items() if value is not None}
+    made = change_policy(project, version, wanted, by_costs=by_costs, by=by, reason=reason)
     warn(made.warning)
     show_effect(project, made.manifest.version)
     show_manifest(made.manifest)

@@ -65,11 +65,11 @@ def set_place(
     Prints what was and what is. It is refused while the group has members, and for an offset
     that the topic does not hold.
     """
-    from fraudline.stream.counts import Task
+    from fraudline.stream.counts import OF_TOPICS, Task
     from fraudline.use_cases.set_offsets import set_offsets
 
-    if group not in set(Task):
-        raise typer.BadParameter(f"{group!r} is neither of {', '.join(Task)}.")
+    if group not in OF_TOPICS:
+        raise typer.BadParameter(f"{group!r} is neither of {', '.join(OF_TOPICS)}.")
     moves = set_offsets(Project(), Task(group), to, topic=topic, partitions=partition or ())
     show_table(
         ("topic", "partition", "before", "now", "which means"),

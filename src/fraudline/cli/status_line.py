@@ -62,5 +62,7 @@ class _Line:
             words += f", {health.waiting:,} wait"
         if not health.is_healthy:
             words += f"; no progress: {health.reason}"
+        if state.model is not None and state.model.fault is not None:
+            words += f"; {state.model.fault}"
         say(words)
         self._count, self._shown_at, self._was_healthy = done + rejected, now, health.is_healthy

@@ -168,6 +168,10 @@ def score() -> None:
 
     Any number of these processes share the topic's partitions. What cannot be decoded goes
     to the topic of rejects, with its reason and the original bytes.
+
+    It decides with the champion. One that is promoted or rolled back to meanwhile takes over within
+    two seconds, between two transactions; one that cannot be opened is refused, and the one before
+    goes on.
     """
     from fraudline.cli.standstill import ended_at_standstill
     from fraudline.cli.status_line import status_lines
@@ -184,7 +188,7 @@ def score() -> None:
         status_lines(progress, project.settings.metrics),
         ended_at_standstill(progress),
     ):
-        scorer.until(stop)
+        scorer.until(stop, say)
 
 
 def sink() -> None:

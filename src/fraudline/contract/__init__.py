@@ -2,9 +2,9 @@
 
 Takes a TOML file, JSON messages or Arrow tables; gives columns, schemas, Arrow batches, the
 feature matrix, and for each thing that does not fit a reason in words. What a decision, a
-reject, an outcome and a label are is said here too, so that who stores or counts them needs no
-model. Never does I/O beyond reading the contract file, and is the only room that knows a column's
-name.
+reject, an outcome and a label are, and what is told of a period, is said here too, so that who
+stores or counts them needs no model. Never does I/O beyond reading the contract file, and is the
+only room that knows a column's name.
 """
 
 from fraudline.contract.arrivals import ARRIVAL_COLUMNS, with_arrival
@@ -35,6 +35,8 @@ from fraudline.contract.labels import (
 )
 from fraudline.contract.messages import Messages
 from fraudline.contract.outcomes import Outcome, reject_record, usable_key
+from fraudline.contract.period_measures import MEASURE_COLUMNS
+from fraudline.contract.periods import PERIOD_COLUMNS, WRITTEN_COLUMN, Period
 from fraudline.contract.record_decoder import RecordDecoder
 from fraudline.contract.refusals import (
     Refusal,
@@ -62,6 +64,8 @@ __all__ = [
     "LABELS",
     "LABEL_COLUMNS",
     "LEGITIMATE",
+    "MEASURE_COLUMNS",
+    "PERIOD_COLUMNS",
     "POSITION_COLUMNS",
     "REJECT_COLUMNS",
     "REPLAYED",
@@ -69,12 +73,14 @@ __all__ = [
     "REVIEWED",
     "SOURCES",
     "WITHDRAWN",
+    "WRITTEN_COLUMN",
     "Column",
     "Contract",
     "Decision",
     "Decoder",
     "Messages",
     "Outcome",
+    "Period",
     "RecordDecoder",
     "Refusal",
     "RefusalGroup",

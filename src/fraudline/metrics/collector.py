@@ -25,6 +25,7 @@ from fraudline.stream.counts import Task
 from fraudline.stream.durations import BOUNDS_S, DurationHistogram
 from fraudline.stream.health import assess_health
 from fraudline.stream.progress import RECALLED, LoopState, Progress
+from fraudline.stream.served_model import ServedModel
 
 
 class LoopCollector(Collector):
@@ -33,24 +34,22 @@ class LoopCollector(Collector):
     Args:
         progress: Where the loop reports its state.
         stalled_after_s: See `fraudline.stream.health`.
-        model_version: The version of the model that decides, if one does.
     """
 
-    def __init__(
-        self, progress: Progress, stalled_after_s: float, model_version: str | None
-    ) -> None:
+    def __init__(self, progress: Progress, stalled_after_s: float) -> None:
         self._progress = progress
         self._stalled_after_s = stalled_after_s
         self._info = {"task": progress.task, "version": version("fraudline")}
-        if model_version is not None:
-            self._info["model_version"] = model_version
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, as of now; every one has the label `task`."""
         state = self._progress.snapshot()
         task = state.task
-        yield InfoMetricFamily("fraudline_build", "What runs here.", value=self._info)
+        decides = {} if state.model is None else {"model_version": state.model.version}
+        yield InfoMetricFamily("fraudline_build", "What runs here.", value=self._info | decides)
         yield from _outcomes(state)
+        if state.model is not None:
+            yield from _model(task, state.model)
         yield _counter(
             "fraudline_failures", "Sessions that ended with a failure, by the side that failed.",
             task, "kind", asdict(state.failures).items(),
@@ -94,6 +93,26 @@ class LoopCollector(Collector):
             yield gauge
 
 
+def _model(task: str, model: ServedModel) -> Iterator[Metric]:
+    for name, meaning, count in (
+        ("swaps", "Champions that took over while this process ran.", model.swaps),
+        ("refusals", "Champions that could not be opened, so that another decided on.",
+         model.refusals),
+    ):  # fmt: skip
+        counter = CounterMetricFamily(f"fraudline_model_{name}", meaning, labels=["task"])
+        counter.add_metric([task], count)
+        yield counter
+    for name, meaning, value in (
+        ("model_is_refused", "1 while the champion cannot be opened and another decides on.",
+         model.refused is not None),
+        ("champion_read_timestamp_seconds", "When it was last read who the champion is.",
+         model.read_at),
+    ):  # fmt: skip
+        gauge = GaugeMetricFamily(f"fraudline_{name}", meaning, labels=["task"])
+        gauge.add_metric([task], float(value))
+        yield gauge
+
+
 def _outcomes(state: LoopState) -> Iterator[Metric]:
     if state.task is Task.SINK:
         yield _counter(
@@ -103,6 +122,12 @@ def _outcomes(state: LoopState) -> Iterator[Metric]:
         yield _counter(
             "fraudline_messages_rejected", "Messages that no table can hold.",
             state.task, "reason", state.rejected.items(),
+        )  # fmt: skip
+        return
+    if state.task is Task.LEARN:
+        yield _counter(
+            "fraudline_periods_done", "Periods that were done, each as often as it was looked at.",
+            state.task, "step", state.learned.items(),
         )  # fmt: skip
         return
     for name, meaning, count in (

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,9 +34,7 @@ Answer = tuple[HTTPStatus, str, bytes]
 
 
 @contextmanager
-def serving(
-    progress: Progress, settings: MetricsSettings, model_version: str | None = None
-) -> Iterator[None]:
+def serving(progress: Progress, settings: MetricsSettings) -> Iterator[None]:
     """Serve metrics and health while the block runs; nothing, if the settings' port is 0.
 
     Raises:
@@ -45,7 +44,7 @@ def serving(
         yield
         return
     registry = CollectorRegistry()
-    registry.register(LoopCollector(progress, settings.stalled_after_s, model_version))
+    registry.register(LoopCollector(progress, settings.stalled_after_s))
     ProcessCollector(registry=registry)
     routes: dict[str, Callable[[str], Answer]] = {
         "/metrics": partial(_metrics, registry),
@@ -74,14 +73,17 @@ def _metrics(registry: CollectorRegistry, accepts: str) -> Answer:
 
 
 def _health(progress: Progress, stalled_after_s: float) -> Answer:
-    health = assess_health(progress.snapshot(), time.monotonic(), stalled_after_s)
-    body = {
+    state = progress.snapshot()
+    health = assess_health(state, time.monotonic(), stalled_after_s)
+    body: dict[str, Any] = {
         "task": progress.task,
         "is_healthy": health.is_healthy,
         "reason": health.reason,
         "silent_s": round(health.silent_s, 3) if math.isfinite(health.silent_s) else None,
         "waiting_messages": health.waiting,
     }
+    if state.model is not None:
+        body["model"] = asdict(state.model)
     status = HTTPStatus.OK if health.is_healthy else HTTPStatus.SERVICE_UNAVAILABLE
     return status, "application/json", json.dumps(body).encode() + b"\n"
 

@@ -47,6 +47,15 @@ class Champions:
         promotions = self.promotions(contract)
         return promotions[-1].version if promotions else None
 
+    def text(self, contract: str) -> str:
+        """All that is written of a contract's champions; empty before the first.
+
+        Another text is another promotion, even of the same version.
+        """
+        own = self._file(contract)
+        path = own if own.is_file() else self._shared
+        return path.read_text(errors="replace") if path.is_file() else ""
+
     def promotions(self, contract: str) -> list[Promotion]:
         """Every promotion and rollback of a contract, oldest first.
 
@@ -67,13 +76,11 @@ class Champions:
             if contract_of(version) == contract
         ]
 
-    def write(self, version: str, change: str) -> None:
+    def write(self, promotion: Promotion) -> None:
         """Make a version the champion of its contract; a reader sees it whole or not at all."""
+        version = promotion.version
         contract = contract_of(version)
-        promotions = [
-            *self.promotions(contract),
-            Promotion(dt.datetime.now(dt.UTC), change, version),
-        ]
+        promotions = [*self.promotions(contract), promotion]
         draft = self._directory / f".{CHAMPION}.{contract}-{os.getpid()}"
         with draft.open("w") as file:
             file.write("\n".join([version, *map(str, promotions)]) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
 import logging
 import os
@@ -16,7 +17,9 @@ from fraudline.bundle.bundle_files import check_bundle, read_manifest
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
 from fraudline.home import make_private
+from fraudline.registry.challengers import CHALLENGED, Challenger, challengers_of
 from fraudline.registry.champions import Champions, contract_of
+from fraudline.registry.changes import POLICY_CHANGED, Change, Changes, Signature, append_line
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
 
 _CANDIDATE = ".candidate-"
@@ -41,6 +44,7 @@ class Registry:
         self.directory = home / "models"
         self._contract = contract
         self._champions = Champions(self.directory)
+        self._changes = Changes(self.directory)
         self._being_built: dict[Path, int] = {}
 
     def new_directory(self) -> Path:
@@ -117,11 +121,16 @@ class Registry:
             )
         return path
 
-    def promote(self, version: str) -> None:
-        """Make a version its contract's champion, in one step that a reader sees whole or not."""
+    def promote(self, version: str, signature: Signature | None = None) -> None:
+        """Make a version its contract's champion, in one step that a reader sees whole or not.
+
+        Args:
+            version: Which one.
+            signature: Who does it and why; the account that runs this, without one.
+        """
         self.path(version)
         with self._changing():
-            self._champions.write(version, PROMOTED)
+            self._change_champion(PROMOTED, version, signature)
 
     def earlier_champion(self) -> str:
         """The version that `roll_back` goes back to.
@@ -140,11 +149,12 @@ class Registry:
             )
         return before[-1]
 
-    def roll_back(self, version: str) -> None:
+    def roll_back(self, version: str, signature: Signature | None = None) -> None:
         """Make the champion before the present one the champion again.
 
         Args:
             version: What `earlier_champion` gave, for the caller has looked at that.
+            signature: As for `promote`.
 
         Raises:
             InputError: the champion was changed meanwhile, so it would be another one.
@@ -156,7 +166,98 @@ class Registry:
                     f"the champion was changed meanwhile: it is {self.champion()}. Nothing was "
                     "rolled back; look at `fraudline models list`, and then do it again."
                 )
-            self._champions.write(version, ROLLED_BACK)
+            self._change_champion(ROLLED_BACK, version, signature)
+
+    def record_policy(
+        self,
+        version: str,
+        source: str,
+        fields: dict[str, tuple[object, object]],
+        signature: Signature | None = None,
+    ) -> None:
+        """Write down that a version was made of another one by another policy.
+
+        Args:
+            version: What was made.
+            source: What it was made of.
+            fields: What became of the policy's fields, by name: before and after.
+            signature: As for `promote`.
+        """
+        with self._changing():
+            self._changes.append(
+                contract_of(version),
+                Change(_now(), POLICY_CHANGED, version, source, _signed(signature), fields),
+            )
+
+    def challenge(
+        self, version: str, until: dt.datetime, signature: Signature | None = None
+    ) -> None:
+        """Make a version a challenger of its contract's champion, from now on; again, if it is one.
+
+        Args:
+            version: Which one.
+            until: When it expires, UTC.
+            signature: As for `promote`.
+
+        Raises:
+            InputError: there is no such version, no champion to challenge, or it is the champion.
+        """
+        self.path(version)
+        with self._changing():
+            contract = contract_of(version)
+            champion = self._champions.champion(contract)
+            if champion is None or champion == version:
+                why = "has no champion yet" if champion is None else "has it as its champion"
+                raise InputError(
+                    f"{version} cannot be a challenger: contract '{contract}' {why}. "
+                    "`fraudline models list` shows the versions."
+                )
+            signed = _signed(signature)
+            self._changes.append(
+                contract, Change(_now(), CHALLENGED, version, champion, signed, until=until)
+            )
+
+    def challengers(self) -> list[Challenger]:
+        """Every version that was made a challenger of a champion, and why it is none any more.
+
+        Raises:
+            BundleError: a file of champions was altered.
+        """
+        now = dt.datetime.now(dt.UTC)
+        return [
+            each
+            for contract in self._champions.contracts()
+            for each in challengers_of(self._changes_of(contract), now)
+        ]
+
+    def record_verdict(self, version: str, verdict: bytes) -> None:
+        """Keep what was found of a challenger, beside its version, which never changes.
+
+        Args:
+            version: The challenger.
+            verdict: A JSON object without a line end.
+        """
+        self.path(version)
+        with self._changing():
+            append_line(self.directory / f"verdicts.{version}", verdict)
+
+    def changes(self) -> list[Change]:
+        """Every change of the contract's versions, oldest first, with who and why.
+
+        Raises:
+            BundleError: the file of its champions was altered.
+        """
+        return self._changes_of(self._contract())
+
+    def _changes_of(self, contract: str) -> list[Change]:
+        return self._changes.all(contract, self._champions.promotions(contract))
+
+    def _change_champion(self, change: str, version: str, signature: Signature | None) -> None:
+        contract, at = contract_of(version), _now()
+        before = self._champions.champion(contract)
+        # First what is done, then that it is so: a change that did not happen can be told.
+        self._changes.append(contract, Change(at, change, version, before, _signed(signature)))
+        self._champions.write(Promotion(at, change, version))
 
     def promotions(self) -> list[Promotion]:
         """Every promotion and rollback of the contract, oldest first.
@@ -187,6 +288,13 @@ class Registry:
                 "`fraudline models promote`."
             )
         return champion
+
+    def champion_text(self) -> str:
+        """What is written of the contract's champions: another text is another promotion.
+
+        It costs a look at a small file, for who wants to know when the champion changes.
+        """
+        return self._champions.text(self._contract())
 
     def is_champion(self, version: str) -> bool:
         """Whether a version is the champion of its own contract."""
@@ -227,3 +335,11 @@ class Registry:
             yield
         finally:
             os.close(descriptor)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+
+def _signed(signature: Signature | None) -> Signature:
+    return Signature.of_this_process() if signature is None else signature

@@ -15,6 +15,11 @@ class Task(StrEnum):
 
     SCORE = "score"
     SINK = "sink"
+    LEARN = "learn"
+
+
+OF_TOPICS = (Task.SCORE, Task.SINK)
+"""Those that move messages of topics, and have a place in each partition."""
 
 
 class FailedSide(StrEnum):

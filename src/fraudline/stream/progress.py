@@ -24,6 +24,7 @@ from fraudline.stream.client_statistics import EVERY_MS, ClientStatistics, parse
 from fraudline.stream.counts import DecisionCounts, FailedSide, FailureCounts, Task
 from fraudline.stream.durations import DurationHistogram
 from fraudline.stream.intake import Intake, PartitionKey, Partitions
+from fraudline.stream.served_model import ServedModel
 
 _LOG = logging.getLogger(__name__)
 _UNREADABLE = (
@@ -44,11 +45,13 @@ class LoopState:
 
     Attributes:
         task: Which loop runs.
+        model: Which version decides; None for a sink.
         decided: Transactions whose decision is committed; zero for a sink.
         stored: Rows that are stored, by table; empty for a scorer.
         rejected: Messages by the reason why they were rejected.
         recalled: Earlier decisions that were read back, by how much is known of them, as in
             `Recall`; for a scorer whose contract has an id.
+        learned: Periods that a learner has done, by step; empty for the others.
         failures: Sessions that ended by a failure.
         latencies: Ages of messages when they were finished, by their own time stamps; without
             those that have no time stamp, or one more than a year old.
@@ -69,16 +72,19 @@ class LoopState:
         taken: The offset after the last message taken, for each partition.
         finished: The offset after the last message finished, for each partition.
         proved_at: When each partition last had a message finished, or certainly had nothing to
-            do. A member without partitions has one entry, `None`: that it is in its group.
+            do. A member without partitions has one entry, `None`: that it is in its group. So has
+            a learner: that it did something for a period, or had nothing to do.
     """
 
     task: Task
+    model: ServedModel | None = None
     decided: DecisionCounts = field(default_factory=DecisionCounts)
     stored: Counter[str] = field(default_factory=Counter)
     rejected: Counter[RejectReason] = field(
         default_factory=lambda: Counter(dict.fromkeys(RejectReason, 0))
     )
     recalled: dict[str, int] = field(default_factory=dict)
+    learned: Counter[str] = field(default_factory=Counter)
     failures: FailureCounts = field(default_factory=FailureCounts)
     latencies: DurationHistogram = field(default_factory=DurationHistogram)
     steps: dict[str, DurationHistogram] = field(default_factory=dict)
@@ -236,10 +242,23 @@ class Progress:
             state.rejected.update(rejected or {})
             state.latencies.add_all(ages_s[ages_s <= _OLDEST_S])
 
+    def record_model(self, model: ServedModel) -> None:
+        """Note which version decides, and which was refused."""
+        with self._lock:
+            self._state.model = model
+
     def record_recalled(self, counts: Mapping[str, int]) -> None:
         """Note how many earlier decisions were read back so far, by how much is known of them."""
         with self._lock:
             self._state.recalled = {name: counts[name] for name in RECALLED}
+
+    def record_learned(self, step: str | None = None) -> None:
+        """Note that a step was done for a period; without one, that nothing is to be done."""
+        with self._lock:
+            if step is not None:
+                self._state.learned[step] += 1
+            self._state.proved_at[None] = time.monotonic()
+            self._state.failed_with = None
 
     def begin_waiting(self, for_what: str) -> None:
         """Note that the loop cannot continue until something outside changes."""

@@ -1,14 +1,16 @@
-"""Which version scores: promoting one, and going back to the one before."""
+"""Which version scores and which ones challenge it: promoting, going back, challenging."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
-from fraudline.bundle.bundle import open_bundle
+from fraudline.registry import Challenger, Signature
 from fraudline.use_cases.judge_policy import judge_policy
+from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.own_costs import require_own_costs, tell_foreign_costs
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.record_version import record_if_possible
@@ -21,20 +23,27 @@ class Promoted:
     """The champion from now on.
 
     Attributes:
-        version: The champion; scorers that start from now on use it.
+        version: The champion; scorers that run take it within two seconds.
         before: The champion until now, if there was one.
         warning: Why it could not be recorded in MLflow; None if it was.
         look: What a person should know of how it decides, if there is anything.
+        overtaken: Challengers of the champion until now, which are none any more.
     """
 
     version: str
     before: str | None
     warning: str | None
     look: str | None = None
+    overtaken: tuple[str, ...] = ()
 
 
 def promote(
-    project: Project, version: str, on_promoted: OnPromoted = lambda _version, _before: None
+    project: Project,
+    version: str,
+    on_promoted: OnPromoted = lambda _version, _before: None,
+    *,
+    by: str | None = None,
+    reason: str = "",
 ) -> Promoted:
     """Make a version the champion.
 
@@ -45,6 +54,8 @@ def promote(
         version: One of its versions.
         on_promoted: Called with the champion and the one before it, as soon as it is so:
             MLflow, which is told afterwards, may be slow.
+        by: Who does it; the account that runs this, without one. Both are kept.
+        reason: Why, in words.
 
     Raises:
         InputError: there is no such version, or it decides by costs that nobody gave.
@@ -58,13 +69,20 @@ def promote(
         look = tell_foreign_costs(project, version, costs)
     else:
         require_own_costs(project, version, costs, median_amount)
-    registry.promote(version)
+    challengers = _challengers(project)
+    registry.promote(version, Signature.of_this_process(by, reason))
     on_promoted(version, before)
-    return Promoted(version, before, record_if_possible(project, version), look)
+    overtaken = challengers - _challengers(project) - {version}
+    warning = record_if_possible(project, version)
+    return Promoted(version, before, warning, look, tuple(sorted(overtaken)))
 
 
 def roll_back(
-    project: Project, on_promoted: OnPromoted = lambda _version, _before: None
+    project: Project,
+    on_promoted: OnPromoted = lambda _version, _before: None,
+    *,
+    by: str | None = None,
+    reason: str = "",
 ) -> Promoted:
     """Make the champion before the present one the champion again.
 
@@ -74,6 +92,8 @@ def roll_back(
     Args:
         project: Whose registry.
         on_promoted: As for `promote`.
+        by: Likewise.
+        reason: Likewise.
 
     Raises:
         InputError: there was none before, or the champion was changed meanwhile.
@@ -83,14 +103,43 @@ def roll_back(
     before, version = registry.champion(), registry.earlier_champion()
     costs, _ = _judged(project, version)
     look = tell_foreign_costs(project, version, costs)
-    registry.roll_back(version)
+    challengers = _challengers(project)
+    registry.roll_back(version, Signature.of_this_process(by, reason))
     on_promoted(version, before)
-    return Promoted(version, before, record_if_possible(project, version), look)
+    overtaken = challengers - _challengers(project) - {version}
+    warning = record_if_possible(project, version)
+    return Promoted(version, before, warning, look, tuple(sorted(overtaken)))
+
+
+def challenge(
+    project: Project, version: str, *, days: float = 28.0, by: str | None = None, reason: str = ""
+) -> Challenger:
+    """Make a version a challenger of the champion, to be judged beside it from now on.
+
+    Args:
+        project: Whose registry.
+        version: One of its versions.
+        days: After which it expires.
+        by: As for `promote`.
+        reason: Likewise.
+
+    Raises:
+        InputError: there is no such version, no champion, or it is the champion.
+        BundleError: it is broken, or for another contract.
+    """
+    open_version(project, version)
+    until = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=days)
+    project.registry.challenge(version, until, Signature.of_this_process(by, reason))
+    return next(each for each in project.registry.challengers() if each.version == version)
+
+
+def _challengers(project: Project) -> set[str]:
+    return {each.version for each in project.registry.challengers() if each.ended is None}
 
 
 def _judged(project: Project, version: str) -> tuple[dict[str, object], float | None]:
     """The policy of a version, and the median amount it is judged by; refuses what cannot score."""
-    bundle = open_bundle(project.registry.path(version), project.contract)
+    bundle = open_version(project, version)
     effect = judge_policy(project, version)
     median_amount = effect.median_amount if effect is not None else None
     return msgspec.structs.asdict(bundle.manifest.policy), median_amount

@@ -11,6 +11,7 @@ from fraudline.bundle.bundle_files import read_manifest
 from fraudline.bundle.manifest import Manifest
 from fraudline.bundle.policy import Policy
 from fraudline.errors import InputError
+from fraudline.registry import Signature
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.record_version import record_if_possible
 
@@ -29,7 +30,13 @@ class Changed:
 
 
 def change_policy(
-    project: Project, version: str, changes: Mapping[str, float | str], *, by_costs: bool = False
+    project: Project,
+    version: str,
+    changes: Mapping[str, float | str],
+    *,
+    by_costs: bool = False,
+    by: str | None = None,
+    reason: str = "",
 ) -> Changed:
     """Make a new version with the same model and another policy.
 
@@ -41,6 +48,8 @@ def change_policy(
         version: The version that it is made from.
         changes: Fields of `Policy` by name; what is not given stays.
         by_costs: Whether to drop the scores that a person has set.
+        by: Who does it; the account that runs this, without one. Both are kept.
+        reason: Why, in words.
 
     Raises:
         InputError: there is no such version, that is no policy, it is the same one, or it
@@ -66,4 +75,8 @@ def change_policy(
         manifest = registry.add(candidate)
     finally:
         registry.discard(candidate)
+    after = msgspec.structs.asdict(manifest.policy)
+    changed = {name: (before[name], after[name]) for name in after if after[name] != before[name]}
+    signature = Signature.of_this_process(by, reason)
+    registry.record_policy(manifest.version, version, changed, signature)
     return Changed(manifest, record_if_possible(project, manifest.version))

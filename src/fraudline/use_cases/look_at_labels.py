@@ -111,6 +111,7 @@ def labelled_decisions(
     *,
     as_of: dt.datetime | None = None,
     since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
     later: dt.datetime | None = None,
     columns: tuple[str, ...] = (),
 ) -> pa.Table:
@@ -119,7 +120,8 @@ def labelled_decisions(
     Args:
         project: Whose tables and contract.
         as_of: The moment; now without one.
-        since: Only what was decided at this time or later.
+        since: Only what was decided at this time or later, and
+        until: before this time.
         later: A later moment, to see what was corrected until then.
         columns: Columns of the transaction that are wanted, too.
 
@@ -133,6 +135,7 @@ def labelled_decisions(
         project.contract,
         as_of=as_of or dt.datetime.now(dt.UTC),
         since=since,
+        until=until,
         later=later,
         columns=columns,
     )

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from fraudline.bundle.bundle import open_bundle
 from fraudline.contract import Refusal, json_lines
 from fraudline.contract.contract_file import is_brought
 from fraudline.datasets.files import MAX_REFUSED, RowFile, read_transactions
 from fraudline.errors import InputError
 from fraudline.measures.evaluation import Evaluation, evaluate
 from fraudline.scoring import as_history, assess
+from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.output_file import require_other_file, write_file
 from fraudline.use_cases.own_costs import tell_foreign_costs
 from fraudline.use_cases.project import Project
@@ -77,7 +77,7 @@ def predict_file(
             f"{file} has no row that fits contract '{contract.name}'."
             + "".join(f" Row {each.row}: {each.message}." for each in read.refusals[:1])
         )
-    bundle = open_bundle(project.registry.path(project.registry.champion()), contract)
+    bundle = open_version(project, project.registry.champion())
     assessment = assess(read.rows, bundle)
     lines = json_lines(as_history(read.rows, assessment, contract))
     write_file(out, b"\n".join(lines) + b"\n")

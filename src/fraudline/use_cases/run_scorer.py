@@ -5,18 +5,15 @@ from __future__ import annotations
 import gc
 import threading
 
-import msgspec
-
 from fraudline import flows
-from fraudline.bundle.bundle import open_bundle
 from fraudline.metrics import serving
-from fraudline.scoring import Decider, RepeatMemory
+from fraudline.scoring import RepeatMemory
 from fraudline.stream.broker import require_topics
 from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.stream.repeat_restore import RepeatRestore
 from fraudline.stream.score_loop import score_loop
-from fraudline.use_cases.own_costs import tell_foreign_costs
+from fraudline.use_cases.follow_champion import ChampionFollower, Tell
 from fraudline.use_cases.project import Project
 
 
@@ -30,9 +27,8 @@ class ScorerRun:
 
     Attributes:
         topic: What it scores.
-        version: The champion that it scores with.
         progress: What it does, for whoever watches.
-        look: What a person should know of how it decides, if there is anything.
+        look: What a person should know of how it decides at first, if there is anything.
 
     Raises:
         BundleError: there is no champion, or it was altered.
@@ -42,23 +38,31 @@ class ScorerRun:
     def __init__(self, project: Project) -> None:
         kafka = project.kafka
         self.topic = kafka.topic(flows.TRANSACTIONS)
-        self.version = project.registry.champion()
         self.progress = Progress(Task.SCORE)
         self._project = project
-        bundle = open_bundle(project.registry.path(self.version), project.contract)
-        costs = msgspec.structs.asdict(bundle.manifest.policy)
-        self.look = tell_foreign_costs(project, self.version, costs)
-        needed = (flows.TRANSACTIONS, flows.DECISIONS, flows.REJECTS)
-        require_topics(kafka, [kafka.topic(flow) for flow in needed])
-        memory = self._restore = None
+        memory = None
         if project.contract.id is not None:
             window = project.settings.scoring.repeat_window_offsets
             memory = RepeatMemory(project.contract, window)
-            self._restore = RepeatRestore(kafka, memory)
-        self._decider = Decider(bundle, memory)
+        self._champion = ChampionFollower(project, memory, self.progress)
+        self.look = self._champion.look
+        needed = (flows.TRANSACTIONS, flows.DECISIONS, flows.REJECTS)
+        require_topics(kafka, [kafka.topic(flow) for flow in needed])
+        self._restore = RepeatRestore(kafka, memory) if memory is not None else None
 
-    def until(self, stop: threading.Event) -> None:
+    @property
+    def version(self) -> str:
+        """The version that decides."""
+        return self._champion.version
+
+    def until(self, stop: threading.Event, tell: Tell = lambda _: None) -> None:
         """Score until told to stop; metrics and health are served if a port is set.
+
+        Whatever is promoted or rolled back to meanwhile takes over between two transactions.
+
+        Args:
+            stop: Set it to end after the batch in hand.
+            tell: Called with a sentence for people when another version takes over.
 
         Raises:
             BrokerError: the broker refuses for good.
@@ -67,10 +71,10 @@ class ScorerRun:
         settings = self._project.settings
         # All that exists by now stays: the collector need not look at it again and again.
         gc.freeze()
-        with serving(self.progress, settings.metrics, self.version):
+        with serving(self.progress, settings.metrics), self._champion.following(tell):
             score_loop(
                 self._project.kafka,
-                lambda: self._decider.decide,
+                self._champion.decider,
                 batch_rows=settings.scoring.batch_rows,
                 stop=stop,
                 progress=self.progress,

@@ -11,6 +11,7 @@ from fraudline.stream.counts import Task
 from fraudline.stream.group_offsets import GroupOffsets
 from fraudline.use_cases.group_places import Lookups, group_name
 from fraudline.use_cases.project import Project
+from fraudline.warehouse.learning_tables import create_learning_tables
 from fraudline.warehouse.tables import create_stream_tables
 
 
@@ -85,6 +86,7 @@ def set_up(
                 "the topic still holds, stop the sinks and run `fraudline offsets set sink --topic "
                 f"{project.kafka.topic(flow)} --to start`."
             )
+    create_learning_tables(project.warehouse, lambda table: on_change(f"created table {table}"))
     return created
 
 

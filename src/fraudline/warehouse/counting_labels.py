@@ -15,16 +15,16 @@ a label before it arrived.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import pyarrow as pa
 
 from fraudline import flows
 from fraudline.contract import SOURCES, WITHDRAWN, Contract
-from fraudline.contract.columns import EARLIEST
+from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.errors import ContractError, InputError
 from fraudline.warehouse.client import Warehouse
-from fraudline.warehouse.query import query, sql_literal
+from fraudline.warehouse.query import query, query_pieces, sql_literal
 
 _NEWEST_FIRST = (
     "known_at DESC, source_offset DESC, source_partition DESC, arrived_at DESC, "
@@ -46,6 +46,7 @@ def decisions_with_labels(
     *,
     as_of: dt.datetime,
     since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
     later: dt.datetime | None = None,
     columns: Sequence[str] = (),
 ) -> pa.Table:
@@ -57,7 +58,8 @@ def decisions_with_labels(
         warehouse: Its tables of decisions and labels are read.
         contract: What a transaction looks like, and when it is mature.
         as_of: The moment. Neither a decision nor a label that came later is seen.
-        since: Only what was decided at this time or later, which is all that is read of decisions.
+        since: Only what was decided at this time or later, and
+        until: before this time, which is all that is read of decisions.
         later: A later moment, at which the same decisions are looked at again: what was corrected
             until then differs.
         columns: Columns of the transaction that are wanted, too.
@@ -77,10 +79,7 @@ def decisions_with_labels(
         WarehouseError: the tables cannot be queried.
     """
     sql = labelled_sql(warehouse, contract, columns)
-    parameters: list[tuple[str, str, object]] = [
-        ("as_of", "TIMESTAMP", as_of),
-        ("since", "TIMESTAMP", since or EARLIEST),
-    ]
+    parameters = _moments(as_of, since, until)
     if later is not None:
         if later < as_of:
             raise InputError(
@@ -101,6 +100,46 @@ def decisions_with_labels(
     return query(warehouse, f"SELECT * FROM (\n{sql}\n) ORDER BY {order}", parameters)  # noqa: S608 - likewise
 
 
+def labelled_pieces(
+    warehouse: Warehouse,
+    contract: Contract,
+    *,
+    as_of: dt.datetime,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    columns: Sequence[str] = (),
+    wanted: Sequence[str] = (),
+) -> Callable[[], Iterator[pa.RecordBatch]]:
+    """The same as `decisions_with_labels`, piece by piece and in no order, for a little memory.
+
+    Args:
+        warehouse: As for `decisions_with_labels`, like the others.
+        contract: Likewise.
+        as_of: Likewise.
+        since: Likewise.
+        until: Likewise.
+        columns: Likewise.
+        wanted: Names of the columns of its result that are wanted; all without any. Of a table
+            only what they need is read, and paid for.
+
+    Returns:
+        What reads all rows, as often as it is called.
+    """
+    names = ", ".join(f"`{name}`" for name in wanted) or "*"
+    sql = f"SELECT {names} FROM (\n{labelled_sql(warehouse, contract, columns)}\n)"  # noqa: S608 - likewise
+    return query_pieces(warehouse, sql, _moments(as_of, since, until))
+
+
+def _moments(
+    as_of: dt.datetime, since: dt.datetime | None, until: dt.datetime | None
+) -> list[tuple[str, str, object]]:
+    return [
+        ("as_of", "TIMESTAMP", as_of),
+        ("since", "TIMESTAMP", since or EARLIEST),
+        ("until", "TIMESTAMP", until or LATEST),
+    ]
+
+
 def labelled_sql(
     warehouse: Warehouse,
     contract: Contract,
@@ -108,6 +147,7 @@ def labelled_sql(
     *,
     moment: str = "@as_of",
     since: str = "@since",
+    until: str = "@until",
 ) -> str:
     """The statement that gives decisions with their labels; see `decisions_with_labels`.
 
@@ -117,6 +157,7 @@ def labelled_sql(
         columns: Columns of the transaction that are wanted, too.
         moment: An expression of the moment.
         since: An expression of the time before which decisions are left alone.
+        until: An expression of the time from which on they are.
 
     Raises:
         ContractError: a column is asked for that is called like one of the result.
@@ -142,7 +183,8 @@ SELECT {decided},
   CASE WHEN c.label IS NOT NULL THEN c.label = 'fraud' WHEN {mature} THEN FALSE END AS is_fraud
 FROM `{table}` AS d
 LEFT JOIN counting AS c ON {names_it(contract)}
-WHERE d.decided_at <= {moment} AND d.decided_at >= {since} AND d.repeat_of IS NULL"""  # noqa: S608 - names come from settings and a checked contract
+WHERE d.decided_at <= {moment} AND d.decided_at >= {since} AND d.decided_at < {until}
+  AND d.repeat_of IS NULL"""  # noqa: S608 - names come from settings and a checked contract
 
 
 def counting_sql(warehouse: Warehouse, contract: Contract, moment: str = "@as_of") -> str:
@@ -187,4 +229,5 @@ def labelled_sql_at(warehouse: Warehouse, contract: Contract, as_of: dt.datetime
     moment = "CURRENT_TIMESTAMP()" if as_of is None else sql_literal(as_of)
     columns = [column.name for column in contract.transaction_columns]
     columns = [name for name in columns if name.lower() not in _ADDED]
-    return labelled_sql(warehouse, contract, columns, moment=moment, since=sql_literal(EARLIEST))
+    bounds = {"since": sql_literal(EARLIEST), "until": sql_literal(LATEST)}
+    return labelled_sql(warehouse, contract, columns, moment=moment, **bounds)

@@ -8,7 +8,7 @@ from typing import Any
 
 from fraudline import flows
 from fraudline.contract import Contract
-from fraudline.contract.columns import EARLIEST
+from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.counting_labels import counting_sql, labelled_sql, names_it
 from fraudline.warehouse.query import query
@@ -162,6 +162,7 @@ def decisions_of(
         [
             ("as_of", "TIMESTAMP", as_of),
             ("since", "TIMESTAMP", EARLIEST),
+            ("until", "TIMESTAMP", LATEST),
             ("transaction_id", "STRING", transaction_id),
         ],
     ).to_pylist()

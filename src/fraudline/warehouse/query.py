@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -25,13 +25,60 @@ def query(
     Raises:
         WarehouseError: BigQuery refuses the query; the message quotes why.
     """
+    with translated("query"):
+        result = _run(warehouse, sql, parameters).result(retry=RETRY, job_retry=None)
+        return result.to_arrow(bqstorage_client=warehouse.read_client)
+
+
+def query_pieces(
+    warehouse: Warehouse, sql: str, parameters: Sequence[tuple[str, str, Any]] = ()
+) -> Callable[[], Iterator[pa.RecordBatch]]:
+    """Run SQL, and read its result piece by piece, as often as one likes; it is billed once.
+
+    Args:
+        warehouse: As for `query`, like the others.
+        sql: Likewise. Without an ORDER BY the pieces come in any order.
+        parameters: Likewise.
+
+    Returns:
+        What reads all rows, each time it is called, and holds a few pieces of them at a time.
+
+    Raises:
+        WarehouseError: BigQuery refuses the query; reading may raise it, too.
+    """
+    with translated("query"):
+        job = _run(warehouse, sql, parameters)
+        job.result(retry=RETRY, job_retry=None)
+
+    def pieces() -> Iterator[pa.RecordBatch]:
+        with translated("reading the result of a query"):
+            result = job.result(retry=RETRY, job_retry=None)
+            yield from result.to_arrow_iterable(
+                bqstorage_client=warehouse.read_client, max_stream_count=1
+            )
+
+    return pieces
+
+
+def change(warehouse: Warehouse, sql: str, parameters: Sequence[tuple[str, str, Any]] = ()) -> int:
+    """Run SQL that changes rows of a table, all in one step; gives how many it changed.
+
+    Raises:
+        WarehouseError: BigQuery refuses it; the message quotes why.
+    """
+    with translated("changing a table"):
+        job = _run(warehouse, sql, parameters)
+        job.result(retry=RETRY, job_retry=None)
+        return int(job.num_dml_affected_rows or 0)
+
+
+def _run(
+    warehouse: Warehouse, sql: str, parameters: Sequence[tuple[str, str, Any]]
+) -> bigquery.QueryJob:
     config = bigquery.QueryJobConfig(
         query_parameters=[bigquery.ScalarQueryParameter(*parameter) for parameter in parameters]
     )
-    with translated("query"):
-        job = warehouse.client.query(sql, job_config=config, retry=RETRY, job_retry=None)
-        result = job.result(retry=RETRY, job_retry=None)
-        return result.to_arrow(bqstorage_client=warehouse.read_client)
+    return warehouse.client.query(sql, job_config=config, retry=RETRY, job_retry=None)
 
 
 def sql_literal(value: float | dt.datetime) -> str:

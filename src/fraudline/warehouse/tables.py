@@ -73,16 +73,25 @@ def create_table(
             on_created()
     if may_grow:
         found = grow_table(warehouse, name, schema)
+    require_writable(found, schema)
+    return found
+
+
+def require_writable(found: bigquery.Table, schema: pa.Schema) -> None:
+    """Refuse a table that cannot hold these rows.
+
+    Raises:
+        WarehouseError: it lacks a column, has one of another type, or one that must be set.
+    """
     differences = [
         each for each in column_differences(found.schema, schema) if each.prevents_writing
     ]
     if differences:
         raise WarehouseError(
-            f"table {warehouse.table(name)} exists with other columns than expected: "
+            f"table {found.reference} exists with other columns than expected: "
             f"{told(differences)}. Rename or drop it, or choose another name or data set in the "
             "settings."
         )
-    return found
 
 
 def create_stream_tables(

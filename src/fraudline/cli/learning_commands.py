@@ -1,0 +1,145 @@
+"""`learn`, `learning`, `backtest`: how decisions turned out, and what others would have been."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fraudline.cli.label_commands import AsOf, moment
+from fraudline.cli.screen import OUT, progress_bar, say, show_facts, show_table, utc
+from fraudline.cli.stop_signal import stop_on_signal
+from fraudline.errors import ProofError
+from fraudline.use_cases.project import Project
+
+if TYPE_CHECKING:  # Google's clients come with them, and take a second to import
+    from fraudline.use_cases.run_learning import StepDone
+
+learning = typer.Typer(
+    help="What `fraudline learn` found: how decisions turned out, as far as labels have arrived.",
+    no_args_is_help=True,
+)
+
+
+def learn() -> None:
+    """Judge each period of the stream as its labels arrive, until stopped.
+
+    It works beside scorers and sinks, from BigQuery alone, and keeps what it finds there. It may
+    be stopped at any time, and goes on where it was.
+    """
+    from fraudline.cli.learning_words import length_text
+    from fraudline.use_cases.run_learning import LearningRun
+
+    run = LearningRun(
+        Project(), on_created=lambda table: say(f"created table {table}"), on_done=_say_done
+    )
+    say(f"learning from periods of {length_text(run.length_s)}; stop with Ctrl-C")
+    with stop_on_signal() as stop:
+        run.until(stop)
+
+
+def _say_done(done: StepDone) -> None:
+    say(f"{done.step} {done.due.period}, as of {utc(done.due.at)}: {done.said}")
+
+
+@learning.command("status")
+def show_status(
+    periods: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many of the last periods.")
+    ] = 7,
+    as_of: AsOf = None,
+) -> None:
+    """Show how the last periods turned out: each alone, and put together.
+
+    Each payment counts with the score that it was given at the time, and with the label that had
+    arrived when its period was judged. What has no label counts as legitimate so far; `open` is
+    the share of payments that may still be told to be frauds.
+    """
+    from fraudline.cli.learning_words import judged_row, rolling_facts, what_is_next
+    from fraudline.use_cases.learning_status import learning_status
+
+    found = learning_status(Project(), most=periods, as_of=as_of)
+    if found.periods:
+        show_table(
+            ("period", "as of", "decisions", "frauds", "open", "AP", "saved"),
+            [judged_row(judged, found.length_s) for judged in found.periods],
+        )
+        OUT.print()
+        show_facts([*rolling_facts(found), ("next", what_is_next(found))])
+    else:
+        OUT.print("nothing is judged yet")
+        show_facts([("next", what_is_next(found))])
+
+
+@learning.command()
+def gate(
+    version: Annotated[
+        str | None, typer.Argument(help="A challenger; all of them, if none is given.")
+    ] = None,
+) -> None:
+    """Judge challengers beside the champion, by what became known since they were made.
+
+    Both judge the same payments anew, and a period counts once all of it is mature. The verdict is
+    kept with the version. Nothing is promoted.
+    """
+    from fraudline.cli.gate_words import compared_facts, verdict_words
+    from fraudline.use_cases.judge_challenger import judge_challengers
+
+    with progress_bar("judged") as bar:
+        verdicts = judge_challengers(
+            Project(), version, on_judged=lambda count: bar("judged", count, count)
+        )
+    for verdict in verdicts:
+        show_facts(compared_facts(verdict))
+        show_table(
+            ("met", "condition", "found"),
+            [("yes" if each.is_met else "NO", each.name, each.told) for each in verdict.conditions],
+        )
+        OUT.print(verdict_words(verdict), markup=False)
+    if not verdicts:
+        say("There is no challenger: `fraudline models challenge VERSION` makes one.")
+
+
+def backtest(
+    since: Annotated[
+        dt.datetime,
+        typer.Option("--from", parser=moment, metavar="TIME", help="From when on, UTC."),
+    ],
+    until: Annotated[
+        dt.datetime,
+        typer.Option("--to", parser=moment, metavar="TIME", help="Up to when, UTC; not included."),
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="A version; the champion, if not given.")
+    ] = None,
+) -> None:
+    """Judge again what was decided in a time, by any version, decision by decision.
+
+    From BigQuery, and by the labels that have arrived by now. Ends with exit code 1 if a decision
+    of the version's own is another one, in any bit of score, decision, threshold or reasons.
+    """
+    from fraudline.cli.backtest_words import backtest_facts, backtest_rows
+    from fraudline.use_cases.backtest import backtest as judge_again
+
+    with progress_bar("judged again") as bar:
+        found = judge_again(
+            Project(),
+            since,
+            until,
+            model,
+            on_judged=lambda count: bar("judged again", count, count),
+        )
+    show_table(("", "approved", "reviewed", "blocked", "AP", "cost", "saved"), backtest_rows(found))
+    OUT.print()
+    show_facts(backtest_facts(found))
+    if found.differing:
+        raise ProofError(
+            f"{found.differing:,} of {found.own:,} decisions that {found.version} made are not "
+            "what it says of their transactions now, see above. Either the table of decisions was "
+            "altered, which `fraudline reconcile` finds while the topic still has them, or the "
+            "version, the contract's columns or this machine's arithmetic did change."
+        )
+
+
+COMMANDS = (learn, backtest)

@@ -1,0 +1,164 @@
+"""Who changed what of a contract's versions, and why: a line for each change, never altered.
+
+The file of champions says what is so, this one what was done. A change is written here first, under
+the registry's lock: one that then did not happen is here and not there, and is told as such.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import pwd
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion
+
+POLICY_CHANGED = "policy-changed"
+_OF_CHAMPIONS = frozenset({PROMOTED, ROLLED_BACK})
+
+logger = logging.getLogger(__name__)
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """Who changes something, and why.
+
+    Attributes:
+        by: Who says to have done it.
+        user: The system's account that did.
+        reason: Why, in words; empty if nobody said.
+    """
+
+    by: str
+    user: str
+    reason: str = ""
+
+    @classmethod
+    def of_this_process(cls, by: str | None = None, reason: str = "") -> Self:
+        """Signed by the account that runs this, in another name if one is given."""
+        try:
+            user = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:  # a container's
+            user = f"uid {os.getuid()}"
+        return cls(by or user, user, reason)
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A change of a contract's versions.
+
+    Attributes:
+        at: When, UTC, whole seconds.
+        change: `promoted`, `rolled-back-to`, `policy-changed`, `challenged`, or what a later
+            release has.
+        version: The champion from then on, the version that was made, or the challenger.
+        before: The champion until then, the version that it was made from, or the champion that it
+            challenges.
+        signature: Who and why; None for what was done before that was kept.
+        fields: What became of a policy's fields, by name: before and after.
+        until: When a challenger expires.
+        is_done: Whether it happened; a process that died, or a full disk, may have come between.
+    """
+
+    at: dt.datetime
+    change: str
+    version: str
+    before: str | None = None
+    signature: Signature | None = None
+    fields: dict[str, tuple[object, object]] = {}
+    until: dt.datetime | None = None
+    is_done: bool = True
+
+    @property
+    def what(self) -> str:
+        """What was done, in words."""
+        words = self.change.replace("-", " ")
+        return words if self.is_done else f"{words}: was cut short, did not happen"
+
+    @property
+    def who(self) -> str:
+        """Who did it, and by which account if that is another name."""
+        if self.signature is None:
+            return "was not kept"
+        by, user = self.signature.by, self.signature.user
+        return by if by == user else f"{by} (account {user})"
+
+    @property
+    def why(self) -> str:
+        """Why, and which fields of a policy became what."""
+        fields = ", ".join(f"{name} {a} -> {b}" for name, (a, b) in self.fields.items())
+        until = f"until {self.until:%Y-%m-%d %H:%M} UTC" if self.until is not None else ""
+        reason = self.signature.reason if self.signature is not None else ""
+        return "; ".join(filter(None, [reason, fields, until]))
+
+
+class Changes:
+    """The files `changes.<contract>` of a directory; each only ever gets longer.
+
+    Args:
+        directory: The registry's.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def append(self, contract: str, change: Change) -> None:
+        """Write a change down, and wait until the disk has it."""
+        append_line(self._file(contract), msgspec.json.encode(change))
+
+    def all(self, contract: str, promotions: Iterable[Promotion]) -> list[Change]:
+        """Every change of a contract, oldest first.
+
+        Args:
+            contract: Its name.
+            promotions: What the file of champions says: what is only there was done before
+                changes were kept, or by hand; what is only here did not happen.
+        """
+        recorded = self._read(contract)
+        happened = Counter((each.at, each.change, each.version) for each in promotions)
+        changes = []
+        for each in recorded:
+            key = each.at, each.change, each.version
+            if each.change in _OF_CHAMPIONS:
+                is_done = happened[key] > 0
+                happened[key] -= 1
+                changes.append(msgspec.structs.replace(each, is_done=is_done))
+            else:
+                changes.append(each)
+        changes += [Change(*key) for key, count in happened.items() for _ in range(max(count, 0))]
+        return sorted(changes, key=lambda change: change.at)
+
+    def _read(self, contract: str) -> list[Change]:
+        path = self._file(contract)
+        changes = []
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+        for number, line in enumerate(lines, start=1):
+            try:
+                changes.append(msgspec.json.decode(line, type=Change))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                if line:
+                    logger.warning("%s, line %d is no change: %s", path, number, error)
+        return changes
+
+    def _file(self, contract: str) -> Path:
+        return self._directory / f"changes.{contract}"
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line to a file, and wait until the disk has it.
+
+    Args:
+        path: The file; it is made if it is not there.
+        line: Without its end.
+    """
+    with path.open("a+b") as file:
+        size = file.tell()
+        if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
+            line = b"\n" + line  # of what was being written when a machine stopped
+        file.write(line + b"\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,40 @@
+"""Which version of the model decides in a loop, and what became of the champions since."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """What a scorer knows of its model at one moment. Times are those of `time.time`.
+
+    Attributes:
+        version: The one that decides.
+        since: Since when.
+        swaps: How often another version took over while the scorer ran.
+        refused: The champion that does not decide, since it cannot be opened; None without one.
+        refused_because: Why, in words.
+        refusals: How many champions were refused: one for each promotion and reason.
+        registry_fault: Why the registry cannot be read at present, in words; None if it can.
+        read_at: When it was last read who the champion is.
+    """
+
+    version: str
+    since: float = field(default_factory=time.time)
+    swaps: int = 0
+    refused: str | None = None
+    refused_because: str = ""
+    refusals: int = 0
+    registry_fault: str | None = None
+    read_at: float = field(default_factory=time.time)
+
+    @property
+    def fault(self) -> str | None:
+        """Why it may be another version than the champion that decides; None if it is the same."""
+        if self.refused is not None:
+            return f"champion {self.refused} is refused, {self.version} decides on"
+        if self.registry_fault is not None:
+            return f"the registry cannot be read, {self.version} decides on"
+        return None

@@ -1,0 +1,53 @@
+"""What `fraudline learn` does for each period, as steps that know by their tables what is left."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Protocol
+
+from fraudline.contract import Period
+
+
+@dataclass(frozen=True, order=True)
+class Due:
+    """Something that a step has to do; an earlier period before a later one.
+
+    Attributes:
+        period: Of which period.
+        at: The moment as of which it is done, and nothing that came later is looked at; it has
+            passed.
+    """
+
+    period: Period
+    at: dt.datetime
+
+
+class LearningStep(Protocol):
+    """One thing that is done for each period that is over.
+
+    A step keeps what it found in a table of its own (`warehouse/learning_tables.py`) and nowhere
+    else, and knows by that table alone what it has done: so it may be killed at any moment.
+    """
+
+    name: str
+    """A verb, as people are told of it."""
+
+    def due(self, now: dt.datetime) -> list[Due]:
+        """What is to be done now, in any order; what is written down already is not.
+
+        Raises:
+            WarehouseError: the tables cannot be queried.
+        """
+        ...
+
+    def do(self, due: Due) -> str:
+        """Do it, and write down what was found; gives a sentence of it, without its period.
+
+        Doing it again, from the start or by another process at once, must do no harm.
+
+        Raises:
+            WarehouseAwayError: BigQuery does not answer; it is done again, later.
+            FraudlineError: it cannot be done.
+        """
+        ...
