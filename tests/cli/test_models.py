@@ -93,6 +93,19 @@ def test_who_changed_what_and_why_is_listed(models, registry):
     assert f" rolled back to {first} {second} {me} stops too many" in said
 
 
+def test_a_challenger_is_listed_and_told_when_it_is_overtaken(models, registry):
+    first, second = two_promoted(models, registry)
+    code, said = models("models", "challenge", first, "--days", "7", "--reason", "once more")
+    assert code == 0
+    assert said.startswith(f"challenger: {first}, until ")
+    assert f" challenger {first} since " in models("models", "list")[1]
+    assert models("models", "challenge", second)[0] == 2
+    _, said = models("models", "promote", add(registry, threshold=0.75))
+    assert f"no challengers any more: {first}; they were to beat the champion before" in said
+    assert f"challenger {first} since" not in models("models", "list")[1]
+    assert f" challenged {first} {second} " in models("models", "changes")[1]
+
+
 def test_versions_are_told_apart_by_time_recipe_and_what_they_were_derived_from(models, registry):
     made = dt.datetime(2026, 5, 4, 5, 2, 1, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     first = add(registry, created_at=made)

@@ -62,3 +62,34 @@ def test_a_process_that_was_itself_stopped_did_not_stand_still(here: Place):
     assert companion.is_alive
     assert companion.stop() == 0
     assert "has stood in step" not in companion.said
+
+
+_LEARNER = f"""
+import sys, threading
+from fraudline.cli import app, learning_commands
+from fraudline.use_cases.judge_periods import JudgePeriods
+learning_commands.LONGEST_STEP_S = {LIMIT_S}.0
+asked = 0
+def due(step, now):
+    global asked
+    asked += 1
+    if asked > 1:
+        threading.Event().wait()
+    return []
+JudgePeriods.due = due
+sys.argv = ["fraudline", "learn"]
+app.main()
+"""
+
+
+def test_a_learner_may_wait_for_the_end_of_a_period_and_not_for_an_answer_that_never_comes(
+    here: Place,
+):
+    home = here.project.settings.home
+    environment = here.environment | {"FRAUDLINE_LEARNING__PERIOD_S": "8"}
+    companion = Companion([sys.executable, "-c", _LEARNER], environment, home / "learn.log", home)
+    companion.start()
+    here.companions.append(companion)
+    assert companion.process.wait(60) == EXIT_CODE
+    (line,) = [line for line in companion.said.splitlines() if " ERROR " in line]
+    assert "learn: has stood in step 'look' for 3 s" in line

@@ -19,8 +19,8 @@ OURS = {name: service for name, service in SERVICES.items() if "build" in servic
 
 
 def test_it_has_the_services_that_the_guide_names():
-    assert set(SERVICES) == {"redpanda", "console", "setup", "score", "sink", "connect"}
-    assert set(OURS) == {"setup", "score", "sink"}
+    assert set(SERVICES) == {"redpanda", "console", "setup", "score", "sink", "learn", "connect"}
+    assert set(OURS) == {"setup", "score", "sink", "learn"}
 
 
 def test_every_port_is_published_on_loopback_only():
@@ -47,7 +47,7 @@ def test_our_services_run_commands_that_exist(name):
     assert command in known
 
 
-@pytest.mark.parametrize("name", ["score", "sink"])
+@pytest.mark.parametrize("name", ["score", "sink", "learn"])
 def test_a_loop_that_ends_because_it_stood_still_is_started_anew(name):
     assert OURS[name]["restart"] in {"unless-stopped", "always", "on-failure"}
 

@@ -21,6 +21,9 @@ learning = typer.Typer(
     no_args_is_help=True,
 )
 
+LONGEST_STEP_S = 3600.0
+"""A query over a large period may take minutes, and none takes an hour."""
+
 
 def learn() -> None:
     """Watch each period of the stream, and judge it as its labels arrive, until stopped.
@@ -29,13 +32,14 @@ def learn() -> None:
     be stopped at any time, and goes on where it was.
     """
     from fraudline.cli.learning_words import length_text
+    from fraudline.cli.standstill import ended_at_standstill
     from fraudline.use_cases.run_learning import LearningRun
 
     run = LearningRun(
         Project(), on_created=lambda table: say(f"created table {table}"), on_done=_say_done
     )
     say(f"learning from periods of {length_text(run.length_s)}; stop with Ctrl-C")
-    with stop_on_signal() as stop:
+    with stop_on_signal() as stop, ended_at_standstill(run.progress, LONGEST_STEP_S):
         run.until(stop)
 
 
@@ -94,6 +98,35 @@ def show_changes(
     show_alarms(found)
     if found.standing:
         raise typer.Exit(1)
+
+
+@learning.command()
+def gate(
+    version: Annotated[
+        str | None, typer.Argument(help="A challenger; all of them, if none is given.")
+    ] = None,
+) -> None:
+    """Judge challengers beside the champion, by what became known since they were made.
+
+    Both judge the same payments anew, and a period counts once all of it is mature. The verdict is
+    kept with the version. Nothing is promoted.
+    """
+    from fraudline.cli.gate_words import compared_facts, verdict_words
+    from fraudline.use_cases.judge_challenger import judge_challengers
+
+    with progress_bar("judged") as bar:
+        verdicts = judge_challengers(
+            Project(), version, on_judged=lambda count: bar("judged", count, count)
+        )
+    for verdict in verdicts:
+        show_facts(compared_facts(verdict))
+        show_table(
+            ("met", "condition", "found"),
+            [("yes" if each.is_met else "NO", each.name, each.told) for each in verdict.conditions],
+        )
+        OUT.print(verdict_words(verdict), markup=False)
+    if not verdicts:
+        say("There is no challenger: `fraudline models challenge VERSION` makes one.")
 
 
 def backtest(

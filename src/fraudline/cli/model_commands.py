@@ -28,7 +28,7 @@ By = Annotated[
 Reason = Annotated[str, typer.Option(help="Why, in words; it is kept.")]
 
 models = typer.Typer(
-    help="Versions of the model: list, show, compare, promote, roll back, change their policy.",
+    help="Versions of the model: list, show, challenge, promote, roll back, change policy.",
     no_args_is_help=True,
 )
 
@@ -114,6 +114,11 @@ def list_versions() -> None:
     for version, since in found.champions.items():
         whose = f" of {version.partition('-')[0]}" if len(found.champions) > 1 else ""
         OUT.print(f"* champion{whose} since {utc(since)}", markup=False)
+    for each in found.challengers:
+        OUT.print(
+            f"challenger {each.version} since {utc(each.since)}, until {utc(each.until)}",
+            markup=False,
+        )
     if not found.manifests:
         say("There is none yet: `fraudline train --promote` makes the first.")
 
@@ -156,6 +161,11 @@ def _tell(done: Promoted) -> None:
     """Say what a person should know of the champion."""
     if done.look is not None:
         say(f"LOOK: {done.look}")
+    if done.overtaken:
+        say(
+            f"no challengers any more: {', '.join(done.overtaken)}; they were to beat the champion "
+            "before. `fraudline models challenge` makes one a challenger again."
+        )
     warn(done.warning)
     say(_RUNNING_ON)
 
@@ -176,6 +186,24 @@ def rollback(by: By = None, reason: Reason = "") -> None:
         say(f"champion: {now}, as before {before}")
 
     _tell(roll_back(project, tell, by=by, reason=reason))
+
+
+@models.command()
+def challenge(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+    days: Annotated[float, typer.Option(min=0.001, max=3650, help="When it expires.")] = 28.0,
+    by: By = None,
+    reason: Reason = "",
+) -> None:
+    """Make a version a challenger: from now on it is judged beside the champion.
+
+    It decides nothing. It ends when it is promoted, when another version becomes the champion, or
+    after so many days.
+    """
+    from fraudline.use_cases import champion
+
+    made = champion.challenge(Project(), version, days=days, by=by, reason=reason)
+    say(f"challenger: {made.version}, until {utc(made.until)}")
 
 
 @models.command()

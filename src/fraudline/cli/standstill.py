@@ -31,34 +31,36 @@ _LOG = logging.getLogger(__name__)
 
 
 @contextmanager
-def ended_at_standstill(progress: Progress) -> Iterator[None]:
-    """While the block runs, end this process once the loop has stood in one step for two minutes.
+def ended_at_standstill(progress: Progress, limit_s: float | None = None) -> Iterator[None]:
+    """While the block runs, end this process once the loop has stood in one step for too long.
 
     A loop that waits, for messages, for the broker or for BigQuery, takes steps all the while. The
     last line of the log names the step and what each thread was doing; the exit code is 75.
 
     Args:
         progress: The loop's.
+        limit_s: How long a step may take, seconds; two minutes, if not given.
     """
     over = threading.Event()
-    threading.Thread(target=_watch, args=(progress, over), name="standstill", daemon=True).start()
+    watched = (progress, limit_s or LIMIT_S, over)
+    threading.Thread(target=_watch, args=watched, name="standstill", daemon=True).start()
     try:
         yield
     finally:
         over.set()
 
 
-def _watch(progress: Progress, over: threading.Event) -> None:
+def _watch(progress: Progress, limit_s: float, over: threading.Event) -> None:
     seen, stood_s = progress.step, 0.0
     while not over.wait(_LOOK_EVERY_S):
         step = progress.step
         # Looks are counted, not hours: while this process was stopped, nothing stood still.
         seen, stood_s = (seen, stood_s + _LOOK_EVERY_S) if step == seen else (step, 0.0)
-        if stood_s >= LIMIT_S:
-            _end(progress, step[0], stood_s)
+        if stood_s >= limit_s:
+            _end(progress, step[0], stood_s, limit_s)
 
 
-def _end(progress: Progress, step: str, stood_s: float) -> None:
+def _end(progress: Progress, step: str, stood_s: float, limit_s: float) -> None:
     def tell() -> None:
         _LOG.error(
             "%s: has stood in step '%s' for %.0f s, and no step may take longer than %.0f s. This "
@@ -67,7 +69,7 @@ def _end(progress: Progress, step: str, stood_s: float) -> None:
             progress.task,
             step,
             stood_s,
-            LIMIT_S,
+            limit_s,
             EXIT_CODE,
             " | ".join(_stacks()),
         )

@@ -1,11 +1,12 @@
 """The registry: versions of bundles, and which of them is the champion.
 
 Takes the directory of a finished bundle; gives its version a place of its own, and the name
-`champion` to one of each contract's, and remembers who changed it, when and why. Never opens a
-model, and never changes a version.
+`champion` to one of each contract's; knows which others challenge it, and remembers who changed
+what, when and why. Never opens a model, and never changes a version.
 """
 
+from fraudline.registry.challengers import Challenger
 from fraudline.registry.changes import Change, Signature
 from fraudline.registry.registry import Registry
 
-__all__ = ["Change", "Registry", "Signature"]
+__all__ = ["Challenger", "Change", "Registry", "Signature"]

@@ -53,11 +53,14 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         at: When, UTC, whole seconds.
-        change: `promoted`, `rolled-back-to`, `policy-changed`, or what a later release has.
-        version: The champion from then on, or the version that was made.
-        before: The champion until then, or the version that it was made from.
+        change: `promoted`, `rolled-back-to`, `policy-changed`, `challenged`, or what a later
+            release has.
+        version: The champion from then on, the version that was made, or the challenger.
+        before: The champion until then, the version that it was made from, or the champion that it
+            challenges.
         signature: Who and why; None for what was done before that was kept.
         fields: What became of a policy's fields, by name: before and after.
+        until: When a challenger expires.
         is_done: Whether it happened; a process that died, or a full disk, may have come between.
     """
 
@@ -67,6 +70,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     before: str | None = None
     signature: Signature | None = None
     fields: dict[str, tuple[object, object]] = {}
+    until: dt.datetime | None = None
     is_done: bool = True
 
     @property
@@ -87,7 +91,9 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     def why(self) -> str:
         """Why, and which fields of a policy became what."""
         fields = ", ".join(f"{name} {a} -> {b}" for name, (a, b) in self.fields.items())
-        return "; ".join(filter(None, [self.signature.reason if self.signature else "", fields]))
+        until = f"until {self.until:%Y-%m-%d %H:%M} UTC" if self.until is not None else ""
+        reason = self.signature.reason if self.signature is not None else ""
+        return "; ".join(filter(None, [reason, fields, until]))
 
 
 class Changes:
@@ -102,13 +108,7 @@ class Changes:
 
     def append(self, contract: str, change: Change) -> None:
         """Write a change down, and wait until the disk has it."""
-        line = msgspec.json.encode(change) + b"\n"
-        with self._file(contract).open("a+b") as file:
-            if file.tell() and self._ends_within_a_line(file.fileno(), file.tell()):
-                line = b"\n" + line  # of what was being written when a machine stopped
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self._file(contract), msgspec.json.encode(change))
 
     def all(self, contract: str, promotions: Iterable[Promotion]) -> list[Change]:
         """Every change of a contract, oldest first.
@@ -147,6 +147,18 @@ class Changes:
     def _file(self, contract: str) -> Path:
         return self._directory / f"changes.{contract}"
 
-    @staticmethod
-    def _ends_within_a_line(descriptor: int, size: int) -> bool:
-        return os.pread(descriptor, 1, size - 1) != b"\n"
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line to a file, and wait until the disk has it.
+
+    Args:
+        path: The file; it is made if it is not there.
+        line: Without its end.
+    """
+    with path.open("a+b") as file:
+        size = file.tell()
+        if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
+            line = b"\n" + line  # of what was being written when a machine stopped
+        file.write(line + b"\n")
+        file.flush()
+        os.fsync(file.fileno())

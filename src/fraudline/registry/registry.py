@@ -17,8 +17,9 @@ from fraudline.bundle.bundle_files import check_bundle, read_manifest
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
 from fraudline.home import make_private
+from fraudline.registry.challengers import CHALLENGED, Challenger, challengers_of
 from fraudline.registry.champions import Champions, contract_of
-from fraudline.registry.changes import POLICY_CHANGED, Change, Changes, Signature
+from fraudline.registry.changes import POLICY_CHANGED, Change, Changes, Signature, append_line
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
 
 _CANDIDATE = ".candidate-"
@@ -188,13 +189,68 @@ class Registry:
                 Change(_now(), POLICY_CHANGED, version, source, _signed(signature), fields),
             )
 
+    def challenge(
+        self, version: str, until: dt.datetime, signature: Signature | None = None
+    ) -> None:
+        """Make a version a challenger of its contract's champion, from now on; again, if it is one.
+
+        Args:
+            version: Which one.
+            until: When it expires, UTC.
+            signature: As for `promote`.
+
+        Raises:
+            InputError: there is no such version, no champion to challenge, or it is the champion.
+        """
+        self.path(version)
+        with self._changing():
+            contract = contract_of(version)
+            champion = self._champions.champion(contract)
+            if champion is None or champion == version:
+                why = "has no champion yet" if champion is None else "has it as its champion"
+                raise InputError(
+                    f"{version} cannot be a challenger: contract '{contract}' {why}. "
+                    "`fraudline models list` shows the versions."
+                )
+            signed = _signed(signature)
+            self._changes.append(
+                contract, Change(_now(), CHALLENGED, version, champion, signed, until=until)
+            )
+
+    def challengers(self) -> list[Challenger]:
+        """Every version that was made a challenger of a champion, and why it is none any more.
+
+        Raises:
+            BundleError: a file of champions was altered.
+        """
+        now = dt.datetime.now(dt.UTC)
+        return [
+            each
+            for contract in self._champions.contracts()
+            for each in challengers_of(self._changes_of(contract), now)
+        ]
+
+    def record_verdict(self, version: str, verdict: bytes) -> None:
+        """Keep what was found of a challenger, beside its version, which never changes.
+
+        Args:
+            version: The challenger.
+            verdict: A JSON object without a line end.
+        """
+        self.path(version)
+        with self._changing():
+            append_line(self.directory / f"verdicts.{version}", verdict)
+
     def changes(self) -> list[Change]:
         """Every change of the contract's versions, oldest first, with who and why.
 
         Raises:
             BundleError: the file of its champions was altered.
         """
-        return self._changes.all(self._contract(), self.promotions())
+        return self._changes_of(self._contract())
+
+    def _changes_of(self, contract: str) -> list[Change]:
+        return self._changes.all(contract, self._champions.promotions(contract))
 
     def _change_champion(self, change: str, version: str, signature: Signature | None) -> None:
         contract, at = contract_of(version), _now()

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudline.bundle.bundle import Bundle, open_bundle
+from fraudline.bundle.bundle import Bundle
 from fraudline.contract import APPROVED, DECISIONS, FRAUD, Period, Reject, json_lines
 from fraudline.contract.array_types import DecisionCodes, Flags, Floats
 from fraudline.errors import InputError
@@ -27,6 +27,7 @@ from fraudline.measures.prequential import (
     put_together,
 )
 from fraudline.scoring import Judge
+from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.turned_out import (
     NEEDED,
@@ -149,7 +150,7 @@ def backtest(
         WarehouseError: the tables cannot be queried.
     """
     version = version or project.registry.champion()
-    bundle = open_bundle(project.registry.path(version), project.contract)
+    bundle = open_version(project, version)
     length_s = project.settings.learning.period_s
     found = Backtest(version, since, until, as_of or dt.datetime.now(dt.UTC))
     for period in decided_periods(project.warehouse, length_s, since=since, until=until):

@@ -1,13 +1,14 @@
-"""Which version scores: promoting one, and going back to the one before."""
+"""Which version scores and which ones challenge it: promoting, going back, challenging."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
-from fraudline.registry import Signature
+from fraudline.registry import Challenger, Signature
 from fraudline.use_cases.judge_policy import judge_policy
 from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.own_costs import require_own_costs, tell_foreign_costs
@@ -26,12 +27,14 @@ class Promoted:
         before: The champion until now, if there was one.
         warning: Why it could not be recorded in MLflow; None if it was.
         look: What a person should know of how it decides, if there is anything.
+        overtaken: Challengers of the champion until now, which are none any more.
     """
 
     version: str
     before: str | None
     warning: str | None
     look: str | None = None
+    overtaken: tuple[str, ...] = ()
 
 
 def promote(
@@ -66,9 +69,12 @@ def promote(
         look = tell_foreign_costs(project, version, costs)
     else:
         require_own_costs(project, version, costs, median_amount)
+    challengers = _challengers(project)
     registry.promote(version, Signature.of_this_process(by, reason))
     on_promoted(version, before)
-    return Promoted(version, before, record_if_possible(project, version), look)
+    overtaken = challengers - _challengers(project) - {version}
+    warning = record_if_possible(project, version)
+    return Promoted(version, before, warning, look, tuple(sorted(overtaken)))
 
 
 def roll_back(
@@ -97,9 +103,38 @@ def roll_back(
     before, version = registry.champion(), registry.earlier_champion()
     costs, _ = _judged(project, version)
     look = tell_foreign_costs(project, version, costs)
+    challengers = _challengers(project)
     registry.roll_back(version, Signature.of_this_process(by, reason))
     on_promoted(version, before)
-    return Promoted(version, before, record_if_possible(project, version), look)
+    overtaken = challengers - _challengers(project) - {version}
+    warning = record_if_possible(project, version)
+    return Promoted(version, before, warning, look, tuple(sorted(overtaken)))
+
+
+def challenge(
+    project: Project, version: str, *, days: float = 28.0, by: str | None = None, reason: str = ""
+) -> Challenger:
+    """Make a version a challenger of the champion, to be judged beside it from now on.
+
+    Args:
+        project: Whose registry.
+        version: One of its versions.
+        days: After which it expires.
+        by: As for `promote`.
+        reason: Likewise.
+
+    Raises:
+        InputError: there is no such version, no champion, or it is the champion.
+        BundleError: it is broken, or for another contract.
+    """
+    open_version(project, version)
+    until = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=days)
+    project.registry.challenge(version, until, Signature.of_this_process(by, reason))
+    return next(each for each in project.registry.challengers() if each.version == version)
+
+
+def _challengers(project: Project) -> set[str]:
+    return {each.version for each in project.registry.challengers() if each.ended is None}
 
 
 def _judged(project: Project, version: str) -> tuple[dict[str, object], float | None]:

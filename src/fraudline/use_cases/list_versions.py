@@ -9,7 +9,7 @@ from pathlib import Path
 from fraudline.bundle.bundle_files import DECISIONS_FILE, REPORT_FILE, read_manifest
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import InputError
-from fraudline.registry import Change
+from fraudline.registry import Challenger, Change
 from fraudline.use_cases.project import Project
 
 
@@ -20,10 +20,12 @@ class Versions:
     Attributes:
         manifests: What each says of itself, oldest first.
         champions: When the champion of each contract became it, by its version.
+        challengers: What was made a challenger of any contract's champion, and is one.
     """
 
     manifests: list[Manifest]
     champions: dict[str, dt.datetime]
+    challengers: list[Challenger]
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,11 @@ def list_versions(project: Project) -> Versions:
         BundleError: a file that names a champion was altered.
     """
     registry = project.registry
-    return Versions(registry.versions(), {each.version: each.at for each in registry.champions()})
+    return Versions(
+        registry.versions(),
+        {each.version: each.at for each in registry.champions()},
+        [each for each in registry.challengers() if each.ended is None],
+    )
 
 
 def list_changes(project: Project) -> list[Change]:

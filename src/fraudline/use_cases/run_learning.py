@@ -125,13 +125,13 @@ class LearningRun:
     def _session(self, stop: threading.Event) -> None:
         while not stop.is_set():
             self.advance(stop)
-            self.progress.begin_step("wait")
             self._wait(stop)
 
     def _wait(self, stop: threading.Event) -> None:
         """Until the period is over in which we are, and a sink has stored it."""
         end = Period.holding(self._clock() - self._grace, self.length_s).end + self._grace
         while not stop.is_set() and self._clock() < end:
+            self.progress.begin_step("wait")  # and again, for whoever looks for a standstill
             self.progress.record_learned()
             left_s = (end - self._clock()).total_seconds()
             stop.wait(min(max(left_s, 0.0), _LOOK_AGAIN_S))

@@ -1,0 +1,66 @@
+"""Which versions are challengers: those that were made one, as the list of changes tells it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fraudline.registry.changes import Change
+from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
+
+CHALLENGED = "challenged"
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A version that is to be judged beside the champion.
+
+    Attributes:
+        version: Which one.
+        since: Since when; only what became known later judges it.
+        until: When it expires, unless it was promoted.
+        ended: Why it is none any more, in words; None while it is one.
+    """
+
+    version: str
+    since: dt.datetime
+    until: dt.datetime
+    ended: str | None = None
+
+
+def challengers_of(changes: Sequence[Change], at: dt.datetime) -> list[Challenger]:
+    """Every version that was made a challenger, by its last time, oldest first.
+
+    It ends when it becomes the champion itself, when the champion that it was made to beat
+    is no longer the champion, or by time.
+
+    Args:
+        changes: All of the contract's, oldest first.
+        at: The moment at which they are looked at.
+    """
+    found: dict[str, Challenger] = {}
+    for each in changes:
+        if each.change == CHALLENGED and each.until is not None:
+            found.pop(each.version, None)
+            found[each.version] = Challenger(each.version, each.at, each.until)
+        elif (
+            each.change in {PROMOTED, ROLLED_BACK} and each.is_done and each.before != each.version
+        ):
+            for version, one in list(found.items()):
+                if one.ended is None and each.at < one.until:
+                    found[version] = Challenger(
+                        version, one.since, one.until, _end(version, each.version)
+                    )
+    return [
+        one
+        if one.ended is not None or at < one.until
+        else Challenger(
+            one.version, one.since, one.until, f"expired at {one.until:%Y-%m-%d %H:%M} UTC"
+        )
+        for one in found.values()
+    ]
+
+
+def _end(version: str, champion: str) -> str:
+    return "became the champion" if version == champion else f"overtaken by {champion}"

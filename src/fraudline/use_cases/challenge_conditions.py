@@ -1,0 +1,136 @@
+"""What a challenger has to meet before it may become the champion by itself, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fraudline.measures.fair_bet import PROVED_AT
+from fraudline.measures.policy_effect import counted, money
+
+if TYPE_CHECKING:
+    from fraudline.bundle.policy import Policy
+    from fraudline.measures.challenge import Challenge
+
+# Noise of two equal models is below it, a lost calibration far above.
+_LOG_LOSS_MORE = 1.02
+# What two trainings of one recipe differ by is below; scorers were counted by the champion.
+_TIMES_SLOWER, _TIMES_LARGER = 1.5, 4.0
+_COSTS = ("unit", "lost_share", "fraud_cost", "review_cost", "wrong_block_cost")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One of them.
+
+    Attributes:
+        name: What it is about.
+        is_met: Whether it is met.
+        told: What was found of both, in words.
+    """
+
+    name: str
+    is_met: bool
+    told: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one of the two takes, and what it leaves open.
+
+    Attributes:
+        size: Of the files that a scorer needs, bytes.
+        us: Of the processor for a transaction, with its reasons, microseconds; None without one.
+        refused: Transactions that it has no verdict on.
+        without_reasons: Payments that it stops and gives no reasons for.
+    """
+
+    size: int
+    us: float | None
+    refused: int
+    without_reasons: int
+
+
+def conditions_of(
+    found: Challenge,
+    champion: Policy,
+    challenger: Policy,
+    of_champion: Measured,
+    of_challenger: Measured,
+) -> list[Condition]:
+    """All conditions, in the order in which people should read them.
+
+    That both are for the same contract is no condition: neither could be opened.
+
+    Args:
+        found: Both, on what became known after the challenger was made.
+        champion: The champion's policy, whose costs count for both.
+        challenger: The challenger's.
+        of_champion: What the champion takes.
+        of_challenger: Likewise.
+    """
+    return [
+        _order(found),
+        _cost(found, champion, challenger),
+        _calibration(found),
+        Condition(
+            "verdicts",
+            of_challenger.refused <= of_champion.refused,
+            f"no verdict on {of_challenger.refused:,} payments, the champion on "
+            f"{of_champion.refused:,}",
+        ),
+        Condition(
+            "reasons",
+            not of_challenger.without_reasons,
+            f"{of_challenger.without_reasons:,} of {found.challenger.stopped:,} payments that it "
+            "stops have none",
+        ),
+        _speed(of_champion, of_challenger),
+        Condition(
+            "size",
+            of_challenger.size <= _TIMES_LARGER * of_champion.size,
+            f"{of_challenger.size:,} bytes, the champion {of_champion.size:,}; at most "
+            f"{_TIMES_LARGER:g} times as many",
+        ),
+    ]
+
+
+def _order(found: Challenge) -> Condition:
+    bet = found.bet
+    told = (
+        f"wealth {bet.wealth:,.2f} of {PROVED_AT:g} after {counted(bet.frauds, 'fraud')} in "
+        f"{counted(bet.days, 'period')}; average precision within periods {bet.mean_gain:+.4f}"
+    )
+    return Condition("order", bet.is_proved, told)
+
+
+def _cost(found: Challenge, champion: Policy, challenger: Policy) -> Condition:
+    unit = f" {champion.unit}" if champion.unit else ""
+    differ = [name for name in _COSTS if getattr(champion, name) != getattr(challenger, name)]
+    differing = f"; told by the champion's {', '.join(differ)}, its own differ" if differ else ""
+    told = (
+        f"decisions would have cost {money(found.challenger.cost)}{unit}, the champion's "
+        f"{money(found.champion.cost)}{unit}, approving everything "
+        f"{money(found.cost_of_approving)}{unit}{differing}"
+    )
+    is_met = found.rows > 0 and found.challenger.cost <= found.champion.cost
+    return Condition("cost", is_met, told)
+
+
+def _calibration(found: Challenge) -> Condition:
+    if not found.rows:
+        return Condition("calibration", is_met=False, told="nothing was compared yet")
+    own, other = (side.log_loss / found.rows for side in (found.challenger, found.champion))
+    told = f"log loss {own:.5f}, the champion's {other:.5f}; at most {_LOG_LOSS_MORE:g} times it"
+    return Condition("calibration", own <= _LOG_LOSS_MORE * other, told)
+
+
+def _speed(champion: Measured, challenger: Measured) -> Condition:
+    if champion.us is None or challenger.us is None:
+        return Condition("speed", is_met=False, told="nothing was compared yet")
+    return Condition(
+        "speed",
+        challenger.us <= _TIMES_SLOWER * champion.us,
+        f"{challenger.us:.1f} us of the processor a payment, the champion {champion.us:.1f}; at "
+        f"most {_TIMES_SLOWER:g} times as much",
+    )

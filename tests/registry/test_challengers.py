@@ -1,0 +1,89 @@
+"""A challenger is one until it is promoted, overtaken or expired, as the list of changes says."""
+
+import datetime as dt
+
+import pytest
+from tests.registry.test_registry import add, of_the_last_release, registry_of, roll_back
+from tests.transactions import CREDITCARD
+
+from fraudline.errors import InputError
+from fraudline.registry import Registry
+from fraudline.registry.challengers import challengers_of
+
+SOON = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=1)
+
+
+@pytest.fixture
+def registry(tmp_path) -> Registry:
+    return registry_of(tmp_path / "home")
+
+
+def versions(registry: Registry, count: int) -> list[str]:
+    """So many versions, of which the first is the champion."""
+    made = [add(registry, threshold=0.1 + number / 100) for number in range(count)]
+    registry.promote(made[0])
+    return made
+
+
+def ends(registry: Registry) -> dict[str, str | None]:
+    return {each.version: each.ended for each in registry.challengers()}
+
+
+def test_several_versions_challenge_a_champion(registry):
+    _, second, third = versions(registry, 3)
+    for version in (second, third):
+        registry.challenge(version, SOON)
+    assert ends(registry_of(registry.directory.parent)) == {second: None, third: None}
+    assert registry.challengers()[0].until == SOON
+
+
+def test_a_promotion_ends_all_challenges_of_the_champion_before(registry):
+    first, second, third = versions(registry, 3)
+    for version in (second, third):
+        registry.challenge(version, SOON)
+    registry.promote(first)  # which changes nothing
+    assert ends(registry) == {second: None, third: None}
+    registry.promote(second)
+    assert ends(registry) == {second: "became the champion", third: f"overtaken by {second}"}
+    registry.challenge(third, SOON)
+    assert ends(registry)[third] is None
+
+
+def test_a_rollback_ends_a_challenge_too(registry):
+    first, second, third = versions(registry, 3)
+    registry.promote(second)
+    registry.challenge(third, SOON)
+    assert roll_back(registry) == first
+    assert ends(registry) == {third: f"overtaken by {first}"}
+
+
+def test_a_challenge_expires_and_what_comes_later_did_not_end_it(registry):
+    _, second, third = versions(registry, 3)
+    registry.challenge(second, SOON)
+    late = SOON + dt.timedelta(hours=1)
+    (expired,) = challengers_of(registry.changes(), late)
+    assert expired.ended == f"expired at {SOON:%Y-%m-%d %H:%M} UTC"
+    registry.challenge(second, dt.datetime.now(dt.UTC) - dt.timedelta(hours=1))
+    registry.promote(third)
+    assert str(ends(registry)[second]).startswith("expired at")
+
+
+def test_who_is_the_champion_or_has_none_to_beat_cannot_challenge(registry):
+    only = add(registry)
+    with pytest.raises(InputError, match="has no champion yet"):
+        registry.challenge(only, SOON)
+    registry.promote(only)
+    with pytest.raises(InputError, match="has it as its champion"):
+        registry.challenge(only, SOON)
+    with pytest.raises(InputError, match="there is no model version"):
+        registry.challenge("wallet-tiny-0", SOON)
+
+
+def test_each_contract_has_challengers_of_its_own(registry):
+    wallets, cards = of_the_last_release(registry)
+    wallet, card = add(wallets), add(cards, CREDITCARD)
+    wallets.challenge(wallet, SOON)
+    cards.challenge(card, SOON)
+    assert ends(registry) == {card: None, wallet: None}
+    wallets.promote(wallet)
+    assert ends(registry) == {card: None, wallet: "became the champion"}

@@ -1,0 +1,168 @@
+"""A challenger is judged by what became known after it was made, and by nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+from pathlib import Path
+
+import pytest
+from tests.faulty_bigquery import FaultyBigQuery
+from tests.harness import Place
+from tests.transactions import CREDITCARD
+from tests.use_cases.test_run_learning import LENGTH, MATURITY_DAYS, project_of
+from tests.use_cases.versions import add_version
+from tests.warehouse.test_counting_labels import HOUR, Told, decision, fill
+
+from fraudline import flows
+from fraudline.contract import Period
+from fraudline.errors import InputError
+from fraudline.use_cases.champion import challenge
+from fraudline.use_cases.judge_challenger import ChallengerVerdict, judge_challengers
+from fraudline.use_cases.project import Project
+
+MATURITY = dt.timedelta(days=MATURITY_DAYS)
+# The champion adds features up, and finds frauds with a negative one unlikely; squares do not.
+CHAMPION, SQUARES = 1.0, 2.0
+PERIODS, PAYMENTS, FRAUDS = 8, 60, 12
+
+
+class Arena:
+    """A champion, a challenger, and payments of the periods after it was made one."""
+
+    def __init__(self, faulty: FaultyBigQuery, home: Path, name: str, power: float) -> None:
+        self.project = project_of(faulty, home, CREDITCARD, name)
+        registry = self.project.registry
+        self.champion = add_version(registry, CREDITCARD, CHAMPION)
+        self.challenger = add_version(registry, CREDITCARD, power, 0.6)
+        registry.promote(self.champion)
+        self.made = challenge(self.project, self.challenger).since
+        self.begin = Period.holding(self.made, LENGTH.total_seconds()).end
+        self.end = self.begin + PERIODS * LENGTH
+        self.decided: list[dict] = []
+        self.told: list[Told] = []
+
+    def pay(self, at: dt.datetime, *, is_fraud: bool, known_after: dt.timedelta = HOUR, **changes):
+        chance = random.Random(len(self.decided))
+        row = decision(
+            CREDITCARD,
+            len(self.decided),
+            **{
+                "decided_at": at,
+                "received_at": at,
+                "V28": -3.0 if is_fraud else chance.uniform(0, 0.9),
+                "Amount": 1.0,
+                "Time": 1.0,
+                "model_version": self.champion,
+                **changes,
+            },
+        )
+        self.decided.append(row)
+        if is_fraud:
+            at += known_after
+            self.told.append(Told(row, "fraud", "customer", at, at, len(self.told)))
+
+    def fill_periods(self) -> None:
+        for number in range(PERIODS * PAYMENTS):
+            at = self.begin + number * LENGTH / PAYMENTS
+            self.pay(at, is_fraud=number % PAYMENTS < FRAUDS)
+
+    def store(self) -> None:
+        warehouse = self.project.warehouse
+        fill(warehouse, flows.DECISIONS, CREDITCARD, self.decided)
+        labels = [one.row(CREDITCARD) for one in self.told]
+        if labels:
+            fill(warehouse, flows.LABELS, CREDITCARD, labels)
+
+    def judge(self, at: dt.datetime) -> ChallengerVerdict:
+        (verdict,) = judge_challengers(self.project, at=at)
+        return verdict
+
+
+def met(verdict: ChallengerVerdict) -> dict[str, bool]:
+    return {each.name: each.is_met for each in verdict.conditions}
+
+
+def test_a_better_challenger_wins_and_its_verdict_is_kept_with_it(
+    faulty: FaultyBigQuery, tmp_path: Path
+) -> None:
+    arena = Arena(faulty, tmp_path, "better", SQUARES)
+    arena.fill_periods()
+    arena.store()
+    early = arena.judge(arena.begin + LENGTH + MATURITY)  # of which nothing was staked
+    assert (early.periods, early.found.rows, early.found.bet.wealth) == (1, PAYMENTS, 1.0)
+    assert not early.is_won
+    assert not met(early)["order"]
+    verdict = arena.judge(arena.end + MATURITY)
+    assert verdict.is_won, verdict.conditions
+    assert verdict.periods == PERIODS
+    assert verdict.found.rows == PERIODS * PAYMENTS
+    assert verdict.found.bet.frauds == PERIODS * FRAUDS
+    assert verdict.found.bet.mean_gain > 0.5
+    assert verdict.found.challenger.cost < verdict.found.champion.cost
+    kept = arena.project.registry.directory / f"verdicts.{arena.challenger}"
+    looks = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert [look["is_won"] for look in looks] == [False, True]
+    assert looks[1]["found"]["bet"]["frauds"] == PERIODS * FRAUDS
+    assert [each["name"] for each in looks[1]["conditions"]] == list(met(verdict))
+
+
+def test_an_equal_challenger_does_not_win_though_it_costs_no_more(
+    faulty: FaultyBigQuery, tmp_path: Path
+) -> None:
+    arena = Arena(faulty, tmp_path, "equal", CHAMPION)
+    arena.fill_periods()
+    arena.store()
+    verdict = arena.judge(arena.end + MATURITY)
+    assert verdict.found.bet.wealth == 1.0
+    assert {name for name, is_met in met(verdict).items() if not is_met} <= {"order", "speed"}
+    assert not verdict.is_won
+
+
+def test_only_what_became_known_later_counts_and_what_nobody_knows_is_left_out(
+    faulty: FaultyBigQuery, tmp_path: Path
+) -> None:
+    arena = Arena(faulty, tmp_path, "later", SQUARES)
+    made, hour, long = arena.made, HOUR, 5 * LENGTH
+    arena.pay(made - 20 * hour, is_fraud=True)  # known before
+    arena.pay(made - 20 * hour, is_fraud=True, known_after=21 * hour)
+    arena.pay(made - 20 * hour, is_fraud=False)  # mature, so known, after
+    arena.pay(made - long, is_fraud=False)  # mature before
+    arena.pay(made + long, is_fraud=False, decision="block")  # never labelled
+    arena.pay(made + long, is_fraud=True, decision="block")
+    arena.pay(made + long, is_fraud=True, known_after=2 * MATURITY)  # told too late: legitimate
+    arena.pay(made + long, is_fraud=False, Amount=-5.0)  # neither says anything
+    arena.store()
+    verdict = arena.judge(made + 2 * long + MATURITY)
+    assert (verdict.found.rows, verdict.found.bet.frauds) == (4, 2)
+    assert (verdict.hidden, verdict.unjudged) == (1, 1)
+    assert arena.judge(made).found.rows == 0
+
+
+def test_who_is_no_challenger_is_told_why(faulty: FaultyBigQuery, tmp_path: Path) -> None:
+    arena = Arena(faulty, tmp_path, "none", SQUARES)
+    project: Project = arena.project
+    with pytest.raises(InputError, match="is no challenger of the champion of contract"):
+        judge_challengers(project, arena.champion)
+    project.registry.promote(arena.challenger)
+    with pytest.raises(InputError, match="is no challenger any more: became the champion"):
+        judge_challengers(project, arena.challenger)
+    assert judge_challengers(project) == []
+
+
+def test_the_gate_tells_each_condition_and_what_follows(here: Place) -> None:
+    registry = here.project.registry
+    first, second = (add_version(registry, CREDITCARD, power) for power in (CHAMPION, SQUARES))
+    registry.promote(first)
+    none = here.run("learning", "gate")
+    assert (none.code, "There is no challenger" in none.said) == (0, True)
+    assert here.run("models", "challenge", second).code == 0
+    done = here.run("learning", "gate", second)
+    said = " ".join(done.said.split())
+    assert done.code == 0, said
+    assert f"challenger {second} champion {first}" in said
+    assert "compared 0 payments (0 frauds) of 0 mature periods" in said
+    assert "NO order wealth 1.00 of 20 after 0 frauds in 0 periods" in said
+    assert "It stays a challenger until" in said
+    assert "not met: order, cost, calibration, speed." in said
