@@ -77,9 +77,9 @@ $(COMPILED): $(DEV)
 	@-$(BIN)/pytest --collect-only -qq > /dev/null
 	@rm -f $(VENV)/compiled-* && touch $@
 
-# What the broker needs is fetched once per user, and not while a test's minute runs.
+# What the broker needs is fetched and recorded once per user, and not while a test's minute runs.
 jars: $(DEV)
-	@$(BIN)/python -c 'from fraudline.datasets import user_cache; from fraudline.local.jars import broker_jars; broker_jars(user_cache(), print)'
+	@$(BIN)/python -c 'from fraudline.local.kafka import prepare_java; prepare_java(512, print)'
 
 test-all: ready $(CLIENTS)
 	@$(PYTEST) --cov

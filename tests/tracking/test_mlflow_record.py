@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.tracking.later import reader, record
 from tests.training.conftest import (  # noqa: F401 - fixtures
     THE_SAMPLE,
     Candidate,
-    Trainer,
+    candidates,
     creditcard,
     history,
     quick,
@@ -35,16 +36,15 @@ from fraudline.measures.scored_rows import part_of
 from fraudline.registry import Registry
 from fraudline.settings import MlflowSettings, Settings
 from fraudline.training.policy_choice import compare
-from fraudline.training.recipes.recipe import Recipe
 
 pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
 MODEL = "fraudline-creditcard"
 
 
 @pytest.fixture(scope="module")
-def default(trained: Trainer, quick: dict[str, Recipe]) -> Candidate:  # noqa: F811
+def default(candidates: Mapping[str, Candidate]) -> Candidate:  # noqa: F811
     """A candidate of the default recipe."""
-    return trained(quick["default"])
+    return candidates["default"]
 
 
 def runs(client: Any) -> list[Any]:

