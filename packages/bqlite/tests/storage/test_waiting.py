@@ -1,22 +1,15 @@
 """Appends that wait for their turn: how much of them is in memory, over all connections."""
 
-import queue
-import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import grpc
 import pyarrow as pa
-import pytest
 import requests
-from google.cloud.bigquery_storage_v1 import types
-from google.protobuf import descriptor_pb2
 from google.rpc import code_pb2
 
 import bqlite
-from appends import Connection, arrow_request, proto_request
+from appends import Connection, arrow_request
 from bqlite.storage import write
-from server_process import Process, most_held_mb
 
 STREAM = "projects/local/datasets/d/tables/t/streams/_default"
 METHOD = "/google.cloud.bigquery.storage.v1.BigQueryWrite/AppendRows"
@@ -65,43 +58,3 @@ def test_an_append_beyond_what_may_wait_is_told_so_and_its_connection_goes_on(
             "SELECT COUNTIF(s != 'y') AS large, COUNT(*) AS n FROM d.t"
         )
         assert [row.values() for row in counted] == [(3, 5)]
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_appends_of_more_than_a_gigabyte_that_wait_are_held_in_little_more(tmp_path):
-    """Each of them is 10 MB, and 160 MB once it is unpacked."""
-    descriptor = descriptor_pb2.DescriptorProto(name="Row")
-    descriptor.field.add(name="n", number=1, type=3, label=1)
-    request = proto_request([], stream=STREAM, descriptor=descriptor)
-    request.proto_rows.rows.serialized_rows.extend([b""] * 5_200_000)
-    raw = types.AppendRowsRequest.serialize(request)
-    assert 10_000_000 < len(raw) < write.MAX_REQUEST_BYTES
-    count = write.MAX_WAITING_BYTES // len(raw) + 10
-    bounded = ("sh", "-c", 'ulimit -v 8000000; exec "$@"', "bqlite")
-    process = Process(tmp_path / "data", "--faults", prefix=bounded)
-    try:
-        make_table(process.bq, "n INT64, m INT64")
-        arm(process.bq, call="AppendRows", effect="delay", delay_s=3600, times=None)
-        codes, ends = queue.SimpleQueue(), [queue.SimpleQueue() for _ in range(count)]
-        with grpc.insecure_channel(process.bq.storage) as channel:
-            append = channel.stream_stream(METHOD)
-
-            def send(end):
-                end.put(raw)
-                for answer in append(iter(end.get, None)):
-                    codes.put(types.AppendRowsResponse.deserialize(answer).error.code)
-                    end.put(None)
-
-            with ThreadPoolExecutor(count) as pool:
-                for end in ends:
-                    pool.submit(send, end)
-                refused = [codes.get(timeout=200) for _ in range(10)]
-                most = most_held_mb(process.popen.pid)
-                clear(process.bq)
-                taken = [codes.get(timeout=200) for _ in range(count - 10)]
-        assert set(refused) == {code_pb2.RESOURCE_EXHAUSTED}
-        assert set(taken) == {code_pb2.INVALID_ARGUMENT}  # more rows than one may have
-        assert most < 2500
-    finally:
-        process.end(signal.SIGKILL)

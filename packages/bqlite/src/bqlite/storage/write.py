@@ -132,8 +132,9 @@ class Writer:
         stream = connection.stream
         try:
             with self._waiting(len(raw)):
-                if self._faults.is_armed:
-                    stream = _parsed(raw).write_stream or stream
+                if self._faults.is_armed:  # it may be meant for this stream
+                    with self._turns:
+                        stream = _parsed(raw).write_stream or stream
                 with self._faults.around("AppendRows", stream), self._turns:
                     request = _parsed(raw)
                     stream = request.write_stream or stream
