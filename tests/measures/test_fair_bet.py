@@ -105,7 +105,7 @@ def test_the_stake_of_a_day_does_not_depend_on_that_day(days):
             (np.square(seen).sum() + 0.1) / (len(seen) + 10),
         )
         apart = [(each.sum() - len(each) * mean) ** 2 / len(each) / square for each in earlier]
-        shared = max(1.0, (4 + sum(apart)) / (2 + len(apart)))
+        shared = max(1.0, (1.5 + sum(apart)) / (1 + len(apart)))
         stake = np.clip(0.5 * mean / square / shared, 0, 0.95)
         assert (bet.stake, bet.shared_luck) == pytest.approx((stake, shared))
         paid = 0.5 * stake**2 * (shared - 1) * np.square(gains).sum()

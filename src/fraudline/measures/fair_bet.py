@@ -27,7 +27,7 @@ after a few frauds.
 payment with a high score lowers the precision of all frauds below it, and thirty frauds of one
 attack are one piece of luck. Bets that win and lose together win too much in the mean. D is how
 many times more the sum of a day's gains varies than that of as many independent ones: over the
-earlier days, and two of D = 2 that nobody saw, the mean of (S - n m)^2 / (n s), at least 1. S is
+earlier days, and one of D = 1.5 that nobody saw, the mean of (S - n m)^2 / (n s), at least 1. S is
 the day's sum, n its frauds; m is the mean gain, s the mean square. It makes the stakes smaller, and
 the wealth pays for it at the end of each day: x exp(-.5 l^2 (D - 1) sum g^2). With D = 1 this is
 the plain bet.
@@ -54,7 +54,7 @@ PROVED_AT = 20.0
 """Wealth that proves a challenger better: of equal ones at most one in 20 ever has it."""
 _LARGEST_STAKE = 0.95
 _UNSEEN_FRAUDS, _UNSEEN_VARIANCE = 10, 0.01
-_UNSEEN_DAYS, _UNSEEN_SHARED_LUCK = 2, 2.0
+_UNSEEN_DAYS, _UNSEEN_SHARED_LUCK = 1, 1.5
 
 
 @dataclass(frozen=True)

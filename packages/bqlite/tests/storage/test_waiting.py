@@ -12,7 +12,6 @@ from appends import Connection, arrow_request
 from bqlite.storage import write
 
 STREAM = "projects/local/datasets/d/tables/t/streams/_default"
-METHOD = "/google.cloud.bigquery.storage.v1.BigQueryWrite/AppendRows"
 
 
 def arm(bq, **fault):
