@@ -34,7 +34,7 @@ BQEMULATOR := $(EMULATOR)/installed-$(call digest,bqemulator)
 FOREIGN := .venv-clients
 CLIENTS := $(FOREIGN)/installed-$(call digest,clients)
 
-.PHONY: help setup demo test test-all jars bench bench-model bench-bqlite bqlite-schedules faults lint licences format requirements clean
+.PHONY: help setup demo test test-all jars bench bench-model bench-alarms bench-bqlite bqlite-schedules faults lint licences format requirements clean
 
 help:
 	@echo "make setup         the environment alone, in $(VENV)"
@@ -45,6 +45,7 @@ help:
 	@echo "                   make bench ONLY=model runs one of them"
 	@echo "make bench-model   how good our models are, beside XGBoost, LightGBM and what is published;"
 	@echo "                   HANDBOOK=raw.parquet adds the handbook's table"
+	@echo "make bench-alarms  how soon drift is told before labels come; HANDBOOK=… likewise"
 	@echo "make bench-bqlite  our BigQuery for one machine beside bqemulator: appends, loads, reads"
 	@echo "make bqlite-schedules  a thousand random schedules of appends and kills"
 	@echo "make faults        random faults for an hour: ROUNDS=300 SEED=…"
@@ -89,6 +90,9 @@ bench: $(DEV) $(BENCH)
 
 bench-model: $(DEV) $(STICKS)
 	@$(BIN)/python -m benchmarks.model_quality $(if $(HANDBOOK),--handbook $(HANDBOOK))
+
+bench-alarms: $(DEV)
+	@$(BIN)/python -m benchmarks.alarms $(if $(HANDBOOK),--handbook $(HANDBOOK))
 
 bench-bqlite: $(DEV) $(BQEMULATOR)
 	@$(BIN)/python -m benchmarks.emulators

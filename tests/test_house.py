@@ -146,7 +146,8 @@ SLOW = (*TRAINING, *GOOGLE, "mlflow", "onnxruntime", "confluent_kafka", "duckdb"
 # What a statement must not load, itself or by what it imports.
 NEVER_LOADED = {
     "import fraudline": (*SLOW, "numpy", "pyarrow", "pydantic", "typer", "rich", "msgspec"),
-    "from fraudline.measures import evaluation, alerts, worth, prequential": (
+    "from fraudline.measures import evaluation, alerts, worth, prequential, column_drift, "
+    "share_drift, period_watch, estimated_performance": (
         *(*SLOW, "pyarrow", "pydantic", "msgspec", "fraudline.contract"),
     ),
     "import fraudline.settings": (*SLOW, "numpy", "pyarrow", "msgspec"),
@@ -180,6 +181,7 @@ LIGHT = {
     "rejects list --help": (*SLOW, "numpy", "pyarrow", "msgspec"),
     "labels list --help": (*SLOW, "numpy", "pyarrow", "msgspec"),
     "learning status --help": (*SLOW, "numpy", "pyarrow", "msgspec"),
+    "learning alarms --help": (*SLOW, "numpy", "pyarrow", "msgspec"),
 }
 
 

@@ -145,6 +145,12 @@ def _label_columns(_: Contract) -> tuple[Column, ...]:
     return LABEL_COLUMNS
 
 
+def _alarm_columns() -> tuple[Column, ...]:
+    from fraudline.contract import ALARM_COLUMNS
+
+    return ALARM_COLUMNS
+
+
 def _measure_columns() -> tuple[Column, ...]:
     from fraudline.contract import MEASURE_COLUMNS
 
@@ -237,7 +243,16 @@ MEASURES = LearningTable(
     columns=_measure_columns,
 )
 
-LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES,)
+ALARMS = LearningTable(
+    name="alarms",
+    default="alarms",
+    setting="Table with what changed in each period, before any label came.",
+    description="How each period differed from what its model was trained on, by detector and "
+    "column: what alarms, and what the next period goes on from.",
+    columns=_alarm_columns,
+)
+
+LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES, ALARMS)
 
 
 def stored_flows() -> list[tuple[Flow, FlowTable]]:

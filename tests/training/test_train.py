@@ -102,6 +102,7 @@ def test_a_candidate_has_its_model_its_figures_and_pictures_that_open(candidate)
     assert {path.name for path in directory.iterdir()} == {
         "bundle.json", "comparisons.json", "confusion_matrix.png", "decisions.html", "graph.onnx",
         "learning_curves.png", "metrics.json", "model.keras", "pr_curve.png", "reasons.onnx",
+        "reference.arrow",
         "report.html", "score_distribution.png", "scores.parquet",
     }  # fmt: skip
     assert all(path.read_bytes().startswith(PNG) for path in directory.glob("*.png"))

@@ -66,7 +66,8 @@ def version_of(project: Project, **changes: object) -> str:
 def run_at(
     project: Project, at: dt.datetime, done: Callable[[StepDone], None] = lambda _: None
 ) -> int:
-    return LearningRun(project, clock=lambda: at, on_done=done).advance()
+    judging = [JudgePeriods(project)]
+    return LearningRun(project, clock=lambda: at, on_done=done, steps=judging).advance()
 
 
 def measures(project: Project) -> list[dict]:
@@ -251,7 +252,8 @@ def test_while_bigquery_is_away_learning_waits_says_so_and_goes_on(
     monkeypatch.setattr("fraudline.warehouse.query.RETRY", RETRY.with_timeout(0.3))
     fill(project.warehouse, flows.DECISIONS, WALLET, [decision(WALLET, 1)])
     done: list[StepDone] = []
-    run = LearningRun(project, clock=lambda: START + 20 * HOUR, on_done=done.append)
+    judging = [JudgePeriods(project)]
+    run = LearningRun(project, clock=lambda: START + 20 * HOUR, on_done=done.append, steps=judging)
     stop = threading.Event()
     faulty.arm("jobs.insert", "error", code="UNAVAILABLE", times=None)
     thread = threading.Thread(target=run.until, args=(stop,))

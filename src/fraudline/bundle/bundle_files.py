@@ -23,6 +23,8 @@ METRICS_FILE = "metrics.json"
 REPORT_FILE = "report.html"
 DECISIONS_FILE = "decisions.html"
 SCORES_FILE = "scores.parquet"
+# What the stream is compared with; versions of before have none.
+REFERENCE_FILE = "reference.arrow"
 
 _NEEDED = {GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE}
 # What is read whole has a limit; a bundle of ours has less than a megabyte in all of them.
@@ -51,11 +53,7 @@ def read_manifest(directory: Path) -> Manifest:
         BundleError: there is no manifest, it is malformed, or it was altered.
     """
     path = directory / MANIFEST_FILE
-    try:
-        fault = _fault_of_file(path)
-        content = b"" if fault else path.read_bytes()
-    except OSError as error:
-        fault = f"cannot be read ({error.strerror})"
+    content, fault = _read_whole(path)
     if fault:
         raise BundleError(
             f"{directory} is not a bundle: {MANIFEST_FILE} {fault}. "
@@ -104,6 +102,27 @@ def checked_files(directory: Path) -> tuple[Manifest, dict[str, bytes]]:
             "Restore it or train anew."
         )
     return manifest, kept
+
+
+def read_file(directory: Path, name: str) -> bytes:
+    """Read a file of a bundle whole.
+
+    Raises:
+        BundleError: it is not there, no plain file, or larger than any of ours.
+    """
+    content, fault = _read_whole(directory / name)
+    if fault:
+        raise BundleError(f"bundle in {directory}: {name} {fault}. Restore it, or train anew.")
+    return content
+
+
+def _read_whole(path: Path) -> tuple[bytes, str]:
+    """What a file holds, and what prevents that it is read; one of them is empty."""
+    try:
+        fault = _fault_of_file(path)
+        return (b"", fault) if fault else (path.read_bytes(), "")
+    except OSError as error:
+        return b"", f"cannot be read ({error.strerror})"
 
 
 class _Format(msgspec.Struct):

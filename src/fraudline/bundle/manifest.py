@@ -72,6 +72,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         created_at: When, UTC.
         files: SHA-256 of each file of the bundle, by name.
         derived_from: Version that is the same but for its policy, where there is one.
+        reference: What the stream is compared with, in words; versions of before have none.
         version: Recipe and a hash of all of the above but the times at which it was made and
             its rows were read.
         format: Version of this structure.
@@ -90,6 +91,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     created_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     files: dict[str, str]
     derived_from: str = ""
+    reference: str | msgspec.UnsetType = msgspec.UNSET
     version: str = ""
     format: int = FORMAT
 

@@ -26,7 +26,7 @@ LONGEST_STEP_S = 3600.0
 
 
 def learn() -> None:
-    """Judge each period of the stream as its labels arrive, until stopped.
+    """Watch each period of the stream, and judge it as its labels arrive, until stopped.
 
     It works beside scorers and sinks, from BigQuery alone, and keeps what it finds there. It may
     be stopped at any time, and goes on where it was.
@@ -60,20 +60,44 @@ def show_status(
     arrived when its period was judged. What has no label counts as legitimate so far; `open` is
     the share of payments that may still be told to be frauds.
     """
+    from fraudline.cli.alarm_words import alarm_facts
     from fraudline.cli.learning_words import judged_row, rolling_facts, what_is_next
     from fraudline.use_cases.learning_status import learning_status
+    from fraudline.use_cases.look_at_alarms import look_at_alarms
 
-    found = learning_status(Project(), most=periods, as_of=as_of)
+    project = Project()
+    found = learning_status(project, most=periods, as_of=as_of)
+    watched = alarm_facts(look_at_alarms(project, periods, as_of=as_of))
     if found.periods:
         show_table(
             ("period", "as of", "decisions", "frauds", "open", "AP", "saved"),
             [judged_row(judged, found.length_s) for judged in found.periods],
         )
         OUT.print()
-        show_facts([*rolling_facts(found), ("next", what_is_next(found))])
+        show_facts([*rolling_facts(found), *watched, ("next", what_is_next(found))])
     else:
         OUT.print("nothing is judged yet")
-        show_facts([("next", what_is_next(found))])
+        show_facts([*watched, ("next", what_is_next(found))])
+
+
+@learning.command("alarms")
+def show_changes(
+    periods: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many of the last periods.")
+    ] = 28,
+) -> None:
+    """Show what changed in the stream before any label came: which, how far, since when.
+
+    Each period is compared with what the version that decided was trained on. Exit code 1 while
+    an alarm stands.
+    """
+    from fraudline.cli.alarm_words import show_alarms
+    from fraudline.use_cases.look_at_alarms import look_at_alarms
+
+    found = look_at_alarms(Project(), periods)
+    show_alarms(found)
+    if found.standing:
+        raise typer.Exit(1)
 
 
 @learning.command()

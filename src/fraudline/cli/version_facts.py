@@ -11,6 +11,11 @@ if TYPE_CHECKING:  # numpy comes with what computes, and listing versions needs 
     from fraudline.bundle.manifest import Manifest, Part
     from fraudline.bundle.policy import Policy
 
+NO_REFERENCE = (
+    "nothing, so no change of the stream can raise an alarm: an earlier fraudline made it. Train "
+    "anew."
+)
+
 
 def show_effect(project: Project, version: str) -> None:
     """Print what a version's policy does to the payments that judge it."""
@@ -44,6 +49,7 @@ def show_manifest(manifest: Manifest) -> None:
         ("query", manifest.source.query),
         ("rows", f"SHA-256 {manifest.source.sha256}"),
         ("policy", _in_words(manifest.policy)),
+        ("watched by", manifest.reference or NO_REFERENCE),
         ("derived", f"from {manifest.derived_from}" if manifest.derived_from else "by training"),
         (
             "threshold",

@@ -7,6 +7,7 @@ stores or counts them needs no model. Never does I/O beyond reading the contract
 only room that knows a column's name.
 """
 
+from fraudline.contract.alarms import ALARM_COLUMNS
 from fraudline.contract.arrivals import ARRIVAL_COLUMNS, with_arrival
 from fraudline.contract.columns import POSITION_COLUMNS, Column, arrow_schema
 from fraudline.contract.conform import conform
@@ -53,6 +54,7 @@ from fraudline.contract.rejects import (
 )
 
 __all__ = [
+    "ALARM_COLUMNS",
     "APPROVE",
     "APPROVED",
     "ARRIVAL_COLUMNS",

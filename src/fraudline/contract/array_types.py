@@ -11,6 +11,9 @@ Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
 """Features, or what each contributes: shape (rows, features)."""
 
+Vector = npt.NDArray[np.float32]
+"""One feature: a number a row."""
+
 Labels = npt.NDArray[np.int8]
 """1 for fraud, 0 for none: a label a row."""
 

@@ -129,6 +129,14 @@ def _outcomes(state: LoopState) -> Iterator[Metric]:
             "fraudline_periods_done", "Periods that were done, each as often as it was looked at.",
             state.task, "step", state.learned.items(),
         )  # fmt: skip
+        alarms = GaugeMetricFamily(
+            "fraudline_alarms",
+            "Alarms of the last period that was watched, by what was looked at.",
+            labels=["task", "detector"],
+        )
+        for detector, count in state.alarms.items():
+            alarms.add_metric([state.task, detector], count)
+        yield alarms
         return
     for name, meaning, count in (
         ("decided", "Transactions with a committed decision.", state.decided.total),

@@ -52,6 +52,7 @@ class LoopState:
         recalled: Earlier decisions that were read back, by how much is known of them, as in
             `Recall`; for a scorer whose contract has an id.
         learned: Periods that a learner has done, by step; empty for the others.
+        alarms: How many alarms the last period that a learner watched has, by detector.
         failures: Sessions that ended by a failure.
         latencies: Ages of messages when they were finished, by their own time stamps; without
             those that have no time stamp, or one more than a year old.
@@ -85,6 +86,7 @@ class LoopState:
     )
     recalled: dict[str, int] = field(default_factory=dict)
     learned: Counter[str] = field(default_factory=Counter)
+    alarms: dict[str, int] = field(default_factory=dict)
     failures: FailureCounts = field(default_factory=FailureCounts)
     latencies: DurationHistogram = field(default_factory=DurationHistogram)
     steps: dict[str, DurationHistogram] = field(default_factory=dict)
@@ -259,6 +261,11 @@ class Progress:
                 self._state.learned[step] += 1
             self._state.proved_at[None] = time.monotonic()
             self._state.failed_with = None
+
+    def record_alarms(self, alarms: Mapping[str, int]) -> None:
+        """Note how many alarms a period has, by detector, those that have none among them."""
+        with self._lock:
+            self._state.alarms = dict(alarms)
 
     def begin_waiting(self, for_what: str) -> None:
         """Note that the loop cannot continue until something outside changes."""

@@ -33,6 +33,7 @@ from fraudline.training.model_quality import measure_model_quality
 from fraudline.training.policy_pages import choose_policy, scored_rows, write_page, write_scores
 from fraudline.training.reason_files import show_examples, write_reason_files
 from fraudline.training.recipes.recipe import Recipe
+from fraudline.training.reference_file import keep_reference
 from fraudline.training.report import TrainingResult, write_report
 from fraudline.training.split import Rows, Split, check_split, drop_twins, find_twins
 
@@ -101,13 +102,21 @@ def train(
     examples = (
         show_examples(directory, contract, history, features, scores, alerts) if faith else []
     )
+    reference = keep_reference(directory, contract, history, split, scores, seed)
+    on_progress(f"the stream will be compared with {reference}")
     quality = measure_model_quality(recipe, split, labels, rows)
     effect = measure_effect(policy, judging_rows(rows))
     result = TrainingResult(
         split, labels, scores, evaluations, epochs, twins, faith, examples, quality, effect
     )
     manifest = _manifest(
-        recipe, contract, policy, choice, source, _parts(history, contract, split, evaluations)
+        recipe,
+        contract,
+        policy,
+        choice,
+        source,
+        _parts(history, contract, split, evaluations),
+        str(reference),
     )
     settings = _settings(recipe, test_share, seed, history, contract)
     _write_metrics(directory / METRICS_FILE, settings, result)
@@ -222,6 +231,7 @@ def _manifest(
     choice: _Choice,
     source: Source,
     parts: dict[str, Part],
+    reference: str,
 ) -> Manifest:
     return Manifest(
         recipe=recipe.name,
@@ -237,6 +247,7 @@ def _manifest(
         | {name: version(name) for name in _SOFTWARE},
         created_at=dt.datetime.now(dt.UTC),
         files={},
+        reference=reference,
     )
 
 

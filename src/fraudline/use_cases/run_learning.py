@@ -15,6 +15,7 @@ from fraudline.stream.supervise import supervise
 from fraudline.use_cases.judge_periods import JudgePeriods
 from fraudline.use_cases.learning_steps import Due, LearningStep
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.watch_periods import WatchPeriods
 from fraudline.warehouse.learning_tables import create_learning_tables
 
 # A sink has stored by then what was decided, or told, at the end of a period. What it stores later
@@ -76,7 +77,8 @@ class LearningRun:
         self._on_done = on_done
         self._clock = clock
         create_learning_tables(project.warehouse, on_created)
-        self._steps = [JudgePeriods(project)] if steps is None else list(steps)
+        ours: list[LearningStep] = [WatchPeriods(project, self.progress), JudgePeriods(project)]
+        self._steps = ours if steps is None else list(steps)
 
     def until(self, stop: threading.Event) -> None:
         """Do what is due, and wait for the end of the next period, until told to stop.

@@ -1,0 +1,299 @@
+"""Watching the stream for change before any label comes: the alarms of each period."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from fraudline import flows
+from fraudline.bundle.reference import Reference, read_reference, watched_values
+from fraudline.contract import Period
+from fraudline.contract.alarms import COLUMNS, DETECTORS, NULLS, REFERENCE, REJECTS, SCORES
+from fraudline.errors import BundleError, InputError
+from fraudline.measures.column_drift import LEAST_ROWS, PERIOD_ROWS
+from fraudline.measures.period_watch import TOLD_SHARES, ColumnFound, compare_columns
+from fraudline.measures.policy_effect import counted, number, percent
+from fraudline.measures.share_drift import ALARM_SDS, Cusum, UsualShare, share_limits, usual_share
+from fraudline.stream.progress import Progress
+from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.project import Project
+from fraudline.warehouse.learning_tables import read_rows, write_rows
+from fraudline.warehouse.watched_decisions import (
+    PeriodCounts,
+    count_by_version,
+    count_decided,
+    count_rejects,
+    draw_decided,
+    watchable_periods,
+)
+
+_LOG = logging.getLogger(__name__)
+# A stream that was never watched is watched from so many periods back; what is usual of rejects,
+# and a sum of deviations, go back as far.
+_MEMORY_PERIODS = 28
+# A period of which nothing was stored when its time came is looked for so much longer.
+_LATE_PERIODS = 8
+# Periods of rejects without which nothing is known to be usual.
+_LEAST_PERIODS = 5
+
+Row = dict[str, Any]
+
+
+class WatchPeriods:
+    """The step that holds each period against the reference of the version that decided.
+
+    Args:
+        project: Whose decisions, rejects, versions and table.
+        progress: Is told how many alarms the last period has.
+    """
+
+    name = "watch"
+
+    def __init__(self, project: Project, progress: Progress) -> None:
+        self._project = project
+        self._progress = progress
+        self._length_s = project.settings.learning.period_s
+
+    def due(self, now: dt.datetime) -> list[Due]:
+        """The periods that are over and were not watched yet."""
+        length = dt.timedelta(seconds=self._length_s)
+        over = Period.holding(now, self._length_s).start
+        first = over - length * _MEMORY_PERIODS
+        watched = {
+            Period(row["period_start"], row["period_end"]) for row in self._rows(first, over)
+        }
+        if watched:
+            first = max(period.end for period in watched) - length * _LATE_PERIODS
+        found = watchable_periods(self._project.warehouse, self._length_s, since=first, until=over)
+        return [Due(period=period, at=period.end) for period in found if period not in watched]
+
+    def do(self, due: Due) -> str:
+        """Look for what changed in a period, and write down what was found."""
+        period, warehouse = due.period, self._project.warehouse
+        memory = Memory(self._rows(period.start - period.length * _MEMORY_PERIODS, period.start))
+        versions = count_by_version(warehouse, period)
+        found: list[Row] = []
+        said = []
+        for version, decided in versions.items():
+            if memory.versions and version not in memory.versions:
+                said.append(f"{version} decides now, and is compared with a reference of its own")
+            found += self._watch_version(period, version, decided, memory)
+        found.append(self._watch_rejects(period, sum(versions.values()), memory))
+        rows = [self._complete(row, period, memory) for row in found]
+        write_rows(warehouse, flows.ALARMS, rows)
+        alarms = [f"ALARM ({row['detector']}): {row['told']}" for row in rows if row["is_alarm"]]
+        for alarm in alarms:
+            _LOG.warning("period of %s: %s", period, alarm)
+        counts = Counter(row["detector"] for row in rows if row["is_alarm"])
+        self._progress.record_alarms({detector: counts[detector] for detector in DETECTORS})
+        looked_at = f"{counted(sum(versions.values()), 'decision')} watched"
+        return "; ".join([looked_at, *said, *(alarms or ["nothing alarms"])])
+
+    def _watch_version(
+        self, period: Period, version: str, decided: int, memory: Memory
+    ) -> list[Row]:
+        project, contract = self._project, self._project.contract
+        head = {"model_version": version, "transactions": decided}
+        try:
+            reference = read_reference(project.registry.path(version))
+        except (BundleError, InputError) as error:
+            return [{**head, "detector": REFERENCE, "is_alarm": True, "told": str(error)}]
+        facts = reference.facts
+        counts = count_decided(project.warehouse, contract, period, version, facts.high_score)
+        if decided < LEAST_ROWS:
+            told = (
+                f"{counted(decided, 'transaction')}, fewer than the {LEAST_ROWS} that tell "
+                "something. If each period is like that, set learning.period_s higher"
+            )
+            cusum = memory.cusum(version)
+            few = {**head, "is_alarm": False, "told": told}
+            return [
+                {**few, "detector": COLUMNS},
+                {**few, "detector": SCORES, "state": _json(cusum), "found": _scores(counts)},
+            ]
+        rows = draw_decided(project.warehouse, contract, period, version, PERIOD_ROWS)
+        compared = compare_columns(reference, watched_values(contract, rows))
+        columns = [each for each in compared if each.is_alarm]
+        return [
+            *(
+                {**head, **self._column(each), "transactions": rows.num_rows}
+                for each in columns or compared[:1]
+            ),
+            {**head, **_score_row(reference, counts, memory.cusum(version), period)},
+            *({**head, **each} for each in _null_rows(reference, counts)),
+        ]
+
+    def _column(self, found: ColumnFound) -> Row:
+        unit = self._project.contract.column(found.name).unit
+        middle = len(TOLD_SHARES) // 2
+        half, usual = (f"{number(of[middle])} {unit}".rstrip() for of in (found.found, found.usual))
+        return {
+            "detector": COLUMNS,
+            "column_name": found.name,
+            "is_alarm": found.is_alarm,
+            "statistic": found.excess,
+            "threshold": found.threshold,
+            "told": (
+                f"'{found.name}': {percent(found.distance)} of the values lie elsewhere. Half of "
+                f"them are at most {half}, of the reference at most {usual}"
+            ),
+            "usual": _json(_quantiles(found.usual)),
+            "found": _json(_quantiles(found.found)),
+        }
+
+    def _watch_rejects(self, period: Period, decided: int, memory: Memory) -> Row:
+        rejected = count_rejects(self._project.warehouse, period)
+        messages = decided + rejected
+        usual = memory.usual_rejects()
+        share, (_, most) = rejected / messages, share_limits(usual, messages)
+        return {
+            "model_version": None,
+            "detector": REJECTS,
+            "is_alarm": share > most,
+            "statistic": share,
+            "threshold": most,
+            "transactions": messages,
+            "told": (
+                f"{percent(share)} of {counted(messages, 'message')} were rejected, usually "
+                f"{percent(usual.mean)}"
+            ),
+            "usual": _json({"share": usual.mean}),
+            "found": _json({"share": share, "rejected": rejected}),
+        }
+
+    def _complete(self, row: Row, period: Period, memory: Memory) -> Row:
+        """A row with its key, its period, and since when it alarms."""
+        contract = self._project.contract.name
+        length = f"{period.length.total_seconds():g} s"
+        of = (row["model_version"] or "", row["detector"], row.get("column_name") or "")
+        if row["is_alarm"] and row.get("alarm_since") is None:
+            row["alarm_since"] = memory.alarm_since(*of) or period.start
+        return {
+            "row_key": "|".join((contract, period.start.isoformat(), length, *of)),
+            "contract": contract,
+            "period_start": period.start,
+            "period_end": period.end,
+            **row,
+        }
+
+    def _rows(self, since: dt.datetime, until: dt.datetime) -> list[Row]:
+        """What is written of periods of this length."""
+        project = self._project
+        rows = read_rows(
+            project.warehouse, flows.ALARMS, project.contract, since=since, until=until
+        )
+        length = dt.timedelta(seconds=self._length_s)
+        return [row for row in rows if row["period_end"] - row["period_start"] == length]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What earlier periods have left: the rows of them, oldest first."""
+
+    rows: Sequence[Mapping[str, Any]]
+
+    @property
+    def _last(self) -> list[Mapping[str, Any]]:
+        """The rows of the period before."""
+        if not self.rows:
+            return []
+        last = self.rows[-1]["period_start"]
+        return [row for row in self.rows if row["period_start"] == last]
+
+    @property
+    def versions(self) -> set[str]:
+        """The versions that decided in the period before."""
+        return {row["model_version"] for row in self._last if row["model_version"]}
+
+    def cusum(self, version: str) -> Cusum:
+        """The sums of a version's scores; at 0 where another one decided before."""
+        for row in self._last:
+            if (row["model_version"], row["detector"]) == (version, SCORES) and row["state"]:
+                return msgspec.json.decode(row["state"], type=Cusum)
+        return Cusum()
+
+    def alarm_since(self, version: str, detector: str, column: str) -> dt.datetime | None:
+        """Since when it alarmed in the period before; None if it did not."""
+        for row in self._last:
+            of = (row["model_version"] or "", row["detector"], row["column_name"] or "")
+            if of == (version, detector, column) and row["is_alarm"]:
+                since: dt.datetime | None = row["alarm_since"]
+                return since
+        return None
+
+    def usual_rejects(self) -> UsualShare:
+        """What share of messages was rejected in periods without an alarm; 0 if too few were."""
+        quiet = [row for row in self.rows if row["detector"] == REJECTS and not row["is_alarm"]]
+        if len(quiet) < _LEAST_PERIODS:
+            return UsualShare(0.0, 0.0, 0.0)
+        rejected = [msgspec.json.decode(row["found"])["rejected"] for row in quiet]
+        return usual_share(np.array(rejected), np.array([row["transactions"] for row in quiet]))
+
+
+def _score_row(reference: Reference, counts: PeriodCounts, before: Cusum, period: Period) -> Row:
+    facts = reference.facts
+    usual = UsualShare(**msgspec.structs.asdict(facts.high_share))
+    cusum = before.after(usual, counts.high, counts.decided, period.start)
+    side = "high" if cusum.above >= cusum.below else "low"
+    return {
+        "detector": SCORES,
+        "is_alarm": cusum.is_alarm,
+        "statistic": cusum.greatest,
+        "threshold": ALARM_SDS,
+        "alarm_since": cusum.since if cusum.is_alarm else None,
+        "told": (
+            f"{percent(counts.high / counts.decided)} of the scores reach "
+            f"{number(facts.high_score)}, usually {percent(usual.mean)}; what was too {side} adds "
+            f"up to {number(cusum.greatest)} standard deviations"
+        ),
+        "usual": _json({"share": usual.mean}),
+        "found": _scores(counts),
+        "state": _json(cusum),
+    }
+
+
+def _null_rows(reference: Reference, counts: PeriodCounts) -> list[Row]:
+    found = []
+    for name, share in reference.facts.nulls.items():
+        usual = UsualShare(**msgspec.structs.asdict(share))
+        least, most = share_limits(usual, counts.decided)
+        nulls = counts.nulls[name] / counts.decided
+        found.append(
+            {
+                "detector": NULLS,
+                "column_name": name,
+                "is_alarm": not least <= nulls <= most,
+                "statistic": nulls,
+                "threshold": most if nulls > usual.mean else least,
+                "told": f"'{name}' is null in {percent(nulls)}, usually in {percent(usual.mean)}",
+                "usual": _json({"share": usual.mean}),
+                "found": _json({"share": nulls}),
+            }
+        )
+    return found
+
+
+def _scores(counts: PeriodCounts) -> str:
+    return _json(
+        {
+            "share": counts.high / counts.decided,
+            "stopped": counts.stopped,
+            "expected_frauds": counts.expected_frauds,
+            "expected_caught": counts.expected_caught,
+        }
+    )
+
+
+def _quantiles(values: Sequence[float]) -> dict[str, float]:
+    return {f"{share:g}": value for share, value in zip(TOLD_SHARES, values, strict=True)}
+
+
+def _json(content: object) -> str:
+    return msgspec.json.encode(content).decode()

@@ -1,0 +1,273 @@
+"""What `fraudline learn` finds before any label, of decisions in bqlite."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from tests.faulty_bigquery import FaultyBigQuery
+from tests.harness import Place, place
+from tests.models import manifest_for, tiny_policy, write_tiny_bundle, write_tiny_files
+from tests.transactions import WALLET, WALLET_FILE
+from tests.use_cases.test_run_learning import project_of
+from tests.warehouse.test_counting_labels import decision, fill
+
+from fraudline import flows
+from fraudline.bundle.bundle_files import write_manifest
+from fraudline.contract import Contract
+from fraudline.stream.counts import Task
+from fraudline.stream.progress import Progress
+from fraudline.training.reference_file import keep_reference
+from fraudline.training.split import split_by_time
+from fraudline.use_cases.look_at_alarms import look_at_alarms
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.run_learning import LearningRun
+from fraudline.use_cases.watch_periods import WatchPeriods
+from fraudline.warehouse.learning_tables import read_rows
+
+START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+DAY_ROWS = 400
+
+
+def payments(contract: Contract, seed: int, rows: int) -> list[dict]:
+    """Payments of a day, evenly spread over it."""
+    random = np.random.default_rng(seed)
+    made = []
+    for number in range(rows):
+        row = {
+            "payment_id": f"p-{seed}-{number}",
+            "paid_at": START + number * DAY / rows,
+            "amount_minor": int(random.gamma(2, 20)),
+            "velocity": float(random.normal()),
+            "distance_km": float(random.exponential()),
+            "is_abroad": bool(random.random() < 0.2),
+            "risk_note": 1.0 if random.random() < 0.7 else None,
+            "merchant": "shop",
+            "is_fraud": bool(random.random() < 0.02),
+        }
+        made.append({name: row[name] for name in contract.history_schema.names})
+    return made
+
+
+def scores_of(velocities: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-velocities))
+
+
+def reject(number: int, at: dt.datetime) -> dict[str, object]:
+    return {
+        "source_topic": "transactions",
+        "source_partition": 0,
+        "source_offset": 10**6 + number,
+        "reason": "invalid_json",
+        "message": "no JSON",
+        "original": b"{",
+        "original_size_bytes": 1,
+        "rejected_at": at + number * dt.timedelta(seconds=1),
+    }
+
+
+class Stream:
+    """A version with a reference of 21 days, and days that it decides."""
+
+    def __init__(self, project: Project) -> None:
+        self.project, self.contract = project, project.contract
+        self._days = 0
+        self.version = self.new_version("tiny")
+
+    def new_version(self, recipe: str) -> str:
+        contract, registry = self.contract, self.project.registry
+        days = [payments(contract, 1000 + day, DAY_ROWS) for day in range(21)]
+        for number, rows in enumerate(days):
+            for row in rows:
+                row["paid_at"] += number * DAY
+        history = pa.Table.from_pylist(
+            [row for rows in days for row in rows], contract.history_schema
+        )
+        directory = registry.new_directory()
+        write_tiny_files(directory, contract)
+        split = split_by_time(contract.labels(history), 0.2, 0)
+        scores = scores_of(history.column("velocity").to_numpy())
+        keep_reference(directory, contract, history, split, scores, seed=1)
+        write_manifest(directory, manifest_for(contract, recipe=recipe))
+        return registry.add(directory).version
+
+    def day(
+        self, *, rows: int = DAY_ROWS, times: int = 1, highest: int = 0, **changes: object
+    ) -> None:
+        """Decide one more day, with amounts that many times as high, and so many high scores."""
+        contract, begin = self.contract, START + self._days * DAY
+        made = payments(contract, self._days, rows)
+        for row in made:
+            row["amount_minor"] *= times
+            row.update(changes)
+            del row["is_fraud"]
+        scores = scores_of(np.array([row["velocity"] for row in made]))
+        scores[:highest] = 0.999
+        decided = [
+            decision(
+                contract,
+                1000 * self._days + number,
+                **row,
+                score=float(score),
+                decision="review" if score > 0.9 else "approve",
+                model_version=self.version,
+                decided_at=begin + number * DAY / rows,
+                received_at=begin,
+            )
+            for number, (row, score) in enumerate(zip(made, scores, strict=True))
+        ]
+        fill(self.project.warehouse, flows.DECISIONS, contract, decided)
+        self._days += 1
+
+    def watch(self) -> list[str]:
+        """What is said of the days that were not watched yet."""
+        project, said = self.project, []
+        at = START + self._days * DAY + dt.timedelta(minutes=1)
+        LearningRun(
+            project,
+            clock=lambda: at,
+            on_done=lambda done: said.append(done.said),
+            steps=[WatchPeriods(project, Progress(Task.LEARN))],
+        ).advance()
+        return said
+
+    @property
+    def rows(self) -> list[dict]:
+        return read_rows(self.project.warehouse, flows.ALARMS, self.contract)
+
+    def alarms(self) -> list[tuple[int, str, str | None]]:
+        return [
+            ((row["period_start"] - START).days, row["detector"], row["column_name"])
+            for row in self.rows
+            if row["is_alarm"]
+        ]
+
+
+@pytest.fixture
+def stream(faulty: FaultyBigQuery, tmp_path: Path, request: pytest.FixtureRequest) -> Stream:
+    name = f"watch_{abs(hash(request.node.name)) % 10**8}"
+    return Stream(project_of(faulty, tmp_path, WALLET, name, 86400.0))
+
+
+def test_a_column_times_4_is_one_alarm_that_names_it_and_nothing_before_is(stream, caplog):
+    for _ in range(2):
+        stream.day()
+    assert [said.split("; ")[1] for said in stream.watch()] == ["nothing alarms"] * 2
+    assert stream.alarms() == []
+    stream.day(times=4)
+    stream.day(times=4)
+    said = stream.watch()
+    assert "ALARM (columns): 'amount_minor': " in said[0]
+    assert "ALARM (columns): 'amount_minor'" in caplog.text
+    assert stream.alarms() == [(2, "columns", "amount_minor"), (3, "columns", "amount_minor")]
+    assert stream.watch() == []  # each once
+
+    found = look_at_alarms(stream.project, most=7)
+    (alarm,) = found.alarms
+    assert alarm.stands
+    assert alarm.since == START + 2 * DAY
+    assert alarm.unit == "cent"
+    assert alarm.found["0.5"] == pytest.approx(4 * alarm.usual["0.5"], rel=0.2)
+    assert alarm.statistic > alarm.threshold
+    assert found.estimate.rows == DAY_ROWS
+    assert 0 < found.estimate.recall <= 1
+
+
+def test_many_high_scores_alarm_and_a_sum_goes_on_where_another_process_left_it(stream):
+    stream.day()
+    for _ in range(4):
+        stream.day(highest=7)  # two are usual
+        stream.watch()
+    assert "scores" in {detector for _, detector, _ in stream.alarms()}
+    states = [json.loads(row["state"])["above"] for row in stream.rows if row["state"]]
+    assert states == sorted(states)
+    assert states[-1] > 6
+    (alarm,) = look_at_alarms(stream.project, most=7).standing
+    assert alarm.since == START + DAY
+    assert "of the scores reach" in alarm.told
+    assert "too high" in alarm.told
+
+
+def test_nulls_and_rejects_alarm(stream):
+    for _ in range(2):
+        stream.day()
+    stream.day(risk_note=None)
+    rejects = [reject(number, START + 2 * DAY) for number in range(30)]
+    fill(stream.project.warehouse, flows.REJECTS, stream.contract, rejects)
+    stream.watch()
+    assert stream.alarms() == [(2, "nulls", "risk_note"), (2, "rejects", None)]
+    told = {alarm.detector: alarm.told for alarm in look_at_alarms(stream.project, 7).standing}
+    assert told["nulls"].startswith("'risk_note' is null in 100 %, usually in 30.4 %")
+    assert told["rejects"] == "6.98 % of 430 messages were rejected, usually 0 %"
+
+
+def test_a_period_of_nothing_but_rejects_is_watched_too(stream):
+    rejects = [reject(number, START) for number in range(30)]
+    fill(stream.project.warehouse, flows.REJECTS, stream.contract, rejects)
+    stream.day(rows=0)
+    assert "100 % of 30 messages were rejected" in stream.watch()[0]
+
+
+def test_another_champion_is_compared_with_its_own_reference_and_sums_begin_anew(stream):
+    stream.day(highest=7)
+    stream.watch()
+    stream.version = stream.new_version("other")
+    stream.day()
+    (said,) = stream.watch()
+    assert f"{stream.version} decides now, and is compared with a reference of its own" in said
+    begun = [json.loads(row["state"])["above_since"] for row in stream.rows if row["state"]]
+    assert begun[0] is not None
+    assert begun[1] in {None, "2026-03-02T00:00:00Z"}
+
+
+def test_a_version_without_a_reference_is_an_alarm_that_names_it_and_says_what_to_do(stream):
+    directory = stream.project.registry.new_directory()
+    write_tiny_bundle(directory, stream.contract, policy=tiny_policy(), recipe="older")
+    stream.version = stream.project.registry.add(directory).version
+    stream.day()
+    (said,) = stream.watch()
+    assert f"version {stream.version} has no reference.arrow" in said
+    assert "`fraudline train`" in said
+    assert stream.alarms() == [(0, "reference", None)]
+
+
+def test_a_period_with_too_few_transactions_is_not_compared_and_says_so(stream):
+    stream.day(rows=40)
+    assert "nothing alarms" in stream.watch()[0]
+    (untold,) = look_at_alarms(stream.project, 7).untold
+    assert "40 transactions, fewer than the 100" in untold
+    assert "learning.period_s" in untold
+
+
+@pytest.fixture
+def wallets(services_home: Path, tmp_path: Path) -> Iterator[Place]:
+    with place(services_home, tmp_path / "home", str(WALLET_FILE)) as made:
+        yield made
+
+
+def test_the_commands_tell_alarms_on_a_narrow_screen_and_what_to_do_without_any(wallets: Place):
+    none = wallets.run("learning", "alarms", COLUMNS="80")
+    assert none.code == 0
+    assert "`fraudline learn` watches each period" in none.said
+    assert "alarms" in wallets.run("learning", "status", COLUMNS="80").said
+
+    stream = Stream(wallets.project)
+    for times in (1, 4):
+        stream.day(times=times)
+    stream.watch()
+    shown = wallets.run("learning", "alarms", COLUMNS="80")
+    assert shown.code == 1
+    assert max(map(len, shown.said.splitlines())) <= 80
+    said = " ".join(shown.said.split())
+    assert "columns: amount_minor since 2026-03-02 00:00:00 UTC, it stands" in said
+    assert "(cent) 5 % 25 % 50 % 75 % 95 %" in said
+    assert "next ask who produces it what changed" in said
+    status = " ".join(wallets.run("learning", "status", COLUMNS="80").said.split())
+    assert "columns: amount_minor: see `fraudline learning alarms`" in status
+    assert "not valid, since an alarm stands" in status
