@@ -259,9 +259,10 @@ def test_where_the_working_directory_was_removed_the_defaults_hold(tmp_path, mon
     assert load_settings() == Settings()
 
 
-def test_any_path_of_a_contract_is_meant_from_the_file(tmp_path, monkeypatch):
-    write('contract = "mine.contract"')
+@pytest.mark.parametrize("name", ["mine.contract", "mine", "contracts/mine"])
+def test_any_path_of_a_contract_is_meant_from_the_file(tmp_path, monkeypatch, name):
+    write(f'contract = "{name}"')
     below = tmp_path / "below"
     below.mkdir()
     monkeypatch.chdir(below)
-    assert load_settings().contract == str(tmp_path / "mine.contract")
+    assert load_settings().contract == str(tmp_path / name)

@@ -379,8 +379,7 @@ class _ProjectFile(TomlConfigSettingsSource):
         for *groups, name in _PATHS:
             holder = named.get(groups[0]) if groups else named
             value = holder.get(name) if isinstance(holder, dict) else None
-            # Of a contract that fraudline brings, the name; what is no path is refused later.
-            if isinstance(value, str | Path) and _is_path(name, str(value)):
+            if isinstance(value, str | Path) and (name != "contract" or not _is_brought(value)):
                 assert isinstance(holder, dict)
                 holder[name] = str(self._file.parent / value)
         return named
@@ -389,8 +388,13 @@ class _ProjectFile(TomlConfigSettingsSource):
 _PATHS = (("home",), ("contract",), ("kafka", "ssl_ca_location"), ("bigquery", "credentials_file"))
 
 
-def _is_path(name: str, value: str) -> bool:
-    return name != "contract" or not value.isidentifier()
+def _is_brought(contract: str | Path) -> bool:
+    """Whether this names a contract that fraudline brings, as `contract_file` has them."""
+    name = str(contract)
+    return (
+        name.isidentifier()
+        and Path(__file__).with_name("contracts").joinpath(f"{name}.toml").is_file()
+    )
 
 
 def find_settings_file() -> Path | None:

@@ -14,6 +14,7 @@ from tests.models import write_tiny_bundle
 
 from fraudline import local
 from fraudline.cli import demo
+from fraudline.cli.demo_home import clear, demo_settings, settle
 from fraudline.cli.proof_commands import prove
 from fraudline.datasets.files import read_transactions
 from fraudline.settings import LocalSettings, Settings
@@ -55,7 +56,7 @@ def hostile(tmp_path, monkeypatch) -> Path:
 
 
 def test_whatever_a_persons_settings_say_it_is_local_and_tells_what_it_leaves_out(hostile, capsys):
-    found = demo._demo_settings()
+    found = demo_settings()
     assert found.home == hostile / ".fraudline" / "demo"
     assert found.local == LocalSettings(kafka_heap_mb=300)
     for name, value in found:
@@ -72,8 +73,8 @@ def test_whatever_a_persons_settings_say_it_is_local_and_tells_what_it_leaves_ou
 
 
 def test_what_runs_in_its_home_reads_nothing_of_a_persons_settings(hostile):
-    settings = demo._demo_settings()
-    demo._settle(Project(settings))
+    settings = demo_settings()
+    settle(Project(settings))
     beside = local.environment(settings)  # as of the companions, whose directory it is
     by_hand = {name: value for name, value in beside.items() if not name.startswith("FRAUDLINE_")}
     for environment in (beside, by_hand):
@@ -104,9 +105,9 @@ def test_what_no_demo_has_left_is_not_removed_to_make_room_for_it(shell: Shell, 
 
 def test_what_an_earlier_demo_left_is_removed_and_that_is_told(tmp_path, capsys):
     project = Project(Settings(home=tmp_path / "demo"))
-    demo._settle(project)
+    settle(project)
     (project.settings.home / "models").mkdir()
-    demo._clear(project)
+    clear(project)
     assert not project.settings.home.exists()
     said = " ".join(capsys.readouterr().err.split())
     assert f"what an earlier demo left in {project.settings.home} is replaced" in said
@@ -115,7 +116,7 @@ def test_what_an_earlier_demo_left_is_removed_and_that_is_told(tmp_path, capsys)
 def test_a_second_demo_leaves_the_one_that_runs_in_the_same_place_alone(shell: Shell, tmp_path):
     project = Project(Settings(home=tmp_path / "demo"))
     with demo.only_demo(project.settings.home):
-        demo._settle(project)
+        settle(project)
         code, said = shell.set(FRAUDLINE_HOME=".")("demo")
         assert code == 2
         assert f"a demo is running here (process {os.getpid()})" in said

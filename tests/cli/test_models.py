@@ -241,6 +241,22 @@ def test_predictions_may_be_written_beside_a_contract_that_fraudline_brings(
     assert len((tmp_path / "creditcard").read_text().splitlines()) == 2
 
 
+@pytest.mark.parametrize(("label", "word"), [("0", "legitimate"), ("1", "fraud")])
+def test_predictions_on_labels_of_one_class_are_written_and_judged_by_nothing(
+    models, registry, tmp_path, label, word
+):
+    registry.promote(add(registry))
+    head, *rows = SAMPLE.read_text().splitlines()[:4]
+    rows = [f'{row.rpartition(",")[0]},"{label}"' for row in rows]
+    file = tmp_path / "few.csv"
+    file.write_text("\n".join([head, *rows]))
+    out = tmp_path / "out.jsonl"
+    code, said = models("predict", str(file), "--out", str(out))
+    assert code == 0, said
+    assert f"LOOK: each label of {file} says {word}" in said
+    assert len(out.read_text().splitlines()) == 3
+
+
 def test_a_champion_is_named_before_the_record_is_told(registry, home):
     version = add(registry)
     named = []

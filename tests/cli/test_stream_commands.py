@@ -21,13 +21,7 @@ def test_a_scorer_says_at_its_start_that_nobody_gave_the_costs_by_which_it_decid
         version = judged_version(wallet.project.registry, WALLET)
         wallet.project.registry.promote(version)  # as the last release would have done
         home = wallet.project.settings.home
-        # Without the costs that `local.environment` would give, as all other settings.
-        given = {
-            name: value
-            for name, value in wallet.environment.items()
-            if not name.startswith("FRAUDLINE_POLICY")
-        }
-        scorer = Companion(local.call("score"), given, home / "score.log", home)
+        scorer = Companion(local.call("score"), wallet.environment, home / "score.log", home)
         scorer.start()
         wallet.companions.append(scorer)
         eventually(lambda: f"{version} decides by them" in " ".join(scorer.said.split()), 120)

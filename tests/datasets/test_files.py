@@ -363,7 +363,7 @@ def test_a_gzip_that_expands_to_too_much_is_refused_before_it_is_in_memory(read,
 
 
 OTHERS = {
-    "UTF-16 with a mark": ("x.csv", HEADER.encode("utf-16"), r"-f UTF-16 -t UTF-8 /\S*/x\.csv"),
+    "UTF-16 with a mark": ("x.csv", HEADER.encode("utf-16"), r"-f UTF-16 -t UTF-8 < /\S*/x\.csv"),
     "UTF-16 without one": ("x.csv", HEADER.encode("utf-16-le"), "iconv -f UTF-16LE"),
     "UTF-16, the other end": ("x.csv", HEADER.encode("utf-16-be"), "iconv -f UTF-16BE"),
     "UTF-32": ("x.csv", HEADER.encode("utf-32"), "iconv -f UTF-32"),
@@ -389,15 +389,30 @@ def test_what_is_written_in_another_way_is_named_with_the_way_out(read, name, co
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
-def test_the_way_out_of_another_separator_works(read, tmp_path, separator):
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [("payments.csv", "commas-payments.csv"), ("payments.csv.gz", "commas-payments.csv")],
+)
+def test_the_way_out_of_another_separator_works(read, tmp_path, separator, name, made):
     content = "\n".join([HEADER, line(1, merchant='"a, b"')]).replace(",", separator)
-    content = content.replace(f"a{separator} b", "a, b")
+    content = content.replace(f"a{separator} b", "a, b").encode()
     with pytest.raises(InputError) as caught:
-        read(content)
+        read(gzip.compress(content) if name.endswith(".gz") else content, name)
     command = re.search(r"`(.*)`", str(caught.value), re.DOTALL)[1]
     subprocess.run(command, shell=True, check=True, cwd=tmp_path)
-    file = read_transactions(tmp_path / "commas-payments.csv", WALLET)
+    file = read_transactions(tmp_path / made, WALLET)
     assert file.rows["merchant"].to_pylist() == ["a, b"]
+
+
+def test_the_way_out_of_another_encoding_works_for_a_packed_file_too(read, tmp_path):
+    content = "\n".join([HEADER, line(1, merchant="Café")]).encode("utf-16")
+    with pytest.raises(InputError) as caught:
+        read(gzip.compress(content), "x.csv.gz")
+    command = re.search(r"`(.*)`", str(caught.value), re.DOTALL)[1]
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    assert read_transactions(tmp_path / "utf8-x.csv", WALLET).rows["merchant"].to_pylist() == [
+        "Café"
+    ]
 
 
 def test_the_way_out_of_decimal_commas_works_wherever_the_file_is(read, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from tests.harness import SAMPLE, Place, eventually, place
 from tests.stream.test_score_loop import Scorer, committed, send, transactions
 from tests.stream.test_sink_loop import CrashError, crashing, run_sink
+from tests.stream.test_topic_guard import recreate
 from tests.transactions import WALLET_FILE, WALLET_ROW, message
 
 from fraudline.stream.read_topic import offset_ranges, read_range
@@ -20,6 +21,14 @@ from fraudline.warehouse.query import query
 
 COLUMNS = ("transaction_id", "transaction_received_at", "label", "source", "known_at", "told_by")
 COUNT = 6
+LABEL = {
+    "contract": "creditcard",
+    "transaction_id": "transactions:0:1",
+    "label": "fraud",
+    "source": "analyst",
+    "known_at": "2026-03-01T00:00:00Z",
+    "told_by": "ann",
+}
 
 
 def count(here: Place, table: str) -> int:
@@ -40,6 +49,10 @@ def written(file: Path, rows: list[tuple[object, ...]]) -> Path:
     with file.open("w", newline="") as out:
         csv.writer(out).writerows([COLUMNS, *rows])
     return file
+
+
+def send_to_one_partition(here: Place, lines: list[bytes]) -> None:
+    send(here, [*lines], here.project.kafka.topic_labels, key_of=lambda _: b"one")
 
 
 def decided(here: Place) -> list[dict]:
@@ -114,16 +127,8 @@ def test_labels_are_sent_stored_listed_and_shown_and_each_is_accounted_for(
 def test_a_sink_that_dies_with_labels_stored_and_not_committed_stores_none_twice(
     here: Place,
 ) -> None:
-    label = {
-        "contract": "creditcard",
-        "transaction_id": "transactions:0:1",
-        "label": "fraud",
-        "source": "analyst",
-        "known_at": "2026-03-01T00:00:00Z",
-        "told_by": "ann",
-    }
-    lines = [message(label, note=str(number)) for number in range(40)]
-    lines[7] = message({**label, "unknown": 1})
+    lines = [message(LABEL, note=str(number)) for number in range(40)]
+    lines[7] = message({**LABEL, "unknown": 1})
     send(here, lines, here.project.kafka.topic_labels)
     with pytest.raises(CrashError):
         run_sink(here, routes(here.project), commit_interval_ms=60_000, progress=crashing())
@@ -143,6 +148,23 @@ def test_a_sink_that_dies_with_labels_stored_and_not_committed_stores_none_twice
     for partition, (start, stop) in offset_ranges(kafka, topic).items():
         for _, _, messages in read_range(kafka, topic, partition, start, stop, 1000):
             assert all(route.are_stored(messages))
+
+
+def test_rejects_of_a_topic_of_labels_that_was_deleted_are_not_taken_for_those_of_the_new_one(
+    here: Place,
+) -> None:
+    kafka = here.project.kafka
+    send_to_one_partition(here, [b"broken", message(LABEL)])
+    store(here, labels=1, rejects=1)
+    recreate(kafka, kafka.topic_labels)
+    send_to_one_partition(here, [message(LABEL), b"of another kind"])
+    set_back = here.run("offsets", "set", "sink", "--topic", kafka.topic_labels, "--to", "start")
+    assert set_back.code == 0, set_back.said
+    store(here, labels=2, rejects=2)
+    proved = here.run("reconcile")
+    assert proved.code == 0, proved.said
+    assert "2 labels sent: 1 stored, 1 rejects; missing 0, doubled 0" in proved.said
+    assert "2 rows more are of a topic" in proved.said
 
 
 @pytest.mark.timeout(180)
@@ -187,14 +209,7 @@ def test_where_the_contract_has_an_id_a_label_names_it(services_home: Path, tmp_
         with Scorer(here) as scorer:
             eventually(lambda: scorer.done == 1)
         file = tmp_path / "labels.jsonl"
-        label = {
-            "contract": here.project.contract.name,
-            "transaction_id": "p-1",
-            "label": "fraud",
-            "source": "customer",
-            "known_at": "2026-03-01T00:00:00Z",
-            "told_by": "ann",
-        }
+        label = {**LABEL, "contract": here.project.contract.name, "transaction_id": "p-1"}
         other = {**label, "contract": "another"}
         file.write_bytes(b"\n".join(map(msgspec.json.encode, [label, other, []])))
         sent = here.run("labels", "send", str(file), "--max-refused", "70")

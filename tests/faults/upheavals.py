@@ -117,6 +117,7 @@ def _recreate(trial: Trial, target: str) -> None:
             pipeline.stop(name)
         trial.use_new_tables()
         _order(pipeline, "offsets set score --to start")
+        _order(pipeline, "offsets set sink --to committed")
     else:
         _order(pipeline, f"offsets set sink --topic {topic} --to start")
         _order(pipeline, "offsets set score --to committed")

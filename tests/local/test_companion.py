@@ -15,6 +15,7 @@ from fraudline.settings import (
     BigQuerySettings,
     KafkaSettings,
     MetricsSettings,
+    PolicySettings,
     ScoringSettings,
     Settings,
     load_settings,
@@ -53,6 +54,15 @@ def test_a_command_sees_exactly_the_settings_that_it_was_given(monkeypatch, tmp_
         monkeypatch.setenv(name, value)
     assert load_settings() == given
     assert call("score")[0] == sys.executable
+
+
+def test_a_command_knows_which_costs_nobody_gave(monkeypatch, tmp_path):
+    given = Settings(home=tmp_path, policy=PolicySettings(review_cost=2.0))
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment(given).items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == given
+    assert load_settings().policy.model_fields_set == {"review_cost"}
 
 
 def test_it_is_started_again_and_only_what_it_said_since_is_told(companion):

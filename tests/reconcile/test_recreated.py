@@ -82,6 +82,14 @@ def test_a_group_whose_offsets_have_expired_proves_nothing_until_its_place_is_se
     assert ledger.notes == []
 
 
+def test_a_proof_under_another_group_says_which_group_has_decided(stored: Place) -> None:
+    told = stored.run("reconcile", FRAUDLINE_KAFKA__GROUP="somebody")
+    said = " ".join(told.said.split())
+    assert told.code == 1
+    assert "`kafka.group`, which is 'somebody', is not what the scorers have" in said
+    assert f"(scorers of '{stored.project.kafka.group}' have decided in this topic)" in said
+
+
 def test_who_follows_notices_a_new_topic_though_it_is_longer_than_the_old_one(
     stored: Place,
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
 
 import pytest
 from tests.harness import Place, eventually
@@ -16,7 +18,7 @@ from tests.stream.test_topic_guard import Running
 from fraudline.bundle.bundle import open_bundle
 from fraudline.scoring import Decider
 from fraudline.stream import fetch_watch, topic_guard
-from fraudline.stream.counts import Task
+from fraudline.stream.counts import OF_TOPICS, Task
 from fraudline.stream.score_loop import score_loop
 from fraudline.stream.sink_loop import sink_loop
 from fraudline.use_cases.sink_routes import routes
@@ -57,10 +59,43 @@ def send(here: Place, task: Task, first: int, count: int) -> None:
         test_score_loop.send(here, list(test_score_loop.transactions(here, count)))
 
 
-def goes_on_after(
-    said: str, here: Place, way: KafkaWay, task: Task, caplog: pytest.LogCaptureFixture
+@dataclass(frozen=True)
+class Silence:
+    """What nobody answers any more, and what is said of it.
+
+    Attributes:
+        limits: How long each may last, by module and name.
+        said: By the loop, before a new client takes the place of the one that waits.
+    """
+
+    limits: tuple[tuple[ModuleType, str], ...]
+    said: str
+
+
+SILENCES = {
+    # The consumer asks every five seconds which brokers there are.
+    "messages": Silence(
+        ((fetch_watch, "_LONGEST_SILENCE_S"), (fetch_watch, "_LONGEST_JOIN_S")),
+        "no message and no answer of the broker came",
+    ),
+    # Who asks for the topics' ids asks every second.
+    "topics": Silence(((topic_guard, "_LONGEST_SILENCE_S"),), "no progress, failure 1 in a row"),
+}
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("task", OF_TOPICS)
+@pytest.mark.parametrize("silence", SILENCES.values(), ids=SILENCES)
+def test_a_loop_whose_client_lost_its_brokers_says_so_and_goes_on_with_a_new_one(
+    here: Place,
+    way: KafkaWay,
+    task: Task,
+    silence: Silence,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Let a loop's clients lose the broker until it says so; then it must go on."""
+    for module, name in silence.limits:
+        monkeypatch.setattr(module, name, LIMIT_S)
     with (
         caplog.at_level(logging.WARNING, logger="fraudline.stream"),
         running(here, way, task) as it,
@@ -68,36 +103,7 @@ def goes_on_after(
         send(here, task, 0, 20)
         eventually(lambda: it.done == 20)
         way.forgets = True
-        eventually(lambda: said in caplog.text)
+        eventually(lambda: silence.said in caplog.text)
         way.forgets = False
         send(here, task, 20, 20)
         eventually(lambda: it.done == 40)
-
-
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("task", Task)
-def test_a_loop_whose_client_lost_its_brokers_says_so_and_goes_on_with_a_new_one(
-    here: Place,
-    way: KafkaWay,
-    task: Task,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    # The consumer asks every five seconds which brokers there are.
-    monkeypatch.setattr(fetch_watch, "_LONGEST_SILENCE_S", LIMIT_S)
-    monkeypatch.setattr(fetch_watch, "_LONGEST_JOIN_S", LIMIT_S)
-    goes_on_after("no message and no answer of the broker came", here, way, task, caplog)
-
-
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("task", Task)
-def test_a_loop_to_which_nobody_says_any_more_which_topics_there_are_asks_with_a_new_client(
-    here: Place,
-    way: KafkaWay,
-    task: Task,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    # Who asks for the topics' ids asks every second.
-    monkeypatch.setattr(topic_guard, "_LONGEST_SILENCE_S", LIMIT_S)
-    goes_on_after("no progress, failure 1 in a row", here, way, task, caplog)

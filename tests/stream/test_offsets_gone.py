@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from confluent_kafka import Producer, TopicPartition
+from google.cloud import bigquery
 from tests.harness import Place, eventually
 from tests.stream import test_sink_loop
 from tests.stream.test_bombs import send_bomb
@@ -125,26 +126,73 @@ def test_a_sink_does_not_store_predictions_twice_though_their_rows_tell_no_posit
     assert test_sink_loop.stored(here) == [float(number) for number in range(80)]
 
 
-def test_a_table_made_anew_after_bigquery_refused_rows_is_stored_from_the_place_that_is_set(
+def make_anew(here: Place, table: str) -> None:
+    """As somebody does who is not `setup`."""
+    client, name = here.project.warehouse.client, here.project.warehouse.table(table)
+    schema = client.get_table(name).schema
+    client.delete_table(name)
+    client.create_table(bigquery.Table(name, schema))
+
+
+def test_a_table_made_anew_by_somebody_else_stops_its_sinks_until_the_place_is_set(
     here: Place,
 ) -> None:
-    """The sink leaves in order, so no stream is asked for that went with the table."""
-    project = here.project
-    name = project.warehouse.table("predictions")
+    topic = here.project.kafka.topic_predictions
     with sinking(here) as sink:
         test_sink_loop.send(here, test_sink_loop.predictions(here, 0, 40))
         eventually(lambda: sink.done == 40)
-        project.warehouse.client.delete_table(name)
+    make_anew(here, "predictions")
+    test_sink_loop.send(here, test_sink_loop.predictions(here, 40, 40))
+    with sinking(here) as sink:
+        eventually(lambda: sink.error is not None)
+    assert "was dropped and made anew" in str(sink.error)
+    assert f"`fraudline offsets set sink --topic {topic} --to start`" in str(sink.error)
+    assert test_sink_loop.stored(here) == []
+    shown = " ".join(here.run("offsets", "show", "--topic", topic).said.split())
+    assert "stored in a table that was dropped" in shown
+    assert "learn" not in shown  # it has no place in a topic
+    assert here.run("offsets", "set", "sink", "--topic", topic, "--to", "start").code == 0
+    with sinking(here) as sink:
+        eventually(lambda: sink.done == 80)
+    assert test_sink_loop.stored(here) == [float(number) for number in range(80)]
+
+
+def test_a_table_made_anew_under_a_running_sink_takes_no_row_until_the_place_is_set(
+    here: Place,
+) -> None:
+    topic = here.project.kafka.topic_predictions
+    with sinking(here) as sink:
+        test_sink_loop.send(here, test_sink_loop.predictions(here, 0, 40))
+        eventually(lambda: sink.done == 40)
+        make_anew(here, "predictions")
         test_sink_loop.send(here, test_sink_loop.predictions(here, 40, 40))
         eventually(lambda: sink.error is not None)
-    assert here.run("setup").code == 0
+    assert "was dropped and made anew" in str(sink.error)
+    assert test_sink_loop.stored(here) == []
+    done = here.run("offsets", "set", "sink", "--topic", topic, "--to", "committed")
+    assert "what was stored before is not in this table" in " ".join(done.said.split())
     with sinking(here) as sink:
         eventually(lambda: sink.done == 40)
     assert test_sink_loop.stored(here) == [float(number) for number in range(40, 80)]
-    again = here.run(
-        "offsets", "set", "sink", "--topic", project.kafka.topic_predictions, "--to", "start"
-    )
+
+
+def test_a_table_that_setup_made_anew_is_stored_from_the_place_that_is_set(here: Place) -> None:
+    """The sink leaves in order, so no stream is asked for that went with the table."""
+    topic = here.project.kafka.topic_predictions
+    with sinking(here) as sink:
+        test_sink_loop.send(here, test_sink_loop.predictions(here, 0, 40))
+        eventually(lambda: sink.done == 40)
+        here.project.warehouse.client.delete_table(here.project.warehouse.table("predictions"))
+        test_sink_loop.send(here, test_sink_loop.predictions(here, 40, 40))
+        eventually(lambda: sink.error is not None)
+    assert "LOOK" in here.run("setup").said
+    with sinking(here) as sink:
+        eventually(lambda: sink.error is not None)
+    again = here.run("offsets", "set", "sink", "--topic", topic, "--to", "start")
     assert again.code == 0, again.said
+    with sinking(here) as sink:
+        eventually(lambda: sink.done == 80)
+    assert test_sink_loop.stored(here) == [float(number) for number in range(80)]
 
 
 def test_a_stream_that_went_with_its_table_is_got_over_by_the_command(here: Place) -> None:

@@ -150,24 +150,27 @@ def test_a_sink_keeps_its_membership_while_bigquery_is_away_and_holds_few_rows(
     there: Place, faulty: FaultyBigQuery, caplog: pytest.LogCaptureFixture
 ) -> None:
     kafka = there.project.kafka
+
+    def told() -> list[logging.LogRecord]:  # a broker that has just started lets its client log
+        return [one for one in caplog.records if one.name.startswith("fraudline.stream")]
+
     with Sink(there), caplog.at_level(logging.WARNING, logger="fraudline.stream"):
         send(there, predictions(there, 0, 100))
         eventually(lambda: is_stored(there, 100))
         before = members(there)
         faulty.go_away()
         send(there, predictions(there, 100, 2000))
-        lines = (record.getMessage() for record in caplog.records)
-        eventually(lambda: len(caplog.records) >= 2, 30)
-        for line in lines:
-            assert f"'{kafka.topic_predictions}' has not been stored since" in line
-        assert "About 2,00" in caplog.records[-1].getMessage()
-        assert caplog.records[-1].created - caplog.records[-2].created > 4.5
+        eventually(lambda: len(told()) >= 2, 30)
+        for record in told():
+            assert f"'{kafka.topic_predictions}' has not been stored since" in record.getMessage()
+        assert "About 2,00" in told()[-1].getMessage()
+        assert told()[-1].created - told()[-2].created > 4.5
         assert members(there) == before
         assert count(there) == 100
         faulty.clear()
         eventually(lambda: is_stored(there, 2100))
         assert members(there) == before
-    assert "is being stored again" in caplog.records[-1].getMessage()
+    assert "is being stored again" in told()[-1].getMessage()
 
 
 def test_a_sink_that_takes_nothing_while_bigquery_is_away_does_not_take_its_broker_for_lost(
@@ -262,7 +265,7 @@ def test_one_table_that_hangs_is_never_waited_for_by_another_before_its_own_turn
     caplog: pytest.LogCaptureFixture,
     effect: str,
 ) -> None:
-    monkeypatch.setattr(append, "_CALL_TIMEOUT_S", 1.5)
+    monkeypatch.setattr(append, "CALL_TIMEOUT_S", 1.5)
     monkeypatch.setattr(sink_store, "_LONGEST_ROUND_S", 1.0)  # one call that hangs is all of it
     faulty.arm("CreateWriteStream", effect, entity="/tables/rejects", times=None, delay_s=60)
     kafka = there.project.kafka

@@ -17,7 +17,7 @@ from fraudline.contract import RejectRecord
 from fraudline.reconcile.stages import _source
 from fraudline.scoring import Recall, RepeatMemory
 from fraudline.stream.pending_rejects import source_position
-from fraudline.stream.sink_partition import SinkCheckpoint
+from fraudline.stream.sink_checkpoint import SinkCheckpoint
 
 DECISION = (
     b'{"payment_id":"p-1","paid_at":"2026-01-02T03:04:05.678901Z","amount_minor":1250,'
@@ -57,6 +57,12 @@ STREAM = "projects/p/datasets/fraud/tables/decisions/streams/Cic4"
         (  # since it asks for the topic's id; a sink of before reads on in the third word
             f"137 {STREAM} 43552bf1c8cc@5229ADs8SAWvx1ANg8XmrQ",
             SinkCheckpoint(137, STREAM, "43552bf1c8cc", "5229ADs8SAWvx1ANg8XmrQ"),
+        ),
+        (  # since it asks which table it is
+            "0 - 43552bf1c8cc#2026-11-30T12:00:00.123Z@5229ADs8SAWvx1ANg8XmrQ",
+            SinkCheckpoint(
+                0, "", "43552bf1c8cc", "5229ADs8SAWvx1ANg8XmrQ", "2026-11-30T12:00:00.123Z"
+            ),
         ),
     ],
 )

@@ -28,10 +28,11 @@ from fraudline.stream.progress import Progress
 from fraudline.stream.repeat_restore import RepeatRestore
 from fraudline.stream.score_checkpoint import ScoreCheckpoint
 from fraudline.stream.score_loop import score_loop
+from fraudline.stream.sink_checkpoint import SinkCheckpoint
 from fraudline.stream.sink_loop import sink_loop
-from fraudline.stream.sink_partition import SinkCheckpoint
-from fraudline.stream.topic_guard import TopicLookup
+from fraudline.stream.topic_lookup import TopicLookup
 from fraudline.use_cases.sink_routes import routes
+from fraudline.warehouse.tables import table_made_at
 
 pytestmark = pytest.mark.usefixtures("services_home")
 
@@ -260,7 +261,9 @@ def test_what_the_last_release_committed_is_taken_up_and_told_once(
     assert len(committed(here, kafka.topic_decisions)) == 200
 
 
-def test_a_sink_reads_what_the_last_release_committed_and_adds_the_topics_id(here: Place) -> None:
+def test_a_sink_reads_what_the_last_release_committed_and_adds_topic_and_table(
+    here: Place,
+) -> None:
     kafka = here.project.kafka
     group, topic = f"{kafka.group}.sink", kafka.topic_predictions
     with sinking(here) as sink:
@@ -272,7 +275,7 @@ def test_a_sink_reads_what_the_last_release_committed_and_adds_the_topics_id(her
         kafka,
         group,
         [
-            TopicPartition(topic, one.partition, one.offset, str(checkpoint._replace(topic_id="")))
+            TopicPartition(topic, one.partition, one.offset, str(SinkCheckpoint(*checkpoint[:3])))
             for one, checkpoint in old
         ],
     )
@@ -281,14 +284,17 @@ def test_a_sink_reads_what_the_last_release_committed_and_adds_the_topics_id(her
         eventually(lambda: sink.done == 40)
     new = [SinkCheckpoint.parse(one.metadata) for one in offsets(kafka, group, topic)]
     assert id_of(kafka, topic) in {checkpoint.topic_id for checkpoint in new}
+    made_at = table_made_at(here.project.warehouse, "predictions")
+    assert {one.table_made_at for _, one in old} == {made_at}
+    assert made_at in {checkpoint.table_made_at for checkpoint in new}
     assert test_sink_loop.stored(here) == [float(number) for number in range(80)]
 
 
 def test_where_the_broker_gives_no_ids_that_is_told_once_and_a_shorter_topic_is_noticed(
     here: Place, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fraudline.stream.topic_guard._ZERO_ID", "")
-    monkeypatch.setattr("fraudline.stream.topic_guard.str", lambda _: "", raising=False)
+    monkeypatch.setattr("fraudline.stream.topic_lookup._ZERO_ID", "")
+    monkeypatch.setattr("fraudline.stream.topic_lookup.str", lambda _: "", raising=False)
     kafka = here.project.kafka
     with scoring(here) as scorer:
         send(here, 200)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -19,7 +19,7 @@ from fraudline.settings import BigQuerySettings
 from fraudline.warehouse.append import CommittedStream
 from fraudline.warehouse.client import Endpoint, Warehouse
 from fraudline.warehouse.counting_labels import decisions_with_labels, labelled_sql_at
-from fraudline.warehouse.label_rows import count_labels, label_events
+from fraudline.warehouse.label_rows import count_labels, decisions_of, label_events
 from fraudline.warehouse.query import query
 from fraudline.warehouse.tables import create_stream_tables
 
@@ -260,3 +260,33 @@ def test_a_column_that_a_label_has_too_is_refused_by_name(server: Endpoint) -> N
     warehouse = Warehouse(BigQuerySettings(project="local", dataset="none"), server)
     with pytest.raises(ContractError, match=r"column 'label_source' of contract 'wallet'.*Rename"):
         decisions_with_labels(warehouse, BY_ID, as_of=START, columns=["label_source"])
+
+
+def bytes_read(warehouse: Warehouse, work: Callable[[], object]) -> int:
+    """What the queries of some work have read."""
+    began_at = dt.datetime.now(dt.UTC)
+    work()
+    dataset = f"{warehouse.settings.dataset}."
+    jobs = warehouse.client.list_jobs(min_creation_time=began_at)
+    return sum(job.total_bytes_processed for job in jobs if dataset in job.query)
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_a_look_at_one_transaction_reads_little_of_all_others(server: Endpoint, name: str) -> None:
+    contract, now = CONTRACTS[name], START + 1000 * HOUR
+    warehouse = tables(server, contract, f"look_{name}")
+    decided = [decision(contract, number, model_version="v" * 40) for number in range(300)]
+    fill(warehouse, flows.DECISIONS, contract, decided)
+    known_at = decided[7]["received_at"]
+    assert isinstance(known_at, dt.datetime)
+    told = Told(decided[7], "fraud", "chargeback", known_at, known_at + HOUR, 0)
+    fill(warehouse, flows.LABELS, contract, [told.row(contract)])
+    transaction_id = str(decided[7]["transaction_id"])
+    (found,) = decisions_of(warehouse, contract, transaction_id, now)
+    assert (found["source_offset"], found["label"], found["is_fraud"]) == (7, "fraud", True)
+    assert decisions_of(warehouse, contract, "nobody's", now) == []
+    everything = bytes_read(
+        warehouse, lambda: decisions_with_labels(warehouse, contract, as_of=now)
+    )
+    looked = bytes_read(warehouse, lambda: decisions_of(warehouse, contract, transaction_id, now))
+    assert 0 < looked < everything / 3

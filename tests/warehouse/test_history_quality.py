@@ -152,7 +152,7 @@ def test_ids_that_are_empty_or_belong_to_other_values_are_found(check):
 def test_rows_that_repeat_are_twins_and_no_reused_ids(check):
     twice = {name: [values[0], *values[:-1]] for name, values in GOOD.items()}
     (told,) = faults(check(**twice))
-    assert told.startswith("1 rows repeat another one in every column")
+    assert told.startswith("1 row repeats another one in every column")
 
 
 LEAKS = {

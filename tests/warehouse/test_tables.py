@@ -13,7 +13,7 @@ from fraudline import flows
 from fraudline.contract import Column
 from fraudline.stream.counts import Task
 from fraudline.stream.group_offsets import CommittedOffset, GroupOffsets
-from fraudline.stream.sink_partition import SinkCheckpoint
+from fraudline.stream.sink_checkpoint import SinkCheckpoint
 from fraudline.use_cases.group_places import group_name
 from fraudline.warehouse.query import query
 from fraudline.warehouse.tables import create_stream_tables, grow_stream_tables
@@ -59,7 +59,7 @@ def test_setup_says_that_rows_which_sinks_had_stored_are_gone_with_their_table(h
     assert "created table decisions" in said
     assert (
         "LOOK: table decisions is new, but sinks have stored its topic before, up to partition 1 "
-        "offset 30: those rows are gone"
+        "offset 30, and those rows are not in it"
     ) in said
     assert f"`fraudline offsets set sink --topic {topic} --to start`" in said
     assert "created table" not in here.run("setup").said

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import bqlite
 
@@ -33,3 +34,10 @@ class Process:
     def refused(self):
         _, message = self.popen.communicate(timeout=30)
         return self.popen.returncode, message
+
+
+def most_held_mb(pid):
+    """The most that a process ever held in memory."""
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (line,) = [one for one in status if one.startswith("VmHWM")]
+    return int(line.split()[1]) >> 10

@@ -12,6 +12,8 @@ import requests
 from google.api_core.exceptions import BadRequest, Conflict, MethodNotImplemented, NotFound
 from google.cloud import bigquery
 
+from bqlite.loads import load as load_module
+
 F = bigquery.SchemaField
 SCHEMA = [F("id", "STRING"), F("amount", "FLOAT64"), F("n", "INT64"), F("at", "TIMESTAMP")]
 
@@ -375,6 +377,20 @@ def test_gzip_that_is_cut_or_broken_loads_nothing_and_says_so(
                  schema=[F("a", "INT64"), F("b", "STRING")])  # fmt: skip
     with pytest.raises(NotFound):
         client.get_table(f"{dataset}.t")
+
+
+def test_a_packed_file_that_unpacks_to_more_than_the_limit_loads_nothing_and_is_told(
+    client, dataset, monkeypatch
+):
+    monkeypatch.setattr(load_module, "MAX_UNPACKED_BYTES", 1_000_000)
+    schema = [F("a", "STRING")]
+    packed = gzip.compress(b"x\n" * 600_000)
+    with pytest.raises(BadRequest, match="more than 1,000,000 bytes once it is unpacked"):
+        load(client, f"{dataset}.t", packed, schema=schema)
+    with pytest.raises(NotFound):
+        client.get_table(f"{dataset}.t")
+    load(client, f"{dataset}.t", gzip.compress(b"x\n" * 400_000), schema=schema)
+    assert client.get_table(f"{dataset}.t").num_rows == 400_000
 
 
 def test_a_request_that_nests_too_deep_is_wrong_and_no_failure_of_bqlite(bq, dataset):

@@ -1,12 +1,14 @@
 """A statement that takes too much memory or time is stopped in words, and so is the process."""
 
+import gzip
+import io
 import signal
 
 import pytest
 from google.api_core.exceptions import BadRequest, GoogleAPICallError
 from google.cloud import bigquery
 
-from server_process import Process
+from server_process import Process, most_held_mb
 
 ENDLESS = (
     "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 1000000)) AS x "
@@ -78,3 +80,25 @@ def test_a_process_that_holds_more_than_its_ceiling_ends_with_one_line_and_its_c
     (line,) = [line for line in message.splitlines() if line.startswith("bqlite:")]
     assert "may hold 50 MB" in line
     assert "--process-limit-mb" in line
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("source_format", ["CSV", "NEWLINE_DELIMITED_JSON"])
+def test_a_packed_file_of_600_mb_is_loaded_in_little_more_than_duckdbs_own_memory(
+    start, source_format
+):
+    """Of lines of 60 KB, of which ten thousand would not fit."""
+    text = "x" * 60_000
+    line = f"{text}\n" if source_format == "CSV" else f'{{"s": "{text}"}}\n'
+    packed = gzip.compress(line.encode() * 100) * 100  # as `cat` joins them
+    process = start("--memory-limit-mb", "400")
+    client = process.bq.client()
+    client.create_dataset("d")
+    config = bigquery.LoadJobConfig(
+        source_format=source_format, schema=[bigquery.SchemaField("s", "STRING")]
+    )
+    client.load_table_from_file(io.BytesIO(packed), "d.t", job_config=config).result(timeout=250)
+    sql = "SELECT COUNT(*) AS n, MIN(LENGTH(s)) AS least FROM d.t"
+    assert [row.values() for row in client.query_and_wait(sql)] == [(10_000, 60_000)]
+    assert most_held_mb(process.popen.pid) < 1100

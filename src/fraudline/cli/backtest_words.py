@@ -25,8 +25,8 @@ def _side(name: str, parts: dict[str, PeriodMeasures]) -> tuple[object, ...]:
         name,
         *(parts[each].decisions for each in _DECIDED),
         figure(whole.average_precision),
-        _money(whole.cost),
-        _money(whole.saved),
+        money(whole.cost or 0.0),
+        money(whole.saved or 0.0),
     )
 
 
@@ -62,6 +62,10 @@ def backtest_facts(found: Backtest) -> Iterator[tuple[str, str]]:
         f"as of {utc(found.as_of)}: {counted(whole.frauds, 'fraud')}; "
         f"{percent(whole.immature_share)} of the payments may still be told to be frauds",
     )
+    yield (
+        "costs",
+        "of both sides, by the policy of this version; saved against approving everything",
+    )
     blocked = found.then["blocked"]
     if blocked.unlabelled:
         yield (
@@ -81,7 +85,3 @@ def _own(found: Backtest) -> str:
             "decision, threshold and reasons"
         )
     return f"{found.differing:,} of its own {counted(found.own, 'decision')} differ"
-
-
-def _money(value: float | None) -> str:
-    return "unknown" if value is None else money(value)

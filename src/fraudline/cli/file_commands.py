@@ -40,6 +40,8 @@ def predict(
     )
     if found.look is not None:
         say(f"LOOK: {found.look}")
+    if found.unjudged is not None:
+        say(f"LOOK: {found.unjudged}")
     if found.evaluation is not None:
         evaluation = found.evaluation
         OUT.print(evaluation.classification_report, markup=False)

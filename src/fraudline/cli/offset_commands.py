@@ -90,6 +90,8 @@ def set_place(
 def _look(place: GroupPlace) -> str:
     if place.is_other_topic:
         return "of a topic that was deleted and made anew"
+    if place.is_other_table:
+        return "stored in a table that was dropped, or is not named any more"
     if place.committed is None:
         return "nothing committed" if place.high > place.low else ""
     if place.committed < place.low:

@@ -33,11 +33,15 @@ def reconcile(
     ] = 0,
     with_sql: Annotated[
         bool,
-        typer.Option("--sql", help="Also print SQL that counts the same, and its result."),
+        typer.Option(
+            "--sql", help="Also print SQL that counts the same of payments, and its result."
+        ),
     ] = False,
     is_followed: Annotated[
         bool,
-        typer.Option("--follow", help="Keep the ledger of what comes from now on, until Ctrl-C."),
+        typer.Option(
+            "--follow", help="Keep the ledger of payments that come from now on, until Ctrl-C."
+        ),
     ] = False,
 ) -> None:
     """Prove that every input is exactly one decision in BigQuery or one reject; so is each label.
@@ -72,7 +76,8 @@ def reconcile(
     OUT.print(taken_on_trust(totals), markup=False)
     if not ledger.is_exact:
         why = (
-            "Rows are there that are not of this topic's messages, see above."
+            "Rows are there that cannot be told to be of this topic's messages: the lines above "
+            "the totals say why, and what to do."
             if ledger.notes
             else "What is missing may still be on its way: check that `fraudline score` and "
             "`fraudline sink` run, or give `--wait 30`."
@@ -114,8 +119,8 @@ def _show_labels(project: Project, labels: LabelLedger | None) -> None:
     )
     if labels.earlier:
         say(
-            f"{labels.earlier:,} labels more are of a topic '{labels.topic}' that was deleted "
-            "since: they stay, and were not checked."
+            f"{labels.earlier:,} rows more are of a topic '{labels.topic}' that was deleted since: "
+            "they stay, and were not checked."
         )
 
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from fraudline.contract import Refusal, RefusalReason
-from fraudline.datasets.file_content import shell_paths
+from fraudline.datasets.file_content import conversion
 from fraudline.errors import InputError
 
 # A line of a file, as a message of a topic, has at most so many bytes.
@@ -103,7 +103,7 @@ def _check_header(path: Path, content: memoryview, names: Collection[str]) -> No
     except UnicodeDecodeError:
         raise InputError(
             f"{path}: the header is not UTF-8. If the file is from Windows, convert it: "
-            f"`iconv -f WINDOWS-1252 -t UTF-8 {shell_paths(path, 'utf8-')}`."
+            f"`{conversion('iconv -f WINDOWS-1252 -t UTF-8', path, 'utf8-')}`."
         ) from None
     if excel := re.fullmatch(r'"?sep=(.)"?', header):
         raise InputError(
@@ -131,10 +131,8 @@ def _conversion(path: Path, begin: str, separator: str) -> str:
         )
         modules = "csv, re, sys"
         read = f'([re.sub(r"^{_DECIMAL_COMMA}$", r"\\1.\\2", x) for x in row] for row in {read})'
-    return (
-        f"{words} Convert it: `python3 -c 'import {modules}; "
-        f"csv.writer(sys.stdout).writerows({read})' < {shell_paths(path, 'commas-')}`."
-    )
+    command = f"python3 -c 'import {modules}; csv.writer(sys.stdout).writerows({read})'"
+    return f"{words} Convert it: `{conversion(command, path, 'commas-')}`."
 
 
 def _shown(separator: str) -> str:

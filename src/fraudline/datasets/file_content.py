@@ -95,15 +95,24 @@ def read_text(path: Path) -> memoryview:
     if encoding is not None:
         raise InputError(
             f"{path} is {encoding}, expected UTF-8. Convert it: "
-            f"`iconv -f {encoding} -t UTF-8 {shell_paths(path, 'utf8-')}`."
+            f"`{conversion(f'iconv -f {encoding} -t UTF-8', path, 'utf8-')}`."
         )
     return content[len(_UTF8_MARK) :] if begin.startswith(_UTF8_MARK) else content
 
 
-def shell_paths(path: Path, prefix: str) -> str:
-    """A file and, beside it, what is made from it, as the end of a command line."""
-    made = path.with_name(f"{prefix}{path.name}")
-    return f"{shlex.quote(str(path))} > {shlex.quote(str(made))}"
+def conversion(command: str, path: Path, prefix: str) -> str:
+    """The line for a shell that makes another file beside one; of a packed one, an unpacked one.
+
+    Args:
+        command: Reads the text on its standard input and writes another.
+        path: The file.
+        prefix: Before the name of the new one.
+    """
+    with path.open("rb") as file:
+        is_packed = file.read(len(_GZIP)) == _GZIP
+    name = path.name[: -len(".gz")] if path.name.lower().endswith(".gz") else path.name
+    old, new = (shlex.quote(str(one)) for one in (path, path.with_name(f"{prefix}{name}")))
+    return f"gunzip -c < {old} | {command} > {new}" if is_packed else f"{command} < {old} > {new}"
 
 
 def read_lines(path: Path) -> list[bytes]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, SecretStr
 
 from fraudline.home import PRIVATE_UMASK
-from fraudline.settings import ENVIRONMENT_PREFIX, Settings
+from fraudline.settings import ENVIRONMENT_PREFIX, PolicySettings, Settings
 
 _STOP_GRACE_S = 30.0
 
@@ -26,7 +26,9 @@ def environment(settings: Settings) -> dict[str, str]:
     """This process's environment, but with exactly these settings.
 
     All that have a value are named, so that neither a variable nor a `fraudline.toml` says
-    otherwise; one that has none could still be read from a `fraudline.toml` there.
+    otherwise; one that has none could still be read from a `fraudline.toml` there. So could what
+    `[policy]` leaves to its defaults: a cost that is named counts as given by a person, and
+    nothing would tell any more that nobody gave it.
     """
     found = {
         name: value
@@ -128,5 +130,7 @@ def _named(settings: BaseModel, prefix: str = "") -> Iterator[tuple[str, object]
     for name, value in settings:
         if isinstance(value, BaseModel):
             yield from _named(value, f"{name}__")
-        elif value is not None:
+        elif value is not None and (
+            not isinstance(settings, PolicySettings) or name in settings.model_fields_set
+        ):
             yield f"{prefix}{name}", value

@@ -12,8 +12,9 @@ from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
 from fraudline.stream.group_offsets import CommittedOffset, GroupOffsets
 from fraudline.stream.score_checkpoint import ScoreCheckpoint
-from fraudline.stream.topic_guard import NO_ID, TopicLookup
+from fraudline.stream.topic_lookup import NO_ID, TopicLookup
 
+_OF_SCORERS = ".score"
 _WHAT_NOW = "See 'A topic was deleted and recreated' in docs/guides/operations.md."
 
 
@@ -30,7 +31,7 @@ class DecidedOffsets:
 
     def __init__(self, kafka: KafkaSettings, topic: str) -> None:
         self._topic = topic
-        self._group = f"{kafka.group}.score"
+        self._group = f"{kafka.group}{_OF_SCORERS}"
         self._offsets = GroupOffsets(kafka, self._group)
         self._lookup = TopicLookup(kafka)
         self._id = self._topic_id()
@@ -84,14 +85,7 @@ class DecidedOffsets:
             one for one, end in self._refused.items() if end is None and one not in self._other_ids
         ]
         if bare:
-            notes.append(
-                f"there are rows of {self._places(bare)}, and group '{self._group}' has no offset "
-                "there. The group's offsets have expired, or went with a former topic of this "
-                "name, or `kafka.group` is not the scorers'. The rows count as unexpected: whose "
-                "they are cannot be told. If the topic is still the one that was decided, run "
-                f"`fraudline offsets set score --to stored`. Otherwise: {_WHAT_NOW[0].lower()}"
-                f"{_WHAT_NOW[1:]}"
-            )
+            notes.append(self._told_of_bare(bare))
         beyond = {one: end for one, end in self._refused.items() if end is not None}
         if beyond:
             told = ", ".join(f"{one} from offset {end} on" for one, end in sorted(beyond.items()))
@@ -102,6 +96,35 @@ class DecidedOffsets:
                 f"group back, or forged. {_WHAT_NOW}"
             )
         return notes
+
+    def _told_of_bare(self, partitions: list[int]) -> str:
+        """What is said of rows where the group has no offset."""
+        mine = self._group.removesuffix(_OF_SCORERS)
+        keys = [(self._topic, partition) for partition in partitions]
+        deciders = [
+            name.removesuffix(_OF_SCORERS)
+            for name, metadata in sorted(self._offsets.others(_OF_SCORERS, keys).items())
+            if any(self._is_of_topic(one) for one in metadata)
+        ]
+        others = (
+            f" (scorers of {', '.join(map(repr, deciders))} have decided in this topic)"
+            if deciders
+            else ""
+        )
+        return (
+            f"there are rows of {self._places(partitions)}, and group '{self._group}' has no "
+            "offset there: whose they are cannot be told, so they count as unexpected. Either "
+            f"`kafka.group`, which is '{mine}', is not what the scorers have{others}: give "
+            "`reconcile` the same. Or the group's offsets have expired, or it was renamed: if the "
+            "topic is still the one that was decided, run `fraudline offsets set score --to "
+            "stored`. Or they went with a former topic of this name: "
+            f"{_WHAT_NOW[0].lower()}{_WHAT_NOW[1:]}"
+        )
+
+    def _is_of_topic(self, metadata: str) -> bool:
+        """Whether a scorer has committed an offset of the topic as it is now."""
+        checkpoint = ScoreCheckpoint.parse(metadata)
+        return checkpoint is not None and checkpoint.transactions in {self._id, NO_ID}
 
     def _places(self, partitions: list[int]) -> str:
         numbers = ", ".join(map(str, sorted(partitions)))

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from fraudline import flows
 from fraudline.contract import REPLAYED, Contract, Messages
+from fraudline.contract.messages import NO_TIME_STAMP
 from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
 from fraudline.reconcile.check_window import NO_MESSAGE, differing
 from fraudline.reconcile.ledger import MOST_EXAMPLES, example
@@ -28,7 +29,7 @@ from fraudline.reconcile.stored_rows import (
 )
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read_topic import offset_ranges, read_range
-from fraudline.stream.topic_guard import TopicLookup
+from fraudline.stream.topic_lookup import TopicLookup
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
 
@@ -49,7 +50,8 @@ class LabelLedger:
         doubled: Messages with more than one row.
         differing: Messages whose row does not say what the message says.
         unexpected: Rows for offsets at which there is no message.
-        earlier: Rows of a topic of that name that was deleted since: they are not checked.
+        earlier: Rows of a topic of that name that was deleted since: they are not checked. Of
+            rejects, those at offsets that the topic has again.
         examples: Some disagreements in words.
     """
 
@@ -162,6 +164,8 @@ def _check(
         }
     )
     labels, rejects = _stored(warehouse, contract, window, of_id)
+    is_of_it = _are_of(messages, rejects)
+    earlier, rejects = rejects.filter(pc.invert(is_of_it)), rejects.filter(is_of_it)
     found, counts = np.unique(
         np.concatenate([offsets_of(labels), offsets_of(rejects)]), return_counts=True
     )
@@ -169,6 +173,7 @@ def _check(
         "inputs": offsets,
         "labels": offsets_of(labels),
         "rejects": offsets_of(rejects),
+        "earlier": offsets_of(earlier),
         "missing": np.setdiff1d(offsets, found),
         "doubled": found[counts > 1],
         "unexpected": np.setdiff1d(found, offsets),
@@ -197,8 +202,29 @@ def _stored(
         f"AND source_offset >= @first AND source_offset <= @last AND {_OF_TOPIC}",
         [*range_parameters(window), ("topic_id", "STRING", of_id)],
     )
-    rejected = stored_rows(warehouse, flows.REJECTS, ["original", "reason"], window, None)
+    columns = ["original", "reason", "received_at"]
+    rejected = stored_rows(warehouse, flows.REJECTS, columns, window, None)
     return labels, rejected.filter(pc.not_equal(rejected["reason"], REPLAYED))
+
+
+def _are_of(messages: Messages, rejects: pa.Table) -> pa.BooleanArray:
+    """Which rejects are of these messages, and not of an earlier topic's at the same offsets.
+
+    A reject names no topic's id. It says when its message was sent, which tells it from another.
+    One at whose offset there is no message is left in: that is looked at elsewhere.
+    """
+    sent_at_us = {
+        offset: None if sent_at_ms == NO_TIME_STAMP else sent_at_ms * 1000
+        for offset, sent_at_ms in zip(messages.offsets, messages.sent_at_ms, strict=True)
+    }
+    received_at_us = rejects["received_at"].cast(pa.int64()).to_pylist()
+    return pa.array(
+        [
+            sent_at_us.get(offset, at) == at
+            for offset, at in zip(offsets_of(rejects).tolist(), received_at_us, strict=True)
+        ],
+        pa.bool_(),
+    )
 
 
 # Without an id, on either side, it is taken for the topic that is there.
@@ -219,7 +245,7 @@ def _count_beyond(
         parameters,
     ).to_pylist()
     ends = {key: end for key, (_, end) in offset_ranges(kafka, ledger.topic).items()}
-    ledger.earlier = sum(row["n"] for row in rows if not row["is_of_it"])
+    ledger.earlier += sum(row["n"] for row in rows if not row["is_of_it"])
     for row in rows:
         end = ends.get(row["source_partition"], 0)
         if not row["is_of_it"] or row["last"] < end:

@@ -20,7 +20,7 @@ from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import require_enough_partitions
 from fraudline.stream.intake import PartitionKey
 from fraudline.stream.offset_lookup import NextMessage, OffsetLookup, PartitionEnd
-from fraudline.stream.topic_guard import NO_ID, TopicLookup
+from fraudline.stream.topic_lookup import NO_ID, TopicLookup
 
 
 class _Source(msgspec.Struct):

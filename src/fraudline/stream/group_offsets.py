@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from confluent_kafka import (
@@ -83,6 +83,35 @@ class GroupOffsets:
             if not is_open or time.monotonic() > deadline:
                 raise self._refused("its offsets could not be read", failure)
             time.sleep(0.5)
+
+    def others(self, ending: str, partitions: Collection[PartitionKey]) -> dict[str, list[str]]:
+        """Other groups that have committed something for some partitions; to be told to people.
+
+        Args:
+            ending: What their names end in.
+            partitions: Of which.
+
+        Returns:
+            The metadata of each one's offsets, by its name; nothing where the broker tells nothing.
+        """
+        try:
+            listed = self._admin.list_consumer_groups(request_timeout=_TIMEOUT_S).result(_TIMEOUT_S)
+            names = [one.group_id for one in listed.valid if one.group_id.endswith(ending)]
+            asked = [TopicPartition(*key) for key in partitions]
+            answers = {
+                name: self._admin.list_consumer_group_offsets(
+                    [ConsumerGroupTopicPartitions(name, asked)], request_timeout=_TIMEOUT_S
+                )[name]
+                for name in names
+                if name != self._group
+            }
+            found = {name: one.result(_TIMEOUT_S).topic_partitions for name, one in answers.items()}
+        except (KafkaException, TimeoutError):
+            return {}
+        return {
+            name: [one.metadata or "" for one in places if one.offset >= 0]
+            for name, places in found.items()
+        }
 
     def require_empty(self) -> None:
         """Check that no process is a member.

@@ -26,7 +26,12 @@ from fraudline.stream.intake import PartitionKey, position_of
 from fraudline.stream.read_topic import groupless_consumer
 
 _TIMEOUT_S = 3.0
-_TRANSIENT = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+_TRANSIENT = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_LEADER_EPOCH,  # another broker has heard of the leader, and this one has not
+    KafkaError.FENCED_LEADER_EPOCH,
+)
 _EARLIEST = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # the library's gap
 _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # likewise
 

@@ -13,7 +13,8 @@ from fraudline.settings import KafkaSettings
 from fraudline.stream.intake import Partitions
 from fraudline.stream.offset_lookup import OffsetLookup
 from fraudline.stream.outcome_ends import outcome_ends
-from fraudline.stream.topic_guard import NO_ID, TopicGuard
+from fraudline.stream.topic_guard import TopicGuard
+from fraudline.stream.topic_lookup import NO_ID
 
 _WORD = "topics"
 _UNKNOWN = "-"

@@ -52,8 +52,9 @@ from fraudline.stream.intake import (
 )
 from fraudline.stream.kafka_transaction import TransactionalProducer
 from fraudline.stream.progress import Progress
+from fraudline.stream.sink_checkpoint import SinkCheckpoint
 from fraudline.stream.sink_decode import decode
-from fraudline.stream.sink_partition import Route, SinkCheckpoint, SinkPartition
+from fraudline.stream.sink_partition import Route, SinkPartition
 from fraudline.stream.sink_start import SinkStart
 from fraudline.stream.sink_store import SinkStore
 from fraudline.stream.supervise import supervise

@@ -9,16 +9,15 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
 from fraudline.contract import Decoder, Messages, RejectReason
 from fraudline.errors import StreamForgottenError, WarehouseError
 from fraudline.stream.kafka_transaction import ProducerRecord
-from fraudline.stream.topic_guard import NO_ID
-
-_NO_STREAM = "-"
+from fraudline.stream.sink_checkpoint import SinkCheckpoint
+from fraudline.stream.topic_lookup import NO_ID
 
 
 class AppendStream(Protocol):
@@ -66,6 +65,8 @@ class Route:
         are_stored: Whether each of some messages has a row; None where rows do not tell their
             source.
         is_empty: Whether the table has no row.
+        table_made_at: When the table was made that has its name now, which tells it from any
+            other; empty where that is not known.
         keeps_arrival: Whether a row also says where and when its message arrived.
     """
 
@@ -76,41 +77,8 @@ class Route:
     finalize: Callable[[str], int]
     are_stored: Callable[[Messages], list[bool]] | None = None
     is_empty: Callable[[], bool] = lambda: True
+    table_made_at: Callable[[], str] = lambda: ""
     keeps_arrival: bool = False
-
-
-class SinkCheckpoint(NamedTuple):
-    """What one owner of a partition leaves to the next, as metadata of the committed offset.
-
-    Attributes:
-        rows: How many rows of the stream stem from messages before the offset; negative if
-            earlier streams hold rows of messages from the offset on: so many are to be skipped.
-        stream: Name of the stream; empty if no stream is to be finalized.
-        decoder: Fingerprint of the decoder that told rows from rejects.
-        topic_id: Which topic the offset is of, as the broker names it; empty where it gives no
-            id, or where a sink committed that did not ask for it. It is written behind the
-            fingerprint, where such a sink reads on without it.
-    """
-
-    rows: int = 0
-    stream: str = ""
-    decoder: str = ""
-    topic_id: str = NO_ID
-
-    def __str__(self) -> str:
-        of = f"@{self.topic_id}" if self.topic_id else ""
-        return f"{self.rows} {self.stream or _NO_STREAM} {self.decoder}{of}"
-
-    @classmethod
-    def parse(cls, text: str) -> SinkCheckpoint:
-        """Parse a checkpoint as it is written.
-
-        Raises:
-            ValueError: the text is not a checkpoint.
-        """
-        rows, stream, rest = text.split(" ")
-        decoder, _, topic_id = rest.partition("@")
-        return cls(int(rows), "" if stream == _NO_STREAM else stream, decoder, topic_id)
 
 
 @dataclass
@@ -150,6 +118,8 @@ class SinkPartition:
     Attributes:
         route: Where its rows go.
         topic_id: Which topic it is of.
+        table_made_at: Which table holds the rows of messages before the position, as in
+            `SinkCheckpoint`.
         position: The offset after the last message that was processed.
         rows: As in `SinkCheckpoint`, for `position` and the current stream.
         is_moved: Whether there is something to commit.
@@ -161,6 +131,7 @@ class SinkPartition:
     ) -> None:
         self.route = route
         self.topic_id = topic_id
+        self.table_made_at = checkpoint.table_made_at
         self.position = position
         self.rows = checkpoint.rows
         self.is_moved = False
@@ -181,7 +152,12 @@ class SinkPartition:
         """What is committed with the offset, for the next owner."""
         name = self._stream.name if self._stream is not None else ""
         decoder = self.route.decoder.fingerprint
-        return str(SinkCheckpoint(self.rows, name, decoder, self.topic_id))
+        return str(SinkCheckpoint(self.rows, name, decoder, self.topic_id, self.table_made_at))
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether `take_over` was done."""
+        return self._checkpoint is None
 
     @property
     def unstored(self) -> int:
@@ -192,6 +168,32 @@ class SinkPartition:
         """Take the next messages."""
         self._pending.append(append)
         self._used_at = time.monotonic()
+
+    def require_table(self, made_at: str) -> None:
+        """Refuse another table than the one that holds the rows of messages before the position.
+
+        Args:
+            made_at: When the table was made that has its name now. Asked for after a stream was
+                created, it speaks for the table that the stream is of: a time never comes back.
+
+        Raises:
+            WarehouseError: it is another one.
+        """
+        known = self.table_made_at
+        if known and made_at and known != made_at:
+            to = f"`fraudline offsets set sink --topic {self.route.topic} --to"
+            after = (
+                "" if self.route.are_stored is None else f"{to} stored` begins after its last row, "
+            )
+            raise WarehouseError(
+                f"table {self.route.table} was made at {made_at}, and what sinks have stored of "
+                f"topic '{self.route.topic}' is in one that was made at {known}: that was dropped "
+                "and made anew, or the settings name another one. Nothing was stored in this one. "
+                f"Stop all sinks and say where they go on: {to} start` stores again what the topic "
+                f"still holds, {after}{to} committed` goes on without what was stored before. See "
+                "'A table was dropped, or made anew' in docs/guides/operations.md."
+            )
+        self.table_made_at = made_at or known
 
     def take_over(self) -> None:
         """Fence the last owner, and learn how many rows it stored beyond the offset.

@@ -131,6 +131,9 @@ class SinkStore:
         next messages were decoded.
         """
         each = partial(self._each, owned, deadline)
+        if not all(partition.is_taken_over for partition in owned.values()):
+            self._progress.begin_step("settle")
+            _require_table(owned)
         for _, partition in each("settle"):
             partition.take_over()
         answered_by = time.monotonic() + _PATIENCE_S
@@ -138,6 +141,8 @@ class SinkStore:
             self._collect(key, partition, answered_by)
         for _, partition in each("open"):
             partition.open()
+        if any(partition.is_unnamed for partition in owned.values()):
+            _require_table(owned)  # asked after the streams were created
         for _, partition in each("commit"):
             if partition.is_unnamed:
                 self._commit()  # of all of them
@@ -204,3 +209,10 @@ class SinkStore:
         }
         self._progress.record_held(waiting)
         return f"About {sum(waiting.values()):,} messages are waiting."
+
+
+def _require_table(owned: dict[PartitionKey, SinkPartition]) -> None:
+    """See that one topic's rows go on in the table that holds those before them."""
+    made_at = next(iter(owned.values())).route.table_made_at()
+    for partition in owned.values():
+        partition.require_table(made_at)

@@ -16,121 +16,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it is, by the documentation
-    AdminClient,
-    TopicDescription,
-)
+from confluent_kafka import KafkaError, KafkaException
 
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
-from fraudline.stream.broker import client_config, raise_if_permanent
-from fraudline.stream.ending import end_client
+from fraudline.stream.broker import raise_if_permanent
+from fraudline.stream.topic_lookup import NO_ID, TopicIdentity, TopicInquiry, TopicLookup
 
 _LOG = logging.getLogger(__name__)
-_ANSWER_TIMEOUT_S = 5.0
 _LOOK_EVERY_S = 1.0
 _LONGEST_SILENCE_S = 30.0  # a broker that is back by then need not find a new session
 _GONE_FOR_GOOD_S = 5.0  # a broker that has just started may not know each topic yet
-
-NO_ID = ""
-"""In place of a topic's id, where the broker gives none."""
-_ZERO_ID = "A" * 22  # sixteen zero bytes, as the client prints them
-
-
-@dataclass(frozen=True)
-class TopicIdentity:
-    """What a broker says of a topic.
-
-    Attributes:
-        id: Given when the topic was made, and to no other; `NO_ID` if the broker gives none.
-        partitions: How many it has.
-    """
-
-    id: str
-    partitions: int
-
-
-class TopicInquiry:
-    """A question that is on its way to the broker.
-
-    Args:
-        futures: The client's, by topic.
-    """
-
-    def __init__(self, futures: Mapping[str, Future[TopicDescription]]) -> None:
-        self._futures = futures
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether `answer` need not wait."""
-        return all(future.done() for future in self._futures.values())
-
-    def answer(self) -> dict[str, TopicIdentity]:
-        """Wait for the answer.
-
-        Raises:
-            KafkaException: the broker does not answer, or has no such topic.
-        """
-        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
-        found = {}
-        for topic, future in self._futures.items():
-            try:
-                found[topic] = _identity(future.result(max(0.0, deadline - time.monotonic())))
-            except TimeoutError:
-                error = KafkaError(KafkaError._TIMED_OUT, f"the id of topic '{topic}' is not told")  # noqa: SLF001 - its only name
-                raise KafkaException(error) from None
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise
-                raise KafkaException(
-                    KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"there is no topic '{topic}'")
-                ) from None
-        return found
-
-
-class TopicLookup:
-    """Asks a broker for the identities of topics.
-
-    Args:
-        kafka: Broker and credentials.
-    """
-
-    def __init__(self, kafka: KafkaSettings) -> None:
-        self._kafka = kafka
-        self._admin = AdminClient(client_config(kafka))
-
-    def close(self) -> None:
-        """Drop the connections."""
-        admin = [self._admin]
-        del self._admin
-        end_client(admin.clear, "topics' ids")
-
-    def ids(self, topics: Iterable[str]) -> dict[str, str]:
-        """The topics' ids, waited for; `NO_ID` where the broker gives none.
-
-        Raises:
-            BrokerError: the broker does not answer, or has no such topic.
-        """
-        try:
-            return {topic: one.id for topic, one in self.ask(topics).answer().items()}
-        except KafkaException as error:
-            raise BrokerError(
-                f"which topics there are could not be learnt at {self._kafka.bootstrap_servers}: "
-                f"{error.args[0].str()}. Check that the broker is running, and try again."
-            ) from None
-
-    def ask(self, topics: Iterable[str]) -> TopicInquiry:
-        """Begin to ask; the caller works on meanwhile."""
-        return TopicInquiry(
-            self._admin.describe_topics(
-                TopicCollection(list(topics)), request_timeout=_ANSWER_TIMEOUT_S
-            )
-        )
 
 
 class TopicGuard:
@@ -159,8 +57,8 @@ class TopicGuard:
         group: str,
         require: Callable[[Mapping[str, int]], None] = lambda _: None,
     ) -> None:
-        self._lookup = TopicLookup(kafka)
         self._kafka = kafka
+        self._lookup: TopicLookup | None = None  # each session has one of its own
         self._inputs = list(inputs)
         self._topics = [*self._inputs, *outputs]
         self._group = group
@@ -184,9 +82,10 @@ class TopicGuard:
         """
         self._asked = self._looking = None
         # A client that has lost its brokers may never find them again: see `fetch_watch`.
-        self._lookup.close()
+        if self._lookup is not None:
+            self._lookup.close()
         self._lookup = TopicLookup(self._kafka)
-        found = self._answer(self._lookup.ask(self._topics))
+        found = self._answer(self._ask(self._topics))
         for topic, one in found.items():
             self._require_id(topic, self._begun.get(topic, one).id, one.id)
             if one.id == NO_ID:
@@ -210,7 +109,7 @@ class TopicGuard:
 
     def ask(self) -> None:
         """Ask whether the inputs are still the same; `confirm` waits for the answer."""
-        self._asked = self._lookup.ask(self._inputs)
+        self._asked = self._ask(self._inputs)
 
     def confirm(self) -> None:
         """Wait until it is certain that all messages taken before `ask` are of the same topics.
@@ -234,7 +133,7 @@ class TopicGuard:
         now = time.monotonic()
         if self._looking is None:
             if now - self._looked_at >= _LOOK_EVERY_S:
-                self._looking = self._lookup.ask(self._topics)
+                self._looking = self._ask(self._topics)
             return
         if not self._looking.is_answered:
             return
@@ -282,6 +181,10 @@ class TopicGuard:
         if message not in self._told:
             self._told.add(message)
             _LOG.warning("%s", message)
+
+    def _ask(self, topics: Iterable[str]) -> TopicInquiry:
+        assert self._lookup is not None, "no session has begun"
+        return self._lookup.ask(topics)
 
     def _answer(self, inquiry: TopicInquiry) -> dict[str, TopicIdentity]:
         try:
@@ -331,8 +234,3 @@ def recreated(topic: str, known_id: str, found_id: str, group: str) -> str:
         "was processed, and nothing of it is lost. Do what docs/guides/operations.md says under "
         "'A topic was deleted and recreated', which ends with `fraudline offsets set`."
     )
-
-
-def _identity(found: TopicDescription) -> TopicIdentity:
-    topic_id = str(found.topic_id)
-    return TopicIdentity(NO_ID if topic_id == _ZERO_ID else topic_id, len(found.partitions))

@@ -40,6 +40,9 @@ from fraudline.training.pages import PAGES
 from fraudline.training.policy_choice import best_threshold, compare, within_cap
 from fraudline.training.split import Split
 
+# What a report of an earlier release says of the policy of its own version.
+_APPROVES_ALL = "<p>The policy approves every payment of"
+_APPROVED_ALL = "<p>The policy that it was trained with approves every payment of"
 _SECTION = re.compile(r'<section id="policy">.*?</section>', re.DOTALL)
 
 
@@ -136,6 +139,7 @@ def _tell_of_policy(report: Path, manifest: Manifest, rows: pa.Table) -> None:
         manifest=manifest, effect=measure_effect(manifest.policy, judging_rows(rows))
     )
     page = report.read_text(encoding="utf-8")
+    page = page.replace(_APPROVES_ALL, _APPROVED_ALL)
     page, found = _SECTION.subn(lambda _: section, page, count=1)
     if not found:  # written before reports had one
         page = page.replace("</h1>", f"</h1>\n{section}", 1)

@@ -34,7 +34,6 @@ from fraudline.use_cases.turned_out import (
     codes_of,
     floats,
     frauds_of,
-    policies_of,
     turned_out,
     versions_of,
 )
@@ -132,8 +131,9 @@ def backtest(
 ) -> Backtest:
     """Judge the transactions of a time again, by any version, and compare decision by decision.
 
-    They come from the table of decisions, piece by piece. Labels are those of one moment on both
-    sides. What was blocked at the time has hardly any, whatever the version says of it.
+    They come from the table of decisions, piece by piece. Labels are those of one moment, and costs
+    those of the version's policy, on both sides. What was blocked at the time has hardly any
+    labels, whatever the version says of it.
 
     Args:
         project: Whose decisions, labels and versions.
@@ -192,16 +192,13 @@ class _PeriodAgain:
 
     def judge(self) -> BacktestPeriod:
         """Judge the frauds, which a ranking has to know beforehand, and then all."""
-        versions = set[str]()
         frauds_then, frauds_now = [], []
         for piece in self._sliced():
-            versions |= versions_of(piece)
             frauds_then.append(frauds_of(piece))
             again = self._again(piece.filter(pc.equal(piece.column("label"), FRAUD)))
             kept = ~again.is_refused
             frauds_now.append((again.scores[kept], again.codes[kept]))
-        policies = policies_of(self._project, versions)
-        own = self._bundle.manifest.policy
+        own = self._bundle.manifest.policy  # what mistakes cost is one fact
         days = self._period.length.total_seconds() / _DAY_S
         then, now = (
             PeriodTally(frauds, own.most_reviews_a_day, days)
@@ -211,7 +208,7 @@ class _PeriodAgain:
         for piece in self._sliced():
             again = self._again(piece)
             self._compare(piece, again)
-            was = turned_out(piece, amount, policies)
+            was = turned_out(piece, amount, dict.fromkeys(versions_of(piece), own))
             then.add(was)
             labels, amounts = was.is_fraud.astype(np.int8), floats(piece.column(amount))
             approved = np.full_like(again.codes, APPROVED)

@@ -9,14 +9,15 @@ from typing import Self
 from fraudline import flows
 from fraudline.errors import InputError, WarehouseAwayError, WarehouseError
 from fraudline.settings import KafkaSettings
-from fraudline.stream.counts import Task
+from fraudline.stream.counts import OF_TOPICS, Task
 from fraudline.stream.group_offsets import CommittedOffset, GroupOffsets, stored_end
 from fraudline.stream.intake import PartitionKey
 from fraudline.stream.offset_lookup import OffsetLookup, PartitionEnd
 from fraudline.stream.outcome_ends import outcome_ends
 from fraudline.stream.score_checkpoint import ScoreCheckpoint
-from fraudline.stream.sink_partition import Route, SinkCheckpoint
-from fraudline.stream.topic_guard import NO_ID, TopicLookup
+from fraudline.stream.sink_checkpoint import SinkCheckpoint
+from fraudline.stream.sink_partition import Route
+from fraudline.stream.topic_lookup import NO_ID, TopicLookup
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.sink_routes import routes
 from fraudline.warehouse.stored_positions import last_sources
@@ -38,6 +39,8 @@ class GroupPlace:
         stored: The offset after the last message with an outcome (of a scorer) or a row (of a
             sink); None if none is there, or rows do not tell.
         is_other_topic: Whether the committed offset is of a topic that was deleted since.
+        is_other_table: Whether a sink's rows of what is before the committed offset are in another
+            table than the one that has its name now.
         is_unsure: Whether outcomes may lie further back in their topics than was looked, so that
             only the last ones and rows tell.
     """
@@ -50,6 +53,7 @@ class GroupPlace:
     high: int
     stored: int | None
     is_other_topic: bool
+    is_other_table: bool = False
     is_unsure: bool = False
 
 
@@ -61,6 +65,7 @@ class FoundPlace:
         place: The place.
         ids: The topics' ids as they are now.
         route: A sink's route; None for a scorer.
+        table_made_at: When its table was made, as in `Route`; empty for a scorer.
         checkpoint: What a sink committed there.
         is_forgotten: Whether BigQuery does not know the stream of the checkpoint any more.
     """
@@ -68,6 +73,7 @@ class FoundPlace:
     place: GroupPlace
     ids: Mapping[str, str]
     route: Route | None
+    table_made_at: str
     checkpoint: SinkCheckpoint
     is_forgotten: bool
 
@@ -80,16 +86,22 @@ class FoundPlace:
             )
             decided = ScoreCheckpoint(*(self.ids[kafka.topic(flow)] for flow in _OF_SCORER))
             return str(decided), note if to == "stored" and self.place.is_unsure else ""
-        fresh = SinkCheckpoint(0, "", self.route.decoder.fingerprint, self.ids[self.place.topic])
+        decoder, topic_id = self.route.decoder.fingerprint, self.ids[self.place.topic]
+        fresh = SinkCheckpoint(0, "", decoder, topic_id, self.table_made_at)
         if to != "committed" or self.place.is_other_topic:
             return str(fresh), ""
+        if self.place.is_other_table:  # whatever is stored beyond the offset is not in this one
+            return str(fresh), "what was stored before is not in this table"
         if self.is_forgotten:
             return str(fresh), (
                 "its stream is forgotten, so rows beyond it may be stored already: "
                 "`fraudline reconcile` tells"
             )
         # Whatever earlier streams hold beyond the offset is skipped, as a new owner does.
-        return str(self.checkpoint._replace(stream="", topic_id=fresh.topic_id)), ""
+        now = self.checkpoint._replace(
+            stream="", topic_id=topic_id, table_made_at=self.table_made_at
+        )
+        return str(now), ""
 
 
 def _checkpoint(text: str) -> SinkCheckpoint:
@@ -116,6 +128,7 @@ class Lookups:
 
     def __exit__(self, *_: object) -> None:
         self._offsets.close()
+        self._identities.close()
 
 
 def look_up_places(
@@ -156,9 +169,11 @@ def look_up_places(
             checkpoints[key] = fenced or checkpoint
             forgotten |= set() if fenced else {key}
     stored = _stored(project, chosen, ends)
+    made_at = {name: route.table_made_at() if route else "" for name, route in chosen.items()}
     found = []
     for key in sorted(ends):
         route = chosen[key[0]]
+        table = made_at[key[0]]
         place = GroupPlace(
             task,
             *key,
@@ -167,9 +182,10 @@ def look_up_places(
             ends[key].high,
             stored.ends.get(key),
             _is_other(route, committed.get(key), ids[key[0]]),
+            table != (checkpoints[key].table_made_at or table),
             key in stored.unsure,
         )
-        found.append(FoundPlace(place, ids, route, checkpoints[key], key in forgotten))
+        found.append(FoundPlace(place, ids, route, table, checkpoints[key], key in forgotten))
     return found
 
 
@@ -262,5 +278,7 @@ def all_offsets(project: Project) -> list[GroupPlace]:
     """
     with Lookups(project.kafka) as lookups:
         return [
-            found.place for task in Task for found in look_up_places(project, lookups, task, None)
+            found.place
+            for task in OF_TOPICS
+            for found in look_up_places(project, lookups, task, None)
         ]

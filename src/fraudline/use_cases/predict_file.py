@@ -28,7 +28,8 @@ class Predicted:
         rows: How many predictions were written.
         refusals: Rows that do not fit the contract, and why.
         model_version: The version that scored them.
-        evaluation: The predictions held against the file's labels, if it has any.
+        evaluation: The predictions held against the file's labels, if these tell anything.
+        unjudged: Why they were not, where it has labels; else None.
         look: What a person should know of how it decides, if there is anything.
     """
 
@@ -37,6 +38,7 @@ class Predicted:
     model_version: str
     evaluation: Evaluation | None
     look: str | None = None
+    unjudged: str | None = None
 
 
 def predict_file(
@@ -61,8 +63,8 @@ def predict_file(
         on_read: Called with what the file holds before anything else can fail.
 
     Raises:
-        InputError: the file cannot be read, no row of it fits, a row has no score, its
-            labels tell nothing apart, or `out` is `file` or cannot be written.
+        InputError: the file cannot be read, no row of it fits, a row has no score, or `out` is
+            `file` or cannot be written.
         RefusedRowsError: more rows were refused than `max_refused`.
         BundleError: there is no champion, or it was altered.
     """
@@ -81,15 +83,18 @@ def predict_file(
     assessment = assess(read.rows, bundle)
     lines = json_lines(as_history(read.rows, assessment, contract))
     write_file(out, b"\n".join(lines) + b"\n")
-    evaluation = None
+    evaluation = unjudged = None
     if read.is_labelled:
-        evaluation = evaluate(
-            contract.labels(read.rows),
-            assessment.scores,
-            assessment.thresholds,
-            contract.amounts(read.rows),
-        )
+        labels = contract.labels(read.rows)
+        if (frauds := int(labels.sum())) in {0, len(labels)}:
+            unjudged = (
+                f"each label of {file} says {'fraud' if frauds else 'legitimate'}, so how well the "
+                "scores tell the two apart cannot be said. A longer period has both."
+            )
+        else:
+            amounts = contract.amounts(read.rows)
+            evaluation = evaluate(labels, assessment.scores, assessment.thresholds, amounts)
     version = assessment.model_version
     costs = msgspec.structs.asdict(bundle.manifest.policy)
     look = tell_foreign_costs(project, version, costs)
-    return Predicted(len(lines), read.refusals, version, evaluation, look)
+    return Predicted(len(lines), read.refusals, version, evaluation, look, unjudged)

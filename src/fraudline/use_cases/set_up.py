@@ -82,9 +82,9 @@ def set_up(
         if stored := _was_stored(project, project.kafka.topic(flow)):
             on_change(
                 f"LOOK: table {table} is new, but sinks have stored its topic before, up to "
-                f"{stored}: those rows are gone, and sinks go on behind them. To store again what "
-                "the topic still holds, stop the sinks and run `fraudline offsets set sink --topic "
-                f"{project.kafka.topic(flow)} --to start`."
+                f"{stored}, and those rows are not in it. Stop the sinks, and say where they go "
+                f"on: `fraudline offsets set sink --topic {project.kafka.topic(flow)} --to start` "
+                "stores again what the topic still holds, `--to committed` goes on without it."
             )
     create_learning_tables(project.warehouse, lambda table: on_change(f"created table {table}"))
     return created

@@ -11,6 +11,7 @@ from fraudline.stream.sink_partition import Route
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.append import CommittedStream, finalize
 from fraudline.warehouse.stored_positions import has_any_row, have_arrived, have_rows
+from fraudline.warehouse.tables import table_made_at
 
 
 def routes(project: Project) -> list[Route]:
@@ -29,6 +30,7 @@ def _route(project: Project, flow: flows.Flow) -> Route:
         finalize=lambda stream: finalize(project.warehouse, stream),
         are_stored=_are_stored(project, flow, table),
         is_empty=lambda: not has_any_row(project.warehouse, table),
+        table_made_at=lambda: table_made_at(project.warehouse, table),
         keeps_arrival=flow.keeps_arrival,
     )
 

@@ -21,12 +21,11 @@ from fraudline.errors import (
     WarehouseAwayError,
     WarehouseError,
 )
-from fraudline.warehouse.client import Warehouse, translated
+from fraudline.warehouse.client import CALL_TIMEOUT_S, Warehouse, translated
 from fraudline.warehouse.schema import ProtobufRows
 
 # BigQuery accepts requests below 10 MB; a row is at most about 1 MB.
 _MOST_REQUEST_BYTES = 6_000_000
-_CALL_TIMEOUT_S = 10.0  # of a single call; the caller decides whether and when to repeat it
 _SILENCE_S = 30.0  # a connection that owes answers for this long is dropped
 _STORAGE_ERROR = types.StorageError.pb()
 _CODE = types.StorageError.StorageErrorCode
@@ -66,7 +65,7 @@ class CommittedStream:
                 parent=parent,
                 write_stream=types.WriteStream(type_=types.WriteStream.Type.COMMITTED),
                 retry=None,
-                timeout=_CALL_TIMEOUT_S,
+                timeout=CALL_TIMEOUT_S,
             )
         self.name: str = created.name
         self.sent = 0
@@ -286,7 +285,7 @@ def finalize(warehouse: Warehouse, stream: str) -> int:
     with translated(what):
         try:
             answer: Any = warehouse.write_client.finalize_write_stream(
-                name=stream, retry=None, timeout=_CALL_TIMEOUT_S
+                name=stream, retry=None, timeout=CALL_TIMEOUT_S
             )
         except google_errors.NotFound:
             raise WarehouseError(

@@ -16,6 +16,7 @@ from google.api_core.client_options import ClientOptions
 from google.api_core.retry import Retry, if_transient_error
 from google.auth import exceptions as auth_errors
 from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryReadClient, BigQueryWriteClient
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports import (
@@ -31,6 +32,10 @@ from fraudline.settings import BigQuerySettings
 
 # Google's own default waits ten minutes for a server that is not there.
 RETRY = Retry(predicate=if_transient_error, initial=0.2, maximum=5.0, timeout=20.0)
+# By default Google's REST client waits for ever for a server that took the request and went silent.
+_SILENCE_S = 60.0
+# Of a single call in a loop; the caller decides whether and when to repeat it.
+CALL_TIMEOUT_S = 10.0
 
 _SCOPES = ("https://www.googleapis.com/auth/bigquery",)
 # By default gRPC waits up to two minutes between two attempts to connect.
@@ -78,6 +83,7 @@ class Warehouse:
             project=self.settings.project,
             credentials=self._credentials,
             location=self.settings.location,
+            _http=_Session(self._credentials),
             client_options=ClientOptions(api_endpoint=self._endpoint.rest)
             if self._endpoint
             else None,
@@ -151,6 +157,18 @@ class Warehouse:
                 'bigquery.project = "local" needs neither.'
             ) from None
         return credentials
+
+
+class _Session(AuthorizedSession):
+    """Waits for the next bytes of an answer, but not for ever."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        super().__init__(credentials)  # type: ignore[no-untyped-call]  # Google's
+        self.configure_mtls_channel()  # type: ignore[no-untyped-call]  # as the client does itself
+
+    def request(self, *what: Any, timeout: Any = None, **how: Any) -> Any:
+        """Send a request."""
+        return super().request(*what, timeout=timeout or _SILENCE_S, **how)  # type: ignore[misc,no-untyped-call]  # likewise
 
 
 @contextmanager

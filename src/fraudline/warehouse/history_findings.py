@@ -68,7 +68,8 @@ def find_ids(contract: Contract, rows: int, distinct: DistinctRows) -> list[Find
     findings = [
         Finding(
             duplicates == 0,
-            f"{duplicates:,} rows repeat another one in every column"
+            f"{duplicates:,} {'row repeats' if duplicates == 1 else 'rows repeat'} another one in "
+            "every column"
             + ("; in a random split, twins fall on both sides" if duplicates else ""),
         )
     ]
@@ -270,9 +271,9 @@ def find_negative_amounts(contract: Contract, negative: int) -> list[Finding]:
     return [
         Finding(
             False,
-            f"{negative:,} rows have a negative '{contract.amount}': nothing is lost by them, so "
-            "they are approved at any score. If they are refunds, they are no payments; refuse "
-            "them with min = 0",
+            f"{negative:,} {'row has' if negative == 1 else 'rows have'} a negative "
+            f"'{contract.amount}': nothing is lost by that, so it is approved at any score. If "
+            "these are refunds, they are no payments; refuse them with min = 0",
         )
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.counting_labels import counting_sql, labelled_sql, names_it
 from fraudline.warehouse.query import query
 
+_POSITION = re.compile(r"(?P<topic>.+):(?P<partition>\d{1,9}):(?P<offset>\d{1,18})", re.ASCII)
 _PLACE = ("source_topic_id", "source_partition", "source_offset", "arrived_at")
 
 
@@ -130,11 +132,11 @@ def label_events(
         parameters[:1],
     ).to_pylist()
     each = " UNION ALL ".join(
-        f"SELECT '{table}' AS of_table, {', '.join(_PLACE)} FROM {table} "  # noqa: S608 - likewise
-        "WHERE transaction_id = @transaction_id"
+        f"SELECT '{table}' AS of_table, {', '.join(_PLACE)} FROM {table}"  # noqa: S608 - likewise
         for table in ("standing", "counting")
     )
-    ruled = query(warehouse, f"WITH {counting_sql(warehouse, contract)}\n{each}", parameters)
+    rule = counting_sql(warehouse, contract, of="@transaction_id")
+    ruled = query(warehouse, f"WITH {rule}\n{each}", parameters)
     found = {tuple(row.values()) for row in ruled.to_pylist()}
     for row in rows:
         place = tuple(row[name] for name in _PLACE)
@@ -150,21 +152,50 @@ def decisions_of(
 ) -> list[dict[str, Any]]:
     """The decisions on a transaction with the label that counted at a moment.
 
-    Those of all transactions that ever were at a position, where the contract has no id.
+    Those of all transactions that ever were at a position, where the contract has no id. Of other
+    decisions little is read: where there is an id, two columns and the days that they tell; else
+    what is clustered beside the position.
 
     Raises:
         WarehouseError: the tables cannot be queried.
     """
-    rows: list[dict[str, Any]] = query(
-        warehouse,
-        f"SELECT * FROM (\n{labelled_sql(warehouse, contract)}\n) "  # noqa: S608 - made there
-        "WHERE transaction_id = @transaction_id ORDER BY decided_at",
-        [
-            ("as_of", "TIMESTAMP", as_of),
+    parameters: list[tuple[str, str, Any]] = [
+        ("as_of", "TIMESTAMP", as_of),
+        ("transaction_id", "STRING", transaction_id),
+    ]
+    if contract.id is None:
+        position = _POSITION.fullmatch(transaction_id)
+        if position is None:
+            return []
+        where = (
+            "d.source_topic = @topic AND d.source_partition = @partition "
+            "AND d.source_offset = @offset"
+        )
+        parameters += [
             ("since", "TIMESTAMP", EARLIEST),
             ("until", "TIMESTAMP", LATEST),
-            ("transaction_id", "STRING", transaction_id),
-        ],
+            ("topic", "STRING", position["topic"]),
+            ("partition", "INT64", int(position["partition"])),
+            ("offset", "INT64", int(position["offset"])),
+        ]
+    else:
+        _, decisions = _tables(warehouse)
+        (times,) = query(
+            warehouse,
+            f"SELECT MIN(decided_at) AS since, MAX(decided_at) AS last FROM `{decisions}` "  # noqa: S608 - names come from settings
+            "WHERE transaction_id = @transaction_id AND decided_at <= @as_of",
+            parameters,
+        ).to_pylist()
+        if times["since"] is None:
+            return []
+        where = ""
+        parameters += [
+            ("since", "TIMESTAMP", times["since"]),
+            ("until", "TIMESTAMP", times["last"] + dt.timedelta(microseconds=1)),
+        ]
+    sql = labelled_sql(warehouse, contract, of="@transaction_id", where=where)
+    rows: list[dict[str, Any]] = query(
+        warehouse, f"{sql} ORDER BY decided_at", parameters
     ).to_pylist()
     return rows
 

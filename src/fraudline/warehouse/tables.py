@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -9,12 +10,13 @@ from functools import partial
 
 import pyarrow as pa
 from google.api_core import exceptions as google_errors
+from google.api_core.retry import Retry
 from google.cloud import bigquery
 
 from fraudline import flows
 from fraudline.contract import Contract, arrow_schema
 from fraudline.errors import WarehouseError
-from fraudline.warehouse.client import RETRY, Warehouse, translated
+from fraudline.warehouse.client import CALL_TIMEOUT_S, RETRY, Warehouse, translated
 from fraudline.warehouse.schema import table_schema
 from fraudline.warehouse.table_fit import column_differences, told
 
@@ -296,17 +298,48 @@ _ONE = _COLUMN.format(r"\w+")
 _OUR_VIEW = re.compile(rf"SELECT (?P<columns>{_ONE}(?:, {_ONE})*) FROM `(?P<table>[^`]+)`")  # noqa: S608 - it only reads SQL
 
 
-def require_table(warehouse: Warehouse, name: str) -> bigquery.Table:
+def require_table(
+    warehouse: Warehouse, name: str, *, retry: Retry | None = RETRY, timeout_s: float | None = None
+) -> bigquery.Table:
     """Look a table up.
+
+    Args:
+        warehouse: The data set.
+        name: Name of the table in it.
+        retry: How often to ask; None is once.
+        timeout_s: How long to wait for an answer; None is as long as for any.
 
     Raises:
         WarehouseError: it does not exist, or BigQuery cannot be reached.
     """
     with translated(f"looking for table {warehouse.table(name)}"):
         try:
-            return warehouse.client.get_table(warehouse.table(name), retry=RETRY)
+            return warehouse.client.get_table(
+                warehouse.table(name),
+                retry=retry,  # type: ignore[arg-type]  # None is once, by the documentation
+                timeout=timeout_s,
+            )
         except google_errors.NotFound:
             raise WarehouseError(
                 f"table {warehouse.table(name)} does not exist. `fraudline setup` creates "
                 "the stream's tables, `fraudline load FILE` the history's."
             ) from None
+
+
+def table_made_at(warehouse: Warehouse, name: str) -> str:
+    """When BigQuery made a table, UTC to the millisecond: one made anew has another time.
+
+    It asks once and waits briefly, as a loop needs it.
+
+    Returns:
+        Such as `2026-11-30T12:00:00.123Z`; empty if BigQuery does not tell.
+
+    Raises:
+        WarehouseAwayError: BigQuery does not answer now.
+        WarehouseError: there is no such table, or it may not be looked at.
+    """
+    table = require_table(warehouse, name, retry=None, timeout_s=CALL_TIMEOUT_S)
+    made_at: dt.datetime | None = table.created
+    if made_at is None:
+        return ""
+    return made_at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ from bqlite.loads.load import Batches, Load, detected
 from bqlite.types import Field
 
 JSON_LINES_PER_BATCH = 10_000
+JSON_BATCH_BYTES = 16 << 20  # of lines; as objects of Python they are several times as large
 MAX_LINE_BYTES = 100 << 20  # of one row, as in BigQuery
 _Line = tuple[int, dict[str, Any]]
 
@@ -32,12 +32,20 @@ def read_ndjson(load: Load, fields: tuple[Field, ...]) -> tuple[tuple[Field, ...
 
 
 def _in_batches(load: Load) -> Iterator[list[_Line]]:
-    lines = _json_lines(load)
-    while batch := list(islice(lines, JSON_LINES_PER_BATCH)):
+    batch: list[_Line] = []
+    size = 0
+    for line, length in _json_lines(load):
+        batch.append(line)
+        size += length
+        if len(batch) == JSON_LINES_PER_BATCH or size > JSON_BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch
 
 
-def _json_lines(load: Load) -> Iterator[_Line]:
+def _json_lines(load: Load) -> Iterator[tuple[_Line, int]]:
+    """Each line's number and object, and how many bytes it has."""
     with load.open() as file:
         number = 0
         while line := file.readline(MAX_LINE_BYTES + 1):
@@ -47,7 +55,7 @@ def _json_lines(load: Load) -> Iterator[_Line]:
             if not line.strip():
                 continue
             try:
-                yield number, decode_rows(line)
+                yield (number, decode_rows(line)), len(line)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise InvalidError(
                     f"line {number}: expected a JSON object, found {line[:40]!r}: {error}"

@@ -1,6 +1,7 @@
 """A load as it was asked for, and what its readers share."""
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ _KNOWN = {
 }  # fmt: skip
 _IGNORE = "ignoreUnknownValues"
 _GZIP_BEGINS = b"\x1f\x8b"
+_READ_BYTES = 1 << 20
+MAX_UNPACKED_BYTES = 16 << 30  # as an upload has at most; a packed one can be a thousand times more
 Batches = Iterator[tuple[pa.RecordBatch, int]]
 
 
@@ -46,7 +49,7 @@ class Load:
         """The file's bytes, unpacked if it is gzip, which its first bytes tell.
 
         Raises:
-            InvalidError: It cannot be unpacked to its end.
+            InvalidError: It cannot be unpacked to its end, or has more than `MAX_UNPACKED_BYTES`.
         """
         with self.path.open("rb") as file:
             is_packed = file.read(len(_GZIP_BEGINS)) == _GZIP_BEGINS
@@ -55,7 +58,7 @@ class Load:
                 yield file
                 return
             try:
-                yield cast("BinaryIO", gzip.GzipFile(fileobj=file))
+                yield cast("BinaryIO", io.BufferedReader(_Unpacked(file), _READ_BYTES))
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise InvalidError(f"the file is gzip that cannot be unpacked: {error}") from error
 
@@ -92,6 +95,28 @@ class Load:
                 adds_columns(options),
             ),
         )
+
+
+class _Unpacked(io.RawIOBase):
+    """The bytes of a gzip file, piece by piece, up to a limit."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._file = gzip.GzipFile(fileobj=packed)
+        self._count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills the buffer, or what there is of it."""
+        size = self._file.readinto(buffer)
+        self._count += size
+        if self._count > MAX_UNPACKED_BYTES:
+            raise InvalidError(
+                f"the file has more than {MAX_UNPACKED_BYTES:,} bytes once it is unpacked: load it "
+                "in several parts"
+            )
+        return size
 
 
 def detected(name: str, kind: pa.DataType) -> Field:

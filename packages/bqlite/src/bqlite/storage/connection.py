@@ -19,8 +19,6 @@ from bqlite.storage.status import AppendError, stream_not_found
 from bqlite.storage.stream_names import Target, target_of
 from bqlite.types import Field
 
-MAX_REQUEST_BYTES = 10 << 20
-
 
 class Connection:
     """What a connection keeps between its requests: the stream, the writer's schema."""
@@ -53,11 +51,6 @@ class Connection:
 
     def _open(self, request: Any) -> None:
         """Takes the stream and the writer's schema, which only the first request must have."""
-        if request.ByteSize() > MAX_REQUEST_BYTES:
-            raise AppendError(
-                f"the request has {request.ByteSize()} bytes, more than {MAX_REQUEST_BYTES}: "
-                "append fewer rows at a time"
-            )
         self._open_stream(request)
         self._open_rows(request)
 

@@ -87,7 +87,8 @@ def _write_service(writer: Writer, faults: Faults) -> grpc.GenericRpcHandler:
         ),
     }  # fmt: skip
     append = grpc.stream_stream_rpc_method_handler(
-        _streaming(writer.append_rows), protos.AppendRowsRequest.FromString, _serialize
+        _streaming(writer.append_rows),
+        response_serializer=_serialize,  # requests stay bytes
     )
     return _service("BigQueryWrite", unary, {"AppendRows": append}, faults)
 

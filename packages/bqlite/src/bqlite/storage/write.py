@@ -3,10 +3,12 @@
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from bqlite.database.catalog import Catalog
 from bqlite.database.duckdb_errors import sql_errors
@@ -17,6 +19,7 @@ from bqlite.storage.connection import Connection, stream_called
 from bqlite.storage.protos import (
     FIELDS_ERROR,
     FULL_VIEW,
+    AppendRowsRequest,
     AppendRowsResponse,
     BatchCommitWriteStreamsResponse,
     FinalizeWriteStreamResponse,
@@ -29,6 +32,8 @@ from bqlite.storage.status import AppendError, shortened, status_of
 from bqlite.storage.stream_names import table_name, target_of
 from bqlite.types import Field
 
+MAX_REQUEST_BYTES = 10 << 20
+MAX_WAITING_BYTES = 1 << 30  # of the requests of all connections that were not answered yet
 MAX_DECODED = 4  # requests whose rows are in memory at a time
 KINDS = ("COMMITTED", "PENDING")
 
@@ -45,6 +50,8 @@ class Writer:
         self._catalog = catalog
         self._faults = faults
         self._turns = threading.BoundedSemaphore(MAX_DECODED)
+        self._waiting_bytes = 0
+        self._lock = threading.Lock()
 
     def create_write_stream(self, request: Any) -> Any:
         """Creates a COMMITTED or PENDING stream."""
@@ -108,19 +115,70 @@ class Writer:
         answer.commit_time.FromMilliseconds(at_ms)
         return answer
 
-    def append_rows(self, requests: Iterator[Any], _: grpc.ServicerContext) -> Iterator[Any]:
-        """One connection: answers every request in order."""
+    def append_rows(self, requests: Iterator[bytes], _: grpc.ServicerContext) -> Iterator[Any]:
+        """One connection: answers every request in order.
+
+        Args:
+            requests: Each as the bytes that came: one that is unpacked can be many times as large.
+        """
         connection = Connection(self._catalog)
-        for request in requests:
-            stream = request.write_stream or connection.stream
-            try:
-                with self._faults.around("AppendRows", stream), self._turns:
-                    answer = connection.append(request)
-            except BqliteError as error:
-                if error.ends_connection:
-                    raise
-                answer = refusal(error, stream)
+        for raw in requests:
+            answer = self._answer(connection, raw)
+            del raw  # the next one may come in hours
             yield answer
+
+    def _answer(self, connection: Connection, raw: bytes) -> Any:
+        """Stores a request's rows in its turn; a refusal that ends no connection is an answer."""
+        stream = connection.stream
+        try:
+            with self._waiting(len(raw)):
+                if self._faults.is_armed:  # it may be meant for this stream
+                    with self._turns:
+                        stream = _parsed(raw).write_stream or stream
+                with self._faults.around("AppendRows", stream), self._turns:
+                    request = _parsed(raw)
+                    stream = request.write_stream or stream
+                    return connection.append(request)
+        except BqliteError as error:
+            if error.ends_connection:
+                raise
+            return refusal(error, stream)
+
+    @contextmanager
+    def _waiting(self, size: int) -> Iterator[None]:
+        """Counts a request for as long as it is in memory.
+
+        Raises:
+            AppendError: It is too large, or too much is in memory already.
+        """
+        if size > MAX_REQUEST_BYTES:
+            raise AppendError(
+                f"the request has {size} bytes, more than {MAX_REQUEST_BYTES}: "
+                "append fewer rows at a time"
+            )
+        with self._lock:
+            held = self._waiting_bytes
+            if held + size > MAX_WAITING_BYTES:
+                raise AppendError(
+                    f"requests of {held:,} bytes wait to be stored already, and with the {size:,} "
+                    f"of this one they are more than {MAX_WAITING_BYTES:,}: send it again later",
+                    code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+                )
+            self._waiting_bytes += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting_bytes -= size
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return AppendRowsRequest.FromString(raw)
+    except DecodeError as error:
+        raise AppendError(
+            f"the request is no AppendRowsRequest: {error}", ends_connection=True
+        ) from error
 
 
 def _described(stream: Stream, fields: tuple[Field, ...]) -> Any:
