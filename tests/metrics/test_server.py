@@ -108,9 +108,12 @@ def test_a_learner_tells_what_it_did_and_is_healthy_with_nothing_to_do(port: int
     assert scrape(progress, port)[f"fraudline_is_healthy{[task]}"] == 0
     progress.record_learned("judge")
     progress.record_learned()
+    progress.record_judged({"all": {"average_precision": 0.75, "decisions": 10}})
     found = scrape(progress, port)
     assert found[f"fraudline_periods_done_total{[('step', 'judge'), task]}"] == 1
     assert found[f"fraudline_failures_total{[('kind', 'warehouse'), task]}"] == 1
+    assert found[f"fraudline_judged_average_precision{[('part', 'all'), task]}"] == 0.75
+    assert not any("judged_recall" in name for name in found)
     assert found[f"fraudline_is_healthy{[task]}"] == 1
 
 

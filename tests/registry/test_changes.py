@@ -2,8 +2,12 @@
 
 import datetime as dt
 import errno
+import itertools
 import logging
+import multiprocessing
 import os
+import random
+import time
 from pathlib import Path
 
 import pytest
@@ -83,6 +87,43 @@ def test_nothing_is_promoted_that_cannot_be_written_down(registry, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         registry.promote(second, ANNA)
     assert registry.champion() == first
+
+
+def promote_for_ever(home: Path, versions: list[str]) -> None:
+    registry = registry_of(home)
+    for version in itertools.cycle(versions):
+        registry.promote(version, ANNA)
+
+
+def test_who_is_killed_while_promoting_leaves_one_champion_and_a_list_that_agrees(registry):
+    versions = [add(registry), add(registry, threshold=0.25)]
+    chance = random.Random(3)
+    for _ in range(12):
+        args = (registry.directory.parent, versions)
+        promoter = multiprocessing.get_context("fork").Process(target=promote_for_ever, args=args)
+        promoter.start()
+        time.sleep(chance.uniform(0.01, 0.06))
+        promoter.kill()
+        promoter.join()
+    assert registry.champion() in versions
+    promotions = registry.promotions()
+    assert promotions[-1].version == registry.champion()
+    changes = registry.changes()
+    done = [(each.at, each.version) for each in changes if each.is_done]
+    assert done == [(each.at, each.version) for each in promotions]
+    assert len(changes) - len(done) <= 12, "one for each kill at most"
+    assert {each.who for each in changes} == {"anna (account deploy)"}
+
+
+def test_changes_stay_in_their_order_where_the_clock_was_set_back(registry, monkeypatch):
+    first, second, third = (add(registry, threshold=0.1 + n / 10) for n in range(3))
+    registry.promote(first)
+    back = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    monkeypatch.setattr("fraudline.registry.registry._now", lambda: back)
+    registry.promote(second, ANNA)
+    monkeypatch.undo()
+    registry.promote(third)
+    assert [each[1] for each in told(registry)] == [first, second, third]
 
 
 def test_a_line_that_was_cut_off_is_told_and_hides_no_other(registry, caplog):

@@ -23,6 +23,8 @@ from fraudline import flows
 from fraudline.contract import DECISIONS, Contract, Period
 from fraudline.measures.prequential import PARTS
 from fraudline.settings import BigQuerySettings, LearningSettings, Settings
+from fraudline.stream.counts import Task
+from fraudline.stream.progress import Progress
 from fraudline.use_cases.judge_periods import JudgePeriods, looks
 from fraudline.use_cases.learning_status import learning_status
 from fraudline.use_cases.learning_steps import Due
@@ -192,6 +194,28 @@ def test_looks_that_were_missed_are_left_out_and_none_is_taken_twice(
     ]  # fmt: skip
     assert run_at(project, START + 400 * HOUR) == 2
     assert run_at(project, START + 400 * HOUR) == 0
+
+
+def test_metrics_are_told_of_first_looks_alone_which_all_periods_have_at_one_age(
+    faulty: FaultyBigQuery, tmp_path: Path
+) -> None:
+    project = project_of(faulty, tmp_path, WALLET, "metered")
+    fill(
+        project.warehouse,
+        flows.DECISIONS,
+        WALLET,
+        [decision(WALLET, n, model_version=version_of(project)) for n in (1, 2, 7)],
+    )
+    progress = Progress(Task.LEARN)
+    step = JudgePeriods(project, progress)
+    for hours, decisions in ((13, 2), (19, 1), (31, 1)):
+        for due in sorted(step.due(START + hours * HOUR)):
+            step.do(due)
+        judged = progress.snapshot().judged
+        assert judged["all"]["decisions"] == decisions
+    assert judged["all"]["saved"] == judged["blocked"]["decisions"] == 0
+    assert "average_precision" not in judged["all"]  # there is no fraud
+    assert len({row["row_key"] for row in measures(project)}) == 5 * len(PARTS)
 
 
 def test_judging_begins_where_a_period_is_just_mature_and_a_late_decision_is_counted_next(

@@ -214,7 +214,7 @@ def changes() -> None:
     show_table(
         ("at", "change", "version", "before", "by", "why"),
         (
-            (each.at, each.what, each.version, each.before or "", each.who, each.why)
+            (utc(each.at), each.what, each.version, each.before or "", each.who, each.why)
             for each in list_changes(Project())
         ),
     )

@@ -27,6 +27,18 @@ from fraudline.stream.health import assess_health
 from fraudline.stream.progress import RECALLED, LoopState, Progress
 from fraudline.stream.served_model import ServedModel
 
+JUDGED = {
+    "decisions": "Payments",
+    "frauds": "Payments that a label calls fraud",
+    "immature_share": "Share of the payments that may still be told to be frauds",
+    "average_precision": "Average precision",
+    "precision": "Share of frauds among the alerts that could be looked at",
+    "recall": "Share of the frauds among those alerts",
+    "log_loss": "Log loss of the scores, in nats",
+    "saved": "What was saved against approving everything, in the unit of the costs",
+}
+"""Figures of a judged period that are served, by the attributes of `PeriodMeasures`."""
+
 
 class LoopCollector(Collector):
     """Metrics of one loop.
@@ -137,6 +149,7 @@ def _outcomes(state: LoopState) -> Iterator[Metric]:
         for detector, count in state.alarms.items():
             alarms.add_metric([state.task, detector], count)
         yield alarms
+        yield from _judged(state)
         return
     for name, meaning, count in (
         ("decided", "Transactions with a committed decision.", state.decided.total),
@@ -155,6 +168,20 @@ def _outcomes(state: LoopState) -> Iterator[Metric]:
         "fraudline_transactions_rejected", "Messages that could not be decoded or scored.",
         state.task, "reason", state.rejected.items(),
     )  # fmt: skip
+
+
+def _judged(state: LoopState) -> Iterator[Metric]:
+    """Of the first look, which each period has at one age: a later one knows more labels."""
+    for name, meaning in JUDGED.items():
+        gauge = GaugeMetricFamily(
+            f"fraudline_judged_{name}",
+            f"{meaning}, in the last period that was judged for the first time.",
+            labels=["task", "part"],
+        )
+        for part, figures in state.judged.items():
+            if name in figures:
+                gauge.add_metric([state.task, part], figures[name])
+        yield gauge
 
 
 def _counter(

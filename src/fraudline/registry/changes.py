@@ -10,10 +10,9 @@ import datetime as dt
 import logging
 import os
 import pwd
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 
@@ -52,7 +51,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """A change of a contract's versions.
 
     Attributes:
-        at: When, UTC, whole seconds.
+        at: When, UTC.
         change: `promoted`, `rolled-back-to`, `policy-changed`, `challenged`, or what a later
             release has.
         version: The champion from then on, the version that was made, or the challenger.
@@ -64,13 +63,13 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
         is_done: Whether it happened; a process that died, or a full disk, may have come between.
     """
 
-    at: dt.datetime
+    at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     change: str
     version: str
     before: str | None = None
     signature: Signature | None = None
     fields: dict[str, tuple[object, object]] = {}
-    until: dt.datetime | None = None
+    until: Annotated[dt.datetime, msgspec.Meta(tz=True)] | None = None
     is_done: bool = True
 
     @property
@@ -111,26 +110,34 @@ class Changes:
         append_line(self._file(contract), msgspec.json.encode(change))
 
     def all(self, contract: str, promotions: Iterable[Promotion]) -> list[Change]:
-        """Every change of a contract, oldest first.
+        """Every change of a contract, in the order in which they were made, whatever clocks said.
 
         Args:
             contract: Its name.
             promotions: What the file of champions says: what is only there was done before
                 changes were kept, or by hand; what is only here did not happen.
         """
+        happened = [(each.at, each.change, each.version) for each in promotions]
         recorded = self._read(contract)
-        happened = Counter((each.at, each.change, each.version) for each in promotions)
-        changes = []
+        keys = {(each.at, each.change, each.version) for each in recorded}
+        changes: list[Change] = []
+        begin = 0  # of what happened and was not met yet
         for each in recorded:
             key = each.at, each.change, each.version
-            if each.change in _OF_CHAMPIONS:
-                is_done = happened[key] > 0
-                happened[key] -= 1
-                changes.append(msgspec.structs.replace(each, is_done=is_done))
-            else:
-                changes.append(each)
-        changes += [Change(*key) for key, count in happened.items() for _ in range(max(count, 0))]
-        return sorted(changes, key=lambda change: change.at)
+            is_done = each.change not in _OF_CHAMPIONS
+            stop = begin
+            if not is_done and key in happened[begin:]:
+                stop = happened.index(key, begin)
+                is_done = True
+            else:  # of what only the champion's file knows, no more than its time tells
+                while stop < len(happened) and happened[stop] not in keys:
+                    if happened[stop][0] > each.at:
+                        break
+                    stop += 1
+            changes += [Change(*one) for one in happened[begin:stop]]
+            changes.append(msgspec.structs.replace(each, is_done=is_done))
+            begin = stop + int(is_done and each.change in _OF_CHAMPIONS)
+        return changes + [Change(*one) for one in happened[begin:]]
 
     def _read(self, contract: str) -> list[Change]:
         path = self._file(contract)

@@ -27,7 +27,7 @@ class Promotion:
     version: str
 
     def __str__(self) -> str:
-        return f"{self.at.isoformat(timespec='seconds')} {self.change} {self.version}"
+        return f"{self.at.isoformat()} {self.change} {self.version}"
 
     @classmethod
     def parse(cls, line: str, file: str) -> Promotion:

@@ -338,7 +338,7 @@ class Registry:
 
 
 def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC).replace(microsecond=0)
+    return dt.datetime.now(dt.UTC)
 
 
 def _signed(signature: Signature | None) -> Signature:

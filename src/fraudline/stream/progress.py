@@ -53,6 +53,8 @@ class LoopState:
             `Recall`; for a scorer whose contract has an id.
         learned: Periods that a learner has done, by step; empty for the others.
         alarms: How many alarms the last period that a learner watched has, by detector.
+        judged: Figures of the last period that a learner judged for the first time, by part of the
+            payments and by name; without those that are not known.
         failures: Sessions that ended by a failure.
         latencies: Ages of messages when they were finished, by their own time stamps; without
             those that have no time stamp, or one more than a year old.
@@ -87,6 +89,7 @@ class LoopState:
     recalled: dict[str, int] = field(default_factory=dict)
     learned: Counter[str] = field(default_factory=Counter)
     alarms: dict[str, int] = field(default_factory=dict)
+    judged: dict[str, dict[str, float]] = field(default_factory=dict)
     failures: FailureCounts = field(default_factory=FailureCounts)
     latencies: DurationHistogram = field(default_factory=DurationHistogram)
     steps: dict[str, DurationHistogram] = field(default_factory=dict)
@@ -266,6 +269,11 @@ class Progress:
         """Note how many alarms a period has, by detector, those that have none among them."""
         with self._lock:
             self._state.alarms = dict(alarms)
+
+    def record_judged(self, figures: Mapping[str, Mapping[str, float]]) -> None:
+        """Note the figures of a period that was judged for the first time, by part and by name."""
+        with self._lock:
+            self._state.judged = {part: dict(named) for part, named in figures.items()}
 
     def begin_waiting(self, for_what: str) -> None:
         """Note that the loop cannot continue until something outside changes."""

@@ -11,6 +11,8 @@ from fraudline import flows
 from fraudline.contract import Period
 from fraudline.measures.policy_effect import counted, money, percent
 from fraudline.measures.prequential import PeriodMeasures, PeriodTally
+from fraudline.metrics.collector import JUDGED
+from fraudline.stream.progress import Progress
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.turned_out import NEEDED, frauds_of, policies_of, turned_out, versions_of
@@ -52,12 +54,13 @@ class JudgePeriods:
 
     Args:
         project: Whose decisions, labels, versions and table.
+        progress: Told the figures of each period that is judged for the first time.
     """
 
     name = "judge"
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
+    def __init__(self, project: Project, progress: Progress | None = None) -> None:
+        self._project, self._progress = project, progress
         self._length_s = project.settings.learning.period_s
         self._looks = looks(self._length_s, project.contract.maturity_days)
 
@@ -107,6 +110,8 @@ class JudgePeriods:
             tally.add(turned_out(piece, contract.amount, policies))
         found = tally.measure()
         write_rows(project.warehouse, flows.MEASURES, self._rows(due, found, policies))
+        if self._progress is not None and due.at == due.period.end + due.period.length:
+            self._progress.record_judged({part: _figures(each) for part, each in found.items()})
         return _told(found["all"], [name for name, policy in policies.items() if policy is None])
 
     def _last_look(self, period: Period, now: dt.datetime) -> dt.datetime | None:
@@ -134,6 +139,11 @@ class JudgePeriods:
             }
             for part, measures in found.items()
         ]
+
+
+def _figures(found: PeriodMeasures) -> dict[str, float]:
+    named = {name: getattr(found, name) for name in JUDGED}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _told(found: PeriodMeasures, unknown: list[str]) -> str:

@@ -77,7 +77,10 @@ class LearningRun:
         self._on_done = on_done
         self._clock = clock
         create_learning_tables(project.warehouse, on_created)
-        ours: list[LearningStep] = [WatchPeriods(project, self.progress), JudgePeriods(project)]
+        ours: list[LearningStep] = [
+            WatchPeriods(project, self.progress),
+            JudgePeriods(project, self.progress),
+        ]
         self._steps = ours if steps is None else list(steps)
 
     def until(self, stop: threading.Event) -> None:
