@@ -7,6 +7,7 @@ from tests.models import manifest_for
 from tests.transactions import WALLET
 
 from fraudline.bundle.bundle_files import write_manifest
+from fraudline.bundle.policy import below_never
 from fraudline.bundle.reference import SCORE, read_reference
 from fraudline.training.reference_file import cut_periods, keep_reference
 from fraudline.training.split import split_by_time
@@ -74,6 +75,12 @@ def test_a_reference_says_what_is_usual_of_columns_scores_and_nulls(history, tmp
     assert facts.score_rows == len(split.validation) + len(split.test)
     assert facts.nulls["risk_note"].mean == pytest.approx(0.3, abs=0.02)
 
+    scores[split.test] = 1.0 - 1e-12  # calibrated in double precision, which no scorer gives
+    sure = keep_reference(tmp_path, WALLET, history, split, scores, seed=1)
+    as_scored = below_never(np.float64(np.float32(scores[split.test])))
+    assert (as_scored >= sure.high_score).all()
+
+    keep_reference(tmp_path, WALLET, history, split, np.where(scores < 1, scores, 0.9), seed=1)
     write_manifest(tmp_path, manifest_for(WALLET))
     columns = read_reference(tmp_path).columns
     assert columns["amount_minor"].max() <= 1e5

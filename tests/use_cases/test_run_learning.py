@@ -219,13 +219,17 @@ def test_metrics_are_told_of_first_looks_alone_which_all_periods_have_at_one_age
 
 
 def test_judging_begins_where_a_period_is_just_mature_and_a_late_decision_is_counted_next(
-    faulty: FaultyBigQuery, tmp_path: Path
+    faulty: FaultyBigQuery, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     project = project_of(faulty, tmp_path, WALLET, "begins")
     fill(project.warehouse, flows.DECISIONS, WALLET, [decision(WALLET, n) for n in (1, 31, 32)])
     assert run_at(project, START + 60 * HOUR + dt.timedelta(seconds=20)) == 1
+    told = "learn: judging begins with 2026-03-02 06:00:00 UTC. 1 period before, from 2026-03-01"
+    assert told in caplog.text
+    caplog.clear()
     fill(project.warehouse, flows.DECISIONS, WALLET, [decision(WALLET, n) for n in (33, 45)])
     run_at(project, START + 66 * HOUR + dt.timedelta(seconds=20))
+    assert "judging begins" not in caplog.text
     rows = [row for row in measures(project) if row["part"] == "all"]
     assert [(row["period_start"], row["look"], row["decisions"]) for row in rows] == [
         (START + 30 * HOUR, 4, 2),
@@ -295,26 +299,28 @@ def test_while_bigquery_is_away_learning_waits_says_so_and_goes_on(
     assert done[0].said.startswith("1 decision, 0 frauds so far")
 
 
-def test_what_a_look_reads_is_its_period_however_much_is_stored(
+def test_what_looks_read_is_their_periods_however_much_is_stored(
     faulty: FaultyBigQuery, tmp_path: Path
 ) -> None:
-    project = project_of(faulty, tmp_path, WALLET, "costs", 86400.0)
-    rows = [decision(WALLET, number) for number in range(24)]
-    fill(project.warehouse, flows.DECISIONS, WALLET, rows)
-    at = START + 49 * HOUR
-    few = bytes_read(project, lambda: run_at(project, at))
-    query(project.warehouse, "DELETE FROM measures WHERE TRUE")
-    query(
-        project.warehouse,
-        "INSERT INTO decisions SELECT * EXCEPT (n) REPLACE (TIMESTAMP_SUB(decided_at, INTERVAL n "
-        "DAY) AS decided_at) FROM decisions, UNNEST(GENERATE_ARRAY(10, 110)) AS n",
-    )
-    assert bytes_read(project, lambda: run_at(project, at)) == few > 0
+    read = []
+    for name in ("few", "many"):
+        project = project_of(faulty, tmp_path / name, WALLET, f"costs_{name}", 86400.0)
+        rows = [decision(WALLET, number) for number in range(48)]
+        fill(project.warehouse, flows.DECISIONS, WALLET, rows)
+        assert run_at(project, START + 49 * HOUR) == 1
+        if name == "many":
+            query(
+                project.warehouse,
+                "INSERT INTO decisions SELECT * EXCEPT (n) REPLACE (TIMESTAMP_SUB(decided_at, "
+                "INTERVAL n DAY) AS decided_at) FROM decisions, UNNEST(GENERATE_ARRAY(10, 110)) n",
+            )
+        read.append(bytes_read(project, lambda: run_at(project, START + 73 * HOUR)))  # noqa: B023 - at once
+    assert read[0] == read[1] > 0
 
 
 def bytes_read(project: Project, work: Callable[[], int]) -> int:
     began_at = dt.datetime.now(dt.UTC)
-    assert work() == 1
+    assert work() == 2
     jobs = project.warehouse.client.list_jobs(min_creation_time=began_at)
     return sum(job.total_bytes_processed for job in jobs if "MERGE" not in job.query)
 

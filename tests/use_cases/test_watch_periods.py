@@ -98,13 +98,23 @@ class Stream:
         return registry.add(directory).version
 
     def day(
-        self, *, rows: int = DAY_ROWS, times: int = 1, highest: int = 0, **changes: object
+        self,
+        *,
+        rows: int = DAY_ROWS,
+        times: int = 1,
+        highest: int = 0,
+        hours: float = 24,
+        **changes: object,
     ) -> None:
-        """Decide one more day, with amounts that many times as high, and so many high scores."""
+        """Decide one more day, with amounts that many times as high, and so many high scores.
+
+        Its payments were made in so many hours.
+        """
         contract, begin = self.contract, START + self._days * DAY
         made = payments(contract, self._days, rows)
         for row in made:
             row["amount_minor"] *= times
+            row["paid_at"] = START + (row["paid_at"] - START) * hours / 24
             row.update(changes)
             del row["is_fraud"]
         scores = scores_of(np.array([row["velocity"] for row in made]))
@@ -128,12 +138,13 @@ class Stream:
     def watch(self) -> list[str]:
         """What is said of the days that were not watched yet."""
         project, said = self.project, []
+        self.progress = Progress(Task.LEARN)
         at = START + self._days * DAY + dt.timedelta(minutes=1)
         LearningRun(
             project,
             clock=lambda: at,
             on_done=lambda done: said.append(done.said),
-            steps=[WatchPeriods(project, Progress(Task.LEARN))],
+            steps=[WatchPeriods(project, self.progress)],
         ).advance()
         return said
 
@@ -166,6 +177,8 @@ def test_a_column_times_4_is_one_alarm_that_names_it_and_nothing_before_is(strea
     assert "ALARM (columns): 'amount_minor': " in said[0]
     assert "ALARM (columns): 'amount_minor'" in caplog.text
     assert stream.alarms() == [(2, "columns", "amount_minor"), (3, "columns", "amount_minor")]
+    shown = stream.progress.snapshot().alarms
+    assert shown == {"columns": 1, "scores": 0, "nulls": 0, "rejects": 0, "reference": 0}
     assert stream.watch() == []  # each once
 
     found = look_at_alarms(stream.project, most=7)
@@ -192,6 +205,13 @@ def test_many_high_scores_alarm_and_a_sum_goes_on_where_another_process_left_it(
     assert alarm.since == START + DAY
     assert "of the scores reach" in alarm.told
     assert "too high" in alarm.told
+
+
+def test_a_period_that_covers_less_event_time_than_the_reference_says_so(stream):
+    stream.day(hours=3)
+    said = stream.watch()[0]
+    assert "ALARM (columns): 'paid_at'" in said
+    assert "the period covers 2.99 hours of event time, those of the reference 23.9" in said
 
 
 def test_nulls_and_rejects_alarm(stream):

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from fraudline.bundle.policy import below_never
 from fraudline.bundle.reference import (
     SCORE,
     Reference,
@@ -105,6 +106,7 @@ def keep_reference(
 
     judged = np.concatenate([split.validation, split.test])
     judged = judged[is_kept[judged]] if is_kept[judged].any() else judged
+    scores = below_never(scores.astype(np.float32).astype(np.float64))  # as a scorer gives them
     high_score = float(np.quantile(scores[judged], 1 - HIGH_SHARE, method="inverted_cdf"))
     kept = np.flatnonzero(is_kept)
     facts = ReferenceFacts(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from fraudline import flows
 from fraudline.contract import Period
+from fraudline.contract.columns import EARLIEST
 from fraudline.measures.policy_effect import counted, money, percent
 from fraudline.measures.prequential import PeriodMeasures, PeriodTally
 from fraudline.metrics.collector import JUDGED
@@ -20,6 +22,7 @@ from fraudline.warehouse.counting_labels import labelled_pieces
 from fraudline.warehouse.decided_periods import decided_periods, judged_periods
 from fraudline.warehouse.learning_tables import write_rows
 
+_LOG = logging.getLogger(__name__)
 _DAY_S = 86400.0
 # Most labels come soon, corrections for more than a year: a bank has 540 days for some.
 _LAST_LOOK = 16
@@ -61,6 +64,7 @@ class JudgePeriods:
 
     def __init__(self, project: Project, progress: Progress | None = None) -> None:
         self._project, self._progress = project, progress
+        self._has_told = False
         self._length_s = project.settings.learning.period_s
         self._looks = looks(self._length_s, project.contract.maturity_days)
 
@@ -77,6 +81,8 @@ class JudgePeriods:
         first = first_to_judge(project, now)
         if judged:  # the first of them was the first of all, as they are judged in their order
             first = max(min(judged).start, max(judged).end - length * _LATE_PERIODS)
+        elif not self._has_told:
+            self._tell_what_is_left_out(first)
         decided = decided_periods(project.warehouse, self._length_s, since=first, until=over.start)
         found = []
         for period in {*judged, *decided}:
@@ -84,6 +90,20 @@ class JudgePeriods:
             if at is not None and (period not in judged or at > judged[period]):
                 found.append(Due(period, at))
         return found
+
+    def _tell_what_is_left_out(self, first: dt.datetime) -> None:
+        self._has_told = True
+        earlier = decided_periods(
+            self._project.warehouse, self._length_s, since=EARLIEST, until=first
+        )
+        if earlier:
+            _LOG.warning(
+                "learn: judging begins with %s. %s before, from %s on, will not be judged: "
+                "`fraudline backtest` does that for any time",
+                f"{first:%Y-%m-%d %H:%M:%S} UTC",
+                counted(len(earlier), "period"),
+                earlier[0],
+            )
 
     def do(self, due: Due) -> str:
         """Judge a period by what had arrived at a moment, and write it down."""

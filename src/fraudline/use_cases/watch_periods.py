@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from fraudline import flows
-from fraudline.bundle.reference import Reference, read_reference, watched_values
+from fraudline.bundle.reference import Reference, ReferenceFacts, read_reference, watched_values
 from fraudline.contract import Period
 from fraudline.contract.alarms import COLUMNS, DETECTORS, NULLS, REFERENCE, REJECTS, SCORES
 from fraudline.errors import BundleError, InputError
@@ -40,6 +40,11 @@ _LOG = logging.getLogger(__name__)
 _MEMORY_PERIODS = 28
 # A period of which nothing was stored when its time came is looked for so much longer.
 _LATE_PERIODS = 8
+# A statement has room for so many rows with all their values.
+_MOST_COLUMNS = 100
+# Of the event time of the reference's periods; what covers less differs by its hours.
+_WHOLE_SHARE = 0.5
+_HOUR_S = 3600
 # Periods of rejects without which nothing is known to be usual.
 _LEAST_PERIODS = 5
 
@@ -120,12 +125,11 @@ class WatchPeriods:
             ]
         rows = draw_decided(project.warehouse, contract, period, version, PERIOD_ROWS)
         compared = compare_columns(reference, watched_values(contract, rows))
-        columns = [each for each in compared if each.is_alarm]
+        alarming = [each for each in compared if each.is_alarm]
+        columns = [self._column(each) for each in (alarming or compared)[: _most_rows(alarming)]]
+        columns[0]["told"] += _apart(counts, facts, len(alarming) - len(columns))
         return [
-            *(
-                {**head, **self._column(each), "transactions": rows.num_rows}
-                for each in columns or compared[:1]
-            ),
+            *({**head, **each, "transactions": rows.num_rows} for each in columns),
             {**head, **_score_row(reference, counts, memory.cusum(version), period)},
             *({**head, **each} for each in _null_rows(reference, counts)),
         ]
@@ -237,6 +241,22 @@ class Memory:
         return usual_share(np.array(rejected), np.array([row["transactions"] for row in quiet]))
 
 
+def _most_rows(alarming: Sequence[ColumnFound]) -> int:
+    """So many columns have a row: those that alarm, up to a limit, or the one nearest to it."""
+    return _MOST_COLUMNS if alarming else 1
+
+
+def _apart(counts: PeriodCounts, facts: ReferenceFacts, untold: int) -> str:
+    """What has to be known of the columns' alarms of a period: the end of a sentence."""
+    told = f"; {counted(untold, 'more column')} alarm, too" if untold > 0 else ""
+    if counts.event_s < facts.period_s * _WHOLE_SHARE:
+        told += (
+            f"; the period covers {counts.event_s / _HOUR_S:.3g} hours of event time, those of the "
+            f"reference {facts.period_s / _HOUR_S:.3g}: what differs between hours is in it"
+        )
+    return told
+
+
 def _score_row(reference: Reference, counts: PeriodCounts, before: Cusum, period: Period) -> Row:
     facts = reference.facts
     usual = UsualShare(**msgspec.structs.asdict(facts.high_share))
@@ -265,11 +285,13 @@ def _null_rows(reference: Reference, counts: PeriodCounts) -> list[Row]:
         usual = UsualShare(**msgspec.structs.asdict(share))
         least, most = share_limits(usual, counts.decided)
         nulls = counts.nulls[name] / counts.decided
+        if least <= nulls <= most:
+            continue
         found.append(
             {
                 "detector": NULLS,
                 "column_name": name,
-                "is_alarm": not least <= nulls <= most,
+                "is_alarm": True,
                 "statistic": nulls,
                 "threshold": most if nulls > usual.mean else least,
                 "told": f"'{name}' is null in {percent(nulls)}, usually in {percent(usual.mean)}",
@@ -277,7 +299,7 @@ def _null_rows(reference: Reference, counts: PeriodCounts) -> list[Row]:
                 "found": _json({"share": nulls}),
             }
         )
-    return found
+    return found[:_MOST_COLUMNS]
 
 
 def _scores(counts: PeriodCounts) -> str:
