@@ -19,6 +19,11 @@ from fraudline.warehouse.query import query
 pytestmark = pytest.mark.timeout(300)  # it loads TensorFlow and trains
 CONTRACT = Path(__file__).parents[1] / "data" / "contracts" / "wallet.toml"
 ROWS = 800
+COSTS = {  # in cents
+    "FRAUDLINE_POLICY__FRAUD_COST": "1500",
+    "FRAUDLINE_POLICY__REVIEW_COST": "400",
+    "FRAUDLINE_POLICY__WRONG_BLOCK_COST": "2500",
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +56,7 @@ def test_a_made_up_contract_needs_no_new_code(wallet: Place) -> None:
     pq.write_table(made_up_history(), history)
     assert_well(wallet.run("load", str(history)))
     assert_well(wallet.run("check"))
-    assert_well(wallet.run("train", "--promote"))
+    assert_well(wallet.run("train", "--promote", **COSTS))
     wallet.start("score")
     wallet.start("sink")
     assert_well(wallet.run("replay", str(history), "--rate", "0"))
