@@ -15,6 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 from fraudline import flows, local
+from fraudline.cli import screen
 from fraudline.cli.app import main
 from fraudline.local import Companion
 from fraudline.settings import BigQuerySettings, KafkaSettings, Settings
@@ -48,6 +49,8 @@ def typed(arguments: tuple[str, ...], environment: Mapping[str, str], directory:
     `Place.run_alone`.
     """
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    for console in (screen.OUT, screen.ERR):  # made with the width of whoever imported them first
+        console.width = int(environment.get("COLUMNS", "80"))
     with (
         mock.patch.dict(os.environ, environment, clear=True),
         mock.patch.object(sys, "argv", ["fraudline", *arguments]),

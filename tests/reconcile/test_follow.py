@@ -26,6 +26,7 @@ from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.stream.sink_loop import sink_loop
 from fraudline.use_cases.sink_routes import routes
+from fraudline.warehouse.query import query
 
 PATIENCE_S = 2.0
 
@@ -165,6 +166,15 @@ def test_a_row_that_is_added_to_what_was_proved_is_found_by_counting(here: Place
     assert proof.state.summary == "doubled 1"
 
 
+def delete_messages(place: Place, ends: dict[int, int]) -> None:
+    """All of them, as retention does."""
+    kafka = place.project.kafka
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    gone = [TopicPartition(kafka.topic_transactions, key, end) for key, end in ends.items()]
+    for deleted in admin.delete_records(gone).values():
+        deleted.result(30)
+
+
 def test_a_row_that_is_added_where_messages_are_deleted_is_told_by_number(here: Place) -> None:
     proof, ends = proof_to_come(here)
     for partition, end in ends.items():
@@ -172,16 +182,43 @@ def test_a_row_that_is_added_where_messages_are_deleted_is_told_by_number(here: 
     proof.count_again()
     where = one_offset(here, "decisions")
     run(here, f"INSERT INTO decisions SELECT * FROM decisions WHERE {where}")
-    kafka = here.project.kafka
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    gone = [TopicPartition(kafka.topic_transactions, key, end) for key, end in ends.items()]
-    for deleted in admin.delete_records(gone).values():
-        deleted.result(30)
+    delete_messages(here, ends)
     for _ in range(2):
         proof._counted_at = float("-inf")  # as if half a minute had passed
         proof.count_again()
         assert proof.state.summary == "doubled 1"
         assert "1 more rows than when they were proved" in proof.state.examples[0]
+
+
+@pytest.mark.parametrize("is_deleted", [False, True], ids=["messages are there", "are deleted"])
+def test_a_row_more_and_a_row_less_of_one_partition_do_not_cancel_in_a_recount(
+    here: Place, is_deleted: bool
+) -> None:
+    proof, ends = proof_to_come(here)
+    for partition, end in ends.items():
+        proof.advance(partition, end)
+    proof.count_again()
+    partition, gone, doubled = (
+        query(
+            here.project.warehouse,
+            "SELECT source_partition, MIN(source_offset) AS first, MAX(source_offset) AS last "
+            "FROM decisions GROUP BY 1 ORDER BY COUNT(*) DESC LIMIT 1",
+        )
+        .to_pylist()[0]
+        .values()
+    )
+    where = f"source_partition = {partition} AND source_offset = "
+    run(here, f"DELETE FROM decisions WHERE {where}{gone}")
+    run(here, f"INSERT INTO decisions SELECT * FROM decisions WHERE {where}{doubled}")
+    if is_deleted:
+        delete_messages(here, ends)
+    for _ in range(2):
+        proof._recounted_rows = 0  # as if twice as much had been proved
+        proof._counted_at = float("-inf")  # and half a minute had passed
+        proof.count_again()
+        assert proof.state.summary == "missing 1, doubled 1"
+    if is_deleted:
+        assert "as many rows, but of 1 fewer messages" in proof.state.examples[0]
 
 
 @pytest.mark.timeout(240)  # four processes start

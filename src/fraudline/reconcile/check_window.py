@@ -152,6 +152,7 @@ def check_window(
             "inputs": offsets,
             "decisions": decided_at,
             "rejects": rejected_at,
+            "places": found,
             "sent_again": sent_again,
             "unseen": offsets_of(rejects.filter(_is_unseen(rejects))),
             "missing": missing,

@@ -16,6 +16,7 @@ class LedgerCounts:
         inputs: Messages in the topic.
         decisions: Rows of decisions stored for them.
         rejects: Rows of rejects stored for them.
+        places: Different offsets that those rows name.
         sent_again: Rejects whose message was sent again, as another input.
         unseen: Rejects whose reason the message itself does not show.
         missing: Messages with neither.
@@ -28,6 +29,7 @@ class LedgerCounts:
     inputs: int = 0
     decisions: int = 0
     rejects: int = 0
+    places: int = 0
     sent_again: int = 0
     unseen: int = 0
     missing: int = 0

@@ -42,6 +42,7 @@ class _Piece:
         partition: The partition that they name.
         bucket: Their offsets divided by `BUCKET_OFFSETS`, without the remainder.
         rows: Decisions and rejects among what was checked.
+        places: Different offsets that those name.
         marked: Messages among it that are marked as sent again.
         least: Lowest offset, and
         most: highest offset, of all of them.
@@ -50,6 +51,7 @@ class _Piece:
     partition: int
     bucket: int
     rows: int
+    places: int
     marked: int
     least: int
     most: int
@@ -96,44 +98,52 @@ class Recount:
         ranges = offset_ranges(self._kafka, ledger.topic)
         elsewhere = _elsewhere(self._warehouse, ledger.topic, max(ranges))
         self._name_strays([*pieces, *elsewhere], {key: end for key, (_, end) in ranges.items()})
-        found = {(one.partition, one.bucket): (one.rows, one.marked) for one in pieces}
+        found = {(one.partition, one.bucket): one for one in pieces}
         for entry in entries:
-            known = {
-                bucket: (counts.rows, counts.sent_again) for bucket, counts in entry.buckets.items()
-            }
-            buckets = known.keys() | {
+            buckets = entry.buckets.keys() | {
                 bucket for partition, bucket in found if partition == entry.partition
             }
             for bucket in sorted(buckets):
-                counted = found.get((entry.partition, bucket), (0, 0))
-                if counted == known.get(bucket, (0, 0)):
+                nothing = _Piece(entry.partition, bucket, 0, 0, 0, 0, 0)
+                counted = found.get((entry.partition, bucket), nothing)
+                known = entry.buckets.get(bucket, LedgerCounts())
+                # Where one row more and one less cancel, they still name another number of places.
+                if (counted.rows, counted.places, counted.marked) == (
+                    known.rows,
+                    known.places,
+                    known.sent_again,
+                ):
                     continue
                 first = max(entry.first_offset, bucket * BUCKET_OFFSETS)
                 if first < ranges.get(entry.partition, (0, 0))[0]:
-                    self._tell_difference(entry, bucket, first, *counted)
+                    self._tell_difference(entry, first, counted)
                 else:
                     self._check_again(entry, bucket, first)
         if ledger.is_exact:
             ledger.examples.clear()  # of what has been put right
 
-    def _tell_difference(
-        self, entry: PartitionLedger, bucket: int, first: int, rows: int, marked: int
-    ) -> None:
+    def _tell_difference(self, entry: PartitionLedger, first: int, counted: _Piece) -> None:
         """Its messages are deleted: which row is one too many, or is gone, cannot be told."""
-        known = entry.buckets.get(bucket, LedgerCounts())
-        more = rows - known.rows
+        known = entry.buckets.get(counted.bucket, LedgerCounts())
+        more, fewer_places = counted.rows - known.rows, known.places - counted.places
+        missing = max(-more, fewer_places, 0)
         changed = LedgerCounts(
             decisions=more,
-            sent_again=marked - known.sent_again,
-            doubled=max(more, 0),
-            missing=max(-more, 0),
+            places=-fewer_places,
+            sent_again=counted.marked - known.sent_again,
+            doubled=more + missing,
+            missing=missing,
         )
-        entry.replace(bucket, known + changed)
-        if more:
+        entry.replace(counted.bucket, known + changed)
+        if missing or more:
+            rows = (
+                f"{abs(more):,} {'more' if more > 0 else 'fewer'} rows than"
+                if more
+                else f"as many rows, but of {missing:,} fewer messages, as"
+            )
             what = (
-                f"and up to {BUCKET_OFFSETS:,} offsets on, there are {abs(more):,} "
-                f"{'more' if more > 0 else 'fewer'} rows than when they were proved; the topic "
-                "no longer holds their messages, so which they are cannot be told"
+                f"and up to {BUCKET_OFFSETS:,} offsets on, there are {rows} when they were proved; "
+                "the topic no longer holds their messages, so which they are cannot be told"
             )
             self._ledger.keep_examples([example(entry.partition, first, what)])
 
@@ -300,6 +310,7 @@ def _counted(warehouse: Warehouse, topic: str, conditions: list[str], end: str) 
         warehouse,
         f"SELECT source_partition, DIV(source_offset, {BUCKET_OFFSETS}) AS bucket, "  # noqa: S608 - likewise
         f"COUNTIF(is_row AND {is_checked}) AS n, "
+        f"COUNT(DISTINCT IF(is_row AND {is_checked}, source_offset, NULL)) AS places, "
         f"COUNT(DISTINCT IF(NOT is_row AND {is_checked}, source_offset, NULL)) AS marked, "
         "MIN(source_offset) AS least, MAX(source_offset) AS most "
         f"FROM ({scans}) GROUP BY source_partition, bucket",
@@ -310,6 +321,7 @@ def _counted(warehouse: Warehouse, topic: str, conditions: list[str], end: str) 
             row["source_partition"],
             row["bucket"],
             row["n"],
+            row["places"],
             row["marked"],
             row["least"],
             row["most"],
