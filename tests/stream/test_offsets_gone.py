@@ -25,7 +25,7 @@ from fraudline.contract import REPLAYED
 from fraudline.stream import outcome_ends as outcome_ends_module
 from fraudline.stream.outcome_ends import outcome_ends
 from fraudline.stream.read_topic import offset_ranges
-from fraudline.warehouse.query import query
+from fraudline.warehouse.query import change, query
 
 pytestmark = pytest.mark.usefixtures("services_home")
 
@@ -85,13 +85,20 @@ def test_a_scorers_offset_that_another_program_set_back_decides_nothing_twice(he
     assert len(committed(here, kafka.topic_decisions)) == 100
 
 
-def test_a_sink_whose_groups_offsets_are_gone_stores_nothing_twice(here: Place) -> None:
+@pytest.mark.parametrize("first_kept", [0, 5], ids=["all rows", "rows that begin later"])
+def test_a_sink_whose_groups_offsets_are_gone_stores_nothing_twice(
+    here: Place, first_kept: int
+) -> None:
     kafka = here.project.kafka
     with scoring(here) as scorer, sinking(here) as sink:
         send(here, 100)
         eventually(lambda: scorer.done == 100)
         eventually(lambda: sink.done == 100)
     forget(here, "sink")
+    # As in a data set that took over from another one.
+    change(here.project.warehouse, f"DELETE FROM decisions WHERE source_offset < {first_kept}")
+    kept = rows(here, "decisions")
+    assert (kept < 100) == (first_kept > 0)
     with scoring(here) as scorer:
         send(here, 30)
         eventually(lambda: scorer.done == 30)
@@ -103,7 +110,7 @@ def test_a_sink_whose_groups_offsets_are_gone_stores_nothing_twice(here: Place) 
     assert answer.code == 0, answer.said
     with sinking(here) as sink:
         eventually(lambda: sink.done == 30)
-    assert rows(here, "decisions") == 130
+    assert rows(here, "decisions") == kept + 30
 
 
 def test_a_sink_does_not_store_predictions_twice_though_their_rows_tell_no_position(

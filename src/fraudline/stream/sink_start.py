@@ -10,6 +10,7 @@ from fraudline.contract import Messages
 from fraudline.contract.messages import NO_TIME_STAMP
 from fraudline.errors import BrokerError
 from fraudline.settings import KafkaSettings
+from fraudline.stream.group_offsets import stored_end
 from fraudline.stream.intake import PartitionKey, Partitions
 from fraudline.stream.offset_lookup import OffsetLookup
 from fraudline.stream.sink_partition import Route
@@ -19,7 +20,8 @@ class SinkStart:
     """Sees that a partition without an offset has no rows yet.
 
     The offset is committed before the first row is sent, so one that has rows had an offset.
-    The first message that the topic still holds is the one most surely stored.
+    The first message that the topic still holds is the one most surely stored. Where it is not,
+    rows may begin later, as in a data set that took over: the topic is read back for the last one.
 
     Args:
         kafka: Broker and group.
@@ -77,6 +79,15 @@ class SinkStart:
                 wrong = [
                     key for (key, _), is_stored in zip(found, stored, strict=True) if is_stored
                 ]
+                if not wrong and not route.is_empty():
+                    wrong = [
+                        key
+                        for key, _ in found
+                        if stored_end(
+                            self._kafka, key, (filled[key], ends[key].stable), route.are_stored
+                        )
+                        > filled[key]
+                    ]
             elif lookup.committed(f"{self._kafka.group}.sink", [k for k in ends if k[0] == topic]):
                 wrong = []  # the others of this topic have offsets, so this one was added to it
             else:
