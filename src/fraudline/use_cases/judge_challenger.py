@@ -16,7 +16,7 @@ from fraudline.bundle.bundle import Bundle
 from fraudline.bundle.bundle_files import COMPARISONS_FILE, GRAPH_FILE, REASONS_FILE
 from fraudline.bundle.policy import Policy
 from fraudline.contract import APPROVED, FRAUD, Period, json_lines
-from fraudline.contract.array_types import DecisionCodes, Flags, Floats, Labels
+from fraudline.contract.array_types import DecisionCodes, Floats, Labels
 from fraudline.errors import InputError
 from fraudline.measures.challenge import Challenge, DayOfOne
 from fraudline.registry import Challenger
@@ -24,6 +24,7 @@ from fraudline.scoring.judge import Judge, Judged
 from fraudline.use_cases.challenge_conditions import Condition, Measured, conditions_of
 from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.turned_out import flags
 from fraudline.warehouse.counting_labels import labelled_pieces
 from fraudline.warehouse.decided_periods import decided_periods
 
@@ -221,7 +222,7 @@ class _Comparison:
                 side.scores.append(judged.assessment.scores[kept])
                 side.codes.append(judged.assessment.decision_codes[kept])
             taken = rows.take(pa.array(both, pa.int64()))
-            labels.append(_flags(pc.equal(taken.column("label"), FRAUD)).astype(np.int8))
+            labels.append(flags(pc.equal(taken.column("label"), FRAUD)).astype(np.int8))
             amounts.append(contract.amounts(taken))
             self._on_judged(self._champion.judged)
         is_fraud, worth = np.concatenate(labels), np.concatenate(amounts)
@@ -257,8 +258,8 @@ class _Comparison:
                 told = pc.if_else(pc.greater(known, arrived), known, arrived)
                 matured = pc.add(rows.column("decided_at"), pa.scalar(self._maturity))
                 known_at = pc.if_else(pc.is_valid(rows.column("label")), told, matured)
-                is_later = _flags(pc.greater(known_at, pa.scalar(self._challenger.since)))
-                is_hidden = _flags(
+                is_later = flags(pc.greater(known_at, pa.scalar(self._challenger.since)))
+                is_hidden = flags(
                     pc.and_(
                         pc.equal(rows.column("decision"), "block"),
                         pc.is_null(rows.column("label")),
@@ -266,10 +267,6 @@ class _Comparison:
                 )
                 self._hidden += int((is_later & is_hidden).sum())
                 yield rows.filter(pa.array(is_later & ~is_hidden))
-
-
-def _flags(values: pa.Array) -> Flags:
-    return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def _record(verdict: ChallengerVerdict) -> dict[str, object]:

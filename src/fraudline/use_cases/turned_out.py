@@ -59,12 +59,12 @@ def turned_out(
         policies: By the version that decided; of others, and of None, no cost is known.
     """
     codes, amounts = codes_of(piece), floats(piece.column(amount))
-    is_fraud = _flags(pc.equal(piece.column("label"), FRAUD))
+    is_fraud = flags(pc.equal(piece.column("label"), FRAUD))
     waited = pc.subtract(piece.column("label_arrived_at"), piece.column("decided_at"))
     costs, costs_of_approving = (np.full(len(codes), np.nan) for _ in range(2))
     approved = np.full_like(codes, APPROVED)
     for version, policy in policies.items():
-        rows = _flags(pc.equal(piece.column("model_version"), version))
+        rows = flags(pc.equal(piece.column("model_version"), version))
         if policy is not None and rows.any():
             of = is_fraud[rows].astype(np.int8), amounts[rows]
             costs[rows] = policy.costs(codes[rows], *of)
@@ -73,8 +73,8 @@ def turned_out(
         scores=floats(piece.column("score")),
         codes=codes,
         is_fraud=is_fraud,
-        is_told=_flags(pc.is_valid(piece.column("label"))),
-        is_open=_flags(pc.is_null(piece.column("is_fraud"))),
+        is_told=flags(pc.is_valid(piece.column("label"))),
+        is_open=flags(pc.is_null(piece.column("is_fraud"))),
         delays_s=floats(waited.cast(pa.int64())) / 1e6,
         costs=costs,
         costs_of_approving=costs_of_approving,
@@ -92,6 +92,6 @@ def floats(values: pa.Array) -> Floats:
     return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _flags(values: pa.Array) -> Flags:
-    """With false for null."""
+def flags(values: pa.Array) -> Flags:
+    """A column of truth values, with false for null."""
     return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
