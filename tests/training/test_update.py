@@ -157,14 +157,14 @@ def test_frauds_are_invented_between_whole_frauds_alone(known):
     kit, (features, labels) = learning_on(), known
     soft = labels.copy()
     soft[:50] = 0.25
-    balanced = kit.balance(recipes()["tutorial"], kit.Examples(features, soft), 1)
-    assert (balanced.labels == 1).sum() == (balanced.labels == 0).sum()
-    assert (balanced.labels == 0.25).sum() == 50
+    made = kit.balanced(recipes()["tutorial"], kit.Examples(features, soft), 1)
+    assert (made.labels == 1).sum() == (made.labels == 0).sum()
+    assert (made.labels == 0.25).sum() == 50
     plain = kit.Examples(features, soft)
-    assert kit.balance(recipes()["mlp"], plain, 1) is plain
+    assert kit.balanced(recipes()["mlp"], plain, 1) is plain
     few = kit.Examples(features[:20], np.eye(1, 20)[0])
     with pytest.raises(InputError, match="1 are; expected at least 6"):
-        kit.balance(recipes()["tutorial"], few, 1)
+        kit.balanced(recipes()["tutorial"], few, 1)
 
 
 def test_the_last_layer_finds_the_least_loss_and_forgets_what_it_should(creditcard, mlp, known):

@@ -85,7 +85,7 @@ def open_model(directory: Path) -> Model:
     return model
 
 
-def balance(recipe: Recipe, examples: Examples, seed: int) -> Examples:
+def balanced(recipe: Recipe, examples: Examples, seed: int) -> Examples:
     """The examples with the balance that a recipe learns from; most leave them as they are.
 
     Frauds that a recipe invents lie between frauds that are given, and are only ever learned.
