@@ -52,13 +52,25 @@ def read_manifest(directory: Path) -> Manifest:
     Raises:
         BundleError: there is no manifest, it is malformed, or it was altered.
     """
-    path = directory / MANIFEST_FILE
-    content, fault = _read_whole(path)
+    content, fault = _read_whole(directory / MANIFEST_FILE)
     if fault:
         raise BundleError(
             f"{directory} is not a bundle: {MANIFEST_FILE} {fault}. "
             "`fraudline train` makes a bundle; `fraudline models list` shows those that exist."
         )
+    return parse_manifest(content, str(directory / MANIFEST_FILE))
+
+
+def parse_manifest(content: bytes, path: str) -> Manifest:
+    """What a manifest says, checked that it was not altered.
+
+    Args:
+        content: What the file holds.
+        path: Where it is, for the message.
+
+    Raises:
+        BundleError: it is malformed, of another format, or was altered.
+    """
     try:
         # The number first: another format may have other fields.
         found = msgspec.json.decode(content, type=_Format).format

@@ -2,18 +2,69 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-from pathlib import Path
+from dataclasses import dataclass
 
 from fraudline.errors import BundleError
 from fraudline.registry.promotions import PROMOTED, Promotion, standing
+from fraudline.registry.store import Held, Store
 
 CHAMPION = "champion"
 
 
+@dataclass(frozen=True)
+class ChampionFile:
+    """What is written of a contract's champions at one moment.
+
+    Attributes:
+        contract: Its name.
+        own: What its own file holds; None while it has none.
+        shared: What the file holds that contracts shared, if it has no own.
+    """
+
+    contract: str
+    own: Held | None
+    shared: Held | None = None
+
+    @property
+    def text(self) -> str:
+        """All of it; empty before the first promotion. Another text is another promotion."""
+        held = self.own or self.shared
+        return _text(held) if held is not None else ""
+
+    @property
+    def champion(self) -> str | None:
+        """The version that scores the contract's transactions; None before the first."""
+        if self.own is not None:
+            return _first_line(self.own)
+        if self.shared is not None:
+            first = _first_line(self.shared)
+            if contract_of(first) == self.contract:
+                return first
+        promotions = self.promotions()
+        return promotions[-1].version if promotions else None
+
+    def promotions(self) -> list[Promotion]:
+        """Every promotion and rollback of the contract, oldest first.
+
+        Of a file that contracts shared, only the promotions of champions that were not rolled
+        back: who was rolled back to could be another contract's.
+
+        Raises:
+            BundleError: the file was altered.
+        """
+        if self.own is not None:
+            return _promotions(self.own, file_of(self.contract))
+        shared = _promotions(self.shared, CHAMPION) if self.shared is not None else []
+        promoted_at = {each.version: each.at for each in shared}
+        return [
+            Promotion(promoted_at[version], PROMOTED, version)
+            for version in standing(shared)
+            if contract_of(version) == self.contract
+        ]
+
+
 class Champions:
-    """The files `champion.<contract>` of a directory, each replaced in one step.
+    """The files `champion.<contract>` of a registry, each replaced in one step.
 
     The first line of a file is the champion's name, the others are every promotion and rollback
     there was for that contract, so the two can never disagree. A version's name begins with
@@ -23,98 +74,43 @@ class Champions:
     contract counts until that contract has a file of its own; it is never written again.
 
     Args:
-        directory: The registry's.
+        store: Where the registry's files lie.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def contracts(self) -> list[str]:
         """Names of the contracts that have a champion."""
-        own = {path.name.removeprefix(f"{CHAMPION}.") for path in self._own_files()}
-        shared = {contract_of(version) for version in standing(self._read(self._shared))}
-        return sorted(own | shared)
+        own = {name.removeprefix(f"{CHAMPION}.") for name in self._store.names(f"{CHAMPION}.")}
+        held = self._store.read(CHAMPION)
+        versions = standing(_promotions(held, CHAMPION)) if held is not None else []
+        return sorted(own | {contract_of(version) for version in versions})
 
-    def champion(self, contract: str) -> str | None:
-        """The version that scores a contract's transactions; None before the first."""
-        own = self._file(contract)
-        if own.is_file():
-            return _first_line(own)
-        if self._shared.is_file():
-            first = _first_line(self._shared)
-            if contract_of(first) == contract:
-                return first
-        promotions = self.promotions(contract)
-        return promotions[-1].version if promotions else None
+    def read(self, contract: str) -> ChampionFile:
+        """What is written of a contract's champions now."""
+        own = self._store.read(file_of(contract))
+        return ChampionFile(contract, own, self._store.read(CHAMPION) if own is None else None)
 
-    def text(self, contract: str) -> str:
-        """All that is written of a contract's champions; empty before the first.
+    def remembered(self, contract: str) -> ChampionFile:
+        """What this machine read last, as `Store.remembered` has it."""
+        own = self._store.remembered(file_of(contract))
+        shared = self._store.remembered(CHAMPION) if own is None else None
+        return ChampionFile(contract, own, shared)
 
-        Another text is another promotion, even of the same version.
+    def write(self, promotion: Promotion, before: ChampionFile) -> bool:
+        """Make a version the champion of its contract; a reader sees it whole or not at all.
+
+        Args:
+            promotion: Of which version.
+            before: What was written when that was decided.
+
+        Returns:
+            Whether it still was. If not, nothing was written.
         """
-        own = self._file(contract)
-        path = own if own.is_file() else self._shared
-        return path.read_text(errors="replace") if path.is_file() else ""
-
-    def promotions(self, contract: str) -> list[Promotion]:
-        """Every promotion and rollback of a contract, oldest first.
-
-        Of a file that contracts shared, only the promotions of champions that were not rolled
-        back: who was rolled back to could be another contract's.
-
-        Raises:
-            BundleError: the file was altered.
-        """
-        own = self._file(contract)
-        if own.is_file():
-            return self._read(own)
-        shared = self._read(self._shared)
-        promoted_at = {each.version: each.at for each in shared}
-        return [
-            Promotion(promoted_at[version], PROMOTED, version)
-            for version in standing(shared)
-            if contract_of(version) == contract
-        ]
-
-    def write(self, promotion: Promotion) -> None:
-        """Make a version the champion of its contract; a reader sees it whole or not at all."""
-        version = promotion.version
-        contract = contract_of(version)
-        promotions = [*self.promotions(contract), promotion]
-        draft = self._directory / f".{CHAMPION}.{contract}-{os.getpid()}"
-        with draft.open("w") as file:
-            file.write("\n".join([version, *map(str, promotions)]) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._file(contract))
-
-    @property
-    def _shared(self) -> Path:
-        return self._directory / CHAMPION
-
-    def _file(self, contract: str) -> Path:
-        return self._directory / f"{CHAMPION}.{contract}"
-
-    def _own_files(self) -> list[Path]:
-        return [path for path in self._directory.glob(f"{CHAMPION}.*") if path.is_file()]
-
-    def _read(self, path: Path) -> list[Promotion]:
-        if not path.is_file():
-            return []
-        champion, *lines = (
-            line.strip() for line in path.read_text(errors="replace").splitlines() or [""]
-        )
-        promotions = [Promotion.parse(line, path.name) for line in lines]
-        if not promotions:  # written by hand: the file tells when
-            at = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
-            return [Promotion(at, PROMOTED, champion)]
-        if promotions[-1].version != champion:
-            raise BundleError(
-                f"the file {path} was altered: its first line names "
-                f"{champion[:300]!r}, its last {promotions[-1].version!r}. Remove all of its lines "
-                "but the first: that only forgets the earlier champions."
-            )
-        return promotions
+        lines = [promotion.version, *map(str, [*before.promotions(), promotion])]
+        content = ("\n".join(lines) + "\n").encode()
+        return self._store.replace(file_of(before.contract), content, before.own)
 
 
 def contract_of(version: str) -> str:
@@ -122,5 +118,28 @@ def contract_of(version: str) -> str:
     return version.partition("-")[0]
 
 
-def _first_line(path: Path) -> str:
-    return path.read_text(errors="replace").partition("\n")[0].strip()
+def file_of(contract: str) -> str:
+    """Name of the file of a contract's champions."""
+    return f"{CHAMPION}.{contract}"
+
+
+def _text(held: Held) -> str:
+    return held.content.decode(errors="replace")
+
+
+def _first_line(held: Held) -> str:
+    return _text(held).partition("\n")[0].strip()
+
+
+def _promotions(held: Held, file: str) -> list[Promotion]:
+    champion, *lines = (line.strip() for line in _text(held).splitlines() or [""])
+    promotions = [Promotion.parse(line, file) for line in lines]
+    if not promotions:  # written by hand: the file tells when
+        return [Promotion(held.modified_at, PROMOTED, champion)]
+    if promotions[-1].version != champion:
+        raise BundleError(
+            f"the file `{file}` was altered: its first line names "
+            f"{champion[:300]!r}, its last {promotions[-1].version!r}. Remove all of its lines "
+            "but the first: that only forgets the earlier champions."
+        )
+    return promotions

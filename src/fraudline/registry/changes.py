@@ -11,12 +11,12 @@ import logging
 import os
 import pwd
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Self
 
 import msgspec
 
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion
+from fraudline.registry.store import Store
 
 POLICY_CHANGED = "policy-changed"
 _OF_CHAMPIONS = frozenset({PROMOTED, ROLLED_BACK})
@@ -96,18 +96,18 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Changes:
-    """The files `changes.<contract>` of a directory; each only ever gets longer.
+    """The files `changes.<contract>` of a registry; each only ever gets longer.
 
     Args:
-        directory: The registry's.
+        store: Where the registry's files lie.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def append(self, contract: str, change: Change) -> None:
-        """Write a change down, and wait until the disk has it."""
-        append_line(self._file(contract), msgspec.json.encode(change))
+        """Write a change down; it is stored when this returns."""
+        self._store.append(f"changes.{contract}", msgspec.json.encode(change))
 
     def all(self, contract: str, promotions: Iterable[Promotion]) -> list[Change]:
         """Every change of a contract, in the order in which they were made, whatever clocks said.
@@ -140,32 +140,15 @@ class Changes:
         return changes + [Change(*one) for one in happened[begin:]]
 
     def _read(self, contract: str) -> list[Change]:
-        path = self._file(contract)
+        name = f"changes.{contract}"
+        held = self._store.read(name)
         changes = []
-        lines = path.read_bytes().splitlines() if path.is_file() else []
+        lines = held.content.splitlines() if held is not None else []
         for number, line in enumerate(lines, start=1):
             try:
                 changes.append(msgspec.json.decode(line, type=Change))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 if line:
-                    logger.warning("%s, line %d is no change: %s", path, number, error)
+                    where = f"{self._store.where}/{name}"
+                    logger.warning("%s, line %d is no change: %s", where, number, error)
         return changes
-
-    def _file(self, contract: str) -> Path:
-        return self._directory / f"changes.{contract}"
-
-
-def append_line(path: Path, line: bytes) -> None:
-    """Add a line to a file, and wait until the disk has it.
-
-    Args:
-        path: The file; it is made if it is not there.
-        line: Without its end.
-    """
-    with path.open("a+b") as file:
-        size = file.tell()
-        if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
-            line = b"\n" + line  # of what was being written when a machine stopped
-        file.write(line + b"\n")
-        file.flush()
-        os.fsync(file.fileno())

@@ -1,38 +1,33 @@
-"""Versions as directories, aliases as small files that are replaced whole."""
+"""Versions of bundles, and the names that people give them, wherever the files lie."""
 
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import logging
-import os
 import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from fraudline.bundle.bundle_files import check_bundle, read_manifest
+from fraudline.bundle.bundle_files import check_bundle
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
-from fraudline.home import make_private
+from fraudline.registry.candidates import Candidates
 from fraudline.registry.challengers import CHALLENGED, Challenger, challengers_of
-from fraudline.registry.champions import Champions, contract_of
-from fraudline.registry.changes import POLICY_CHANGED, Change, Changes, Signature, append_line
+from fraudline.registry.champions import ChampionFile, Champions, contract_of
+from fraudline.registry.changes import POLICY_CHANGED, Change, Changes, Signature
+from fraudline.registry.directory_store import DirectoryStore
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
 
-_CANDIDATE = ".candidate-"
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 
 logger = logging.getLogger(__name__)
 
 
 class Registry:
-    """The bundles of one project directory.
+    """The bundles of one project.
 
-    A version is a directory named by its content, so it never changes. Each contract has a
-    champion of its own.
+    A version is named by its content, so it never changes. Each contract has a champion of its
+    own.
 
     Args:
         home: Directory of the project's state (`Settings.home`).
@@ -41,11 +36,21 @@ class Registry:
     """
 
     def __init__(self, home: Path, contract: Callable[[], str]) -> None:
-        self.directory = home / "models"
+        self._store = DirectoryStore(home / "models")
         self._contract = contract
-        self._champions = Champions(self.directory)
-        self._changes = Changes(self.directory)
-        self._being_built: dict[Path, int] = {}
+        self._candidates = Candidates(self._store.directory)
+        self._champions = Champions(self._store)
+        self._changes = Changes(self._store)
+
+    @property
+    def directory(self) -> Path:
+        """In which candidates are built; of a local registry, where its versions are, too."""
+        return self._store.directory
+
+    @property
+    def look_every_s(self) -> float:
+        """How often a scorer looks for another champion, seconds."""
+        return self._store.look_every_s
 
     def new_directory(self) -> Path:
         """An empty directory in which training may build a bundle, to be given to `add`.
@@ -53,20 +58,11 @@ class Registry:
         What trainings that were killed have left is removed, and named in the log. A training
         that lives holds a lock on its directory.
         """
-        make_private(self.directory)
-        with self._changing():
-            self._sweep()
-            made = Path(tempfile.mkdtemp(prefix=_CANDIDATE, dir=self.directory))
-            self._being_built[made] = os.open(made, os.O_RDONLY)
-            fcntl.flock(self._being_built[made], fcntl.LOCK_EX)
-        return made
+        return self._candidates.new()
 
     def discard(self, candidate: Path) -> None:
         """Remove what `new_directory` gave, unless it was added; harmless where it was."""
-        shutil.rmtree(candidate, ignore_errors=True)
-        descriptor = self._being_built.pop(candidate, None)
-        if descriptor is not None:
-            os.close(descriptor)
+        self._candidates.discard(candidate)
 
     def add(self, candidate: Path) -> Manifest:
         """Take over a finished bundle as a version; adding the same one again changes nothing.
@@ -75,51 +71,45 @@ class Registry:
         Who ends at the same time with the same bundle is told the same version.
         """
         manifest = check_bundle(candidate)
-        with self._changing():
-            kept = self._take_over(candidate, manifest)
+        with self._store.changing():
+            kept = self._store.take_over(candidate, manifest)
         self.discard(candidate)
         return kept
 
-    def _take_over(self, candidate: Path, manifest: Manifest) -> Manifest:
-        target = self.directory / manifest.version
-        if target.exists():
-            try:
-                existing = check_bundle(target)
-            except BundleError:
-                shutil.rmtree(target)
-            else:
-                return existing
-        candidate.rename(target)
-        return manifest
-
     def versions(self) -> list[Manifest]:
         """Every version, oldest first; one that is broken is named in the log and left out."""
-        if not self.directory.is_dir():
-            return []
         manifests = []
-        for path in sorted(self.directory.iterdir()):
-            if path.is_dir() and not path.name.startswith("."):
-                try:
-                    manifests.append(read_manifest(path))
-                except BundleError as error:
-                    logger.warning("a version is broken and not listed: %s", error)
+        for version in self._store.versions():
+            try:
+                manifests.append(self._store.manifest(version))
+            except BundleError as error:
+                logger.warning("a version is broken and not listed: %s", error)
         return sorted(manifests, key=lambda manifest: manifest.created_at)
 
     def path(self, version: str) -> Path:
-        """The directory of a version.
+        """The directory of a version, on this machine.
 
         Raises:
             InputError: there is no such version.
+            BundleError: it was altered in an object store.
         """
-        path = self.directory / version
-        if not _VERSION.fullmatch(version) or not path.is_dir():
-            known = [manifest.version for manifest in self.versions()]
-            raise InputError(
-                f"there is no model version {version[:300]!r} in {self.directory}; "
-                f"there {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}. "
-                "`fraudline models list` shows them, `fraudline train` makes one."
-            )
+        path = self._store.bundle(version) if _VERSION.fullmatch(version) else None
+        if path is None:
+            raise self._unknown(version)
         return path
+
+    def _require(self, version: str) -> None:
+        """Refuse what is no version for every machine that uses the registry."""
+        if not (_VERSION.fullmatch(version) and self._store.has(version)):
+            raise self._unknown(version)
+
+    def _unknown(self, version: str) -> InputError:
+        known = [manifest.version for manifest in self.versions()]
+        return InputError(
+            f"there is no model version {version[:300]!r} in {self._store.where}; "
+            f"there {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}. "
+            "`fraudline models list` shows them, `fraudline train` makes one."
+        )
 
     def promote(self, version: str, signature: Signature | None = None) -> None:
         """Make a version its contract's champion, in one step that a reader sees whole or not.
@@ -127,10 +117,15 @@ class Registry:
         Args:
             version: Which one.
             signature: Who does it and why; the account that runs this, without one.
+
+        Raises:
+            InputError: there is no such version, or another machine changed the champion at the
+                same moment.
         """
-        self.path(version)
-        with self._changing():
-            self._change_champion(PROMOTED, version, signature)
+        self._require(version)
+        with self._store.changing():
+            now = self._champions.read(contract_of(version))
+            self._change_champion(PROMOTED, version, signature, now)
 
     def earlier_champion(self) -> str:
         """The version that `roll_back` goes back to.
@@ -139,8 +134,11 @@ class Registry:
             BundleError: no version has been promoted yet.
             InputError: none was the champion before the present one.
         """
-        champion = self.champion()
-        before = standing(self.promotions())[:-1]
+        return self._earlier(self._champions.read(self._contract()))
+
+    def _earlier(self, now: ChampionFile) -> str:
+        champion = self._champion_of(now)
+        before = standing(now.promotions())[:-1]
         if not before:
             raise InputError(
                 f"no version was the champion before {champion}, so there is nothing to go back "
@@ -159,14 +157,15 @@ class Registry:
         Raises:
             InputError: the champion was changed meanwhile, so it would be another one.
         """
-        self.path(version)
-        with self._changing():
-            if version != self.earlier_champion():
+        self._require(version)
+        with self._store.changing():
+            now = self._champions.read(self._contract())
+            if version != self._earlier(now):
                 raise InputError(
                     f"the champion was changed meanwhile: it is {self.champion()}. Nothing was "
                     "rolled back; look at `fraudline models list`, and then do it again."
                 )
-            self._change_champion(ROLLED_BACK, version, signature)
+            self._change_champion(ROLLED_BACK, version, signature, now)
 
     def record_policy(
         self,
@@ -183,7 +182,7 @@ class Registry:
             fields: What became of the policy's fields, by name: before and after.
             signature: As for `promote`.
         """
-        with self._changing():
+        with self._store.changing():
             self._changes.append(
                 contract_of(version),
                 Change(_now(), POLICY_CHANGED, version, source, _signed(signature), fields),
@@ -202,10 +201,10 @@ class Registry:
         Raises:
             InputError: there is no such version, no champion to challenge, or it is the champion.
         """
-        self.path(version)
-        with self._changing():
+        self._require(version)
+        with self._store.changing():
             contract = contract_of(version)
-            champion = self._champions.champion(contract)
+            champion = self._champions.read(contract).champion
             if champion is None or champion == version:
                 why = "has no champion yet" if champion is None else "has it as its champion"
                 raise InputError(
@@ -237,9 +236,9 @@ class Registry:
             version: The challenger.
             verdict: A JSON object without a line end.
         """
-        self.path(version)
-        with self._changing():
-            append_line(self.directory / f"verdicts.{version}", verdict)
+        self._require(version)
+        with self._store.changing():
+            self._store.append(f"verdicts.{version}", verdict)
 
     def changes(self) -> list[Change]:
         """Every change of the contract's versions, oldest first, with who and why.
@@ -250,14 +249,23 @@ class Registry:
         return self._changes_of(self._contract())
 
     def _changes_of(self, contract: str) -> list[Change]:
-        return self._changes.all(contract, self._champions.promotions(contract))
+        return self._changes.all(contract, self._champions.read(contract).promotions())
 
-    def _change_champion(self, change: str, version: str, signature: Signature | None) -> None:
-        contract, at = contract_of(version), _now()
-        before = self._champions.champion(contract)
+    def _change_champion(
+        self, change: str, version: str, signature: Signature | None, now: ChampionFile
+    ) -> None:
+        """Args: `now` is what was written when it was decided to do this."""
+        at = _now()
         # First what is done, then that it is so: a change that did not happen can be told.
-        self._changes.append(contract, Change(at, change, version, before, _signed(signature)))
-        self._champions.write(Promotion(at, change, version))
+        done = Change(at, change, version, now.champion, _signed(signature))
+        self._changes.append(now.contract, done)
+        if not self._champions.write(Promotion(at, change, version), now):
+            champion = self._champions.read(now.contract).champion
+            raise InputError(
+                f"another machine changed the champion at the same moment: it is {champion}. "
+                f"Nothing was done with {version}; look at `fraudline models changes`, and then "
+                "do it again."
+            )
 
     def promotions(self) -> list[Promotion]:
         """Every promotion and rollback of the contract, oldest first.
@@ -265,11 +273,11 @@ class Registry:
         Raises:
             BundleError: the file of its champions was altered.
         """
-        return self._champions.promotions(self._contract())
+        return self._champions.read(self._contract()).promotions()
 
     def has_champion(self) -> bool:
         """Whether a version for the contract has been promoted yet."""
-        return self._champions.champion(self._contract()) is not None
+        return self._champions.read(self._contract()).champion is not None
 
     def champion(self) -> str:
         """The version that scores the contract's transactions.
@@ -277,28 +285,29 @@ class Registry:
         Raises:
             BundleError: no version for the contract has been promoted yet.
         """
-        contract = self._contract()
-        champion = self._champions.champion(contract)
-        if champion is None:
+        return self._champion_of(self._champions.read(self._contract()))
+
+    def _champion_of(self, now: ChampionFile) -> str:
+        if now.champion is None:
             others = self._champions.contracts()
             elsewhere = f" (there are some for {', '.join(others)})" if others else ""
             raise BundleError(
-                f"there is no champion for contract '{contract}' in {self.directory}{elsewhere}: "
-                "train a model with `fraudline train --promote`, or promote one with "
+                f"there is no champion for contract '{now.contract}' in {self._store.where}"
+                f"{elsewhere}: train a model with `fraudline train --promote`, or promote one with "
                 "`fraudline models promote`."
             )
-        return champion
+        return now.champion
 
     def champion_text(self) -> str:
         """What is written of the contract's champions: another text is another promotion.
 
         It costs a look at a small file, for who wants to know when the champion changes.
         """
-        return self._champions.text(self._contract())
+        return self._champions.read(self._contract()).text
 
     def is_champion(self, version: str) -> bool:
         """Whether a version is the champion of its own contract."""
-        return version == self._champions.champion(contract_of(version))
+        return version == self._champions.read(contract_of(version)).champion
 
     def champions(self) -> list[Promotion]:
         """The champion of each contract that has one, and since when.
@@ -307,34 +316,7 @@ class Registry:
             BundleError: a file of champions was altered.
         """
         contracts = self._champions.contracts()
-        return [self._champions.promotions(contract)[-1] for contract in contracts]
-
-    def _sweep(self) -> None:
-        """Remove candidates that nobody builds any more."""
-        for path in self.directory.glob(f"{_CANDIDATE}*"):
-            try:
-                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            except OSError:  # it was removed meanwhile, or is nothing of ours
-                continue
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            else:
-                shutil.rmtree(path)
-                logger.warning("removed %s, which a training that was killed has left", path)
-            finally:
-                os.close(descriptor)
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """One process at a time: a promotion that another one overwrote would be forgotten."""
-        descriptor = os.open(self.directory, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        return [self._champions.read(contract).promotions()[-1] for contract in contracts]
 
 
 def _now() -> dt.datetime:

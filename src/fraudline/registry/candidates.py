@@ -1,0 +1,65 @@
+"""Directories in which bundles are built, until they become versions."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from fraudline.home import make_private
+
+_CANDIDATE = ".candidate-"
+
+logger = logging.getLogger(__name__)
+
+
+class Candidates:
+    """Hidden directories beside the versions; who builds in one holds a lock on it.
+
+    Args:
+        directory: In which they are made.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._being_built: dict[Path, int] = {}
+
+    def new(self) -> Path:
+        """An empty one; those that nobody builds in any more are removed, and named in the log."""
+        make_private(self._directory)
+        lock = os.open(self._directory, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # what is made is locked before another one sweeps
+            self._sweep()
+            made = Path(tempfile.mkdtemp(prefix=_CANDIDATE, dir=self._directory))
+            self._being_built[made] = os.open(made, os.O_RDONLY)
+            fcntl.flock(self._being_built[made], fcntl.LOCK_EX)
+        finally:
+            os.close(lock)
+        return made
+
+    def discard(self, candidate: Path) -> None:
+        """Remove one, unless it became a version; harmless where it did."""
+        shutil.rmtree(candidate, ignore_errors=True)
+        descriptor = self._being_built.pop(candidate, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _sweep(self) -> None:
+        for path in self._directory.glob(f"{_CANDIDATE}*"):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            except OSError:  # it was removed meanwhile, or is nothing of ours
+                continue
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            else:
+                shutil.rmtree(path)
+                logger.warning("removed %s, which a training that was killed has left", path)
+            finally:
+                os.close(descriptor)
