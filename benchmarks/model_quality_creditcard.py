@@ -24,11 +24,12 @@ from fraudline.contract import Contract
 from fraudline.measures.bootstrap import ENDS, RESAMPLES, average_precision_resamples
 from fraudline.settings import PolicySettings
 from fraudline.training.keras_engine import keras
+from fraudline.training.keras_file import MODEL_FILE
 from fraudline.training.model import predict
 from fraudline.training.preparation import with_log_amounts_and_time_of_day
 from fraudline.training.recipes.all_recipes import find_recipe
 from fraudline.training.split import split_by_time
-from fraudline.training.train import MODEL_FILE, train
+from fraudline.training.train import train
 from fraudline.warehouse.history_table import History
 
 RECIPES = ("default", "mlp")

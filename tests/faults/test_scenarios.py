@@ -131,6 +131,7 @@ def test_a_broker_that_is_silent_for_longer_than_a_step_may_take_ends_no_worker(
     silence_the_broker(ready, BEYOND_STEP_S)
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_restarted_is_waited_for(ready: Trial) -> None:
     pids = ready.pipeline.pids
     ready.traffic.begin()

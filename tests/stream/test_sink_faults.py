@@ -115,8 +115,10 @@ def members(place: Place) -> set[str]:
     [
         {"effect": "lose_answer"},
         {"effect": "drop"},
-        {"effect": "error", "code": "INTERNAL"},
-        {"effect": "error", "code": "RESOURCE_EXHAUSTED"},
+        *(
+            pytest.param({"effect": "error", "code": code}, marks=pytest.mark.slow)
+            for code in ("INTERNAL", "RESOURCE_EXHAUSTED")
+        ),
     ],
     ids=lambda fault: fault.get("code", fault["effect"]),
 )

@@ -66,6 +66,7 @@ def test_the_page_shows_the_report_of_a_recorded_version(served):
     (found,) = reader(settings).search_model_versions(
         f"tags.`fraudline.version` = '{directory.name}'"
     )
+    assert page.address.startswith("http://127.0.0.1:")
     assert "MLflow" in requests.get(page.address, timeout=10).text
     asked = {"path": "report.html", "run_uuid": found.run_id}
     report = requests.get(f"{page.address}/get-artifact", asked, timeout=10)
@@ -84,6 +85,7 @@ def test_a_version_is_recorded_on_a_server_without_a_word_on_the_screen(served, 
     assert not (tmp_path / "mlflow").exists()
 
 
+@pytest.mark.slow
 def test_sigterm_ends_all_of_the_page_which_listens_on_this_machine_only(settings):
     record(settings).add(tiny_version(settings.home))
     with ui(settings.home) as (process, log):

@@ -38,3 +38,32 @@ def as_keras(preparation: Any, network: Any, n_features: int) -> Any:
     """A network behind its preparation, as it is saved."""
     model = import_module("fraudline.training.model").Model(preparation, network)
     return model.as_keras(n_features)
+
+
+def graph() -> Any:
+    """What writes a graph, and reads one."""
+    return import_module("fraudline.training.graph")
+
+
+def save_model(*arguments: Any) -> None:
+    """Write a Keras model as training does."""
+    import_module("fraudline.training.keras_file").save_model(*arguments)
+
+
+def learning_on() -> Any:
+    """What goes on learning from a version."""
+    return import_module("fraudline.training.update")
+
+
+def fresh_model(recipe: Any, contract: Any, features: Any) -> Any:
+    """A model of a recipe that has learned nothing, with no weight at its beginning's value."""
+    preparation = import_module("fraudline.training.preparation").Preparation
+    kit = import_module("fraudline.training.keras_engine")
+    kit.make_deterministic(5)
+    prepared = preparation.fit(recipe.inputs(contract), features)
+    network = recipe.network(prepared.apply(features).shape[1])
+    random = import_module("numpy").random.default_rng(5)
+    network.set_weights(
+        [each + 0.1 * random.random(each.shape).astype("f4") for each in network.get_weights()]
+    )
+    return import_module("fraudline.training.model").Model(prepared, network)

@@ -203,6 +203,7 @@ def test_the_tutorials_scores_are_told_before_and_after_the_prior_that_smote_shi
     assert len(errors("default")) == 1
 
 
+@pytest.mark.slow  # it trains one more
 def test_without_a_test_part_the_report_says_that_validation_judges_and_chose(trained, quick):
     directory, manifest, _ = trained(replace(quick["default"], epochs=1), test_share=0.0)
     assert set(manifest.parts) == {"train", "validation"}
@@ -211,7 +212,8 @@ def test_without_a_test_part_the_report_says_that_validation_judges_and_chose(tr
     assert "also chose the calibration and the threshold" in page
 
 
-@pytest.mark.parametrize("name", ["default", *SLOW])
+@pytest.mark.slow  # one does in tests/end_to_end/test_second_contract.py
+@pytest.mark.parametrize("name", ["default", "mlp", "tutorial"])
 def test_any_other_contract_trains_without_a_line_of_code(name, payments, trained, quick):
     contract, history = payments
     directory, manifest, _ = trained(quick[name], history=history, contract=contract)

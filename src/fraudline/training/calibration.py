@@ -38,19 +38,29 @@ def fit_platt(labels: Labels, log_odds: Floats) -> Platt:
     """
     frauds = int(labels.sum())
     target = np.where(labels == 1, (frauds + 1) / (frauds + 2), 1 / (len(labels) - frauds + 2))
-    line = LogisticRegression(C=np.inf, tol=1e-10).fit(
-        np.concatenate([log_odds, log_odds])[:, None],
-        np.repeat([1, 0], len(labels)),
-        sample_weight=np.concatenate([target, 1 - target]),
-    )
-    slope, intercept = float(line.coef_[0, 0]), float(line.intercept_[0])
-    if slope <= 0:
+    line = fit_line(target, log_odds)
+    if line.slope <= 0:
         raise InputError(
             "the network's scores do not rise with fraud on the validation part "
             f"({frauds} frauds among {len(labels)} transactions), so there is nothing to "
             "calibrate. Take a longer period with more frauds."
         )
-    return Platt(slope, intercept)
+    return line
+
+
+def fit_line(shares: Floats, log_odds: Floats) -> Platt:
+    """The line of greatest likelihood, whatever its slope.
+
+    Args:
+        shares: How much of a fraud each row is, from 0 to 1, shape (rows,); not all 0 or all 1.
+        log_odds: Of the same rows.
+    """
+    line = LogisticRegression(C=np.inf, tol=1e-10).fit(
+        np.concatenate([log_odds, log_odds])[:, None],
+        np.repeat([1, 0], len(shares)),
+        sample_weight=np.concatenate([shares, 1 - shares]),
+    )
+    return Platt(float(line.coef_[0, 0]), float(line.intercept_[0]))
 
 
 def best_f1(labels: Labels, scores: Floats) -> float:

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fraudline.bundle.onnx_runtime import ort
 from fraudline.bundle.policy import below_never
 from fraudline.errors import InputError
-from fraudline.training.preparation import Preparation
+from fraudline.training.preparation import Inputs, Preparation
 
 OPSET = 17
 IR_VERSION = 8
@@ -85,6 +85,44 @@ def write_graph(preparation: Preparation, network: Any, n_features: int) -> byte
     onnx.checker.check_model(model, full_check=True)
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
+
+
+def read_preparation(graph: bytes) -> Preparation:
+    """The preparation that `write_graph` wrote into a graph, number by number.
+
+    Raises:
+        ValueError: the graph has none, or one of another form.
+    """
+    model = onnx.load_from_string(graph)
+    values = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    made_by = {node.output[0]: node for node in model.graph.node}
+    try:
+        scaled = made_by[INPUTS]
+        centred = made_by[scaled.input[0]]
+        parts = [made_by[name] for name in made_by[centred.input[0]].input]
+        taken: dict[str, tuple[int, ...]] = {}
+        day = Inputs((), ()).day
+        for part in parts:
+            gathered = part
+            while gathered.op_type != "Gather":  # sign(x) * log, or sin(angle): x is behind it
+                gathered = made_by[gathered.input[0]]
+            taken[part.op_type] = tuple(map(int, values[gathered.input[1]]))
+            if part.op_type == "Sin":
+                day = _day_of(made_by, values, part)
+        return Preparation(
+            Inputs(taken.get("Gather", ()), taken.get("Mul", ()), taken.get("Sin", ()), day),
+            values[centred.input[1]],
+            values[scaled.input[1]],
+        )
+    except (KeyError, IndexError) as error:
+        raise ValueError(f"the graph has no preparation of a known form ({error})") from None
+
+
+def _day_of(made_by: dict[str, Any], values: dict[str, Any], sine: Any) -> float:
+    """How long a day is: what the event time is divided by before it is rounded down."""
+    since_midnight = made_by[made_by[sine.input[0]].input[0]]
+    days = made_by[since_midnight.input[1]]
+    return float(values[days.input[1]].item())
 
 
 def run_graph(graph: bytes, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

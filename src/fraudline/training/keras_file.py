@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+MODEL_FILE = "model.keras"
 # The earliest time that a zip archive can hold; Keras writes the current one.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 

@@ -27,6 +27,21 @@ class Model:
         before_sigmoid = keras.Model(self.network.inputs, self.network.layers[-2].output)
         return predict(before_sigmoid, self.preparation.apply(features))
 
+    def hidden(self, features: Matrix) -> Matrix:
+        """What the last dense layer sees, float32, shape (rows, units)."""
+        before_dense = keras.Model(self.network.inputs, self.network.layers[-2].input)
+        seen: Matrix = before_dense.predict(
+            self.preparation.apply(features), batch_size=PREDICT_BATCH_ROWS, verbose=0
+        )
+        return seen
+
+    def copy(self) -> Model:
+        """The same, with weights of its own."""
+        network = keras.models.clone_model(self.network)
+        for mine, other in zip(network.variables, self.network.variables, strict=True):
+            mine.assign(other)  # also where its dropout's random numbers go on
+        return Model(self.preparation, network)
+
     def calibrate(self, line: Platt) -> None:
         """Make the line part of the last dense layer: two straight lines in a row are one."""
         dense = self.network.layers[-2]

@@ -27,7 +27,7 @@ from fraudline.training.faithfulness import ALERTS, Faith, measure_faith
 from fraudline.training.fitting import Epoch, fit_model
 from fraudline.training.graph import run_graph, write_graph
 from fraudline.training.history_checks import constant_features, event_text, require_trainable
-from fraudline.training.keras_file import save_model
+from fraudline.training.keras_file import MODEL_FILE, save_model
 from fraudline.training.model import Model
 from fraudline.training.model_quality import measure_model_quality
 from fraudline.training.policy_pages import choose_policy, scored_rows, write_page, write_scores
@@ -36,9 +36,6 @@ from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.reference_file import keep_reference
 from fraudline.training.report import TrainingResult, write_report
 from fraudline.training.split import Rows, Split, check_split, drop_twins, find_twins
-
-MODEL_FILE = "model.keras"
-
 
 _SOFTWARE = ("fraudline", "tensorflow-cpu", "keras", "numpy", "onnx", "scikit-learn")
 

@@ -11,6 +11,7 @@ from fraudline.training.recipes.recipe import Recipe, keep_balance
 from fraudline.training.split import split_by_time
 
 LEGITIMATE_PER_FRAUD = 80
+WEIGHT_DECAY = 0.3
 
 
 def network(n_inputs: int) -> Any:
@@ -48,7 +49,8 @@ DEFAULT = Recipe(
     learned_share=None,
     inputs=with_log_amounts_and_time_of_day,
     network=network,
-    optimizer=adamw(4e-3, weight_decay=0.3),
+    optimizer=adamw(4e-3, WEIGHT_DECAY),
+    weight_decay=WEIGHT_DECAY,
     epochs=12,
     batch_rows=256,
     legitimate_per_fraud=LEGITIMATE_PER_FRAUD,

@@ -27,6 +27,8 @@ class Recipe:
         network: Number of inputs to a Keras `Sequential`, as `write_graph` takes them,
             whose last two layers are Dense(1) and a sigmoid.
         optimizer: Number of steps of the whole fit to a Keras optimizer.
+        weight_decay: Share of a weight, times the rate, that a step of the optimizer takes from it,
+            also where a version goes on learning.
         epochs: Passes over the rows of an epoch.
         batch_rows: Rows in a step.
         legitimate_per_fraud: Legitimate rows drawn for each fraud, anew for each epoch,
@@ -45,6 +47,7 @@ class Recipe:
     inputs: Callable[[Contract], Inputs]
     network: Callable[[int], Any]
     optimizer: Callable[[int], Any]
+    weight_decay: float
     epochs: int
     batch_rows: int
     legitimate_per_fraud: int | None

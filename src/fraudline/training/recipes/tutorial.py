@@ -66,6 +66,7 @@ TUTORIAL = Recipe(
     inputs=as_they_are,
     network=network,
     optimizer=optimizer,
+    weight_decay=0.0,
     epochs=10,
     batch_rows=32,
     legitimate_per_fraud=None,
