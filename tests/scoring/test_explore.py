@@ -22,7 +22,7 @@ from fraudline.scoring import Decider, Judge, RepeatMemory, Verdict, assess
 SHARE, COUNT = 0.25, 400
 NOW = dt.datetime(2026, 5, 4, tzinfo=dt.UTC)
 LINES = {
-    CREDITCARD.name: [message(CARD_ROW, Time=float(number), V28=3.0) for number in range(COUNT)],
+    CREDITCARD.name: [message(CARD_ROW, V14=number / 700, V28=3.0) for number in range(COUNT)],
     WALLET.name: [
         message(
             WALLET_ROW,

@@ -12,6 +12,7 @@ import pytest
 from tests.harness import Place, eventually, place
 from tests.stream.test_score_loop import Scorer, send
 from tests.stream.test_sink_loop import run_sink
+from tests.stream.test_swap import scoring
 from tests.transactions import CARD_ROW, WALLET_FILE, WALLET_ROW, message
 from tests.use_cases.test_run_learning import version_of
 from tests.warehouse.test_counting_labels import Told, fill
@@ -129,8 +130,8 @@ def test_what_was_explored_is_explored_again_and_an_altered_propensity_is_found(
     with place(services_home, tmp_path / "home") as made:
         made.project.registry.promote(version_of(made.project, explore_share=0.25))
         send(made, list(lines("creditcard")))
-        with Scorer(made) as scorer:
-            eventually(lambda: scorer.done == COUNT)
+        with scoring(made.project, []) as run:
+            eventually(lambda: run.progress.snapshot().done == COUNT)
         run_sink(made, routes(made.project), until=lambda: len(stored(made)) == COUNT)
         explored = [row for row in stored(made) if row["propensity"] is not None]
         assert {(row["decision"], row["propensity"]) for row in explored} == {("review", 0.25)}
