@@ -219,6 +219,13 @@ class PolicySettings(_Group):
         "approve",
         description="What is done with a payment that would be reviewed if the cap allowed it.",
     )
+    explore_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Of the payments that would be blocked, which share is reviewed instead, so "
+        "that people label them and the model can learn what it blocks; within the cap. 0 is none.",
+    )
 
 
 class MlflowSettings(_Group):

@@ -61,12 +61,12 @@ class ChampionFollower:
         self._retry_at = 0.0
         self._pause_s = _FIRST_PAUSE_S
         self._told: tuple[str, str] | None = None
-        self._record(ServedModel(version))
+        self._record(ServedModel(version, bundle.manifest.policy.explored_share))
 
     @property
-    def version(self) -> str:
-        """The version that decides."""
-        return self._model.version
+    def model(self) -> ServedModel:
+        """What decides."""
+        return self._model
 
     def decider(self) -> Decide:
         """What decides a Kafka transaction that begins now."""
@@ -128,10 +128,11 @@ class ChampionFollower:
         before = self._model
         self._decider = decider
         self._pause_s = _FIRST_PAUSE_S
-        self._record(ServedModel(version, swaps=before.swaps + 1, refusals=before.refusals))
+        share = bundle.manifest.policy.explored_share
+        self._record(ServedModel(version, share, swaps=before.swaps + 1, refusals=before.refusals))
         tell(
             f"{version} is the champion and decides from now on, instead of {before.version}; "
-            f"opened and tried in {time.monotonic() - begun_at:.1f} s"
+            f"opened and tried in {time.monotonic() - begun_at:.1f} s{told_of_exploring(share)}"
         )
         if look is not None:
             tell(f"LOOK: {look}")
@@ -173,6 +174,11 @@ class ChampionFollower:
     def _record(self, model: ServedModel) -> None:
         self._model = model
         self._progress.record_model(model)
+
+
+def told_of_exploring(share: float) -> str:
+    """What a person should know of who is explored, to go on with a sentence; may be empty."""
+    return f"; {100 * share:g} % of what it would block is reviewed instead" if share else ""
 
 
 def _in_words(error: Exception) -> str:
