@@ -44,7 +44,7 @@ def measure(days: TwoDays, recipe: str, seeds: range, kept: Kept) -> list[str]:
         f"{int(streamed.labels.sum())} frauds, each label is known so many hours after its "
         "transaction. Roads learn hourly, full retraining every "
         f"{RETRAINED_EVERY_H} hours. Average precision is over the whole day, by scores calibrated "
-        "hourly on the last 24 hours that are known, but for `frozen`. Gains are over frozen, the "
+        "hourly on all that is known, but for `frozen`. Gains are over frozen, the "
         f"mean over the seeds, with 95 % of {RESAMPLES:,} stratified resamples, paired.",
         table(
             ("way", "labels after", "average precision", "gain over frozen", "learning, s"), rows
