@@ -31,8 +31,8 @@ FROZEN, FINE_TUNED, LAST_LAYER, RETRAINED = (
 )
 # For the handbook, days; `CHOSEN` by `make bench-learning ONLY=choose`.
 CHOSEN = Choices()
-# For the creditcard data, hours: within a day scores of all hours are ranked together, so all that is
-# known calibrates, for that changes least from hour to hour.
+# For the creditcard data, hours. Scores of all hours are ranked together, so all that is known
+# calibrates, for that changes least from hour to hour.
 CHOSEN_HOURLY = replace(CHOSEN, calibration=np.inf)
 
 

@@ -110,7 +110,7 @@ def sum_of_precisions(labels: np.ndarray, scores: np.ndarray, weights: np.ndarra
     return float((precisions * weights)[labels == 1].sum())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(ROWS)
 def test_what_a_payment_adds_is_how_the_sum_of_precisions_changes_with_the_first_bit_of_it(rows):
     labels, scores, _ = a_day(rows)
