@@ -12,7 +12,13 @@ from fraudline.bundle.bundle_files import check_bundle
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
 from fraudline.registry.candidates import Candidates
-from fraudline.registry.challengers import CHALLENGED, Challenger, challengers_of
+from fraudline.registry.challengers import (
+    CHALLENGED,
+    MOST_LIVE,
+    Challenger,
+    challengers_of,
+    live_of,
+)
 from fraudline.registry.champions import ChampionFile, Champions, contract_of
 from fraudline.registry.changes import POLICY_CHANGED, Change, Changes, Signature
 from fraudline.registry.directory_store import DirectoryStore
@@ -189,7 +195,12 @@ class Registry:
             )
 
     def challenge(
-        self, version: str, until: dt.datetime, signature: Signature | None = None
+        self,
+        version: str,
+        until: dt.datetime,
+        signature: Signature | None = None,
+        *,
+        is_live: bool = False,
     ) -> None:
         """Make a version a challenger of its contract's champion, from now on; again, if it is one.
 
@@ -197,9 +208,11 @@ class Registry:
             version: Which one.
             until: When it expires, UTC.
             signature: As for `promote`.
+            is_live: Whether it scores in the scorers, too.
 
         Raises:
-            InputError: there is no such version, no champion to challenge, or it is the champion.
+            InputError: there is no such version, no champion to challenge, or it is the champion;
+                or as many are live as may be.
         """
         self._require(version)
         with self._store.changing():
@@ -211,10 +224,28 @@ class Registry:
                     f"{version} cannot be a challenger: contract '{contract}' {why}. "
                     "`fraudline models list` shows the versions."
                 )
-            signed = _signed(signature)
+            at, signed = _now(), _signed(signature)
+            if is_live:
+                _require_place(version, live_of(self._changes_of(contract), at))
             self._changes.append(
-                contract, Change(_now(), CHALLENGED, version, champion, signed, until=until)
+                contract,
+                Change(at, CHALLENGED, version, champion, signed, until=until, is_live=is_live),
             )
+
+    def changes_text(self) -> bytes:
+        """What is written of the contract's changes: another text is another change.
+
+        It costs a look at a small file, for who wants to know when something changes.
+        """
+        return self._changes.text(self._contract())
+
+    def live_challengers(self) -> list[Challenger]:
+        """The contract's challengers that score beside its champion now, at most two.
+
+        Raises:
+            BundleError: the file of its champions was altered.
+        """
+        return live_of(self.changes(), _now())[:MOST_LIVE]
 
     def challengers(self) -> list[Challenger]:
         """Every version that was made a challenger of a champion, and why it is none any more.
@@ -317,6 +348,16 @@ class Registry:
         """
         contracts = self._champions.contracts()
         return [self._champions.read(contract).promotions()[-1] for contract in contracts]
+
+
+def _require_place(version: str, live: list[Challenger]) -> None:
+    others = [each.version for each in live if each.version != version]
+    if len(others) >= MOST_LIVE:
+        raise InputError(
+            f"{version} cannot score live: {' and '.join(others)} do, and at most {MOST_LIVE} may, "
+            "since each takes the scorers' time. Make it a challenger without --live, or one of "
+            "them anew without it: `fraudline models challenge`."
+        )
 
 
 def _now() -> dt.datetime:

@@ -8,6 +8,7 @@ offline is what runs online.
 
 from fraudline.bundle.reason_sentences import Reason
 from fraudline.scoring.assess import Assessment, as_history, assess
+from fraudline.scoring.challengers import LiveChallenger
 from fraudline.scoring.decider import Decider
 from fraudline.scoring.judge import Judge, Verdict
 from fraudline.scoring.reasons import reasons
@@ -17,6 +18,7 @@ __all__ = [
     "Assessment",
     "Decider",
     "Judge",
+    "LiveChallenger",
     "Reason",
     "Recall",
     "RepeatMemory",
