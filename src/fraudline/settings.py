@@ -228,6 +228,29 @@ class PolicySettings(_Group):
     )
 
 
+class RegistrySettings(_Group):
+    """Where the versions are, and who is the champion."""
+
+    url: str = Field(
+        LOCAL,
+        description="`local` keeps them in the home directory; s3://bucket/prefix or "
+        "gs://bucket/prefix in an object store, for every machine. Credentials, region and "
+        "endpoint go into the variables AWS_… or GOOGLE_….",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_bucket_without_a_secret(cls, value: str) -> str:
+        name = r"[A-Za-z0-9_][A-Za-z0-9_.=-]*"
+        if value != LOCAL and not re.fullmatch(rf"(s3|gs)://{name}(/{name})*/?", value):
+            raise ValueError(
+                f"expected '{LOCAL}', s3://bucket/prefix or gs://bucket/prefix, of letters, "
+                "digits, '.', '_', '-' and '='; credentials and endpoint go into the variables "
+                "AWS_… or GOOGLE_…"
+            )
+        return value.rstrip("/")
+
+
 class MlflowSettings(_Group):
     """Where trained versions are recorded for people to compare; scorers never read it."""
 
@@ -347,6 +370,7 @@ class Settings(BaseSettings):
     bigquery: BigQuerySettings = Field(default_factory=BigQuerySettings)
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
+    registry: RegistrySettings = Field(default_factory=RegistrySettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
     learning: LearningSettings = Field(default_factory=LearningSettings)

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from fraudline.errors import InputError
+from fraudline.registry.champions import contract_of
 from fraudline.registry.changes import Change
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
 
@@ -65,8 +67,38 @@ def challengers_of(changes: Sequence[Change], at: dt.datetime) -> list[Challenge
 
 
 def live_of(changes: Sequence[Change], at: dt.datetime) -> list[Challenger]:
-    """Those that score in the scorers; args as for `challengers_of`."""
-    return [one for one in challengers_of(changes, at) if one.is_live and one.ended is None]
+    """Those that score in the scorers, at most two; args as for `challengers_of`."""
+    live = [one for one in challengers_of(changes, at) if one.is_live and one.ended is None]
+    return live[:MOST_LIVE]
+
+
+def require_place(
+    version: str,
+    champion: str | None,
+    changes: Sequence[Change],
+    at: dt.datetime,
+    *,
+    is_live: bool,
+) -> None:
+    """Refuse a challenger that has nobody to challenge, or one that is live too many.
+
+    Raises:
+        InputError: there is no champion, it is the champion, or as many are live as may be.
+    """
+    contract = contract_of(version)
+    if champion is None or champion == version:
+        why = "has no champion yet" if champion is None else "has it as its champion"
+        raise InputError(
+            f"{version} cannot be a challenger: contract '{contract}' {why}. "
+            "`fraudline models list` shows the versions."
+        )
+    others = [each.version for each in live_of(changes, at) if each.version != version]
+    if is_live and len(others) >= MOST_LIVE:
+        raise InputError(
+            f"{version} cannot score live: {' and '.join(others)} do, and at most {MOST_LIVE} may, "
+            "since each takes the scorers' time. Make it a challenger without --live, or one of "
+            "them anew without it: `fraudline models challenge`."
+        )
 
 
 def _end(version: str, champion: str) -> str:

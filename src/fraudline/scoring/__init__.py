@@ -8,9 +8,9 @@ offline is what runs online.
 
 from fraudline.bundle.reason_sentences import Reason
 from fraudline.scoring.assess import Assessment, as_history, assess
-from fraudline.scoring.challengers import LiveChallenger
 from fraudline.scoring.decider import Decider
 from fraudline.scoring.judge import Judge, Verdict
+from fraudline.scoring.live_challengers import LiveChallenger
 from fraudline.scoring.reasons import reasons
 from fraudline.scoring.repeats import Recall, RepeatMemory
 

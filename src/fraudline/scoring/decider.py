@@ -19,9 +19,9 @@ from fraudline.contract import (
     reject_record,
     usable_key,
 )
-from fraudline.scoring.challengers import LiveChallenger, challenger_scores
 from fraudline.scoring.decision_lines import DecisionBatch, decision_lines
 from fraudline.scoring.judge import Judge, Judged
+from fraudline.scoring.live_challengers import LiveChallenger, challenger_scores
 from fraudline.scoring.repeats import FirstDecision, RepeatMemory, digests_of
 
 
