@@ -49,22 +49,21 @@ class ChallengerFollower:
         """Why each challenger that does not score does not, in words."""
         return {version: fault.why for version, fault in self._faults.items()}
 
-    def look(self, champions: str, tell: Callable[[str], None]) -> tuple[LiveChallenger, ...]:
+    def look(
+        self, champions: str | None, tell: Callable[[str], None]
+    ) -> tuple[LiveChallenger, ...]:
         """Look once which challengers are live.
 
         Args:
-            champions: What `Registry.champion_text` gave, since a promotion ends challenges.
+            champions: What `Registry.champion_text` gave, since a promotion ends challenges; None
+                while the registry cannot be read.
             tell: Called with a sentence for people when one begins to score.
 
         Returns:
             Those that score from now on.
         """
-        try:
+        if champions is not None:
             self._read(champions)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the champion decides
-            self._fail(_NEWER, _in_words(error))
-        else:
-            self._faults.pop(_NEWER, None)
         now = dt.datetime.now(dt.UTC)
         wanted = [each.version for each in self._wanted if now < each.until]
         for known in (self._open, self._faults):
@@ -81,10 +80,15 @@ class ChallengerFollower:
 
     def _read(self, champions: str) -> None:
         registry = self._project.registry
-        seen = champions, registry.changes_text()
-        if seen != self._seen:
-            self._wanted = registry.live_challengers()
-            self._seen = seen
+        try:
+            seen = champions, registry.changes_text()
+            if seen != self._seen:
+                self._wanted = registry.live_challengers()
+                self._seen = seen
+        except Exception as error:  # noqa: BLE001 - whatever it is, the champion decides
+            self._fail(_NEWER, _in_words(error))
+        else:
+            self._faults.pop(_NEWER, None)
 
     def _try(self, version: str, tell: Callable[[str], None]) -> None:
         fault = self._faults.get(version)
@@ -101,7 +105,7 @@ class ChallengerFollower:
     def _fail(self, version: str, why: str) -> None:
         before = self._faults.get(version)
         pause_s = _FIRST_PAUSE_S if before is None else min(2 * before.pause_s, _LONGEST_PAUSE_S)
-        if before is None or before.why != why:
+        if before is None:  # a reason may hold a time, and so differ each time
             _LOG.warning(
                 "score: no live scores of %s, and nothing else is the worse for it: %s It is tried "
                 "again while it is a challenger",

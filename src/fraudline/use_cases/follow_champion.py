@@ -154,7 +154,8 @@ class ChampionFollower:
 
     def _look_for_challengers(self, tell: Tell) -> None:
         """Let those score that are live; whatever becomes of them, the champion decides on."""
-        live = self._challengers.look(self._seen, tell)
+        champions = self._seen if self._model.registry_fault is None else None
+        live = self._challengers.look(champions, tell)
         if live != self._live:
             self._live = live
             self._decider = Decider(self._bundle, self._memory, live)
