@@ -214,7 +214,7 @@ def challenge(
 
 @models.command()
 def changes() -> None:
-    """List every promotion, rollback and change of policy: when, what, who and why."""
+    """List promotions, rollbacks, challenges, new policies and rules: when, what, who, why."""
     from fraudline.use_cases.list_versions import list_changes
 
     show_table(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fraudline.bundle.bundle_files import check_bundle
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
+from fraudline.home import make_private
 from fraudline.registry.candidates import Candidates
 from fraudline.registry.challengers import (
     CHALLENGED,
@@ -20,7 +21,13 @@ from fraudline.registry.challengers import (
     require_place,
 )
 from fraudline.registry.champions import ChampionFile, Champions, LastKnown, contract_of
-from fraudline.registry.changes import POLICY_CHANGED, Change, Changes, Signature
+from fraudline.registry.changes import (
+    LABEL_RULE_CHANGED,
+    POLICY_CHANGED,
+    Change,
+    Changes,
+    Signature,
+)
 from fraudline.registry.open_store import open_store
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
 from fraudline.settings import LOCAL
@@ -206,6 +213,35 @@ class Registry:
                 contract_of(version),
                 Change(_now(), POLICY_CHANGED, version, source, _signed(signature), fields),
             )
+
+    def record_label_rule(
+        self, rule: Mapping[str, object], signature: Signature | None = None
+    ) -> None:
+        """Write down by which rule the contract's labels count, if it is another than was written.
+
+        Args:
+            rule: What it is made of, by name.
+            signature: As for `promote`.
+        """
+        make_private(self._store.directory)
+        with self._store.changing():
+            contract, fields = self._contract(), self.new_in_label_rule(rule)
+            if fields:
+                signed = _signed(signature)
+                change = Change(_now(), LABEL_RULE_CHANGED, contract, None, signed, fields)
+                self._changes.append(contract, change)
+
+    def new_in_label_rule(self, rule: Mapping[str, object]) -> dict[str, tuple[object, object]]:
+        """What is not as it was written down, by name: before and after; None if it never was."""
+        before: dict[str, object] = {}
+        for each in self.changes():
+            if each.change == LABEL_RULE_CHANGED:
+                before |= {name: after for name, (_, after) in each.fields.items()}
+        return {
+            name: (before.get(name), value)
+            for name, value in rule.items()
+            if before.get(name) != value
+        }
 
     def challenge(
         self,
