@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,7 +45,11 @@ class Followed:
 
 
 def follow(
-    world: World, contract: Contract, start: Model, road: Road, calibration: float
+    world: World,
+    contract: Contract,
+    start: Model,
+    road: Road,
+    calibrates: Callable[[Moment], Known],
 ) -> Followed:
     """Go a road through a world, and let the gate decide who is champion.
 
@@ -60,7 +65,7 @@ def follow(
         contract: Its.
         start: The first champion.
         road: Begins at `start`.
-        calibration: How far back the rows go that scores are calibrated on.
+        calibrates: Gives the known rows that scores are calibrated on.
     """
     followed, bet = Followed(), FairBet()
     champion, line, fixed = start, start, None
@@ -75,7 +80,7 @@ def follow(
         line = road.model()
         followed.learn_s.append(time.process_time() - begun)
         begun = time.process_time()
-        recent = moment.latest(calibration)
+        recent = calibrates(moment)
         known = {id(line): calibrated(line, recent)}
         followed.calibrate_s.append(time.process_time() - begun)
         for model in (start, champion):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
-from benchmarks.learning.follow import Followed, follow
+from benchmarks.learning.follow import follow
 from benchmarks.learning.kept import Found, Kept
 from benchmarks.learning.roads import (
     Choices,
@@ -18,6 +17,7 @@ from benchmarks.learning.roads import (
     base,
 )
 from benchmarks.learning.streams import Streamed
+from benchmarks.learning.world import Known, Moment
 
 from fraudline.training.model import Model
 from fraudline.training.recipes.all_recipes import find_recipe
@@ -31,9 +31,21 @@ FROZEN, FINE_TUNED, LAST_LAYER, RETRAINED = (
 )
 # For the handbook, days; `CHOSEN` by `make bench-learning ONLY=choose`.
 CHOSEN = Choices()
-# For the creditcard data, hours. Scores of all hours are ranked together, so all that is known
-# calibrates, for that changes least from hour to hour.
-CHOSEN_HOURLY = replace(CHOSEN, calibration=np.inf)
+ONE_IN = 10  # legitimate rows, where all that is known calibrates
+
+
+def of_days(moment: Moment) -> Known:
+    """The last matured days, as the product calibrates."""
+    return moment.latest(CHOSEN.calibration)
+
+
+def of_all(moment: Moment) -> Known:
+    """All known frauds and one in ten legitimate rows.
+
+    Where scores of all hours are ranked together, so that they are of one scale.
+    """
+    known = moment.known()
+    return known.where((known.labels == 1) | (known.rows % ONE_IN == 0))
 
 
 def run(
@@ -45,6 +57,7 @@ def run(
     choices: Choices,
     every: int,
     kept: Kept,
+    calibrates: Callable[[Moment], Known] = of_days,
 ) -> Found:
     """Scores and processor time.
 
@@ -57,6 +70,7 @@ def run(
         choices: What the learner is told.
         every: After how many moments full retraining fits anew.
         kept: Where it is kept.
+        calibrates: Gives the known rows that scores are calibrated on.
     """
 
     def compute() -> Found:
@@ -64,12 +78,10 @@ def run(
         first = next(streamed.world.moments()).known()
         start = base(name.partition("+")[0], recipe, streamed.contract, first, seed, kept)
         learner = _road(road, start, streamed, recipe, seed, choices, every)
-        followed: Followed = follow(
-            streamed.world, streamed.contract, start, learner, choices.calibration
-        )
+        followed = follow(streamed.world, streamed.contract, start, learner, calibrates)
         return followed.found(streamed.world)
 
-    told = f"-{choices}" if road != FROZEN else f"-{choices.calibration:g}"
+    told = f"-{choices}" if road != FROZEN else ""
     path = f"{name}-{road}-{recipe}-{seed}{told}".replace(" ", "-")
     return kept.piece(path, compute)
 
