@@ -45,7 +45,8 @@ def measure(days: TwoDays, recipe: str, seeds: range, kept: Kept) -> list[str]:
         "transaction. Roads learn hourly, full retraining every "
         f"{RETRAINED_EVERY_H} hours. Average precision is over the whole day, by scores calibrated "
         f"hourly on all known frauds and one in {ONE_IN} legitimate transactions, so that they are "
-        f"of one scale, but for `frozen`. Gains are over frozen, the mean over the seeds, with 95 % of {RESAMPLES:,} stratified resamples, paired.",
+        f"of one scale, but for `frozen`. Gains are over frozen, the mean over the seeds, with "
+        f"95 % of {RESAMPLES:,} stratified resamples, paired.",
         table(
             ("way", "labels after", "average precision", "gain over frozen", "learning, s"), rows
         ),
