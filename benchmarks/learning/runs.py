@@ -92,9 +92,9 @@ def _road(
 ) -> Road:  # fmt: skip
     recipe, begin = find_recipe(recipe_name), streamed.world.begin
     if road == FINE_TUNED:
-        return FineTuned(start, recipe, choices, seed, known_until=begin, since=-np.inf)
+        return FineTuned(start, recipe, choices, seed, known_until=begin)
     if road == LAST_LAYER:
-        return LastLayerOnly(LastLayer.of(start), choices.forget, known_until=begin)
+        return LastLayerOnly(LastLayer.of(start), choices, seed, known_until=begin)
     if road == RETRAINED:
         contract = streamed.contract
         return Retrained(start, recipe, contract, choices, seed, every, since=-np.inf)
