@@ -31,21 +31,11 @@ FROZEN, FINE_TUNED, LAST_LAYER, RETRAINED = (
 )
 # For the handbook, days; `CHOSEN` by `make bench-learning ONLY=choose`.
 CHOSEN = Choices()
-ONE_IN = 10  # legitimate rows, where all that is known calibrates
 
 
 def of_days(moment: Moment) -> Known:
     """The last matured days, as the product calibrates."""
     return moment.latest(CHOSEN.calibration)
-
-
-def of_all(moment: Moment) -> Known:
-    """All known frauds and one in ten legitimate rows.
-
-    Where scores of all hours are ranked together, so that they are of one scale.
-    """
-    known = moment.known()
-    return known.where((known.labels == 1) | (known.rows % ONE_IN == 0))
 
 
 def run(
@@ -57,7 +47,7 @@ def run(
     choices: Choices,
     every: int,
     kept: Kept,
-    calibrates: Callable[[Moment], Known] = of_days,
+    calibrates: Callable[[Moment], Known] | None = of_days,
 ) -> Found:
     """Scores and processor time.
 
@@ -70,7 +60,7 @@ def run(
         choices: What the learner is told.
         every: After how many moments full retraining fits anew.
         kept: Where it is kept.
-        calibrates: Gives the known rows that scores are calibrated on.
+        calibrates: As for `follow`.
     """
 
     def compute() -> Found:
