@@ -27,8 +27,6 @@ TITLE = "Learning from late labels: changes put into the handbook's days"
 JUDGED = "weeks that judge"
 QUIET = "none"
 RETRAINED_DAYS = 28.0  # what was before a change is soon forgotten
-# The share of what the best learner of a world gains in its fourth week, by week after the change.
-FLOORS = {"a2": {2: 0.55, 3: 0.90}, "x4": {3: 0.80}, "a1": {4: 0.65}}
 
 
 def measure(stream: Stream, recipe: str, seeds: range, kept: Kept) -> list[str]:
@@ -46,10 +44,10 @@ def measure(stream: Stream, recipe: str, seeds: range, kept: Kept) -> list[str]:
         "learned in its first week. Full retraining is weekly, on the last "
         f"{RETRAINED_DAYS:g} days that are known. Average precision is within days, the mean over "
         "a week's frauds. In brackets: the share of what the best learner of that change gains "
-        "over frozen in the fourth week. Promotion: days from the change until the gate proves the line of "
-        "daily updates better, each version judged by what became known after it was made; 16 are "
-        "two delays. Costs are a day's by the policy without a cap; it is told the amounts as they "
-        f"come, and true ones are lost. A quiet week costs {usual:,.0f} a day.",
+        "over frozen in the fourth week. Promotion: days from the change until the gate proves the "
+        "line of daily updates better, each version judged by what became known after it was made; "
+        "16 are two delays. Costs are a day's by the policy without a cap; it is told the amounts "
+        f"as they come, and true ones are lost. A quiet week costs {usual:,.0f} a day.",
         *said,
     ]
 

@@ -10,7 +10,7 @@ from benchmarks.learning.follow import LINE
 from benchmarks.learning.kept import Found, Kept
 from benchmarks.learning.quiet import ROADS, seeds_told
 from benchmarks.learning.rows import TwoDays
-from benchmarks.learning.runs import CHOSEN, FROZEN, run
+from benchmarks.learning.runs import CHOSEN, run
 from benchmarks.learning.streams import Streamed, second_day
 from benchmarks.measure import say, table
 from sklearn.metrics import average_precision_score
