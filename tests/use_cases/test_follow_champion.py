@@ -52,7 +52,8 @@ class Followed:
         return model
 
     def look(self) -> None:
-        self.follower.look_once(self.told.append)
+        self.follower.look_for_champion(self.told.append)
+        self.follower.look_beside(self.told.append)
 
     def decided_by(self) -> str:
         """The version that a decision names."""

@@ -28,7 +28,7 @@ By = Annotated[
 Reason = Annotated[str, typer.Option(help="Why, in words; it is kept.")]
 
 models = typer.Typer(
-    help="Versions of the model: list, show, challenge, promote, roll back, change policy.",
+    help="Versions of the model: list, show, challenge, promote, roll out and back, change policy.",
     no_args_is_help=True,
 )
 
@@ -114,6 +114,8 @@ def list_versions() -> None:
     for version, since in found.champions.items():
         whose = f" of {version.partition('-')[0]}" if len(found.champions) > 1 else ""
         OUT.print(f"* champion{whose} since {utc(since)}", markup=False)
+    for rollout in found.rollouts:
+        OUT.print(f"rollout: {rollout}, since {utc(rollout.widened_at)}", markup=False)
     for each in found.challengers:
         OUT.print(
             f"challenger {each.version} since {utc(each.since)}, until {utc(each.until)}"
@@ -134,17 +136,61 @@ def show(
     project = Project()
     show_effect(project, version)
     show_manifest(show_version(project, version))
+    rollout = project.registry.rollout()
+    if rollout is not None and rollout.version == version:
+        OUT.print(f"rollout    {rollout}, since {utc(rollout.widened_at)}", markup=False)
     OUT.print(f"directory  {project.registry.path(version)}", markup=False)
 
 
 @models.command()
 def promote(
     version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+    share: Annotated[
+        float | None,
+        typer.Option(
+            help="Let it decide this share of the transactions alone, such as 0.05, and the "
+            "champion the others."
+        ),
+    ] = None,
     by: By = None,
     reason: Reason = "",
 ) -> None:
-    """Make a version its contract's champion. Scorers that run take it within two seconds."""
-    _promote(Project(), version, by, reason, is_told=False)
+    """Make a version its contract's champion. Scorers that run take it within two seconds.
+
+    With --share it takes over by and by: `fraudline models rollout` widens the share, `fraudline
+    models promote` without --share gives it all transactions, `fraudline models rollback` none.
+    """
+    if share is None:
+        _promote(Project(), version, by, reason, is_told=False)
+        return
+    from fraudline.use_cases.champion import roll_out
+
+    project = Project()
+    made = roll_out(project, version, share, by=by, reason=reason)
+    show_effect(project, version)
+    say(f"rollout: {made}, champion {project.registry.champion()} the others")
+    say(_RUNNING_ON)
+
+
+@models.command()
+def rollout(
+    share: Annotated[
+        float | None, typer.Option(help="The share from now on, larger than it is.")
+    ] = None,
+    by: By = None,
+    reason: Reason = "",
+) -> None:
+    """Tell which version decides which share of the transactions; or widen that share."""
+    from fraudline.use_cases.champion import widen
+
+    project = Project()
+    if share is not None:
+        say(f"rollout: {widen(project, share, by=by, reason=reason)}")
+        say(_RUNNING_ON)
+        return
+    found = project.registry.rollout()
+    told = f"{found}, since {utc(found.widened_at)}" if found is not None else "none stands"
+    say(f"rollout: {told}; champion {project.registry.champion()}")
 
 
 def _promote(project: Project, version: str, by: str | None, reason: str, *, is_told: bool) -> None:
@@ -160,6 +206,8 @@ def _promote(project: Project, version: str, by: str | None, reason: str, *, is_
 
 def _tell(done: Promoted) -> None:
     """Say what a person should know of the champion."""
+    if done.ended is not None:
+        say(f"the rollout of {done.ended} is over: champion {done.version} decides all")
     if done.look is not None:
         say(f"LOOK: {done.look}")
     if done.overtaken:
@@ -173,7 +221,7 @@ def _tell(done: Promoted) -> None:
 
 @models.command()
 def rollback(by: By = None, reason: Reason = "") -> None:
-    """Make the champion before the present one the champion again.
+    """End the rollout that stands; without one, make the champion before the present one it again.
 
     Once more goes one further back, and never forward to what was rolled back: that takes
     `fraudline models promote`.

@@ -62,6 +62,8 @@ class _Line:
             words += f", {health.waiting:,} wait"
         if not health.is_healthy:
             words += f"; no progress: {health.reason}"
+        if state.model is not None and state.model.rollout is not None:
+            words += f"; {state.model.rollout} decides {100 * state.model.rollout_share:g} %"
         if state.model is not None and state.model.fault is not None:
             words += f"; {state.model.fault}"
         say(words)
