@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
-import shutil
 import threading
 
 import pytest
 from tests.harness import eventually
 from tests.scoring.test_decider import arrived
 from tests.transactions import CARD_ROW, CREDITCARD, message
-from tests.use_cases.test_follow_champion import NOW, Followed, altered
+from tests.use_cases.test_follow_champion import NOW, Followed, harmed
 from tests.use_cases.test_follow_champion import followed as followed  # noqa: PLC0414 - a fixture
 from tests.use_cases.versions import add_version
 
@@ -66,22 +64,16 @@ def test_a_rollout_that_cannot_be_opened_leaves_all_to_the_champion_and_is_told_
     followed: Followed, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follow_beside, "_FIRST_PAUSE_S", 0.0)
-    version = followed.registry.directory / followed.second
-    kept = followed.registry.directory.parent / "kept"
-    shutil.copytree(version, kept)
-    altered(version)
-    followed.registry.rollouts.begin(followed.second, 0.5, ME)
-    for _ in range(3):
-        followed.look()
-        assert share_of(followed) == 0
-    assert "was altered: graph.onnx" in str(followed.model.rollout_fault)
-    assert followed.model.fault == (
-        f"{followed.second} is refused, {followed.first} decides its share, too"
-    )
-    told = [each.message for each in caplog.records if each.levelno == logging.WARNING]
-    assert len([each for each in told if f"no scores of {followed.second}" in each]) == 1
-    shutil.rmtree(version)
-    shutil.copytree(kept, version)
+    with harmed(followed.registry.directory / followed.second):
+        followed.registry.rollouts.begin(followed.second, 0.5, ME)
+        for _ in range(3):
+            followed.look()
+            assert share_of(followed) == 0
+        assert "was altered: graph.onnx" in str(followed.model.rollout_fault)
+        assert followed.model.fault == (
+            f"{followed.second} is refused, {followed.first} decides its share, too"
+        )
+    assert caplog.text.count(f"no scores of {followed.second}") == 1
     followed.look()
     assert 0.3 < share_of(followed) < 0.7
     assert followed.model.fault is None
@@ -107,3 +99,24 @@ def test_what_takes_long_to_open_beside_the_champion_holds_up_no_promotion(
         may_end.set()
         eventually(lambda: followed.model.rollout is None)
     assert share_of(followed) == 1
+
+
+def test_a_version_that_fails_on_a_transaction_leaves_it_to_the_champion_and_is_told_once(
+    followed: Followed, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow_beside, "_FIRST_PAUSE_S", 0.0)
+    followed.registry.rollouts.begin(followed.second, 0.5, ME)
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("the graph is gone")
+
+    for _ in range(3):
+        followed.look()
+        judge = followed.follower._judge
+        assert judge is not None
+        monkeypatch.setattr(judge._newer, "judge_rows", fails)
+        assert share_of(followed) == 0
+        followed.look()
+    assert caplog.text.count("it could not judge a transaction: the graph is gone") == 1
+    assert 0.3 < share_of(followed) < 0.7
+    assert followed.model.fault is None

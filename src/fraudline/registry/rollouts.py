@@ -51,8 +51,8 @@ def rollout_of(changes: Sequence[Change]) -> Rollout | None:
     """
     found: Rollout | None = None
     for each in changes:
-        if each.change == ROLLED_OUT and _SHARE in each.fields:
-            share = float(str(each.fields[_SHARE][1]))
+        _, share = each.fields.get(_SHARE, (None, None))
+        if each.change == ROLLED_OUT and isinstance(share, float):
             if found is not None and found.version == each.version:
                 found = replace(found, share=share, widened_at=each.at)
             else:

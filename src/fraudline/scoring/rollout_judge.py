@@ -22,9 +22,14 @@ class RolloutJudge:
         champion: The version that decides the others.
         newer: The version that decides the share; for the champion's contract.
         share: Its share of the transactions, above 0 and below 1.
+
+    Attributes:
+        fault: Why the other version could not judge, in words, so that the champion judges all from
+            that batch on; None while it can.
     """
 
     def __init__(self, champion: Bundle, newer: Bundle, share: float) -> None:
+        self.fault: str | None = None
         self._champion, self._newer = Judge(champion), Judge(newer)
         self._bundle, self._share = newer, share
         contract = newer.contract
@@ -37,14 +42,20 @@ class RolloutJudge:
         identities = self._identities(messages, decoded)
         is_newer = np.array(drawn(identities, self._share, self._bundle), dtype=np.bool_)
         newer, others = (np.flatnonzero(each).tolist() for each in (is_newer, ~is_newer))
-        if not newer:
+        by_newer = self._by_newer(decoded.take(newer)) if newer else None
+        if by_newer is None:
             return self._champion.judge_rows(decoded)
-        found = _joined(
-            self._champion.judge_rows(decoded.take(others)),
-            self._newer.judge_rows(decoded.take(newer)),
-        )
+        found = _joined(self._champion.judge_rows(decoded.take(others)), by_newer)
         found.rejects.extend(decoded.rejects)
         return found
+
+    def _by_newer(self, decoded: Decoded) -> Judged | None:
+        if self.fault is None:
+            try:
+                return self._newer.judge_rows(decoded)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the champion can judge
+                self.fault = str(error) or type(error).__name__
+        return None
 
     def _identities(self, messages: Messages, decoded: Decoded) -> list[bytes]:
         if self._id is not None:

@@ -82,6 +82,7 @@ class BesideFollower:
         self._live: dict[str, LiveChallenger] = {}
         self._newer: Newer | None = None
         self._faults: dict[str, _Fault] = {}
+        self._past_faults: dict[str, _Fault] = {}  # of those that are open again
 
     @property
     def challenger_faults(self) -> dict[str, str]:
@@ -112,14 +113,25 @@ class BesideFollower:
         wanted = [each.version for each in self._challengers if now < each.until]
         rollout = self.rollout
         named = {*wanted, _NEWER, *([rollout.version] if rollout is not None else [])}
-        for version in self._faults.keys() - named:
-            del self._faults[version]
+        for faults in (self._faults, self._past_faults):
+            for version in faults.keys() - named:
+                del faults[version]
         for version in self._live.keys() - set(wanted):
             del self._live[version]
         return Beside(
             tuple(one for version in wanted if (one := self._challenger(version, tell))),
             self._rolled_out(rollout, tell),
         )
+
+    def rollout_failed(self, why: str) -> None:
+        """Leave a rollout's version out that is open and could not judge, and open it anew later.
+
+        Args:
+            why: In words.
+        """
+        if self._newer is not None:
+            self._fail(self._newer.version, f"it could not judge a transaction: {why}")
+            self._newer = None
 
     def _read(self, champions: str) -> None:
         registry = self._project.registry
@@ -169,13 +181,16 @@ class BesideFollower:
         except Exception as error:  # noqa: BLE001 - whatever it is, the champion decides
             self._fail(version, _in_words(error))
             return None
-        self._faults.pop(version, None)
+        if fault is not None:
+            self._past_faults[version] = self._faults.pop(version)
         return bundle
 
     def _fail(self, version: str, why: str) -> None:
-        before = self._faults.get(version)
+        now, past = self._faults.get(version), self._past_faults.get(version)
+        before = now or past
         pause_s = _FIRST_PAUSE_S if before is None else min(2 * before.pause_s, _LONGEST_PAUSE_S)
-        if before is None:  # a reason may hold a time, and so differ each time
+        # While it lasts a reason may hold a time, and so differ at each look.
+        if now is None and (past is None or past.why != why):
             _LOG.warning(
                 "score: no scores of %s beside the champion, and nothing else is the worse for "
                 "it: %s It is tried again while it is to score",

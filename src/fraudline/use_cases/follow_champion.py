@@ -64,6 +64,7 @@ class ChampionFollower:
         self._bundle = bundle
         self._follower = BesideFollower(project)
         self._beside = Beside()
+        self._judge: RolloutJudge | None = None
         self._decider = Decider(bundle, memory)
         self._changing = threading.RLock()  # what decides, and what is told of it
         self._retry_at = 0.0
@@ -149,7 +150,8 @@ class ChampionFollower:
         share = bundle.manifest.policy.explored_share
         with self._changing:
             before = self._model
-            self._bundle, self._beside, self._decider = bundle, Beside(), decider
+            self._bundle, self._decider = bundle, decider
+            self._beside, self._judge = Beside(), None
             refusals = before.refusals
             self._model = ServedModel(version, share, swaps=before.swaps + 1, refusals=refusals)
             self._progress.record_model(self._model)
@@ -166,6 +168,8 @@ class ChampionFollower:
         champion, champions = self._bundle, self._seen
         is_read = self._model.registry_fault is None
         follower = self._follower
+        if self._judge is not None and self._judge.fault is not None:
+            follower.rollout_failed(self._judge.fault)
         beside = follower.look(champions if is_read else None, tell)
         newer, rollout = beside.newer, follower.rollout
         with self._changing:
@@ -174,6 +178,7 @@ class ChampionFollower:
             if beside != self._beside:
                 self._beside = beside
                 judge = RolloutJudge(champion, newer.bundle, newer.share) if newer else None
+                self._judge = judge
                 self._decider = Decider(champion, self._memory, beside.challengers, judge)
             self._tell(
                 challengers=tuple(each.version for each in beside.challengers),
