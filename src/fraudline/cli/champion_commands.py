@@ -150,7 +150,7 @@ def challenge(
 
 
 def changes() -> None:
-    """List promotions, rollouts, rollbacks, challenges, policies and rules: when, what, who, why."""
+    """List promotions, rollouts, rollbacks, challenges, policies, rules: when, what, who, why."""
     from fraudline.use_cases.list_versions import list_changes
 
     show_table(
