@@ -13,7 +13,13 @@ from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
 from fraudline.home import make_private
 from fraudline.registry.candidates import Candidates
-from fraudline.registry.challengers import CHALLENGED, Challenger, challengers_of
+from fraudline.registry.challengers import (
+    CHALLENGED,
+    Challenger,
+    challengers_of,
+    live_of,
+    require_place,
+)
 from fraudline.registry.champions import ChampionFile, Champions, LastKnown, contract_of
 from fraudline.registry.changes import (
     LABEL_RULE_CHANGED,
@@ -238,7 +244,12 @@ class Registry:
         }
 
     def challenge(
-        self, version: str, until: dt.datetime, signature: Signature | None = None
+        self,
+        version: str,
+        until: dt.datetime,
+        signature: Signature | None = None,
+        *,
+        is_live: bool = False,
     ) -> None:
         """Make a version a challenger of its contract's champion, from now on; again, if it is one.
 
@@ -246,24 +257,37 @@ class Registry:
             version: Which one.
             until: When it expires, UTC.
             signature: As for `promote`.
+            is_live: Whether it scores in the scorers, too.
 
         Raises:
-            InputError: there is no such version, no champion to challenge, or it is the champion.
+            InputError: there is no such version, no champion to challenge, or it is the champion;
+                or as many are live as may be.
         """
         self._require(version)
         with self._store.changing():
-            contract = contract_of(version)
+            contract, at = contract_of(version), _now()
             champion = self._champions.read(contract).champion
-            if champion is None or champion == version:
-                why = "has no champion yet" if champion is None else "has it as its champion"
-                raise InputError(
-                    f"{version} cannot be a challenger: contract '{contract}' {why}. "
-                    "`fraudline models list` shows the versions."
-                )
+            require_place(version, champion, self._changes_of(contract), at, is_live=is_live)
             signed = _signed(signature)
             self._changes.append(
-                contract, Change(_now(), CHALLENGED, version, champion, signed, until=until)
+                contract,
+                Change(at, CHALLENGED, version, champion, signed, until=until, is_live=is_live),
             )
+
+    def changes_text(self) -> bytes:
+        """What is written of the contract's changes: another text is another change.
+
+        It costs a look at a small file, for who wants to know when something changes.
+        """
+        return self._changes.text(self._contract())
+
+    def live_challengers(self) -> list[Challenger]:
+        """The contract's challengers that score beside its champion now, at most two.
+
+        Raises:
+            BundleError: the file of its champions was altered.
+        """
+        return live_of(self.changes(), _now())
 
     def challengers(self) -> list[Challenger]:
         """Every version that was made a challenger of a champion, and why it is none any more.
