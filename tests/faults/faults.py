@@ -106,7 +106,7 @@ class Fault:
         elif self.kind == "inject":
             self._inject(pipeline, *role.split())
         elif self.kind == "promote and kill":
-            self._during(pipeline.start_promoter, pipeline.kill_promoter)
+            pipeline.kill_promoters(self.for_s)
         elif self.kind == "take away":
             self._during(pipeline.take_registry_away, pipeline.bring_registry_back)
         elif self.kind == "flood with junk":

@@ -42,6 +42,7 @@ _LEARNING_PERIOD_S = 30.0
 _BEGIN_TIMEOUT_S = 120.0  # all begin at once, each with what it imports
 _END_TIMEOUT_S = 20.0
 _ANSWER_TIMEOUT_S = 10.0
+_MOST_PROMOTING_S = 0.3
 _JUNK_TIMEOUT_S = 120.0  # a broker may be killed meanwhile
 
 
@@ -158,15 +159,21 @@ class Pipeline:
         """SIGCONT."""
         os.kill(self.pid(name), signal.SIGCONT)
 
-    def start_promoter(self) -> None:
-        """Let a process promote and roll back, again and again."""
+    def kill_promoters(self, for_s: float) -> None:
+        """One process after the other promotes and rolls back, until it is killed somewhere."""
         names = (str(self.home), self.project.contract.name, *self.policies)
-        self._start_beside("promoter", [sys.executable, "-m", "tests.faults.promoter", *names], {})
-
-    def kill_promoter(self) -> None:
-        """`kill -9` of that process, at whatever instruction it is."""
-        self._beside["promoter"].kill()
-        self.kills += 1
+        words = [sys.executable, "-m", "tests.faults.promoter", *names]
+        ends_at = time.monotonic() + for_s
+        while True:
+            self._start_beside("promoter", words, {})
+            promoter = self._beside["promoter"]
+            wait_until(lambda it=promoter: it.said or not it.is_alive, _END_TIMEOUT_S, "promotions")
+            time.sleep(random.uniform(0.0, _MOST_PROMOTING_S))
+            assert promoter.is_alive, promoter.said
+            promoter.kill()
+            self.kills += 1
+            if time.monotonic() > ends_at:
+                return
 
     def start_learner(self) -> None:
         """Start `fraudline learn`, which judges short periods."""

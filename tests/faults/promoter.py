@@ -10,7 +10,7 @@ from pathlib import Path
 from fraudline.errors import InputError
 from fraudline.registry import Registry, Signature
 
-_PAUSE_S = 0.02
+_PAUSE_S = 0.005
 _BY = Signature("promoter", "tests", "to be killed")
 
 
@@ -18,6 +18,8 @@ def main() -> None:
     """Take turns with the versions that are named, one step back after each second one."""
     home, contract, *versions = sys.argv[1:]
     registry = Registry(Path(home), lambda: contract)
+    sys.stdout.write("promoting\n")
+    sys.stdout.flush()
     for version in itertools.cycle(versions):
         registry.promote(version, _BY)
         time.sleep(_PAUSE_S)
