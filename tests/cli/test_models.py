@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import platform
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +93,17 @@ def test_who_changed_what_and_why_is_listed(models, registry):
     assert f" promoted {first} {me} the first " in said
     assert f" promoted {second} {first} anna (account {me}) catches more " in said
     assert f" rolled back to {first} {second} {me} stops too many" in said
+
+
+def test_who_changed_what_is_told_with_the_machine_where_there_are_several(models, registry):
+    version = add(registry)
+    models("models", "promote", version)
+    assert f" on {platform.node()}" not in models("models", "changes")[1]
+    registry.promote(version, Signature("anna", "deploy", "once more", "box-7"))
+    me = Signature.of_this_process().user
+    _, said = models("models", "changes")
+    assert f" promoted {version} {me} on {platform.node()} " in said
+    assert f" promoted {version} {version} anna (account deploy) on box-7 once more" in said
 
 
 def test_a_challenger_is_listed_and_told_when_it_is_overtaken(models, registry):

@@ -153,11 +153,18 @@ def changes() -> None:
     """List promotions, rollouts, rollbacks, challenges, policies, rules: when, what, who, why."""
     from fraudline.use_cases.list_versions import list_changes
 
+    found = list_changes(Project())
+    hosts = [each.signature.host if each.signature is not None else "" for each in found]
+    is_shared = len(set(filter(None, hosts))) > 1
     show_table(
         ("at", "change", "version", "before", "by", "why"),
         (
-            (utc(each.at), each.what, each.version, each.before or "", each.who, each.why)
-            for each in list_changes(Project())
+            (
+                *(utc(each.at), each.what, each.version, each.before or ""),
+                f"{each.who} on {host}" if is_shared and host else each.who,
+                each.why,
+            )
+            for each, host in zip(found, hosts, strict=True)
         ),
     )
 

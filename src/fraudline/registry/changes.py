@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
+import platform
 import pwd
 from collections.abc import Iterable
 from typing import Annotated, Self
@@ -32,11 +33,13 @@ class Signature(msgspec.Struct, frozen=True):
         by: Who says to have done it.
         user: The system's account that did.
         reason: Why, in words; empty if nobody said.
+        host: The machine on which that was; empty where it was not kept.
     """
 
     by: str
     user: str
     reason: str = ""
+    host: str = ""
 
     @classmethod
     def of_this_process(cls, by: str | None = None, reason: str = "") -> Self:
@@ -45,7 +48,7 @@ class Signature(msgspec.Struct, frozen=True):
             user = pwd.getpwuid(os.getuid()).pw_name
         except KeyError:  # a container's
             user = f"uid {os.getuid()}"
-        return cls(by or user, user, reason)
+        return cls(by or user, user, reason, platform.node())
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
