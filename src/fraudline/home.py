@@ -26,6 +26,7 @@ _OURS = frozenset(
         "logs",
         "mlflow",
         "models",
+        "models-cache",
     }
     | {"reports", "services.json", "services.json.draft", "services.lock"}
 )

@@ -13,7 +13,7 @@ import pytest
 from tests.harness import Place
 from tests.transactions import CREDITCARD
 from tests.use_cases.versions import add_version
-from tests.warehouse.test_counting_labels import Told, decision, fill
+from tests.warehouse.test_counting_labels import HOUR, Told, decision, fill
 
 from fraudline import flows
 from fraudline.contract import Period
@@ -25,7 +25,9 @@ from fraudline.warehouse.learning_tables import read_rows
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 DAY_S = 86400.0
-LAST = Period.holding(NOW - dt.timedelta(days=1), DAY_S)
+DAY = dt.timedelta(seconds=DAY_S)
+TODAY = Period.holding(NOW, DAY_S)
+LAST = Period.holding(NOW - DAY, DAY_S)
 
 
 def rows(place: Place) -> list[dict]:
@@ -36,7 +38,12 @@ def tell_frauds(place: Place) -> None:
     """As many mature frauds as are needed, and as many that were none."""
     project, begin = place.project, NOW - dt.timedelta(days=90)
     decided = [
-        decision(project.contract, number, decided_at=begin, received_at=begin)
+        decision(
+            project.contract,
+            number,
+            decided_at=begin + number * HOUR,
+            received_at=begin + number * HOUR,
+        )
         for number in range(2 * LEAST_FRAUDS + 12)
     ]
     told = [Told(row, "fraud", "customer", begin, begin, at) for at, row in enumerate(decided[::2])]
@@ -87,8 +94,7 @@ def test_a_learner_that_cannot_or_is_killed_is_told_of_and_leaves_nothing(
     champion = add_version(project.registry, CREDITCARD, 1.0)
     project.registry.promote(champion)
     tell_frauds(here)
-    earlier = Period.holding(LAST.start - dt.timedelta(days=1), DAY_S)
-    refused = UpdatePeriods(project).do(Due(earlier, earlier.end))
+    refused = UpdatePeriods(project).do(Due(TODAY, NOW))
     assert f"LOOK: nothing was learned: version {champion} has no model.keras" in refused
     versions = {path.name for path in project.registry.directory.iterdir()}
 

@@ -297,6 +297,13 @@ def policy(
         str | None,
         typer.Option(help="What is done above that cap: approve or block."),
     ] = None,
+    explore_share: Annotated[
+        float | None,
+        typer.Option(
+            help="Share, 0 to 1, of what would be blocked that is reviewed instead, so that people "
+            "label it; 0 is none."
+        ),
+    ] = None,
     review_from: Annotated[
         float | None, typer.Option(help="Approve nothing from this score, whatever the costs say.")
     ] = None,
@@ -326,6 +333,7 @@ def policy(
         "wrong_block_cost": wrong_block_cost,
         "most_reviews_a_day": most_reviews_a_day,
         "above_review_cap": above_review_cap,
+        "explore_share": explore_share,
         "review_from": review_from,
         "block_from": block_from,
     }

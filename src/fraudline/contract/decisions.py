@@ -40,6 +40,15 @@ DECISION_COLUMNS: tuple[Column, ...] = (
         is_nullable=True,
     ),
     Column("decided_at", "timestamp", "When the scorer decided."),
+    Column(
+        "propensity",
+        "float64",
+        "Of a payment that is reviewed though it would be blocked, so that people label it: the "
+        "probability of that. Null for all others.",
+        min=0,
+        max=1,
+        is_nullable=True,
+    ),
 )
 
 
@@ -47,7 +56,8 @@ class Decision(msgspec.Struct, gc=False):
     """`DECISION_COLUMNS`, in a form that encodes fast; a test holds the two together.
 
     A transaction that was sent twice is given its first decision again: its score, decision,
-    threshold, version and reasons, and in `repeat_of` the topic:partition:offset of the first.
+    threshold, version, reasons and propensity, and in `repeat_of` the topic:partition:offset of the
+    first. What was added later is null in the records of before.
     """
 
     transaction_id: str
@@ -62,3 +72,4 @@ class Decision(msgspec.Struct, gc=False):
     repeat_of: str | None
     received_at: dt.datetime | None
     decided_at: dt.datetime
+    propensity: float | None = None

@@ -119,6 +119,8 @@ def _model(task: str, model: ServedModel) -> Iterator[Metric]:
          model.refused is not None),
         ("champion_read_timestamp_seconds", "When it was last read who the champion is.",
          model.read_at),
+        ("explore_share", "Share of what would be blocked that is reviewed instead.",
+         model.explore_share),
     ):  # fmt: skip
         gauge = GaugeMetricFamily(f"fraudline_{name}", meaning, labels=["task"])
         gauge.add_metric([task], float(value))

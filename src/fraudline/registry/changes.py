@@ -76,7 +76,9 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     def what(self) -> str:
         """What was done, in words."""
         words = self.change.replace("-", " ")
-        return words if self.is_done else f"{words}: was cut short, did not happen"
+        return (
+            words if self.is_done else f"{words}: did not happen (cut short, or another was first)"
+        )
 
     @property
     def who(self) -> str:

@@ -13,10 +13,11 @@ from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
 from fraudline.registry.candidates import Candidates
 from fraudline.registry.challengers import CHALLENGED, Challenger, challengers_of
-from fraudline.registry.champions import ChampionFile, Champions, contract_of
+from fraudline.registry.champions import ChampionFile, Champions, LastKnown, contract_of
 from fraudline.registry.changes import POLICY_CHANGED, Change, Changes, Signature
-from fraudline.registry.directory_store import DirectoryStore
+from fraudline.registry.open_store import open_store
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
+from fraudline.settings import LOCAL
 
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 
@@ -33,10 +34,14 @@ class Registry:
         home: Directory of the project's state (`Settings.home`).
         contract: Gives the name of the contract whose champion is meant; it is asked when one
             is, for whoever only looks at versions need read no contract.
+        url: `local`, or that of an object store (`RegistrySettings.url`).
+
+    Raises:
+        RegistryError: from each method: the object store cannot be reached, or refuses.
     """
 
-    def __init__(self, home: Path, contract: Callable[[], str]) -> None:
-        self._store = DirectoryStore(home / "models")
+    def __init__(self, home: Path, contract: Callable[[], str], url: str = LOCAL) -> None:
+        self._store = open_store(url, home)
         self._contract = contract
         self._candidates = Candidates(self._store.directory)
         self._champions = Champions(self._store)
@@ -57,8 +62,16 @@ class Registry:
 
         What trainings that were killed have left is removed, and named in the log. A training
         that lives holds a lock on its directory.
+
+        An object store that takes no version is refused here, before hours are spent on one.
         """
-        return self._candidates.new()
+        made = self._candidates.new()
+        try:
+            with self._store.changing():
+                return made
+        except BaseException:
+            self.discard(made)
+            raise
 
     def discard(self, candidate: Path) -> None:
         """Remove what `new_directory` gave, unless it was added; harmless where it was."""
@@ -259,10 +272,13 @@ class Registry:
         # First what is done, then that it is so: a change that did not happen can be told.
         done = Change(at, change, version, now.champion, _signed(signature))
         self._changes.append(now.contract, done)
-        if not self._champions.write(Promotion(at, change, version), now):
-            champion = self._champions.read(now.contract).champion
+        promotion = Promotion(at, change, version)
+        if self._champions.write(promotion, now):
+            return
+        found = self._champions.read(now.contract)
+        if promotion not in found.promotions():  # else only the answer was lost
             raise InputError(
-                f"another machine changed the champion at the same moment: it is {champion}. "
+                f"another machine changed the champion at the same moment: it is {found.champion}. "
                 f"Nothing was done with {version}; look at `fraudline models changes`, and then "
                 "do it again."
             )
@@ -304,6 +320,13 @@ class Registry:
         It costs a look at a small file, for who wants to know when the champion changes.
         """
         return self._champions.read(self._contract()).text
+
+    def last_known_champion(self) -> LastKnown | None:
+        """Who was the champion when this machine read an object store last; None if it never did.
+
+        For who starts to score while the store is away. What happened there since is not known.
+        """
+        return self._champions.last_known(self._contract())
 
     def is_champion(self, version: str) -> bool:
         """Whether a version is the champion of its own contract."""

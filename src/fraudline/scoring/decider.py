@@ -78,6 +78,7 @@ class Decider:
             [assessment.model_version] * len(judged.rows),
             {row: msgspec.json.encode(told).decode() for row, told in judged.reasons.items()},
             {},
+            judged.propensities,
         )
 
 
@@ -107,6 +108,7 @@ def _remember(
             None,
             None,
             decided_at,
+            batch.propensities.get(row),
         )
         first = memory.first(decision, digest)
         if first is not None:

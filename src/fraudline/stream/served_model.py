@@ -12,6 +12,7 @@ class ServedModel:
 
     Attributes:
         version: The one that decides.
+        explore_share: Which share of what it would block is reviewed instead.
         since: Since when.
         swaps: How often another version took over while the scorer ran.
         refused: The champion that does not decide, since it cannot be opened; None without one.
@@ -22,6 +23,7 @@ class ServedModel:
     """
 
     version: str
+    explore_share: float = 0.0
     since: float = field(default_factory=time.time)
     swaps: int = 0
     refused: str | None = None

@@ -212,8 +212,10 @@ def capped(policy: Policy, rows: pa.Table) -> Policy:
         rows: As `scored_rows` gives them.
 
     Raises:
-        InputError: its own scores ask for more reviews than the cap, or reviews cannot be counted.
+        InputError: it asks for more reviews than the cap, or reviews cannot be counted.
     """
+    if not policy.explored_share:  # not set, as in versions from before there was one
+        policy = msgspec.structs.replace(policy, explore_share=msgspec.UNSET)
     validation = part_of(rows, VALIDATION)
     if validation is not None:
         return within_cap(policy, validation)
