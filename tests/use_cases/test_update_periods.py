@@ -95,7 +95,7 @@ def test_a_learner_that_cannot_or_is_killed_is_told_of_and_leaves_nothing(
     project.registry.promote(champion)
     tell_frauds(here)
     refused = UpdatePeriods(project).do(Due(TODAY, NOW))
-    assert f"LOOK: nothing was learned: version {champion} has no model.keras" in refused
+    assert f"LOOK: nothing was learned: version {champion} has recipe 'tiny'" in refused
     versions = {path.name for path in project.registry.directory.iterdir()}
 
     def kill() -> None:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fraudline.bundle.manifest import Learned, Manifest, Source
-from fraudline.errors import InputError
+from fraudline.errors import BundleError, InputError
 from fraudline.measures.policy_effect import counted
+from fraudline.training.keras_file import MODEL_FILE
+from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.known_rows import LEAST_FRAUDS, Known, TooFew, read_known
 
@@ -66,6 +68,7 @@ def update_version(
             f"{parent.contract_fingerprint[:16]}…, but '{contract.name}' has "
             f"{contract.fingerprint[:16]}…. Train anew, and promote that."
         )
+    _require_learnable(parent)
     known = read_known(
         project.warehouse,
         contract,
@@ -99,6 +102,20 @@ def update_version(
     if known.hidden:
         told += f"; {counted(known.hidden, 'blocked payment')} without a label left out"
     return Updated(made.version, parent.version, made.learned.rows, made.learned.frauds, told)
+
+
+def _require_learnable(version: Manifest) -> None:
+    """Refuse what cannot go on learning before TensorFlow is loaded, which takes seconds."""
+    fault = ""
+    if version.recipe not in RECIPE_NAMES:
+        fault = f"recipe '{version.recipe}', of which this fraudline knows no way to learn"
+    elif MODEL_FILE not in version.files:
+        fault = f"no {MODEL_FILE}"
+    if fault:
+        raise BundleError(
+            f"version {version.version} has {fault}, so nothing can go on learning from it. "
+            "`fraudline train` makes a version that can; promote that."
+        )
 
 
 def too_few(mature_frauds: int) -> str:
