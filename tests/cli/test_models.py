@@ -100,6 +100,11 @@ def test_a_challenger_is_listed_and_told_when_it_is_overtaken(models, registry):
     assert code == 0
     assert said.startswith(f"challenger: {first}, until ")
     assert f" challenger {first} since " in models("models", "list")[1]
+    _, said = models("models", "challenge", first, "--live")
+    assert "scorers that run let it score beside the champion within two seconds" in said
+    assert re.search(
+        rf"challenger {first} since [^,]*, until [^,]*, scores live", models("models", "list")[1]
+    )
     assert models("models", "challenge", second)[0] == 2
     _, said = models("models", "promote", add(registry, threshold=0.75))
     assert f"no challengers any more: {first}; they were to beat the champion before" in said

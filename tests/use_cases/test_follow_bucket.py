@@ -46,7 +46,7 @@ class Machine:
         return model
 
     def look(self) -> None:
-        self.follower.take_over_if_new(self.told.append)
+        self.follower.look_once(self.told.append)
 
     def decided_by(self) -> str:
         (outcome,) = self.follower.decider()(arrived(message(CARD_ROW)), NOW)

@@ -49,6 +49,14 @@ DECISION_COLUMNS: tuple[Column, ...] = (
         max=1,
         is_nullable=True,
     ),
+    Column(
+        "challenger_scores",
+        "string",
+        "What versions say that score beside the champion and decide nothing: a JSON object of "
+        "version and score. Null where there is none, and where repeat_of is set.",
+        max_length=4096,
+        is_nullable=True,
+    ),
 )
 
 
@@ -73,3 +81,4 @@ class Decision(msgspec.Struct, gc=False):
     received_at: dt.datetime | None
     decided_at: dt.datetime
     propensity: float | None = None
+    challenger_scores: str | None = None

@@ -5,16 +5,29 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fraudline.bundle.bundle_files import check_bundle
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
+from fraudline.home import make_private
 from fraudline.registry.candidates import Candidates
-from fraudline.registry.challengers import CHALLENGED, Challenger, challengers_of
+from fraudline.registry.challengers import (
+    CHALLENGED,
+    Challenger,
+    challengers_of,
+    live_of,
+    require_place,
+)
 from fraudline.registry.champions import ChampionFile, Champions, LastKnown, contract_of
-from fraudline.registry.changes import POLICY_CHANGED, Change, Changes, Signature
+from fraudline.registry.changes import (
+    LABEL_RULE_CHANGED,
+    POLICY_CHANGED,
+    Change,
+    Changes,
+    Signature,
+)
 from fraudline.registry.open_store import open_store
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
 from fraudline.settings import LOCAL
@@ -201,8 +214,42 @@ class Registry:
                 Change(_now(), POLICY_CHANGED, version, source, _signed(signature), fields),
             )
 
+    def record_label_rule(
+        self, rule: Mapping[str, object], signature: Signature | None = None
+    ) -> None:
+        """Write down by which rule the contract's labels count, if it is another than was written.
+
+        Args:
+            rule: What it is made of, by name.
+            signature: As for `promote`.
+        """
+        make_private(self._store.directory)
+        with self._store.changing():
+            contract, fields = self._contract(), self.new_in_label_rule(rule)
+            if fields:
+                signed = _signed(signature)
+                change = Change(_now(), LABEL_RULE_CHANGED, contract, None, signed, fields)
+                self._changes.append(contract, change)
+
+    def new_in_label_rule(self, rule: Mapping[str, object]) -> dict[str, tuple[object, object]]:
+        """What is not as it was written down, by name: before and after; None if it never was."""
+        before: dict[str, object] = {}
+        for each in self.changes():
+            if each.change == LABEL_RULE_CHANGED:
+                before |= {name: after for name, (_, after) in each.fields.items()}
+        return {
+            name: (before.get(name), value)
+            for name, value in rule.items()
+            if before.get(name) != value
+        }
+
     def challenge(
-        self, version: str, until: dt.datetime, signature: Signature | None = None
+        self,
+        version: str,
+        until: dt.datetime,
+        signature: Signature | None = None,
+        *,
+        is_live: bool = False,
     ) -> None:
         """Make a version a challenger of its contract's champion, from now on; again, if it is one.
 
@@ -210,24 +257,37 @@ class Registry:
             version: Which one.
             until: When it expires, UTC.
             signature: As for `promote`.
+            is_live: Whether it scores in the scorers, too.
 
         Raises:
-            InputError: there is no such version, no champion to challenge, or it is the champion.
+            InputError: there is no such version, no champion to challenge, or it is the champion;
+                or as many are live as may be.
         """
         self._require(version)
         with self._store.changing():
-            contract = contract_of(version)
+            contract, at = contract_of(version), _now()
             champion = self._champions.read(contract).champion
-            if champion is None or champion == version:
-                why = "has no champion yet" if champion is None else "has it as its champion"
-                raise InputError(
-                    f"{version} cannot be a challenger: contract '{contract}' {why}. "
-                    "`fraudline models list` shows the versions."
-                )
+            require_place(version, champion, self._changes_of(contract), at, is_live=is_live)
             signed = _signed(signature)
             self._changes.append(
-                contract, Change(_now(), CHALLENGED, version, champion, signed, until=until)
+                contract,
+                Change(at, CHALLENGED, version, champion, signed, until=until, is_live=is_live),
             )
+
+    def changes_text(self) -> bytes:
+        """What is written of the contract's changes: another text is another change.
+
+        It costs a look at a small file, for who wants to know when something changes.
+        """
+        return self._changes.text(self._contract())
+
+    def live_challengers(self) -> list[Challenger]:
+        """The contract's challengers that score beside its champion now, at most two.
+
+        Raises:
+            BundleError: the file of its champions was altered.
+        """
+        return live_of(self.changes(), _now())
 
     def challengers(self) -> list[Challenger]:
         """Every version that was made a challenger of a champion, and why it is none any more.

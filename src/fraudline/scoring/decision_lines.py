@@ -18,6 +18,7 @@ from fraudline.contract import Decision, Messages
 from fraudline.contract.messages import received_at
 from fraudline.scoring.repeats import FirstDecision
 
+_NULL = b"null"
 _encode = msgspec.json.Encoder().encode
 _KEYS = [(name, b',"%b":' % name.encode()) for name in Decision.__struct_fields__]
 _quoted = lru_cache(maxsize=256)(_encode)  # words and versions: there are few of them
@@ -34,6 +35,7 @@ class DecisionBatch:
         reasons: By row; approved ones have none.
         repeats_of: By row; first decisions have none.
         propensities: By row; only what is reviewed though it would be blocked has one.
+        challenger_scores: As JSON; None if no challenger scores.
     """
 
     indices: list[int]
@@ -45,6 +47,7 @@ class DecisionBatch:
     reasons: dict[int, str]
     repeats_of: dict[int, str]
     propensities: dict[int, float]
+    challenger_scores: list[bytes] | None = None
 
     def give(self, row: int, first: FirstDecision) -> None:
         """Let a row say what was said first."""
@@ -57,6 +60,8 @@ class DecisionBatch:
         self.propensities.pop(row, None)
         if first.propensity is not None:
             self.propensities[row] = first.propensity
+        if self.challenger_scores is not None:
+            self.challenger_scores[row] = _NULL
 
     def keep(self, rows: list[int]) -> None:
         """Leave out all but these rows."""
@@ -95,6 +100,7 @@ def decision_lines(
         "received_at": list(map(_received_at, messages.sent_at_ms)),
         "decided_at": _encode(decided_at),
         "propensity": _or_null(batch.propensities, len(messages)),
+        "challenger_scores": _NULL if batch.challenger_scores is None else batch.challenger_scores,
     }
     pieces: list[bytes | list[bytes]] = [
         [value.rstrip()[:-1] for value in messages.values]  # type: ignore[union-attr] # no tombstone is decided
@@ -132,8 +138,8 @@ def _same(column: list[bytes]) -> bytes | list[bytes]:
 
 def _or_null(values: Mapping[int, str | float], rows: int) -> bytes | list[bytes]:
     if not values:
-        return b"null"
-    column = [b"null"] * rows
+        return _NULL
+    column = [_NULL] * rows
     for row, value in values.items():
         column[row] = _encode(value)
     return column

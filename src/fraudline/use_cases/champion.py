@@ -109,7 +109,13 @@ def roll_back(
 
 
 def challenge(
-    project: Project, version: str, *, days: float = 28.0, by: str | None = None, reason: str = ""
+    project: Project,
+    version: str,
+    *,
+    days: float = 28.0,
+    is_live: bool = False,
+    by: str | None = None,
+    reason: str = "",
 ) -> Challenger:
     """Make a version a challenger of the champion, to be judged beside it from now on.
 
@@ -117,16 +123,19 @@ def challenge(
         project: Whose registry.
         version: One of its versions.
         days: After which it expires.
+        is_live: Whether it scores in the scorers, too: decisions then carry its scores.
         by: As for `promote`.
         reason: Likewise.
 
     Raises:
-        InputError: there is no such version, no champion, or it is the champion.
+        InputError: there is no such version, no champion, or it is the champion; or as many are
+            live as may be.
         BundleError: it is broken, or for another contract.
     """
     open_version(project, version)
     until = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=days)
-    project.registry.challenge(version, until, Signature.of_this_process(by, reason))
+    signature = Signature.of_this_process(by, reason)
+    project.registry.challenge(version, until, signature, is_live=is_live)
     return next(each for each in project.registry.challengers() if each.version == version)
 
 

@@ -19,10 +19,11 @@ import msgspec
 
 from fraudline.bundle.bundle import Bundle
 from fraudline.errors import RegistryError
-from fraudline.scoring import Decider, RepeatMemory
+from fraudline.scoring import Decider, LiveChallenger, RepeatMemory
 from fraudline.stream.progress import Progress
 from fraudline.stream.score_loop import Decide
 from fraudline.stream.served_model import ServedModel
+from fraudline.use_cases.follow_challengers import ChallengerFollower
 from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.own_costs import tell_foreign_costs
 from fraudline.use_cases.project import Project
@@ -59,6 +60,9 @@ class ChampionFollower:
         version, self._seen, unread, look = _first(project)
         bundle = open_version(project, version)
         self.look = " ".join(filter(None, [look, _look(project, bundle)])) or None
+        self._bundle = bundle
+        self._challengers = ChallengerFollower(project)
+        self._live: tuple[LiveChallenger, ...] = ()
         self._decider = Decider(bundle, memory)
         self._retry_at = 0.0
         self._pause_s = _FIRST_PAUSE_S
@@ -87,7 +91,7 @@ class ChampionFollower:
         def follow() -> None:
             while not over.wait(self._every_s):
                 with suppress(OSError):  # nobody reads any more what is told
-                    self.take_over_if_new(tell)
+                    self.look_once(tell)
 
         thread = threading.Thread(target=follow, name="champion", daemon=True)
         thread.start()
@@ -97,8 +101,16 @@ class ChampionFollower:
             over.set()
             thread.join(_JOIN_S)  # not for longer: it may wait for a disk
 
-    def take_over_if_new(self, tell: Tell) -> None:
-        """Look once who the champion is, and let it decide if it is another one."""
+    def look_once(self, tell: Tell) -> None:
+        """Look once who the champion is and who challenges it, and let the new ones begin.
+
+        Args:
+            tell: As for `following`.
+        """
+        self._look_for_champion(tell)
+        self._look_for_challengers(tell)
+
+    def _look_for_champion(self, tell: Tell) -> None:
         registry = self._project.registry
         try:
             text = registry.champion_text()
@@ -123,13 +135,13 @@ class ChampionFollower:
         begun_at = time.monotonic()
         try:
             bundle = open_version(self._project, version)
-            decider = Decider(bundle, self._memory)
+            decider = Decider(bundle, self._memory, self._live)
             look = _look(self._project, bundle)
         except Exception as error:  # noqa: BLE001 - whatever it is, the one that decides goes on
             self._refuse(version, _in_words(error))
             return
         before = self._model
-        self._decider = decider
+        self._bundle, self._decider = bundle, decider
         self._pause_s = _FIRST_PAUSE_S
         share = bundle.manifest.policy.explored_share
         self._record(ServedModel(version, share, swaps=before.swaps + 1, refusals=before.refusals))
@@ -139,6 +151,18 @@ class ChampionFollower:
         )
         if look is not None:
             tell(f"LOOK: {look}")
+
+    def _look_for_challengers(self, tell: Tell) -> None:
+        """Let those score that are live; whatever becomes of them, the champion decides on."""
+        champions = self._seen if self._model.registry_fault is None else None
+        live = self._challengers.look(champions, tell)
+        if live != self._live:
+            self._live = live
+            self._decider = Decider(self._bundle, self._memory, live)
+        versions = tuple(each.version for each in live)
+        faults = self._challengers.faults
+        if (versions, faults) != (self._model.challengers, self._model.challenger_faults):
+            self._record(replace(self._model, challengers=versions, challenger_faults=faults))
 
     def _refuse(self, version: str, why: str) -> None:
         model = self._model
