@@ -27,7 +27,7 @@ THREADS = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "OMP_NU
 _PR_SET_PDEATHSIG = 1
 
 
-def main() -> None:
+def learn_once() -> None:
     """Make a version as of the moment that is given."""
     os.nice(NICENESS)
     with suppress(OSError):  # where memory runs out, this one is ended first
@@ -50,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    learn_once()
