@@ -32,6 +32,7 @@ _LOG = logging.getLogger(__name__)
 LEARN = "learn"
 """Who promotes and goes back by itself."""
 _GUARD_DAYS = 28.0
+_MOMENT = dt.timedelta(microseconds=1)
 _NEWEST_JUDGED_ON = 5  # periods on which the newest version must not rank below the champion
 _MOST_TOLD = 4096
 
@@ -75,8 +76,11 @@ class GatePeriods:
         if due.period.start < since:
             return f"{champion} is the champion since then, so nothing was judged"
         manifests = registry.versions()
-        line = newest_of_line(manifests, champion, since=since, before=due.period.start)
-        newest = newest_of_line(manifests, champion, since=since, before=due.at)
+        # A version as of the very moment at which a period begins knows nothing of it.
+        line, newest = (
+            newest_of_line(manifests, champion, since=since, before=at + _MOMENT)
+            for at in (due.period.start, due.at)
+        )
         rows = self._rows()
         state = rows[-1]["state"] if rows else "{}"
         found = msgspec.json.decode(state, type=Challenge)
