@@ -21,7 +21,7 @@ from fraudline.errors import BundleError, UsageError
 from fraudline.measures.challenge import Challenge
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
 from fraudline.use_cases.challenge_conditions import Condition
-from fraudline.use_cases.champion import challenge, promote, roll_back
+from fraudline.use_cases.champion import Promoted, challenge, promote, roll_back
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.update_version import newest_of_line
@@ -70,6 +70,13 @@ class GatePeriods:
 
     def do(self, due: Due) -> str:
         """Judge, promote or go back where all conditions are met, and write down what was found."""
+        try:
+            return self._judge(due)
+        except (BundleError, UsageError) as error:
+            _LOG.warning("learn: gate of %s: %s", due.period, error)
+            return f"LOOK: nothing was judged: {error}".removesuffix(".")
+
+    def _judge(self, due: Due) -> str:
         self._keep_guard()
         registry = self._project.registry
         champion, since = registry.champion(), registry.champion_since()
@@ -134,12 +141,12 @@ class GatePeriods:
         if not self._project.settings.learning.promotes:
             return f"; learning.promotes is false: `fraudline models promote {version}` does it"
         try:
-            promote(self._project, version, by=LEARN, reason=reason, over=champion)
+            done = promote(self._project, version, by=LEARN, reason=reason, over=champion)
         except UsageError as error:
             _LOG.warning("learn: %s is better, and was not promoted: %s", version, error)
             return f"; LOOK: not promoted: {error}"
         self._keep_guard()
-        return f"; promoted {version}, and {champion} challenges it"
+        return f"; promoted {version}, and {champion} challenges it{_beside(done)}"
 
     def _keep_guard(self) -> None:
         """Let a champion that was promoted by itself be challenged by the one before it."""
@@ -186,11 +193,11 @@ class GatePeriods:
         if not self._project.settings.learning.promotes:
             return "; learning.promotes is false: `fraudline models rollback` does it"
         try:
-            roll_back(self._project, by=LEARN, reason=reason)
+            done = roll_back(self._project, by=LEARN, reason=reason)
         except UsageError as error:
             _LOG.warning("learn: did not go back to %s: %s", version, error)
             return f"; LOOK: did not go back: {error}"
-        return f"; went back to {version}"
+        return f"; went back to {version}{_beside(done)}"
 
     def _was_ours(self, champion: str) -> bool:
         """Whether the champion was promoted by itself."""
@@ -242,6 +249,11 @@ class GatePeriods:
             "state": msgspec.json.encode(found).decode(),
         }
         write_rows(self._project.warehouse, flows.GATES, [row])
+
+
+def _beside(done: Promoted) -> str:
+    """What could not be done beside a change of the champion, or should be known of it."""
+    return "".join(f"; LOOK: {told}" for told in (done.warning, done.look) if told)
 
 
 def _words(conditions: Sequence[Condition]) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from fraudline.errors import FraudlineError, WarehouseAwayError
+from fraudline.errors import FraudlineError, RegistryError, WarehouseAwayError
 
 NICENESS = 15
 LIMIT_S = 1800.0
@@ -41,7 +41,8 @@ def learn_once() -> None:
 
         answer = asdict(update_version(Project(), dt.datetime.fromisoformat(sys.argv[1])))
     except FraudlineError as error:
-        answer = {"fault": str(error), "is_away": isinstance(error, WarehouseAwayError)}
+        is_away = isinstance(error, WarehouseAwayError | RegistryError)
+        answer = {"fault": str(error), "is_away": is_away}
     except ImportError as error:
         answer = {"fault": f"the extra 'train' is not installed here ({error})", "is_away": False}
     used = resource.getrusage(resource.RUSAGE_SELF)
