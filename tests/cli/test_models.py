@@ -124,6 +124,36 @@ def test_a_challenger_is_listed_and_told_when_it_is_overtaken(models, registry):
     assert f" challenged {first} {second} " in models("models", "changes")[1]
 
 
+def test_a_rollout_is_begun_widened_listed_shown_and_ended(models, registry):
+    first, second = add(registry), add(registry, threshold=0.25)
+    models("models", "promote", first)
+    assert "nothing to widen" in models("models", "rollout", "--share", "0.5")[1]
+    assert models("models", "promote", first, "--share", "0.05")[0] == 2
+    code, said = models("models", "promote", second, "--share", "0.05", "--by", "anna")
+    words = f"rollout: {second} decides 5 % of the transactions"
+    assert code == 0
+    assert f"{words}, champion {first} the others" in said
+    assert words in models("models", "list")[1]
+    assert words.replace("rollout:", "rollout") in re.sub(
+        " +", " ", models("models", "show", second)[1]
+    )
+    assert words in models("models", "rollout")[1]
+    assert models("models", "rollout", "--share", "0.01")[0] == 2
+    code, said = models("models", "rollout", "--share", "0.5", "--reason", "goes well")
+    assert (code, f"rollout: {second} decides 50 % of the transactions" in said) == (0, True)
+    code, said = models("models", "rollback", "--reason", "stops too many")
+    assert code == 0
+    assert f"the rollout of {second} is over: champion {first} decides all" in said
+    assert f"rollout: none stands; champion {first}" in models("models", "rollout")[1]
+    _, said = models("models", "changes")
+    assert f" rolled out {second} {first} anna (account " in said
+    assert "goes well; share 0.05 -> 0.5" in said
+    assert "stops too many; share 0.5 -> 0.0" in said
+    models("models", "promote", second, "--share", "0.05")
+    _, said = models("models", "promote", add(registry, threshold=0.75))
+    assert f"the rollout of {second} is over: champion" in said
+
+
 def test_versions_are_told_apart_by_time_recipe_and_what_they_were_derived_from(models, registry):
     made = dt.datetime(2026, 5, 4, 5, 2, 1, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     first = add(registry, created_at=made)

@@ -49,7 +49,8 @@ class Machine:
         return model
 
     def look(self) -> None:
-        self.follower.look_once(self.told.append)
+        self.follower.look_for_champion(self.told.append)
+        self.follower.look_beside(self.told.append)
 
     def decided_by(self) -> str:
         (outcome,) = self.follower.decider()(arrived(message(CARD_ROW)), NOW)
