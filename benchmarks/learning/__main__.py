@@ -31,7 +31,7 @@ PARTS = {
     "hidden": "hidden",
     "picture": "picture",
 }
-# By hand only: what it finds is written down in `runs.py` and in the settings.
+# By hand only: what it finds better is to be written into `runs.py` and into the settings.
 BY_HAND = {"choose": "choose"}
 # Hours until a label of the second day is known; these parts need no handbook.
 DELAYS_H = {"creditcard-1h": 1, "creditcard-6h": 6, "creditcard-12h": 12}

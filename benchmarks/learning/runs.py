@@ -29,7 +29,8 @@ FROZEN, FINE_TUNED, LAST_LAYER, RETRAINED = (
     "the last layer",
     "full retraining",
 )
-# For the handbook, days; `CHOSEN` by `make bench-learning ONLY=choose`.
+# As the settings have it, by a study. `make bench-learning ONLY=choose` tries others, on weeks that
+# judge nothing.
 CHOSEN = Choices()
 
 
