@@ -157,6 +157,18 @@ def _measure_columns() -> tuple[Column, ...]:
     return MEASURE_COLUMNS
 
 
+def _gate_columns() -> tuple[Column, ...]:
+    from fraudline.contract import GATE_COLUMNS
+
+    return GATE_COLUMNS
+
+
+def _update_columns() -> tuple[Column, ...]:
+    from fraudline.contract import UPDATE_COLUMNS
+
+    return UPDATE_COLUMNS
+
+
 def _reject_columns(_: Contract) -> tuple[Column, ...]:
     from fraudline.contract import REJECT_COLUMNS
 
@@ -252,7 +264,25 @@ ALARMS = LearningTable(
     columns=_alarm_columns,
 )
 
-LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES, ALARMS)
+UPDATES = LearningTable(
+    name="updates",
+    default="updates",
+    setting="Table with the versions that were made of what became known, or why none was.",
+    description="What was learned at the end of each period: the version that was made of it, or "
+    "why none was.",
+    columns=_update_columns,
+)
+
+GATES = LearningTable(
+    name="gates",
+    default="gates",
+    setting="Table with what the gate found of the champion's line, period by period.",
+    description="How the versions that go on from the champion do beside it, by what became known "
+    "after they were made: the wealth of the bet, and what followed.",
+    columns=_gate_columns,
+)
+
+LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES, ALARMS, UPDATES, GATES)
 
 
 def stored_flows() -> list[tuple[Flow, FlowTable]]:

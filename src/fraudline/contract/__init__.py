@@ -26,6 +26,7 @@ from fraudline.contract.decisions import (
 )
 from fraudline.contract.decoder import Decoder
 from fraudline.contract.encode import json_lines
+from fraudline.contract.gates import GATE_COLUMNS
 from fraudline.contract.labels import (
     FRAUD,
     LABEL_COLUMNS,
@@ -52,6 +53,7 @@ from fraudline.contract.rejects import (
     RejectReason,
     RejectRecord,
 )
+from fraudline.contract.updates import UPDATE_COLUMNS
 
 __all__ = [
     "ALARM_COLUMNS",
@@ -63,6 +65,7 @@ __all__ = [
     "DECISIONS",
     "DECISION_COLUMNS",
     "FRAUD",
+    "GATE_COLUMNS",
     "LABELS",
     "LABEL_COLUMNS",
     "LEGITIMATE",
@@ -74,6 +77,7 @@ __all__ = [
     "REVIEW",
     "REVIEWED",
     "SOURCES",
+    "UPDATE_COLUMNS",
     "WITHDRAWN",
     "WRITTEN_COLUMN",
     "Column",
