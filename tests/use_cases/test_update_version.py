@@ -120,7 +120,7 @@ def test_a_line_goes_on_from_its_newest_version_and_is_judged_by_one_that_had_no
     stream = Stream(faulty, tmp_path, f"update_{road[:4]}", road)
     project, registry = stream.project, stream.project.registry
     champion = champion_of(project)
-    versions = [update_version(project, stream.flow(periods)).version for periods in (3, 1)]
+    versions = [update_version(project, stream.flow(periods)).version for periods in (3, 6)]
     assert None not in versions
     first, second = (read_manifest(registry.path(str(version))) for version in versions)
     assert first.learned
