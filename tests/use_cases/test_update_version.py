@@ -126,7 +126,9 @@ def test_a_line_goes_on_from_its_newest_version_and_is_judged_by_one_that_had_no
     assert first.learned
     assert second.learned
     assert (first.learned.parent, second.learned.parent) == (champion, first.version)
-    assert update_version(project, stream.flow(0)).version is None
+    at = stream.flow(0)
+    assert update_version(project, at).version == second.version, "the same moment"
+    assert update_version(project, at + HOUR).version is None
     if road == "last-layer":  # it goes on, takes each row once, and knows more
         known = []
         for version in (first.version, second.version):
