@@ -1,7 +1,8 @@
-"""A scorer or a sink in a process beside this one, as an operator would run it."""
+"""A scorer, a sink or a learner in a process beside this one, as an operator would run it."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -11,23 +12,26 @@ from fraudline.home import make_private
 from fraudline.stream.broker import wait_for_member
 from fraudline.use_cases.project import Project
 
+Command = Literal["score", "sink", "learn"]
+
 _START_TIMEOUT_S = 60.0
+_LOOK_EVERY_S = 0.1
 _MOST_LINES = 10
 
 
 def run_beside(
-    project: Project, command: Literal["score", "sink"], directory: Path | None = None
+    project: Project, command: Command, directory: Path | None = None
 ) -> local.Companion:
-    """Start `fraudline score` or `fraudline sink` with a project's settings.
+    """Start `fraudline score`, `fraudline sink` or `fraudline learn` with a project's settings.
 
     Args:
         project: Whose settings.
-        command: Which of the two.
+        command: Which of them.
         directory: Where it runs; here, without one. A setting without a value is read from the
             `fraudline.toml` that is found there.
 
     Returns:
-        The process, after it has its share of the topic; `stop` it in the end.
+        The process, after it has its share of the topic, or has its tables; `stop` it in the end.
 
     Raises:
         LocalServiceError: it did not begin; the message quotes its log.
@@ -39,13 +43,11 @@ def run_beside(
     )
     companion.start()
     try:
-        is_member = wait_for_member(
-            project.kafka, f"{project.kafka.group}.{command}", _START_TIMEOUT_S
-        )
+        has_begun = _has_begun(project, command, companion)
     except BaseException:  # nobody would have a handle to stop it by
         companion.stop()
         raise
-    if not is_member:
+    if not has_begun:
         companion.stop()
         said = "\n".join(companion.said.splitlines()[-_MOST_LINES:])
         raise LocalServiceError(
@@ -53,3 +55,15 @@ def run_beside(
             f"Its log, {log}, ends with:\n{said}"
         )
     return companion
+
+
+def _has_begun(project: Project, command: Command, companion: local.Companion) -> bool:
+    """Wait until it does its work; a learner says so once it has its tables."""
+    if command != "learn":
+        return wait_for_member(project.kafka, f"{project.kafka.group}.{command}", _START_TIMEOUT_S)
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while companion.is_alive and time.monotonic() < deadline:
+        if companion.said:
+            return True
+        time.sleep(_LOOK_EVERY_S)
+    return False
