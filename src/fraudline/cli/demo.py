@@ -75,7 +75,8 @@ def demo(
     altered.
 
     With --learn: the first day is the history, and the second one flies by at 360 times its
-    speed with its labels, each an hour late. In it four columns go missing, and the model learns to do without.
+    speed with its labels, each an hour late. Four columns go missing, and the model learns
+    to do without them.
     """
     if is_learning and rate is not None:
         raise typer.BadParameter(
