@@ -33,24 +33,22 @@ def demo_settings(*, is_learning: bool = False) -> Settings:
     given = load_settings()
     groups = {name: type(value)() for name, value in given if isinstance(value, BaseModel)}
     home = (given.home / "demo").absolute()
-    own = {"contract": Settings.model_fields["contract"].default}
-    if is_learning:
-        own = {"contract": str(home / CONTRACT_FILE), **_of_a_short_day()}
-    ours = given.model_copy(
-        update={
-            **groups,
-            **own,
-            "home": home,
-            "local": LocalSettings(
-                kafka_heap_mb=given.local.kafka_heap_mb,
-                start_timeout_s=given.local.start_timeout_s,
-            ),
-        }
+    plain = given.model_copy(
+        update={**groups, "contract": Settings.model_fields["contract"].default}
     )
+    local = LocalSettings(
+        kafka_heap_mb=given.local.kafka_heap_mb, start_timeout_s=given.local.start_timeout_s
+    )
+    own: dict[str, object] = {"home": home, "local": local}
+    if is_learning:
+        own |= {"contract": str(home / CONTRACT_FILE), **_of_a_short_day()}
+    ours = plain.model_copy(update=own)
     left_out = [
         name
-        for (name, mine, _), (_, theirs, _) in zip(listed(ours), listed(given), strict=True)
-        if mine != theirs and name != "home"
+        for (name, mine, _), (_, theirs, _), (_, default, _) in zip(
+            listed(ours), listed(given), listed(plain), strict=True
+        )
+        if theirs not in (mine, default) and name != "home"
     ]
     if left_out:
         say(f"the demo is always local: it does without your {', '.join(left_out)}")
@@ -121,7 +119,7 @@ def _contract_of_a_short_day() -> str:
     from fraudline.settings import Settings
 
     ours = brought_text(Settings.model_fields["contract"].default)
-    return f"{ours}\n[labels]\nmaturity_days = {MATURITY_DAYS:.9f}\n"
+    return f"{ours}\n[labels]\nmaturity_days = {MATURITY_DAYS}\n"
 
 
 def _toml(value: object) -> str:
