@@ -46,7 +46,8 @@ KEPT_BACK_H = 1.0
 _LOOK_EVERY_S = 0.2
 _DRAIN_TIMEOUT_S = 120.0
 _PICTURE = "learning.png"
-_QUIET = re.compile(r"^(judge|watch) .*(?<!ALARM)$")
+_ALARM = re.compile(r"ALARM \((?P<detector>\w+)\): (?P<column>'\w+')?.*")
+_QUIET = ("judge ", "watch ")
 
 
 @dataclass(frozen=True)
@@ -217,15 +218,19 @@ def _deciding(project: Project) -> dict[str, int]:
 
 @contextmanager
 def _relayed(log: Path) -> Iterator[None]:
-    """Say what `learn` says, while the block runs, but for the periods in which nothing was."""
-    over = threading.Event()
+    """Say what `learn` says, while the block runs, each alarm the first time."""
+    over, known = threading.Event(), set[tuple[str, ...]]()
 
     def relay() -> None:
         with log.open(errors="replace") as lines:
             while not over.wait(_LOOK_EVERY_S):
                 for line in iter(lines.readline, ""):
-                    if not _QUIET.match(line.rstrip()):
-                        say(f"  learn | {line.rstrip()}")
+                    alarm = _ALARM.search(line)
+                    if line.startswith(_QUIET) or (alarm and alarm.groups() in known):
+                        continue
+                    if alarm:
+                        known.add(alarm.groups())
+                    say(f"  learn | {(alarm[0] if alarm else line).rstrip()}")
 
     thread = threading.Thread(target=relay, name="relay", daemon=True)
     thread.start()
