@@ -33,12 +33,13 @@ def learn() -> None:
     """
     from fraudline.cli.learning_words import length_text
     from fraudline.cli.standstill import ended_at_standstill
+    from fraudline.use_cases.learning_steps import BEGUN
     from fraudline.use_cases.run_learning import LearningRun
 
     run = LearningRun(
         Project(), on_created=lambda table: say(f"created table {table}"), on_done=_say_done
     )
-    say(f"learning from periods of {length_text(run.length_s)}; stop with Ctrl-C")
+    say(f"{BEGUN} {length_text(run.length_s)}; stop with Ctrl-C")
     with stop_on_signal() as stop, ended_at_standstill(run.progress, LONGEST_STEP_S):
         run.until(stop)
 

@@ -10,12 +10,13 @@ from fraudline import local
 from fraudline.errors import LocalServiceError
 from fraudline.home import make_private
 from fraudline.stream.broker import wait_for_member
+from fraudline.use_cases.learning_steps import BEGUN
 from fraudline.use_cases.project import Project
 
 Command = Literal["score", "sink", "learn"]
 
 _START_TIMEOUT_S = 60.0
-_LOOK_EVERY_S = 0.1
+_LOOK_S = 0.5
 _MOST_LINES = 10
 
 
@@ -48,22 +49,27 @@ def run_beside(
         companion.stop()
         raise
     if not has_begun:
+        ended = companion.process.poll()
         companion.stop()
         said = "\n".join(companion.said.splitlines()[-_MOST_LINES:])
-        raise LocalServiceError(
-            f"`fraudline {command}` did not begin within {_START_TIMEOUT_S:.0f} s. "
-            f"Its log, {log}, ends with:\n{said}"
+        what = (
+            f"did not begin within {_START_TIMEOUT_S:.0f} s"
+            if ended is None
+            else f"ended with exit code {ended}"
         )
+        raise LocalServiceError(f"`fraudline {command}` {what}. Its log, {log}, ends with:\n{said}")
     return companion
 
 
 def _has_begun(project: Project, command: Command, companion: local.Companion) -> bool:
-    """Wait until it does its work; a learner says so once it has its tables."""
-    if command != "learn":
-        return wait_for_member(project.kafka, f"{project.kafka.group}.{command}", _START_TIMEOUT_S)
+    """Wait until it does its work, or has ended; a learner says so."""
     deadline = time.monotonic() + _START_TIMEOUT_S
     while companion.is_alive and time.monotonic() < deadline:
-        if companion.said:
+        if command != "learn":
+            if wait_for_member(project.kafka, f"{project.kafka.group}.{command}", _LOOK_S):
+                return True
+        elif BEGUN in companion.said:
             return True
-        time.sleep(_LOOK_EVERY_S)
+        else:
+            time.sleep(_LOOK_S)
     return False
