@@ -5,17 +5,21 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests import lanes
+from tests.faults.proxy import Network, Proxy
 from tests.faulty_bigquery import FaultyBigQuery, faulty_bigquery
 from tests.harness import Place, place
 from tests.keeper import Keeper
+from tests.s3_server import S3Server, running_server
 
 from fraudline import local
+from fraudline.local.process import free_port
 from fraudline.settings import Settings
 
 
@@ -61,6 +65,33 @@ def services_home(run_directory: Path) -> Path:
         home.mkdir(exist_ok=True)
         local.up(Settings(home=home), on_progress=print)
     return home
+
+
+@pytest.fixture(scope="session")
+def s3_server(run_directory: Path) -> S3Server:
+    """One S3 server for all tests of all workers; `tests.keeper` ends it."""
+    with turn(run_directory, "s3"):
+        return running_server(run_directory)
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a bucket of a test's own, and the variables to use it."""
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return s3_server.make_bucket(f"models-{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def way(s3_server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """The way to the bucket's server, which may break; the variables lead through it."""
+    network = Network()
+    port = free_port()
+    proxy = Proxy(network, port, s3_server.port)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    yield proxy
+    proxy.close()
+    network.close()
 
 
 @pytest.fixture(scope="session")

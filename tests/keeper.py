@@ -43,10 +43,13 @@ class Keeper:
 
 
 def _end_services(directory: Path) -> None:
+    from tests import s3_server  # noqa: PLC0415
+
     from fraudline import local  # noqa: PLC0415 - while it waits it shall cost nothing
     from fraudline.errors import LocalServiceError  # noqa: PLC0415
     from fraudline.settings import Settings  # noqa: PLC0415
 
+    s3_server.end(directory)
     for record in directory.rglob("services.json"):
         if not record.is_symlink():
             try:

@@ -62,6 +62,7 @@ ONLY_IN = {
     "sklearn": {"training"},
     "matplotlib": {"training"},
     "mlflow": {"tracking"},
+    "obstore": {"registry"},
     "typer": {"cli"},
     "rich": {"cli"},
     "pandas": set(),
@@ -142,7 +143,10 @@ def named(names: set[str], *libraries: str) -> set[str]:
 
 TRAINING = ("tensorflow", "keras", "sklearn", "imblearn", "matplotlib", "onnx")
 GOOGLE = ("google.cloud", "google.api_core", "grpc")
-SLOW = (*TRAINING, *GOOGLE, "mlflow", "onnxruntime", "confluent_kafka", "duckdb", "pandas")
+SLOW = (
+    *(*TRAINING, *GOOGLE, "mlflow", "onnxruntime", "confluent_kafka", "duckdb", "pandas"),
+    "obstore",
+)
 # What a statement must not load, itself or by what it imports.
 NEVER_LOADED = {
     "import fraudline": (*SLOW, "numpy", "pyarrow", "pydantic", "typer", "rich", "msgspec"),

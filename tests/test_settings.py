@@ -159,6 +159,12 @@ def test_a_secret_is_in_no_error_message(text):
         ),
         ("MLFLOW__TRACKING_URI", "https://h.example/#hunter2", "MLFLOW_TRACKING_TOKEN"),
         ("MLFLOW__TRACKING_URI", "https://u:hunter2@h.example", "without user, password"),
+        (
+            "REGISTRY__URL",
+            "s3://key:hunter2@bucket/models",
+            "registry.url: expected 'local', s3://",
+        ),
+        ("REGISTRY__URL", "s3://bucket/models?secret=hunter2", "variables AWS_… or GOOGLE_…"),
         ("KAFKA__BOOTSTRAP_SERVERS", "SASL_SSL://u:hunter2@h:9093", "sasl_username and sasl_pass"),
         ("KAFKA__BOOTSTRAP_SERVERS", "h:1,u:hunter2@h:9093", "kafka.bootstrap_servers: expected"),
     ],
@@ -177,6 +183,25 @@ def test_an_address_with_a_secret_in_it_is_refused_for_every_command_would_show_
 def test_an_address_of_an_mlflow_server_is_taken_as_it_is(environment, address):
     environment("FRAUDLINE_MLFLOW__TRACKING_URI", address)
     assert load_settings().mlflow.tracking_uri == address
+
+
+@pytest.mark.parametrize("url", ["local", "s3://bucket", "gs://a.bucket/team-1/models"])
+def test_a_registry_is_local_or_a_bucket_and_ends_without_a_slash(environment, url):
+    environment("FRAUDLINE_REGISTRY__URL", url)
+    assert load_settings().registry.url == url
+    environment("FRAUDLINE_REGISTRY__URL", f"{url}/")
+    if url != "local":
+        assert load_settings().registry.url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["local/", "s3:/bucket", "https://bucket/x", "s3://", "s3://b/../c", "s3://b//c", "az://b"],
+)
+def test_what_is_no_registry_is_refused(environment, url):
+    environment("FRAUDLINE_REGISTRY__URL", url)
+    with pytest.raises(SettingsError, match=r"registry\.url: expected 'local', s3://"):
+        load_settings()
 
 
 def test_a_setting_cannot_be_changed_once_it_is_read():

@@ -68,6 +68,10 @@ class StreamForgottenError(WarehouseAwayError):
     """BigQuery does not know a write stream any more; a new one can go on after its rows."""
 
 
+class RegistryError(ServiceError):
+    """The registry's object store cannot be reached, refused the credentials or the request."""
+
+
 class TrackingError(ServiceError):
     """MLflow is not installed, cannot be reached or refused to record: no version depends on it."""
 

@@ -28,6 +28,7 @@ _OURS = frozenset(
         "logs",
         "mlflow",
         "models",
+        "models-cache",
     }
     | {"reports", "services.json", "services.json.draft", "services.lock"}
 )

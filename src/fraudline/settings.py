@@ -219,6 +219,36 @@ class PolicySettings(_Group):
         "approve",
         description="What is done with a payment that would be reviewed if the cap allowed it.",
     )
+    explore_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Of the payments that would be blocked, which share is reviewed instead, so "
+        "that people label them and the model can learn what it blocks; within the cap. 0 is none.",
+    )
+
+
+class RegistrySettings(_Group):
+    """Where the versions are, and who is the champion."""
+
+    url: str = Field(
+        LOCAL,
+        description="`local` keeps them in the home directory; s3://bucket/prefix or "
+        "gs://bucket/prefix in an object store, for every machine. Credentials, region and "
+        "endpoint go into the variables AWS_… or GOOGLE_….",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_bucket_without_a_secret(cls, value: str) -> str:
+        name = r"[A-Za-z0-9_][A-Za-z0-9_.=-]*"
+        if value != LOCAL and not re.fullmatch(rf"(s3|gs)://{name}(/{name})*/?", value):
+            raise ValueError(
+                f"expected '{LOCAL}', s3://bucket/prefix or gs://bucket/prefix, of letters, "
+                "digits, '.', '_', '-' and '='; credentials and endpoint go into the variables "
+                "AWS_… or GOOGLE_…"
+            )
+        return value.rstrip("/")
 
 
 class MlflowSettings(_Group):
@@ -340,6 +370,7 @@ class Settings(BaseSettings):
     bigquery: BigQuerySettings = Field(default_factory=BigQuerySettings)
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
+    registry: RegistrySettings = Field(default_factory=RegistrySettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
     learning: LearningSettings = Field(default_factory=LearningSettings)

@@ -41,6 +41,8 @@ credentials_file = "missing.json"
 port = 9999
 [mlflow]
 tracking_uri = "http://mlflow.example"
+[registry]
+url = "s3://prod/models"
 [policy]
 wrong_block_cost = 0.01
 [local]
@@ -71,6 +73,7 @@ def test_whatever_a_persons_settings_say_it_is_local_and_tells_what_it_leaves_ou
         assert name in said
     for name in ("mlflow.tracking_uri", "metrics.port", "local.kafka_port", "policy.wrong_block"):
         assert name in said
+    assert "registry.url" in said
     assert "hunter2" not in said
     assert "kafka_heap_mb" not in said
 

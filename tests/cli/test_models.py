@@ -19,6 +19,7 @@ from tests.transactions import CREDITCARD, WALLET, WALLET_FILE
 from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.bundle.manifest import Part
 from fraudline.contract import Contract
+from fraudline.errors import RegistryError
 from fraudline.registry import Registry, Signature
 from fraudline.settings import Settings
 from fraudline.use_cases.champion import promote
@@ -99,6 +100,11 @@ def test_a_challenger_is_listed_and_told_when_it_is_overtaken(models, registry):
     assert code == 0
     assert said.startswith(f"challenger: {first}, until ")
     assert f" challenger {first} since " in models("models", "list")[1]
+    _, said = models("models", "challenge", first, "--live")
+    assert "scorers that run let it score beside the champion within two seconds" in said
+    assert re.search(
+        rf"challenger {first} since [^,]*, until [^,]*, scores live", models("models", "list")[1]
+    )
     assert models("models", "challenge", second)[0] == 2
     _, said = models("models", "promote", add(registry, threshold=0.75))
     assert f"no challengers any more: {first}; they were to beat the champion before" in said
@@ -422,3 +428,51 @@ def test_two_contracts_in_one_home_have_a_champion_each_and_both_are_listed(
     for contract, champion in (("creditcard", card), (str(WALLET_FILE), wallet)):
         models.set(FRAUDLINE_CONTRACT=contract)
         assert f"/{champion}/report.html" in models("models", "report")[1]
+
+
+def test_every_command_works_on_a_registry_in_an_object_store(models, home, bucket):
+    url = f"{bucket}/models"
+    models.set(**{name: os.environ[name] for name in os.environ if name.startswith("AWS_")})
+    models.set(FRAUDLINE_REGISTRY__URL=url)
+    registry = Registry(home, lambda: "creditcard", url)
+    first, second = judged_version(registry), judged_version(registry, review_cost=3.0)
+    for arguments in (
+        ("promote", first, "--by", "anna"),
+        ("challenge", second),
+        ("promote", second),
+        ("rollback",),
+        ("show", first),
+        ("report",),
+        ("record", first),
+        ("list",),
+        ("changes",),
+    ):
+        code, said = models("models", *arguments)
+        assert code == 0, said
+    assert f" promoted {second} {first} " in said
+    assert not (home / "models").exists()
+    code, said = models("models", "report", second)
+    assert f"{registry.path(second)}/report.html" in said
+    code, said = models.set(AWS_ENDPOINT_URL="http://127.0.0.1:9")("models", "list")
+    assert code == 1
+    assert f"error: the registry {url} could not be listed" in said
+
+
+def test_a_promotion_is_told_as_done_where_the_store_goes_away_just_then(
+    registry, home, monkeypatch
+):
+    version = add(registry)
+    project = Project(Settings(home=home))
+
+    def went_away(*_: str) -> None:
+        def ask() -> None:
+            raise RegistryError("away")
+
+        monkeypatch.setattr(project.registry, "challengers", ask)
+        monkeypatch.setattr(project.registry, "is_champion", lambda _: ask())
+
+    done = promote(project, version, went_away)
+    assert (done.version, done.overtaken) == (version, ())
+    assert done.warning is not None
+    assert "away" in done.warning
+    assert registry.champion() == version

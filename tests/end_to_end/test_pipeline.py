@@ -132,19 +132,25 @@ def test_whatever_is_not_approved_has_its_reasons_in_bigquery(streamed: Place) -
 def test_another_policy_is_another_version_that_can_be_shown(trained: Place) -> None:
     champion = trained.project.registry.champion()
     # In the sample frauds are frequent, so much is left to review.
-    changes = ("--block-from", "0.9", "--review-cost", "2", "--most-reviews-a-day", "1000")
+    changes = ("--block-from", "0.9", "--review-cost", "2", "--most-reviews-a-day", "1000",
+               "--explore-share", "0.1")  # fmt: skip
     signed = ("--by", "anna", "--reason", "reviewers are cheaper")
     done = trained.run("models", "policy", champion, *changes, *signed)
     assert_well(done)
     words = " ".join(done.said.split())  # long lines are wrapped between words
     assert "block from 0.9; an approved fraud costs 100 % of its amount and 15 EUR" in words
     assert f"from {champion}" in done.said
+    assert "explored 10 % of those blocked are reviewed instead" in words
+    assert "; 10 % of what would be blocked is reviewed instead" in words
     assert trained.project.registry.champion() == champion
     made = trained.project.registry.changes()[-1]
     assert (made.what, made.before) == ("policy changed", champion)
     assert made.who.startswith("anna (account ")
     assert made.why.startswith("reviewers are cheaper; ")
     assert "review_cost 4.0 -> 2.0" in made.why
+    assert "explore_share 0.0 -> 0.1" in made.why
+    back = trained.run("models", "policy", made.version, "--explore-share", "0")
+    assert "explored" not in back.said
     again = trained.run("models", "policy", champion, "--block-from", "1.5")
     assert again.code == 2
     assert "that is no policy" in again.said

@@ -99,6 +99,28 @@ def test_more_reviews_than_the_cap_on_the_part_that_judges_are_told():
     assert "500 reviews a day here, above the cap of 100" in looks(by_costs(), judged)
 
 
+def test_what_is_explored_is_told_and_counted_as_reviews_and_in_the_money():
+    scores = rows().scores
+    scores[1] = 0.95  # a legitimate one that is blocked
+    plain, exploring = (
+        measure_effect(by_costs(**share), rows(scores=scores))
+        for share in ({}, {"explore_share": 0.1})
+    )
+    assert (plain.blocked, plain.explored, plain.reviews_a_day) == (exploring.blocked, 0.0, 0.0)
+    assert exploring.explored == pytest.approx(1.1)
+    assert exploring.reviews_a_day == pytest.approx(0.55)
+    assert exploring.cost - plain.cost == pytest.approx(0.1 * (11 * 4 - 25))
+    assert exploring.cost_of_exploring == pytest.approx(exploring.cost - plain.cost)
+    assert facts(exploring)["explored"] == (
+        "10 % of those blocked are reviewed instead, so that people label them: 1.1 in the mean, "
+        "0.55 a day, which costs 1.90 EUR more"
+    )
+    assert "explored" not in facts(plain)
+    many = rows(scores=np.full(1000, 0.95), days=1.0)
+    said = looks(by_costs(explore_share=0.5), many)
+    assert "500 reviews a day here, above the cap of 100" in said
+
+
 def test_validation_rows_are_said_to_have_chosen_the_policy():
     told = facts(measure_effect(by_costs(), rows(part="validation")))
     assert "which also chose the policy" in told["judged by"]

@@ -219,7 +219,7 @@ def test_payments_are_counted_and_not_kept() -> None:
 def test_the_table_has_a_column_for_each_figure_and_for_what_it_is_of() -> None:
     figures = [field.name for field in fields(PeriodMeasures)]
     columns = [column.name for column in MEASURE_COLUMNS]
-    assert columns == ["as_of", "look", "part", "model_versions", *figures]
+    assert columns == ["as_of", "look", "part", "model_versions", "maturity_days", *figures]
     nullable = {column.name for column in MEASURE_COLUMNS if column.is_nullable}
     nothing = asdict(measured([], alerts_a_day=None)["all"])
     assert {name for name, value in nothing.items() if value is None} <= nullable

@@ -49,6 +49,26 @@ def test_a_promotion_ends_all_challenges_of_the_champion_before(registry):
     assert ends(registry)[third] is None
 
 
+def test_two_challengers_may_be_live_and_a_third_is_refused_with_both_names(registry):
+    _, second, third, fourth = versions(registry, 4)
+    registry.challenge(second, SOON, is_live=True)
+    before = registry.changes_text()
+    registry.challenge(third, SOON, is_live=True)
+    assert registry.changes_text() != before
+    assert [each.version for each in registry.live_challengers()] == [second, third]
+    with pytest.raises(InputError, match=f"{fourth} cannot score live: {second} and {third} do"):
+        registry.challenge(fourth, SOON, is_live=True)
+    registry.challenge(third, SOON, is_live=True)  # again: it is one of them
+    registry.challenge(fourth, SOON)
+    assert fourth not in [each.version for each in registry.live_challengers()]
+    registry.challenge(second, SOON)  # no longer live
+    registry.challenge(fourth, SOON, is_live=True)
+    assert [each.version for each in registry.live_challengers()] == [third, fourth]
+    assert "scores live" in registry.changes()[-1].why
+    registry.promote(second)
+    assert registry.live_challengers() == []
+
+
 def test_a_rollback_ends_a_challenge_too(registry):
     first, second, third = versions(registry, 3)
     registry.promote(second)

@@ -75,7 +75,7 @@ def test_a_promotion_that_was_cut_short_is_told_and_did_not_happen(registry, mon
         with pytest.raises(OSError, match="No space left"):
             registry.promote(second, ANNA)
     assert registry.champion() == first
-    assert told(registry)[1][0] == "promoted: was cut short, did not happen"
+    assert told(registry)[1][0] == "promoted: did not happen (cut short, or another was first)"
     registry.promote(second, ANNA)
     assert registry.earlier_champion() == first
 
@@ -135,6 +135,29 @@ def test_a_line_that_was_cut_off_is_told_and_hides_no_other(registry, caplog):
     with caplog.at_level(logging.WARNING):
         assert [each[1] for each in told(registry)] == [first, second]
     assert "changes.wallet, line 2 is no change" in caplog.text
+
+
+def test_a_rule_of_labels_is_written_down_when_it_is_another_one_and_only_then(registry):
+    first = {"maturity_days": 30.0, "sources": "chargeback > test"}
+    assert registry.new_in_label_rule(first) == {
+        "maturity_days": (None, 30.0),
+        "sources": (None, "chargeback > test"),
+    }
+    for _ in range(2):
+        registry.record_label_rule(first, ANNA)
+    second = first | {"maturity_days": 45.0}
+    assert registry.new_in_label_rule(second) == {"maturity_days": (30.0, 45.0)}
+    registry.record_label_rule(second, ANNA)
+    registry.promote(add(registry), ANNA)
+    assert registry.new_in_label_rule(second) == {}
+    registry.record_label_rule(second, ANNA)
+    assert [each[:2] for each in told(registry)] == [
+        ("label rule changed", "wallet"),
+        ("label rule changed", "wallet"),
+        ("promoted", registry.champion()),
+    ]
+    assert told(registry)[1][4] == "the attack of Monday; maturity_days 30.0 -> 45.0"
+    assert registry.challengers() == []
 
 
 def test_what_a_later_release_writes_down_is_listed_as_it_says(registry):

@@ -90,6 +90,8 @@ def test_a_decision_is_the_transaction_and_what_was_decided(card):
         "repeat_of": None,
         "received_at": SENT_AT,
         "decided_at": NOW,
+        "propensity": None,
+        "challenger_scores": None,
     }
 
 

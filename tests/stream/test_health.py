@@ -16,7 +16,7 @@ from tests.stream.test_score_loop import Scorer, send, transactions
 
 from fraudline import local
 from fraudline.contract import Messages, Outcome
-from fraudline.errors import StreamFinalizedError
+from fraudline.errors import RegistryError, StreamFinalizedError
 from fraudline.scoring import Decider
 from fraudline.settings import Settings
 from fraudline.stream.counts import FailureCounts, Task
@@ -115,6 +115,18 @@ def test_sessions_that_fail_again_and_again_are_counted_and_told_with_their_reas
     assert not found.is_healthy
     assert found.reason == "retries after 2 failures: another sink has taken over"
     assert progress.snapshot().failures == FailureCounts(broker=0, warehouse=2)
+
+
+def test_a_learner_waits_for_a_registry_that_is_away():
+    progress = Progress(Task.LEARN)
+    stop = threading.Event()
+
+    def session() -> None:
+        stop.set()
+        raise RegistryError("the registry s3://b could not be read")
+
+    supervise(session, progress=progress, stop=stop)
+    assert progress.snapshot().failures == FailureCounts(registry=1)
 
 
 def test_an_idle_loop_proves_that_nothing_waits(here: Place) -> None:

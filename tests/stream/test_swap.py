@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
+import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +25,10 @@ from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.local.process import free_port
 from fraudline.scoring.judge import Judge, Verdict
 from fraudline.settings import MetricsSettings
+from fraudline.stream.health import assess_health
 from fraudline.stream.produce_lines import produce_lines
 from fraudline.stream.read_topic import offset_ranges, read_range
+from fraudline.stream.served_model import ServedModel
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.run_scorer import ScorerRun
 
@@ -142,6 +147,48 @@ def test_versions_change_while_messages_flow_and_no_decision_is_lost_doubled_or_
         for version, judge in named.items():
             assert_as_judged([row for row in rows if row["model_version"] == version], judge)
     assert len(told) == 3
+
+
+def test_challengers_score_beside_the_champion_and_a_broken_one_changes_no_decision(
+    here: Place,
+) -> None:
+    project, registry = here.project, here.project.registry
+    first, second, broken = (add_version(registry, CREDITCARD, power) for power in (1.0, 3.0, 2.0))
+    registry.promote(first)
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    lines = [message(dict.fromkeys(COLUMNS, number / 40)) for number in range(40)]
+    told: list[str] = []
+    with scoring(project, told) as run:
+
+        def decide_all(times: int) -> None:
+            send(here, list(lines))
+            eventually(lambda: run.progress.snapshot().done == times * len(lines))
+
+        def model() -> ServedModel:
+            served = run.progress.snapshot().model
+            assert served is not None
+            return served
+
+        decide_all(1)
+        registry.challenge(second, until, is_live=True)
+        eventually(lambda: model().challengers == (second,))
+        decide_all(2)
+        (registry.path(broken) / GRAPH_FILE).write_bytes(b"x")
+        shutil.rmtree(registry.path(second))  # which goes on as it was opened
+        registry.challenge(broken, until, is_live=True)
+        eventually(lambda: broken in model().challenger_faults)
+        decide_all(3)
+        assert assess_health(run.progress.snapshot(), time.monotonic(), 60).is_healthy
+    rows = committed(here, project.kafka.topic_decisions)
+    rows.sort(key=lambda row: str(row["decided_at"]))
+    before, *after = rows[:40], rows[40:80], rows[80:]
+    assert {row["challenger_scores"] for row in before} == {None}
+    for part in after:
+        assert len(part) == 40
+        for row in part:
+            assert set(msgspec.json.decode(str(row["challenger_scores"]))) == {second}
+    judge = Judge(open_bundle(registry.path(first), CREDITCARD))
+    assert_as_judged(rows, judge)
 
 
 def test_a_transaction_sent_again_after_a_swap_is_given_its_first_decision(

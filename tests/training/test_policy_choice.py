@@ -54,6 +54,25 @@ def test_thresholds_that_ask_for_more_reviews_than_the_cap_are_refused(judged):
         within_cap(policy, judged)
 
 
+def test_reviews_of_what_would_be_blocked_count_against_the_cap(judged):
+    freely = within_cap(by_costs(most_reviews_a_day=1e6), judged)
+    both = within_cap(by_costs(most_reviews_a_day=1e6, explore_share=0.1), judged)
+    assert both.review_surcharge == freely.review_surcharge == 0
+    assert both.reviews_a_day > freely.reviews_a_day
+    capped = within_cap(by_costs(most_reviews_a_day=20.0, explore_share=0.01), judged)
+    alone = within_cap(by_costs(most_reviews_a_day=20.0), judged)
+    assert 19 <= capped.reviews_a_day <= 20
+    assert capped.review_surcharge > alone.review_surcharge
+    plain, exploring = (compare(policy, judged, None)[0] for policy in (freely, both))
+    assert exploring.cost > plain.cost
+
+
+def test_to_explore_more_than_the_cap_allows_is_refused_with_the_share(judged):
+    policy = by_costs(most_reviews_a_day=5.0, explore_share=1.0, above_review_cap="approve")
+    with pytest.raises(InputError, match=r"^to review 100 % of what would be blocked gives .*less"):
+        within_cap(policy, judged)
+
+
 def test_the_best_threshold_costs_no_more_than_any_other(judged):
     policy = by_costs()
     best = best_threshold(policy, judged)

@@ -12,6 +12,7 @@ import pytest
 from tests.harness import Place, eventually, place
 from tests.stream.test_score_loop import Scorer, send
 from tests.stream.test_sink_loop import run_sink
+from tests.stream.test_swap import scoring
 from tests.transactions import CARD_ROW, WALLET_FILE, WALLET_ROW, message
 from tests.use_cases.test_run_learning import version_of
 from tests.warehouse.test_counting_labels import Told, fill
@@ -121,6 +122,27 @@ def test_an_altered_decision_is_found_and_named(decided: tuple[Place, str], what
 
 def change(made: Place, sql: str) -> None:
     made.project.warehouse.client.query(sql).result()
+
+
+def test_what_was_explored_is_explored_again_and_an_altered_propensity_is_found(
+    services_home: Path, tmp_path: Path
+) -> None:
+    with place(services_home, tmp_path / "home") as made:
+        made.project.registry.promote(version_of(made.project, explore_share=0.25))
+        send(made, list(lines("creditcard")))
+        with scoring(made.project, []) as run:
+            eventually(lambda: run.progress.snapshot().done == COUNT)
+        run_sink(made, routes(made.project), until=lambda: len(stored(made)) == COUNT)
+        explored = [row for row in stored(made) if row["propensity"] is not None]
+        assert {(row["decision"], row["propensity"]) for row in explored} == {("review", 0.25)}
+        assert len(explored) < sum(row["decision"] != "approve" for row in stored(made))
+        found = backtest(made.project, EARLIEST, LATEST)
+        assert (found.own, found.differing) == (COUNT, 0)
+        assert made.run("reconcile").code == 0
+        change(made, "UPDATE decisions SET propensity = 0.5 WHERE propensity IS NOT NULL")
+        done = made.run("backtest", *EVER)
+        assert done.code == 1
+        assert "propensity: then 0.5, now 0.25" in done.said
 
 
 def test_another_version_is_held_against_what_was_decided_by_the_same_labels(

@@ -52,7 +52,7 @@ class Followed:
         return model
 
     def look(self) -> None:
-        self.follower.take_over_if_new(self.told.append)
+        self.follower.look_once(self.told.append)
 
     def decided_by(self) -> str:
         """The version that a decision names."""

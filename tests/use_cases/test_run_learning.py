@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import os
 import random
 import threading
 import time
@@ -20,8 +22,10 @@ from tests.transactions import CREDITCARD, WALLET
 from tests.warehouse.test_counting_labels import Told, counts, decision, drawn, fill
 
 from fraudline import flows
+from fraudline.cli.learning_words import rolling_facts
 from fraudline.contract import DECISIONS, Contract, Period
 from fraudline.measures.prequential import PARTS
+from fraudline.registry.directory_store import DirectoryStore
 from fraudline.settings import BigQuerySettings, LearningSettings, Settings
 from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
@@ -70,6 +74,28 @@ def run_at(
 ) -> int:
     judging = [JudgePeriods(project)]
     return LearningRun(project, clock=lambda: at, on_done=done, steps=judging).advance()
+
+
+def test_another_maturity_than_before_is_told_and_written_down_by_who_judges_next(
+    faulty: FaultyBigQuery, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = project_of(faulty, tmp_path / "home", CREDITCARD, "maturity_changes")
+    assert [LearningRun(project).look for _ in range(2)] == [None, None]
+    project.contract = replace(CREDITCARD, maturity_days=2.0)
+    look = LearningRun(project).look
+    assert look is not None
+    assert "labels count by another rule than before: maturity_days 1.0 -> 2.0." in look
+    assert LearningRun(project).look is None
+    assert [each.what for each in project.registry.changes()] == ["label rule changed"] * 2
+    project.contract = replace(CREDITCARD, maturity_days=3.0)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(DirectoryStore, "append", refuse)
+        assert "maturity_days 2.0 -> 3.0" in str(LearningRun(project).look)
+    assert "cannot be written: Read-only file system" in caplog.text
 
 
 def measures(project: Project) -> list[dict]:
@@ -357,6 +383,11 @@ def test_status_puts_the_last_periods_together_and_shows_what_was_corrected(
     assert found.rolling["all"].decisions == len(payments)
     assert found.rolling["all"].frauds == sum(each.told is True for each in payments)
     assert found.rolling["all"].cost == pytest.approx(sum(each.cost for each in payments))
+    assert "days of maturity" not in str(rolling_facts(found))
+    project.contract = replace(project.contract, maturity_days=2.0)
+    run_at(project, START + 92 * HOUR)
+    facts = rolling_facts(learning_status(project, most=40))
+    assert any("by 1 and 2 days of maturity" in text for name, text in facts if name == "LOOK")
     earlier = learning_status(project, most=4, as_of=START + 30 * HOUR)
     assert all(each.as_of <= START + 30 * HOUR for each in earlier.periods)
 

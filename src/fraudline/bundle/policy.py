@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _Cost = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 _Above0 = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
 AboveCap = Literal["approve", "block"]
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Score = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _LEAST_LOSS = 1e-12  # what is divided by, where a fraud costs nothing
 # The least threshold that follows from costs, so that none rounds to 0: a score of 0 is approved.
@@ -58,6 +59,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         review_from: Least score that is not approved, whatever the costs say: a person's.
         block_from: Least score that is blocked, whatever the costs say: a person's; 1 never
             blocks.
+        explore_share: Of the payments that would be blocked, which share is reviewed instead, so
+            that people label them; those reviews count against the cap. Not set where none is.
     """
 
     unit: str
@@ -71,6 +74,12 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     review_from: _Score | None = None
     block_from: _Score | None = None
     above_review_cap: AboveCap | msgspec.UnsetType = msgspec.UNSET
+    explore_share: _Share | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def explored_share(self) -> float:
+        """`explore_share`, and 0 where it is not set."""
+        return self.explore_share or 0.0
 
     @property
     def fixed_in_words(self) -> str:
@@ -120,7 +129,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return np.minimum(not_approved, blocked), blocked
 
     def decide(self, scores: Floats, amounts: Floats) -> DecisionCodes:
-        """What is done with each payment, as places in `DECISIONS`, shape (rows,)."""
+        """What is done with each payment, as places in `DECISIONS`, shape (rows,).
+
+        By score and amount alone: which of the blocked ones are explored follows from all values
+        of a payment (`scoring.explore`).
+        """
         return decision_codes(below_never(scores), *self.thresholds(amounts))
 
     def uncapped(self) -> Policy:
@@ -143,6 +156,32 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         of_legitimate = np.where(decided == BLOCKED, self.wrong_block_cost, 0.0)
         unread = np.where(labels == 1, of_fraud, of_legitimate)
         return np.where(decided == REVIEWED, self.review_cost, unread)
+
+    def expected_costs(self, decided: DecisionCodes, labels: Labels, amounts: Floats) -> Floats:
+        """`costs` in the mean of which blocked payments are explored, shape (rows,).
+
+        Args:
+            decided: What `decide` gives.
+            labels: As for `costs`, like the amounts.
+            amounts: Likewise.
+        """
+        from fraudline.contract import BLOCKED  # noqa: PLC0415 - see above
+
+        costs = self.costs(decided, labels, amounts)
+        blocked = decided == BLOCKED
+        costs[blocked] += self.explored_share * (self.review_cost - costs[blocked])
+        return costs
+
+    def expected_reviews(self, decided: DecisionCodes) -> float:
+        """How many payments are reviewed, explored ones in the mean.
+
+        Args:
+            decided: What `decide` gives.
+        """
+        from fraudline.contract import BLOCKED, REVIEWED  # noqa: PLC0415 - see above
+
+        explored = self.explored_share * int((decided == BLOCKED).sum())
+        return int((decided == REVIEWED).sum()) + explored
 
 
 def below_never(scores: Floats) -> Floats:

@@ -39,6 +39,8 @@ def learn() -> None:
     run = LearningRun(
         Project(), on_created=lambda table: say(f"created table {table}"), on_done=_say_done
     )
+    if run.look is not None:
+        say(f"LOOK: {run.look}")
     say(f"{BEGUN} {length_text(run.length_s)}; stop with Ctrl-C")
     with stop_on_signal() as stop, ended_at_standstill(run.progress, LONGEST_STEP_S):
         run.until(stop)

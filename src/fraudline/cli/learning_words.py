@@ -60,6 +60,16 @@ def rolling_facts(found: LearningStatus) -> list[tuple[str, str]]:
         facts.append(
             ("LOOK", "several versions decided in the last period, in scales of their own.")
         )
+    days = sorted({each.maturity_days for each in found.periods if each.maturity_days is not None})
+    if len(days) > 1:
+        these = " and ".join(f"{each:g}" for each in days)
+        facts.append(
+            (
+                "LOOK",
+                f"these periods were judged by {these} days of maturity, so what counts as "
+                "legitimate in them does not compare. `fraudline models changes` says since when.",
+            )
+        )
     return facts
 
 

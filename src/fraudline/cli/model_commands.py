@@ -116,7 +116,8 @@ def list_versions() -> None:
         OUT.print(f"* champion{whose} since {utc(since)}", markup=False)
     for each in found.challengers:
         OUT.print(
-            f"challenger {each.version} since {utc(each.since)}, until {utc(each.until)}",
+            f"challenger {each.version} since {utc(each.since)}, until {utc(each.until)}"
+            f"{', scores live' if each.is_live else ''}",
             markup=False,
         )
     if not found.manifests:
@@ -192,6 +193,10 @@ def rollback(by: By = None, reason: Reason = "") -> None:
 def challenge(
     version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
     days: Annotated[float, typer.Option(min=0.001, max=3650, help="When it expires.")] = 28.0,
+    is_live: Annotated[
+        bool,
+        typer.Option("--live", help="It also scores in the scorers, into each decision; two may."),
+    ] = False,
     by: By = None,
     reason: Reason = "",
 ) -> None:
@@ -202,13 +207,14 @@ def challenge(
     """
     from fraudline.use_cases import champion
 
-    made = champion.challenge(Project(), version, days=days, by=by, reason=reason)
-    say(f"challenger: {made.version}, until {utc(made.until)}")
+    made = champion.challenge(Project(), version, days=days, is_live=is_live, by=by, reason=reason)
+    live = "; scorers that run let it score beside the champion within two seconds"
+    say(f"challenger: {made.version}, until {utc(made.until)}{live if made.is_live else ''}")
 
 
 @models.command()
 def changes() -> None:
-    """List every promotion, rollback and change of policy: when, what, who and why."""
+    """List promotions, rollbacks, challenges, new policies and rules: when, what, who, why."""
     from fraudline.use_cases.list_versions import list_changes
 
     show_table(
@@ -297,6 +303,13 @@ def policy(
         str | None,
         typer.Option(help="What is done above that cap: approve or block."),
     ] = None,
+    explore_share: Annotated[
+        float | None,
+        typer.Option(
+            help="Share, 0 to 1, of what would be blocked that is reviewed instead, so that people "
+            "label it; 0 is none."
+        ),
+    ] = None,
     review_from: Annotated[
         float | None, typer.Option(help="Approve nothing from this score, whatever the costs say.")
     ] = None,
@@ -326,6 +339,7 @@ def policy(
         "wrong_block_cost": wrong_block_cost,
         "most_reviews_a_day": most_reviews_a_day,
         "above_review_cap": above_review_cap,
+        "explore_share": explore_share,
         "review_from": review_from,
         "block_from": block_from,
     }

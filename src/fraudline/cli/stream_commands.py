@@ -181,7 +181,7 @@ def score() -> None:
     scorer = ScorerRun(project)
     if scorer.look is not None:
         say(f"LOOK: {scorer.look}")
-    say(f"scoring topic '{scorer.topic}' with {scorer.version}; stop with Ctrl-C")
+    say(f"scoring topic '{scorer.topic}' with {scorer.decided_by}; stop with Ctrl-C")
     progress = scorer.progress
     with (
         stop_on_signal() as stop,

@@ -119,6 +119,10 @@ def _in_words(policy: Policy) -> str:
     above = {"approve": "approved", "block": "blocked"}.get(
         policy.above_review_cap or "", "approved or blocked, whichever costs less"
     )
+    share = policy.explored_share
+    explored = (
+        f"; {100 * share:g} % of what would be blocked is reviewed instead, so that people label it"
+    )
     return (
         f"{fixed + '; ' if fixed else ''}an approved fraud costs "
         f"{100 * policy.lost_share:g} % of its amount and {number_words(policy.fraud_cost)}{unit}, "
@@ -126,4 +130,5 @@ def _in_words(policy: Policy) -> str:
         f"{number_words(policy.wrong_block_cost)}{unit}; "
         f"{number(policy.reviews_a_day)} reviews a day on validation of at most "
         f"{number(policy.most_reviews_a_day)}, above which payments are {above}"
+        f"{explored if share else ''}"
     )

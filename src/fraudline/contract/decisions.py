@@ -40,6 +40,23 @@ DECISION_COLUMNS: tuple[Column, ...] = (
         is_nullable=True,
     ),
     Column("decided_at", "timestamp", "When the scorer decided."),
+    Column(
+        "propensity",
+        "float64",
+        "Of a payment that is reviewed though it would be blocked, so that people label it: the "
+        "probability of that. Null for all others.",
+        min=0,
+        max=1,
+        is_nullable=True,
+    ),
+    Column(
+        "challenger_scores",
+        "string",
+        "What versions say that score beside the champion and decide nothing: a JSON object of "
+        "version and score. Null where there is none, and where repeat_of is set.",
+        max_length=4096,
+        is_nullable=True,
+    ),
 )
 
 
@@ -47,7 +64,8 @@ class Decision(msgspec.Struct, gc=False):
     """`DECISION_COLUMNS`, in a form that encodes fast; a test holds the two together.
 
     A transaction that was sent twice is given its first decision again: its score, decision,
-    threshold, version and reasons, and in `repeat_of` the topic:partition:offset of the first.
+    threshold, version, reasons and propensity, and in `repeat_of` the topic:partition:offset of the
+    first. What was added later is null in the records of before.
     """
 
     transaction_id: str
@@ -62,3 +80,5 @@ class Decision(msgspec.Struct, gc=False):
     repeat_of: str | None
     received_at: dt.datetime | None
     decided_at: dt.datetime
+    propensity: float | None = None
+    challenger_scores: str | None = None

@@ -26,6 +26,12 @@ MEASURE_COLUMNS: tuple[Column, ...] = (
         "whose fraud shows itself.",
     ),
     Column("model_versions", "string", "The versions that decided, with ', ' between them."),
+    _figure(
+        "maturity_days",
+        "After how long an unlabelled payment counted as legitimate; null where it was judged "
+        "before that was kept.",
+        "d",
+    ),
     _count("decisions", "Payments that were decided in the period; one that was sent twice once."),
     _count("frauds", "Those of them that a label calls fraud."),
     _count("legitimate", "Those of them that a label calls legitimate."),

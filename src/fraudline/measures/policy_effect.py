@@ -57,6 +57,8 @@ class PolicyEffect:
         median_amount: Half of the amounts above 0 are no larger; 0 if there are none.
         amounts: The quantiles of the amounts, by their share, as in `QUANTILES`.
         review_cost, wrong_block_cost: The policy's.
+        explore_share: Which share of the blocked goes to review instead, so that people label it.
+            `reviewed` and `blocked` are without it; the cost is with it, in the mean.
         is_drawn: Whether they were drawn at random from all of the history's time.
     """
 
@@ -78,6 +80,24 @@ class PolicyEffect:
     review_cost: float
     wrong_block_cost: float
     is_drawn: bool = False
+    explore_share: float = 0.0
+
+    @property
+    def explored(self) -> float:
+        """How many of the blocked go to review instead, in the mean."""
+        return self.explore_share * self.blocked.payments
+
+    @property
+    def cost_of_exploring(self) -> float:
+        """What that costs more than blocking them, in the mean; below 0 it saves."""
+        reviews = self.review_cost * self.blocked.payments
+        wrong_blocks = self.wrong_block_cost * self.blocked.legitimate
+        return self.explore_share * (reviews - wrong_blocks)
+
+    @property
+    def reviews_a_day(self) -> float:
+        """All reviews a day, explored payments in the mean."""
+        return (self.reviewed.payments + self.explored) / self.days
 
     @property
     def legitimate_stopped(self) -> int:
@@ -108,7 +128,9 @@ class PolicyEffect:
             "legitimate_stopped": float(self.legitimate_stopped),
             "legitimate_stopped_share": self.legitimate_stopped_share,
             "legitimate_stopped_a_day": self.legitimate_stopped / self.days,
-            "reviews_a_day": self.reviewed.payments / self.days,
+            "explored": self.explored,
+            "cost_of_exploring": self.cost_of_exploring,
+            "reviews_a_day": self.reviews_a_day,
             "cost": self.cost,
             "cost_of_approving_everything": self.cost_of_approving,
             "cost_of_blocking_from_half": self.cost_of_half,
@@ -136,6 +158,7 @@ class PolicyEffect:
                     ("blocked", self.blocked),
                 )
             ),
+            *self._told_of_exploring(),
             ("stopped", stopped),
             (
                 "money",
@@ -144,6 +167,19 @@ class PolicyEffect:
             ),
         ]
         return facts + [("LOOK", sentence) for sentence in self.looks()]
+
+    def _told_of_exploring(self) -> list[tuple[str, str]]:
+        if not self.explore_share:
+            return []
+        costs = f"costs {self._money(self.cost_of_exploring)} more"
+        if self.cost_of_exploring < 0:
+            costs = f"saves {self._money(-self.cost_of_exploring)}"
+        told = (
+            f"{percent(self.explore_share)} of those blocked are reviewed instead, so that people "
+            f"label them: {number(self.explored)} in the mean, {number(self.explored / self.days)} "
+            f"a day, which {costs}"
+        )
+        return [("explored", told)]
 
     @property
     def judged_by(self) -> str:
@@ -192,9 +228,9 @@ class PolicyEffect:
                 f"{self.above_cap} more of these payments would be reviewed; {approved:,} of them "
                 f"are approved and {self.above_cap_blocked.payments:,} blocked."
             )
-        if self.reviewed.payments / self.days > self.most_reviews_a_day:
+        if self.reviews_a_day > self.most_reviews_a_day:
             found.append(
-                f"there are {number(self.reviewed.payments / self.days)} reviews a day here, above "
+                f"there are {number(self.reviews_a_day)} reviews a day here, above "
                 f"the cap of {number(self.most_reviews_a_day)}, which holds in the mean of the "
                 "validation part alone."
             )
@@ -251,7 +287,7 @@ def measure_effect(policy: Policy, judged: ScoredRows) -> PolicyEffect:
         above_cap=count(above_cap),
         above_cap_blocked=count(above_cap & (codes == 2)),
         most_reviews_a_day=policy.most_reviews_a_day,
-        cost=float(policy.costs(codes, labels, amounts).sum()),
+        cost=float(policy.expected_costs(codes, labels, amounts).sum()),
         cost_of_approving=float(policy.costs(approving, labels, amounts).sum()),
         cost_of_half=float(policy.costs(from_half, labels, amounts).sum()),
         median_amount=float(np.median(positive)) if len(positive) else 0.0,
@@ -259,6 +295,7 @@ def measure_effect(policy: Policy, judged: ScoredRows) -> PolicyEffect:
         review_cost=policy.review_cost,
         wrong_block_cost=policy.wrong_block_cost,
         is_drawn=judged.is_drawn,
+        explore_share=policy.explored_share,
     )
 
 

@@ -119,6 +119,12 @@ def _model(task: str, model: ServedModel) -> Iterator[Metric]:
          model.refused is not None),
         ("champion_read_timestamp_seconds", "When it was last read who the champion is.",
          model.read_at),
+        ("challengers", "Versions that score beside the champion and decide nothing.",
+         len(model.challengers)),
+        ("challengers_refused", "Live challengers that do not score, because they cannot.",
+         len(model.challenger_faults)),
+        ("explore_share", "Share of what would be blocked that is reviewed instead.",
+         model.explore_share),
     ):  # fmt: skip
         gauge = GaugeMetricFamily(f"fraudline_{name}", meaning, labels=["task"])
         gauge.add_metric([task], float(value))

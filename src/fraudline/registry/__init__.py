@@ -2,7 +2,8 @@
 
 Takes the directory of a finished bundle; gives its version a place of its own, and the name
 `champion` to one of each contract's; knows which others challenge it, and remembers who changed
-what, when and why. Never opens a model, and never changes a version.
+what, when and why. All that lies in a directory, or in an object store that machines share
+(`Store`). Never opens a model, and never changes a version.
 """
 
 from fraudline.registry.challengers import Challenger

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from fraudline.home import make_private
+from fraudline.registry.directory_lock import locked
 
 _CANDIDATE = ".candidate-"
 
@@ -30,15 +31,11 @@ class Candidates:
     def new(self) -> Path:
         """An empty one; those that nobody builds in any more are removed, and named in the log."""
         make_private(self._directory)
-        lock = os.open(self._directory, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # what is made is locked before another one sweeps
+        with locked(self._directory):  # what is made is locked before another one sweeps
             self._sweep()
             made = Path(tempfile.mkdtemp(prefix=_CANDIDATE, dir=self._directory))
             self._being_built[made] = os.open(made, os.O_RDONLY)
             fcntl.flock(self._being_built[made], fcntl.LOCK_EX)
-        finally:
-            os.close(lock)
         return made
 
     def discard(self, candidate: Path) -> None:
@@ -60,6 +57,6 @@ class Candidates:
                 continue
             else:
                 shutil.rmtree(path)
-                logger.warning("removed %s, which a training that was killed has left", path)
+                logger.warning("removed %s, which a process that was killed has left", path)
             finally:
                 os.close(descriptor)

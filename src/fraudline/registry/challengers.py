@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fraudline.errors import InputError
+from fraudline.registry.champions import contract_of
 from fraudline.registry.changes import Change
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
 
 CHALLENGED = "challenged"
+MOST_LIVE = 2
+"""So many challengers score beside the champion, as each takes the scorers' time."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +25,14 @@ class Challenger:
         since: Since when; only what became known later judges it.
         until: When it expires, unless it was promoted.
         ended: Why it is none any more, in words; None while it is one.
+        is_live: Whether it scores in the scorers, beside the champion.
     """
 
     version: str
     since: dt.datetime
     until: dt.datetime
     ended: str | None = None
+    is_live: bool = False
 
 
 def challengers_of(changes: Sequence[Change], at: dt.datetime) -> list[Challenger]:
@@ -43,23 +49,56 @@ def challengers_of(changes: Sequence[Change], at: dt.datetime) -> list[Challenge
     for each in changes:
         if each.change == CHALLENGED and each.until is not None:
             found.pop(each.version, None)
-            found[each.version] = Challenger(each.version, each.at, each.until)
+            found[each.version] = Challenger(
+                each.version, each.at, each.until, is_live=each.is_live
+            )
         elif (
             each.change in {PROMOTED, ROLLED_BACK} and each.is_done and each.before != each.version
         ):
             for version, one in list(found.items()):
                 if one.ended is None and each.at < one.until:
-                    found[version] = Challenger(
-                        version, one.since, one.until, _end(version, each.version)
-                    )
+                    found[version] = replace(one, ended=_end(version, each.version))
     return [
         one
         if one.ended is not None or at < one.until
-        else Challenger(
-            one.version, one.since, one.until, f"expired at {one.until:%Y-%m-%d %H:%M} UTC"
-        )
+        else replace(one, ended=f"expired at {one.until:%Y-%m-%d %H:%M} UTC")
         for one in found.values()
     ]
+
+
+def live_of(changes: Sequence[Change], at: dt.datetime) -> list[Challenger]:
+    """Those that score in the scorers, at most two; args as for `challengers_of`."""
+    live = [one for one in challengers_of(changes, at) if one.is_live and one.ended is None]
+    return live[:MOST_LIVE]
+
+
+def require_place(
+    version: str,
+    champion: str | None,
+    changes: Sequence[Change],
+    at: dt.datetime,
+    *,
+    is_live: bool,
+) -> None:
+    """Refuse a challenger that has nobody to challenge, or one that is live too many.
+
+    Raises:
+        InputError: there is no champion, it is the champion, or as many are live as may be.
+    """
+    contract = contract_of(version)
+    if champion is None or champion == version:
+        why = "has no champion yet" if champion is None else "has it as its champion"
+        raise InputError(
+            f"{version} cannot be a challenger: contract '{contract}' {why}. "
+            "`fraudline models list` shows the versions."
+        )
+    others = [each.version for each in live_of(changes, at) if each.version != version]
+    if is_live and len(others) >= MOST_LIVE:
+        raise InputError(
+            f"{version} cannot score live: {' and '.join(others)} do, and at most {MOST_LIVE} may, "
+            "since each takes the scorers' time. Make it a challenger without --live, or one of "
+            "them anew without it: `fraudline models challenge`."
+        )
 
 
 def _end(version: str, champion: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 from fraudline.errors import BundleError
@@ -63,6 +64,21 @@ class ChampionFile:
         ]
 
 
+@dataclass(frozen=True)
+class LastKnown:
+    """Who was the champion when that was last read.
+
+    Attributes:
+        version: The champion.
+        text: As `ChampionFile.text`.
+        at: When, UTC.
+    """
+
+    version: str
+    text: str
+    at: dt.datetime
+
+
 class Champions:
     """The files `champion.<contract>` of a registry, each replaced in one step.
 
@@ -92,11 +108,14 @@ class Champions:
         own = self._store.read(file_of(contract))
         return ChampionFile(contract, own, self._store.read(CHAMPION) if own is None else None)
 
-    def remembered(self, contract: str) -> ChampionFile:
-        """What this machine read last, as `Store.remembered` has it."""
+    def last_known(self, contract: str) -> LastKnown | None:
+        """Who was the champion when this machine read an object store last."""
         own = self._store.remembered(file_of(contract))
         shared = self._store.remembered(CHAMPION) if own is None else None
-        return ChampionFile(contract, own, shared)
+        found, held = ChampionFile(contract, own, shared), own or shared
+        if held is None or found.champion is None:
+            return None
+        return LastKnown(found.champion, found.text, held.modified_at)
 
     def write(self, promotion: Promotion, before: ChampionFile) -> bool:
         """Make a version the champion of its contract; a reader sees it whole or not at all.

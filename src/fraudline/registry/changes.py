@@ -19,6 +19,7 @@ from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion
 from fraudline.registry.store import Store
 
 POLICY_CHANGED = "policy-changed"
+LABEL_RULE_CHANGED = "label-rule-changed"
 _OF_CHAMPIONS = frozenset({PROMOTED, ROLLED_BACK})
 
 logger = logging.getLogger(__name__)
@@ -52,14 +53,16 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         at: When, UTC.
-        change: `promoted`, `rolled-back-to`, `policy-changed`, `challenged`, or what a later
-            release has.
-        version: The champion from then on, the version that was made, or the challenger.
+        change: `promoted`, `rolled-back-to`, `policy-changed`, `challenged`, `label-rule-changed`,
+            or what a later release has.
+        version: The champion from then on, the version that was made, or the challenger; of a rule
+            that concerns all versions, the contract.
         before: The champion until then, the version that it was made from, or the champion that it
             challenges.
         signature: Who and why; None for what was done before that was kept.
-        fields: What became of a policy's fields, by name: before and after.
+        fields: What became of a policy's fields, or a rule's, by name: before and after.
         until: When a challenger expires.
+        is_live: Whether a challenger scores in the scorers, too.
         is_done: Whether it happened; a process that died, or a full disk, may have come between.
     """
 
@@ -70,13 +73,16 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     signature: Signature | None = None
     fields: dict[str, tuple[object, object]] = {}
     until: Annotated[dt.datetime, msgspec.Meta(tz=True)] | None = None
+    is_live: bool = False
     is_done: bool = True
 
     @property
     def what(self) -> str:
         """What was done, in words."""
         words = self.change.replace("-", " ")
-        return words if self.is_done else f"{words}: was cut short, did not happen"
+        return (
+            words if self.is_done else f"{words}: did not happen (cut short, or another was first)"
+        )
 
     @property
     def who(self) -> str:
@@ -92,7 +98,8 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
         fields = ", ".join(f"{name} {a} -> {b}" for name, (a, b) in self.fields.items())
         until = f"until {self.until:%Y-%m-%d %H:%M} UTC" if self.until is not None else ""
         reason = self.signature.reason if self.signature is not None else ""
-        return "; ".join(filter(None, [reason, fields, until]))
+        live = "scores live" if self.is_live else ""
+        return "; ".join(filter(None, [reason, fields, until, live]))
 
 
 class Changes:
@@ -107,7 +114,12 @@ class Changes:
 
     def append(self, contract: str, change: Change) -> None:
         """Write a change down; it is stored when this returns."""
-        self._store.append(f"changes.{contract}", msgspec.json.encode(change))
+        self._store.append(_file_of(contract), msgspec.json.encode(change))
+
+    def text(self, contract: str) -> bytes:
+        """All that is written of a contract's changes."""
+        held = self._store.read(_file_of(contract))
+        return held.content if held is not None else b""
 
     def all(self, contract: str, promotions: Iterable[Promotion]) -> list[Change]:
         """Every change of a contract, in the order in which they were made, whatever clocks said.
@@ -140,7 +152,7 @@ class Changes:
         return changes + [Change(*one) for one in happened[begin:]]
 
     def _read(self, contract: str) -> list[Change]:
-        name = f"changes.{contract}"
+        name = _file_of(contract)
         held = self._store.read(name)
         changes = []
         lines = held.content.splitlines() if held is not None else []
@@ -152,3 +164,7 @@ class Changes:
                     where = f"{self._store.where}/{name}"
                     logger.warning("%s, line %d is no change: %s", where, number, error)
         return changes
+
+
+def _file_of(contract: str) -> str:
+    return f"changes.{contract}"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from fraudline.bundle.bundle_files import check_bundle, read_manifest
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError
+from fraudline.registry.directory_lock import locked
 from fraudline.registry.store import Held
 
 
@@ -29,15 +28,9 @@ class DirectoryStore:
         self.directory = directory
         self.where = str(directory)
 
-    @contextmanager
-    def changing(self) -> Iterator[None]:
+    def changing(self) -> AbstractContextManager[None]:
         """One process at a time: a promotion that another one overwrote would be forgotten."""
-        descriptor = os.open(self.directory, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        return locked(self.directory)
 
     def read(self, name: str) -> Held | None:
         """See `Store`."""

@@ -5,18 +5,32 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fraudline.bundle.bundle_files import check_bundle
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError, InputError
+from fraudline.home import make_private
 from fraudline.registry.candidates import Candidates
-from fraudline.registry.challengers import CHALLENGED, Challenger, challengers_of
-from fraudline.registry.champions import ChampionFile, Champions, contract_of
-from fraudline.registry.changes import POLICY_CHANGED, Change, Changes, Signature
-from fraudline.registry.directory_store import DirectoryStore
+from fraudline.registry.challengers import (
+    CHALLENGED,
+    Challenger,
+    challengers_of,
+    live_of,
+    require_place,
+)
+from fraudline.registry.champions import ChampionFile, Champions, LastKnown, contract_of
+from fraudline.registry.changes import (
+    LABEL_RULE_CHANGED,
+    POLICY_CHANGED,
+    Change,
+    Changes,
+    Signature,
+)
+from fraudline.registry.open_store import open_store
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
+from fraudline.settings import LOCAL
 
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 
@@ -33,10 +47,14 @@ class Registry:
         home: Directory of the project's state (`Settings.home`).
         contract: Gives the name of the contract whose champion is meant; it is asked when one
             is, for whoever only looks at versions need read no contract.
+        url: `local`, or that of an object store (`RegistrySettings.url`).
+
+    Raises:
+        RegistryError: from each method: the object store cannot be reached, or refuses.
     """
 
-    def __init__(self, home: Path, contract: Callable[[], str]) -> None:
-        self._store = DirectoryStore(home / "models")
+    def __init__(self, home: Path, contract: Callable[[], str], url: str = LOCAL) -> None:
+        self._store = open_store(url, home)
         self._contract = contract
         self._candidates = Candidates(self._store.directory)
         self._champions = Champions(self._store)
@@ -57,8 +75,16 @@ class Registry:
 
         What trainings that were killed have left is removed, and named in the log. A training
         that lives holds a lock on its directory.
+
+        An object store that takes no version is refused here, before hours are spent on one.
         """
-        return self._candidates.new()
+        made = self._candidates.new()
+        try:
+            with self._store.changing():
+                return made
+        except BaseException:
+            self.discard(made)
+            raise
 
     def discard(self, candidate: Path) -> None:
         """Remove what `new_directory` gave, unless it was added; harmless where it was."""
@@ -188,8 +214,42 @@ class Registry:
                 Change(_now(), POLICY_CHANGED, version, source, _signed(signature), fields),
             )
 
+    def record_label_rule(
+        self, rule: Mapping[str, object], signature: Signature | None = None
+    ) -> None:
+        """Write down by which rule the contract's labels count, if it is another than was written.
+
+        Args:
+            rule: What it is made of, by name.
+            signature: As for `promote`.
+        """
+        make_private(self._store.directory)
+        with self._store.changing():
+            contract, fields = self._contract(), self.new_in_label_rule(rule)
+            if fields:
+                signed = _signed(signature)
+                change = Change(_now(), LABEL_RULE_CHANGED, contract, None, signed, fields)
+                self._changes.append(contract, change)
+
+    def new_in_label_rule(self, rule: Mapping[str, object]) -> dict[str, tuple[object, object]]:
+        """What is not as it was written down, by name: before and after; None if it never was."""
+        before: dict[str, object] = {}
+        for each in self.changes():
+            if each.change == LABEL_RULE_CHANGED:
+                before |= {name: after for name, (_, after) in each.fields.items()}
+        return {
+            name: (before.get(name), value)
+            for name, value in rule.items()
+            if before.get(name) != value
+        }
+
     def challenge(
-        self, version: str, until: dt.datetime, signature: Signature | None = None
+        self,
+        version: str,
+        until: dt.datetime,
+        signature: Signature | None = None,
+        *,
+        is_live: bool = False,
     ) -> None:
         """Make a version a challenger of its contract's champion, from now on; again, if it is one.
 
@@ -197,24 +257,37 @@ class Registry:
             version: Which one.
             until: When it expires, UTC.
             signature: As for `promote`.
+            is_live: Whether it scores in the scorers, too.
 
         Raises:
-            InputError: there is no such version, no champion to challenge, or it is the champion.
+            InputError: there is no such version, no champion to challenge, or it is the champion;
+                or as many are live as may be.
         """
         self._require(version)
         with self._store.changing():
-            contract = contract_of(version)
+            contract, at = contract_of(version), _now()
             champion = self._champions.read(contract).champion
-            if champion is None or champion == version:
-                why = "has no champion yet" if champion is None else "has it as its champion"
-                raise InputError(
-                    f"{version} cannot be a challenger: contract '{contract}' {why}. "
-                    "`fraudline models list` shows the versions."
-                )
+            require_place(version, champion, self._changes_of(contract), at, is_live=is_live)
             signed = _signed(signature)
             self._changes.append(
-                contract, Change(_now(), CHALLENGED, version, champion, signed, until=until)
+                contract,
+                Change(at, CHALLENGED, version, champion, signed, until=until, is_live=is_live),
             )
+
+    def changes_text(self) -> bytes:
+        """What is written of the contract's changes: another text is another change.
+
+        It costs a look at a small file, for who wants to know when something changes.
+        """
+        return self._changes.text(self._contract())
+
+    def live_challengers(self) -> list[Challenger]:
+        """The contract's challengers that score beside its champion now, at most two.
+
+        Raises:
+            BundleError: the file of its champions was altered.
+        """
+        return live_of(self.changes(), _now())
 
     def challengers(self) -> list[Challenger]:
         """Every version that was made a challenger of a champion, and why it is none any more.
@@ -259,10 +332,13 @@ class Registry:
         # First what is done, then that it is so: a change that did not happen can be told.
         done = Change(at, change, version, now.champion, _signed(signature))
         self._changes.append(now.contract, done)
-        if not self._champions.write(Promotion(at, change, version), now):
-            champion = self._champions.read(now.contract).champion
+        promotion = Promotion(at, change, version)
+        if self._champions.write(promotion, now):
+            return
+        found = self._champions.read(now.contract)
+        if promotion not in found.promotions():  # else only the answer was lost
             raise InputError(
-                f"another machine changed the champion at the same moment: it is {champion}. "
+                f"another machine changed the champion at the same moment: it is {found.champion}. "
                 f"Nothing was done with {version}; look at `fraudline models changes`, and then "
                 "do it again."
             )
@@ -304,6 +380,13 @@ class Registry:
         It costs a look at a small file, for who wants to know when the champion changes.
         """
         return self._champions.read(self._contract()).text
+
+    def last_known_champion(self) -> LastKnown | None:
+        """Who was the champion when this machine read an object store last; None if it never did.
+
+        For who starts to score while the store is away. What happened there since is not known.
+        """
+        return self._champions.last_known(self._contract())
 
     def is_champion(self, version: str) -> bool:
         """Whether a version is the champion of its own contract."""

@@ -10,6 +10,7 @@ from fraudline.bundle.reason_sentences import Reason
 from fraudline.scoring.assess import Assessment, as_history, assess
 from fraudline.scoring.decider import Decider
 from fraudline.scoring.judge import Judge, Verdict
+from fraudline.scoring.live_challengers import LiveChallenger
 from fraudline.scoring.reasons import reasons
 from fraudline.scoring.repeats import Recall, RepeatMemory
 
@@ -17,6 +18,7 @@ __all__ = [
     "Assessment",
     "Decider",
     "Judge",
+    "LiveChallenger",
     "Reason",
     "Recall",
     "RepeatMemory",

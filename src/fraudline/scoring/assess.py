@@ -11,7 +11,9 @@ from fraudline.bundle.bundle import Bundle
 from fraudline.bundle.policy import decision_codes
 from fraudline.contract import APPROVED, DECISIONS, Contract
 from fraudline.contract.array_types import DecisionCodes, Flags, Floats, Integers, Matrix
+from fraudline.contract.decoder import Row
 from fraudline.errors import InputError
+from fraudline.scoring.explore import RowsOf, explore
 
 _NAMES = np.array(DECISIONS, dtype=object)
 
@@ -27,6 +29,9 @@ class Assessment:
         thresholds: Least score that is not approved for the amount, float64, shape (rows,).
         model_version: Version of the bundle.
         features: What the scores were computed from, float32, shape (rows, features).
+        propensities: Of a payment that is reviewed though it would be blocked, the probability of
+            that; NaN for all others, float64, shape (rows,). None where the policy does not
+            explore.
     """
 
     scores: Floats
@@ -34,6 +39,7 @@ class Assessment:
     thresholds: Floats
     model_version: str
     features: Matrix
+    propensities: Floats | None = None
 
     @property
     def is_alert(self) -> Flags:
@@ -55,6 +61,7 @@ class Assessment:
             self.thresholds[rows],
             self.model_version,
             self.features[rows],
+            self.propensities[rows] if self.propensities is not None else None,
         )
 
 
@@ -62,27 +69,46 @@ def assess(transactions: pa.RecordBatch | pa.Table, bundle: Bundle) -> Assessmen
     """Score and decide each transaction.
 
     Args:
-        transactions: Rows with at least the contract's features; a label is not looked at.
+        transactions: Rows with at least the contract's features and its amount, and with all of a
+            transaction's columns where the policy explores; a label is not looked at.
         bundle: The model, its policy and its contract.
+
+    Raises:
+        InputError: the policy explores, and columns are missing.
     """
     contract = bundle.contract
-    return assess_numbers(
-        contract.feature_matrix(transactions), contract.amounts(transactions), bundle
-    )
+
+    def rows_of(numbers: list[int]) -> list[Row]:
+        names = [column.name for column in contract.transaction_columns]
+        if missing := [name for name in names if name not in transactions.column_names]:
+            raise InputError(
+                f"model {bundle.manifest.version} lets {bundle.manifest.policy.explored_share:g} "
+                "of what it would block be reviewed, and which payments these are follows from all "
+                f"of their columns; there is no {', '.join(missing)}. Give these columns, too."
+            )
+        wanted = transactions.select(names).take(pa.array(numbers, pa.int64()))
+        return [tuple(row.values()) for row in wanted.cast(contract.transaction_schema).to_pylist()]
+
+    features, amounts = contract.feature_matrix(transactions), contract.amounts(transactions)
+    return assess_numbers(features, amounts, bundle, rows_of)
 
 
-def assess_numbers(features: Matrix, amounts: Floats, bundle: Bundle) -> Assessment:
+def assess_numbers(
+    features: Matrix, amounts: Floats, bundle: Bundle, rows_of: RowsOf
+) -> Assessment:
     """`assess` for who has the numbers of its transactions already.
 
     Args:
         features: float32, shape (rows, features), as `Contract.feature_matrix` gives.
         amounts: In the contract's unit, shape (rows,).
         bundle: The model and its policy.
+        rows_of: Gives the values of some rows, where that decides which are explored.
     """
     scores = bundle.score(features)
     not_approved, blocked = bundle.manifest.policy.thresholds(amounts)
     codes = decision_codes(scores, not_approved, blocked)
-    return Assessment(scores, codes, not_approved, bundle.manifest.version, features)
+    propensities = explore(codes, rows_of, bundle)
+    return Assessment(scores, codes, not_approved, bundle.manifest.version, features, propensities)
 
 
 def as_history(transactions: pa.Table, assessment: Assessment, contract: Contract) -> pa.Table:

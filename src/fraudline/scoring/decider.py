@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from itertools import repeat
 from operator import attrgetter
 
@@ -20,6 +21,7 @@ from fraudline.contract import (
 )
 from fraudline.scoring.decision_lines import DecisionBatch, decision_lines
 from fraudline.scoring.judge import Judge, Judged
+from fraudline.scoring.live_challengers import LiveChallenger, challenger_scores
 from fraudline.scoring.repeats import FirstDecision, RepeatMemory, digests_of
 
 
@@ -29,15 +31,22 @@ class Decider:
     Args:
         bundle: The model, its policy and its contract.
         memory: What was decided before, for a contract whose transactions have an id.
+        challengers: Versions that score beside it.
 
     Attributes:
         model_version: Of the bundle.
     """
 
-    def __init__(self, bundle: Bundle, memory: RepeatMemory | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        memory: RepeatMemory | None = None,
+        challengers: Sequence[LiveChallenger] = (),
+    ) -> None:
         self.model_version = bundle.manifest.version
         self._judge = Judge(bundle)
         self._memory = memory
+        self._challengers = challengers
         contract = bundle.contract
         names = [column.name for column in contract.transaction_columns]
         self._id = names.index(contract.id) if contract.id is not None else None
@@ -78,6 +87,8 @@ class Decider:
             [assessment.model_version] * len(judged.rows),
             {row: msgspec.json.encode(told).decode() for row, told in judged.reasons.items()},
             {},
+            judged.propensities,
+            challenger_scores(self._challengers, assessment.features),
         )
 
 
@@ -107,6 +118,7 @@ def _remember(
             None,
             None,
             decided_at,
+            batch.propensities.get(row),
         )
         first = memory.first(decision, digest)
         if first is not None:

@@ -7,7 +7,7 @@ encodes them; a test holds the two together.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
@@ -18,6 +18,7 @@ from fraudline.contract import Decision, Messages
 from fraudline.contract.messages import received_at
 from fraudline.scoring.repeats import FirstDecision
 
+_NULL = b"null"
 _encode = msgspec.json.Encoder().encode
 _KEYS = [(name, b',"%b":' % name.encode()) for name in Decision.__struct_fields__]
 _quoted = lru_cache(maxsize=256)(_encode)  # words and versions: there are few of them
@@ -33,6 +34,8 @@ class DecisionBatch:
         scores: And so on, as in `Decision`.
         reasons: By row; approved ones have none.
         repeats_of: By row; first decisions have none.
+        propensities: By row; only what is reviewed though it would be blocked has one.
+        challenger_scores: As JSON; None if no challenger scores.
     """
 
     indices: list[int]
@@ -43,6 +46,8 @@ class DecisionBatch:
     model_versions: list[str]
     reasons: dict[int, str]
     repeats_of: dict[int, str]
+    propensities: dict[int, float]
+    challenger_scores: list[bytes] | None = None
 
     def give(self, row: int, first: FirstDecision) -> None:
         """Let a row say what was said first."""
@@ -52,13 +57,18 @@ class DecisionBatch:
         self.reasons.pop(row, None)
         if first.reasons is not None:
             self.reasons[row] = first.reasons
+        self.propensities.pop(row, None)
+        if first.propensity is not None:
+            self.propensities[row] = first.propensity
+        if self.challenger_scores is not None:
+            self.challenger_scores[row] = _NULL
 
     def keep(self, rows: list[int]) -> None:
         """Leave out all but these rows."""
         for name, column in vars(self).items():
             if isinstance(column, list):
                 setattr(self, name, [column[row] for row in rows])
-        for name in ("reasons", "repeats_of"):
+        for name in ("reasons", "repeats_of", "propensities"):
             column = getattr(self, name)
             kept = {place: column[row] for place, row in enumerate(rows) if row in column}
             setattr(self, name, kept)
@@ -89,6 +99,8 @@ def decision_lines(
         "repeat_of": _or_null(batch.repeats_of, len(messages)),
         "received_at": list(map(_received_at, messages.sent_at_ms)),
         "decided_at": _encode(decided_at),
+        "propensity": _or_null(batch.propensities, len(messages)),
+        "challenger_scores": _NULL if batch.challenger_scores is None else batch.challenger_scores,
     }
     pieces: list[bytes | list[bytes]] = [
         [value.rstrip()[:-1] for value in messages.values]  # type: ignore[union-attr] # no tombstone is decided
@@ -124,12 +136,12 @@ def _same(column: list[bytes]) -> bytes | list[bytes]:
     return column[0] if column and column.count(column[0]) == len(column) else column
 
 
-def _or_null(texts: dict[int, str], rows: int) -> bytes | list[bytes]:
-    if not texts:
-        return b"null"
-    column = [b"null"] * rows
-    for row, text in texts.items():
-        column[row] = _encode(text)
+def _or_null(values: Mapping[int, str | float], rows: int) -> bytes | list[bytes]:
+    if not values:
+        return _NULL
+    column = [_NULL] * rows
+    for row, value in values.items():
+        column[row] = _encode(value)
     return column
 
 

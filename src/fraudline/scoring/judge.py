@@ -26,6 +26,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
         threshold: Least score that is not approved for the amount.
         model_version: Version of the bundle that judged.
         reasons: Why it was not approved, strongest first; None where it was.
+        propensity: Where it is reviewed though it would be blocked, the probability of that; else
+            None.
     """
 
     score: float
@@ -33,6 +35,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     threshold: float
     model_version: str
     reasons: list[Reason] | None
+    propensity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,14 @@ class Judged:
     assessment: Assessment
     reasons: dict[int, list[Reason]]
     rejects: list[Reject]
+
+    @property
+    def propensities(self) -> dict[int, float]:
+        """Of the rows that are reviewed though they would be blocked, by row number."""
+        found = self.assessment.propensities
+        if found is None:
+            return {}
+        return {row: float(found[row]) for row in np.flatnonzero(~np.isnan(found)).tolist()}
 
 
 class Judge:
@@ -77,7 +88,7 @@ class Judge:
         """
         judged = self.judge_batch(transactions)
         said: dict[int, Verdict | Reject] = {reject.index: reject for reject in judged.rejects}
-        assessment = judged.assessment
+        assessment, propensities = judged.assessment, judged.propensities
         for row, (index, score, decision, threshold) in enumerate(
             zip(
                 judged.indices,
@@ -88,14 +99,18 @@ class Judge:
             )
         ):
             said[index] = Verdict(
-                score, decision, threshold, assessment.model_version, judged.reasons.get(row)
+                *(score, decision, threshold, assessment.model_version),
+                judged.reasons.get(row),
+                propensities.get(row),
             )
         return [said[index] for index in range(len(transactions))]
 
     def judge_batch(self, transactions: Sequence[bytes | None]) -> Judged:
         """The same, column by column, for who writes many of them down."""
         rows, indices, rejects = self._decoder.decode_rows(transactions)
-        assessment = assess_numbers(*self._numbers.read(rows), self._bundle)
+        assessment = assess_numbers(
+            *self._numbers.read(rows), self._bundle, lambda wanted: [rows[row] for row in wanted]
+        )
         scores = assessment.scores
         is_probability = (scores >= 0) & (scores <= 1)
         if not is_probability.all():

@@ -21,10 +21,14 @@ from fraudline.contract import Contract, Decision, RecordDecoder
 from fraudline.contract.decoder import Row
 
 _MOST_DECISION_BYTES = 1_048_576
-# Digest, offset, score, threshold, and the place of decision and version in a list of such.
+# Digest, offset, score, threshold, and the place of decision, version and propensity in a list of
+# such.
 _ENTRY = struct.Struct("=16sqddI")
 _OFFSET = struct.Struct("=16xq")
 _NO_DIGEST = bytes(16)
+
+_Answer = tuple[str, str, float | None]
+"""Decision, model version and propensity."""
 
 
 class _Remembered(msgspec.Struct, gc=False):
@@ -40,6 +44,7 @@ class _Remembered(msgspec.Struct, gc=False):
     model_version: str
     reasons: str | None = None
     repeat_of: str | None = None
+    propensity: float | None = None
 
 
 @dataclass
@@ -81,6 +86,7 @@ class FirstDecision(NamedTuple):
     threshold: float
     model_version: str
     reasons: str | None
+    propensity: float | None
 
     def differs_from(self, digest: bytes) -> bool:
         """Whether it certainly was on other values than those with this digest."""
@@ -131,21 +137,24 @@ class RepeatMemory:
         window.forget_before(offset - self.window_offsets)
         entry = window.entries.get(decision.transaction_id)
         if entry is None:
-            answer = self._answers.place(decision.decision, decision.model_version)
-            packed = _ENTRY.pack(digest, offset, decision.score, decision.threshold, answer)
+            answer = decision.decision, decision.model_version, decision.propensity
+            place = self._answers.place(answer)
+            packed = _ENTRY.pack(digest, offset, decision.score, decision.threshold, place)
             window.add(decision.transaction_id, packed, offset, decision.reasons)
             return None
-        first_digest, first_offset, score, threshold, answer = _ENTRY.unpack(entry)
+        first_digest, first_offset, score, threshold, place = _ENTRY.unpack(entry)
         if first_offset == offset:
             return None
+        word, version, propensity = self._answers.all[place]
         return FirstDecision(
             first_digest,
             f"{decision.source_topic}:{partition}:{first_offset}",
             score,
-            self._answers.decisions[answer],
+            word,
             threshold,
-            self._answers.versions[answer],
+            version,
             window.reasons.get(first_offset),
+            propensity,
         )
 
     def reached(self, partition: int) -> int:
@@ -229,19 +238,17 @@ class _Window:
 
 
 class _Answers:
-    """Pairs of decision and model version; there are few, however many decisions there are."""
+    """What decisions say beside their numbers; that is few, however many decisions there are."""
 
     def __init__(self) -> None:
-        self.decisions: list[str] = []
-        self.versions: list[str] = []
-        self._places: dict[tuple[str, str], int] = {}
+        self.all: list[_Answer] = []
+        self._places: dict[_Answer, int] = {}
 
-    def place(self, decision: str, version: str) -> int:
-        place = self._places.get((decision, version))
+    def place(self, answer: _Answer) -> int:
+        place = self._places.get(answer)
         if place is None:
-            place = self._places[decision, version] = len(self.decisions)
-            self.decisions.append(decision)
-            self.versions.append(version)
+            place = self._places[answer] = len(self.all)
+            self.all.append(answer)
         return place
 
 

@@ -27,6 +27,7 @@ class FailedSide(StrEnum):
 
     BROKER = "broker"
     WAREHOUSE = "warehouse"
+    REGISTRY = "registry"
 
 
 @dataclass
@@ -67,19 +68,18 @@ class FailureCounts:
     Attributes:
         broker: Those that the broker ended.
         warehouse: Those that the warehouse ended.
+        registry: Those that the registry's object store ended.
     """
 
     broker: int = 0
     warehouse: int = 0
+    registry: int = 0
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.broker + self.warehouse
+        return self.broker + self.warehouse + self.registry
 
     def add(self, side: FailedSide) -> None:
         """Count one more."""
-        if side is FailedSide.BROKER:
-            self.broker += 1
-        else:
-            self.warehouse += 1
+        setattr(self, side.value, getattr(self, side.value) + 1)

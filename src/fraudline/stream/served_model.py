@@ -12,6 +12,7 @@ class ServedModel:
 
     Attributes:
         version: The one that decides.
+        explore_share: Which share of what it would block is reviewed instead.
         since: Since when.
         swaps: How often another version took over while the scorer ran.
         refused: The champion that does not decide, since it cannot be opened; None without one.
@@ -19,9 +20,12 @@ class ServedModel:
         refusals: How many champions were refused: one for each promotion and reason.
         registry_fault: Why the registry cannot be read at present, in words; None if it can.
         read_at: When it was last read who the champion is.
+        challengers: Versions that score beside it and decide nothing.
+        challenger_faults: Those that should and do not, and why, in words.
     """
 
     version: str
+    explore_share: float = 0.0
     since: float = field(default_factory=time.time)
     swaps: int = 0
     refused: str | None = None
@@ -29,12 +33,19 @@ class ServedModel:
     refusals: int = 0
     registry_fault: str | None = None
     read_at: float = field(default_factory=time.time)
+    challengers: tuple[str, ...] = ()
+    challenger_faults: dict[str, str] = field(default_factory=dict)
 
     @property
     def fault(self) -> str | None:
-        """Why it may be another version than the champion that decides; None if it is the same."""
+        """Why it may be another version than the champion that decides, or what does not score.
+
+        None if all is as it should be.
+        """
         if self.refused is not None:
             return f"champion {self.refused} is refused, {self.version} decides on"
         if self.registry_fault is not None:
             return f"the registry cannot be read, {self.version} decides on"
+        if self.challenger_faults:
+            return f"no live scores of {' and '.join(self.challenger_faults)}"
         return None

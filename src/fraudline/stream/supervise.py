@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException
 
-from fraudline.errors import StreamFinalizedError, WarehouseAwayError
+from fraudline.errors import RegistryError, StreamFinalizedError, WarehouseAwayError
 from fraudline.stream.broker import raise_if_permanent
 from fraudline.stream.counts import FailedSide
 from fraudline.stream.progress import Progress
 
+_TRANSIENT = (KafkaException, StreamFinalizedError, WarehouseAwayError, RegistryError)
 _LOG = logging.getLogger(__name__)
 _LONGEST_PAUSE_S = 10.0
 _WENT_WELL_S = 30.0
@@ -40,16 +41,14 @@ def supervise(session: Callable[[], None], *, progress: Progress, stop: threadin
         progress.begin_step("start")
         try:
             session()
-        except (KafkaException, StreamFinalizedError, WarehouseAwayError) as error:
+        except _TRANSIENT as error:
             reason = error.args[0]
             if isinstance(reason, KafkaError):
                 raise_if_permanent(reason)
             went_well = time.monotonic() - begun_at > _WENT_WELL_S
             failures = 1 if went_well else failures + 1
             pause_s = min(0.25 * 2**failures, _LONGEST_PAUSE_S)
-            is_broker = isinstance(error, KafkaException)
-            side = FailedSide.BROKER if is_broker else FailedSide.WAREHOUSE
-            progress.record_failure(side, str(reason))
+            progress.record_failure(_side(error), str(reason))
             _LOG.warning(
                 "%s: no progress, failure %d in a row: %s. Nothing is lost; retrying in %.1f s",
                 progress.task,
@@ -58,3 +57,9 @@ def supervise(session: Callable[[], None], *, progress: Progress, stop: threadin
                 pause_s,
             )
             stop.wait(pause_s)
+
+
+def _side(error: Exception) -> FailedSide:
+    if isinstance(error, KafkaException):
+        return FailedSide.BROKER
+    return FailedSide.REGISTRY if isinstance(error, RegistryError) else FailedSide.WAREHOUSE

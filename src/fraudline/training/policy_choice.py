@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from fraudline.bundle.policy import NEVER, Policy, below_never, score_text
-from fraudline.contract import APPROVED, BLOCKED, REVIEWED
+from fraudline.contract import APPROVED, BLOCKED
 from fraudline.contract.array_types import DecisionCodes
 from fraudline.errors import InputError
 from fraudline.measures.policy_effect import number
@@ -21,12 +21,12 @@ def within_cap(policy: Policy, judged: ScoredRows) -> Policy:
     """The policy with the least surcharge that keeps reviews a day within the cap.
 
     Raises:
-        InputError: a person's thresholds ask for more reviews than the cap allows.
+        InputError: a person's thresholds, or exploring, ask for more reviews than the cap allows.
     """
 
     def with_surcharge(surcharge: float) -> Policy:
         tried = msgspec.structs.replace(policy, review_surcharge=surcharge)
-        reviews = int((tried.decide(judged.scores, judged.amounts) == REVIEWED).sum())
+        reviews = tried.expected_reviews(tried.decide(judged.scores, judged.amounts))
         return msgspec.structs.replace(tried, reviews_a_day=reviews / judged.days)
 
     free = with_surcharge(0.0)
@@ -37,11 +37,14 @@ def within_cap(policy: Policy, judged: ScoredRows) -> Policy:
     low, high = 0.0, float(max(policy.wrong_block_cost, policy.losses(judged.amounts).max()))
     least = with_surcharge(high)
     if least.reviews_a_day > cap:
+        share = policy.explored_share
+        explores = f"to review {100 * share:g} % of what would be blocked" if share else ""
+        asked = " and ".join(filter(None, [policy.fixed_in_words, explores]))
         raise InputError(
-            f"to {policy.fixed_in_words} gives {number(least.reviews_a_day)} reviews a day on the "
+            f"{asked} gives {number(least.reviews_a_day)} reviews a day on the "
             f"validation part, but the cap is {number(cap)}, and above it the policy is to "
-            f"{policy.above_review_cap}. Review from a higher score, block from a lower one, or "
-            "allow more reviews."
+            f"{policy.above_review_cap}. Review from a higher score, block from a lower one, "
+            f"{'explore less, ' if share else ''}or allow more reviews."
         )
     if cap == 0:
         return least
@@ -91,6 +94,9 @@ def compare(policy: Policy, judged: ScoredRows, threshold: float | None) -> list
         name: Way(each, policy.costs(each, judged.labels, judged.amounts))
         for name, each in codes.items()
     }
+    ours = codes["the policy"]
+    explored = policy.expected_costs(ours, judged.labels, judged.amounts)
+    ways["the policy"] = Way(ours, explored)
     return measure_worth(ways, approving, judged.labels)
 
 

@@ -205,6 +205,8 @@ def _bands(policy: Policy, effect: PolicyEffect) -> list[tuple[float, float, flo
 
 
 def _capped(policy: Policy, rows: pa.Table) -> Policy:
+    if not policy.explored_share:  # not set, as in versions from before there was one
+        policy = msgspec.structs.replace(policy, explore_share=msgspec.UNSET)
     validation = part_of(rows, VALIDATION)
     if validation is not None:
         return within_cap(policy, validation)

@@ -51,8 +51,8 @@ class Difference:
 
     Attributes:
         transaction_id: Of the transaction.
-        what: What differs: `score`, `decision`, `threshold` or `reasons`, or that the transaction
-            is refused, in words.
+        what: What differs: `score`, `decision`, `threshold`, `reasons` or `propensity`, or that the
+            transaction is refused, in words.
         then: What was stored.
         now: What the version says.
     """
@@ -180,14 +180,17 @@ class _PeriodAgain:
         self._judge = Judge(bundle)
         contract = project.contract
         self._columns = [column.name for column in contract.transaction_columns]
+        # A table of the last release has none, and then no version that explored decided in it.
+        is_exploring = bool(bundle.manifest.policy.explored_share)
+        also = ("reasons", "propensity") if is_exploring else ("reasons",)
         self._pieces = labelled_pieces(
             project.warehouse,
             contract,
             as_of=whole.as_of,
             since=period.start,
             until=period.end,
-            columns=(*self._columns, "reasons"),
-            wanted=(*NEEDED, "transaction_id", "threshold", "reasons", *self._columns),
+            columns=(*self._columns, *also),
+            wanted=(*NEEDED, "transaction_id", "threshold", *also, *self._columns),
         )
 
     def judge(self) -> BacktestPeriod:
@@ -238,11 +241,14 @@ class _PeriodAgain:
             np.zeros(count, np.int8),
             np.full(count, np.nan),
             [None] * count,
+            np.full(count, np.nan),
             {reject.index: reject for reject in judged.rejects},
         )
         again.scores[rows] = assessment.scores
         again.codes[rows] = assessment.decision_codes
         again.thresholds[rows] = assessment.thresholds
+        if assessment.propensities is not None:
+            again.propensities[rows] = assessment.propensities
         for row, told in judged.reasons.items():
             again.reasons[judged.indices[row]] = msgspec.json.encode(told).decode()
         return again
@@ -262,6 +268,9 @@ class _PeriodAgain:
                 [was != now for was, now in zip(reasons, again.reasons, strict=True)], np.bool_
             ),
         }
+        if "propensity" in piece.schema.names:
+            then, now = floats(piece.column("propensity")), again.propensities
+            differs["propensity"] = (then != now) & ~(np.isnan(then) & np.isnan(now))
         is_different = np.logical_or.reduce([again.is_refused, *differs.values()]) & is_own
         whole.decisions += piece.num_rows
         whole.own += int(is_own.sum())
@@ -284,6 +293,7 @@ class _Again:
     codes: DecisionCodes
     thresholds: Floats
     reasons: list[str | None]
+    propensities: Floats
     rejects: dict[int, Reject]
 
     @property
@@ -307,5 +317,6 @@ def _difference(piece: pa.RecordBatch, again: _Again, row: int, what: str) -> Di
         "decision": DECISIONS[again.codes[row]],
         "threshold": float(again.thresholds[row]),
         "reasons": again.reasons[row],
+        "propensity": float(again.propensities[row]),
     }
     return Difference(transaction_id, what, str(then), str(now[what]))

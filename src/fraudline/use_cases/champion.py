@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from fraudline.errors import RegistryError
 from fraudline.registry import Challenger, Signature
 from fraudline.use_cases.judge_policy import judge_policy
 from fraudline.use_cases.open_version import open_version
@@ -25,7 +26,7 @@ class Promoted:
     Attributes:
         version: The champion; scorers that run take it within two seconds.
         before: The champion until now, if there was one.
-        warning: Why it could not be recorded in MLflow; None if it was.
+        warning: What of it could not be recorded or told; None if all was.
         look: What a person should know of how it decides, if there is anything.
         overtaken: Challengers of the champion until now, which are none any more.
     """
@@ -72,9 +73,7 @@ def promote(
     challengers = _challengers(project)
     registry.promote(version, Signature.of_this_process(by, reason))
     on_promoted(version, before)
-    overtaken = challengers - _challengers(project) - {version}
-    warning = record_if_possible(project, version)
-    return Promoted(version, before, warning, look, tuple(sorted(overtaken)))
+    return _promoted(project, version, before, look, challengers)
 
 
 def roll_back(
@@ -106,13 +105,17 @@ def roll_back(
     challengers = _challengers(project)
     registry.roll_back(version, Signature.of_this_process(by, reason))
     on_promoted(version, before)
-    overtaken = challengers - _challengers(project) - {version}
-    warning = record_if_possible(project, version)
-    return Promoted(version, before, warning, look, tuple(sorted(overtaken)))
+    return _promoted(project, version, before, look, challengers)
 
 
 def challenge(
-    project: Project, version: str, *, days: float = 28.0, by: str | None = None, reason: str = ""
+    project: Project,
+    version: str,
+    *,
+    days: float = 28.0,
+    is_live: bool = False,
+    by: str | None = None,
+    reason: str = "",
 ) -> Challenger:
     """Make a version a challenger of the champion, to be judged beside it from now on.
 
@@ -120,17 +123,32 @@ def challenge(
         project: Whose registry.
         version: One of its versions.
         days: After which it expires.
+        is_live: Whether it scores in the scorers, too: decisions then carry its scores.
         by: As for `promote`.
         reason: Likewise.
 
     Raises:
-        InputError: there is no such version, no champion, or it is the champion.
+        InputError: there is no such version, no champion, or it is the champion; or as many are
+            live as may be.
         BundleError: it is broken, or for another contract.
     """
     open_version(project, version)
     until = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=days)
-    project.registry.challenge(version, until, Signature.of_this_process(by, reason))
+    signature = Signature.of_this_process(by, reason)
+    project.registry.challenge(version, until, signature, is_live=is_live)
     return next(each for each in project.registry.challengers() if each.version == version)
+
+
+def _promoted(
+    project: Project, version: str, before: str | None, look: str | None, challengers: set[str]
+) -> Promoted:
+    """What became of a promotion that is done, whatever else fails now."""
+    warning = record_if_possible(project, version)
+    try:
+        overtaken = challengers - _challengers(project) - {version}
+    except RegistryError as error:  # the store went away just then
+        overtaken, warning = set(), f"it is not known which challenges this ended: {error}"
+    return Promoted(version, before, warning, look, tuple(sorted(overtaken)))
 
 
 def _challengers(project: Project) -> set[str]:

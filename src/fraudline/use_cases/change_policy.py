@@ -64,6 +64,7 @@ def change_policy(
     before = msgspec.structs.asdict(read_manifest(source).policy)
     if before["above_review_cap"] is msgspec.UNSET:  # made before there was a choice
         before["above_review_cap"] = project.settings.policy.above_review_cap
+    before["explore_share"] = before["explore_share"] or 0.0  # versions of before have none
     fields = before | dropped | dict(changes)
     try:
         wanted = msgspec.convert(fields, Policy)
@@ -76,6 +77,7 @@ def change_policy(
     finally:
         registry.discard(candidate)
     after = msgspec.structs.asdict(manifest.policy)
+    after["explore_share"] = manifest.policy.explored_share
     changed = {name: (before[name], after[name]) for name in after if after[name] != before[name]}
     signature = Signature.of_this_process(by, reason)
     registry.record_policy(manifest.version, version, changed, signature)

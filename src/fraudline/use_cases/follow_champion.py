@@ -13,20 +13,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
 from fraudline.bundle.bundle import Bundle
-from fraudline.scoring import Decider, RepeatMemory
+from fraudline.errors import RegistryError
+from fraudline.scoring import Decider, LiveChallenger, RepeatMemory
 from fraudline.stream.progress import Progress
 from fraudline.stream.score_loop import Decide
 from fraudline.stream.served_model import ServedModel
+from fraudline.use_cases.follow_challengers import ChallengerFollower
 from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.own_costs import tell_foreign_costs
 from fraudline.use_cases.project import Project
 
 _LOG = logging.getLogger(__name__)
-_EVERY_S = 0.5
+_JOIN_S = 0.5
 # A champion that was refused is tried again: its files may still be on their way, or be mended.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0
 
@@ -46,27 +49,31 @@ class ChampionFollower:
 
     Raises:
         BundleError: there is no champion, or it cannot be opened; nothing decided before it.
+        RegistryError: its object store is away, and this machine does not know a champion.
     """
 
     def __init__(self, project: Project, memory: RepeatMemory | None, progress: Progress) -> None:
         self._project = project
         self._memory = memory
         self._progress = progress
-        registry = project.registry
-        self._seen = registry.champion_text()
-        version = registry.champion()
+        self._every_s = project.registry.look_every_s
+        version, self._seen, unread, look = _first(project)
         bundle = open_version(project, version)
-        self.look = _look(project, bundle)
+        self.look = " ".join(filter(None, [look, _look(project, bundle)])) or None
+        self._bundle = bundle
+        self._challengers = ChallengerFollower(project)
+        self._live: tuple[LiveChallenger, ...] = ()
         self._decider = Decider(bundle, memory)
         self._retry_at = 0.0
         self._pause_s = _FIRST_PAUSE_S
         self._told: tuple[str, str] | None = None
-        self._record(ServedModel(version))
+        explored_share = bundle.manifest.policy.explored_share
+        self._record(replace(ServedModel(version, explored_share), **unread))
 
     @property
-    def version(self) -> str:
-        """The version that decides."""
-        return self._model.version
+    def model(self) -> ServedModel:
+        """What decides."""
+        return self._model
 
     def decider(self) -> Decide:
         """What decides a Kafka transaction that begins now."""
@@ -82,9 +89,9 @@ class ChampionFollower:
         over = threading.Event()
 
         def follow() -> None:
-            while not over.wait(_EVERY_S):
+            while not over.wait(self._every_s):
                 with suppress(OSError):  # nobody reads any more what is told
-                    self.take_over_if_new(tell)
+                    self.look_once(tell)
 
         thread = threading.Thread(target=follow, name="champion", daemon=True)
         thread.start()
@@ -92,10 +99,18 @@ class ChampionFollower:
             yield
         finally:
             over.set()
-            thread.join(_EVERY_S)  # not for longer: it may wait for a disk
+            thread.join(_JOIN_S)  # not for longer: it may wait for a disk
 
-    def take_over_if_new(self, tell: Tell) -> None:
-        """Look once who the champion is, and let it decide if it is another one."""
+    def look_once(self, tell: Tell) -> None:
+        """Look once who the champion is and who challenges it, and let the new ones begin.
+
+        Args:
+            tell: As for `following`.
+        """
+        self._look_for_champion(tell)
+        self._look_for_challengers(tell)
+
+    def _look_for_champion(self, tell: Tell) -> None:
         registry = self._project.registry
         try:
             text = registry.champion_text()
@@ -120,21 +135,34 @@ class ChampionFollower:
         begun_at = time.monotonic()
         try:
             bundle = open_version(self._project, version)
-            decider = Decider(bundle, self._memory)
+            decider = Decider(bundle, self._memory, self._live)
             look = _look(self._project, bundle)
         except Exception as error:  # noqa: BLE001 - whatever it is, the one that decides goes on
             self._refuse(version, _in_words(error))
             return
         before = self._model
-        self._decider = decider
+        self._bundle, self._decider = bundle, decider
         self._pause_s = _FIRST_PAUSE_S
-        self._record(ServedModel(version, swaps=before.swaps + 1, refusals=before.refusals))
+        share = bundle.manifest.policy.explored_share
+        self._record(ServedModel(version, share, swaps=before.swaps + 1, refusals=before.refusals))
         tell(
             f"{version} is the champion and decides from now on, instead of {before.version}; "
-            f"opened and tried in {time.monotonic() - begun_at:.1f} s"
+            f"opened and tried in {time.monotonic() - begun_at:.1f} s{told_of_exploring(share)}"
         )
         if look is not None:
             tell(f"LOOK: {look}")
+
+    def _look_for_challengers(self, tell: Tell) -> None:
+        """Let those score that are live; whatever becomes of them, the champion decides on."""
+        champions = self._seen if self._model.registry_fault is None else None
+        live = self._challengers.look(champions, tell)
+        if live != self._live:
+            self._live = live
+            self._decider = Decider(self._bundle, self._memory, live)
+        versions = tuple(each.version for each in live)
+        faults = self._challengers.faults
+        if (versions, faults) != (self._model.challengers, self._model.challenger_faults):
+            self._record(replace(self._model, challengers=versions, challenger_faults=faults))
 
     def _refuse(self, version: str, why: str) -> None:
         model = self._model
@@ -161,7 +189,7 @@ class ChampionFollower:
                 "again every %.1f s",
                 self._model.version,
                 why,
-                _EVERY_S,
+                self._every_s,
             )
         self._record(replace(self._model, registry_fault=why))
 
@@ -173,6 +201,35 @@ class ChampionFollower:
     def _record(self, model: ServedModel) -> None:
         self._model = model
         self._progress.record_model(model)
+
+
+def _first(project: Project) -> tuple[str, str, dict[str, Any], str | None]:
+    """Who decides first, what was read of it, what is told of reading it, and what to look at.
+
+    Where an object store is away, that is the champion as this machine read it last: a scorer that
+    ran would go on with it, and one that a machine has just started again is no worse.
+    """
+    registry = project.registry
+    try:
+        text = registry.champion_text()
+        return registry.champion(), text, {}, None
+    except RegistryError as error:
+        known = registry.last_known_champion()
+        if known is None:
+            raise
+        look = (
+            f"it cannot be read who the champion is, so it starts with {known.version}, the "
+            f"champion as this machine read it last, at {known.at:%Y-%m-%d %H:%M} UTC. What was "
+            f"promoted or rolled back since is taken as soon as it can be read: {error}"
+        )
+        _LOG.warning("score: %s", look)
+        unread = {"registry_fault": str(error), "read_at": known.at.timestamp()}
+        return known.version, known.text, unread, look
+
+
+def told_of_exploring(share: float) -> str:
+    """What a person should know of who is explored, to go on with a sentence; may be empty."""
+    return f"; {100 * share:g} % of what it would block is reviewed instead" if share else ""
 
 
 def _in_words(error: Exception) -> str:

@@ -155,6 +155,7 @@ class JudgePeriods:
                 "look": look,
                 "part": part,
                 "model_versions": ", ".join(versions),
+                "maturity_days": self._project.contract.maturity_days,
                 **asdict(measures),
             }
             for part, measures in found.items()

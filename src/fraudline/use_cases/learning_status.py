@@ -27,6 +27,8 @@ class JudgedPeriod:
         as_of: By the labels that had arrived at this moment.
         first_as_of: When it was judged for the first time.
         model_versions: The versions that decided, with `, ` between them.
+        maturity_days: After which unlabelled payments counted as legitimate; None where that was
+            not kept.
         parts: The figures, by the parts of `measures.prequential.PARTS`.
         first: Those of the first time.
     """
@@ -35,6 +37,7 @@ class JudgedPeriod:
     as_of: dt.datetime
     first_as_of: dt.datetime
     model_versions: str
+    maturity_days: float | None
     parts: dict[str, PeriodMeasures]
     first: dict[str, PeriodMeasures]
 
@@ -115,6 +118,16 @@ def _judged(project: Project, wanted: list[Period], at: dt.datetime) -> list[Jud
             }
             for moment in (min(taken), max(taken))
         )
-        versions = taken[max(taken)][0]["model_versions"]
-        found.append(JudgedPeriod(period, max(taken), min(taken), versions, last, first))
+        of_all = taken[max(taken)][0]
+        found.append(
+            JudgedPeriod(
+                period,
+                max(taken),
+                min(taken),
+                of_all["model_versions"],
+                of_all["maturity_days"],
+                last,
+                first,
+            )
+        )
     return found

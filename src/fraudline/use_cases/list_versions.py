@@ -56,7 +56,7 @@ def list_versions(project: Project) -> Versions:
 
 
 def list_changes(project: Project) -> list[Change]:
-    """Every promotion, rollback and change of policy of the contract, with who and why.
+    """Every change of the contract's champion, policies, challengers and rule of labels, and why.
 
     Raises:
         BundleError: the file of its champions was altered.

@@ -50,7 +50,8 @@ class Project:
         """The model versions of this project."""
         from fraudline.registry import Registry
 
-        return Registry(self.settings.home, lambda: self.contract.name)
+        url = self.settings.registry.url
+        return Registry(self.settings.home, lambda: self.contract.name, url)
 
     @cached_property
     def kafka(self) -> KafkaSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fraudline.errors import TrackingError
+from fraudline.errors import RegistryError, TrackingError
 from fraudline.use_cases.project import Project
 
 
@@ -30,7 +30,7 @@ def record_if_possible(project: Project, version: str) -> str | None:
     """
     try:
         record_version(project, version)
-    except TrackingError as error:
+    except (TrackingError, RegistryError) as error:
         return (
             f"{error}\nThe registry has {version} all the same, and nothing that scores looks at "
             f"MLflow. To record it later: fraudline models record {version}"

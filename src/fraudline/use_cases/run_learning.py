@@ -13,6 +13,7 @@ from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.stream.supervise import supervise
 from fraudline.use_cases.judge_periods import JudgePeriods
+from fraudline.use_cases.label_rule import note_label_rule
 from fraudline.use_cases.learning_steps import Due, LearningStep
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.watch_periods import WatchPeriods
@@ -56,9 +57,11 @@ class LearningRun:
     Attributes:
         length_s: How long a period is, seconds.
         progress: What it does, for whoever watches.
+        look: What a person should know before it goes on, if there is anything.
 
     Raises:
         WarehouseError: BigQuery cannot be reached, or a table of that name is somebody else's.
+        RegistryError: its object store cannot be reached.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class LearningRun:
         self._on_done = on_done
         self._clock = clock
         create_learning_tables(project.warehouse, on_created)
+        self.look = note_label_rule(project)
         ours: list[LearningStep] = [
             WatchPeriods(project, self.progress),
             JudgePeriods(project, self.progress),

@@ -13,7 +13,11 @@ from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.stream.repeat_restore import RepeatRestore
 from fraudline.stream.score_loop import score_loop
-from fraudline.use_cases.follow_champion import ChampionFollower, Tell
+from fraudline.use_cases.follow_champion import (
+    ChampionFollower,
+    Tell,
+    told_of_exploring,
+)
 from fraudline.use_cases.project import Project
 
 
@@ -53,7 +57,13 @@ class ScorerRun:
     @property
     def version(self) -> str:
         """The version that decides."""
-        return self._champion.version
+        return self._champion.model.version
+
+    @property
+    def decided_by(self) -> str:
+        """The version that decides, and what share it explores, in words."""
+        model = self._champion.model
+        return f"{model.version}{told_of_exploring(model.explore_share)}"
 
     def until(self, stop: threading.Event, tell: Tell = lambda _: None) -> None:
         """Score until told to stop; metrics and health are served if a port is set.

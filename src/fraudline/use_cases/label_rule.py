@@ -1,0 +1,50 @@
+"""By which rule labels count, and who is told when it is another one than before."""
+
+from __future__ import annotations
+
+import logging
+
+from fraudline.contract import SOURCES
+from fraudline.registry import Signature
+from fraudline.use_cases.project import Project
+
+_LOG = logging.getLogger(__name__)
+
+
+def note_label_rule(project: Project) -> str | None:
+    """Keep the rule by which labels count among the registry's changes, if it is a new one.
+
+    The contract's file has the maturity, a release the rank of the sources; nobody is asked when
+    either changes. So who judges next writes down what it found, and from what on it is so.
+
+    Args:
+        project: Whose contract and registry.
+
+    Returns:
+        What a person should know, if it is another rule than before.
+
+    Raises:
+        RegistryError: its object store cannot be reached.
+    """
+    rule = {"maturity_days": project.contract.maturity_days, "sources": " > ".join(SOURCES)}
+    signature = Signature.of_this_process(
+        reason="found so; the contract's file or a release has it"
+    )
+    changed = project.registry.new_in_label_rule(rule)
+    try:
+        if changed:  # else no right is needed but to read
+            project.registry.record_label_rule(rule, signature)
+    except OSError as error:  # it may be there to be read only
+        _LOG.warning(
+            "by which rule labels count is not among the changes of the registry, which cannot be "
+            "written: %s",
+            error.strerror or error,
+        )
+    told = [f"{name} {was} -> {now}" for name, (was, now) in changed.items() if was is not None]
+    if not told:
+        return None
+    return (
+        f"labels count by another rule than before: {', '.join(told)}. What was judged stays as it "
+        "was judged, and its figures do not compare with those from now on; if nobody meant that, "
+        "look at the contract's file. `fraudline models changes` lists such changes."
+    )
