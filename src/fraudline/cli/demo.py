@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,7 +29,6 @@ from fraudline.use_cases.project import Project
 if TYPE_CHECKING:  # Arrow and Google's clients come with them, and take a second to import
     import pyarrow as pa
 
-    from fraudline.local import Companion
     from fraudline.reconcile import Ledger
     from fraudline.stream.observed_decisions import ObservedDecisions
     from fraudline.use_cases.run_beside import Command
@@ -251,14 +251,14 @@ def _with_broken(lines: list[bytes]) -> list[bytes]:
 
 
 @contextmanager
-def running(project: Project, command: Command) -> Iterator[Companion]:
-    """A command of ours in a process beside this one, for as long as the block runs."""
+def running(project: Project, command: Command) -> Iterator[Path]:
+    """A command of ours in a process beside this one, while the block runs; gives its log."""
     from fraudline.use_cases.run_beside import run_beside
 
     companion = run_beside(project, command, project.settings.home)
     try:
         say(f"fraudline {command} runs, pid {companion.process.pid}, log {companion.log}")
-        yield companion
+        yield companion.log
     finally:
         companion.stop()
 

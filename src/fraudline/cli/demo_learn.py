@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from fraudline.cli.screen import OUT, progress_bar, say
 from fraudline.errors import ProofError
-from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Arrow and Google's clients come with them, and take a second to import
@@ -113,9 +112,9 @@ def learn_a_day(project: Project, first: str, day: pa.Table) -> LearnedDay:
     with (
         running(project, "score"),
         running(project, "sink"),
-        running(project, "learn") as learner,
+        running(project, "learn") as log,
         observe_decisions(project.kafka) as seen,
-        _relayed(learner.log),
+        _relayed(log),
     ):
         say(
             f"{day.num_rows:,} payments of the second day at {SPEED:g} times their speed; the "
@@ -325,7 +324,7 @@ def _draw(project: Project, found: LearnedDay) -> Path:
     changes = [
         Moment(found.hour(each.at), each.what)
         for each in project.registry.changes()
-        if each.at > found.begun_at and each.change in {PROMOTED, ROLLED_BACK}
+        if each.at > found.begun_at and each.is_of_champion
     ]
     picture = precision_over_time(
         middle,
