@@ -157,6 +157,12 @@ def _measure_columns() -> tuple[Column, ...]:
     return MEASURE_COLUMNS
 
 
+def _update_columns() -> tuple[Column, ...]:
+    from fraudline.contract import UPDATE_COLUMNS
+
+    return UPDATE_COLUMNS
+
+
 def _reject_columns(_: Contract) -> tuple[Column, ...]:
     from fraudline.contract import REJECT_COLUMNS
 
@@ -252,7 +258,16 @@ ALARMS = LearningTable(
     columns=_alarm_columns,
 )
 
-LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES, ALARMS)
+UPDATES = LearningTable(
+    name="updates",
+    default="updates",
+    setting="Table with the versions that were made of what became known, or why none was.",
+    description="What was learned at the end of each period: the version that was made of it, or "
+    "why none was.",
+    columns=_update_columns,
+)
+
+LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES, ALARMS, UPDATES)
 
 
 def stored_flows() -> list[tuple[Flow, FlowTable]]:

@@ -292,6 +292,32 @@ class LearningSettings(_Group):
         description="How long a period is in which the stream is judged and watched, seconds; "
         "counted from midnight UTC by `decided_at`.",
     )
+    update: Literal["fine-tuning", "last-layer", "off"] = Field(
+        "fine-tuning",
+        description="How a new version learns what became known, at the end of each period: all "
+        "layers a little, the last one alone, or not at all. None of them decides anything "
+        "before it is promoted.",
+    )
+    update_rate: float = Field(
+        3e-4,
+        gt=0,
+        le=0.01,
+        description="Learning rate of fine-tuning; what is learned faster is forgotten faster.",
+    )
+    update_averaging: float = Field(
+        0.99,
+        ge=0,
+        lt=1,
+        description="How much of the mean of its weights so far a step of fine-tuning keeps; what "
+        "comes out is that mean. 0 takes the last weights as they are.",
+    )
+    memory_frauds: int = Field(
+        2000,
+        ge=20,
+        le=20_000,
+        description="How many of the newest frauds are learned each time, old ones among them, "
+        "with 80 legitimate payments for each; a tenth of a megabyte of memory a fraud.",
+    )
 
     @field_validator("period_s")
     @classmethod

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from tests.models import manifest_for, tiny_policy, write_tiny_files
+from tests.training import later
 
-from fraudline.bundle.bundle_files import write_manifest
+from fraudline.bundle.bundle_files import GRAPH_FILE, write_manifest
 from fraudline.contract import Contract
 from fraudline.registry import Registry
 
@@ -17,4 +19,19 @@ def add_version(
     write_tiny_files(candidate, contract, power)
     (candidate / "report.html").write_text("<p>tiny</p>")
     write_manifest(candidate, manifest_for(contract, policy=tiny_policy(threshold)))
+    return registry.add(candidate).version
+
+
+def add_network(registry: Registry, contract: Contract, features: np.ndarray) -> str:
+    """A version of recipe `mlp` with a network that has learned nothing, as training writes it."""
+    recipe = later.recipes()["mlp"]
+    model, count = later.fresh_model(recipe, contract, features), len(contract.features)
+    candidate = registry.new_directory()
+    write_tiny_files(candidate, contract)
+    graph = later.graph().write_graph(model.preparation, model.network, count)
+    (candidate / GRAPH_FILE).write_bytes(graph)
+    later.save_model(model.as_keras(count), candidate / "model.keras")
+    (candidate / "report.html").write_text("<p>fresh</p>")
+    policy = tiny_policy(review_from=None, block_from=None, above_review_cap="approve")
+    write_manifest(candidate, manifest_for(contract, recipe="mlp", policy=policy))
     return registry.add(candidate).version

@@ -54,6 +54,32 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
+class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a version has learned beyond the one that it goes on from.
+
+    Attributes:
+        parent: That version.
+        road: `fine-tuning` of all layers, or the `last-layer` alone.
+        as_of: The moment: no label that arrived later was seen.
+        since: When the oldest payment of the stream among them was decided.
+        until: When the newest one was.
+        rows: How many rows were learned.
+        frauds: How many of them are frauds.
+        of_history: How many of the rows are of the labelled history.
+        hidden: Payments of that time that were blocked and never labelled, which were left out.
+    """
+
+    parent: str
+    road: str
+    as_of: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+    since: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+    until: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+    rows: int
+    frauds: int
+    of_history: int
+    hidden: int
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a bundle says of itself; `bundle.json` in its directory.
 
@@ -73,6 +99,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         files: SHA-256 of each file of the bundle, by name.
         derived_from: Version that is the same but for its policy, where there is one.
         reference: What the stream is compared with, in words; versions of before have none.
+        learned: What it learned beyond another version; one that was trained has none.
         version: Recipe and a hash of all of the above but the times at which it was made and
             its rows were read.
         format: Version of this structure.
@@ -92,6 +119,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, str]
     derived_from: str = ""
     reference: str | msgspec.UnsetType = msgspec.UNSET
+    learned: Learned | msgspec.UnsetType = msgspec.UNSET
     version: str = ""
     format: int = FORMAT
 

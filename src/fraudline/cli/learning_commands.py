@@ -26,10 +26,11 @@ LONGEST_STEP_S = 3600.0
 
 
 def learn() -> None:
-    """Watch each period of the stream, and judge it as its labels arrive, until stopped.
+    """Watch each period of the stream, judge it as labels arrive, and learn, until stopped.
 
-    It works beside scorers and sinks, from BigQuery alone, and keeps what it finds there. It may
-    be stopped at any time, and goes on where it was.
+    It works beside scorers and sinks, from BigQuery alone, and keeps what it finds there; a version
+    that it makes decides nothing before it is promoted. It may be stopped at any time, and goes on
+    where it was.
     """
     from fraudline.cli.learning_words import length_text
     from fraudline.cli.standstill import ended_at_standstill
@@ -64,13 +65,20 @@ def show_status(
     the share of payments that may still be told to be frauds.
     """
     from fraudline.cli.alarm_words import alarm_facts
-    from fraudline.cli.learning_words import judged_row, rolling_facts, what_is_next
+    from fraudline.cli.learning_words import (
+        judged_row,
+        learned_facts,
+        rolling_facts,
+        what_is_next,
+    )
     from fraudline.use_cases.learning_status import learning_status
     from fraudline.use_cases.look_at_alarms import look_at_alarms
+    from fraudline.use_cases.update_periods import last_update
 
     project = Project()
     found = learning_status(project, most=periods, as_of=as_of)
     watched = alarm_facts(look_at_alarms(project, periods, as_of=as_of))
+    watched += learned_facts(last_update(project, found.at))
     if found.periods:
         show_table(
             ("period", "as of", "decisions", "frauds", "open", "AP", "saved"),

@@ -8,6 +8,7 @@ from fraudline.cli.screen import utc
 from fraudline.measures.policy_effect import counted, money, number, percent
 from fraudline.measures.prequential import PeriodMeasures
 from fraudline.use_cases.learning_status import JudgedPeriod, LearningStatus
+from fraudline.use_cases.update_periods import LastUpdate
 
 _DAY_S, _HOUR_S, _MINUTE_S = 86400, 3600, 60
 _DECIDED = ("approved", "reviewed", "blocked")
@@ -134,6 +135,11 @@ def _corrections(found: LearningStatus) -> list[str]:
                 + (f"; {counted(late, 'decision')} had not been stored then" if late else "")
             )
     return told[:_MOST_CORRECTIONS]
+
+
+def learned_facts(last: LastUpdate | None) -> list[tuple[str, str]]:
+    """What was made of what became known, or why nothing was; empty before the first time."""
+    return [] if last is None else [("learned", f"{last.period}: {last.told}")]
 
 
 def what_is_next(found: LearningStatus) -> str:

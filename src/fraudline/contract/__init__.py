@@ -52,6 +52,7 @@ from fraudline.contract.rejects import (
     RejectReason,
     RejectRecord,
 )
+from fraudline.contract.updates import UPDATE_COLUMNS
 
 __all__ = [
     "ALARM_COLUMNS",
@@ -74,6 +75,7 @@ __all__ = [
     "REVIEW",
     "REVIEWED",
     "SOURCES",
+    "UPDATE_COLUMNS",
     "WITHDRAWN",
     "WRITTEN_COLUMN",
     "Column",

@@ -36,10 +36,9 @@ class Model:
         return seen
 
     def copy(self) -> Model:
-        """The same, with weights of its own."""
+        """The same, with weights of its own; where its dropout begins is drawn anew."""
         network = keras.models.clone_model(self.network)
-        for mine, other in zip(network.variables, self.network.variables, strict=True):
-            mine.assign(other)  # also where its dropout's random numbers go on
+        network.set_weights(self.network.get_weights())
         return Model(self.preparation, network)
 
     def calibrate(self, line: Platt) -> None:

@@ -37,14 +37,14 @@ class ModelQuality:
 
 
 def measure_model_quality(
-    recipe: Recipe, split: Split, labels: npt.NDArray[np.int8], rows: pa.Table
+    recipe: Recipe, split: Split, fraud_share: float, rows: pa.Table
 ) -> ModelQuality:
     """Measure the part that judges.
 
     Args:
         recipe: How the model was trained.
         split: Of the history.
-        labels: Of every row of the history; those of the train part tell the prior.
+        fraud_share: Share of frauds among the payments of the stream.
         rows: Scored rows with columns `part`, `event_s`, `score` and `label`.
     """
     judged = rows.filter(pc.equal(rows.column("part"), split.judged_by))
@@ -53,8 +53,7 @@ def measure_model_quality(
     )
     corrected = None
     if recipe.learned_share is not None:
-        share = float(labels[split.train].mean())
-        corrected = without_prior_shift(score, recipe.learned_share, share)
+        corrected = without_prior_shift(score, recipe.learned_share, fraud_share)
     versions = [score] if corrected is None else [score, corrected]
     return ModelQuality(
         measure_budgets(event_s, label, score),

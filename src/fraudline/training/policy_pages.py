@@ -94,7 +94,7 @@ def choose_policy(
         block_from=fixed,
         **costs.model_dump(),
     )
-    return _capped(policy, rows)
+    return capped(policy, rows)
 
 
 def with_policy(source: Path, directory: Path, policy: Policy) -> Manifest:
@@ -111,7 +111,7 @@ def with_policy(source: Path, directory: Path, policy: Policy) -> Manifest:
     """
     manifest = check_bundle(source)
     rows = pq.read_table(source / SCORES_FILE)
-    policy = _capped(policy, rows)
+    policy = capped(policy, rows)
     if policy == manifest.policy:
         raise InputError(
             f"version {manifest.version} has this policy already, so there is nothing to "
@@ -204,7 +204,16 @@ def _bands(policy: Policy, effect: PolicyEffect) -> list[tuple[float, float, flo
     return list(told.values())
 
 
-def _capped(policy: Policy, rows: pa.Table) -> Policy:
+def capped(policy: Policy, rows: pa.Table) -> Policy:
+    """A policy that keeps its cap of reviews on the validation rows, by its surcharge.
+
+    Args:
+        policy: What is wanted.
+        rows: As `scored_rows` gives them.
+
+    Raises:
+        InputError: it asks for more reviews than the cap, or reviews cannot be counted.
+    """
     if not policy.explored_share:  # not set, as in versions from before there was one
         policy = msgspec.structs.replace(policy, explore_share=msgspec.UNSET)
     validation = part_of(rows, VALIDATION)

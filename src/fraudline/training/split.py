@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
+from fraudline.contract.array_types import Flags
 from fraudline.errors import InputError
 
 Rows = npt.NDArray[np.int64]
@@ -38,6 +39,14 @@ class Split:
         """The parts that have rows, by name."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: rows for name, rows in named.items() if len(rows)}
+
+    def of(self, kept: Flags) -> Split:
+        """The same of a history of which only some rows are kept, shape (rows,)."""
+        place = np.cumsum(kept) - 1
+        train, validation, test = (
+            place[rows[kept[rows]]] for rows in (self.train, self.validation, self.test)
+        )
+        return replace(self, train=train, validation=validation, test=test)
 
     @property
     def judged_by(self) -> str:

@@ -183,7 +183,7 @@ def read_history(
             f"{refusals[0].message}. "
             "`fraudline check` shows each column; fix the table, or choose another period."
         )
-    return History(rows, HistorySnapshot(table, sql, read_at, rows.num_rows, _digest(rows)))
+    return History(rows, HistorySnapshot(table, sql, read_at, rows.num_rows, digest_of(rows)))
 
 
 def _limits(contract: Contract, first: str | None, end: str | None) -> tuple[str, str]:
@@ -257,7 +257,7 @@ def _nothing(
     )
 
 
-def _digest(rows: pa.Table) -> str:
+def digest_of(rows: pa.Table) -> str:
     """SHA-256 of the values in their order, however they are split into batches."""
     digest = hashlib.sha256()
     bare = rows.replace_schema_metadata(None).combine_chunks()

@@ -1,0 +1,256 @@
+"""What is written of a network that was fitted: a bundle that scores, judged, with its report.
+
+The same for whatever was fitted, from the start or from another version on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from fraudline.bundle.bundle_files import GRAPH_FILE, METRICS_FILE, REASONS_FILE, write_manifest
+from fraudline.bundle.manifest import Learned, Manifest, Part, Source
+from fraudline.bundle.policy import Policy, score_text
+from fraudline.contract import APPROVED, Contract
+from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
+from fraudline.measures.evaluation import Evaluation, evaluate
+from fraudline.measures.policy_effect import measure_effect
+from fraudline.measures.scored_rows import judging_rows
+from fraudline.training.calibration import Platt, best_f1, fit_platt
+from fraudline.training.faithfulness import ALERTS, Faith, measure_faith
+from fraudline.training.fitting import Epoch
+from fraudline.training.graph import run_graph, write_graph
+from fraudline.training.history_checks import event_text
+from fraudline.training.keras_file import MODEL_FILE, save_model
+from fraudline.training.model import Model
+from fraudline.training.model_quality import measure_model_quality
+from fraudline.training.policy_pages import scored_rows, write_page, write_scores
+from fraudline.training.reason_files import show_examples, write_reason_files
+from fraudline.training.recipes.recipe import Recipe
+from fraudline.training.reference_file import keep_reference
+from fraudline.training.report import TrainingResult, write_report
+from fraudline.training.split import Rows, Split
+
+_SOFTWARE = ("fraudline", "tensorflow-cpu", "keras", "numpy", "onnx", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen on the validation part, and the calibrated scores that chose it."""
+
+    threshold: float
+    rule: str
+    line: Platt | None
+    validation_scores: Floats
+
+
+def choose(recipe: Recipe, model: Model, features: Matrix, labels: Labels) -> Choice:
+    """Choose threshold and calibration on rows that a model has not learned from.
+
+    Args:
+        recipe: Whether it chooses them at all.
+        model: The model.
+        features: Of the rows, perhaps none.
+        labels: Likewise.
+
+    Raises:
+        InputError: higher log-odds do not mean more fraud on these rows.
+    """
+    if recipe.threshold is not None:
+        rule = f"fixed at {recipe.threshold} by the recipe"
+        plain = np.empty(0)
+        if len(labels):
+            plain = Platt(1.0, 0.0).probabilities(model.log_odds(features))
+        return Choice(recipe.threshold, rule, None, plain)
+    log_odds = model.log_odds(features)
+    line = fit_platt(labels, log_odds)
+    scores = line.probabilities(log_odds)
+    best = best_f1(labels, scores)
+    rule = (
+        f"half of {score_text(best)}, the best F1 that any threshold reaches on the validation "
+        "part: for calibrated scores this is the threshold that maximises F1 (Lipton, Elkan and "
+        "Naryanaswamy, 2014), and it does not hang on a single transaction"
+    )
+    return Choice(float(score_text(best / 2)), rule, line, scores)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A network that was fitted, and how.
+
+    Attributes:
+        model: It, calibrated.
+        epochs: What was measured while it was.
+        choice: What was chosen on the validation part, by a model that had not learned it.
+        settings: What it was fitted with, by name.
+        twins: Rows of the part that judges with an exact twin in another part.
+        source: Which rows the history is.
+        learned: From which version on, if from one.
+    """
+
+    model: Model
+    epochs: list[Epoch]
+    choice: Choice
+    settings: dict[str, object]
+    twins: Rows
+    source: Source
+    learned: Learned | msgspec.UnsetType = msgspec.UNSET
+
+
+def write_candidate(
+    directory: Path,
+    history: pa.Table,
+    contract: Contract,
+    recipe: Recipe,
+    split: Split,
+    fitted: Fitted,
+    policy_by: Callable[[pa.Table], Policy],
+    *,
+    seed: int,
+    on_progress: Callable[[str], None],
+    usual: Flags | None = None,
+) -> Manifest:
+    """Judge what was fitted, and write it as a bundle with a report.
+
+    Args:
+        directory: Existing, empty; receives the bundle.
+        history: Labelled transactions with the contract's columns, in order of event time.
+        contract: What a transaction looks like.
+        recipe: By which it was fitted.
+        split: Of the history.
+        fitted: The network, and how it was fitted.
+        policy_by: Chooses the policy by the rows of `scored_rows`.
+        seed: Of everything that is random.
+        on_progress: Called with a sentence for a person who waits.
+        usual: Which rows of the history stand for the stream as it is, shape (rows,); all of them
+            without it.
+    """
+    model, choice = fitted.model, fitted.choice
+    features, labels = contract.feature_matrix(history), contract.labels(history)
+    graph = write_graph(model.preparation, model.network, len(contract.features))
+    (directory / GRAPH_FILE).write_bytes(graph)
+    save_model(model.as_keras(len(contract.features)), directory / MODEL_FILE)
+
+    on_progress("judging the candidate")
+    scores, amounts = run_graph(graph, features), contract.amounts(history)
+    # The model has learned from the validation part since: what counts is what it said before.
+    scores[split.validation] = choice.validation_scores
+    evaluations = {
+        name: evaluate(labels[rows], scores[rows], choice.threshold, amounts[rows])
+        for name, rows in split.parts.items()
+    }
+    rows = scored_rows(history, contract, split, labels, scores, amounts)
+    policy = policy_by(rows)
+    alerts = _alerts(policy, split, scores, amounts)
+    faith = _explain(directory, contract, model, graph, features, labels, split, seed, alerts)
+    examples = (
+        show_examples(directory, contract, history, features, scores, alerts) if faith else []
+    )
+    kept = np.ones(len(labels), bool) if usual is None else usual
+    reference = keep_reference(
+        directory, contract, history.filter(pa.array(kept)), split.of(kept), scores[kept], seed
+    )
+    on_progress(f"the stream will be compared with {reference}")
+    natural = split.train if usual is None else split.validation
+    quality = measure_model_quality(recipe, split, float(labels[natural].mean()), rows)
+    effect = measure_effect(policy, judging_rows(rows))
+    result = TrainingResult(
+        split,
+        labels,
+        scores,
+        evaluations,
+        fitted.epochs,
+        fitted.twins,
+        faith,
+        examples,
+        quality,
+        effect,
+    )
+    manifest = Manifest(
+        recipe=recipe.name,
+        contract=contract.name,
+        contract_fingerprint=contract.fingerprint,
+        features=contract.features,
+        policy=policy,
+        threshold=choice.threshold,
+        threshold_rule=choice.rule,
+        source=fitted.source,
+        parts=_parts(history, contract, split, evaluations),
+        software={"python": platform.python_version()}
+        | {name: version(name) for name in _SOFTWARE},
+        created_at=dt.datetime.now(dt.UTC),
+        files={},
+        reference=str(reference),
+        learned=fitted.learned,
+    )
+    _write_metrics(directory / METRICS_FILE, fitted.settings, result)
+    write_report(directory, manifest, contract, recipe, result)
+    write_scores(directory, rows)
+    write_page(directory, manifest, rows)
+    return write_manifest(directory, manifest)
+
+
+def _alerts(policy: Policy, split: Split, scores: Floats, amounts: Floats) -> Rows:
+    """Rows of the part that judges that are not approved, the highest scores of them."""
+    rows = split.parts[split.judged_by]
+    codes = policy.decide(scores[rows], amounts[rows])
+    alerts = rows[codes != APPROVED]
+    highest: Rows = alerts[np.argsort(-scores[alerts], kind="stable")][:ALERTS]
+    return highest
+
+
+def _explain(
+    directory: Path,
+    contract: Contract,
+    model: Model,
+    graph: bytes,
+    features: Matrix,
+    labels: Labels,
+    split: Split,
+    seed: int,
+    alerts: Rows,
+) -> Faith | None:
+    """Write what gives reasons, and test it on alerts, where there are any."""
+    legitimate = features[split.train[labels[split.train] == 0]]
+    background = write_reason_files(directory, contract, model.preparation, graph, legitimate, seed)
+    if not len(alerts):
+        return None
+    reasons = (directory / REASONS_FILE).read_bytes()
+    return measure_faith(graph, reasons, features[alerts], background, legitimate, seed)
+
+
+def _parts(
+    history: pa.Table, contract: Contract, split: Split, evaluations: dict[str, Evaluation]
+) -> dict[str, Part]:
+    return {
+        name: Part(
+            rows=len(rows),
+            frauds=evaluations[name].frauds,
+            first_event=event_text(history, contract, int(rows[0])),
+            last_event=event_text(history, contract, int(rows[-1])),
+            metrics=evaluations[name].metrics(),
+        )
+        for name, rows in split.parts.items()
+    }
+
+
+def _write_metrics(path: Path, settings: dict[str, object], result: TrainingResult) -> None:
+    content = {
+        "settings": settings,
+        "parts": {name: judged.metrics() for name, judged in result.evaluations.items()},
+        "alerts_a_day": result.quality.budgets,
+        "days": result.quality.days,
+        "before_and_after_prior": result.quality.before_and_after,
+        "epochs": result.epochs,
+        "reasons": result.faith,
+        "twins_of_learned_rows": len(result.twins),
+    }
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")

@@ -1,0 +1,53 @@
+"""The process in which a version learns: scorers come before it, and it ends with who started it.
+
+Takes a moment as its argument; gives a line of JSON on standard output: what was made, or why
+nothing could be.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import datetime as dt
+import os
+import resource
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fraudline.errors import FraudlineError, WarehouseAwayError
+
+NICENESS = 15
+LIMIT_S = 1800.0
+THREADS = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Make a version as of the moment that is given."""
+    os.nice(NICENESS)
+    with suppress(OSError):  # where memory runs out, this one is ended first
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    with suppress(AttributeError, OSError):  # a system that does not have it
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    answer: dict[str, Any]
+    try:
+        from fraudline.use_cases.project import Project
+        from fraudline.use_cases.update_version import update_version
+
+        answer = asdict(update_version(Project(), dt.datetime.fromisoformat(sys.argv[1])))
+    except FraudlineError as error:
+        answer = {"fault": str(error), "is_away": isinstance(error, WarehouseAwayError)}
+    except ImportError as error:
+        answer = {"fault": f"the extra 'train' is not installed here ({error})", "is_away": False}
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    answer["processor_s"] = round(used.ru_utime + used.ru_stime, 3)
+    sys.stdout.buffer.write(msgspec.json.encode(answer))
+
+
+if __name__ == "__main__":
+    main()

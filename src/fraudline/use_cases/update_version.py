@@ -1,0 +1,219 @@
+"""A new version of what became known of the stream, from the newest one on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fraudline.bundle.manifest import Learned, Manifest, Source
+from fraudline.errors import BundleError, InputError
+from fraudline.measures.policy_effect import counted
+from fraudline.training.keras_file import MODEL_FILE
+from fraudline.training.recipes.recipe_names import RECIPE_NAMES
+from fraudline.use_cases.project import Project
+from fraudline.warehouse.known_rows import LEAST_FRAUDS, Known, TooFew, read_known
+
+LEGITIMATE_PER_FRAUD = 80
+MIN_FRAUDS = 6  # what a recipe needs that invents others between them
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What was made.
+
+    Attributes:
+        version: The version; None if none was made.
+        parent: The version that it goes on from.
+        rows: How many rows it learned.
+        frauds: How many of them are frauds.
+        told: What was made, or why nothing was, a sentence without its full stop.
+    """
+
+    version: str | None
+    parent: str
+    rows: int
+    frauds: int
+    told: str
+
+
+def update_version(
+    project: Project, as_of: dt.datetime, on_progress: Callable[[str], None] = lambda _: None
+) -> Updated:
+    """Make the next version of the champion's line, of what was known at a moment.
+
+    The same moment gives the same version, so whoever is killed does it again. What it reads does
+    not grow with the stream.
+
+    Args:
+        project: Whose champion, decisions, labels, history and settings.
+        as_of: The moment; no label that arrived later is seen.
+        on_progress: Called with a sentence for a person who waits.
+
+    Raises:
+        InputError: learning is switched off, or nothing can be learned from these rows.
+        BundleError: there is no champion, or it cannot go on learning.
+        WarehouseError: the tables cannot be queried.
+    """
+    settings, contract = project.settings.learning, project.contract
+    if settings.update == "off":
+        raise InputError("learning.update is off. Set it to fine-tuning or last-layer.")
+    manifests = project.registry.versions()
+    parent = newest_of_line(manifests, project.registry.champion(), as_of)
+    if parent.contract_fingerprint != contract.fingerprint:
+        raise InputError(
+            f"version {parent.version} was made for contract '{parent.contract}' with fingerprint "
+            f"{parent.contract_fingerprint[:16]}…, but '{contract.name}' has "
+            f"{contract.fingerprint[:16]}…. Train anew, and promote that."
+        )
+    _require_learnable(parent)
+    known = read_known(
+        project.warehouse,
+        contract,
+        as_of=as_of,
+        most_frauds=settings.memory_frauds,
+        legitimate_per_fraud=LEGITIMATE_PER_FRAUD,
+    )
+    if isinstance(known, TooFew):
+        return Updated(None, parent.version, 0, 0, too_few(known.mature_frauds))
+    labels = contract.labels(known.rows)
+    others = int(((labels == 1) & ~known.is_judged).sum())
+    if others < MIN_FRAUDS:
+        told = (
+            f"nothing was learned: {counted(others, 'fraud')} beside the newest that judge, at "
+            f"least {MIN_FRAUDS} are needed"
+        )
+        return Updated(None, parent.version, 0, 0, told)
+    is_new = (known.known_s > _known_to(parent)) & (labels == 1) & np.isfinite(known.known_s)
+    if not is_new.any():
+        told = f"nothing was learned: no fraud became known since {parent.version} was made"
+        return Updated(None, parent.version, 0, 0, told)
+    made = _make(project, known, parent, _not_learned(manifests, parent, known), as_of, on_progress)
+    assert isinstance(made.learned, Learned)
+    figures = made.parts["validation"]
+    told = (
+        f"made {made.version}, from {counted(made.learned.rows, 'row')} with "
+        f"{counted(made.learned.frauds, 'fraud')}, {int(is_new.sum()):,} of them new; average "
+        f"precision {figures.metrics['average_precision']:.3f} on "
+        f"{counted(figures.frauds, 'fraud')} before it learned them"
+    )
+    if known.hidden:
+        told += f"; {counted(known.hidden, 'blocked payment')} without a label left out"
+    return Updated(made.version, parent.version, made.learned.rows, made.learned.frauds, told)
+
+
+def _require_learnable(version: Manifest) -> None:
+    """Refuse what cannot go on learning before TensorFlow is loaded, which takes seconds."""
+    fault = ""
+    if version.recipe not in RECIPE_NAMES:
+        fault = f"recipe '{version.recipe}', of which this fraudline knows no way to learn"
+    elif MODEL_FILE not in version.files:
+        fault = f"no {MODEL_FILE}"
+    if fault:
+        raise BundleError(
+            f"version {version.version} has {fault}, so nothing can go on learning from it. "
+            "`fraudline train` makes a version that can; promote that."
+        )
+
+
+def too_few(mature_frauds: int) -> str:
+    """Why nothing is learned of a stream that has so few frauds."""
+    return (
+        f"nothing was learned: {counted(mature_frauds, 'mature fraud')} of the stream, at least "
+        f"{LEAST_FRAUDS} are needed to judge by"
+    )
+
+
+def _make(
+    project: Project,
+    known: Known,
+    parent: Manifest,
+    earlier: Manifest,
+    as_of: dt.datetime,
+    on_progress: Callable[[str], None],
+) -> Manifest:
+    from fraudline.training.learned import KnownRows, Road, learn_on  # loads TensorFlow
+
+    settings, registry = project.settings.learning, project.registry
+    frauds = project.contract.labels(known.rows)[known.is_learned]
+    learned = Learned(
+        parent=parent.version,
+        road=settings.update,
+        as_of=as_of,
+        since=known.since,
+        until=known.until,
+        rows=int(known.is_learned.sum()),
+        frauds=int(frauds.sum()),
+        of_history=known.of_history,
+        hidden=known.hidden,
+    )
+    source = Source(
+        known.table, known.query, dt.datetime.now(dt.UTC), known.rows.num_rows, known.sha256
+    )
+    candidate = registry.new_directory()
+    try:
+        learn_on(
+            KnownRows(
+                known.rows, known.is_learned, known.is_judged, known.is_before, known.known_s
+            ),
+            project.contract,
+            registry.path(parent.version),
+            registry.path(earlier.version),
+            candidate,
+            Road(settings.update, settings.update_rate, settings.update_averaging),
+            source=source,
+            learned=learned,
+            on_progress=on_progress,
+        )
+        return registry.add(candidate)
+    finally:
+        registry.discard(candidate)
+
+
+def newest_of_line(manifests: Sequence[Manifest], champion: str, before: dt.datetime) -> Manifest:
+    """The version that learned last of those that go on from the champion, or the champion.
+
+    Args:
+        manifests: Every version.
+        champion: Which version.
+        before: Only what was known before this moment.
+
+    Raises:
+        InputError: the champion's own manifest is not among them.
+    """
+    by_name = {each.version: each for each in manifests}
+    if champion not in by_name:
+        raise InputError(
+            f"the champion {champion} is broken or not in this registry, so nothing can go on "
+            "from it. `fraudline models list` shows the versions that are."
+        )
+    newest, newest_as_of = by_name[champion], None
+    for each in manifests:
+        at: Manifest | None = each
+        while at is not None and at.version != champion:
+            at = by_name.get(at.learned.parent) if at.learned else None
+        if at is None or not each.learned or each.version == champion:
+            continue
+        if each.learned.as_of < before and (
+            newest_as_of is None or each.learned.as_of > newest_as_of
+        ):
+            newest, newest_as_of = each, each.learned.as_of
+    return newest
+
+
+def _not_learned(manifests: Sequence[Manifest], parent: Manifest, known: Known) -> Manifest:
+    """The youngest version before the parent that has not learned the rows that judge."""
+    by_name = {each.version: each for each in manifests}
+    at = parent
+    while at.learned and at.learned.until >= known.judged_since:
+        if at.learned.parent not in by_name:
+            break  # it was removed: figures are then a little too kind
+        at = by_name[at.learned.parent]
+    return at
+
+
+def _known_to(version: Manifest) -> float:
+    """Until when a version knows the stream, seconds since 1970."""
+    return version.learned.as_of.timestamp() if version.learned else -np.inf

@@ -1,0 +1,137 @@
+"""A version is made of what became known: by real labels in BigQuery, and by a real network."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.faulty_bigquery import FaultyBigQuery
+from tests.transactions import CREDITCARD
+from tests.use_cases.test_run_learning import LENGTH, MATURITY_DAYS, START, project_of
+from tests.use_cases.versions import add_network, add_version
+from tests.warehouse.test_counting_labels import HOUR, Told, decision, fill
+
+from fraudline import flows
+from fraudline.bundle.bundle import open_bundle
+from fraudline.bundle.bundle_files import read_manifest
+from fraudline.contract.columns import LATEST
+from fraudline.errors import BundleError
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.update_version import newest_of_line, update_version
+
+pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded
+PAYMENTS = 120  # a period, every fifth a fraud
+
+
+class Stream:
+    """Payments whose frauds differ in a few features, and labels that come an hour later."""
+
+    def __init__(
+        self, faulty: FaultyBigQuery, home: Path, name: str, road: str = "fine-tuning"
+    ) -> None:
+        self.project = project_of(faulty, home, CREDITCARD, name)
+        # Of a few hundred rows, one pass is a few steps.
+        learning = self.project.settings.learning.model_copy(
+            update={"update": road, "update_rate": 1e-3, "update_averaging": 0.0}
+        )
+        self.project.settings = self.project.settings.model_copy(update={"learning": learning})
+        self.count = self.told = 0
+
+    def flow(self, periods: int) -> dt.datetime:
+        """Let some more periods pass; gives the moment at which all of them are mature."""
+        decided, told = [], []
+        for number in range(self.count, self.count + periods * PAYMENTS):
+            chance, is_fraud = random.Random(number), number % 5 == 0
+            at = START + number * LENGTH / PAYMENTS
+            features = {f"V{each}": chance.gauss(1.5 * is_fraud, 1.0) for each in range(1, 29)}
+            row = decision(
+                CREDITCARD,
+                number,
+                **{**features, "Amount": chance.uniform(0.5, 2), "Time": number * 180.0},
+                decided_at=at,
+                received_at=at,
+            )
+            decided.append(row)
+            if is_fraud:
+                self.told += 1
+                told.append(Told(row, "fraud", "customer", at + HOUR, at + HOUR, self.told))
+        self.count += periods * PAYMENTS
+        warehouse = self.project.warehouse
+        fill(warehouse, flows.DECISIONS, CREDITCARD, decided)
+        fill(warehouse, flows.LABELS, CREDITCARD, [one.row(CREDITCARD) for one in told])
+        return START + self.count * LENGTH / PAYMENTS + dt.timedelta(days=MATURITY_DAYS)
+
+
+def champion_of(project: Project) -> str:
+    chance = np.random.default_rng(1)
+    usual = chance.normal(size=(200, len(CREDITCARD.features)))
+    usual[:, CREDITCARD.features.index(CREDITCARD.event_time)] = chance.uniform(0, 86400, 200)
+    version = add_network(project.registry, CREDITCARD, usual.astype(np.float32))
+    project.registry.promote(version)
+    return version
+
+
+def test_a_version_is_made_of_what_became_known_and_the_same_one_again(
+    faulty: FaultyBigQuery, tmp_path: Path
+) -> None:
+    stream = Stream(faulty, tmp_path, "update_fine")
+    project, registry = stream.project, stream.project.registry
+    champion = champion_of(project)
+    few = update_version(project, stream.flow(1))
+    assert (few.version, few.parent) == (None, champion)
+    assert "4 frauds beside the newest that judge" in few.told
+    at = stream.flow(3)
+    made = update_version(project, at)
+    assert made.version is not None
+    manifest = read_manifest(registry.path(made.version))
+    again = update_version(project, at).version
+    assert again is not None
+    assert read_manifest(registry.path(again)).files == manifest.files
+    assert again == made.version
+    assert manifest.learned
+    assert (manifest.learned.parent, manifest.learned.as_of) == (champion, at)
+    assert (manifest.learned.frauds, manifest.learned.of_history) == (4 * PAYMENTS // 5, 0)
+    assert (manifest.recipe, manifest.policy.wrong_block_cost) == ("mlp", 25.0)
+    assert manifest.parts["validation"].metrics["average_precision"] > 0.8, "it learned nothing"
+    assert registry.champion() == champion, "nothing is promoted by learning"
+    page = (registry.path(made.version) / "report.html").read_text()
+    assert f"goes on from <strong>{champion}</strong>, by fine-tuning" in page
+    bundle = open_bundle(registry.path(made.version), project.contract)
+    features = np.random.default_rng(2).normal(size=(50, len(CREDITCARD.features))).astype("f4")
+    assert bundle.score(features + 1.5).mean() > bundle.score(features).mean() + 0.2
+    nothing = update_version(project, at + HOUR)
+    assert (nothing.version, nothing.parent) == (None, made.version)
+    assert "no fraud became known since" in nothing.told
+    registry.promote(add_version(registry, CREDITCARD, 1.0))
+    with pytest.raises(BundleError, match="has recipe 'tiny', of which this"):
+        update_version(project, at + HOUR)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("road", ["fine-tuning", "last-layer"])
+def test_a_line_goes_on_from_its_newest_version_and_is_judged_by_one_that_had_not_learned(
+    faulty: FaultyBigQuery, tmp_path: Path, road: str
+) -> None:
+    stream = Stream(faulty, tmp_path, f"update_{road[:4]}", road)
+    project, registry = stream.project, stream.project.registry
+    champion = champion_of(project)
+    versions = [update_version(project, stream.flow(periods)).version for periods in (3, 1)]
+    assert None not in versions
+    first, second = (read_manifest(registry.path(str(version))) for version in versions)
+    assert first.learned
+    assert second.learned
+    assert (first.learned.parent, second.learned.parent) == (champion, first.version)
+    assert update_version(project, stream.flow(0)).version is None
+    if road == "last-layer":  # it goes on, takes each row once, and knows more
+        known = []
+        for version in (first.version, second.version):
+            with np.load(registry.path(version) / "last_layer.npz") as state:
+                known.append(np.linalg.slogdet(state["precision"])[1])
+        assert known[1] > known[0]
+    registry.promote(first.version)
+    assert newest_of_line(registry.versions(), first.version, LATEST).version == second.version
+    other = add_version(registry, CREDITCARD, 2.0)
+    assert newest_of_line(registry.versions(), other, LATEST).version == other
