@@ -34,7 +34,7 @@ BQEMULATOR := $(EMULATOR)/installed-$(call digest,bqemulator)
 FOREIGN := .venv-clients
 CLIENTS := $(FOREIGN)/installed-$(call digest,clients)
 
-.PHONY: help setup demo test test-all jars bench bench-model bench-alarms bench-bqlite bqlite-schedules faults lint licences format requirements clean
+.PHONY: help setup demo test test-all jars bench bench-model bench-alarms bench-learning bench-bqlite bqlite-schedules faults lint licences format requirements clean
 
 help:
 	@echo "make setup         the environment alone, in $(VENV)"
@@ -46,6 +46,8 @@ help:
 	@echo "make bench-model   how good our models are, beside XGBoost, LightGBM and what is published;"
 	@echo "                   HANDBOOK=raw.parquet adds the handbook's table"
 	@echo "make bench-alarms  how soon drift is told before labels come; HANDBOOK=… likewise"
+	@echo "make bench-learning  what learning from late labels is worth; HANDBOOK=… likewise; ONLY=quiet"
+	@echo "                   measures one part, SEEDS=1 with one seed; what is done is kept"
 	@echo "make bench-bqlite  our BigQuery for one machine beside bqemulator: appends, loads, reads"
 	@echo "make bqlite-schedules  a thousand random schedules of appends and kills"
 	@echo "make faults        random faults for an hour: ROUNDS=300 SEED=…"
@@ -93,6 +95,11 @@ bench-model: $(DEV) $(STICKS)
 
 bench-alarms: $(DEV)
 	@$(BIN)/python -m benchmarks.alarms $(if $(HANDBOOK),--handbook $(HANDBOOK))
+
+# Hours with all five seeds; it may be stopped and started again: what was computed is kept in KEEP.
+bench-learning: $(DEV)
+	@$(BIN)/python -m benchmarks.learning $(ONLY) $(if $(HANDBOOK),--handbook $(HANDBOOK)) \
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(KEEP),--keep $(KEEP))
 
 bench-bqlite: $(DEV) $(BQEMULATOR)
 	@$(BIN)/python -m benchmarks.emulators

@@ -86,8 +86,12 @@ def read_stream(raw: Path) -> Stream:
     return Stream(contract, rows, days(rows, BEGIN), scenario)
 
 
-def times(rows: pa.Table, factor: float, columns: Sequence[str] = (AMOUNT,)) -> pa.Table:
-    """The rows with columns multiplied by a factor: as when a unit changes."""
+def times(
+    rows: pa.Table,
+    factor: float | npt.NDArray[np.float64],
+    columns: Sequence[str] = (AMOUNT,),
+) -> pa.Table:
+    """The rows with columns multiplied by a factor, of all or of each: as when a unit changes."""
     for name in columns:
         at = rows.schema.get_field_index(name)
         values = rows.column(name).to_numpy() * factor

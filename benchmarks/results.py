@@ -32,14 +32,15 @@ def measured(title: str, command: str, measure: Callable[[], list[str]]) -> None
     said = measure()
     how = (
         f"`{command}`, {began_at:%Y-%m-%d %H:%M} UTC, "
-        f"{time.monotonic() - begun:.0f} s, at commit {_commit()}. {where}."
+        f"{time.monotonic() - begun:.0f} s, at commit {commit()}. {where}."
     )
     section = "\n\n".join([f"## {title}", how, *said])
     print(f"\n{section}\n", flush=True)
     RESULTS.write_text(with_section(section, RESULTS.read_text() if RESULTS.exists() else ""))
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit that runs, and whether something was changed since."""
     asked = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     done = subprocess.run(asked, check=False, capture_output=True, text=True)
     return done.stdout.strip() or "unknown"

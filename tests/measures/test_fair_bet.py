@@ -5,11 +5,18 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from fraudline.measures.fair_bet import PROVED_AT, FairBet, precision_gains
+from fraudline.measures.fair_bet import (
+    MOST_A_DAY,
+    PROVED_AT,
+    STAKES,
+    FairBet,
+    added_by_payments,
+    precision_gains,
+)
 
 Day = tuple[np.ndarray, np.ndarray, np.ndarray]
 ROWS = st.lists(
@@ -20,6 +27,10 @@ ROWS = st.lists(
 def a_day(rows: list[tuple[int, int, int]]) -> Day:
     labels, champion, challenger = (np.array(each) for each in zip(*rows, strict=True))
     return labels, champion / 8, challenger / 8
+
+
+def numbers(bet: FairBet) -> list[float]:
+    return [*bet.log_purses, bet.frauds, bet.gain_sum, bet.spread, bet.surprise]
 
 
 def simulated(random: np.random.Generator, noises: tuple[float, float], shared: float = 0.3) -> Day:
@@ -78,7 +89,7 @@ def test_neither_the_order_of_rows_nor_a_scale_of_a_day_changes_anything(days, s
         moved = moved.after(
             number, labels[order], champion[order] * scale - 7, challenger[order] ** 3
         )
-    assert asdict(moved) == pytest.approx(asdict(bet))
+    assert numbers(moved) == pytest.approx(numbers(bet))
 
 
 @given(st.lists(ROWS, min_size=1, max_size=6))
@@ -88,31 +99,60 @@ def test_it_goes_on_from_what_was_written_down_to_the_last_bit(days):
         bet = bet.after(number, *a_day(rows))
         resumed = FairBet(**json.loads(json.dumps(asdict(resumed)))).after(number, *a_day(rows))
     assert resumed == bet
-    assert 0 <= bet.stake <= 0.95
     assert bet.shared_luck >= 1
     assert bet.wealth > 0
 
 
+def sum_of_precisions(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> float:
+    """Over the frauds, where a payment may be there in part."""
+    as_high = scores[None, :] >= scores[:, None]
+    precisions = (as_high * weights * labels).sum(axis=1) / (as_high * weights).sum(axis=1)
+    return float((precisions * weights)[labels == 1].sum())
+
+
+@settings(deadline=None, max_examples=20)
+@given(ROWS)
+def test_what_a_payment_adds_is_how_the_sum_of_precisions_changes_with_the_first_bit_of_it(rows):
+    labels, scores, _ = a_day(rows)
+    found, whole, bit = added_by_payments(labels, scores), np.ones(len(labels)), 1e-6
+    for number, added in enumerate(found):
+        more, less = (whole + sign * bit * (np.arange(len(labels)) == number) for sign in (1, -1))
+        change = sum_of_precisions(labels, scores, more) - sum_of_precisions(labels, scores, less)
+        assert added == pytest.approx(change / (2 * bit), abs=1e-6)
+    assert found.sum() == pytest.approx(sum_of_precisions(labels, scores, whole))
+
+
+@settings(deadline=None)
 @given(st.lists(ROWS, min_size=1, max_size=6))
-def test_the_stake_of_a_day_does_not_depend_on_that_day(days):
-    """So nobody can bet on what is known already: the law by hand, from earlier days alone."""
-    bet, earlier = FairBet(), []
+def test_what_a_day_pays_and_what_it_can_win_depend_on_no_later_day(days):
+    """The law by hand: D from earlier days alone, and the same stakes whatever happened."""
+    bet, purses, earlier = FairBet(), np.ones(len(STAKES)), []
     for number, rows in enumerate(days):
-        gains = precision_gains(*a_day(rows))
-        seen = np.concatenate([np.zeros(0), *earlier])
-        mean, square = (
-            seen.sum() / (len(seen) + 10),
-            (np.square(seen).sum() + 0.1) / (len(seen) + 10),
-        )
-        apart = [(each.sum() - len(each) * mean) ** 2 / len(each) / square for each in earlier]
-        shared = max(1.0, (1.5 + sum(apart)) / (1 + len(apart)))
-        stake = np.clip(0.5 * mean / square / shared, 0, 0.95)
-        assert (bet.stake, bet.shared_luck) == pytest.approx((stake, shared))
-        paid = 0.5 * stake**2 * (shared - 1) * np.square(gains).sum()
-        expected = bet.wealth * np.prod(1 + stake * gains) * np.exp(-paid)
-        bet = bet.after(number, *a_day(rows))
-        assert bet.wealth == pytest.approx(expected)
-        earlier += [gains] if len(gains) else []
+        labels, champion, challenger = a_day(rows)
+        gains = precision_gains(labels, champion, challenger)
+        added = added_by_payments(labels, challenger) - added_by_payments(labels, champion)
+        spread = np.square(added).sum()
+        of_spread = sum(s for s, _ in earlier) / sum(v for _, v in earlier) if earlier else 0
+        apart = sum((s - of_spread * v) ** 2 / v for s, v in earlier)
+        shared = max(1.0, (1.2 + apart) / max(len(earlier), 1))
+        assert bet.shared_luck == pytest.approx(shared)
+        before = purses.mean()
+        for place, stake in enumerate(STAKES):
+            paid = 0.5 * stake**2 * max(shared * spread - np.square(gains).sum(), 0)
+            purses[place] *= np.prod(1 + stake * gains) * np.exp(-paid)
+        purses /= max(purses.mean() / before / MOST_A_DAY, 1)
+        bet = bet.after(number, labels, champion, challenger)
+        assert bet.wealth == pytest.approx(purses.mean())
+        earlier += [(gains.sum(), spread)] if spread else []
+
+
+def test_no_day_alone_proves_anything():
+    labels = np.repeat([1, 0], [500, 500])
+    best, worst = labels.astype(float), 1.0 - labels
+    bet = FairBet().after(1, labels, worst, best)
+    assert bet.wealth == pytest.approx(MOST_A_DAY)
+    assert MOST_A_DAY < PROVED_AT
+    assert bet.after(2, labels, worst, best).is_proved
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.3, 1.0], ids=lambda each: f"shared luck {each}")

@@ -6,37 +6,42 @@ the share of frauds among all that score at least as high. So the mean over frau
     g = precision(challenger) - precision(champion), from -1 to 1,
 
 is the difference of their average precisions. Both precisions are taken *within the fraud's day*.
-Over days on which scores changed their scale, as after a drift, a pooled ranking compares the days
-and not the models: such a test promoted models that were worse by .045.
+Over days on which scores changed their scale, as after a drift, a pooled ranking compares days and
+not the models: such a test promoted models that were worse by .045.
 
-**The bet.** Somebody who believes in the challenger begins with a wealth of 1 and stakes the share
-l of it on each fraud of the day: wealth x (1 + l g). If the challenger is no better, nobody can
-expect to win, whatever the stakes were, as long as each was chosen before the day it is for. And
-wealth that cannot be expected to grow reaches 20 with a probability of at most 1/20, *ever*
-(Ville's inequality). So it may be looked at after every day, and the first time it is 20 counts.
+**The bet.** Somebody who believes in the challenger begins with a wealth of 1, in four equal
+purses. Each purse stakes its own share l of itself on each fraud of a day, always the same:
 
-**The stake**, from the frauds of earlier days alone, with sums of their gains and squares:
+    purse x (1 + l g), with l = .95, .67, .475, .34
 
-    l = clip(.5 sum g / (D (sum g^2 + .1)), 0, .95)
+If the challenger is no better, nobody can expect to win, whatever the stakes. And wealth that
+cannot be expected to grow reaches 20 with a probability of at most 1/20, *ever* (Ville's
+inequality). So it may be looked at after every day, and the first time it is 20 counts. Nobody has
+to know beforehand which stake is right: after a while, the best purse is nearly all of the wealth.
 
-Half of what would let the wealth grow fastest were the past gains all there is to know. The .1 is
-ten frauds with a variance of .01 that nobody saw, so nothing is staked on the first day, and little
-after a few frauds.
+**Luck that the frauds of a day share.** Frauds of one day are not independent. One legitimate
+payment with a high score lowers the precision of all frauds below it; thirty frauds of one attack
+are one piece of luck. Bets that win and lose together win too much in the mean, so a purse pays
+for what they share:
 
-**Luck that the frauds of a day share.** Frauds of one day are not independent: one legitimate
-payment with a high score lowers the precision of all frauds below it, and thirty frauds of one
-attack are one piece of luck. Bets that win and lose together win too much in the mean. D is how
-many times more the sum of a day's gains varies than that of as many independent ones: over the
-earlier days, and one of D = 1.5 that nobody saw, the mean of (S - n m)^2 / (n s), at least 1. S is
-the day's sum, n its frauds; m is the mean gain, s the mean square. It makes the stakes smaller, and
-the wealth pays for it at the end of each day: x exp(-.5 l^2 (D - 1) sum g^2). With D = 1 this is
-the plain bet.
+    x exp(-.5 l^2 (D V - Q)), where D V is above Q
+
+Q is the sum of the day's g^2: how far the sum S of its gains varies if its frauds are independent.
+V is how far it varies if its *payments* are: the sum over all payments, legitimate ones too, of the
+square of what each adds to S by being there. That knows what one payment does to many frauds, on
+the day itself. D is what is left, payments that share their luck with others: over the earlier
+days, and one of D = 1.2 that nobody saw, the mean of (S - t V)^2 / V, at least 1. t is how much of
+V the gains have been so far, sum S / sum V.
+
+**No day proves alone.** The wealth grows at most sixfold on a day: what all of its payments share,
+no figure of that day can know. So it takes two good days, at least.
 
 **What is assumed.** That what is expected of the next day's gains, given the past, is not above
 zero for a challenger that is no better: nobody chooses the days by looking at them, labels arrived
-after the challenger was made, both scored the same transactions. That D of the past is D of the
-next day, which is why the bound is not exact where it changes. Equal scores are one level: no
-threshold comes between them.
+after the challenger was made, both scored the same transactions. Where frauds are independent the
+bound is exact: what is paid, and what is not won, only makes the wealth less. Where they are not,
+it holds as far as V and the D of the past tell what the frauds of a day share. Equal scores are one
+level: no threshold comes between them.
 """
 
 from __future__ import annotations
@@ -52,9 +57,10 @@ if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
 
 PROVED_AT = 20.0
 """Wealth that proves a challenger better: of equal ones at most one in 20 ever has it."""
-_LARGEST_STAKE = 0.95
-_UNSEEN_FRAUDS, _UNSEEN_VARIANCE = 10, 0.01
-_UNSEEN_DAYS, _UNSEEN_SHARED_LUCK = 1, 1.5
+STAKES = (0.95, 0.67, 0.475, 0.34)
+MOST_A_DAY = 6.0
+"""How many times as large the wealth can become on one day."""
+_UNSEEN_SHARED_LUCK = 1.2  # on one day that nobody saw; pairs of the handbook have 1.1 to 1.9
 
 
 @dataclass(frozen=True)
@@ -63,21 +69,35 @@ class FairBet:
 
     Attributes:
         day: Number of the last day that was counted; None before the first.
-        log_wealth: Natural logarithm of the wealth.
+        log_purses: Natural logarithm of what each purse has become, if it had begun with 1; one
+            for each of `STAKES`.
         days: How many days had frauds.
+        telling_days: On how many of them a payment adds other than nothing to the gains.
         frauds: How many frauds there were.
         gain_sum: Of all gains.
-        gain_squares: Sum of their squares.
-        day_squares: Sum over the days of the square of the day's sum, divided by its frauds.
+        spread: Sum over the days of V: how far a day's sum of gains varies if its payments are
+            independent.
+        surprise: Sum over the days of the square of the day's sum, divided by its V.
     """
 
     day: int | None = None
-    log_wealth: float = 0.0
+    log_purses: tuple[float, ...] = (0.0,) * len(STAKES)
     days: int = 0
+    telling_days: int = 0
     frauds: int = 0
     gain_sum: float = 0.0
-    gain_squares: float = 0.0
-    day_squares: float = 0.0
+    spread: float = 0.0
+    surprise: float = 0.0
+
+    def __post_init__(self) -> None:
+        # JSON has lists alone.
+        object.__setattr__(self, "log_purses", tuple(self.log_purses))
+
+    @property
+    def log_wealth(self) -> float:
+        """Natural logarithm of the mean of the purses."""
+        most = max(self.log_purses)
+        return most + math.log(sum(math.exp(each - most) for each in self.log_purses) / len(STAKES))
 
     @property
     def wealth(self) -> float:
@@ -96,18 +116,12 @@ class FairBet:
 
     @property
     def shared_luck(self) -> float:
-        """D: how much more a day's sum varies than if its frauds were independent; at least 1."""
-        seen = self.frauds + _UNSEEN_FRAUDS
-        mean, square = self.gain_sum / seen, self._squares / seen
-        apart = self.day_squares - 2 * mean * self.gain_sum + mean**2 * self.frauds
-        total = _UNSEEN_DAYS * _UNSEEN_SHARED_LUCK + apart / square
-        return max(1.0, total / (_UNSEEN_DAYS + self.days))
-
-    @property
-    def stake(self) -> float:
-        """l: the share of the wealth that is staked on each fraud of the next day."""
-        wanted = 0.5 * self.gain_sum / (self.shared_luck * self._squares)
-        return min(max(wanted, 0.0), _LARGEST_STAKE)
+        """D: how much more a day's sum varies than if its payments were independent; at least 1."""
+        if not self.spread:
+            return _UNSEEN_SHARED_LUCK
+        apart = max(self.surprise - self.gain_sum**2 / self.spread, 0.0)
+        # One day more was not seen, and one less is free: `apart` is from what fits the gains best.
+        return max(1.0, (_UNSEEN_SHARED_LUCK + apart) / self.telling_days)
 
     def after(self, day: int, labels: Labels, champion: Floats, challenger: Floats) -> FairBet:
         """The bet after another day; one without frauds changes nothing but `day`.
@@ -121,27 +135,60 @@ class FairBet:
         Raises:
             ValueError: the day is not later than the last, or a score is not a number.
         """
+        return self.after_gains(day, DayGains.of(labels, champion, challenger))
+
+    def after_gains(self, day: int, of_day: DayGains) -> FairBet:
+        """The bet after another day, as `after` has it, by what the frauds of that day gained.
+
+        Raises:
+            ValueError: the day is not later than the last.
+        """
         if self.day is not None and day <= self.day:
             raise ValueError(f"day {day} is not later than day {self.day}, which was counted")
-        gains = precision_gains(labels, champion, challenger)
-        if not len(gains):
-            return replace(self, day=day)
-        stake, shared = self.stake, self.shared_luck
-        day_sum, squares = float(gains.sum()), float(np.square(gains).sum())
-        won = float(np.log1p(stake * gains).sum()) - 0.5 * stake**2 * (shared - 1) * squares
-        return FairBet(
-            day,
-            self.log_wealth + won,
-            self.days + 1,
-            self.frauds + len(gains),
-            self.gain_sum + day_sum,
-            self.gain_squares + squares,
-            self.day_squares + day_sum**2 / len(gains),
+        gains, spread = of_day.gains, of_day.spread
+        counted = replace(
+            self, day=day, days=self.days + bool(len(gains)), frauds=self.frauds + len(gains)
         )
+        if not spread:
+            return counted
+        stakes, day_sum = np.array(STAKES), float(gains.sum())
+        shared = max(self.shared_luck * spread - float(np.square(gains).sum()), 0.0)
+        won = np.log1p(np.multiply.outer(stakes, gains)).sum(axis=1) - 0.5 * stakes**2 * shared
+        bet = replace(
+            counted,
+            log_purses=tuple((np.array(self.log_purses) + won).tolist()),
+            telling_days=self.telling_days + 1,
+            gain_sum=self.gain_sum + day_sum,
+            spread=self.spread + spread,
+            surprise=self.surprise + day_sum**2 / spread,
+        )
+        above = bet.log_wealth - self.log_wealth - math.log(MOST_A_DAY)
+        if above <= 0:
+            return bet
+        return replace(bet, log_purses=tuple(each - above for each in bet.log_purses))
 
-    @property
-    def _squares(self) -> float:
-        return self.gain_squares + _UNSEEN_FRAUDS * _UNSEEN_VARIANCE
+
+@dataclass(frozen=True)
+class DayGains:
+    """What the challenger gained on a day.
+
+    Attributes:
+        gains: By each fraud, shape (frauds,).
+        spread: V: how far their sum varies if the day's payments are independent.
+    """
+
+    gains: Floats
+    spread: float
+
+    @classmethod
+    def of(cls, labels: Labels, champion: Floats, challenger: Floats) -> DayGains:
+        """Of the transactions of a day and both models' scores of them, shape (rows,) each.
+
+        Raises:
+            ValueError: a score is not a number.
+        """
+        added = added_by_payments(labels, challenger) - added_by_payments(labels, champion)
+        return cls(precision_gains(labels, champion, challenger), float(np.square(added).sum()))
 
 
 def precision_gains(labels: Labels, champion: Floats, challenger: Floats) -> Floats:
@@ -158,16 +205,56 @@ def precision_gains(labels: Labels, champion: Floats, challenger: Floats) -> Flo
     Raises:
         ValueError: a score is not a number.
     """
-    return _precisions(labels, challenger) - _precisions(labels, champion)
+    return _ranked(labels, challenger).precisions - _ranked(labels, champion).precisions
 
 
-def _precisions(labels: Labels, scores: Floats) -> Floats:
-    """The share of frauds among all that score at least as high as each fraud."""
+def added_by_payments(labels: Labels, scores: Floats) -> Floats:
+    """What each payment adds to the sum of the precisions of all frauds by being there.
+
+    A fraud adds its own precision and raises that of the frauds that score no higher; a legitimate
+    payment lowers theirs. It is how the sum changes with the first bit of a payment (the influence
+    function, Hampel, The influence curve and its role in robust estimation, 1974), so that of all
+    payments together it is the sum itself.
+
+    Args:
+        labels: 1 for fraud, shape (rows,).
+        scores: Shape (rows,).
+
+    Returns:
+        Shape (rows,).
+
+    Raises:
+        ValueError: a score is not a number.
+    """
+    ranked = _ranked(labels, scores)
+    order = np.argsort(ranked.falling, kind="stable")
+    precisions, as_high = ranked.precisions[order], ranked.as_high[order]
+    # Of the frauds from each place on, in falling order of scores; after the last there are none.
+    raised, lowered = (
+        np.append(np.cumsum(part[::-1])[::-1], 0.0)
+        for part in ((1 - precisions) / as_high, precisions / as_high)
+    )
+    no_higher = np.searchsorted(ranked.falling[order], -scores, side="left")
+    is_fraud = labels == 1
+    added: Floats = np.where(is_fraud, raised[no_higher], -lowered[no_higher])
+    added[is_fraud] += ranked.precisions
+    return added
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """The frauds of a day among its payments, each entry a fraud, in the order of the rows."""
+
+    falling: Floats  # its score, negative
+    as_high: Floats  # payments that score at least as high
+    precisions: Floats  # the share of frauds among them
+
+
+def _ranked(labels: Labels, scores: Floats) -> _Ranked:
     if np.isnan(scores).any():
         raise ValueError(f"{np.isnan(scores).sum()} of {len(scores)} scores are not numbers")
-    is_fraud = labels == 1
     falling = -scores
-    as_high = np.searchsorted(np.sort(falling), falling[is_fraud], side="right")
-    caught = np.searchsorted(np.sort(falling[is_fraud]), falling[is_fraud], side="right")
-    precisions: Floats = caught / as_high
-    return precisions
+    of_frauds = falling[labels == 1]
+    as_high = np.searchsorted(np.sort(falling), of_frauds, side="right")
+    caught = np.searchsorted(np.sort(of_frauds), of_frauds, side="right")
+    return _Ranked(of_frauds, as_high, caught / as_high)

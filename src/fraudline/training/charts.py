@@ -55,7 +55,7 @@ def learning_curves(epochs: list[Epoch]) -> bytes:
     axes[0].legend(frameon=False)
     for ax in axes:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return _png(figure)
+    return as_png(figure)
 
 
 def confusion_matrix(evaluation: Evaluation) -> bytes:
@@ -86,7 +86,7 @@ def confusion_matrix(evaluation: Evaluation) -> bytes:
     ax.set(title="Confusion matrix", xlabel="threshold", ylabel="label")
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
-    return _png(figure)
+    return as_png(figure)
 
 
 def precision_recall(
@@ -114,7 +114,7 @@ def precision_recall(
         ylim=(0, 1.02),
     )
     ax.legend(frameon=False, loc="lower left")
-    return _png(figure)
+    return as_png(figure)
 
 
 def score_distribution(
@@ -142,7 +142,7 @@ def score_distribution(
         yscale="log",
     )
     right.legend(frameon=False)
-    return _png(figure)
+    return as_png(figure)
 
 
 def precision_over_time(
@@ -182,7 +182,7 @@ def precision_over_time(
         )
     ax.set(xlabel=unit, ylabel="average precision within the period", ylim=(0, 1.02))
     ax.legend(frameon=False, loc="best")
-    return _png(figure)
+    return as_png(figure)
 
 
 def _reliability(
@@ -198,7 +198,8 @@ def _reliability(
     ax.plot(mean[sizes > 0], share[sizes > 0], line, color=color, label=name)
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
+    """The bytes of a picture, the same for the same picture; of its frames, top and right go."""
     for ax in figure.axes:
         ax.spines[["top", "right"]].set_visible(False)
     file = io.BytesIO()

@@ -1,0 +1,127 @@
+"""Changes put into the handbook's days: how soon learning is worth something, and is promoted."""
+
+from __future__ import annotations
+
+import statistics
+from functools import partial
+
+import numpy as np
+from benchmarks.alarms_handbook import Stream
+from benchmarks.learning import told
+from benchmarks.learning.follow import CHAMPION, FIXED, LINE
+from benchmarks.learning.follow import FROZEN as RECALIBRATED
+from benchmarks.learning.kept import Found, Kept
+from benchmarks.learning.quiet import ROADS, seeds_told
+from benchmarks.learning.rows import WEEK_DAYS
+from benchmarks.learning.runs import CHOSEN, FINE_TUNED, FROZEN, run
+from benchmarks.learning.streams import (
+    CHANGE_AFTER,
+    CHANGES,
+    Streamed,
+    changed,
+)
+from benchmarks.measure import say, table
+
+TITLE = "Learning from late labels: changes put into the handbook's days"
+JUDGED = "weeks that judge"
+QUIET = "none"
+# The share of what the best learner of a world gains in its fourth week, by week after the change.
+FLOORS = {"a2": {2: 0.55, 3: 0.90}, "x4": {3: 0.80}, "a1": {4: 0.65}}
+
+
+def measure(stream: Stream, recipe: str, seeds: range, kept: Kept) -> list[str]:
+    """Each change, frozen and by each road."""
+    said = []
+    without = _runs(stream, QUIET, (FROZEN,), recipe, seeds, kept)
+    plain = changed(stream, JUDGED, QUIET)
+    usual = _costs(plain, without[FROZEN], RECALIBRATED)[1:].mean()
+    for change, words in CHANGES.items():
+        found = _runs(stream, change, ROADS, recipe, seeds, kept)
+        said += [f"**{change}**: {words}.", _one(changed(stream, JUDGED, change), found, change)]
+    return [
+        f"Recipe `{recipe}`, {seeds_told(seeds)}. The change comes a week after the first day that "
+        "is scored, and each day's labels are known eight days after it began: no change can be "
+        "learned in its first week. Average precision is within days, the mean over a week's "
+        "frauds. In brackets: the share of what the best learner of that change gains over frozen "
+        "in the fourth week. Promotion: days from the change until the gate proves the line of "
+        "daily updates better, each version judged by what became known after it was made; 16 are "
+        "two delays. Costs are a day's by the policy without a cap; it is told the amounts as they "
+        f"come, and true ones are lost. A quiet week costs {usual:,.0f} a day.",
+        *said,
+    ]
+
+
+def _runs(
+    stream: Stream, change: str, roads: tuple[str, ...], recipe: str, seeds: range, kept: Kept
+) -> dict[str, list[Found]]:
+    found: dict[str, list[Found]] = {road: [] for road in roads}
+    for seed in seeds:
+        for road in roads:
+            found[road].append(follow_change(stream, change, road, recipe, seed, kept))
+            say(f"{change}, seed {seed}, {road}")
+    return found
+
+
+def follow_change(
+    stream: Stream, change: str, road: str, recipe: str, seed: int, kept: Kept
+) -> Found:
+    """One road through one change."""
+    # What begins alike, begins with the same champion.
+    name = f"change-judge{'+' if change in {QUIET, 'x4'} else '-'}{change}"
+    make = partial(changed, stream, JUDGED, change)
+    return run(name, make, road, recipe, seed, CHOSEN, WEEK_DAYS, kept)
+
+
+def _one(streamed: Streamed, found: dict[str, list[Found]], change: str) -> str:
+    weekly = {
+        road: np.mean(
+            [told.by_week(streamed, each["scores"][:, LINE]) for each in found[road]], axis=0
+        )
+        for road in ROADS
+    }
+    frozen = weekly[FROZEN]
+    best = max((weekly[road] - frozen)[-1] for road in ROADS)
+    ways = {
+        "frozen": (FROZEN, FIXED),
+        "frozen, calibrated daily": (FROZEN, RECALIBRATED),
+        **{road: (road, LINE) for road in ROADS[1:]},
+        "the champion: fine-tuning, by the gate": (FINE_TUNED, CHAMPION),
+    }
+    rows = []
+    for name, (road, way) in ways.items():
+        scores = [each["scores"][:, way] for each in found[road]]
+        reached = np.mean([told.by_week(streamed, each) for each in scores], axis=0)
+        shares = (reached - frozen) / best if best > 0 else np.zeros_like(reached)
+        cells = [f"{reached[0]:.3f}"] + [
+            f"{value:.3f}" + (f" ({share:.0%})" if road != FROZEN else "")
+            for value, share in zip(reached[1:], shares[1:], strict=True)
+        ]
+        costs = " / ".join(f"{value:,.0f}" for value in _costs(streamed, found[road], way)[1:])
+        rows.append([name, *cells, costs, _promoted(found[road]) if way == LINE else ""])
+    del change
+    return table(
+        ("way", "before", "week 1", "week 2", "week 3", "week 4", "cost a day by week", "promoted"),
+        rows,
+    )
+
+
+def _costs(streamed: Streamed, found: list[Found], way: int) -> np.ndarray:
+    costs = [told.costs_by_week(streamed, each["scores"][:, way]) for each in found]
+    return np.asarray(np.mean(costs, axis=0))
+
+
+def _promoted(found: list[Found]) -> str:
+    """Days from the change until the first promotion, the median over seeds."""
+    firsts = [_first(each) for each in found]
+    if all(each == np.inf for each in firsts):
+        return "never"
+    median = statistics.median(firsts)
+    before = sum(int((each["promoted"] < CHANGE_AFTER).sum()) for each in found)
+    return (f"day {median:g}" if np.isfinite(median) else "seldom") + (
+        f"; {before} before the change" if before else ""
+    )
+
+
+def _first(found: Found) -> float:
+    after = found["promoted"][found["promoted"] >= CHANGE_AFTER]
+    return float(after[0] - CHANGE_AFTER) if len(after) else np.inf

@@ -1,0 +1,198 @@
+"""The roads by which a model learns on, as a learner goes them: moment by moment of a world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from benchmarks.learning.kept import Found, Kept
+from benchmarks.learning.world import Known, Moment
+
+from fraudline.contract import Contract
+from fraudline.training.fitting import fit_model
+from fraudline.training.model import Model
+from fraudline.training.preparation import Preparation
+from fraudline.training.recipes.all_recipes import find_recipe
+from fraudline.training.recipes.recipe import Recipe
+from fraudline.training.update import Examples, LastLayer, fine_tune
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a learner is told, in days or hours of the world's own unit where it is a time.
+
+    Attributes:
+        learning_rate: Of fine-tuning.
+        averaging: How much of the mean of the weights stays at each of its steps.
+        memory: How many old frauds it learns again.
+        legitimate: How many legitimate rows it learns for each fraud.
+        forget: Of the last layer: which share of what is known is still believed.
+        window: How far back full retraining learns; infinity: all there is.
+        calibration: How far back the last matured rows go that scores are calibrated on.
+    """
+
+    learning_rate: float = 3e-4
+    averaging: float = 0.99
+    memory: int = 2000
+    legitimate: int = 80
+    forget: float = 0.97
+    window: float = np.inf
+    calibration: float = 5.0
+
+    def __str__(self) -> str:
+        return "-".join(f"{value:g}" for value in vars(self).values())
+
+
+class Road(Protocol):
+    """A way to learn on."""
+
+    def model(self) -> Model:
+        """As it is now."""
+
+    def learn(self, moment: Moment) -> None:
+        """Learn what has become known since the last moment."""
+
+
+@dataclass
+class Frozen:
+    """Learns nothing."""
+
+    base: Model
+
+    def model(self) -> Model:
+        """The base."""
+        return self.base
+
+    def learn(self, moment: Moment) -> None:
+        """Nothing."""
+        del moment
+
+
+@dataclass
+class FineTuned:
+    """All layers a little, from what is newly known and from what is remembered."""
+
+    current: Model
+    recipe: Recipe
+    choices: Choices
+    seed: int
+    known_until: float
+    since: float
+
+    def model(self) -> Model:
+        """The latest."""
+        return self.current
+
+    def learn(self, moment: Moment) -> None:
+        """One pass through new frauds, a memory of old ones, and legitimate rows of the latest."""
+        random = np.random.default_rng([self.seed, round(moment.at)])
+        new = moment.became_known(self.known_until)
+        self.known_until = moment.at
+        known = moment.known(self.since)
+        drawn = draw(known, set(new.rows.tolist()), self.choices, random)
+        if drawn is None:
+            return
+        self.current = fine_tune(
+            self.current,
+            self.recipe,
+            Examples(drawn.features, drawn.labels.astype(np.float64)),
+            learning_rate=self.choices.learning_rate,
+            averaging=self.choices.averaging,
+            seed=self.seed,
+        )
+
+
+def draw(
+    known: Known, new: set[int], choices: Choices, random: np.random.Generator
+) -> Known | None:
+    """What fine-tuning learns at a moment: frauds, new and remembered, and legitimate rows.
+
+    None if nothing is new. Legitimate rows are drawn from the latest known, twice as many as are
+    needed, so that what is newest always is among them.
+    """
+    is_new = np.isin(known.rows, np.fromiter(new, np.int64, len(new)))
+    if not is_new.any():
+        return None
+    is_fraud = known.labels == 1
+    new_frauds = np.flatnonzero(is_fraud & is_new)
+    old = np.flatnonzero(is_fraud & ~is_new)
+    remembered = random.choice(old, min(choices.memory, len(old)), replace=False)
+    frauds = np.concatenate([new_frauds, remembered])
+    wanted = choices.legitimate * len(frauds)
+    latest = np.flatnonzero(~is_fraud)[-max(2 * wanted, int(is_new.sum())) :]
+    legitimate = random.choice(latest, min(wanted, len(latest)), replace=False)
+    return known.where(np.concatenate([frauds, legitimate]))
+
+
+@dataclass
+class LastLayerOnly:
+    """Newton steps of the last layer, each row once."""
+
+    state: LastLayer
+    forget: float
+    known_until: float
+
+    def model(self) -> Model:
+        """The latest."""
+        return self.state.model()
+
+    def learn(self, moment: Moment) -> None:
+        """All that is new."""
+        new = moment.became_known(self.known_until)
+        self.known_until = moment.at
+        if len(new.rows):
+            examples = Examples(new.features, new.labels.astype(np.float64))
+            self.state = self.state.update(examples, forget=self.forget)
+
+
+@dataclass
+class Retrained:
+    """Fitted anew from all that is known of a window, once in a while."""
+
+    current: Model
+    recipe: Recipe
+    contract: Contract
+    choices: Choices
+    seed: int
+    every: int  # moments
+    since: float
+    moments: int = 0
+
+    def model(self) -> Model:
+        """The latest."""
+        return self.current
+
+    def learn(self, moment: Moment) -> None:
+        """Fit anew if it is time."""
+        self.moments += 1
+        if (self.moments - 1) % self.every or self.moments == 1:
+            return
+        known = moment.known(max(self.since, moment.at - self.choices.window))
+        self.current = fitted(self.recipe, self.contract, known, self.seed)
+
+
+def fitted(recipe: Recipe, contract: Contract, known: Known, seed: int) -> Model:
+    """A model of what is known, as `train` fits it, not calibrated."""
+    none = known.features[:0], known.labels[:0]
+    train = known.features, known.labels
+    model, _ = fit_model(recipe, contract, train, none, seed, lambda _: None)
+    return model
+
+
+def base(
+    name: str, recipe_name: str, contract: Contract, known: Known, seed: int, kept: Kept
+) -> Model:
+    """The model that everything begins with: fitted once, then kept."""
+    recipe = find_recipe(recipe_name)
+
+    def compute() -> Found:
+        model = fitted(recipe, contract, known, seed)
+        weights = {f"w{n:02d}": value for n, value in enumerate(model.network.get_weights())}
+        return weights | {"mean": model.preparation.mean, "scale": model.preparation.scale}
+
+    found = kept.piece(f"base-{name}-{recipe_name}-{seed}", compute)
+    preparation = Preparation(recipe.inputs(contract), found["mean"], found["scale"])
+    network = recipe.network(len(preparation.mean))
+    network.set_weights([found[key] for key in sorted(found) if key.startswith("w")])
+    return Model(preparation, network)
