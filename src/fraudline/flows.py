@@ -157,6 +157,12 @@ def _measure_columns() -> tuple[Column, ...]:
     return MEASURE_COLUMNS
 
 
+def _gate_columns() -> tuple[Column, ...]:
+    from fraudline.contract import GATE_COLUMNS
+
+    return GATE_COLUMNS
+
+
 def _update_columns() -> tuple[Column, ...]:
     from fraudline.contract import UPDATE_COLUMNS
 
@@ -267,7 +273,16 @@ UPDATES = LearningTable(
     columns=_update_columns,
 )
 
-LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES, ALARMS, UPDATES)
+GATES = LearningTable(
+    name="gates",
+    default="gates",
+    setting="Table with what the gate found of the champion's line, period by period.",
+    description="How the versions that go on from the champion do beside it, by what became known "
+    "after they were made: the wealth of the bet, and what followed.",
+    columns=_gate_columns,
+)
+
+LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES, ALARMS, UPDATES, GATES)
 
 
 def stored_flows() -> list[tuple[Flow, FlowTable]]:

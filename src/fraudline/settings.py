@@ -311,6 +311,11 @@ class LearningSettings(_Group):
         description="How much of the mean of its weights so far a step of fine-tuning keeps; what "
         "comes out is that mean. 0 takes the last weights as they are.",
     )
+    promotes: bool = Field(
+        True,
+        description="Whether `learn` makes a version the champion that the gate finds better, and "
+        "goes back where the former champion is found better; without it, it only says so.",
+    )
     memory_frauds: int = Field(
         2000,
         ge=20,

@@ -10,19 +10,21 @@ import numpy as np
 import pytest
 from tests.faulty_bigquery import FaultyBigQuery
 from tests.transactions import CREDITCARD
-from tests.use_cases.test_run_learning import LENGTH, MATURITY_DAYS, START, project_of
+from tests.use_cases.test_run_learning import LENGTH, MATURITY_DAYS, project_of
 from tests.use_cases.versions import add_network, add_version
 from tests.warehouse.test_counting_labels import HOUR, Told, decision, fill
 
 from fraudline import flows
 from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.bundle_files import read_manifest
-from fraudline.contract.columns import LATEST
+from fraudline.contract import Period
+from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.errors import BundleError
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.update_version import newest_of_line, update_version
 
 pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded
+START = Period.holding(dt.datetime.now(dt.UTC), 86400.0).end
 PAYMENTS = 120  # a period, every fifth a fraud
 
 
@@ -132,6 +134,11 @@ def test_a_line_goes_on_from_its_newest_version_and_is_judged_by_one_that_had_no
                 known.append(np.linalg.slogdet(state["precision"])[1])
         assert known[1] > known[0]
     registry.promote(first.version)
-    assert newest_of_line(registry.versions(), first.version, LATEST).version == second.version
+    found = registry.versions()
+    whole = {"since": EARLIEST, "before": LATEST}
+    assert newest_of_line(found, first.version, **whole).version == second.version
+    assert newest_of_line(found, champion, **whole).version == second.version
+    begun_later = {**whole, "since": second.learned.as_of + HOUR}
+    assert newest_of_line(found, champion, **begun_later).version == champion
     other = add_version(registry, CREDITCARD, 2.0)
-    assert newest_of_line(registry.versions(), other, LATEST).version == other
+    assert newest_of_line(registry.versions(), other, **whole).version == other

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 from tests.models import manifest_for, tiny_policy, write_tiny_files
 from tests.training import later
 
 from fraudline.bundle.bundle_files import GRAPH_FILE, write_manifest
+from fraudline.bundle.manifest import Learned
 from fraudline.contract import Contract
 from fraudline.registry import Registry
 
@@ -34,4 +37,16 @@ def add_network(registry: Registry, contract: Contract, features: np.ndarray) ->
     (candidate / "report.html").write_text("<p>fresh</p>")
     policy = tiny_policy(review_from=None, block_from=None, above_review_cap="approve")
     write_manifest(candidate, manifest_for(contract, recipe="mlp", policy=policy))
+    return registry.add(candidate).version
+
+
+def add_learned(
+    registry: Registry, contract: Contract, parent: str, as_of: dt.datetime, power: float
+) -> str:
+    """A version as `add_version` gives it, that says to have learned from another one on."""
+    candidate = registry.new_directory()
+    write_tiny_files(candidate, contract, power)
+    (candidate / "report.html").write_text("<p>tiny</p>")
+    learned = Learned(parent, "fine-tuning", as_of, as_of, as_of, 100, 10, 0, 0)
+    write_manifest(candidate, manifest_for(contract, policy=tiny_policy(0.6), learned=learned))
     return registry.add(candidate).version

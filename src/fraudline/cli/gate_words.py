@@ -42,7 +42,7 @@ def verdict_words(verdict: ChallengerVerdict) -> str:
     if verdict.is_won:
         return (
             f"It wins. `fraudline models promote {verdict.challenger}` makes it the champion; "
-            "nothing does so by itself."
+            "`fraudline learn` does so by itself, unless learning.promotes is false."
         )
     missing = ", ".join(each.name for each in verdict.conditions if not each.is_met)
     return (

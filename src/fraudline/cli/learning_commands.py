@@ -28,9 +28,9 @@ LONGEST_STEP_S = 3600.0
 def learn() -> None:
     """Watch each period of the stream, judge it as labels arrive, and learn, until stopped.
 
-    It works beside scorers and sinks, from BigQuery alone, and keeps what it finds there; a version
-    that it makes decides nothing before it is promoted. It may be stopped at any time, and goes on
-    where it was.
+    It works beside scorers and sinks, from BigQuery alone, and keeps what it finds there. Of what
+    it learns it makes versions, and promotes one that is found better, unless learning.promotes is
+    false. It may be stopped at any time, and goes on where it was.
     """
     from fraudline.cli.learning_words import length_text
     from fraudline.cli.standstill import ended_at_standstill
@@ -71,6 +71,7 @@ def show_status(
         rolling_facts,
         what_is_next,
     )
+    from fraudline.use_cases.gate_periods import last_gate
     from fraudline.use_cases.learning_status import learning_status
     from fraudline.use_cases.look_at_alarms import look_at_alarms
     from fraudline.use_cases.update_periods import last_update
@@ -78,7 +79,7 @@ def show_status(
     project = Project()
     found = learning_status(project, most=periods, as_of=as_of)
     watched = alarm_facts(look_at_alarms(project, periods, as_of=as_of))
-    watched += learned_facts(last_update(project, found.at))
+    watched += learned_facts(last_update(project, found.at), last_gate(project, found.at))
     if found.periods:
         show_table(
             ("period", "as of", "decisions", "frauds", "open", "AP", "saved"),

@@ -26,6 +26,7 @@ from fraudline.contract.decisions import (
 )
 from fraudline.contract.decoder import Decoder
 from fraudline.contract.encode import json_lines
+from fraudline.contract.gates import GATE_COLUMNS
 from fraudline.contract.labels import (
     FRAUD,
     LABEL_COLUMNS,
@@ -64,6 +65,7 @@ __all__ = [
     "DECISIONS",
     "DECISION_COLUMNS",
     "FRAUD",
+    "GATE_COLUMNS",
     "LABELS",
     "LABEL_COLUMNS",
     "LEGITIMATE",

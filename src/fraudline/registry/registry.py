@@ -137,20 +137,27 @@ class Registry:
             "`fraudline models list` shows them, `fraudline train` makes one."
         )
 
-    def promote(self, version: str, signature: Signature | None = None) -> None:
+    def promote(
+        self, version: str, signature: Signature | None = None, *, over: str | None = None
+    ) -> None:
         """Make a version its contract's champion, in one step that a reader sees whole or not.
 
         Args:
             version: Which one.
             signature: Who does it and why; the account that runs this, without one.
+            over: The champion that it was found better than; any, without one.
 
         Raises:
-            InputError: there is no such version, or another machine changed the champion at the
-                same moment.
+            InputError: there is no such version, or the champion was changed meanwhile.
         """
         self._require(version)
         with self._store.changing():
             now = self._champions.read(contract_of(version))
+            if over is not None and now.champion != over:
+                raise InputError(
+                    f"the champion was changed meanwhile, from {over} to {now.champion}, so "
+                    f"{version} was not promoted: nobody found it better than that one."
+                )
             self._change_champion(PROMOTED, version, signature, now)
 
     def earlier_champion(self) -> str:
@@ -350,6 +357,19 @@ class Registry:
             BundleError: the file of its champions was altered.
         """
         return self._champions.read(self._contract()).promotions()
+
+    def champion_since(self) -> dt.datetime:
+        """Since when the contract's champion is the one that it is; to promote it again is nothing.
+
+        Raises:
+            BundleError: no version has been promoted yet, or the file of champions was altered.
+        """
+        champion, since = self.champion(), None
+        for each in reversed(self.promotions()):
+            if each.version != champion:
+                break
+            since = each.at
+        return since or _now()
 
     def has_champion(self) -> bool:
         """Whether a version for the contract has been promoted yet."""

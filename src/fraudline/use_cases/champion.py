@@ -45,6 +45,7 @@ def promote(
     *,
     by: str | None = None,
     reason: str = "",
+    over: str | None = None,
 ) -> Promoted:
     """Make a version the champion.
 
@@ -57,9 +58,11 @@ def promote(
             MLflow, which is told afterwards, may be slow.
         by: Who does it; the account that runs this, without one. Both are kept.
         reason: Why, in words.
+        over: The champion that it was found better than; any, without one.
 
     Raises:
-        InputError: there is no such version, or it decides by costs that nobody gave.
+        InputError: there is no such version, it decides by costs that nobody gave, or the champion
+            was changed meanwhile.
         BundleError: it is broken, or for another contract; the champion stays who it was.
     """
     registry = project.registry
@@ -71,7 +74,7 @@ def promote(
     else:
         require_own_costs(project, version, costs, median_amount)
     challengers = _challengers(project)
-    registry.promote(version, Signature.of_this_process(by, reason))
+    registry.promote(version, Signature.of_this_process(by, reason), over=over)
     on_promoted(version, before)
     return _promoted(project, version, before, look, challengers)
 

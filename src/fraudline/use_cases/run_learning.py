@@ -12,6 +12,7 @@ from fraudline.metrics import serving
 from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.stream.supervise import supervise
+from fraudline.use_cases.gate_periods import GatePeriods
 from fraudline.use_cases.judge_periods import JudgePeriods
 from fraudline.use_cases.label_rule import note_label_rule
 from fraudline.use_cases.learning_steps import Due, LearningStep
@@ -86,6 +87,7 @@ class LearningRun:
             WatchPeriods(project, self.progress),
             JudgePeriods(project, self.progress),
             UpdatePeriods(project, self.progress),
+            GatePeriods(project),
         ]
         self._steps = ours if steps is None else list(steps)
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from fraudline.errors import FraudlineError, WarehouseAwayError
+from fraudline.errors import FraudlineError, RegistryError, WarehouseAwayError
 
 NICENESS = 15
 LIMIT_S = 1800.0
@@ -27,7 +27,7 @@ THREADS = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "OMP_NU
 _PR_SET_PDEATHSIG = 1
 
 
-def main() -> None:
+def learn_once() -> None:
     """Make a version as of the moment that is given."""
     os.nice(NICENESS)
     with suppress(OSError):  # where memory runs out, this one is ended first
@@ -41,7 +41,8 @@ def main() -> None:
 
         answer = asdict(update_version(Project(), dt.datetime.fromisoformat(sys.argv[1])))
     except FraudlineError as error:
-        answer = {"fault": str(error), "is_away": isinstance(error, WarehouseAwayError)}
+        is_away = isinstance(error, WarehouseAwayError | RegistryError)
+        answer = {"fault": str(error), "is_away": is_away}
     except ImportError as error:
         answer = {"fault": f"the extra 'train' is not installed here ({error})", "is_away": False}
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -50,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    learn_once()

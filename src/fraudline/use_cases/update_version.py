@@ -61,7 +61,9 @@ def update_version(
     if settings.update == "off":
         raise InputError("learning.update is off. Set it to fine-tuning or last-layer.")
     manifests = project.registry.versions()
-    parent = newest_of_line(manifests, project.registry.champion(), as_of)
+    registry = project.registry
+    since = registry.champion_since()
+    parent = newest_of_line(manifests, registry.champion(), since=since, before=as_of)
     if parent.contract_fingerprint != contract.fingerprint:
         raise InputError(
             f"version {parent.version} was made for contract '{parent.contract}' with fingerprint "
@@ -172,13 +174,16 @@ def _make(
         registry.discard(candidate)
 
 
-def newest_of_line(manifests: Sequence[Manifest], champion: str, before: dt.datetime) -> Manifest:
+def newest_of_line(
+    manifests: Sequence[Manifest], champion: str, *, since: dt.datetime, before: dt.datetime
+) -> Manifest:
     """The version that learned last of those that go on from the champion, or the champion.
 
     Args:
         manifests: Every version.
         champion: Which version.
-        before: Only what was known before this moment.
+        since: When it became the champion: what was made before is of an earlier line.
+        before: Only versions of what was known before this moment.
 
     Raises:
         InputError: the champion's own manifest is not among them.
@@ -196,7 +201,7 @@ def newest_of_line(manifests: Sequence[Manifest], champion: str, before: dt.date
             at = by_name.get(at.learned.parent) if at.learned else None
         if at is None or not each.learned or each.version == champion:
             continue
-        if each.learned.as_of < before and (
+        if since <= each.learned.as_of < before and (
             newest_as_of is None or each.learned.as_of > newest_as_of
         ):
             newest, newest_as_of = each, each.learned.as_of

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from google.api_core import exceptions as google_errors
 
 from fraudline import flows
 from fraudline.contract import BLOCK, Contract
 from fraudline.contract.array_types import Flags, Floats
 from fraudline.contract.columns import EARLIEST, LATEST
-from fraudline.warehouse.client import RETRY, Warehouse, translated
+from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.counting_labels import labelled_sql
 from fraudline.warehouse.history_table import digest_of
+from fraudline.warehouse.learning_tables import is_there
 from fraudline.warehouse.query import query, sql_literal
 from fraudline.warehouse.table_fit import require_fitting_history
 
@@ -224,7 +224,7 @@ def _history(
     """The newest frauds of the labelled history, and a draw of what is legitimate since."""
     table = warehouse.table(warehouse.settings.table_history)
     nothing = contract.history_schema.empty_table()
-    if most_frauds <= 0 or not _is_there(warehouse, table):
+    if most_frauds <= 0 or not is_there(warehouse, warehouse.settings.table_history):
         return nothing
     require_fitting_history(warehouse, contract)
     is_fraud = f"CAST(`{contract.label}` AS INT64) = 1"
@@ -250,15 +250,6 @@ def _history(
         f"SELECT {names} FROM `{table}` WHERE {at} >= {since} AND ({is_fraud} OR {drawn})",  # noqa: S608 - likewise
     ).cast(contract.history_schema)
     return rows.sort_by([(column.name, "ascending") for column in contract.columns])
-
-
-def _is_there(warehouse: Warehouse, table: str) -> bool:
-    with translated(f"looking for table {table}"):
-        try:
-            warehouse.client.get_table(table, retry=RETRY)
-        except google_errors.NotFound:
-            return False
-    return True
 
 
 def _together(

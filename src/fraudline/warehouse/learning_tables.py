@@ -38,7 +38,7 @@ def create_learning_tables(
     """
     for table in flows.LEARNING_TABLES:
         name, schema = warehouse.settings.table(table), arrow_schema(table.row_columns)
-        if _is_there(warehouse, name):
+        if is_there(warehouse, name):
             require_writable(grow_table(warehouse, name, schema), schema)
             continue
         create_table(
@@ -52,7 +52,8 @@ def create_learning_tables(
         )
 
 
-def _is_there(warehouse: Warehouse, name: str) -> bool:
+def is_there(warehouse: Warehouse, name: str) -> bool:
+    """Whether the data set has a table of this name."""
     with translated(f"looking for table {warehouse.table(name)}"):
         try:
             warehouse.client.get_table(warehouse.table(name), retry=RETRY)
