@@ -316,7 +316,8 @@ def _show(project: Project, ledger: Ledger, seen: _Watched, live: pa.Table, took
         f'  {program} query "SELECT reason, message FROM rejects"\n'
         f"  {program} models ui\n"
         f"  {program} down\n"
-        f"The model's report: {os.path.relpath(report)}",
+        f"The model's report: {os.path.relpath(report)}\n"
+        f"How the model learns while the stream runs: {os.path.relpath(sys.argv[0])} demo --learn",
         markup=False,
     )
 
