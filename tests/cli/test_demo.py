@@ -174,7 +174,7 @@ def test_a_short_day_has_short_periods_and_labels_that_are_mature_soon(hostile):
     settle(Project(settings))
     contract = Project(settings).contract
     assert contract.fingerprint == load_contract("creditcard").fingerprint
-    assert contract.maturity_days * 86400 == pytest.approx(settings.learning.period_s)
+    assert contract.maturity_days * 86400 == pytest.approx(demo_learn.MATURITY_S)
     beside = local.environment(settings)
     by_hand = {name: value for name, value in beside.items() if not name.startswith("FRAUDLINE_")}
     for environment in (beside, by_hand):  # what runs beside it, and what a person types there

@@ -74,8 +74,8 @@ def demo(
     with some broken messages. Ends with exit code 1 if a transaction was lost, doubled or
     altered.
 
-    With --learn: the first day is the history, and the second one flies by at 360 times its
-    speed with its labels, each an hour late. Four columns go missing, and the model learns
+    With --learn: the first day is the history, and the second one flies by at 300 times its
+    speed with its labels, each half an hour late. Four columns go missing, and the model learns
     to do without them.
     """
     if is_learning and rate is not None:

@@ -6,7 +6,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from fraudline.cli.demo_learn import MATURITY_DAYS, PERIOD_S
+from fraudline.cli.demo_learn import MATURITY_S, PERIOD_S
 from fraudline.cli.screen import say
 from fraudline.cli.service_commands import listed
 from fraudline.use_cases.project import Project
@@ -119,7 +119,7 @@ def _contract_of_a_short_day() -> str:
     from fraudline.settings import Settings
 
     ours = brought_text(Settings.model_fields["contract"].default)
-    return f"{ours}\n[labels]\nmaturity_days = {MATURITY_DAYS}\n"
+    return f"{ours}\n[labels]\nmaturity_days = {MATURITY_S / 86400}\n"
 
 
 def _toml(value: object) -> str:
