@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import platform
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,17 @@ def test_who_changed_what_and_why_is_listed(models, registry):
     assert f" rolled back to {first} {second} {me} stops too many" in said
 
 
+def test_who_changed_what_is_told_with_the_machine_where_there_are_several(models, registry):
+    version = add(registry)
+    models("models", "promote", version)
+    assert f" on {platform.node()}" not in models("models", "changes")[1]
+    registry.promote(version, Signature("anna", "deploy", "once more", "box-7"))
+    me = Signature.of_this_process().user
+    _, said = models("models", "changes")
+    assert f" promoted {version} {me} on {platform.node()} " in said
+    assert f" promoted {version} {version} anna (account deploy) on box-7 once more" in said
+
+
 def test_a_challenger_is_listed_and_told_when_it_is_overtaken(models, registry):
     first, second = two_promoted(models, registry)
     code, said = models("models", "challenge", first, "--days", "7", "--reason", "once more")
@@ -110,6 +122,36 @@ def test_a_challenger_is_listed_and_told_when_it_is_overtaken(models, registry):
     assert f"no challengers any more: {first}; they were to beat the champion before" in said
     assert f"challenger {first} since" not in models("models", "list")[1]
     assert f" challenged {first} {second} " in models("models", "changes")[1]
+
+
+def test_a_rollout_is_begun_widened_listed_shown_and_ended(models, registry):
+    first, second = add(registry), add(registry, threshold=0.25)
+    models("models", "promote", first)
+    assert "nothing to widen" in models("models", "rollout", "--share", "0.5")[1]
+    assert models("models", "promote", first, "--share", "0.05")[0] == 2
+    code, said = models("models", "promote", second, "--share", "0.05", "--by", "anna")
+    words = f"rollout: {second} decides 5 % of the transactions"
+    assert code == 0
+    assert f"{words}, champion {first} the others" in said
+    assert words in models("models", "list")[1]
+    assert words.replace("rollout:", "rollout") in re.sub(
+        " +", " ", models("models", "show", second)[1]
+    )
+    assert words in models("models", "rollout")[1]
+    assert models("models", "rollout", "--share", "0.01")[0] == 2
+    code, said = models("models", "rollout", "--share", "0.5", "--reason", "goes well")
+    assert (code, f"rollout: {second} decides 50 % of the transactions" in said) == (0, True)
+    code, said = models("models", "rollback", "--reason", "stops too many")
+    assert code == 0
+    assert f"the rollout of {second} is over: champion {first} decides all" in said
+    assert f"rollout: none stands; champion {first}" in models("models", "rollout")[1]
+    _, said = models("models", "changes")
+    assert f" rolled out {second} {first} anna (account " in said
+    assert "goes well; share 0.05 -> 0.5" in said
+    assert "stops too many; share 0.5 -> 0.0" in said
+    models("models", "promote", second, "--share", "0.05")
+    _, said = models("models", "promote", add(registry, threshold=0.75))
+    assert f"the rollout of {second} is over: champion" in said
 
 
 def test_versions_are_told_apart_by_time_recipe_and_what_they_were_derived_from(models, registry):

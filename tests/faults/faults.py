@@ -44,6 +44,16 @@ _KINDS: dict[str, tuple[float, tuple[str, ...]]] = {
     ),
 }
 
+# What strikes beside the workers, so that no process of theirs is struck twice by it.
+BESIDE: dict[str, tuple[float, str]] = {
+    "promote and kill": (2, "registry"),
+    "take away": (1, "registry"),
+    "flood with junk": (1, "labels"),
+    "learn and kill": (3, "learner"),
+}
+_BESIDE_SHARE = 0.7
+_LEARNER_S = 1.5, 6.0  # while it starts, and while it judges
+
 
 @contextmanager
 def injected(pipeline: Pipeline, **order: object) -> Iterator[Callable[[], int]]:
@@ -65,9 +75,9 @@ class Fault:
     """Something that goes wrong, once.
 
     Attributes:
-        kind: One of `_KINDS`.
-        target: A worker, a service, a worker and the service from which it is cut off, or
-            what bqlite is told to do at which call.
+        kind: One of `_KINDS` or `BESIDE`.
+        target: A worker, a service, a worker and the service from which it is cut off, what bqlite
+            is told to do at which call, or what is struck beside them.
         at_s: How long after the beginning of the round.
         for_s: How long it lasts.
     """
@@ -95,6 +105,14 @@ class Fault:
             self._during(lambda: pipeline.start(name), link.heal)
         elif self.kind == "inject":
             self._inject(pipeline, *role.split())
+        elif self.kind == "promote and kill":
+            pipeline.kill_promoters(self.for_s)
+        elif self.kind == "take away":
+            self._during(pipeline.take_registry_away, pipeline.bring_registry_back)
+        elif self.kind == "flood with junk":
+            pipeline.flood_labels(int(1000 * self.for_s))
+        elif self.kind == "learn and kill":
+            self._during(pipeline.start_learner, pipeline.kill_learner)
         else:
             self._strike_link(pipeline, name, role)
 
@@ -179,3 +197,13 @@ def draw(chance: random.Random) -> Round:
             faults.append(fault)
     burst = chance.choice((1_000, 5_000)) if chance.random() < 0.1 else 0
     return Round(tuple(faults), burst)
+
+
+def draw_beside(chance: random.Random) -> Fault | None:
+    """Choose what strikes beside the workers in a round, if anything does."""
+    if chance.random() >= _BESIDE_SHARE:
+        return None
+    (kind,) = chance.choices(list(BESIDE), [weight for weight, _ in BESIDE.values()])
+    begins_s, most_s = _LEARNER_S if kind == "learn and kill" else (0.1, 2.5)
+    for_s = chance.uniform(begins_s, most_s)
+    return Fault(kind, BESIDE[kind][1], chance.uniform(0.0, 1.0), for_s)

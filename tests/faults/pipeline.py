@@ -5,34 +5,45 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
-from confluent_kafka import ConsumerGroupState
+from confluent_kafka import ConsumerGroupState, Producer
 from confluent_kafka.admin import AdminClient, ConsumerGroupDescription
 from tests.faults.proxy import Network, Proxy
 from tests.faults.worker import WORKERS, Worker
+from tests.harness import SCREEN
 from tests.models import tiny_bundle, tiny_policy
 
 from fraudline import local
+from fraudline.bundle.policy import Policy
+from fraudline.local import Companion
 from fraudline.local.process import end_process, is_alive, is_free
 from fraudline.local.service import SERVICES, OnProgress
 from fraudline.local.start import await_proof, launch
 from fraudline.local.state import read_records
-from fraudline.settings import LocalSettings, Settings
+from fraudline.settings import LearningSettings, LocalSettings, Settings
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.set_up import set_up
 
 SERVICE_NAMES = ("kafka", "bqlite")
-# All three decisions are to come.
-POLICY = tiny_policy(review_from=0.4, block_from=0.8)
+# All three decisions are to come; whoever mixes two versions is found out by what lies between.
+POLICIES = (
+    tiny_policy(review_from=0.4, block_from=0.8),
+    tiny_policy(review_from=0.3, block_from=0.7),
+)
+_JUNK = (b"", b"junk", b"{}", b'{"contract":1}', b"\xff\x00" * 40, b"[" * 5000, b"x" * 20_000)
+_LEARNING_PERIOD_S = 30.0
 _BEGIN_TIMEOUT_S = 120.0  # all begin at once, each with what it imports
 _END_TIMEOUT_S = 20.0
 _ANSWER_TIMEOUT_S = 10.0
+_MOST_PROMOTING_S = 0.3
+_JUNK_TIMEOUT_S = 120.0  # a broker may be killed meanwhile
 
 
 class Pipeline:
@@ -41,6 +52,11 @@ class Pipeline:
     Args:
         home: An empty directory for all they keep and say.
         on_progress: Told what the services do.
+
+    Attributes:
+        policies: By what each version decides.
+        junk: How many messages that are no labels the topic of labels was sent.
+        kills: How often somebody was killed while promoting.
     """
 
     def __init__(self, home: Path, on_progress: OnProgress) -> None:
@@ -63,6 +79,10 @@ class Pipeline:
             "bqlite": replace(bqlite, command=lambda *how: [*bqlite.command(*how), "--faults"]),
         }
         self.workers: dict[str, Worker] = {}
+        self.policies: dict[str, Policy] = {}
+        self.junk = 0
+        self.kills = 0
+        self._beside: dict[str, Companion] = {}
         self._datasets = 1
 
     def open(self) -> None:
@@ -74,9 +94,11 @@ class Pipeline:
             await_proof(service, self._settings, self._on_progress, is_fresh=True)
         set_up(self.project)
         registry = self.project.registry
-        candidate = registry.new_directory()
-        tiny_bundle(candidate, self.project.contract, policy=POLICY)
-        registry.promote(registry.add(candidate).version)
+        for policy in POLICIES:
+            candidate = registry.new_directory()
+            tiny_bundle(candidate, self.project.contract, policy=policy)
+            self.policies[registry.add(candidate).version] = policy
+        registry.promote(next(iter(self.policies)))
         for name in WORKERS:
             self.workers[name] = self._worker(name)
             self.workers[name].start()
@@ -137,6 +159,95 @@ class Pipeline:
         """SIGCONT."""
         os.kill(self.pid(name), signal.SIGCONT)
 
+    def kill_promoters(self, for_s: float) -> None:
+        """One process after the other promotes and rolls back, until it is killed somewhere."""
+        names = (str(self.home), self.project.contract.name, *self.policies)
+        words = [sys.executable, "-m", "tests.faults.promoter", *names]
+        ends_at = time.monotonic() + for_s
+        while True:
+            self._start_beside("promoter", words, {})
+            promoter = self._beside["promoter"]
+            wait_until(lambda it=promoter: it.said or not it.is_alive, _END_TIMEOUT_S, "promotions")
+            time.sleep(random.uniform(0.0, _MOST_PROMOTING_S))
+            assert promoter.is_alive, promoter.said
+            promoter.kill()
+            self.kills += 1
+            if time.monotonic() > ends_at:
+                return
+
+    def start_learner(self) -> None:
+        """Start `fraudline learn`, which judges short periods."""
+        learning = LearningSettings(period_s=_LEARNING_PERIOD_S)
+        settings = self._settings.model_copy(update={"learning": learning})
+        self._start_beside("learner", local.call("learn"), local.environment(settings) | SCREEN)
+
+    def kill_learner(self) -> None:
+        """`kill -9` of it. By itself it may only have ended where it could not begin."""
+        learner = self._beside["learner"]
+        ended_by_itself = not learner.is_alive
+        said = learner.said
+        learner.kill()
+        assert not (ended_by_itself and "learning from periods" in said), said
+
+    def _start_beside(self, name: str, words: Sequence[str], environment: dict[str, str]) -> None:
+        log = self.home / "logs" / f"{name}.log"
+        around = environment or dict(os.environ)
+        self._beside[name] = Companion(words, around, log, None if not environment else self.home)
+        self._beside[name].start()
+
+    def take_registry_away(self) -> None:
+        """As a directory that is not mounted any more."""
+        (self.home / "models").rename(self.home / "away")
+
+    def bring_registry_back(self) -> None:
+        """Mount it again."""
+        (self.home / "away").rename(self.home / "models")
+
+    def flood_labels(self, count: int) -> None:
+        """Send so many messages to the topic of labels of which none is a label."""
+        kafka = self.project.kafka
+        producer = Producer(
+            {"bootstrap.servers": kafka.bootstrap_servers, "enable.idempotence": True}
+        )
+        failed: list[object] = []
+        for number in range(count):
+            producer.produce(
+                kafka.topic_labels,
+                value=_JUNK[number % len(_JUNK)],
+                on_delivery=lambda error, _: failed.append(error) if error else None,
+            )
+            producer.poll(0)
+        assert producer.flush(_JUNK_TIMEOUT_S) == 0
+        assert not failed, failed[0]
+        self.junk += count
+
+    @property
+    def champion(self) -> str:
+        """Who is to decide; the registry says it in two ways that must agree.
+
+        Raises:
+            AssertionError: they do not, or a change is told otherwise than it happened.
+        """
+        registry = self.project.registry
+        champion, promotions, changes = (
+            registry.champion(),
+            registry.promotions(),
+            [each for each in registry.changes() if each.change in {"promoted", "rolled-back-to"}],
+        )
+        done = [(each.at, each.version) for each in changes if each.is_done]
+        assert done == [(each.at, each.version) for each in promotions], "the changes differ"
+        assert champion == promotions[-1].version, "half promoted"
+        assert all(each.signature for each in changes), "a champion that nobody wrote down"
+        assert len(changes) - len(done) <= self.kills, "a change did not happen, and none was cut"
+        return champion
+
+    @property
+    def is_following(self) -> bool:
+        """Whether all scorers say that the champion decides."""
+        champion = self.champion
+        scorers = [each for name, each in self.workers.items() if name.startswith("scorer")]
+        return all(each.decides_by == champion for each in scorers)
+
     @property
     def is_whole(self) -> bool:
         """Whether both scorers and both sinks have their share of the partitions.
@@ -184,6 +295,9 @@ class Pipeline:
 
     def close(self) -> None:
         """End everything; data and logs stay."""
+        for beside in self._beside.values():
+            if beside.is_alive:
+                beside.kill()
         for worker in self.workers.values():
             worker.kill()
         for service in read_records(self.home).values():

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
-from tests.faults.pipeline import POLICY
+from tests.faults.pipeline import Pipeline
 from tests.faults.traffic import Traffic, Transaction
 
+from fraudline.bundle.policy import Policy
 from fraudline.errors import WarehouseAwayError
 from fraudline.reconcile import Ledger, reconcile
-from fraudline.use_cases.project import Project
 from fraudline.warehouse.query import query
 
 _COUNT = """
@@ -29,10 +29,14 @@ SELECT COUNT(*) AS n, COUNT(DISTINCT transaction_id) AS ids,
     AS positions
 FROM labels
 """
+# A sink rejects what is no label into the same table, by positions of its own.
+_REJECTS = "(SELECT * FROM rejects WHERE source_topic != 'labels')"
+_JUNK = "(SELECT * FROM rejects WHERE source_topic = 'labels')"
 _EITHER = (
     "(SELECT source_partition, source_offset FROM decisions "
-    "UNION ALL SELECT source_partition, source_offset FROM rejects)"
+    f"UNION ALL SELECT source_partition, source_offset FROM {_REJECTS})"
 )
+_KEYS = "SELECT COUNT(*) AS n, COUNT(DISTINCT row_key) AS keys FROM {}"
 _SCORE_ERROR = 1e-5  # the model computes in float32
 
 
@@ -43,7 +47,7 @@ class Proof:
     compared with what the sender knows, which neither reads the topic nor uses our decoder.
 
     Args:
-        project: The pipeline's, by no proxy.
+        pipeline: Whose tables are read, by no proxy.
         traffic: What is sent. What was proved is forgotten there.
 
     Attributes:
@@ -52,28 +56,33 @@ class Proof:
         earlier: How many decisions and rejects were proved in the tables before.
     """
 
-    def __init__(self, project: Project, traffic: Traffic) -> None:
-        self._project, self._traffic = project, traffic
+    def __init__(self, pipeline: Pipeline, traffic: Traffic) -> None:
+        self._pipeline, self._traffic = pipeline, traffic
+        self._project = pipeline.project
         self.decisions = 0
         self.rejects = 0
         self.earlier = 0, 0
-        self._earlier_labels = 0
+        self._earlier_labels = self._earlier_junk = 0
 
-    def go_on_in(self, project: Project) -> None:
-        """Prove in the tables of this project, which are empty."""
+    def go_on(self) -> None:
+        """Prove in the tables that the pipeline uses now, which are empty."""
         decisions, rejects = self.earlier
         self.earlier = decisions + self.decisions, rejects + self.rejects
-        self._project, self.decisions, self.rejects = project, 0, 0
-        self._earlier_labels = self._traffic.labels
+        self._project, self.decisions, self.rejects = self._pipeline.project, 0, 0
+        self._earlier_labels, self._earlier_junk = self._traffic.labels, self._pipeline.junk
 
     def is_complete(self) -> bool:
         """Whether as many rows are stored as messages were sent."""
         try:
             found = query(self._project.warehouse, f"SELECT COUNT(*) AS n FROM {_EITHER}")
             labels = query(self._project.warehouse, _LABELS)
+            junk = query(self._project.warehouse, f"SELECT COUNT(*) AS n FROM {_JUNK}")
         except WarehouseAwayError:  # it was just started again
             return False
-        is_labelled = int(labels["n"][0].as_py()) >= self._expected_labels
+        is_labelled = (
+            int(labels["n"][0].as_py()) >= self._expected_labels
+            and int(junk["n"][0].as_py()) >= self._expected_junk
+        )
         return is_labelled and int(found["n"][0].as_py()) >= sum(self._expected)
 
     def check(self) -> None:
@@ -103,6 +112,10 @@ class Proof:
     def _expected_labels(self) -> int:
         return self._traffic.labels - self._earlier_labels
 
+    @property
+    def _expected_junk(self) -> int:
+        return self._pipeline.junk - self._earlier_junk
+
     def _transaction(self, number: int) -> Transaction:
         return Transaction(self._traffic.names, number)
 
@@ -112,7 +125,12 @@ class Proof:
 
     def _compare_counts(self) -> None:
         decisions, rejects = self._expected
-        wanted = {"decisions": decisions, "rejects": rejects, _EITHER: decisions + rejects}
+        wanted = {
+            "decisions": decisions,
+            _REJECTS: rejects,
+            _EITHER: decisions + rejects,
+            _JUNK: self._expected_junk,
+        }
         for table, rows in wanted.items():
             found = query(self._project.warehouse, _COUNT.format(table)).to_pylist()
             assert found == [{"n": rows, "positions": rows}], (
@@ -124,11 +142,14 @@ class Proof:
         assert labels == [{"n": rows, "ids": rows, "positions": rows}], (
             f"SQL: labels: found {labels[0]}, expected {rows} of each"
         )
+        for table in ("measures", "alarms"):
+            (found,) = query(self._project.warehouse, _KEYS.format(table)).to_pylist()
+            assert found["n"] == found["keys"], f"SQL: {table}: a period is there twice: {found}"
 
     def _compare_values(self) -> None:
         sent = {place: self._transaction(number) for place, number in self._traffic.sent.items()}
         decided = self._new_rows("decisions")
-        rejected = self._new_rows("rejects")
+        rejected = self._new_rows(_REJECTS)
         assert decided.keys() == {place for place, one in sent.items() if not one.is_bad}
         assert rejected.keys() == {place for place, one in sent.items() if one.is_bad}
         for place, row in decided.items():
@@ -136,7 +157,8 @@ class Proof:
             found = tuple(row[name] for name in one.names)
             assert found == one.row, f"SQL: {place}: found {found}, sent {one.row}"
             assert np.isclose(row["score"], one.score, atol=_SCORE_ERROR), (place, row, one.score)
-            assert row["decision"] == _decision(row["score"]), (place, row)
+            policy = self._pipeline.policies[row["model_version"]]
+            assert row["decision"] == _decision(policy, row["score"]), (place, row)
             assert (row["reasons"] is None) == (row["decision"] == "approve"), (place, row)
         for place, row in rejected.items():
             reason, value = sent[place].spoilt
@@ -176,12 +198,12 @@ class Proof:
         self._traffic.sent.clear()
 
 
-def _decision(score: float) -> str:
-    assert POLICY.review_from is not None
-    assert POLICY.block_from is not None
-    if score >= POLICY.block_from:
+def _decision(policy: Policy, score: float) -> str:
+    assert policy.review_from is not None
+    assert policy.block_from is not None
+    if score >= policy.block_from:
         return "block"
-    return "review" if score >= POLICY.review_from else "approve"
+    return "review" if score >= policy.review_from else "approve"
 
 
 def _told(ledger: Ledger) -> str:

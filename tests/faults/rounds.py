@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-from tests.faults.faults import Round, draw
+from tests.faults.faults import Round, draw, draw_beside
 from tests.faults.outage import outage
 from tests.faults.trial import Trial, trial
 from tests.faults.upheavals import UPHEAVALS, Upheaval
@@ -59,11 +59,19 @@ class Result:
 
 
 def drawn(seed: int, count: int, *, with_upheavals: bool = False) -> list[Round]:
-    """The first rounds of a seed; with upheavals, one in four has one after its faults."""
+    """The first rounds of a seed.
+
+    With upheavals, one in four has one after its faults, and most have a fault beside the workers.
+    """
     chance, others = random.Random(seed), random.Random(f"{seed} upheavals")
     rounds = [draw(chance) for _ in range(count)]
     if not with_upheavals:
         return rounds
+    besides = random.Random(f"{seed} beside")
+    rounds = [
+        replace(one, faults=(*one.faults, beside)) if (beside := draw_beside(besides)) else one
+        for one in rounds
+    ]
     return [
         replace(one, upheaval=Upheaval(others.choice(UPHEAVALS)))
         if others.random() < _UPHEAVAL_SHARE

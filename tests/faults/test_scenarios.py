@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 from google.cloud import bigquery
-from tests.faults.faults import SESSION_TIMEOUT_S, injected
+from tests.faults.faults import BESIDE, SESSION_TIMEOUT_S, Fault, injected
 from tests.faults.outage import outage
 from tests.faults.trial import Trial
 from tests.faults.upheavals import UPHEAVALS, Upheaval
@@ -170,3 +170,16 @@ def test_an_upheaval_is_got_over_by_what_the_workers_say(ready: Trial, kind: str
     ready.prove()
     Upheaval(kind).strike(ready)
     ready.prove()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BESIDE)
+def test_what_strikes_beside_the_workers_does_no_harm_and_scoring_does_not_notice(
+    ready: Trial, kind: str
+) -> None:
+    pids = ready.pipeline.pids
+    ready.traffic.begin()
+    for for_s in (1.0, 2.0, 4.0):
+        Fault(kind, BESIDE[kind][1], 0.2, for_s).strike(ready.pipeline)
+    ready.prove()
+    assert ready.pipeline.pids == pids

@@ -48,11 +48,11 @@ class Trial:
     def use_new_tables(self) -> None:
         """Store in another data set from the workers' next start on, and prove there."""
         self.pipeline.use_new_tables()
-        self.proof.go_on_in(self.pipeline.project)
+        self.proof.go_on()
 
     def _is_back(self) -> bool:
         self.pipeline.tend()
-        return self.proof.is_complete() and self.pipeline.is_whole
+        return self.proof.is_complete() and self.pipeline.is_whole and self.pipeline.is_following
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def trial(home: Path, on_progress: Callable[[str], None]) -> Iterator[Trial]:
     with pipeline(home, on_progress) as made:
         traffic = Traffic(made.project.kafka, made.project.contract, RATE)
         try:
-            ready = Trial(made, traffic, Proof(made.project, traffic))
+            ready = Trial(made, traffic, Proof(made, traffic))
             traffic.burst(100)
             ready.prove()
             yield ready

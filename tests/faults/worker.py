@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ WORKERS = ("scorer1", "scorer2", "sink1", "sink2")
 _COMMANDS = {"scorer": "score", "sink": "sink"}
 _BEGUN = {"scorer": "scoring topic ", "sink": "storing topics "}
 _END_TIMEOUT_S = 20.0
+_DECIDES = re.compile(r"scoring topic '\S+' with ([\w.-]+)|([\w.-]+) is the champion and decides")
 
 
 class Worker:
@@ -79,6 +81,12 @@ class Worker:
     def said(self) -> str:
         """What the process that was started last has said."""
         return self._companion.said
+
+    @property
+    def decides_by(self) -> str | None:
+        """The version by which a scorer decides, as it said last."""
+        told = _DECIDES.findall(self._companion.said)
+        return "".join(told[-1]) if told else None
 
     def end(self) -> None:
         """Ask it to end, if it runs, whatever it thinks of that."""

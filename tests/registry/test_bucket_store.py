@@ -307,7 +307,9 @@ def test_versions_that_were_used_longest_ago_leave_the_cache_and_come_back(
         os.utime(other.path(version), (number, number))
     kept = {path.name for path in other.directory.iterdir()}
     assert kept == set(versions[1:])
+    (other.directory / f".aside-{versions[0]}").mkdir()  # of a process that was killed
     assert other.path(versions[0]).is_dir()
+    assert {path.name for path in other.directory.iterdir()} == {versions[0], versions[2]}
 
 
 def test_a_version_that_only_this_machine_still_has_cannot_be_promoted(registry, s3_server):

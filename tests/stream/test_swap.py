@@ -7,7 +7,7 @@ import itertools
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -147,6 +147,42 @@ def test_versions_change_while_messages_flow_and_no_decision_is_lost_doubled_or_
         for version, judge in named.items():
             assert_as_judged([row for row in rows if row["model_version"] == version], judge)
     assert len(told) == 3
+
+
+def test_a_version_takes_over_by_share_and_each_decision_is_wholly_one_version_s(
+    here: Place,
+) -> None:
+    project, registry = here.project, here.project.registry
+    first, second = (add_version(registry, CREDITCARD, power, power / 7) for power in (1.0, 3.0))
+    registry.promote(first)
+    lines = [message(dict.fromkeys(COLUMNS, number % 40 / 40)) for number in range(200)]
+    done = 0
+    with scoring(project, []) as run:
+
+        def decided_by_second(is_so: Callable[[ServedModel], bool]) -> float:
+            """Which share of the lines the second version decides, once the scorer knows of it."""
+            nonlocal done
+            eventually(lambda: is_so(run.progress.snapshot().model or ServedModel("")))
+            send(here, list(lines))
+            before, done = done, done + len(lines)
+            eventually(lambda: run.progress.snapshot().done == done)
+            rows = committed(here, project.kafka.topic_decisions)
+            rows.sort(key=lambda row: str(row["decided_at"]))
+            return sum(row["model_version"] == second for row in rows[before:]) / len(lines)
+
+        assert decided_by_second(lambda model: model.version == first) == 0
+        assert here.run("models", "promote", second, "--share", "0.2").code == 0
+        assert 0.05 < decided_by_second(lambda model: model.rollout_share == 0.2) < 0.4
+        assert here.run("models", "rollout", "--share", "0.7").code == 0
+        assert 0.5 < decided_by_second(lambda model: model.rollout_share == 0.7) < 0.9
+        assert f"the rollout of {second} is over" in here.run("models", "rollback").said
+        assert decided_by_second(lambda model: model.rollout is None) == 0
+        here.run("models", "promote", second, "--share", "0.5")
+        here.run("models", "promote", second)
+        assert decided_by_second(lambda model: model.version == second) == 1
+    rows = committed(here, project.kafka.topic_decisions)
+    for version, judge in judges(project, [first, second]).items():
+        assert_as_judged([row for row in rows if row["model_version"] == version], judge)
 
 
 def test_challengers_score_beside_the_champion_and_a_broken_one_changes_no_decision(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 import logging
+import os
 import time
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tests.use_cases.versions import add_version
 from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.errors import RegistryError
 from fraudline.registry import bucket as requests
+from fraudline.registry.bundle_cache import BundleCache
 from fraudline.settings import RegistrySettings, Settings
 from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
@@ -46,7 +49,8 @@ class Machine:
         return model
 
     def look(self) -> None:
-        self.follower.look_once(self.told.append)
+        self.follower.look_for_champion(self.told.append)
+        self.follower.look_beside(self.told.append)
 
     def decided_by(self) -> str:
         (outcome,) = self.follower.decider()(arrived(message(CARD_ROW)), NOW)
@@ -144,6 +148,27 @@ def test_who_starts_while_the_store_is_away_and_knows_no_champion_refuses(
     way.is_refusing = True
     with pytest.raises(RegistryError, match=r"champion\.creditcard of the registry s3://.* could"):
         Machine(tmp_path / "new", bucket)
+
+
+def test_a_full_disk_keeps_a_new_champion_away_and_the_old_one_decides(
+    tmp_path: Path, bucket: str, versions: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow_champion, "_FIRST_PAUSE_S", 0.0)
+    first, second = versions
+    here = Machine(tmp_path / "here", bucket)
+    here.registry.promote(second)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BundleCache, "keep", full)
+        here.look()
+        assert here.decided_by() == first
+        assert "No space left on device" in here.model.refused_because
+    assert {path.name for path in here.registry.directory.iterdir() if path.is_dir()} == {first}
+    here.look()
+    assert here.decided_by() == second
 
 
 def test_a_champion_that_was_altered_in_the_store_is_refused_and_taken_once_it_is_mended(

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import logging
-import shutil
 
 import pytest
 from tests.scoring.test_decider import arrived
 from tests.transactions import CARD_ROW, CREDITCARD, message
-from tests.use_cases.test_follow_champion import NOW, Followed, altered
+from tests.use_cases.test_follow_champion import NOW, Followed, harmed
 from tests.use_cases.test_follow_champion import followed as followed  # noqa: PLC0414 - a fixture
 from tests.use_cases.versions import add_version
 
 from fraudline.registry import Registry
-from fraudline.use_cases import follow_challengers
+from fraudline.use_cases import follow_beside
 
 LATER = dt.timedelta(days=1)
 
@@ -70,22 +68,16 @@ def test_a_challenge_that_is_made_anew_without_live_or_expires_ends_the_scores(
 def test_a_challenger_that_cannot_be_opened_is_told_once_and_scores_once_it_is_mended(
     followed: Followed, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow_challengers, "_FIRST_PAUSE_S", 0.0)
-    version = followed.registry.directory / followed.second
-    kept = followed.registry.directory.parent / "kept"
-    shutil.copytree(version, kept)
+    monkeypatch.setattr(follow_beside, "_FIRST_PAUSE_S", 0.0)
     challenge(followed, followed.second)
-    altered(version)
-    for _ in range(4):
-        followed.look()
-        assert scored_by(followed) == []
-    assert "was altered: graph.onnx" in followed.model.challenger_faults[followed.second]
-    assert followed.model.fault == f"no live scores of {followed.second}"
-    assert followed.model.refused is None
-    told = [each.message for each in caplog.records if each.levelno == logging.WARNING]
-    assert len([each for each in told if f"no live scores of {followed.second}" in each]) == 1
-    shutil.rmtree(version)
-    shutil.copytree(kept, version)
+    with harmed(followed.registry.directory / followed.second):
+        for _ in range(4):
+            followed.look()
+            assert scored_by(followed) == []
+        assert "was altered: graph.onnx" in followed.model.challenger_faults[followed.second]
+        assert followed.model.fault == f"no live scores of {followed.second}"
+        assert followed.model.refused is None
+    assert caplog.text.count(f"no scores of {followed.second}") == 1
     followed.look()
     assert scored_by(followed) == [followed.second]
     assert (followed.model.challenger_faults, followed.model.fault) == ({}, None)
@@ -94,17 +86,17 @@ def test_a_challenger_that_cannot_be_opened_is_told_once_and_scores_once_it_is_m
 def test_a_challenger_whose_scores_fail_is_told_and_opened_anew(
     followed: Followed, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow_challengers, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(follow_beside, "_FIRST_PAUSE_S", 0.0)
     challenge(followed, followed.second)
-    followed.look()
-    (live,) = followed.follower._live
-    live.fault = "the graph is gone"
-    assert scored_by(followed) == []
-    followed.look()
-    assert "its scores cannot be computed: the graph is gone" in caplog.text
-    assert followed.model.fault == f"no live scores of {followed.second}"
-    followed.look()
-    assert scored_by(followed) == [followed.second]
+    for _ in range(3):
+        followed.look()
+        assert scored_by(followed) == [followed.second]
+        (live,) = followed.follower._beside.challengers
+        live.fault = "the graph is gone"
+        assert scored_by(followed) == []
+        followed.look()
+        assert followed.model.fault == f"no live scores of {followed.second}"
+    assert caplog.text.count("its scores cannot be computed: the graph is gone") == 1
 
 
 def test_where_it_cannot_be_read_who_challenges_those_that_score_go_on_and_it_is_told(
@@ -122,7 +114,7 @@ def test_where_it_cannot_be_read_who_challenges_those_that_score_go_on_and_it_is
             followed.look()
     assert scored_by(followed) == [followed.second]
     assert followed.model.fault == "no live scores of newer challengers"
-    assert caplog.text.count("no live scores of newer challengers") == 1
+    assert caplog.text.count("no scores of newer challengers") == 1
     followed.look()
     assert scored_by(followed) == [followed.second]
     assert followed.model.fault is None

@@ -6,7 +6,8 @@ import datetime as dt
 import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -52,7 +53,8 @@ class Followed:
         return model
 
     def look(self) -> None:
-        self.follower.look_once(self.told.append)
+        self.follower.look_for_champion(self.told.append)
+        self.follower.look_beside(self.told.append)
 
     def decided_by(self) -> str:
         """The version that a decision names."""
@@ -120,6 +122,19 @@ def of_another_contract(version: Path) -> None:
 def under_another_name(version: Path) -> None:
     gone(version)
     write_tiny_bundle(version, CREDITCARD)
+
+
+@contextmanager
+def harmed(version: Path, fault: Callable[[Path], None] = altered) -> Iterator[None]:
+    """A version that cannot be opened while the block runs, and can be after it."""
+    kept = version.parent.parent / "kept"
+    shutil.copytree(version, kept)
+    fault(version)
+    try:
+        yield
+    finally:
+        shutil.rmtree(version, ignore_errors=True)
+        kept.rename(version)
 
 
 FAULTS = {

@@ -98,6 +98,18 @@ def test_another_maturity_than_before_is_told_and_written_down_by_who_judges_nex
     assert "cannot be written: Read-only file system" in caplog.text
 
 
+def test_a_clock_that_is_set_back_judges_nothing_twice_and_nothing_otherwise(
+    faulty: FaultyBigQuery, tmp_path: Path
+) -> None:
+    project = project_of(faulty, tmp_path / "home", CREDITCARD, "clock_back")
+    World(project, "clock", decisions=40)
+    assert run_at(project, START + 40 * HOUR) > 0
+    before = measures(project)
+    for hours in (20, -5, 40):
+        assert run_at(project, START + hours * HOUR) == 0
+    assert measures(project) == before
+
+
 def measures(project: Project) -> list[dict]:
     return read_rows(project.warehouse, flows.MEASURES, project.contract)
 

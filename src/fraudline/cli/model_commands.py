@@ -5,30 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from fraudline.cli import champion_commands
+from fraudline.cli.champion_commands import By, Reason
 from fraudline.cli.screen import OUT, say, show_table, utc, warn
 from fraudline.cli.version_facts import judged, show_effect, show_manifest
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.use_cases.project import Project
 
-if TYPE_CHECKING:  # numpy comes with it, and `models list` needs none
-    from fraudline.use_cases.champion import Promoted
-
-_RUNNING_ON = (
-    "Scorers that run take it within two seconds, without a pause. One that cannot read this "
-    "registry, or cannot open the version, says so and goes on with what it has."
-)
-
-By = Annotated[
-    str | None, typer.Option(help="Who does it; your account, without one. Both are kept.")
-]
-Reason = Annotated[str, typer.Option(help="Why, in words; it is kept.")]
-
 models = typer.Typer(
-    help="Versions of the model: list, show, challenge, promote, roll back, change policy.",
+    help="Versions of the model: list, show, challenge, promote, roll out and back, change policy.",
     no_args_is_help=True,
 )
 
@@ -83,7 +72,9 @@ def train(
     show_manifest(manifest)
     say(f"Its report: {os.path.relpath(find_pages(project, manifest.version).report)}")
     if is_promoted:
-        _promote(project, manifest.version, None, "by `train --promote`", is_told=True)
+        champion_commands.promote_and_tell(
+            project, manifest.version, None, "by `train --promote`", is_told=True
+        )
     else:
         warn(record_if_possible(project, manifest.version))
         say(f"To score with it: fraudline models promote {manifest.version}")
@@ -114,6 +105,8 @@ def list_versions() -> None:
     for version, since in found.champions.items():
         whose = f" of {version.partition('-')[0]}" if len(found.champions) > 1 else ""
         OUT.print(f"* champion{whose} since {utc(since)}", markup=False)
+    for rollout in found.rollouts:
+        OUT.print(f"rollout: {rollout}, since {utc(rollout.widened_at)}", markup=False)
     for each in found.challengers:
         OUT.print(
             f"challenger {each.version} since {utc(each.since)}, until {utc(each.until)}"
@@ -134,96 +127,14 @@ def show(
     project = Project()
     show_effect(project, version)
     show_manifest(show_version(project, version))
+    rollout = project.registry.rollout()
+    if rollout is not None and rollout.version == version:
+        OUT.print(f"rollout    {rollout}, since {utc(rollout.widened_at)}", markup=False)
     OUT.print(f"directory  {project.registry.path(version)}", markup=False)
 
 
-@models.command()
-def promote(
-    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
-    by: By = None,
-    reason: Reason = "",
-) -> None:
-    """Make a version its contract's champion. Scorers that run take it within two seconds."""
-    _promote(Project(), version, by, reason, is_told=False)
-
-
-def _promote(project: Project, version: str, by: str | None, reason: str, *, is_told: bool) -> None:
-    from fraudline.use_cases import champion
-
-    def tell(now: str, _: str | None) -> None:
-        if not is_told:
-            show_effect(project, now)
-        say(f"champion: {now}")
-
-    _tell(champion.promote(project, version, tell, by=by, reason=reason))
-
-
-def _tell(done: Promoted) -> None:
-    """Say what a person should know of the champion."""
-    if done.look is not None:
-        say(f"LOOK: {done.look}")
-    if done.overtaken:
-        say(
-            f"no challengers any more: {', '.join(done.overtaken)}; they were to beat the champion "
-            "before. `fraudline models challenge` makes one a challenger again."
-        )
-    warn(done.warning)
-    say(_RUNNING_ON)
-
-
-@models.command()
-def rollback(by: By = None, reason: Reason = "") -> None:
-    """Make the champion before the present one the champion again.
-
-    Once more goes one further back, and never forward to what was rolled back: that takes
-    `fraudline models promote`.
-    """
-    from fraudline.use_cases.champion import roll_back
-
-    project = Project()
-
-    def tell(now: str, before: str | None) -> None:
-        show_effect(project, now)
-        say(f"champion: {now}, as before {before}")
-
-    _tell(roll_back(project, tell, by=by, reason=reason))
-
-
-@models.command()
-def challenge(
-    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
-    days: Annotated[float, typer.Option(min=0.001, max=3650, help="When it expires.")] = 28.0,
-    is_live: Annotated[
-        bool,
-        typer.Option("--live", help="It also scores in the scorers, into each decision; two may."),
-    ] = False,
-    by: By = None,
-    reason: Reason = "",
-) -> None:
-    """Make a version a challenger: from now on it is judged beside the champion.
-
-    It decides nothing. It ends when it is promoted, when another version becomes the champion, or
-    after so many days.
-    """
-    from fraudline.use_cases import champion
-
-    made = champion.challenge(Project(), version, days=days, is_live=is_live, by=by, reason=reason)
-    live = "; scorers that run let it score beside the champion within two seconds"
-    say(f"challenger: {made.version}, until {utc(made.until)}{live if made.is_live else ''}")
-
-
-@models.command()
-def changes() -> None:
-    """List promotions, rollbacks, challenges, new policies and rules: when, what, who, why."""
-    from fraudline.use_cases.list_versions import list_changes
-
-    show_table(
-        ("at", "change", "version", "before", "by", "why"),
-        (
-            (utc(each.at), each.what, each.version, each.before or "", each.who, each.why)
-            for each in list_changes(Project())
-        ),
-    )
+for command in champion_commands.COMMANDS:
+    models.command()(command)
 
 
 @models.command()

@@ -62,7 +62,10 @@ class _Line:
             words += f", {health.waiting:,} wait"
         if not health.is_healthy:
             words += f"; no progress: {health.reason}"
-        if state.model is not None and state.model.fault is not None:
-            words += f"; {state.model.fault}"
+        model = state.model
+        if model is not None and model.rollout is not None and model.rollout_fault is None:
+            words += f"; {model.rollout} decides {100 * model.rollout_share:g} %"
+        if model is not None and model.fault is not None:
+            words += f"; {model.fault}"
         say(words)
         self._count, self._shown_at, self._was_healthy = done + rejected, now, health.is_healthy

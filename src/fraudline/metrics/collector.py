@@ -123,6 +123,10 @@ def _model(task: str, model: ServedModel) -> Iterator[Metric]:
          len(model.challengers)),
         ("challengers_refused", "Live challengers that do not score, because they cannot.",
          len(model.challenger_faults)),
+        ("rollout_share", "Share of the transactions that another version is to decide.",
+         model.rollout_share),
+        ("rollout_is_refused", "1 while that version cannot be opened, and the champion decides.",
+         model.rollout_fault is not None),
         ("explore_share", "Share of what would be blocked that is reviewed instead.",
          model.explore_share),
     ):  # fmt: skip

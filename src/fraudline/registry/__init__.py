@@ -9,5 +9,6 @@ what, when and why. All that lies in a directory, or in an object store that mac
 from fraudline.registry.challengers import Challenger
 from fraudline.registry.changes import Change, Signature
 from fraudline.registry.registry import Registry
+from fraudline.registry.rollouts import Rollout
 
-__all__ = ["Challenger", "Change", "Registry", "Signature"]
+__all__ = ["Challenger", "Change", "Registry", "Rollout", "Signature"]

@@ -56,6 +56,8 @@ class BundleCache:
         """
         target = self.directory / version
         with locked(self.directory):
+            for left in self.directory.glob(f"{_ASIDE}*"):  # by who was killed in between
+                shutil.rmtree(left)
             if target.exists():
                 self._remove(target)
             made.rename(target)
@@ -96,9 +98,7 @@ class BundleCache:
 
     def _remove(self, version: Path) -> None:
         """In one step for who looks: what is half removed would be told as altered."""
-        aside = version.with_name(f"{_ASIDE}{version.name}")
-        shutil.rmtree(aside, ignore_errors=True)
-        version.rename(aside)
+        aside = version.rename(version.with_name(f"{_ASIDE}{version.name}"))
         shutil.rmtree(aside)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
+import platform
 import pwd
 from collections.abc import Iterable
 from typing import Annotated, Self
@@ -32,11 +33,13 @@ class Signature(msgspec.Struct, frozen=True):
         by: Who says to have done it.
         user: The system's account that did.
         reason: Why, in words; empty if nobody said.
+        host: The machine on which that was; empty where it was not kept.
     """
 
     by: str
     user: str
     reason: str = ""
+    host: str = ""
 
     @classmethod
     def of_this_process(cls, by: str | None = None, reason: str = "") -> Self:
@@ -45,7 +48,7 @@ class Signature(msgspec.Struct, frozen=True):
             user = pwd.getpwuid(os.getuid()).pw_name
         except KeyError:  # a container's
             user = f"uid {os.getuid()}"
-        return cls(by or user, user, reason)
+        return cls(by or user, user, reason, platform.node())
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -53,14 +56,15 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         at: When, UTC.
-        change: `promoted`, `rolled-back-to`, `policy-changed`, `challenged`, `label-rule-changed`,
-            or what a later release has.
-        version: The champion from then on, the version that was made, or the challenger; of a rule
-            that concerns all versions, the contract.
+        change: `promoted`, `rolled-back-to`, `policy-changed`, `challenged`, `rolled-out`,
+            `rollout-ended`, `label-rule-changed`, or what a later release has.
+        version: The champion from then on, the version that was made, the challenger, or the
+            version that decides a share; of a rule that concerns all versions, the contract.
         before: The champion until then, the version that it was made from, or the champion that it
-            challenges.
+            challenges or that decides the other transactions.
         signature: Who and why; None for what was done before that was kept.
-        fields: What became of a policy's fields, or a rule's, by name: before and after.
+        fields: What became of a policy's fields, a rollout's share or a rule's, by name: before and
+            after.
         until: When a challenger expires.
         is_live: Whether a challenger scores in the scorers, too.
         is_done: Whether it happened; a process that died, or a full disk, may have come between.

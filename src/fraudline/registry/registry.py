@@ -30,6 +30,7 @@ from fraudline.registry.changes import (
 )
 from fraudline.registry.open_store import open_store
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
+from fraudline.registry.rollouts import Rollout, Rollouts
 from fraudline.settings import LOCAL
 
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
@@ -59,6 +60,7 @@ class Registry:
         self._candidates = Candidates(self._store.directory)
         self._champions = Champions(self._store)
         self._changes = Changes(self._store)
+        self.rollouts = Rollouts(self._store, self._champions, self._changes, self._require)
 
     @property
     def directory(self) -> Path:
@@ -296,6 +298,14 @@ class Registry:
         """
         return live_of(self.changes(), _now())
 
+    def rollout(self) -> Rollout | None:
+        """The version that decides a share of the contract's transactions, if there is one.
+
+        Raises:
+            BundleError: the file of its champions was altered.
+        """
+        return self.rollouts.of(self._contract())
+
     def challengers(self) -> list[Challenger]:
         """Every version that was made a challenger of a champion, and why it is none any more.
 
@@ -411,6 +421,15 @@ class Registry:
     def is_champion(self, version: str) -> bool:
         """Whether a version is the champion of its own contract."""
         return version == self._champions.read(contract_of(version)).champion
+
+    def all_rollouts(self) -> list[Rollout]:
+        """The rollout of each contract that has one.
+
+        Raises:
+            BundleError: a file of champions was altered.
+        """
+        found = [self.rollouts.of(contract) for contract in self._champions.contracts()]
+        return [each for each in found if each is not None]
 
     def champions(self) -> list[Promotion]:
         """The champion of each contract that has one, and since when.

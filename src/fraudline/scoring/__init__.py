@@ -13,6 +13,7 @@ from fraudline.scoring.judge import Judge, Verdict
 from fraudline.scoring.live_challengers import LiveChallenger
 from fraudline.scoring.reasons import reasons
 from fraudline.scoring.repeats import Recall, RepeatMemory
+from fraudline.scoring.rollout_judge import RolloutJudge
 
 __all__ = [
     "Assessment",
@@ -22,6 +23,7 @@ __all__ = [
     "Reason",
     "Recall",
     "RepeatMemory",
+    "RolloutJudge",
     "Verdict",
     "as_history",
     "assess",

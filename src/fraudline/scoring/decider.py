@@ -23,6 +23,7 @@ from fraudline.scoring.decision_lines import DecisionBatch, decision_lines
 from fraudline.scoring.judge import Judge, Judged
 from fraudline.scoring.live_challengers import LiveChallenger, challenger_scores
 from fraudline.scoring.repeats import FirstDecision, RepeatMemory, digests_of
+from fraudline.scoring.rollout_judge import RolloutJudge
 
 
 class Decider:
@@ -32,6 +33,7 @@ class Decider:
         bundle: The model, its policy and its contract.
         memory: What was decided before, for a contract whose transactions have an id.
         challengers: Versions that score beside it.
+        rollout: Decides a share of the messages with another version, the others with the bundle.
 
     Attributes:
         model_version: Of the bundle.
@@ -42,11 +44,13 @@ class Decider:
         bundle: Bundle,
         memory: RepeatMemory | None = None,
         challengers: Sequence[LiveChallenger] = (),
+        rollout: RolloutJudge | None = None,
     ) -> None:
         self.model_version = bundle.manifest.version
         self._judge = Judge(bundle)
         self._memory = memory
         self._challengers = challengers
+        self._rollout = rollout
         contract = bundle.contract
         names = [column.name for column in contract.transaction_columns]
         self._id = names.index(contract.id) if contract.id is not None else None
@@ -57,7 +61,12 @@ class Decider:
         A decision carries the transaction's own bytes, so no number is printed anew. A
         transaction that was decided before is given that decision again.
         """
-        judged = self._judge.judge_batch(messages.values)
+        rollout = self._rollout
+        judged = (
+            self._judge.judge_batch(messages.values)
+            if rollout is None
+            else rollout.judge_messages(messages)
+        )
         batch = self._batch(judged)
         if self._memory is not None:
             _remember(self._memory, messages, judged, batch, decided_at)
@@ -84,7 +93,7 @@ class Decider:
             assessment.scores.tolist(),
             assessment.decisions,
             assessment.thresholds.tolist(),
-            [assessment.model_version] * len(judged.rows),
+            judged.versions,
             {row: msgspec.json.encode(told).decode() for row, told in judged.reasons.items()},
             {},
             judged.propensities,

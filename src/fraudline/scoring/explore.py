@@ -7,22 +7,20 @@ payment when it is sent again. Who has not the model's graph cannot tell beforeh
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 import msgspec
 import numpy as np
 
 from fraudline.bundle.bundle import Bundle
-from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.contract import BLOCKED, REVIEWED
 from fraudline.contract.array_types import DecisionCodes, Floats
 from fraudline.contract.decoder import Row
+from fraudline.scoring.draws import drawn
 
 RowsOf = Callable[[list[int]], list[Row]]
 """The values of some rows, by their numbers: all of a transaction's, in the contract's order."""
 
-_DRAWS = 2**64
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -44,17 +42,8 @@ def explore(codes: DecisionCodes, rows_of: RowsOf, bundle: Bundle) -> Floats | N
     propensities = np.full(len(codes), np.nan)
     blocked = np.flatnonzero(codes == BLOCKED).tolist()
     if blocked:
-        salt = bytes.fromhex(bundle.manifest.files[GRAPH_FILE])
-        drawn = [
-            row
-            for row, values in zip(blocked, rows_of(blocked), strict=True)
-            if _draw(values, salt) < share * _DRAWS
-        ]
-        codes[drawn] = REVIEWED
-        propensities[drawn] = share
+        is_drawn = drawn(map(_encode, rows_of(blocked)), share, bundle)
+        explored = [row for row, is_one in zip(blocked, is_drawn, strict=True) if is_one]
+        codes[explored] = REVIEWED
+        propensities[explored] = share
     return propensities
-
-
-def _draw(values: Row, salt: bytes) -> int:
-    digest = hashlib.blake2b(_encode(values), digest_size=8, key=salt).digest()
-    return int.from_bytes(digest)

@@ -39,6 +39,25 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True)
+class Decoded:
+    """A batch of messages, decoded.
+
+    Attributes:
+        rows: The values of each that could be decoded.
+        indices: Which of the messages each row was.
+        rejects: Why each other message could not.
+    """
+
+    rows: list[Row]
+    indices: list[int]
+    rejects: list[Reject]
+
+    def take(self, rows: list[int]) -> Decoded:
+        """These rows only, without rejects."""
+        return Decoded([self.rows[row] for row in rows], [self.indices[row] for row in rows], [])
+
+
+@dataclass(frozen=True)
 class Judged:
     """A batch of messages, judged; the n-th entries of all but `rejects` belong together.
 
@@ -48,6 +67,8 @@ class Judged:
         assessment: What the model says of each row; each score is a probability.
         reasons: Of the rows that are not approved, by row number.
         rejects: Why each other message has no verdict.
+        versions: Which version judged each row. Where there are two, the assessment's own is that
+            of the champion.
     """
 
     indices: list[int]
@@ -55,6 +76,7 @@ class Judged:
     assessment: Assessment
     reasons: dict[int, list[Reason]]
     rejects: list[Reject]
+    versions: list[str]
 
     @property
     def propensities(self) -> dict[int, float]:
@@ -107,7 +129,15 @@ class Judge:
 
     def judge_batch(self, transactions: Sequence[bytes | None]) -> Judged:
         """The same, column by column, for who writes many of them down."""
-        rows, indices, rejects = self._decoder.decode_rows(transactions)
+        return self.judge_rows(self.decode(transactions))
+
+    def decode(self, transactions: Sequence[bytes | None]) -> Decoded:
+        """The values of each transaction."""
+        return Decoded(*self._decoder.decode_rows(transactions))
+
+    def judge_rows(self, decoded: Decoded) -> Judged:
+        """What it says of transactions that are decoded already."""
+        rows, indices, rejects = decoded.rows, decoded.indices, [*decoded.rejects]
         assessment = assess_numbers(
             *self._numbers.read(rows), self._bundle, lambda wanted: [rows[row] for row in wanted]
         )
@@ -122,7 +152,8 @@ class Judge:
             assessment = assessment.take(kept)
             rows, indices = [rows[row] for row in kept], [indices[row] for row in kept]
         found = reasons(lambda row: self._numbers.features(rows[row]), assessment, self._bundle)
-        return Judged(indices, rows, assessment, found, rejects)
+        versions = [assessment.model_version] * len(rows)
+        return Judged(indices, rows, assessment, found, rejects, versions)
 
 
 def _not_scorable(index: int, score: float, model_version: str) -> Reject:

@@ -22,6 +22,9 @@ class ServedModel:
         read_at: When it was last read who the champion is.
         challengers: Versions that score beside it and decide nothing.
         challenger_faults: Those that should and do not, and why, in words.
+        rollout: The version that is to decide a share of the transactions; None without one.
+        rollout_share: Which share.
+        rollout_fault: Why it decides none, in words; None if it does.
     """
 
     version: str
@@ -35,6 +38,9 @@ class ServedModel:
     read_at: float = field(default_factory=time.time)
     challengers: tuple[str, ...] = ()
     challenger_faults: dict[str, str] = field(default_factory=dict)
+    rollout: str | None = None
+    rollout_share: float = 0.0
+    rollout_fault: str | None = None
 
     @property
     def fault(self) -> str | None:
@@ -46,6 +52,8 @@ class ServedModel:
             return f"champion {self.refused} is refused, {self.version} decides on"
         if self.registry_fault is not None:
             return f"the registry cannot be read, {self.version} decides on"
+        if self.rollout_fault is not None:
+            return f"{self.rollout} is refused, {self.version} decides its share, too"
         if self.challenger_faults:
             return f"no live scores of {' and '.join(self.challenger_faults)}"
         return None

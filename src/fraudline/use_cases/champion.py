@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from fraudline.errors import RegistryError
-from fraudline.registry import Challenger, Signature
+from fraudline.errors import InputError, RegistryError
+from fraudline.registry import Challenger, Rollout, Signature
 from fraudline.use_cases.judge_policy import judge_policy
 from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.own_costs import require_own_costs, tell_foreign_costs
@@ -29,6 +29,7 @@ class Promoted:
         warning: What of it could not be recorded or told; None if all was.
         look: What a person should know of how it decides, if there is anything.
         overtaken: Challengers of the champion until now, which are none any more.
+        ended: The version that decided a share until now, and does not any more.
     """
 
     version: str
@@ -36,6 +37,7 @@ class Promoted:
     warning: str | None
     look: str | None = None
     overtaken: tuple[str, ...] = ()
+    ended: str | None = None
 
 
 def promote(
@@ -73,10 +75,68 @@ def promote(
         look = tell_foreign_costs(project, version, costs)
     else:
         require_own_costs(project, version, costs, median_amount)
-    challengers = _challengers(project)
+    challengers, rollout = _challengers(project), registry.rollout()
     registry.promote(version, Signature.of_this_process(by, reason), over=over)
     on_promoted(version, before)
-    return _promoted(project, version, before, look, challengers)
+    done = _promoted(project, version, before, look, challengers)
+    is_over = rollout is not None and version not in {before, rollout.version}
+    return replace(done, ended=rollout.version) if rollout is not None and is_over else done
+
+
+def roll_out(
+    project: Project, version: str, share: float, *, by: str | None = None, reason: str = ""
+) -> Rollout:
+    """Let a version decide a share of the transactions, and the champion the others.
+
+    A larger share has all transactions of a smaller one: `widen`, and in the end `promote`. Which
+    ones these are follows from a hash of the contract's id, or of the message's position.
+
+    Args:
+        project: Whose registry.
+        version: One of its versions.
+        share: Of the transactions, above 0 and below 1.
+        by: As for `promote`.
+        reason: Likewise.
+
+    Raises:
+        InputError: there is no such version, no champion, or it is the champion; a rollout stands;
+            that is no share; or it decides by costs that nobody gave.
+        BundleError: it is broken, or for another contract.
+    """
+    require_own_costs(project, version, *_judged(project, version))
+    return project.registry.rollouts.begin(version, share, Signature.of_this_process(by, reason))
+
+
+def widen(
+    project: Project,
+    share: float,
+    *,
+    version: str | None = None,
+    by: str | None = None,
+    reason: str = "",
+) -> Rollout:
+    """Let the version that decides a share of the transactions decide a larger one.
+
+    Args:
+        project: Whose registry.
+        share: Above the present one, below 1.
+        version: Which one is meant, so that no other is widened; the one that stands without it.
+        by: As for `promote`.
+        reason: Likewise.
+
+    Raises:
+        InputError: no rollout stands, another one does, or that is no larger share.
+    """
+    if version is None:
+        found = project.registry.rollout()
+        if found is None:
+            raise InputError(
+                "no version decides a share of the transactions, so there is nothing to widen. "
+                "`fraudline models promote VERSION --share 0.05` begins a rollout."
+            )
+        version = found.version
+    signature = Signature.of_this_process(by, reason)
+    return project.registry.rollouts.widen(version, share, signature)
 
 
 def roll_back(
@@ -89,7 +149,8 @@ def roll_back(
     """Make the champion before the present one the champion again.
 
     Once more goes one further back, and never forward to what was rolled back. What decided
-    before may decide again, also by costs that nobody gave: `look` then says so.
+    before may decide again, also by costs that nobody gave: `look` then says so. While a version
+    decides a share, only that ends, and the champion stays who it is: `ended` then names it.
 
     Args:
         project: Whose registry.
@@ -102,11 +163,17 @@ def roll_back(
         BundleError: there is no champion, or the one before is broken.
     """
     registry = project.registry
+    signature = Signature.of_this_process(by, reason)
+    rollout = registry.rollout()
+    if rollout is not None:
+        registry.rollouts.end(rollout.version, signature)
+        champion = registry.champion()
+        return Promoted(champion, champion, None, ended=rollout.version)
     before, version = registry.champion(), registry.earlier_champion()
     costs, _ = _judged(project, version)
     look = tell_foreign_costs(project, version, costs)
     challengers = _challengers(project)
-    registry.roll_back(version, Signature.of_this_process(by, reason))
+    registry.roll_back(version, signature)
     on_promoted(version, before)
     return _promoted(project, version, before, look, challengers)
 

@@ -1,8 +1,9 @@
 """What decides in a scorer that runs: the champion, and the next one as soon as there is one.
 
 A thread of its own looks who the champion is, and opens and tries a new one while the old one goes
-on deciding. The loop asks once for each Kafka transaction what decides its messages, so a swap is
-one assignment, and no transaction holds decisions of two versions.
+on deciding; another thread does so for what scores or decides a share beside it. The loop asks once
+for each Kafka transaction what decides its messages, so a swap is one assignment, and no
+transaction holds decisions of two champions.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import msgspec
 
 from fraudline.bundle.bundle import Bundle
 from fraudline.errors import RegistryError
-from fraudline.scoring import Decider, LiveChallenger, RepeatMemory
+from fraudline.scoring import Decider, RepeatMemory, RolloutJudge
 from fraudline.stream.progress import Progress
 from fraudline.stream.score_loop import Decide
 from fraudline.stream.served_model import ServedModel
-from fraudline.use_cases.follow_challengers import ChallengerFollower
+from fraudline.use_cases.follow_beside import Beside, BesideFollower
 from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.own_costs import tell_foreign_costs
 from fraudline.use_cases.project import Project
@@ -61,14 +62,17 @@ class ChampionFollower:
         bundle = open_version(project, version)
         self.look = " ".join(filter(None, [look, _look(project, bundle)])) or None
         self._bundle = bundle
-        self._challengers = ChallengerFollower(project)
-        self._live: tuple[LiveChallenger, ...] = ()
+        self._follower = BesideFollower(project)
+        self._beside = Beside()
+        self._judge: RolloutJudge | None = None
         self._decider = Decider(bundle, memory)
+        self._changing = threading.RLock()  # what decides, and what is told of it
         self._retry_at = 0.0
         self._pause_s = _FIRST_PAUSE_S
         self._told: tuple[str, str] | None = None
         explored_share = bundle.manifest.policy.explored_share
-        self._record(replace(ServedModel(version, explored_share), **unread))
+        self._model = replace(ServedModel(version, explored_share), **unread)
+        progress.record_model(self._model)
 
     @property
     def model(self) -> ServedModel:
@@ -88,29 +92,32 @@ class ChampionFollower:
         """
         over = threading.Event()
 
-        def follow() -> None:
-            while not over.wait(self._every_s):
+        def follow(look: Callable[[Tell], None], first_s: float) -> None:
+            wait_s = first_s
+            while not over.wait(wait_s):
+                wait_s = self._every_s
                 with suppress(OSError):  # nobody reads any more what is told
-                    self.look_once(tell)
+                    look(tell)
 
-        thread = threading.Thread(target=follow, name="champion", daemon=True)
-        thread.start()
+        # Each its own: what is to score beside it may take long to open, and holds up no promotion.
+        threads = [
+            threading.Thread(target=follow, args=arguments, name=name, daemon=True)
+            for name, *arguments in (
+                ("champion", self.look_for_champion, self._every_s),
+                ("beside", self.look_beside, 0.0),
+            )
+        ]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             over.set()
-            thread.join(_JOIN_S)  # not for longer: it may wait for a disk
+            for thread in threads:
+                thread.join(_JOIN_S)  # not for longer: it may wait for a disk
 
-    def look_once(self, tell: Tell) -> None:
-        """Look once who the champion is and who challenges it, and let the new ones begin.
-
-        Args:
-            tell: As for `following`.
-        """
-        self._look_for_champion(tell)
-        self._look_for_challengers(tell)
-
-    def _look_for_champion(self, tell: Tell) -> None:
+    def look_for_champion(self, tell: Tell) -> None:
+        """Look once who the champion is, and let it decide if it is another one."""
         registry = self._project.registry
         try:
             text = registry.champion_text()
@@ -127,7 +134,7 @@ class ChampionFollower:
         self._registry_is_read()
         self._seen = text
         if version == self._model.version:
-            self._record(replace(self._model, refused=None, refused_because=""))
+            self._tell(refused=None, refused_because="")
             return
         self._take_over(version, tell)
 
@@ -135,16 +142,20 @@ class ChampionFollower:
         begun_at = time.monotonic()
         try:
             bundle = open_version(self._project, version)
-            decider = Decider(bundle, self._memory, self._live)
+            decider = Decider(bundle, self._memory)  # another champion ends what was beside it
             look = _look(self._project, bundle)
         except Exception as error:  # noqa: BLE001 - whatever it is, the one that decides goes on
             self._refuse(version, _in_words(error))
             return
-        before = self._model
-        self._bundle, self._decider = bundle, decider
-        self._pause_s = _FIRST_PAUSE_S
         share = bundle.manifest.policy.explored_share
-        self._record(ServedModel(version, share, swaps=before.swaps + 1, refusals=before.refusals))
+        with self._changing:
+            before = self._model
+            self._bundle, self._decider = bundle, decider
+            self._beside, self._judge = Beside(), None
+            refusals = before.refusals
+            self._model = ServedModel(version, share, swaps=before.swaps + 1, refusals=refusals)
+            self._progress.record_model(self._model)
+        self._pause_s = _FIRST_PAUSE_S
         tell(
             f"{version} is the champion and decides from now on, instead of {before.version}; "
             f"opened and tried in {time.monotonic() - begun_at:.1f} s{told_of_exploring(share)}"
@@ -152,17 +163,30 @@ class ChampionFollower:
         if look is not None:
             tell(f"LOOK: {look}")
 
-    def _look_for_challengers(self, tell: Tell) -> None:
-        """Let those score that are live; whatever becomes of them, the champion decides on."""
-        champions = self._seen if self._model.registry_fault is None else None
-        live = self._challengers.look(champions, tell)
-        if live != self._live:
-            self._live = live
-            self._decider = Decider(self._bundle, self._memory, live)
-        versions = tuple(each.version for each in live)
-        faults = self._challengers.faults
-        if (versions, faults) != (self._model.challengers, self._model.challenger_faults):
-            self._record(replace(self._model, challengers=versions, challenger_faults=faults))
+    def look_beside(self, tell: Tell) -> None:
+        """Look once what is to score, or to decide a share, beside the champion, and let it."""
+        champion, champions = self._bundle, self._seen
+        is_read = self._model.registry_fault is None
+        follower = self._follower
+        if self._judge is not None and self._judge.fault is not None:
+            follower.rollout_failed(self._judge.fault)
+        beside = follower.look(champions if is_read else None, tell)
+        newer, rollout = beside.newer, follower.rollout
+        with self._changing:
+            if self._bundle is not champion or self._seen != champions:
+                return  # another champion has ended it, or is about to
+            if beside != self._beside:
+                self._beside = beside
+                judge = RolloutJudge(champion, newer.bundle, newer.share) if newer else None
+                self._judge = judge
+                self._decider = Decider(champion, self._memory, beside.challengers, judge)
+            self._tell(
+                challengers=tuple(each.version for each in beside.challengers),
+                challenger_faults=follower.challenger_faults,
+                rollout=rollout.version if rollout is not None else None,
+                rollout_share=rollout.share if rollout is not None else 0.0,
+                rollout_fault=follower.rollout_fault,
+            )
 
     def _refuse(self, version: str, why: str) -> None:
         model = self._model
@@ -180,7 +204,7 @@ class ChampionFollower:
                 why,
             )
         refusals = model.refusals + (0 if is_told else 1)
-        self._record(replace(model, refused=version, refused_because=why, refusals=refusals))
+        self._tell(refused=version, refused_because=why, refusals=refusals)
 
     def _registry_is_away(self, why: str) -> None:
         if self._model.registry_fault is None:
@@ -191,16 +215,18 @@ class ChampionFollower:
                 why,
                 self._every_s,
             )
-        self._record(replace(self._model, registry_fault=why))
+        self._tell(registry_fault=why)
 
     def _registry_is_read(self) -> None:
         if self._model.registry_fault is not None:
             _LOG.warning("score: it can be read again who the champion is")
-        self._record(replace(self._model, registry_fault=None, read_at=time.time()))
+        self._tell(registry_fault=None, read_at=time.time())
 
-    def _record(self, model: ServedModel) -> None:
-        self._model = model
-        self._progress.record_model(model)
+    def _tell(self, **changes: Any) -> None:
+        """Let whoever watches know what is now so."""
+        with self._changing:
+            self._model = replace(self._model, **changes)
+            self._progress.record_model(self._model)
 
 
 def _first(project: Project) -> tuple[str, str, dict[str, Any], str | None]:

@@ -140,6 +140,8 @@ class GatePeriods:
         """Make it the champion, if that is wanted; gives what followed, in words."""
         if not self._project.settings.learning.promotes:
             return f"; learning.promotes is false: `fraudline models promote {version}` does it"
+        if standing := self._rollout():
+            return standing
         try:
             done = promote(self._project, version, by=LEARN, reason=reason, over=champion)
         except UsageError as error:
@@ -192,12 +194,19 @@ class GatePeriods:
             return self._promote(version, champion, reason)
         if not self._project.settings.learning.promotes:
             return "; learning.promotes is false: `fraudline models rollback` does it"
+        if standing := self._rollout():
+            return standing
         try:
             done = roll_back(self._project, by=LEARN, reason=reason)
         except UsageError as error:
             _LOG.warning("learn: did not go back to %s: %s", version, error)
             return f"; LOOK: did not go back: {error}"
         return f"; went back to {version}{_beside(done)}"
+
+    def _rollout(self) -> str:
+        """Why nothing is done while a version decides a share that a person gave it; or nothing."""
+        found = self._project.registry.rollout()
+        return "" if found is None else f"; nothing was done, as {found.version} decides a share"
 
     def _was_ours(self, champion: str) -> bool:
         """Whether the champion was promoted by itself."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from fraudline.bundle.bundle_files import DECISIONS_FILE, REPORT_FILE, read_manifest
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import InputError
-from fraudline.registry import Challenger, Change
+from fraudline.registry import Challenger, Change, Rollout
 from fraudline.use_cases.project import Project
 
 
@@ -21,11 +21,13 @@ class Versions:
         manifests: What each says of itself, oldest first.
         champions: When the champion of each contract became it, by its version.
         challengers: What was made a challenger of any contract's champion, and is one.
+        rollouts: What decides a share of any contract's transactions.
     """
 
     manifests: list[Manifest]
     champions: dict[str, dt.datetime]
     challengers: list[Challenger]
+    rollouts: list[Rollout]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def list_versions(project: Project) -> Versions:
         registry.versions(),
         {each.version: each.at for each in registry.champions()},
         [each for each in registry.challengers() if each.ended is None],
+        registry.all_rollouts(),
     )
 
 

@@ -1,0 +1,172 @@
+"""`models promote`, `rollout`, `rollback`, `challenge`, `changes`: which version decides what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fraudline.cli.screen import say, show_table, utc, warn
+from fraudline.cli.version_facts import show_effect
+from fraudline.use_cases.project import Project
+
+if TYPE_CHECKING:  # numpy comes with it, and `models list` needs none
+    from fraudline.use_cases.champion import Promoted
+
+_RUNNING_ON = (
+    "Scorers that run take it within two seconds, without a pause. One that cannot read this "
+    "registry, or cannot open the version, says so and goes on with what it has."
+)
+
+By = Annotated[
+    str | None, typer.Option(help="Who does it; your account, without one. Both are kept.")
+]
+Reason = Annotated[str, typer.Option(help="Why, in words; it is kept.")]
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+    share: Annotated[
+        float | None,
+        typer.Option(
+            help="Let it decide this share of the transactions alone, such as 0.05, and the "
+            "champion the others."
+        ),
+    ] = None,
+    by: By = None,
+    reason: Reason = "",
+) -> None:
+    """Make a version its contract's champion. Scorers that run take it within two seconds.
+
+    With --share it takes over by and by: `fraudline models rollout` widens the share, `fraudline
+    models promote` without --share gives it all transactions, `fraudline models rollback` none.
+    """
+    if share is None:
+        promote_and_tell(Project(), version, by, reason, is_told=False)
+        return
+    from fraudline.use_cases.champion import roll_out
+
+    project = Project()
+    made = roll_out(project, version, share, by=by, reason=reason)
+    show_effect(project, version)
+    say(f"rollout: {made}, champion {project.registry.champion()} the others")
+    say(_RUNNING_ON)
+
+
+def rollout(
+    share: Annotated[
+        float | None, typer.Option(help="The share from now on, larger than it is.")
+    ] = None,
+    by: By = None,
+    reason: Reason = "",
+) -> None:
+    """Tell which version decides which share of the transactions; or widen that share."""
+    from fraudline.use_cases.champion import widen
+
+    project = Project()
+    if share is not None:
+        say(f"rollout: {widen(project, share, by=by, reason=reason)}")
+        say(_RUNNING_ON)
+        return
+    found = project.registry.rollout()
+    told = f"{found}, since {utc(found.widened_at)}" if found is not None else "none stands"
+    say(f"rollout: {told}; champion {project.registry.champion()}")
+
+
+def promote_and_tell(
+    project: Project, version: str, by: str | None, reason: str, *, is_told: bool
+) -> None:
+    """Make a version the champion, and say what a person should know of it.
+
+    Args:
+        project: Whose registry.
+        version: One of its versions.
+        by: Who does it.
+        reason: Why.
+        is_told: Whether what its policy does was told already.
+    """
+    from fraudline.use_cases import champion
+
+    def tell(now: str, _: str | None) -> None:
+        if not is_told:
+            show_effect(project, now)
+        say(f"champion: {now}")
+
+    _tell(champion.promote(project, version, tell, by=by, reason=reason))
+
+
+def _tell(done: Promoted) -> None:
+    """Say what a person should know of the champion."""
+    if done.ended is not None:
+        say(f"the rollout of {done.ended} is over: champion {done.version} decides all")
+    if done.look is not None:
+        say(f"LOOK: {done.look}")
+    if done.overtaken:
+        say(
+            f"no challengers any more: {', '.join(done.overtaken)}; they were to beat the champion "
+            "before. `fraudline models challenge` makes one a challenger again."
+        )
+    warn(done.warning)
+    say(_RUNNING_ON)
+
+
+def rollback(by: By = None, reason: Reason = "") -> None:
+    """End the rollout that stands; without one, go back to the champion before the present one.
+
+    Once more goes one further back, and never forward to what was rolled back: that takes
+    `fraudline models promote`.
+    """
+    from fraudline.use_cases.champion import roll_back
+
+    project = Project()
+
+    def tell(now: str, before: str | None) -> None:
+        show_effect(project, now)
+        say(f"champion: {now}, as before {before}")
+
+    _tell(roll_back(project, tell, by=by, reason=reason))
+
+
+def challenge(
+    version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
+    days: Annotated[float, typer.Option(min=0.001, max=3650, help="When it expires.")] = 28.0,
+    is_live: Annotated[
+        bool,
+        typer.Option("--live", help="It also scores in the scorers, into each decision; two may."),
+    ] = False,
+    by: By = None,
+    reason: Reason = "",
+) -> None:
+    """Make a version a challenger: from now on it is judged beside the champion.
+
+    It decides nothing. It ends when it is promoted, when another version becomes the champion, or
+    after so many days.
+    """
+    from fraudline.use_cases import champion
+
+    made = champion.challenge(Project(), version, days=days, is_live=is_live, by=by, reason=reason)
+    live = "; scorers that run let it score beside the champion within two seconds"
+    say(f"challenger: {made.version}, until {utc(made.until)}{live if made.is_live else ''}")
+
+
+def changes() -> None:
+    """List promotions, rollouts, rollbacks, challenges, policies, rules: when, what, who, why."""
+    from fraudline.use_cases.list_versions import list_changes
+
+    found = list_changes(Project())
+    hosts = [each.signature.host if each.signature is not None else "" for each in found]
+    is_shared = len(set(filter(None, hosts))) > 1
+    show_table(
+        ("at", "change", "version", "before", "by", "why"),
+        (
+            (
+                *(utc(each.at), each.what, each.version, each.before or ""),
+                f"{each.who} on {host}" if is_shared and host else each.who,
+                each.why,
+            )
+            for each, host in zip(found, hosts, strict=True)
+        ),
+    )
+
+
+COMMANDS = (promote, rollout, rollback, challenge, changes)

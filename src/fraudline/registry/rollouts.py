@@ -1,0 +1,188 @@
+"""Whether a version decides a share of the transactions beside the champion, and which share.
+
+It follows from the list of changes, as who challenges does: each change of the share is a line
+there, with the share before and after.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from fraudline.errors import InputError
+from fraudline.registry.champions import Champions, contract_of
+from fraudline.registry.changes import Change, Changes, Signature
+from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
+from fraudline.registry.store import Store
+
+ROLLED_OUT = "rolled-out"
+ROLLOUT_ENDED = "rollout-ended"
+_SHARE = "share"
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A version that decides a share of the transactions, while the champion decides the others.
+
+    Attributes:
+        version: Which one.
+        share: Its share of the transactions, above 0 and below 1.
+        since: Since when it decides any.
+        widened_at: Since when it has this share.
+    """
+
+    version: str
+    share: float
+    since: dt.datetime
+    widened_at: dt.datetime
+
+    def __str__(self) -> str:
+        return f"{self.version} decides {100 * self.share:g} % of the transactions"
+
+
+def rollout_of(changes: Sequence[Change]) -> Rollout | None:
+    """The rollout that stands after these changes, if there is one.
+
+    It ends by word, and when another version becomes the champion, by promotion or rollback.
+
+    Args:
+        changes: All of the contract's, oldest first.
+    """
+    found: Rollout | None = None
+    for each in changes:
+        _, share = each.fields.get(_SHARE, (None, None))
+        if each.change == ROLLED_OUT and isinstance(share, float):
+            if found is not None and found.version == each.version:
+                found = replace(found, share=share, widened_at=each.at)
+            else:
+                found = Rollout(each.version, share, each.at, each.at)
+        elif each.change == ROLLOUT_ENDED or (
+            each.change in {PROMOTED, ROLLED_BACK} and each.is_done and each.before != each.version
+        ):
+            found = None
+    return found
+
+
+class Rollouts:
+    """Begins, widens and ends rollouts.
+
+    Args:
+        store: Where the registry's files lie.
+        champions: Who the champion is.
+        changes: Where a change of the share is written.
+        require: Refuses what is no version of the registry.
+    """
+
+    def __init__(
+        self, store: Store, champions: Champions, changes: Changes, require: Callable[[str], None]
+    ) -> None:
+        self._store, self._champions, self._changes = store, champions, changes
+        self._require = require
+
+    def of(self, contract: str) -> Rollout | None:
+        """The rollout of a contract, if one stands.
+
+        Raises:
+            BundleError: the file of its champions was altered.
+        """
+        promotions = self._champions.read(contract).promotions()
+        return rollout_of(self._changes.all(contract, promotions))
+
+    def begin(self, version: str, share: float, signature: Signature) -> Rollout:
+        """Let a version decide a share of its contract's transactions, from now on.
+
+        Args:
+            version: Which one.
+            share: Of the transactions, above 0 and below 1.
+            signature: Who does it and why.
+
+        Returns:
+            What stands from now on.
+
+        Raises:
+            InputError: there is no such version, no champion beside which it could decide, it is
+                the champion, another rollout stands, or that is no share.
+        """
+        self._require(version)
+        with self._store.changing():
+            contract = contract_of(version)
+            champion = self._champions.read(contract).champion
+            if champion is None or champion == version:
+                why = "has no champion yet" if champion is None else "has it as its champion"
+                raise InputError(
+                    f"{version} cannot decide a share: contract '{contract}' {why}. "
+                    "`fraudline models promote` without --share makes a version the champion."
+                )
+            found = self.of(contract)
+            if found is not None:
+                raise InputError(
+                    f"{found} already. `fraudline models rollout --share` widens that, `fraudline "
+                    "models rollback` ends it; then another one can begin."
+                )
+            return self._write(version, 0.0, share, signature)
+
+    def widen(self, version: str, share: float, signature: Signature) -> Rollout:
+        """Let the version that decides a share decide a larger one.
+
+        Args:
+            version: Which one the caller means; it is to be the one that stands.
+            share: Above its present one, below 1: all of them is a promotion.
+            signature: As for `begin`.
+
+        Returns:
+            What stands from now on.
+
+        Raises:
+            InputError: it decides no share, or that is no larger one.
+        """
+        with self._store.changing():
+            found = self._standing(version)
+            if share <= found.share:
+                raise InputError(
+                    f"{found} already, and a rollout only widens: {100 * share:g} % is no more. "
+                    "`fraudline models rollback` ends it."
+                )
+            return self._write(version, found.share, share, signature)
+
+    def end(self, version: str, signature: Signature) -> None:
+        """Let the champion decide all transactions again.
+
+        Args:
+            version: As for `widen`.
+            signature: As for `begin`.
+
+        Raises:
+            InputError: it decides no share.
+        """
+        with self._store.changing():
+            found = self._standing(version)
+            self._append(ROLLOUT_ENDED, version, (found.share, 0.0), signature)
+
+    def _standing(self, version: str) -> Rollout:
+        contract = contract_of(version)
+        found = self.of(contract)
+        if found is None or found.version != version:
+            stands = f"{found}" if found is not None else "no version does"
+            raise InputError(
+                f"{version[:300]} decides no share of contract '{contract}'; {stands}. Nothing was "
+                "changed. `fraudline models promote VERSION --share` begins a rollout."
+            )
+        return found
+
+    def _write(self, version: str, before: float, share: float, signature: Signature) -> Rollout:
+        if not 0 < share < 1:
+            raise InputError(
+                f"{share:g} is no share of the transactions: give one above 0 and below 1, such as "
+                "0.05 for 5 %. `fraudline models promote` without --share gives all of them."
+            )
+        self._append(ROLLED_OUT, version, (before, share), signature)
+        return self._standing(version)
+
+    def _append(
+        self, change: str, version: str, shares: tuple[float, float], signature: Signature
+    ) -> None:
+        contract, at = contract_of(version), dt.datetime.now(dt.UTC)
+        champion = self._champions.read(contract).champion
+        fields: dict[str, tuple[object, object]] = {_SHARE: shares}
+        self._changes.append(contract, Change(at, change, version, champion, signature, fields))

@@ -1,0 +1,76 @@
+"""A rollout begins, widens and ends as the list of changes says."""
+
+import pytest
+from tests.registry.test_challengers import versions
+from tests.registry.test_registry import registry_of, roll_back
+
+from fraudline.errors import InputError
+from fraudline.registry import Registry, Signature
+
+ME = Signature("anna", "anna", "looks well")
+
+
+@pytest.fixture
+def registry(tmp_path) -> Registry:
+    return registry_of(tmp_path / "home")
+
+
+def test_a_rollout_begins_widens_and_ends_by_word_and_each_step_is_kept(registry):
+    first, second = versions(registry, 2)
+    before = registry.changes_text()
+    made = registry.rollouts.begin(second, 0.05, ME)
+    assert registry.changes_text() != before
+    assert registry_of(registry.directory.parent).rollout() == made
+    assert (made.version, made.share, made.since) == (second, 0.05, made.widened_at)
+    wider = registry.rollouts.widen(second, 0.2, ME)
+    assert (wider.share, wider.since) == (0.2, made.since)
+    assert wider.widened_at > made.since
+    assert registry.champion() == first
+    registry.rollouts.end(second, ME)
+    assert registry.rollout() is None
+    told = [(each.what, each.version, each.before, each.why) for each in registry.changes()[1:]]
+    assert told == [
+        ("rolled out", second, first, "looks well; share 0.0 -> 0.05"),
+        ("rolled out", second, first, "looks well; share 0.05 -> 0.2"),
+        ("rollout ended", second, first, "looks well; share 0.2 -> 0.0"),
+    ]
+
+
+def test_another_champion_ends_a_rollout_and_the_same_one_does_not(registry):
+    first, second, third = versions(registry, 3)
+    registry.rollouts.begin(second, 0.05, ME)
+    registry.promote(first)  # which changes nothing
+    assert registry.rollout() is not None
+    registry.promote(second)
+    assert registry.rollout() is None
+    registry.rollouts.begin(third, 0.05, ME)
+    assert roll_back(registry) == first
+    assert registry.rollout() is None
+
+
+def test_what_makes_no_rollout_is_refused_and_nothing_is_written(registry):
+    first, second, third = versions(registry, 3)
+    begin, widen, end = registry.rollouts.begin, registry.rollouts.widen, registry.rollouts.end
+    for call, why in (
+        (lambda: begin(first, 0.1, ME), "has it as its champion"),
+        (lambda: begin("creditcard-none-0", 0.1, ME), "there is no model version"),
+        (lambda: begin(second, 1.0, ME), "without --share gives all of them"),
+        (lambda: begin(second, 0.0, ME), "0 is no share of the transactions"),
+        (lambda: widen(second, 0.1, ME), "decides no share of contract 'wallet'; no version does"),
+        (lambda: end(second, ME), "decides no share"),
+    ):
+        with pytest.raises(InputError, match=why):
+            call()
+    assert len(registry.changes()) == 1
+    begin(second, 0.1, ME)
+    for call, why in (
+        (lambda: begin(third, 0.1, ME), f"{second} decides 10 % of the transactions already"),
+        (lambda: begin(second, 0.2, ME), "`fraudline models rollout --share` widens that"),
+        (lambda: widen(second, 0.1, ME), "10 % is no more"),
+        (lambda: widen(second, 1.0, ME), "1 is no share"),
+        (lambda: widen(third, 0.5, ME), f"decides no share .*; {second} decides 10 %"),
+        (lambda: end(third, ME), "Nothing was changed"),
+    ):
+        with pytest.raises(InputError, match=why):
+            call()
+    assert len(registry.changes()) == 2
