@@ -23,7 +23,7 @@ from fraudline.contract import Contract
 from fraudline.errors import RegistryError
 from fraudline.registry import Registry, Signature
 from fraudline.settings import Settings
-from fraudline.use_cases.champion import promote
+from fraudline.use_cases.champion import promote, roll_back
 from fraudline.use_cases.project import Project
 
 AWAY = "http://127.0.0.1:9"
@@ -152,6 +152,11 @@ def test_a_rollout_is_begun_widened_listed_shown_and_ended(models, registry):
     models("models", "promote", second, "--share", "0.05")
     _, said = models("models", "promote", add(registry, threshold=0.75))
     assert f"the rollout of {second} is over: champion" in said
+    models("models", "promote", second, "--share", "0.05")
+    done = roll_back(Project(Settings(home=registry.directory.parent)))
+    assert (done.version, done.ended) == (first, second)  # a program means the champion
+    assert registry.champion() == first
+    assert registry.rollout() is None
 
 
 def test_versions_are_told_apart_by_time_recipe_and_what_they_were_derived_from(models, registry):

@@ -95,10 +95,14 @@ def promote_and_tell(
     _tell(champion.promote(project, version, tell, by=by, reason=reason))
 
 
+def _tell_ended(version: str, champion: str) -> None:
+    say(f"the rollout of {version} is over: champion {champion} decides all")
+
+
 def _tell(done: Promoted) -> None:
     """Say what a person should know of the champion."""
     if done.ended is not None:
-        say(f"the rollout of {done.ended} is over: champion {done.version} decides all")
+        _tell_ended(done.ended, done.version)
     if done.look is not None:
         say(f"LOOK: {done.look}")
     if done.overtaken:
@@ -116,9 +120,14 @@ def rollback(by: By = None, reason: Reason = "") -> None:
     Once more goes one further back, and never forward to what was rolled back: that takes
     `fraudline models promote`.
     """
-    from fraudline.use_cases.champion import roll_back
+    from fraudline.use_cases.champion import end_rollout, roll_back
 
     project = Project()
+    ended = end_rollout(project, by=by, reason=reason)
+    if ended is not None:
+        _tell_ended(ended.version, project.registry.champion())
+        say(_RUNNING_ON)
+        return
 
     def tell(now: str, before: str | None) -> None:
         show_effect(project, now)

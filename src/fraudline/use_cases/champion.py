@@ -79,8 +79,7 @@ def promote(
     registry.promote(version, Signature.of_this_process(by, reason), over=over)
     on_promoted(version, before)
     done = _promoted(project, version, before, look, challengers)
-    is_over = rollout is not None and version not in {before, rollout.version}
-    return replace(done, ended=rollout.version) if rollout is not None and is_over else done
+    return done if version == before else _ending(done, rollout)
 
 
 def roll_out(
@@ -149,8 +148,8 @@ def roll_back(
     """Make the champion before the present one the champion again.
 
     Once more goes one further back, and never forward to what was rolled back. What decided
-    before may decide again, also by costs that nobody gave: `look` then says so. While a version
-    decides a share, only that ends, and the champion stays who it is: `ended` then names it.
+    before may decide again, also by costs that nobody gave: `look` then says so. A rollout that
+    stands ends with it; `end_rollout` ends that alone.
 
     Args:
         project: Whose registry.
@@ -163,19 +162,34 @@ def roll_back(
         BundleError: there is no champion, or the one before is broken.
     """
     registry = project.registry
-    signature = Signature.of_this_process(by, reason)
-    rollout = registry.rollout()
-    if rollout is not None:
-        registry.rollouts.end(rollout.version, signature)
-        champion = registry.champion()
-        return Promoted(champion, champion, None, ended=rollout.version)
     before, version = registry.champion(), registry.earlier_champion()
     costs, _ = _judged(project, version)
     look = tell_foreign_costs(project, version, costs)
-    challengers = _challengers(project)
-    registry.roll_back(version, signature)
+    challengers, rollout = _challengers(project), registry.rollout()
+    registry.roll_back(version, Signature.of_this_process(by, reason))
     on_promoted(version, before)
-    return _promoted(project, version, before, look, challengers)
+    return _ending(_promoted(project, version, before, look, challengers), rollout)
+
+
+def end_rollout(project: Project, *, by: str | None = None, reason: str = "") -> Rollout | None:
+    """Let the champion decide all transactions again; it stays who it is.
+
+    Args:
+        project: Whose registry.
+        by: As for `promote`.
+        reason: Likewise.
+
+    Returns:
+        The rollout that stood and is over; None where there was none, and nothing was changed.
+
+    Raises:
+        InputError: it ended meanwhile in another way.
+    """
+    found = project.registry.rollout()
+    if found is not None:
+        signature = Signature.of_this_process(by, reason)
+        project.registry.rollouts.end(found.version, signature)
+    return found
 
 
 def challenge(
@@ -207,6 +221,13 @@ def challenge(
     signature = Signature.of_this_process(by, reason)
     project.registry.challenge(version, until, signature, is_live=is_live)
     return next(each for each in project.registry.challengers() if each.version == version)
+
+
+def _ending(done: Promoted, rollout: Rollout | None) -> Promoted:
+    """The same, with the version that decided a share before another one became the champion."""
+    if rollout is None or rollout.version == done.version:
+        return done
+    return replace(done, ended=rollout.version)
 
 
 def _promoted(
