@@ -1,7 +1,7 @@
-"""What a learner is told, chosen on weeks of the handbook that judge nothing.
+"""What a learner is told, tried on weeks of the handbook that judge nothing.
 
-By hand: `make bench-learning ONLY=choose`. What it finds is written into `runs.py` and into the
-defaults of the settings. One thing is changed at a time.
+By hand: `make bench-learning ONLY=choose`. What is better is to be written into `runs.py` and into
+the defaults of the settings. One thing is changed at a time.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from benchmarks.learning.runs import CHOSEN, FINE_TUNED, LAST_LAYER, run
 from benchmarks.learning.streams import Streamed, changed, quiet
 from benchmarks.measure import say, table
 
-TITLE = "Learning from late labels: how the settings were chosen"
-CHOOSING = "weeks that chose the settings"
+TITLE = "Learning from late labels: other settings"
+CHOOSING = "weeks that judge nothing"
 WORLDS = ("none", "a1")
 TRIED = {
     "fine-tuning, as chosen": (FINE_TUNED, CHOSEN),

@@ -49,7 +49,7 @@ def follow(
     contract: Contract,
     start: Model,
     road: Road,
-    calibrates: Callable[[Moment], Known],
+    calibrates: Callable[[Moment], Known] | None,
 ) -> Followed:
     """Go a road through a world, and let the gate decide who is champion.
 
@@ -65,7 +65,8 @@ def follow(
         contract: Its.
         start: The first champion.
         road: Begins at `start`.
-        calibrates: Gives the known rows that scores are calibrated on.
+        calibrates: Gives the known rows that scores are calibrated on; None leaves scores as they
+            were learned.
     """
     followed, bet = Followed(), FairBet()
     champion, line, fixed = start, start, None
@@ -80,7 +81,7 @@ def follow(
         line = road.model()
         followed.learn_s.append(time.process_time() - begun)
         begun = time.process_time()
-        recent = calibrates(moment)
+        recent = calibrates(moment) if calibrates else None
         known = {id(line): calibrated(line, recent)}
         followed.calibrate_s.append(time.process_time() - begun)
         for model in (start, champion):
@@ -112,8 +113,10 @@ def _judge(
     return bet.after(number, fresh.labels, scores[0], scores[1])
 
 
-def calibrated(model: Model, known: Known) -> Model:
-    """A model whose scores are probabilities on what is known."""
+def calibrated(model: Model, known: Known | None) -> Model:
+    """A model whose scores are probabilities on what is known; itself, if nothing is given."""
+    if known is None:
+        return model
     return recalibrate(model, known.labels, model.log_odds(known.features))
 
 

@@ -48,7 +48,7 @@ def measure(stream: Stream, recipe: str, seeds: range, kept: Kept) -> list[str]:
             )
         ax.axvline(0, color=GREY, linestyle="--", linewidth=1, label="the change")
         ax.set(
-            title=f"{change}: {CHANGES[change].partition(',')[0].partition(':')[0]}", ylim=(0, 1)
+            title=f"{change}: {CHANGES[change].partition(':')[0].partition(':')[0]}", ylim=(0, 1)
         )
     for ax in axes[2:]:
         ax.set(xlabel="days after the change")

@@ -25,7 +25,7 @@ class Choices:
     Attributes:
         learning_rate: Of fine-tuning.
         averaging: How much of the mean of the weights stays at each of its steps.
-        memory: How many old frauds it learns again.
+        memory: How many of the newest frauds are learned, old ones among them.
         legitimate: How many legitimate rows it learns for each fraud.
         forget: Of the last layer: which share of what is known is still believed.
         window: How far back full retraining learns; infinity: all there is.
@@ -78,21 +78,19 @@ class FineTuned:
     choices: Choices
     seed: int
     known_until: float
-    since: float
 
     def model(self) -> Model:
         """The latest."""
         return self.current
 
     def learn(self, moment: Moment) -> None:
-        """One pass through new frauds, a memory of old ones, and legitimate rows of the latest."""
+        """One pass through the newest frauds, and legitimate rows since the oldest of them."""
         random = np.random.default_rng([self.seed, round(moment.at)])
         new = moment.became_known(self.known_until)
         self.known_until = moment.at
-        known = moment.known(self.since)
-        drawn = draw(known, set(new.rows.tolist()), self.choices, random)
-        if drawn is None:
+        if not new.labels.any():
             return
+        drawn = draw(moment.known(), int(new.labels.sum()), self.choices, random)
         self.current = fine_tune(
             self.current,
             self.recipe,
@@ -103,26 +101,20 @@ class FineTuned:
         )
 
 
-def draw(
-    known: Known, new: set[int], choices: Choices, random: np.random.Generator
-) -> Known | None:
-    """What fine-tuning learns at a moment: frauds, new and remembered, and legitimate rows.
+def draw(known: Known, new: int, choices: Choices, random: np.random.Generator) -> Known:
+    """What is learned at a moment, as the product draws it from BigQuery.
 
-    None if nothing is new. Legitimate rows are drawn from the latest known, twice as many as are
-    needed, so that what is newest always is among them.
+    Args:
+        known: All that is known, in order of time.
+        new: How many frauds have just become known: they are always among it.
+        choices: How many of the newest frauds, and how many legitimate rows for each.
+        random: Where chance comes from.
     """
-    is_new = np.isin(known.rows, np.fromiter(new, np.int64, len(new)))
-    if not is_new.any():
-        return None
-    is_fraud = known.labels == 1
-    new_frauds = np.flatnonzero(is_fraud & is_new)
-    old = np.flatnonzero(is_fraud & ~is_new)
-    remembered = random.choice(old, min(choices.memory, len(old)), replace=False)
-    frauds = np.concatenate([new_frauds, remembered])
-    wanted = choices.legitimate * len(frauds)
-    latest = np.flatnonzero(~is_fraud)[-max(2 * wanted, int(is_new.sum())) :]
-    legitimate = random.choice(latest, min(wanted, len(latest)), replace=False)
-    return known.where(np.concatenate([frauds, legitimate]))
+    frauds = np.flatnonzero(known.labels == 1)[-max(choices.memory, new) :]
+    legitimate = np.flatnonzero(known.labels == 0)
+    since = legitimate[known.event_at[legitimate] >= known.event_at[frauds[0]]]
+    wanted = min(choices.legitimate * len(frauds), len(since))
+    return known.where(np.concatenate([frauds, random.choice(since, wanted, replace=False)]))
 
 
 @dataclass
@@ -130,7 +122,8 @@ class LastLayerOnly:
     """Newton steps of the last layer, each row once."""
 
     state: LastLayer
-    forget: float
+    choices: Choices
+    seed: int
     known_until: float
 
     def model(self) -> Model:
@@ -138,12 +131,15 @@ class LastLayerOnly:
         return self.state.model()
 
     def learn(self, moment: Moment) -> None:
-        """All that is new."""
+        """What is new, with as many legitimate rows for each fraud."""
+        random = np.random.default_rng([self.seed, round(moment.at)])
         new = moment.became_known(self.known_until)
         self.known_until = moment.at
-        if len(new.rows):
-            examples = Examples(new.features, new.labels.astype(np.float64))
-            self.state = self.state.update(examples, forget=self.forget)
+        frauds = int(new.labels.sum())
+        if frauds:
+            drawn = draw(new, frauds, self.choices, random)
+            examples = Examples(drawn.features, drawn.labels.astype(np.float64))
+            self.state = self.state.update(examples, forget=self.choices.forget)
 
 
 @dataclass

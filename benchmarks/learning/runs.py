@@ -29,23 +29,14 @@ FROZEN, FINE_TUNED, LAST_LAYER, RETRAINED = (
     "the last layer",
     "full retraining",
 )
-# For the handbook, days; `CHOSEN` by `make bench-learning ONLY=choose`.
+# As the settings have it, by a study. `make bench-learning ONLY=choose` tries others, on weeks that
+# judge nothing.
 CHOSEN = Choices()
-ONE_IN = 10  # legitimate rows, where all that is known calibrates
 
 
 def of_days(moment: Moment) -> Known:
     """The last matured days, as the product calibrates."""
     return moment.latest(CHOSEN.calibration)
-
-
-def of_all(moment: Moment) -> Known:
-    """All known frauds and one in ten legitimate rows.
-
-    Where scores of all hours are ranked together, so that they are of one scale.
-    """
-    known = moment.known()
-    return known.where((known.labels == 1) | (known.rows % ONE_IN == 0))
 
 
 def run(
@@ -57,7 +48,7 @@ def run(
     choices: Choices,
     every: int,
     kept: Kept,
-    calibrates: Callable[[Moment], Known] = of_days,
+    calibrates: Callable[[Moment], Known] | None = of_days,
 ) -> Found:
     """Scores and processor time.
 
@@ -70,7 +61,7 @@ def run(
         choices: What the learner is told.
         every: After how many moments full retraining fits anew.
         kept: Where it is kept.
-        calibrates: Gives the known rows that scores are calibrated on.
+        calibrates: As for `follow`.
     """
 
     def compute() -> Found:
@@ -92,9 +83,9 @@ def _road(
 ) -> Road:  # fmt: skip
     recipe, begin = find_recipe(recipe_name), streamed.world.begin
     if road == FINE_TUNED:
-        return FineTuned(start, recipe, choices, seed, known_until=begin, since=-np.inf)
+        return FineTuned(start, recipe, choices, seed, known_until=begin)
     if road == LAST_LAYER:
-        return LastLayerOnly(LastLayer.of(start), choices.forget, known_until=begin)
+        return LastLayerOnly(LastLayer.of(start), choices, seed, known_until=begin)
     if road == RETRAINED:
         contract = streamed.contract
         return Retrained(start, recipe, contract, choices, seed, every, since=-np.inf)

@@ -15,8 +15,8 @@ from benchmarks.learning.world import Floats, Labels, World
 from fraudline.contract import Contract
 
 # First day that the first champion learns from, and first day that is scored: 28 days are known by
-# then. Settings were chosen by the first weeks alone.
-WEEKS = {"weeks that chose the settings": (37, 72), "weeks that judge": (91, 126)}
+# then. Settings are tried on the first weeks alone.
+WEEKS = {"weeks that judge nothing": (37, 72), "weeks that judge": (91, 126)}
 QUIET_DAYS = 56
 # A change comes a week after the first day that is scored, and is followed for four.
 CHANGE_AFTER, CHANGED_DAYS = 7, 28

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tests.transactions import WALLET
 from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.bundle_files import GRAPH_FILE, MANIFEST_FILE, read_manifest
 from fraudline.errors import BundleError, InputError, RegistryError
-from fraudline.registry import Registry, bundle_cache
+from fraudline.registry import Registry, Signature, bundle_cache
 from fraudline.registry import bucket as requests
 from fraudline.registry.bucket import Bucket
 from fraudline.registry.bucket_store import BucketStore
@@ -102,6 +102,18 @@ def test_a_directory_that_was_copied_there_is_the_same_registry(tmp_path, url, s
     assert cards.earlier_champion() == before.earlier_champion()
     there.promote(version)
     assert len(there.changes()) == len(local.changes()) + 1
+
+
+def let_between(store: Any, do: Callable[[], None]) -> None:
+    """Let another machine do something between what is read and what is written next."""
+    replace = store.replace
+
+    def replace_after(*rest: Any) -> bool:
+        store.replace = replace
+        do()
+        return bool(replace(*rest))
+
+    store.replace = replace_after
 
 
 @contextmanager
@@ -191,6 +203,31 @@ def test_who_is_killed_while_promoting_leaves_one_champion_and_a_list_that_agree
     done = [(each.at, each.version) for each in changes if each.is_done]
     assert done == [(each.at, each.version) for each in promotions]
     assert len(changes) - len(done) <= kills, "one for each kill at most"
+
+
+def test_what_was_decided_by_a_list_that_another_machine_made_longer_is_not_written(
+    registry, other
+):
+    first, second, third = (add(registry, threshold=0.1 + n / 10) for n in range(3))
+    registry.promote(first)
+    signed = Signature.of_this_process()
+    registry.rollouts.begin(second, 0.05, signed)
+    let_between(registry._store, lambda: other.rollouts.end(second, signed))
+    with pytest.raises(InputError, match=r"another machine changed .*changes\.wallet at the same"):
+        registry.rollouts.widen(second, 0.2, signed)
+    assert registry.rollout() is other.rollout() is None
+    let_between(registry._store, lambda: other.rollouts.begin(third, 0.1, signed))
+    with pytest.raises(InputError, match="Nothing was done"):
+        registry.rollouts.begin(second, 0.1, signed)
+    assert [each.version for each in registry.all_rollouts()] == [third]
+
+
+def test_who_only_writes_down_what_was_done_lets_another_machine_pass(registry, other):
+    version = add(registry)
+    registry.promote(version)
+    let_between(registry._store, lambda: other.promote(version))
+    registry.record_policy("wallet-tiny-9", version, {})
+    assert [each.what for each in registry.changes()] == ["promoted", "promoted", "policy changed"]
 
 
 class Killed(BaseException):

@@ -95,7 +95,7 @@ def test_another_maturity_than_before_is_told_and_written_down_by_who_judges_nex
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(DirectoryStore, "append", refuse)
         assert "maturity_days 2.0 -> 3.0" in str(LearningRun(project).look)
-    assert "cannot be written: Read-only file system" in caplog.text
+    assert "could not be written: Read-only file system" in caplog.text
 
 
 def test_a_clock_that_is_set_back_judges_nothing_twice_and_nothing_otherwise(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from obstore.exceptions import AlreadyExistsError, PreconditionError
 
 from fraudline.bundle.bundle_files import MANIFEST_FILE, parse_manifest, read_manifest
 from fraudline.bundle.manifest import Manifest
-from fraudline.errors import BundleError, RegistryError
+from fraudline.errors import BundleError, InputError, RegistryError
 from fraudline.registry.bucket import Bucket
 from fraudline.registry.bundle_cache import BundleCache
 from fraudline.registry.candidates import Candidates
@@ -63,17 +64,28 @@ class BucketStore:
         self._downloads = Candidates(self.directory)
         self._known: dict[str, Held] = {}
         self._keeps_conditions = False
+        self._decided_by = threading.local()
         self._bucket = Bucket(url)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Nothing is locked: who changes a file that was changed meanwhile is told."""
+        """Nothing is locked: who decides by a file that was changed meanwhile is told."""
         if not self._keeps_conditions:
             self._require_conditions()
-        yield
+        self._decided_by.files = {}
+        try:
+            yield
+        finally:
+            self._decided_by.files = None
 
     def read(self, name: str) -> Held | None:
         """See `Store`; what is known already is not sent again."""
+        held = self._read(name)
+        if (files := getattr(self._decided_by, "files", None)) is not None:
+            files.setdefault(name, held)  # the first is what was decided by
+        return held
+
+    def _read(self, name: str) -> Held | None:
         held = self._bucket.get(name, _MOST_SMALL_BYTES, self._known.get(name))
         if held is None:
             self._known.pop(name, None)
@@ -110,18 +122,34 @@ class BucketStore:
         return True
 
     def append(self, name: str, line: bytes) -> None:
-        """See `Store`; who comes between is let pass, and then it is tried again."""
+        """See `Store`; who comes between is let pass, and then it is tried again.
+
+        But not where the file was read before the line was decided on, as who challenges or decides
+        a share follows from it: then it is to be decided anew.
+
+        Raises:
+            InputError: it was read while `changing`, and another machine has changed it since.
+        """
+        files = getattr(self._decided_by, "files", None) or {}
+        is_decided = name in files
         for turn in range(_APPEND_TRIES):
-            before = self.read(name)
+            before = files[name] if is_decided else self._read(name)
             content = before.content if before is not None else b""
             if content and not content.endswith(b"\n"):  # it was copied here so
                 content += b"\n"
             content += line + b"\n"
             if self.replace(name, content, before):
+                files.pop(name, None)
                 return
-            held = self.read(name)
+            held = self._read(name)
             if held is not None and held.content.startswith(content):  # the answer was lost
                 return
+            if is_decided:
+                raise InputError(
+                    f"another machine changed the registry's file {self.where}/{name} at the same "
+                    "moment. Nothing was done; look at `fraudline models changes`, and then do it "
+                    "again."
+                )
             time.sleep(random.uniform(0, 0.02 * min(turn + 1, 10)))  # noqa: S311 - no secret
         raise RegistryError(
             f"the registry's file {self.where}/{name} was changed by others each of "

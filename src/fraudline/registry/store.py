@@ -77,7 +77,11 @@ class Store(Protocol):
         """
 
     def append(self, name: str, line: bytes) -> None:
-        """Add a line to a small file, given without its end; it is stored when this returns."""
+        """Add a line to a small file, given without its end; it is stored when this returns.
+
+        Raises:
+            InputError: it was read while `changing`, and another machine has changed it since.
+        """
 
     def versions(self) -> list[str]:
         """Names of the versions; one that is broken may be among them."""

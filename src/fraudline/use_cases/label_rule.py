@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from fraudline.contract import SOURCES
+from fraudline.errors import InputError
 from fraudline.registry import Signature
 from fraudline.use_cases.project import Project
 
@@ -34,11 +35,11 @@ def note_label_rule(project: Project) -> str | None:
     try:
         if changed:  # else no right is needed but to read
             project.registry.record_label_rule(rule, signature)
-    except OSError as error:  # it may be there to be read only
+    except (OSError, InputError) as error:  # to be read only, or another machine was first
         _LOG.warning(
-            "by which rule labels count is not among the changes of the registry, which cannot be "
-            "written: %s",
-            error.strerror or error,
+            "by which rule labels count is not among the changes of the registry, which could not "
+            "be written: %s",
+            getattr(error, "strerror", None) or error,
         )
     told = [f"{name} {was} -> {now}" for name, (was, now) in changed.items() if was is not None]
     if not told:
