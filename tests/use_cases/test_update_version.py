@@ -84,7 +84,7 @@ def test_a_version_is_made_of_what_became_known_and_the_same_one_again(
     champion = champion_of(project)
     few = update_version(project, stream.flow(1))
     assert (few.version, few.parent) == (None, champion)
-    assert "4 frauds beside the newest that judge" in few.told
+    assert "4 frauds from before the newest, which judge" in few.told
     at = stream.flow(3)
     made = update_version(project, at)
     assert made.version is not None
@@ -120,13 +120,15 @@ def test_a_line_goes_on_from_its_newest_version_and_is_judged_by_one_that_had_no
     stream = Stream(faulty, tmp_path, f"update_{road[:4]}", road)
     project, registry = stream.project, stream.project.registry
     champion = champion_of(project)
-    versions = [update_version(project, stream.flow(periods)).version for periods in (3, 1)]
+    versions = [update_version(project, stream.flow(periods)).version for periods in (3, 6)]
     assert None not in versions
     first, second = (read_manifest(registry.path(str(version))) for version in versions)
     assert first.learned
     assert second.learned
     assert (first.learned.parent, second.learned.parent) == (champion, first.version)
-    assert update_version(project, stream.flow(0)).version is None
+    at = stream.flow(0)
+    assert update_version(project, at).version == second.version, "the same moment"
+    assert update_version(project, at + HOUR).version is None
     if road == "last-layer":  # it goes on, takes each row once, and knows more
         known = []
         for version in (first.version, second.version):

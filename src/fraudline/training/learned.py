@@ -23,6 +23,7 @@ from fraudline.errors import BundleError, InputError
 from fraudline.training.calibration import Platt
 from fraudline.training.candidate import Fitted, choose, write_candidate
 from fraudline.training.fitting import Epoch
+from fraudline.training.keras_engine import make_deterministic
 from fraudline.training.model import Model
 from fraudline.training.policy_pages import capped
 from fraudline.training.recipes.all_recipes import find_recipe
@@ -164,6 +165,7 @@ def _learned(
     taken: Flags,
 ) -> tuple[Model, LastLayer | None]:
     """What a version becomes by these rows, and the state that its last layer goes on from."""
+    make_deterministic(_SEED)  # names of layers count on otherwise, and are in the Keras file
     model = open_model(begin)
     if road.name == LAST_LAYER:
         state, is_new = _begun(begin, model), taken & (known.known_s > _known_to(begin))

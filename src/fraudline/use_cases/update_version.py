@@ -81,11 +81,11 @@ def update_version(
     if isinstance(known, TooFew):
         return Updated(None, parent.version, 0, 0, too_few(known.mature_frauds))
     labels = contract.labels(known.rows)
-    others = int(((labels == 1) & ~known.is_judged).sum())
+    others = int(((labels == 1) & known.is_before).sum())
     if others < MIN_FRAUDS:
         told = (
-            f"nothing was learned: {counted(others, 'fraud')} beside the newest that judge, at "
-            f"least {MIN_FRAUDS} are needed"
+            f"nothing was learned: {counted(others, 'fraud')} from before the newest, which "
+            f"judge; at least {MIN_FRAUDS} are needed"
         )
         return Updated(None, parent.version, 0, 0, told)
     is_new = (known.known_s > _known_to(parent)) & (labels == 1) & np.isfinite(known.known_s)
