@@ -1,6 +1,6 @@
 """`demo --learn`: a day of real payments with late labels, and a model that learns from them.
 
-The stream's own time passes faster, so a *period* of two hours is over in seconds. At the fourth
+The stream's own time passes faster, so a *period* of two hours is over in seconds. At the second
 hour four columns go missing: from then on they come as 0, as after a careless release of whoever
 sends them. What was trained before no longer knows most frauds.
 """
@@ -38,7 +38,7 @@ PERIOD_S = PERIOD_HOURS * HOUR_S / SPEED
 LABEL_DELAY = "30min"
 MATURITY_S = HOUR_S / SPEED
 """On the clock of the wall: a payment without a label is legitimate after one of its hours."""
-CHANGED_COLUMNS, CHANGED_AT_H = ("V4", "V10", "V12", "V14"), 4.0
+CHANGED_COLUMNS, CHANGED_AT_H = ("V4", "V10", "V12", "V14"), 2.0
 KEPT_BACK_H = 1.0
 """So much of the day's end is sent after the roll-back."""
 
