@@ -43,6 +43,7 @@ _BEGIN_TIMEOUT_S = 120.0  # all begin at once, each with what it imports
 _END_TIMEOUT_S = 20.0
 _ANSWER_TIMEOUT_S = 10.0
 _MOST_PROMOTING_S = 0.3
+_LEARNS = "learning from periods of"
 _JUNK_TIMEOUT_S = 120.0  # a broker may be killed meanwhile
 
 
@@ -181,13 +182,25 @@ class Pipeline:
         settings = self._settings.model_copy(update={"learning": learning})
         self._start_beside("learner", local.call("learn"), local.environment(settings) | SCREEN)
 
+    def await_learner(self) -> None:
+        """Until it says that it learns.
+
+        Raises:
+            AssertionError: it ended before.
+        """
+        learner = self._beside["learner"]
+        wait_until(
+            lambda: _LEARNS in learner.said or not learner.is_alive, _END_TIMEOUT_S, "a learner"
+        )
+        assert _LEARNS in learner.said, learner.said
+
     def kill_learner(self) -> None:
         """`kill -9` of it. By itself it may only have ended where it could not begin."""
         learner = self._beside["learner"]
         ended_by_itself = not learner.is_alive
         said = learner.said
         learner.kill()
-        assert not (ended_by_itself and "learning from periods" in said), said
+        assert not (ended_by_itself and _LEARNS in said), said
 
     def _start_beside(self, name: str, words: Sequence[str], environment: dict[str, str]) -> None:
         log = self.home / "logs" / f"{name}.log"
