@@ -81,6 +81,11 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     is_done: bool = True
 
     @property
+    def is_of_champion(self) -> bool:
+        """Whether another version became the champion."""
+        return self.is_done and self.change in _OF_CHAMPIONS
+
+    @property
     def what(self) -> str:
         """What was done, in words."""
         words = self.change.replace("-", " ")
