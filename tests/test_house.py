@@ -402,7 +402,7 @@ def test_no_module_but_the_demo_knows_a_column_of_the_data_set():
     known = [
         f"{path.relative_to(SRC)}, line {number}: {line.strip()}"
         for path in sorted(HOUSE.rglob("*.py"))
-        if path != HOUSE / "cli" / "demo.py"  # shows that very data set
+        if not path.name.startswith("demo")  # shows that very data set
         for number, line in enumerate(path.read_text().splitlines(), start=1)
         if quoted.search(line)
     ]

@@ -18,11 +18,13 @@ PRIVATE_UMASK = 0o077
 _OURS = frozenset(
     {
         "bqlite",
+        "contract.toml",
         "demo",
         "demo.lock",
         "fraudline.toml",
         "history.parquet",
         "kafka",
+        "learning.png",
         "logs",
         "mlflow",
         "models",

@@ -6,6 +6,8 @@ import os
 from contextlib import chdir
 from pathlib import Path
 
+import numpy as np
+import pyarrow.compute as pc
 import pytest
 from tests.cli.conftest import Shell
 from tests.cli.test_models import judged_version
@@ -13,9 +15,10 @@ from tests.harness import SAMPLE, Place, typed
 from tests.models import write_tiny_bundle
 
 from fraudline import local
-from fraudline.cli import demo
+from fraudline.cli import demo, demo_home, demo_learn
 from fraudline.cli.demo_home import clear, demo_settings, settle
 from fraudline.cli.proof_commands import prove
+from fraudline.contract import load_contract
 from fraudline.datasets.files import read_transactions
 from fraudline.settings import LocalSettings, Settings
 from fraudline.use_cases.project import Project
@@ -164,3 +167,39 @@ def test_settings_that_are_wrong_end_it_before_anything_starts(shell: Shell):
     code, said = shell.set(FRAUDLINE_KAFKA__PARTITIONS="many")("demo")
     assert code == 2
     assert "kafka.partitions" in said
+
+
+def test_a_short_day_has_short_periods_and_labels_that_are_mature_soon(hostile):
+    settings = demo_settings(is_learning=True)
+    settle(Project(settings))
+    contract = Project(settings).contract
+    assert contract.fingerprint == load_contract("creditcard").fingerprint
+    assert contract.maturity_days * 86400 == pytest.approx(demo_learn.MATURITY_S)
+    beside = local.environment(settings)
+    by_hand = {name: value for name, value in beside.items() if not name.startswith("FRAUDLINE_")}
+    for environment in (beside, by_hand):  # what runs beside it, and what a person types there
+        said = typed(("settings",), environment, settings.home).said
+        assert f"learning.period_s = {settings.learning.period_s}" in said
+        assert "policy.wrong_block_cost = 25.0" in said
+        assert f"contract = {demo_home.CONTRACT_FILE}" in said or str(settings.home) in said
+
+
+def test_columns_of_the_short_day_go_missing_at_their_hour_and_no_other_value_changes():
+    project = Project(Settings())
+    day = read_transactions(SAMPLE, project.contract).rows
+    day = day.filter(pc.greater_equal(day.column("Time"), demo_learn.HISTORY_S)).sort_by("Time")
+    sent = demo_learn._changed(project, day)
+    hours = (day.column("Time").to_numpy() - demo_learn.HISTORY_S) / demo_learn.HOUR_S
+    is_later = hours >= demo_learn.CHANGED_AT_H
+    assert 0 < is_later.sum() < len(is_later)
+    assert sent.schema == day.schema
+    for name in day.column_names:
+        before, after = day.column(name).to_numpy(), sent.column(name).to_numpy()
+        is_missing = is_later if name in demo_learn.CHANGED_COLUMNS else np.zeros_like(is_later)
+        assert np.array_equal(after, np.where(is_missing, 0, before)), name
+
+
+def test_a_rate_does_not_go_with_a_day_of_its_own_speed(shell: Shell):
+    code, said = shell("demo", "--learn", "--rate", "100")
+    assert code == 2
+    assert "--rate does not go with --learn" in " ".join(said.split())

@@ -8,10 +8,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,8 +31,10 @@ if TYPE_CHECKING:  # Arrow and Google's clients come with them, and take a secon
 
     from fraudline.reconcile import Ledger
     from fraudline.stream.observed_decisions import ObservedDecisions
+    from fraudline.use_cases.run_beside import Command
 
 HISTORY_SHARE = 0.8
+_RATE = 2000.0
 # So long is a start, whose latency is told apart: a broker that compiles itself as it runs, and
 # processes that do all for the first time. Its messages count as all others do.
 _START_S = 5.0
@@ -51,7 +54,14 @@ BROKEN_MESSAGES: tuple[bytes, ...] = (
 
 
 def demo(
-    rate: Annotated[float, typer.Option(min=1, help="Transactions a second to send.")] = 2000,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1, help="Transactions a second to send; 2000, if not given."),
+    ] = None,
+    is_learning: Annotated[
+        bool,
+        typer.Option("--learn", help="Show how the model learns of a day whose labels come late."),
+    ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the services running at the end.")
     ] = False,
@@ -63,46 +73,83 @@ def demo(
     them. The last 20 %, none of it seen in training, are sent as a live stream, together
     with some broken messages. Ends with exit code 1 if a transaction was lost, doubled or
     altered.
+
+    With --learn: the first day is the history, and the second one flies by at 300 times its
+    speed with its labels, each half an hour late. Four columns go missing, and the model learns
+    to do without them.
     """
-    project = Project(demo_settings())
+    if is_learning and rate is not None:
+        raise typer.BadParameter(
+            "--rate does not go with --learn, whose day has a speed of its own."
+        )
+    project = Project(demo_settings(is_learning=is_learning))
     with only_demo(project.settings.home):
         clear(project)
-        _run(project, rate, keep=keep)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what it started is stopped then
+        try:
+            begun_at = time.monotonic()
+            settle(project)
+            if is_learning:
+                _learn(project, begun_at)
+            else:
+                _run(project, _RATE if rate is None else rate, begun_at)
+        finally:
+            if not keep:
+                _stop(project)
 
 
-def _run(project: Project, rate: float, *, keep: bool) -> None:
-    from fraudline.use_cases.local_services import stop
+def _run(project: Project, rate: float, begun_at: float) -> None:
+    live, _ = _train(project, lambda rows: int(HISTORY_SHARE * rows.num_rows))
+    step("Stream")
+    seen = _stream(project, live, rate)
+    step("Proof")
+    ledger = prove(project, _DRAIN_TIMEOUT_S)
+    _judge(ledger, live.num_rows)
+    _show(project, ledger, seen, live, time.monotonic() - begun_at)
+
+
+def _learn(project: Project, begun_at: float) -> None:
+    from fraudline.cli.demo_learn import first_day, learn_a_day, show_day
+
+    day, first = _train(project, lambda rows: first_day(project, rows))
+    step("The second day")
+    found = learn_a_day(project, first, day)
+    show_day(project, found, time.monotonic() - begun_at)
+
+
+def _train(project: Project, cut: Callable[[pa.Table], int]) -> tuple[pa.Table, str]:
+    """Everything up to the champion; gives the rows that are not history, and its version.
+
+    Args:
+        project: Of the demo.
+        cut: Rows in order of time to how many of them are the history.
+    """
     from fraudline.use_cases.set_up import start
     from fraudline.use_cases.train_version import train_version
 
-    begun_at = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what it started is stopped then, too
-    try:
-        settle(project)
-        _step("Services")
-        start(project, say, say_created)
-        _step("History")
-        live = _load_history(project)
-        show_check(project)
-        _step("Training")
-        manifest = train_version(project, "default", test_share=0.0, seed=0, on_progress=say)
-        _promote(project, manifest.version)
-        _step("Stream")
-        seen = _stream(project, live, rate)
-        _step("Proof")
-        ledger = prove(project, _DRAIN_TIMEOUT_S)
-        _judge(ledger, live.num_rows)
-        _show(project, ledger, seen, live, time.monotonic() - begun_at)
-    finally:
-        if not keep:
-            stop(project, say)
+    step("Services")
+    start(project, say, say_created)
+    step("History")
+    live = _load_history(project, cut)
+    show_check(project)
+    step("Training")
+    manifest = train_version(project, "default", test_share=0.0, seed=0, on_progress=say)
+    _promote(project, manifest.version)
+    return live, manifest.version
 
 
-def _step(name: str) -> None:
+def _stop(project: Project) -> None:
+    from fraudline.use_cases.local_services import stop
+
+    stop(project, say)
+
+
+def step(name: str) -> None:
+    """Begin a part of the demo on the screen."""
     OUT.rule(f"[bold]{name}", align="left")
 
 
-def _load_history(project: Project) -> pa.Table:
+def _load_history(project: Project, cut: Callable[[pa.Table], int]) -> pa.Table:
     """Load the first part by time; give the rest, with its labels, which nothing else sees."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -115,11 +162,11 @@ def _load_history(project: Project) -> pa.Table:
         [(project.contract.event_time, "ascending"), ("row", "ascending")]
     )
     rows = rows.drop_columns(["row"])
-    cut = int(HISTORY_SHARE * rows.num_rows)
+    count = cut(rows)
     history = project.settings.home / "history.parquet"
-    pq.write_table(rows.slice(0, cut), history)
+    pq.write_table(rows.slice(0, count), history)
     load_file(project, history)
-    return rows.slice(cut)
+    return rows.slice(count)
 
 
 def _promote(project: Project, version: str) -> None:
@@ -154,7 +201,7 @@ def _stream(project: Project, live: pa.Table, rate: float) -> _Watched:
     """Send the live part while a scorer and a sink run; watch the decisions as they come."""
     lines = _with_broken(_lines(project, live))
     first = min(int(rate * _START_S), len(lines) // 2)
-    with _running(project, "score"), _running(project, "sink"):
+    with running(project, "score"), running(project, "sink"):
         start = _send(project, "start", lines[:first], rate)
         # The rest is sent once what was sent first is stored, too.
         prove(project, _DRAIN_TIMEOUT_S)
@@ -204,13 +251,14 @@ def _with_broken(lines: list[bytes]) -> list[bytes]:
 
 
 @contextmanager
-def _running(project: Project, command: Literal["score", "sink"]) -> Iterator[None]:
+def running(project: Project, command: Command) -> Iterator[Path]:
+    """A command of ours in a process beside this one, while the block runs; gives its log."""
     from fraudline.use_cases.run_beside import run_beside
 
     companion = run_beside(project, command, project.settings.home)
     try:
         say(f"fraudline {command} runs, pid {companion.process.pid}, log {companion.log}")
-        yield
+        yield companion.log
     finally:
         companion.stop()
 
@@ -268,7 +316,8 @@ def _show(project: Project, ledger: Ledger, seen: _Watched, live: pa.Table, took
         f'  {program} query "SELECT reason, message FROM rejects"\n'
         f"  {program} models ui\n"
         f"  {program} down\n"
-        f"The model's report: {os.path.relpath(report)}",
+        f"The model's report: {os.path.relpath(report)}\n"
+        f"How the model learns while the stream runs: {os.path.relpath(sys.argv[0])} demo --learn",
         markup=False,
     )
 

@@ -34,6 +34,7 @@ def learn() -> None:
     """
     from fraudline.cli.learning_words import length_text
     from fraudline.cli.standstill import ended_at_standstill
+    from fraudline.use_cases.learning_steps import BEGUN
     from fraudline.use_cases.run_learning import LearningRun
 
     run = LearningRun(
@@ -41,7 +42,7 @@ def learn() -> None:
     )
     if run.look is not None:
         say(f"LOOK: {run.look}")
-    say(f"learning from periods of {length_text(run.length_s)}; stop with Ctrl-C")
+    say(f"{BEGUN} {length_text(run.length_s)}; stop with Ctrl-C")
     with stop_on_signal() as stop, ended_at_standstill(run.progress, LONGEST_STEP_S):
         run.until(stop)
 

@@ -71,6 +71,11 @@ def is_brought(name_or_path: str) -> bool:
     return _NAME.fullmatch(name_or_path) is not None and _brought(name_or_path).is_file()
 
 
+def brought_text(name: str) -> str:
+    """The file of a contract that fraudline brings."""
+    return _brought(name).read_text()
+
+
 def _brought(name: str) -> Traversable:
     return resources.files("fraudline") / "contracts" / f"{name}.toml"
 

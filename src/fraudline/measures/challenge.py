@@ -12,6 +12,8 @@ from fraudline.measures.fair_bet import FairBet
 if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
     from fraudline.contract.array_types import DecisionCodes, Floats, Labels
 
+# Who learns is another one each day, and soon means what it says by what it learned since.
+_OF_DAY_BEFORE = 0.5
 _LEAST_PROBABILITY = 1e-15  # as scikit-learn's log loss has it, nearly
 
 
@@ -36,7 +38,8 @@ class Side:
 
     Attributes:
         cost: What its decisions cost.
-        log_loss: Sum of its losses; a low sum has scores that mean what they say.
+        log_loss: Sum of its losses, of each day half as much as of the one after it; a low sum has
+            scores that mean what they say.
         stopped: How many it does not approve.
         stopped_frauds: How many of them are frauds.
     """
@@ -52,7 +55,8 @@ class Side:
         is_stopped = day.codes != 0
         return Side(
             self.cost + float(day.costs.sum()),
-            self.log_loss - float(np.log(np.maximum(right, _LEAST_PROBABILITY)).sum()),
+            _OF_DAY_BEFORE * self.log_loss
+            - float(np.log(np.maximum(right, _LEAST_PROBABILITY)).sum()),
             self.stopped + int(is_stopped.sum()),
             self.stopped_frauds + int((is_stopped & (labels == 1)).sum()),
         )
@@ -64,6 +68,7 @@ class Challenge:
 
     Attributes:
         rows: How many transactions were compared.
+        lately: The same as `log_loss` counts them.
         cost_of_approving: What it would cost to approve them all.
         bet: On who ranks the frauds better.
         champion: Its sums.
@@ -71,6 +76,7 @@ class Challenge:
     """
 
     rows: int = 0
+    lately: float = 0.0
     cost_of_approving: float = 0.0
     bet: FairBet = field(default_factory=FairBet)
     champion: Side = field(default_factory=Side)
@@ -99,6 +105,7 @@ class Challenge:
         return replace(
             self,
             rows=self.rows + len(labels),
+            lately=_OF_DAY_BEFORE * self.lately + len(labels),
             cost_of_approving=self.cost_of_approving + float(costs_of_approving.sum()),
             bet=self.bet.after(day, labels, champion.scores, challenger.scores),
             champion=self.champion.after(labels, champion),

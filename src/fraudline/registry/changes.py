@@ -85,6 +85,11 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.change in _OF_CHAMPIONS and self.is_done and self.version != champion
 
     @property
+    def is_of_champion(self) -> bool:
+        """Whether another version became the champion."""
+        return self.is_done and self.change in _OF_CHAMPIONS
+
+    @property
     def what(self) -> str:
         """What was done, in words."""
         words = self.change.replace("-", " ")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,11 +16,26 @@ from sklearn.metrics import precision_recall_curve
 from fraudline.bundle.policy import score_text
 from fraudline.contract.array_types import Floats, Labels
 from fraudline.measures.evaluation import Evaluation
-from fraudline.training.fitting import Epoch
+
+if TYPE_CHECKING:  # TensorFlow comes with it
+    from fraudline.training.fitting import Epoch
 
 BLUE, ORANGE, GREY = "#2166ac", "#b35806", "#6b7280"
 BINS = 40
 GROUPS = 8
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Something that happened while time went by.
+
+    Attributes:
+        at: When, in the unit of the picture.
+        what: In a few words.
+    """
+
+    at: float
+    what: str
 
 
 def learning_curves(epochs: list[Epoch]) -> bytes:
@@ -124,6 +142,46 @@ def score_distribution(
         yscale="log",
     )
     right.legend(frameon=False)
+    return as_png(figure)
+
+
+def precision_over_time(
+    times: Sequence[float],
+    frozen: Sequence[float | None],
+    decided: Sequence[float | None],
+    moments: Sequence[Moment],
+    *,
+    unit: str,
+) -> bytes:
+    """Average precision of each period: of what decided, beside a model that never learned.
+
+    Args:
+        times: The middle of each period.
+        frozen: Of the model that stays as it was; None where there was no fraud.
+        decided: Of the scores that were given at the time, likewise.
+        moments: What happened, and when.
+        unit: Of the times, for the axis.
+    """
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    ax = figure.subplots()
+    for values, line, color, name in (
+        (frozen, "s--", GREY, "as it was trained at first"),
+        (decided, "o-", BLUE, "what decided, learning"),
+    ):
+        known = [(at, value) for at, value in zip(times, values, strict=True) if value is not None]
+        ax.plot(*zip(*known, strict=True), line, color=color, label=name)
+    for moment in moments:
+        ax.axvline(moment.at, color=ORANGE, linestyle=":")
+        ax.annotate(
+            moment.what,
+            (moment.at, 1.03),
+            rotation=20,
+            color=ORANGE,
+            xycoords=("data", "axes fraction"),
+            annotation_clip=False,
+        )
+    ax.set(xlabel=unit, ylabel="average precision within the period", ylim=(0, 1.02))
+    ax.legend(frameon=False, loc="best")
     return as_png(figure)
 
 

@@ -45,7 +45,7 @@ class KnownRows:
         is_learned: Whether the row is drawn to be learned, shape (rows,).
         is_judged: Whether it is of the newest ones that are mature, on which figures stand. All of
             these are here, whether they are learned or not.
-        is_before: Whether it was decided before those, or is of the history.
+        is_before: Whether it was known when the first of those was decided, or is of the history.
         known_s: Since when it is known, seconds since 1970; of the history -inf.
     """
 
@@ -116,7 +116,7 @@ def learn_on(
     )
     check_split(split, labels)
     is_before = known.is_learned & known.is_before
-    on_progress(f"learning {int(is_before.sum()):,} rows that were decided before those that judge")
+    on_progress(f"learning {int(is_before.sum()):,} rows that were known before those that judge")
     first, _ = _learned(road, recipe, earlier, features, labels, known, is_before)
     judged = features[split.validation], labels[split.validation]
     choice = choose(recipe, first, *judged)

@@ -120,8 +120,11 @@ def _cost(found: Challenge, champion: Policy, challenger: Policy) -> Condition:
 def _calibration(found: Challenge) -> Condition:
     if not found.rows:
         return Condition("calibration", is_met=False, told="nothing was compared yet")
-    own, other = (side.log_loss / found.rows for side in (found.challenger, found.champion))
-    told = f"log loss {own:.5f}, the champion's {other:.5f}; at most {_LOG_LOSS_MORE:g} times it"
+    own, other = (side.log_loss / found.lately for side in (found.challenger, found.champion))
+    told = (
+        f"log loss lately {own:.5f}, the champion's {other:.5f}; at most {_LOG_LOSS_MORE:g} "
+        "times it"
+    )
     return Condition("calibration", own <= _LOG_LOSS_MORE * other, told)
 
 

@@ -16,6 +16,8 @@ from fraudline.use_cases.own_costs import require_own_costs, tell_foreign_costs
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.record_version import record_if_possible
 
+_CHALLENGE_DAYS = 28.0
+
 OnPromoted = Callable[[str, str | None], None]
 
 
@@ -196,7 +198,7 @@ def challenge(
     project: Project,
     version: str,
     *,
-    days: float = 28.0,
+    days: float | None = None,
     is_live: bool = False,
     by: str | None = None,
     reason: str = "",
@@ -206,7 +208,8 @@ def challenge(
     Args:
         project: Whose registry.
         version: One of its versions.
-        days: After which it expires.
+        days: After which it expires; without a number, four weeks after what is decided today is
+            mature.
         is_live: Whether it scores in the scorers, too: decisions then carry its scores.
         by: As for `promote`.
         reason: Likewise.
@@ -217,6 +220,8 @@ def challenge(
         BundleError: it is broken, or for another contract.
     """
     open_version(project, version)
+    if days is None:  # nothing is judged before it is mature
+        days = _CHALLENGE_DAYS + project.contract.maturity_days
     until = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=days)
     signature = Signature.of_this_process(by, reason)
     project.registry.challenge(version, until, signature, is_live=is_live)

@@ -20,6 +20,7 @@ from fraudline.contract import Period
 from fraudline.errors import BundleError, UsageError
 from fraudline.measures.challenge import Challenge
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
+from fraudline.stream.progress import Progress
 from fraudline.use_cases.challenge_conditions import Condition
 from fraudline.use_cases.champion import Promoted, challenge, promote, roll_back
 from fraudline.use_cases.learning_steps import Due
@@ -31,7 +32,6 @@ from fraudline.warehouse.learning_tables import read_rows, write_rows
 _LOG = logging.getLogger(__name__)
 LEARN = "learn"
 """Who promotes and goes back by itself."""
-_GUARD_DAYS = 28.0
 _MOMENT = dt.timedelta(microseconds=1)
 _NEWEST_JUDGED_ON = 5  # periods on which the newest version must not rank below the champion
 _MOST_TOLD = 4096
@@ -42,12 +42,16 @@ class GatePeriods:
 
     Args:
         project: Whose registry, decisions, labels, settings and table.
+        progress: Told that it lives while payments are judged.
     """
 
     name = "gate"
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
+    def __init__(self, project: Project, progress: Progress | None = None) -> None:
+        self._project, self._progress = project, progress
+        self._last: Period | None = None  # that is due; challengers are judged once, then
+        self._no_guard = ""
+        self._failed: Period | None = None  # the periods after it wait, for they stand on it
         self._length_s = project.settings.learning.period_s
         self._maturity = dt.timedelta(days=project.contract.maturity_days)
 
@@ -56,6 +60,7 @@ class GatePeriods:
         registry = self._project.registry
         if not registry.has_champion():
             return []
+        self._keep_guard()
         since = Period.holding(registry.champion_since(), self._length_s).end
         until = now - self._maturity
         if until <= since:
@@ -66,18 +71,22 @@ class GatePeriods:
         periods = decided_periods(
             self._project.warehouse, self._length_s, since=since, until=max(until, since)
         )
-        return [Due(each, each.end + self._maturity) for each in periods if each.end <= until]
+        mature = [each for each in periods if each.end <= until]
+        self._last, self._failed = max(mature, default=None), None
+        return [Due(each, each.end + self._maturity) for each in mature]
 
     def do(self, due: Due) -> str:
         """Judge, promote or go back where all conditions are met, and write down what was found."""
+        if self._failed is not None:
+            return f"waits for the period of {self._failed}, which could not be judged"
         try:
             return self._judge(due)
-        except (BundleError, UsageError) as error:
+        except (BundleError, UsageError, OSError) as error:
+            self._failed = due.period
             _LOG.warning("learn: gate of %s: %s", due.period, error)
             return f"LOOK: nothing was judged: {error}".removesuffix(".")
 
     def _judge(self, due: Due) -> str:
-        self._keep_guard()
         registry = self._project.registry
         champion, since = registry.champion(), registry.champion_since()
         if due.period.start < since:
@@ -96,11 +105,12 @@ class GatePeriods:
             found, conditions = self._judged(due, champion, line, newest, found)
             is_won = all(each.is_met for each in conditions)
             told = _words(conditions)
-            if is_won:
-                told += self._promote(newest.version, champion, told)
-        challenged = self._challengers(due.at)
-        told = "; ".join([told, *challenged])
+        # Before anything follows from it: whoever is killed then has judged this period.
         self._write(due, champion, since, line, newest, found, told, is_won=is_won)
+        if is_won:
+            told += self._promote(newest.version, champion, told)
+        if due.period == self._last:
+            told = "; ".join([told, *self._challengers(due.at)])
         return told
 
     def _judged(
@@ -134,7 +144,7 @@ class GatePeriods:
             found = pair.after(found, period)
         gain = found.bet.mean_gain
         told = f"{newest.version} ranks {gain:+.4f} on the last {_NEWEST_JUDGED_ON} periods"
-        return Condition("newest", gain >= 0, told)
+        return Condition("newest", found.bet.frauds > 0 and gain >= 0, told)
 
     def _promote(self, version: str, champion: str, reason: str) -> str:
         """Make it the champion, if that is wanted; gives what followed, in words."""
@@ -144,14 +154,25 @@ class GatePeriods:
             return standing
         try:
             done = promote(self._project, version, by=LEARN, reason=reason, over=champion)
-        except UsageError as error:
+        except (UsageError, OSError) as error:
             _LOG.warning("learn: %s is better, and was not promoted: %s", version, error)
             return f"; LOOK: not promoted: {error}"
         self._keep_guard()
         return f"; promoted {version}, and {champion} challenges it{_beside(done)}"
 
     def _keep_guard(self) -> None:
-        """Let a champion that was promoted by itself be challenged by the one before it."""
+        """Let a champion that was promoted by itself be challenged by the one before it.
+
+        Asked at every look, so that a promotion that was killed before it gets its guard, too.
+        """
+        try:
+            self._challenge_by_former()
+        except (BundleError, UsageError, OSError) as error:
+            if str(error) != self._no_guard:
+                _LOG.warning("learn: nothing guards what was promoted by itself: %s", error)
+            self._no_guard = str(error)
+
+    def _challenge_by_former(self) -> None:
         registry = self._project.registry
         changes = [each for each in registry.changes() if each.is_done]
         swaps = [
@@ -168,7 +189,7 @@ class GatePeriods:
         if any(each.version == last.before for each in changes[swaps[-1] + 1 :]):
             return
         reason = f"guards {last.version}, which was promoted by itself"
-        challenge(self._project, last.before, days=_GUARD_DAYS, by=LEARN, reason=reason)
+        challenge(self._project, last.before, by=LEARN, reason=reason)
 
     def _challengers(self, at: dt.datetime) -> list[str]:
         """Judge those that were made challengers; the first that wins is promoted."""
@@ -176,8 +197,8 @@ class GatePeriods:
 
         said = []
         try:
-            verdicts = judge_challengers(self._project, at=at)
-        except (BundleError, UsageError) as error:
+            verdicts = judge_challengers(self._project, at=at, on_judged=self._is_alive)
+        except (BundleError, UsageError, OSError) as error:
             _LOG.warning("learn: challengers were not judged: %s", error)
             return [f"LOOK: challengers were not judged: {error}"]
         for verdict in verdicts:
@@ -186,6 +207,10 @@ class GatePeriods:
                 told += self._follow(verdict.challenger, verdict.champion, told)
             said.append(told)
         return said
+
+    def _is_alive(self, judged: int) -> None:
+        if self._progress is not None and judged:
+            self._progress.begin_step(self.name)
 
     def _follow(self, version: str, champion: str, reason: str) -> str:
         """Promote a challenger that won, or go back to it where it was the champion before."""
@@ -198,7 +223,7 @@ class GatePeriods:
             return standing
         try:
             done = roll_back(self._project, by=LEARN, reason=reason)
-        except UsageError as error:
+        except (UsageError, OSError) as error:
             _LOG.warning("learn: did not go back to %s: %s", version, error)
             return f"; LOOK: did not go back: {error}"
         return f"; went back to {version}{_beside(done)}"

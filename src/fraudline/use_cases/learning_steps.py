@@ -8,6 +8,9 @@ from typing import Protocol
 
 from fraudline.contract import Period
 
+BEGUN = "learning from periods of"
+"""With these words `fraudline learn` says that it has begun."""
+
 
 @dataclass(frozen=True, order=True)
 class Due:

@@ -1,7 +1,8 @@
-"""A scorer or a sink in a process beside this one, as an operator would run it."""
+"""A scorer, a sink or a learner in a process beside this one, as an operator would run it."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -9,25 +10,29 @@ from fraudline import local
 from fraudline.errors import LocalServiceError
 from fraudline.home import make_private
 from fraudline.stream.broker import wait_for_member
+from fraudline.use_cases.learning_steps import BEGUN
 from fraudline.use_cases.project import Project
 
+Command = Literal["score", "sink", "learn"]
+
 _START_TIMEOUT_S = 60.0
+_LOOK_S = 0.5
 _MOST_LINES = 10
 
 
 def run_beside(
-    project: Project, command: Literal["score", "sink"], directory: Path | None = None
+    project: Project, command: Command, directory: Path | None = None
 ) -> local.Companion:
-    """Start `fraudline score` or `fraudline sink` with a project's settings.
+    """Start `fraudline score`, `fraudline sink` or `fraudline learn` with a project's settings.
 
     Args:
         project: Whose settings.
-        command: Which of the two.
+        command: Which of them.
         directory: Where it runs; here, without one. A setting without a value is read from the
             `fraudline.toml` that is found there.
 
     Returns:
-        The process, after it has its share of the topic; `stop` it in the end.
+        The process, after it has its share of the topic, or has its tables; `stop` it in the end.
 
     Raises:
         LocalServiceError: it did not begin; the message quotes its log.
@@ -39,17 +44,32 @@ def run_beside(
     )
     companion.start()
     try:
-        is_member = wait_for_member(
-            project.kafka, f"{project.kafka.group}.{command}", _START_TIMEOUT_S
-        )
+        has_begun = _has_begun(project, command, companion)
     except BaseException:  # nobody would have a handle to stop it by
         companion.stop()
         raise
-    if not is_member:
+    if not has_begun:
+        ended = companion.process.poll()
         companion.stop()
         said = "\n".join(companion.said.splitlines()[-_MOST_LINES:])
-        raise LocalServiceError(
-            f"`fraudline {command}` did not begin within {_START_TIMEOUT_S:.0f} s. "
-            f"Its log, {log}, ends with:\n{said}"
+        what = (
+            f"did not begin within {_START_TIMEOUT_S:.0f} s"
+            if ended is None
+            else f"ended with exit code {ended}"
         )
+        raise LocalServiceError(f"`fraudline {command}` {what}. Its log, {log}, ends with:\n{said}")
     return companion
+
+
+def _has_begun(project: Project, command: Command, companion: local.Companion) -> bool:
+    """Wait until it does its work, or has ended; a learner says so."""
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while companion.is_alive and time.monotonic() < deadline:
+        if command != "learn":
+            if wait_for_member(project.kafka, f"{project.kafka.group}.{command}", _LOOK_S):
+                return True
+        elif BEGUN in companion.said:
+            return True
+        else:
+            time.sleep(_LOOK_S)
+    return False

@@ -87,7 +87,7 @@ class LearningRun:
             WatchPeriods(project, self.progress),
             JudgePeriods(project, self.progress),
             UpdatePeriods(project, self.progress),
-            GatePeriods(project),
+            GatePeriods(project, self.progress),
         ]
         self._steps = ours if steps is None else list(steps)
 

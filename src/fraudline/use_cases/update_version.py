@@ -194,17 +194,12 @@ def newest_of_line(
             f"the champion {champion} is broken or not in this registry, so nothing can go on "
             "from it. `fraudline models list` shows the versions that are."
         )
-    newest, newest_as_of = by_name[champion], None
-    for each in manifests:
-        at: Manifest | None = each
-        while at is not None and at.version != champion:
-            at = by_name.get(at.learned.parent) if at.learned else None
-        if at is None or not each.learned or each.version == champion:
-            continue
-        if since <= each.learned.as_of < before and (
-            newest_as_of is None or each.learned.as_of > newest_as_of
-        ):
-            newest, newest_as_of = each, each.learned.as_of
+    newest, line = by_name[champion], {champion}
+    made = [(each.learned.as_of, each) for each in manifests if each.learned]
+    for as_of, each in sorted(made, key=lambda one: one[0]):  # a parent before its children
+        if each.learned and each.learned.parent in line and since <= as_of < before:
+            line.add(each.version)
+            newest = each
     return newest
 
 

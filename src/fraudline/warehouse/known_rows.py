@@ -31,6 +31,7 @@ MOST_JUDGED = 200_000
 """Rows that judge, at most."""
 _JUDGED_PART = 5  # of the mature frauds, the newest fifth judges
 _SEED = "fraudline known"
+_FIRST_REACH, _FURTHER = dt.timedelta(days=30), 4
 _HIDDEN = f"(decision = '{BLOCK}' AND label IS NULL)"
 _POSITION = ("source_topic", "source_partition", "source_offset")
 _PLACE = (
@@ -58,7 +59,7 @@ class Known:
         rows: With the history's columns.
         is_learned: Whether it is drawn to be learned, shape (rows,).
         is_judged: Whether it is of the newest ones that are mature: of these none is left out.
-        is_before: Whether it was decided before those, or is of the history.
+        is_before: Whether it was known when the first of those was decided, or is of the history.
         known_s: Since when it is known, seconds since 1970; -inf of the history.
         since: When the oldest of the stream was decided.
         judged_since: When the oldest one that judges was.
@@ -107,30 +108,27 @@ def read_known(
         ContractError: a column of the contract is called like one of its label beside a decision.
         WarehouseError: the tables cannot be queried.
     """
-    frauds = query(
-        warehouse,
-        "SELECT decided_at, is_mature FROM "  # noqa: S608 - names come from settings and a checked contract
-        f"({_labelled(warehouse, contract, as_of)}) WHERE is_fraud "
-        f"ORDER BY decided_at DESC, source_topic, source_partition, source_offset "
-        f"LIMIT {most_frauds:d}",
-    )
+    frauds = _newest_frauds(warehouse, contract, as_of, most_frauds)
     mature = frauds.filter(frauds.column("is_mature")).column("decided_at").to_pylist()
     if len(mature) < LEAST_FRAUDS:
         return TooFew(len(mature))
     since = min(frauds.column("decided_at").to_pylist())
     judged = max(LEAST_FRAUDS, len(mature) // _JUDGED_PART)
     judged_since = max(mature[judged - 1], _newest_mature(warehouse, contract, as_of, since))
+    judging = sum(at >= judged_since for at in mature)
+    if judging < LEAST_FRAUDS:
+        return TooFew(judging)
     legitimate, hidden = _count(warehouse, contract, as_of, since)
     share = legitimate_per_fraud * frauds.num_rows / max(legitimate, 1)
     sql = _rows_sql(warehouse, contract, as_of, since, judged_since, share)
     stream = query(warehouse, sql)
     missing = most_frauds - frauds.num_rows
-    history = _history(warehouse, contract, missing, legitimate_per_fraud)
+    history = _history(warehouse, contract, missing, legitimate_per_fraud, _first(contract, stream))
     return _together(warehouse, contract, stream, history, judged_since, hidden, sql)
 
 
 def count_mature_frauds(warehouse: Warehouse, contract: Contract, as_of: dt.datetime) -> int:
-    """How many payments of the stream are known to be frauds and mature at a moment.
+    """How many of the stream's payments are known to be frauds and mature, up to what is needed.
 
     Args:
         warehouse: Of its tables of decisions and labels a few columns are read.
@@ -140,12 +138,44 @@ def count_mature_frauds(warehouse: Warehouse, contract: Contract, as_of: dt.date
     Raises:
         WarehouseError: the tables cannot be queried.
     """
-    found = query(
-        warehouse,
-        "SELECT COUNTIF(is_fraud AND is_mature) AS frauds FROM "  # noqa: S608 - likewise
-        f"({_labelled(warehouse, contract, as_of)})",
-    )
-    return int(found.column("frauds")[0].as_py())
+    frauds = _newest_frauds(warehouse, contract, as_of, LEAST_FRAUDS, is_mature=True)
+    return int(frauds.num_rows)
+
+
+def _newest_frauds(
+    warehouse: Warehouse,
+    contract: Contract,
+    as_of: dt.datetime,
+    most: int,
+    *,
+    is_mature: bool = False,
+) -> pa.Table:
+    """When the newest frauds were decided, newest first, and whether they are mature.
+
+    Further and further back, until there are enough of them: a stream of years is not read for
+    the frauds of its last weeks.
+    """
+    reach = dt.timedelta(days=contract.maturity_days) + _FIRST_REACH
+    while True:
+        since = max(as_of - reach, EARLIEST) if reach < as_of - EARLIEST else EARLIEST
+        frauds = query(
+            warehouse,
+            "SELECT decided_at, is_mature FROM "  # noqa: S608 - names come from settings and a checked contract
+            f"({_labelled(warehouse, contract, as_of, since)}) "
+            f"WHERE is_fraud{' AND is_mature' if is_mature else ''} "
+            "ORDER BY decided_at DESC, source_topic, source_partition, source_offset "
+            f"LIMIT {most:d}",
+        )
+        if frauds.num_rows >= most or since == EARLIEST:
+            return frauds
+        reach *= _FURTHER
+
+
+def _first(contract: Contract, stream: pa.Table) -> float | dt.datetime:
+    """The event time of the oldest payment that judges."""
+    judging = stream.filter(stream.column("is_judged"))
+    found: float | dt.datetime = pc.min(judging.column(contract.event_time)).as_py()
+    return found
 
 
 def _labelled(
@@ -219,9 +249,16 @@ def _is_drawn(hashed: str, share: float) -> str:
 
 
 def _history(
-    warehouse: Warehouse, contract: Contract, most_frauds: int, legitimate_per_fraud: int
+    warehouse: Warehouse,
+    contract: Contract,
+    most_frauds: int,
+    legitimate_per_fraud: int,
+    end: float | dt.datetime,
 ) -> pa.Table:
-    """The newest frauds of the labelled history, and a draw of what is legitimate since."""
+    """The newest frauds of the labelled history, and a draw of what is legitimate since.
+
+    Only of what happened before the payments that judge: somebody may have loaded those, too.
+    """
     table = warehouse.table(warehouse.settings.table_history)
     nothing = contract.history_schema.empty_table()
     if most_frauds <= 0 or not is_there(warehouse, warehouse.settings.table_history):
@@ -229,9 +266,10 @@ def _history(
     require_fitting_history(warehouse, contract)
     is_fraud = f"CAST(`{contract.label}` AS INT64) = 1"
     at = f"`{contract.event_time}`"
+    is_before = f"{at} < {sql_literal(end)}"
     newest = query(
         warehouse,
-        f"SELECT {at} AS at FROM `{table}` WHERE {is_fraud} ORDER BY {at} DESC "  # noqa: S608 - likewise
+        f"SELECT {at} AS at FROM `{table}` WHERE {is_fraud} AND {is_before} ORDER BY {at} DESC "  # noqa: S608 - likewise
         f"LIMIT {most_frauds:d}",
     ).column("at")
     if not len(newest):
@@ -239,15 +277,19 @@ def _history(
     since = sql_literal(pc.min(newest).as_py())
     counted = query(
         warehouse,
-        f"SELECT COUNTIF(NOT ({is_fraud})) AS legitimate FROM `{table}` WHERE {at} >= {since}",  # noqa: S608 - likewise
+        f"SELECT COUNTIF(NOT ({is_fraud})) AS legitimate FROM `{table}` "  # noqa: S608 - likewise
+        f"WHERE {at} >= {since} AND {is_before}",
     )
     legitimate = counted.column("legitimate")[0].as_py()
     names = ", ".join(f"`{column.name}`" for column in contract.columns)
-    hashed = f"TO_JSON_STRING(STRUCT({names}))"
+    # Rows of one time and amount are drawn together. All columns would take ten times as long.
+    telling = dict.fromkeys(filter(None, (contract.id, contract.event_time, contract.amount)))
+    hashed = ", ".join(f"CAST(`{name}` AS STRING)" for name in telling)
     drawn = _is_drawn(hashed, legitimate_per_fraud * len(newest) / max(legitimate, 1))
     rows = query(
         warehouse,
-        f"SELECT {names} FROM `{table}` WHERE {at} >= {since} AND ({is_fraud} OR {drawn})",  # noqa: S608 - likewise
+        f"SELECT {names} FROM `{table}` "  # noqa: S608 - likewise
+        f"WHERE {at} >= {since} AND {is_before} AND ({is_fraud} OR {drawn})",
     ).cast(contract.history_schema)
     return rows.sort_by([(column.name, "ascending") for column in contract.columns])
 
@@ -294,7 +336,14 @@ def _together(
         rows=kept,
         is_learned=ordered(True, stream.column("is_learned")),
         is_judged=ordered(False, stream.column("is_judged")),
-        is_before=ordered(True, pc.less(decided_at, pa.scalar(judged_since))),
+        is_before=ordered(
+            True,
+            pc.and_(
+                pc.less(decided_at, pa.scalar(judged_since)),
+                # A version that decided those could not have learned what was told later.
+                pc.less_equal(known_at, pa.scalar(judged_since)),
+            ),
+        ),
         known_s=ordered(-np.inf, seconds),
         since=pc.min(decided_at).as_py(),
         judged_since=judged_since,
