@@ -28,6 +28,7 @@ from fraudline.local.service import SERVICES, OnProgress
 from fraudline.local.start import await_proof, launch
 from fraudline.local.state import read_records
 from fraudline.settings import LearningSettings, LocalSettings, Settings
+from fraudline.use_cases.learning_steps import BEGUN
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.set_up import set_up
 
@@ -43,7 +44,6 @@ _BEGIN_TIMEOUT_S = 120.0  # all begin at once, each with what it imports
 _END_TIMEOUT_S = 20.0
 _ANSWER_TIMEOUT_S = 10.0
 _MOST_PROMOTING_S = 0.3
-_LEARNS = "learning from periods of"
 _JUNK_TIMEOUT_S = 120.0  # a broker may be killed meanwhile
 
 
@@ -190,9 +190,9 @@ class Pipeline:
         """
         learner = self._beside["learner"]
         wait_until(
-            lambda: _LEARNS in learner.said or not learner.is_alive, _END_TIMEOUT_S, "a learner"
+            lambda: BEGUN in learner.said or not learner.is_alive, _END_TIMEOUT_S, "a learner"
         )
-        assert _LEARNS in learner.said, learner.said
+        assert BEGUN in learner.said, learner.said
 
     def kill_learner(self) -> None:
         """`kill -9` of it. By itself it may only have ended where it could not begin."""
@@ -200,7 +200,7 @@ class Pipeline:
         ended_by_itself = not learner.is_alive
         said = learner.said
         learner.kill()
-        assert not (ended_by_itself and _LEARNS in said), said
+        assert not (ended_by_itself and BEGUN in said), said
 
     def _start_beside(self, name: str, words: Sequence[str], environment: dict[str, str]) -> None:
         log = self.home / "logs" / f"{name}.log"
