@@ -62,6 +62,24 @@ def test_our_services_are_given_settings_that_exist(name, monkeypatch, tmp_path)
     assert settings.bigquery.location == "US"
 
 
+def test_learn_does_nothing_that_its_container_cannot(monkeypatch, tmp_path):
+    assert all(volume.endswith(":ro") for volume in OURS["learn"]["volumes"])
+    assert "training" not in (DEPLOY / "Dockerfile").read_text(), "what learns is not installed"
+    monkeypatch.chdir(tmp_path)
+    for variable, value in OURS["learn"]["environment"].items():
+        monkeypatch.setenv(variable, re.sub(r"\$\{\w+:[?-]([^}]*)\}", r"\1", value))
+    learning = load_settings().learning
+    assert (learning.promotes, learning.update) == (False, "off")
+
+
+def test_our_image_has_the_cache_of_models_for_its_user():
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", "")
+    (made,) = re.findall(r"^RUN install (.*)$", text, re.MULTILINE)
+    assert made.split()[-1] == "/var/lib/fraudline/models-cache"
+    assert "--owner=fraudline" in made
+    assert text.index("useradd") < text.index("RUN install") < text.index("USER fraudline")
+
+
 def test_our_image_runs_as_a_user_without_rights():
     lines = (DEPLOY / "Dockerfile").read_text().splitlines()
     user, entry = lines.index("USER fraudline"), lines.index('ENTRYPOINT ["fraudline"]')

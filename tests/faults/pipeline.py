@@ -28,6 +28,7 @@ from fraudline.local.service import SERVICES, OnProgress
 from fraudline.local.start import await_proof, launch
 from fraudline.local.state import read_records
 from fraudline.settings import LearningSettings, LocalSettings, Settings
+from fraudline.use_cases.learning_steps import BEGUN
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.set_up import set_up
 
@@ -181,13 +182,25 @@ class Pipeline:
         settings = self._settings.model_copy(update={"learning": learning})
         self._start_beside("learner", local.call("learn"), local.environment(settings) | SCREEN)
 
+    def await_learner(self) -> None:
+        """Until it says that it learns.
+
+        Raises:
+            AssertionError: it ended before.
+        """
+        learner = self._beside["learner"]
+        wait_until(
+            lambda: BEGUN in learner.said or not learner.is_alive, _END_TIMEOUT_S, "a learner"
+        )
+        assert BEGUN in learner.said, learner.said
+
     def kill_learner(self) -> None:
         """`kill -9` of it. By itself it may only have ended where it could not begin."""
         learner = self._beside["learner"]
         ended_by_itself = not learner.is_alive
         said = learner.said
         learner.kill()
-        assert not (ended_by_itself and "learning from periods" in said), said
+        assert not (ended_by_itself and BEGUN in said), said
 
     def _start_beside(self, name: str, words: Sequence[str], environment: dict[str, str]) -> None:
         log = self.home / "logs" / f"{name}.log"

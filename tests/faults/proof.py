@@ -14,6 +14,7 @@ from tests.faults.traffic import Traffic, Transaction
 
 from fraudline.bundle.policy import Policy
 from fraudline.errors import WarehouseAwayError
+from fraudline.flows import LEARNING_TABLES
 from fraudline.reconcile import Ledger, reconcile
 from fraudline.warehouse.query import query
 
@@ -142,9 +143,11 @@ class Proof:
         assert labels == [{"n": rows, "ids": rows, "positions": rows}], (
             f"SQL: labels: found {labels[0]}, expected {rows} of each"
         )
-        for table in ("measures", "alarms"):
-            (found,) = query(self._project.warehouse, _KEYS.format(table)).to_pylist()
-            assert found["n"] == found["keys"], f"SQL: {table}: a period is there twice: {found}"
+        for table in LEARNING_TABLES:
+            (found,) = query(self._project.warehouse, _KEYS.format(table.name)).to_pylist()
+            assert found["n"] == found["keys"], (
+                f"SQL: {table.name}: a period is there twice: {found}"
+            )
 
     def _compare_values(self) -> None:
         sent = {place: self._transaction(number) for place, number in self._traffic.sent.items()}

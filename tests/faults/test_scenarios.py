@@ -181,5 +181,9 @@ def test_what_strikes_beside_the_workers_does_no_harm_and_scoring_does_not_notic
     ready.traffic.begin()
     for for_s in (1.0, 2.0, 4.0):
         Fault(kind, BESIDE[kind][1], 0.2, for_s).strike(ready.pipeline)
+    if kind == "learn and kill":  # at least once not before it has begun
+        ready.pipeline.start_learner()
+        ready.pipeline.await_learner()
+        ready.pipeline.kill_learner()
     ready.prove()
     assert ready.pipeline.pids == pids

@@ -25,7 +25,7 @@ from tests.transactions import WALLET
 from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.bundle_files import GRAPH_FILE, MANIFEST_FILE, read_manifest
 from fraudline.errors import BundleError, InputError, RegistryError
-from fraudline.registry import Registry, Signature, bundle_cache
+from fraudline.registry import Registry, Signature, bucket_store, bundle_cache
 from fraudline.registry import bucket as requests
 from fraudline.registry.bucket import Bucket
 from fraudline.registry.bucket_store import BucketStore
@@ -347,6 +347,88 @@ def test_versions_that_were_used_longest_ago_leave_the_cache_and_come_back(
     (other.directory / f".aside-{versions[0]}").mkdir()  # of a process that was killed
     assert other.path(versions[0]).is_dir()
     assert {path.name for path in other.directory.iterdir()} == {versions[0], versions[2]}
+
+
+def test_a_champion_stays_in_the_cache_however_long_ago_it_was_opened(registry, other, monkeypatch):
+    monkeypatch.setattr(bundle_cache, "KEPT_VERSIONS", 1)
+    champion, *others = [add(registry, threshold=0.1 + number / 100) for number in range(3)]
+    registry.promote(champion)
+    assert other.champion() == champion
+    os.utime(other.path(champion), (1, 1))
+    for number, version in enumerate(others, start=2):
+        os.utime(other.path(version), (number, number))
+    assert {path.name for path in other.directory.iterdir() if path.name[0] != "."} == {
+        champion,
+        others[-1],
+    }
+
+
+def test_a_version_that_another_process_fetched_meanwhile_is_not_taken_from_who_opens_it(
+    registry, other, monkeypatch
+):
+    version = add(registry)
+    fetch, opened = BucketStore._fetch_file, []
+
+    def fetch_after_another(store: BucketStore, name: str, *rest: Any) -> str:
+        if not opened:
+            opened.append(0)
+            path = machine(other.directory.parents[1], other._store.where).path(version)
+            opened[:] = [(path / GRAPH_FILE).stat().st_ino]
+        return fetch(store, name, *rest)
+
+    monkeypatch.setattr(bucket_store, "_AT_ONCE", 1)
+    monkeypatch.setattr(BucketStore, "_fetch_file", fetch_after_another)
+    path = other.path(version)
+    assert (path / GRAPH_FILE).stat().st_ino == opened[0], "its directory was replaced"
+    assert [each for each in other.directory.iterdir() if each.name[0] != "."] == [path]
+
+
+def test_processes_of_the_same_id_keep_whole_what_they_read_last(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 7)  # in containers that share a volume
+    cache, other = (bundle_cache.BundleCache(tmp_path) for _ in range(2))
+    replace = Path.replace
+
+    def replace_after_another(draft: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        other.remember("champion.wallet", b"second\n")
+        return replace(draft, target)
+
+    monkeypatch.setattr(Path, "replace", replace_after_another)
+    cache.remember("champion.wallet", b"first\n")
+    held = cache.remembered("champion.wallet")
+    assert held is not None
+    assert held.content == b"first\n"
+    assert [each.name for each in tmp_path.iterdir()] == [".last-read-champion.wallet"]
+
+
+MALFORMED = [
+    ("AWS_ENDPOINT_URL", ""),
+    ("AWS_ENDPOINT_URL", "minio:9000"),
+    ("AWS_ENDPOINT_URL", "http://:9000"),
+    ("AWS_ENDPOINT_URL_S3", "http://mi nio:9000"),
+    ("AWS_ENDPOINT", "http://minio:port"),
+    ("AWS_SESSION_TOKEN", "a-token\n"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), MALFORMED)
+def test_a_malformed_variable_is_refused_by_its_name_and_its_value_is_not_told(
+    tmp_path, bucket, monkeypatch, name, value
+):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(RegistryError, match=rf"the variable {name} (is|has) ") as refused:
+        machine(tmp_path / "home", bucket).champion_text()
+    assert not value.strip() or value.strip() not in str(refused.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [MALFORMED[0], MALFORMED[1], MALFORMED[-1]])
+def test_where_obstore_panics_that_is_an_error_of_the_registry(
+    tmp_path, bucket, monkeypatch, name, value
+):
+    monkeypatch.setattr(requests, "_require_variables", lambda _: None)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(RegistryError, match="obstore cannot use what one of its variables has"):
+        machine(tmp_path / "home", bucket).champion_text()
 
 
 def test_a_version_that_only_this_machine_still_has_cannot_be_promoted(registry, s3_server):

@@ -69,6 +69,21 @@ def test_two_challengers_may_be_live_and_a_third_is_refused_with_both_names(regi
     assert registry.live_challengers() == []
 
 
+def test_a_challenge_of_a_champion_that_no_longer_is_has_ended_when_it_begins(registry):
+    _, second, third = versions(registry, 3)
+    registry.challenge(second, SOON, is_live=True)
+    line = registry.changes_text().splitlines()[-1]
+    registry.promote(third)
+    file = registry.directory / "changes.wallet"
+    lines = file.read_bytes().splitlines()
+    lines.remove(line)
+    file.write_bytes(b"\n".join([*lines, line, b""]))  # by another machine that was late
+    assert ends(registry) == {second: f"overtaken by {third}"}
+    assert registry.live_challengers() == []
+    registry.challenge(second, SOON, is_live=True)
+    assert [each.version for each in registry.live_challengers()] == [second]
+
+
 def test_a_rollback_ends_a_challenge_too(registry):
     first, second, third = versions(registry, 3)
     registry.promote(second)

@@ -48,6 +48,22 @@ def test_another_champion_ends_a_rollout_and_the_same_one_does_not(registry):
     assert registry.rollout() is None
 
 
+def test_a_rollout_that_was_decided_on_beside_another_champion_does_not_stand(registry):
+    first, second, third = versions(registry, 3)
+    registry.rollouts.begin(second, 0.05, ME)
+    line = registry.changes_text().splitlines()[-1]
+    registry.promote(third)
+    _append(registry, line)  # by another machine, which had read that the first one is the champion
+    assert registry.rollout() is None
+    _append(registry, line.replace(b'"before":"%s",' % first.encode(), b""))
+    assert registry.rollout() is not None, "of the last release, which did not write it"
+
+
+def _append(registry: Registry, line: bytes) -> None:
+    with (registry.directory / "changes.wallet").open("ab") as file:
+        file.write(line + b"\n")
+
+
 def test_what_makes_no_rollout_is_refused_and_nothing_is_written(registry):
     first, second, third = versions(registry, 3)
     begin, widen, end = registry.rollouts.begin, registry.rollouts.widen, registry.rollouts.end

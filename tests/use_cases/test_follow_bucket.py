@@ -19,6 +19,7 @@ from tests.use_cases.versions import add_version
 
 from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.errors import RegistryError
+from fraudline.registry import Signature
 from fraudline.registry import bucket as requests
 from fraudline.registry.bundle_cache import BundleCache
 from fraudline.settings import RegistrySettings, Settings
@@ -140,6 +141,26 @@ def test_who_starts_while_the_store_is_away_decides_with_the_last_champion_and_s
     registry.promote(second)
     here.look()
     assert here.decided_by() == second
+
+
+def test_who_starts_while_the_store_is_away_says_that_it_does_not_know_who_decides_a_share(
+    tmp_path: Path, bucket: str, way: Proxy, versions: tuple[str, str]
+) -> None:
+    first, second = versions
+    before = Machine(tmp_path / "here", bucket)
+    before.registry.rollouts.begin(second, 0.5, Signature("anna", "anna"))
+    before.look()
+    way.is_refusing = True
+    here = Machine(tmp_path / "here", bucket)
+    assert "known whether a version decides a share" in str(here.follower.look)
+    for _ in range(2):
+        assert here.model.rollout_fault == "it is not known whether a version decides a share"
+        assert here.model.rollout is None
+        here.follower.look_beside(here.told.append)
+    way.heal()
+    here.look()
+    assert (here.model.rollout, here.model.rollout_fault) == (second, None)
+    assert here.model.version == first
 
 
 def test_who_starts_while_the_store_is_away_and_knows_no_champion_refuses(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from typing import Any
 
 import pytest
 from tests.harness import eventually
@@ -13,9 +14,13 @@ from tests.use_cases.test_follow_champion import NOW, Followed, harmed
 from tests.use_cases.test_follow_champion import followed as followed  # noqa: PLC0414 - a fixture
 from tests.use_cases.versions import add_version
 
+from fraudline.bundle.bundle import Bundle
 from fraudline.errors import InputError
+from fraudline.metrics.collector import _model
 from fraudline.registry import Signature
-from fraudline.use_cases import follow_beside
+from fraudline.use_cases import follow_beside, follow_champion
+from fraudline.use_cases.follow_beside import Beside, BesideFollower
+from fraudline.use_cases.project import Project
 
 ME = Signature("anna", "anna")
 COUNT = 200
@@ -99,6 +104,59 @@ def test_what_takes_long_to_open_beside_the_champion_holds_up_no_promotion(
         may_end.set()
         eventually(lambda: followed.model.rollout is None)
     assert share_of(followed) == 1
+
+
+def test_while_a_rollout_s_version_takes_over_the_share_stays_with_it(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed.registry.rollouts.begin(followed.second, 0.5, ME)
+    followed.look()
+    open_version, shares = follow_champion.open_version, []
+
+    def open_while_looking(project: Project, version: str) -> Bundle:
+        followed.follower.look_beside(followed.told.append)
+        shares.append(share_of(followed))
+        return open_version(project, version)
+
+    monkeypatch.setattr(follow_champion, "open_version", open_while_looking)
+    followed.registry.promote(followed.second)
+    followed.look()
+    assert 0.3 < shares[0] < 0.7
+    assert share_of(followed) == 1
+    assert len(followed.told) == 3
+    assert "decides from now on, instead of" in followed.told[1], "nor was it told as over before"
+
+
+def test_what_fails_beside_the_champion_is_told_once_and_looked_at_again(
+    followed: Followed, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, is_harmed = BesideFollower.look, threading.Event()
+    monkeypatch.setattr(followed.follower, "_every_s", 0.01)
+    looks = []
+
+    def fail(follower: BesideFollower, *rest: Any) -> Beside:
+        looks.append(0)
+        if is_harmed.is_set():
+            raise AttributeError("there is no judge.")
+        return look(follower, *rest)
+
+    monkeypatch.setattr(BesideFollower, "look", fail)
+    is_harmed.set()
+    fault = "the versions beside the champion cannot be followed: there is no judge."
+    with followed.follower.following(followed.told.append):
+        eventually(lambda: len(looks) > 3 and followed.model.following_fault == fault)
+        assert followed.model.fault == f"{fault}, {followed.first} decides on"
+        (value,) = [
+            sample.value
+            for metric in _model("score", followed.model)
+            for sample in metric.samples
+            if sample.name == "fraudline_following_has_failed"
+        ]
+        assert value == 1
+        is_harmed.clear()
+        eventually(lambda: followed.model.fault is None)
+    assert caplog.text.count("score: the versions beside the champion cannot be followed") == 1
+    assert caplog.text.count("the versions beside the champion can be followed again") == 1
 
 
 def test_a_version_that_fails_on_a_transaction_leaves_it_to_the_champion_and_is_told_once(

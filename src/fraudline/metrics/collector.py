@@ -125,8 +125,10 @@ def _model(task: str, model: ServedModel) -> Iterator[Metric]:
          len(model.challenger_faults)),
         ("rollout_share", "Share of the transactions that another version is to decide.",
          model.rollout_share),
-        ("rollout_is_refused", "1 while that version cannot be opened, and the champion decides.",
-         model.rollout_fault is not None),
+        ("rollout_is_refused", "1 while that version cannot be opened, or it is not known whether "
+         "there is one, and the champion decides.", model.rollout_fault is not None),
+        ("following_has_failed", "1 while it cannot be looked at which versions are to be used.",
+         model.following_fault is not None),
         ("explore_share", "Share of what would be blocked that is reviewed instead.",
          model.explore_share),
     ):  # fmt: skip

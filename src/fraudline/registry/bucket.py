@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotModifiedError, PreconditionError
@@ -25,7 +26,21 @@ _SMALL_S, _LARGE_S = 5, 60
 _CONNECT_S = 2
 _RETRIES = 2
 _MOST_SMALL_BYTES = 2**20
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "GOOGLE_BASE_URL")
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "gs": ("GOOGLE_BASE_URL",),
+}
+# They are sent in a request's head, where a line end cannot be.
+_SENT = {
+    "s3": (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+    ),
+    "gs": (),
+}
 
 
 class Bucket:
@@ -37,11 +52,13 @@ class Bucket:
         url: `s3://bucket/prefix` or `gs://bucket/prefix`; the prefix may be missing.
 
     Raises:
-        RegistryError: from each method: it cannot be reached, or refuses.
+        RegistryError: from each method: it cannot be reached, or refuses; and a variable of the
+            environment has something that is no endpoint or credential.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
+        _require_variables(url)
         with self._asking("opened"):
             self._small, self._large = (_open(url, timeout_s) for timeout_s in (_SMALL_S, _LARGE_S))
 
@@ -128,6 +145,13 @@ class Bucket:
             raise self._away(done, name, _reason(error)) from None
         except (BaseError, OSError, ValueError) as error:
             raise self._away(done, name, _reason(error)) from None
+        except BaseException as error:
+            # The library cannot go on: a variable with something that it cannot use. It is no
+            # `Exception`, so it would end a thread unseen, and what it says may repeat the value.
+            if type(error).__name__ != "PanicException":
+                raise
+            why = "obstore cannot use what one of its variables has"
+            raise self._away(done, name, why) from None
 
     def _away(self, done: str, name: str, why: str) -> RegistryError:
         what = f"{name} of the registry {self._url}" if name else f"the registry {self._url}"
@@ -144,7 +168,9 @@ def _open(url: str, timeout_s: int) -> S3Store | GCSStore:
         "timeout": timedelta(seconds=timeout_s),
         "connect_timeout": timedelta(seconds=_CONNECT_S),
         # Who names an endpoint by http:// means it.
-        "allow_http": any(os.environ.get(each, "").startswith("http://") for each in _ENDPOINTS),
+        "allow_http": any(
+            os.environ.get(each, "").lower().startswith("http://") for each in _ENDPOINTS[scheme]
+        ),
     }
     retry: RetryConfig = {
         "max_retries": _RETRIES,
@@ -152,6 +178,39 @@ def _open(url: str, timeout_s: int) -> S3Store | GCSStore:
     }
     kind: type[S3Store | GCSStore] = S3Store if scheme == "s3" else GCSStore
     return kind(bucket, prefix=prefix or None, client_options=client, retry_config=retry)
+
+
+def _require_variables(url: str) -> None:
+    """Refuse what obstore would end on, by the variable's name; its value may be a secret."""
+    scheme = url.partition("://")[0]
+    for name in _ENDPOINTS[scheme]:
+        value = os.environ.get(name)
+        if value is not None and not _is_endpoint(value):
+            raise RegistryError(
+                f"the variable {name} is {'empty' if not value else 'no address'}, expected "
+                "http:// or https:// with a host, such as https://minio.example:9000. Mend it, or "
+                f"unset it for the store's own address; the registry is {url}."
+            )
+    for name in _SENT[scheme]:
+        if not os.environ.get(name, "").isprintable():
+            raise RegistryError(
+                f"the variable {name} has a line end, or another character that cannot be sent. "
+                f"Set it without; the registry is {url}."
+            )
+
+
+def _is_endpoint(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return (
+            value.isprintable()
+            and " " not in value
+            and parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.port != 0
+        )
+    except ValueError:  # of the port, or of an address in brackets
+        return False
 
 
 def _reason(error: Exception) -> str:

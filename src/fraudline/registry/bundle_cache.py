@@ -6,17 +6,20 @@ import datetime as dt
 import logging
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from fraudline.bundle.bundle_files import check_bundle
 from fraudline.errors import BundleError
 from fraudline.home import make_private
+from fraudline.registry.champions import CHAMPION
 from fraudline.registry.directory_lock import locked
 from fraudline.registry.store import Held
 
 KEPT_VERSIONS = 20
 _LAST_READ = ".last-read-"
 _ASIDE = ".aside-"
+_DRAFT = ".draft-"
 
 logger = logging.getLogger(__name__)
 
@@ -50,21 +53,28 @@ class BundleCache:
     def keep(self, made: Path, version: str) -> Path:
         """Take over a whole directory as a version, and forget those that were used longest ago.
 
+        One that is here and whole stays as it is, since another process may be opening it; so do
+        the champions, as they were last read.
+
         Args:
             made: Beside the versions; it is renamed, so who looks sees all of it or nothing.
+                Where the version is here already it is left, for its maker to remove.
             version: Its name.
         """
         target = self.directory / version
         with locked(self.directory):
             for left in self.directory.glob(f"{_ASIDE}*"):  # by who was killed in between
                 shutil.rmtree(left)
-            if target.exists():
-                self._remove(target)
-            made.rename(target)
+            if not _is_whole(target):
+                if target.exists():
+                    self._remove(target)
+                made.rename(target)
             os.utime(target)
             versions = [each for each in self.directory.iterdir() if not each.name.startswith(".")]
+            champions = self._champions()
             for each in sorted(versions, key=_used_at, reverse=True)[KEPT_VERSIONS:]:
-                self._remove(each)
+                if each.name not in champions:
+                    self._remove(each)
         return target
 
     def remember(self, name: str, content: bytes) -> None:
@@ -75,9 +85,15 @@ class BundleCache:
                 os.utime(path)
                 return
             make_private(self.directory)
-            draft = path.with_name(f"{path.name}-{os.getpid()}")
-            draft.write_bytes(content)
-            draft.replace(path)
+            # Not by this process's id: containers that share the directory may have the same.
+            descriptor, draft = tempfile.mkstemp(prefix=_DRAFT, dir=self.directory)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content)
+                Path(draft).replace(path)
+            except OSError:
+                Path(draft).unlink(missing_ok=True)
+                raise
         except OSError as error:
             if not self._is_told:
                 self._is_told = True
@@ -96,10 +112,28 @@ class BundleCache:
         at = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
         return Held(path.read_bytes(), at)
 
+    def _champions(self) -> set[str]:
+        """Who the champions were when they were last read; a scorer may decide with one for long.
+
+        It opens it once, so its time does not tell that it is used.
+        """
+        files = self.directory.glob(f"{_LAST_READ}{CHAMPION}*")
+        return {
+            file.read_bytes().partition(b"\n")[0].strip().decode(errors="replace") for file in files
+        }
+
     def _remove(self, version: Path) -> None:
         """In one step for who looks: what is half removed would be told as altered."""
         aside = version.rename(version.with_name(f"{_ASIDE}{version.name}"))
         shutil.rmtree(aside)
+
+
+def _is_whole(version: Path) -> bool:
+    try:
+        check_bundle(version)
+    except (BundleError, OSError):
+        return False
+    return True
 
 
 def _used_at(path: Path) -> float:

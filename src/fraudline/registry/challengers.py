@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 from fraudline.errors import InputError
 from fraudline.registry.champions import contract_of
-from fraudline.registry.changes import Change
-from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
+from fraudline.registry.changes import Change, with_champions
 
 CHALLENGED = "challenged"
 MOST_LIVE = 2
@@ -39,22 +38,26 @@ def challengers_of(changes: Sequence[Change], at: dt.datetime) -> list[Challenge
     """Every version that was made a challenger, by its last time, oldest first.
 
     It ends when it becomes the champion itself, when the champion that it was made to beat
-    is no longer the champion, or by time.
+    is no longer the champion, or by time. In an object store a machine may promote while another
+    one makes a challenger of the champion before: that one has ended when it begins.
 
     Args:
         changes: All of the contract's, oldest first.
         at: The moment at which they are looked at.
     """
     found: dict[str, Challenger] = {}
-    for each in changes:
+    for each, champion in with_champions(changes):
         if each.change == CHALLENGED and each.until is not None:
+            if champion is not None and each.before not in {None, champion}:
+                ended = _end(each.version, champion)
+                late = Challenger(each.version, each.at, each.until, ended, each.is_live)
+                found.setdefault(each.version, late)
+                continue
             found.pop(each.version, None)
             found[each.version] = Challenger(
                 each.version, each.at, each.until, is_live=each.is_live
             )
-        elif (
-            each.change in {PROMOTED, ROLLED_BACK} and each.is_done and each.before != each.version
-        ):
+        elif each.makes_champion_after(champion):
             for version, one in list(found.items()):
                 if one.ended is None and each.at < one.until:
                     found[version] = replace(one, ended=_end(version, each.version))

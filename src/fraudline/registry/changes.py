@@ -11,7 +11,7 @@ import logging
 import os
 import platform
 import pwd
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Self
 
 import msgspec
@@ -79,6 +79,10 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     until: Annotated[dt.datetime, msgspec.Meta(tz=True)] | None = None
     is_live: bool = False
     is_done: bool = True
+
+    def makes_champion_after(self, champion: str | None) -> bool:
+        """Whether another version is the champion from then on than was before."""
+        return self.change in _OF_CHAMPIONS and self.is_done and self.version != champion
 
     @property
     def is_of_champion(self) -> bool:
@@ -173,6 +177,19 @@ class Changes:
                     where = f"{self._store.where}/{name}"
                     logger.warning("%s, line %d is no change: %s", where, number, error)
         return changes
+
+
+def with_champions(changes: Sequence[Change]) -> Iterator[tuple[Change, str | None]]:
+    """Each change of a contract with its champion until then; None before the first is known.
+
+    Args:
+        changes: All of the contract's, oldest first.
+    """
+    champion: str | None = None
+    for each in changes:
+        yield each, champion
+        if each.makes_champion_after(champion):
+            champion = each.version
 
 
 def _file_of(contract: str) -> str:

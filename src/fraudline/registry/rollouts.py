@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 
 from fraudline.errors import InputError
 from fraudline.registry.champions import Champions, contract_of
-from fraudline.registry.changes import Change, Changes, Signature
-from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
+from fraudline.registry.changes import Change, Changes, Signature, with_champions
 from fraudline.registry.store import Store
 
 ROLLED_OUT = "rolled-out"
@@ -44,22 +43,24 @@ class Rollout:
 def rollout_of(changes: Sequence[Change]) -> Rollout | None:
     """The rollout that stands after these changes, if there is one.
 
-    It ends by word, and when another version becomes the champion, by promotion or rollback.
+    It ends by word, and when another version becomes the champion, by promotion or rollback. One
+    that was decided on beside another champion never stood: in an object store a machine may
+    promote while another one begins or widens a rollout.
 
     Args:
         changes: All of the contract's, oldest first.
     """
     found: Rollout | None = None
-    for each in changes:
+    for each, champion in with_champions(changes):
         _, share = each.fields.get(_SHARE, (None, None))
         if each.change == ROLLED_OUT and isinstance(share, float):
+            if champion is not None and each.before not in {None, champion}:
+                continue
             if found is not None and found.version == each.version:
                 found = replace(found, share=share, widened_at=each.at)
             else:
                 found = Rollout(each.version, share, each.at, each.at)
-        elif each.change == ROLLOUT_ENDED or (
-            each.change in {PROMOTED, ROLLED_BACK} and each.is_done and each.before != each.version
-        ):
+        elif each.change == ROLLOUT_ENDED or each.makes_champion_after(champion):
             found = None
     return found
 

@@ -24,7 +24,9 @@ class ServedModel:
         challenger_faults: Those that should and do not, and why, in words.
         rollout: The version that is to decide a share of the transactions; None without one.
         rollout_share: Which share.
-        rollout_fault: Why it decides none, in words; None if it does.
+        rollout_fault: Why it decides none, in words; or, without a rollout, why it is not known
+            whether one stands. None if all is as it should be.
+        following_fault: Why it was not looked at last what is to be so, in words; None if it was.
     """
 
     version: str
@@ -41,6 +43,7 @@ class ServedModel:
     rollout: str | None = None
     rollout_share: float = 0.0
     rollout_fault: str | None = None
+    following_fault: str | None = None
 
     @property
     def fault(self) -> str | None:
@@ -52,8 +55,14 @@ class ServedModel:
             return f"champion {self.refused} is refused, {self.version} decides on"
         if self.registry_fault is not None:
             return f"the registry cannot be read, {self.version} decides on"
+        if self.following_fault is not None:
+            return f"{self.following_fault}, {self.version} decides on"
         if self.rollout_fault is not None:
-            return f"{self.rollout} is refused, {self.version} decides its share, too"
+            if self.rollout is not None:
+                share = f"{self.rollout} is refused, {self.version} decides its share, too"
+            else:
+                share = f"{self.rollout_fault}, {self.version} decides all"
+            return share
         if self.challenger_faults:
             return f"no live scores of {' and '.join(self.challenger_faults)}"
         return None

@@ -16,6 +16,7 @@ from fraudline.use_cases.project import Project
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0
+UNKNOWN_ROLLOUT = "it is not known whether a version decides a share"
 _NEWER = "newer challengers"  # in the place of a version: who they are cannot be read
 
 Tell = Callable[[str], None]
@@ -92,7 +93,12 @@ class BesideFollower:
 
     @property
     def rollout_fault(self) -> str | None:
-        """Why the version that should decide a share does not, in words; None if it does."""
+        """Why the version that should decide a share does not, in words; None if it does.
+
+        Nor is it known whether there is one until that was read once.
+        """
+        if self._seen is None:
+            return UNKNOWN_ROLLOUT
         fault = self._faults.get(self.rollout.version) if self.rollout is not None else None
         return fault.why if fault is not None else None
 

@@ -24,7 +24,7 @@ from fraudline.scoring import Decider, RepeatMemory, RolloutJudge
 from fraudline.stream.progress import Progress
 from fraudline.stream.score_loop import Decide
 from fraudline.stream.served_model import ServedModel
-from fraudline.use_cases.follow_beside import Beside, BesideFollower
+from fraudline.use_cases.follow_beside import UNKNOWN_ROLLOUT, Beside, BesideFollower
 from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.own_costs import tell_foreign_costs
 from fraudline.use_cases.project import Project
@@ -67,6 +67,8 @@ class ChampionFollower:
         self._judge: RolloutJudge | None = None
         self._decider = Decider(bundle, memory)
         self._changing = threading.RLock()  # what decides, and what is told of it
+        self._is_taking_over = False  # what is beside the champion may be another one's
+        self._following_faults: dict[str, str] = {}
         self._retry_at = 0.0
         self._pause_s = _FIRST_PAUSE_S
         self._told: tuple[str, str] | None = None
@@ -92,19 +94,27 @@ class ChampionFollower:
         """
         over = threading.Event()
 
-        def follow(look: Callable[[Tell], None], first_s: float) -> None:
+        def tell_if_read(sentence: str) -> None:
+            with suppress(OSError):  # nobody reads any more what is told
+                tell(sentence)
+
+        def follow(what: str, look: Callable[[Tell], None], first_s: float) -> None:
             wait_s = first_s
             while not over.wait(wait_s):
                 wait_s = self._every_s
-                with suppress(OSError):  # nobody reads any more what is told
-                    look(tell)
+                try:
+                    look(tell_if_read)
+                except Exception as error:  # noqa: BLE001 - it is told, and looked again
+                    self._following_fails(what, _in_words(error))
+                else:
+                    self._following_goes_on(what)
 
         # Each its own: what is to score beside it may take long to open, and holds up no promotion.
         threads = [
-            threading.Thread(target=follow, args=arguments, name=name, daemon=True)
-            for name, *arguments in (
+            threading.Thread(target=follow, args=arguments, name=arguments[0], daemon=True)
+            for arguments in (
                 ("champion", self.look_for_champion, self._every_s),
-                ("beside", self.look_beside, 0.0),
+                ("versions beside the champion", self.look_beside, 0.0),
             )
         ]
         for thread in threads:
@@ -132,11 +142,16 @@ class ChampionFollower:
         if text != self._seen:  # promoted anew, so perhaps mended
             self._pause_s, self._told = _FIRST_PAUSE_S, None
         self._registry_is_read()
-        self._seen = text
-        if version == self._model.version:
-            self._tell(refused=None, refused_because="")
-            return
-        self._take_over(version, tell)
+        with self._changing:
+            self._is_taking_over = True  # until then what was beside the one before goes on
+            self._seen = text
+        try:
+            if version == self._model.version:
+                self._tell(refused=None, refused_because="")
+                return
+            self._take_over(version, tell)
+        finally:
+            self._is_taking_over = False
 
     def _take_over(self, version: str, tell: Tell) -> None:
         begun_at = time.monotonic()
@@ -153,7 +168,13 @@ class ChampionFollower:
             self._bundle, self._decider = bundle, decider
             self._beside, self._judge = Beside(), None
             refusals = before.refusals
-            self._model = ServedModel(version, share, swaps=before.swaps + 1, refusals=refusals)
+            self._model = ServedModel(
+                version,
+                share,
+                swaps=before.swaps + 1,
+                refusals=refusals,
+                following_fault=before.following_fault,
+            )
             self._progress.record_model(self._model)
         self._pause_s = _FIRST_PAUSE_S
         tell(
@@ -165,15 +186,20 @@ class ChampionFollower:
 
     def look_beside(self, tell: Tell) -> None:
         """Look once what is to score, or to decide a share, beside the champion, and let it."""
-        champion, champions = self._bundle, self._seen
-        is_read = self._model.registry_fault is None
+        with self._changing:
+            champion, champions, judge = self._bundle, self._seen, self._judge
+            is_taking_over = self._is_taking_over
+            is_read = self._model.registry_fault is None
+        if is_taking_over:
+            return
         follower = self._follower
-        if self._judge is not None and self._judge.fault is not None:
-            follower.rollout_failed(self._judge.fault)
+        if judge is not None and judge.fault is not None:
+            follower.rollout_failed(judge.fault)
         beside = follower.look(champions if is_read else None, tell)
         newer, rollout = beside.newer, follower.rollout
         with self._changing:
-            if self._bundle is not champion or self._seen != champions:
+            has_changed = self._bundle is not champion or self._seen != champions
+            if has_changed or self._is_taking_over:
                 return  # another champion has ended it, or is about to
             if beside != self._beside:
                 self._beside = beside
@@ -205,6 +231,24 @@ class ChampionFollower:
             )
         refusals = model.refusals + (0 if is_told else 1)
         self._tell(refused=version, refused_because=why, refusals=refusals)
+
+    def _following_fails(self, name: str, why: str) -> None:
+        fault = f"the {name} cannot be followed: {why}"
+        with self._changing:
+            is_told = name in self._following_faults
+            self._following_faults[name] = fault
+            self._tell_following()
+        if not is_told:
+            _LOG.warning("score: %s It is looked again every %.1f s", fault, self._every_s)
+
+    def _following_goes_on(self, name: str) -> None:
+        with self._changing:
+            if self._following_faults.pop(name, None) is not None:
+                _LOG.warning("score: the %s can be followed again", name)
+                self._tell_following()
+
+    def _tell_following(self) -> None:
+        self._tell(following_fault="; ".join(self._following_faults.values()) or None)
 
     def _registry_is_away(self, why: str) -> None:
         if self._model.registry_fault is None:
@@ -246,10 +290,15 @@ def _first(project: Project) -> tuple[str, str, dict[str, Any], str | None]:
         look = (
             f"it cannot be read who the champion is, so it starts with {known.version}, the "
             f"champion as this machine read it last, at {known.at:%Y-%m-%d %H:%M} UTC. What was "
-            f"promoted or rolled back since is taken as soon as it can be read: {error}"
+            f"promoted or rolled back since is taken as soon as it can be read. Nor is it "
+            f"known whether a version decides a share: until then the champion decides all. {error}"
         )
         _LOG.warning("score: %s", look)
-        unread = {"registry_fault": str(error), "read_at": known.at.timestamp()}
+        unread = {
+            "registry_fault": str(error),
+            "read_at": known.at.timestamp(),
+            "rollout_fault": UNKNOWN_ROLLOUT,
+        }
         return known.version, known.text, unread, look
 
 
