@@ -84,7 +84,7 @@ def test_a_version_is_made_of_what_became_known_and_the_same_one_again(
     champion = champion_of(project)
     few = update_version(project, stream.flow(1))
     assert (few.version, few.parent) == (None, champion)
-    assert "4 frauds from before the newest, which judge" in few.told
+    assert "1 fraud from before the newest, which judge" in few.told
     at = stream.flow(3)
     made = update_version(project, at)
     assert made.version is not None

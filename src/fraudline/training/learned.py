@@ -45,7 +45,8 @@ class KnownRows:
         is_learned: Whether the row is drawn to be learned, shape (rows,).
         is_judged: Whether it is of the newest ones that are mature, on which figures stand. All of
             these are here, whether they are learned or not.
-        is_before: Whether it was known when the first of those was decided, or is of the history.
+        is_before: Whether it was decided before the first of those, and if it is a fraud, known by
+            then; or is of the history.
         known_s: Since when it is known, seconds since 1970; of the history -inf.
     """
 

@@ -59,7 +59,8 @@ class Known:
         rows: With the history's columns.
         is_learned: Whether it is drawn to be learned, shape (rows,).
         is_judged: Whether it is of the newest ones that are mature: of these none is left out.
-        is_before: Whether it was known when the first of those was decided, or is of the history.
+        is_before: Whether it was decided before the first of those, and if it is a fraud, known by
+            then; or is of the history.
         known_s: Since when it is known, seconds since 1970; -inf of the history.
         since: When the oldest of the stream was decided.
         judged_since: When the oldest one that judges was.
@@ -340,8 +341,11 @@ def _together(
             True,
             pc.and_(
                 pc.less(decided_at, pa.scalar(judged_since)),
-                # A version that decided those could not have learned what was told later.
-                pc.less_equal(known_at, pa.scalar(judged_since)),
+                # A version that decided those could not have learned frauds that were told later.
+                pc.or_(
+                    pc.invert(stream.column("is_fraud")),
+                    pc.less_equal(known_at, pa.scalar(judged_since)),
+                ),
             ),
         ),
         known_s=ordered(-np.inf, seconds),
