@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import errno
-import json
 import logging
 import os
 import time
@@ -13,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.faults.proxy import Proxy
 from tests.s3_server import S3Server
-from tests.scoring.test_decider import arrived
-from tests.transactions import CARD_ROW, CREDITCARD, message
+from tests.transactions import CREDITCARD
+from tests.use_cases.following import Following
 from tests.use_cases.versions import add_version
 
 from fraudline.bundle.bundle_files import GRAPH_FILE
@@ -25,37 +23,20 @@ from fraudline.registry.bundle_cache import BundleCache
 from fraudline.settings import RegistrySettings, Settings
 from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
-from fraudline.stream.served_model import ServedModel
 from fraudline.use_cases import follow_champion
 from fraudline.use_cases.follow_champion import ChampionFollower
 from fraudline.use_cases.project import Project
 
-NOW = dt.datetime(2026, 5, 4, tzinfo=dt.UTC)
 
-
-class Machine:
+class Machine(Following):
     """What follows the champion on a machine: a home, and so a cache, of its own."""
 
     def __init__(self, home: Path, url: str) -> None:
         settings = Settings(home=home, registry=RegistrySettings(url=url))
         self.registry = Project(settings).registry
         self.told: list[str] = []
-        self._progress = Progress(Task.SCORE)
-        self.follower = ChampionFollower(Project(settings), None, self._progress)
-
-    @property
-    def model(self) -> ServedModel:
-        model = self._progress.snapshot().model
-        assert model is not None
-        return model
-
-    def look(self) -> None:
-        self.follower.look_for_champion(self.told.append)
-        self.follower.look_beside(self.told.append)
-
-    def decided_by(self) -> str:
-        (outcome,) = self.follower.decider()(arrived(message(CARD_ROW)), NOW)
-        return str(json.loads(outcome.value)["model_version"])
+        self.progress = Progress(Task.SCORE)
+        self.follower = ChampionFollower(Project(settings), None, self.progress)
 
 
 @pytest.fixture(autouse=True)

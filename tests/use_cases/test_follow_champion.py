@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import logging
 import shutil
@@ -14,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.models import write_tiny_bundle
-from tests.scoring.test_decider import arrived
-from tests.transactions import CARD_ROW, CREDITCARD, message
+from tests.transactions import CREDITCARD
+from tests.use_cases.following import Following
 from tests.use_cases.versions import add_version
 
 from fraudline.bundle.bundle_files import GRAPH_FILE, MANIFEST_FILE
@@ -23,16 +22,13 @@ from fraudline.registry import Registry
 from fraudline.settings import Settings
 from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
-from fraudline.stream.served_model import ServedModel
 from fraudline.use_cases import follow_champion
 from fraudline.use_cases.follow_champion import ChampionFollower
 from fraudline.use_cases.project import Project
 
-NOW = dt.datetime(2026, 5, 4, tzinfo=dt.UTC)
-
 
 @dataclass
-class Followed:
+class Followed(Following):
     """A project, its two versions, and what follows its champion."""
 
     project: Project
@@ -45,21 +41,6 @@ class Followed:
     @property
     def registry(self) -> Registry:
         return self.project.registry
-
-    @property
-    def model(self) -> ServedModel:
-        model = self.progress.snapshot().model
-        assert model is not None
-        return model
-
-    def look(self) -> None:
-        self.follower.look_for_champion(self.told.append)
-        self.follower.look_beside(self.told.append)
-
-    def decided_by(self) -> str:
-        """The version that a decision names."""
-        (outcome,) = self.follower.decider()(arrived(message(CARD_ROW)), NOW)
-        return str(json.loads(outcome.value)["model_version"])
 
 
 @pytest.fixture

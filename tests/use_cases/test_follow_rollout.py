@@ -10,7 +10,8 @@ import pytest
 from tests.harness import eventually
 from tests.scoring.test_decider import arrived
 from tests.transactions import CARD_ROW, CREDITCARD, message
-from tests.use_cases.test_follow_champion import NOW, Followed, harmed
+from tests.use_cases.following import NOW
+from tests.use_cases.test_follow_champion import Followed, harmed
 from tests.use_cases.test_follow_champion import followed as followed  # noqa: PLC0414 - a fixture
 from tests.use_cases.versions import add_version
 
