@@ -158,7 +158,7 @@ def _newest_frauds(
     """
     reach = dt.timedelta(days=contract.maturity_days) + _FIRST_REACH
     while True:
-        since = max(as_of - reach, EARLIEST) if reach < as_of - EARLIEST else EARLIEST
+        since = as_of - reach if reach < as_of - EARLIEST else EARLIEST
         frauds = query(
             warehouse,
             "SELECT decided_at, is_mature FROM "  # noqa: S608 - names come from settings and a checked contract
