@@ -115,6 +115,11 @@ def _learn(project: Project, begun_at: float) -> None:
     step("The second day")
     found = learn_a_day(project, first, day)
     show_day(project, found, time.monotonic() - begun_at)
+    if found.differing:
+        raise ProofError(
+            f"{found.differing:,} decisions are not what the version that made them says again; "
+            "`fraudline backtest` names them."
+        )
 
 
 def _train(project: Project, cut: Callable[[pa.Table], int]) -> tuple[pa.Table, str]:
