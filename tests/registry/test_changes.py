@@ -4,14 +4,18 @@ import datetime as dt
 import errno
 import itertools
 import logging
-import multiprocessing
 import os
 import random
 import time
 from pathlib import Path
 
 import pytest
-from tests.registry.test_registry import add, of_the_last_release, registry_of
+from tests.registry.test_registry import (
+    add,
+    of_the_last_release,
+    other_processes,
+    registry_of,
+)
 
 from fraudline.registry import Registry, Signature
 from fraudline.registry.champions import Champions
@@ -98,9 +102,11 @@ def promote_for_ever(home: Path, versions: list[str]) -> None:
 def test_who_is_killed_while_promoting_leaves_one_champion_and_a_list_that_agrees(registry):
     versions = [add(registry), add(registry, threshold=0.25)]
     chance = random.Random(3)
+    others = other_processes()
     for _ in range(12):
-        args = (registry.directory.parent, versions)
-        promoter = multiprocessing.get_context("fork").Process(target=promote_for_ever, args=args)
+        promoter = others.Process(
+            target=promote_for_ever, args=(registry.directory.parent, versions)
+        )
         promoter.start()
         time.sleep(chance.uniform(0.01, 0.06))
         promoter.kill()

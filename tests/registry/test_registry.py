@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
@@ -319,6 +320,17 @@ def test_what_the_last_release_promoted_is_gone_back_to_and_its_file_stays(regis
     assert (registry.directory / "champion").read_bytes() == before
 
 
+def other_processes() -> ForkServerContext:
+    """What starts processes beside this one.
+
+    They are never forked from this one: it may hold the threads of gRPC and TensorFlow, and more
+    memory than may be promised twice.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
 def _end_alike(home: Path, barrier: threading.Barrier) -> None:
     registry = registry_of(home)
     candidate = registry.new_directory()
@@ -328,10 +340,11 @@ def _end_alike(home: Path, barrier: threading.Barrier) -> None:
 
 
 def test_trainings_that_end_alike_at_the_same_time_all_succeed(registry):
-    fork = multiprocessing.get_context("fork")
-    barrier = fork.Barrier(4)
+    others = other_processes()
+    barrier = others.Barrier(4)
     ends = [
-        fork.Process(target=_end_alike, args=(registry.directory.parent, barrier)) for _ in range(4)
+        others.Process(target=_end_alike, args=(registry.directory.parent, barrier))
+        for _ in range(4)
     ]
     for each in ends:
         each.start()
