@@ -46,7 +46,8 @@ def find_refused(load_record: Path, table: str, rows: int) -> Finding:
     frauds = record.get("frauds_refused")  # unknown to an earlier release
     return Finding(
         False,
-        f"{refused:,} of {refused + loaded:,} rows of {_named(files)} were refused when {it_was} ({listed}"
+        f"{refused:,} of {refused + loaded:,} rows of {_named(files)} were refused when {it_was} "
+        f"({listed}"
         + ("" if frauds is None else f"; {frauds:,} labelled fraud")
         + f"){_by_file(files)}; each is listed in {load_record}",
     )
