@@ -100,6 +100,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         derived_from: Version that is the same but for its policy, where there is one.
         reference: What the stream is compared with, in words; versions of before have none.
         learned: What it learned beyond another version; one that was trained has none.
+        trees: How it stands beside boosted trees on the same rows, in words; a version has none
+            that goes on from another, or was trained without LightGBM.
         version: Recipe and a hash of all of the above but the times at which it was made and
             its rows were read.
         format: Version of this structure.
@@ -120,6 +122,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     derived_from: str = ""
     reference: str | msgspec.UnsetType = msgspec.UNSET
     learned: Learned | msgspec.UnsetType = msgspec.UNSET
+    trees: str | msgspec.UnsetType = msgspec.UNSET
     version: str = ""
     format: int = FORMAT
 

@@ -22,7 +22,7 @@ from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
 from fraudline.errors import BundleError, InputError
 from fraudline.training.calibration import Platt
 from fraudline.training.candidate import Fitted, choose, write_candidate
-from fraudline.training.fitting import Epoch
+from fraudline.training.fitting import Checkpoint
 from fraudline.training.keras_engine import make_deterministic
 from fraudline.training.model import Model
 from fraudline.training.policy_pages import capped
@@ -128,7 +128,8 @@ def learn_on(
     if state is not None:
         (directory / LAST_LAYER_FILE).write_bytes(state.to_bytes())
     scores = choice.validation_scores
-    measured = Epoch(
+    measured = Checkpoint(
+        1,  # pass, of which nothing is measured on the way
         float(log_loss(labels[is_before], _probabilities(first, features[is_before]))),
         float(log_loss(judged[1], scores)),
         float(average_precision_score(judged[1], scores)),
