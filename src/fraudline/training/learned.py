@@ -38,7 +38,7 @@ _SEED = 1  # the examples of another day are others, so nothing is gained by ano
 
 
 @dataclass(frozen=True)
-class NeverLabelled:
+class HiddenRows:
     """Payments that were blocked, or would have been, and were never labelled.
 
     Attributes:
@@ -83,7 +83,7 @@ class KnownRows:
     known_s: Floats
     judged_s: float
     drawn_share: float
-    never_labelled: NeverLabelled
+    never_labelled: HiddenRows
 
 
 @dataclass(frozen=True)

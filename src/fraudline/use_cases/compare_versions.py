@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,24 @@ from fraudline.warehouse.counting_labels import labelled_pieces
 
 _PIECE_ROWS = 4096
 _NEEDED = ("decided_at", "decision", "label", "label_known_at", "label_arrived_at", "propensity")
+
+
+class CountsDays(Protocol):
+    """What takes both versions' days one after the other, as `Challenge` does."""
+
+    def after(
+        self,
+        day: int,
+        labels: Labels,
+        champion: DayOfOne,
+        challenger: DayOfOne,
+        costs_of_approving: Floats,
+    ) -> Self:
+        """The same after another day."""
+        ...
+
+
+_Found = TypeVar("_Found", bound=CountsDays)
 
 
 @dataclass
@@ -110,8 +129,13 @@ class VersionPair:
             self._other.measured(),
         )
 
-    def after(self, found: Challenge, period: Period) -> Challenge:
-        """What is found of both once a period that is mature is counted, too."""
+    def after(self, found: _Found, period: Period) -> _Found:
+        """What is found of both once a period that is mature is counted, too.
+
+        Args:
+            found: What counts days: a `Challenge`, or what has more than that.
+            period: The next one.
+        """
         contract = self._project.contract
         labels, amounts = [np.zeros(0, np.int8)], [np.zeros(0)]
         for rows in self._known_later(period):

@@ -159,8 +159,8 @@ def _make(
     on_progress: Callable[[str], None],
 ) -> Manifest:
     from fraudline.training.learned import (  # loads TensorFlow
+        HiddenRows,
         KnownRows,
-        NeverLabelled,
         Road,
         learn_on,
     )
@@ -198,7 +198,7 @@ def _make(
                 known.known_s,
                 known.judged_since.timestamp(),
                 known.drawn_share,
-                NeverLabelled(**vars(never)),
+                HiddenRows(**vars(never)),
             ),
             project.contract,
             registry.path(parent.version),
