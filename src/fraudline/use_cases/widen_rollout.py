@@ -99,12 +99,11 @@ class WidenRollout:
             return []
         rows, until = self._rows(rollout), now - self._maturity
         length = dt.timedelta(seconds=self._length_s)
-        first = Period.holding(rollout.since, self._length_s).end
-        since = rows[-1]["period_start"] + length if rows else first
+        since = rows[-1]["period_start"] + length if rows else rollout.since
         if until <= since:
             return []
         periods = decided_periods(self._project.warehouse, self._length_s, since=since, until=until)
-        mature = [each for each in periods if each.end <= until]
+        mature = [each for each in periods if rollout.since <= each.start and each.end <= until]
         self._last, self._failed = max(mature, default=None), None
         return [Due(each, each.end + self._maturity) for each in mature]
 
