@@ -84,9 +84,6 @@ class Store(Protocol):
             InputError: it was read while `changing`, and another machine has changed it since.
         """
 
-    def versions(self) -> list[str]:
-        """Names of the versions; one that is broken may be among them."""
-
     def has(self, version: str) -> bool:
         """Whether there is such a version, for every machine that uses the registry."""
 

@@ -1,6 +1,6 @@
 """Versions that were learned and that nobody can need any more are removed, by a written rule.
 
-docs/decisions/0031-which-versions-are-removed.md argues it.
+docs/decisions/0036-which-versions-are-removed.md argues it.
 """
 
 from __future__ import annotations

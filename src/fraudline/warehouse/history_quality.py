@@ -20,11 +20,11 @@ from fraudline.warehouse.history_findings import (
     find_ids,
     find_leaks,
     find_negative_amounts,
-    find_refused,
     find_times,
     is_fraud_sql,
 )
 from fraudline.warehouse.query import query, sql_literal
+from fraudline.warehouse.refused_findings import find_refused
 from fraudline.warehouse.table_fit import require_fitting_history, told
 
 
@@ -132,7 +132,7 @@ def measure_history_quality(
         *find_times(contract, totals["first_event"], totals["last_event"]),
         *find_negative_amounts(contract, totals["negative"]),
         find_leaks(warehouse, name, contract, rows, frauds),
-        find_refused(load_record, name),
+        find_refused(load_record, name, rows),
     ]  # fmt: skip
     return QualityReport(name, rows, frauds, rows - distinct.rows, columns, findings)
 
