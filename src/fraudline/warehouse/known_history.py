@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from fraudline.contract import Contract
 from fraudline.warehouse.client import Warehouse
+from fraudline.warehouse.history_source import find_history
 from fraudline.warehouse.learning_tables import is_there
 from fraudline.warehouse.query import query, sql_literal
-from fraudline.warehouse.table_fit import require_fitting_history
 
 _SEED = "fraudline known"
 
@@ -41,26 +41,26 @@ def known_history(
     Only of what happened before the payments that judge: somebody may have loaded those, too.
 
     Args:
-        warehouse: Its table of the history is read.
+        warehouse: Its history is read.
         contract: What a transaction looks like.
         most_frauds: How many frauds are wanted; nothing is read for none.
         legitimate_per_fraud: About how many legitimate payments are drawn for each.
         end: Event time of the oldest payment that judges.
 
     Raises:
-        WarehouseError: the table cannot be queried, or is not of this contract.
+        WarehouseError: it cannot be queried, or is not of this contract.
     """
-    table = warehouse.table(warehouse.settings.table_history)
+    settings = warehouse.settings
     nothing = contract.history_schema.empty_table()
-    if most_frauds <= 0 or not is_there(warehouse, warehouse.settings.table_history):
+    if most_frauds <= 0 or not (settings.history or is_there(warehouse, settings.table_history)):
         return nothing
-    require_fitting_history(warehouse, contract)
+    source = find_history(warehouse, contract).sql
     is_fraud = f"CAST(`{contract.label}` AS INT64) = 1"
     at = f"`{contract.event_time}`"
     is_before = f"{at} < {sql_literal(end)}"
     newest = query(
         warehouse,
-        f"SELECT {at} AS at FROM `{table}` WHERE {is_fraud} AND {is_before} ORDER BY {at} DESC "  # noqa: S608 - names come from settings and a checked contract
+        f"SELECT {at} AS at FROM {source} WHERE {is_fraud} AND {is_before} ORDER BY {at} DESC "  # noqa: S608 - names come from settings and a checked contract
         f"LIMIT {most_frauds:d}",
     ).column("at")
     if not len(newest):
@@ -68,7 +68,7 @@ def known_history(
     since = sql_literal(pc.min(newest).as_py())
     counted = query(
         warehouse,
-        f"SELECT COUNTIF(NOT ({is_fraud})) AS legitimate FROM `{table}` "  # noqa: S608 - names come from settings and a checked contract
+        f"SELECT COUNTIF(NOT ({is_fraud})) AS legitimate FROM {source} "  # noqa: S608 - names come from settings and a checked contract
         f"WHERE {at} >= {since} AND {is_before}",
     )
     legitimate = counted.column("legitimate")[0].as_py()
@@ -79,7 +79,7 @@ def known_history(
     drawn = drawn_sql(hashed, legitimate_per_fraud * len(newest) / max(legitimate, 1))
     rows = query(
         warehouse,
-        f"SELECT {names} FROM `{table}` "  # noqa: S608 - names come from settings and a checked contract
+        f"SELECT {names} FROM {source} "  # noqa: S608 - names come from settings and a checked contract
         f"WHERE {at} >= {since} AND {is_before} AND ({is_fraud} OR {drawn})",
     ).cast(contract.history_schema)
     return rows.sort_by([(column.name, "ascending") for column in contract.columns])
