@@ -294,7 +294,9 @@ def shop(trained, quick):
 
 def test_a_null_is_learned_told_scored_and_explained(shop):
     said = "\n".join(shop.said)
-    assert re.search(r"'amount_of_last_order' is fraud \d+ times as often where it is null", said)
+    assert re.search(
+        r"'amount_of_last_order' is fraud [\d.]+ times as often where it is null", said
+    )
     assert "'items' says nothing of fraud by being null" in said
     assert re.search(r"'is_known' may be null, and is in \d rows of the train part: too few", said)
     report = (shop.directory / "report.html").read_text()
@@ -315,7 +317,7 @@ def test_a_null_is_learned_told_scored_and_explained(shop):
     assert [each.score for each in verdicts] == assessment.scores.tolist()
     told = [reason for each in verdicts for reason in each.reasons or ()]
     missing = [each.sentence for each in told if each.value is None]
-    words = r"amount_of_last_order is missing: \d+ times as often fraud; [\d.]+ % of legitimate"
+    words = r"amount_of_last_order is missing: [\d.]+ times as often fraud; [\d.]+ % of legitimate"
     assert any(re.match(words, each) for each in missing)
     assert not any("nan" in each.sentence.lower() for each in told)
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from fraudline.contract import Contract
 from fraudline.contract.number_words import number_words
@@ -177,26 +173,3 @@ def find_negative_amounts(contract: Contract, negative: int) -> list[Finding]:
             "these are refunds, they are no payments; refuse them with min = 0",
         )
     ]
-
-
-def find_refused(load_record: Path, table: str) -> Finding:
-    """What `load` refused of the file that the table holds."""
-    none = Finding(True, f"no record of a load of {table} in this project, so none of refused rows")
-    if not load_record.is_file():
-        return none
-    record = msgspec.json.decode(load_record.read_bytes())
-    if record["table"] != table:
-        return none
-    refused, rows = record["rows_refused"], record["rows_refused"] + record["rows_loaded"]
-    if not refused:
-        return Finding(True, f"no row of {record['file']} was refused when it was loaded")
-    reasons = Counter(refusal["reason"] for refusal in record["refusals"])
-    listed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
-    frauds = record.get("frauds_refused")  # unknown to the last release
-    return Finding(
-        False,
-        f"{refused:,} of {rows:,} rows of {record['file']} were refused when it was loaded "
-        f"({listed}"
-        + ("" if frauds is None else f"; {frauds:,} labelled fraud")
-        + f"); each is listed in {load_record}",
-    )

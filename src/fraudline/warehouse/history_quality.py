@@ -19,12 +19,12 @@ from fraudline.warehouse.history_findings import (
     count_distinct,
     find_ids,
     find_negative_amounts,
-    find_refused,
     find_times,
     is_fraud_sql,
 )
 from fraudline.warehouse.history_leaks import find_leaks, find_null_leaks
 from fraudline.warehouse.query import query, sql_literal
+from fraudline.warehouse.refused_findings import find_refused
 from fraudline.warehouse.table_fit import require_fitting_history, told
 
 
@@ -135,7 +135,7 @@ def measure_history_quality(
         *find_negative_amounts(contract, totals["negative"]),
         find_leaks(warehouse, name, contract, rows, frauds),
         *find_null_leaks(contract, columns, rows, frauds),
-        find_refused(load_record, name),
+        find_refused(load_record, name, rows),
     ]  # fmt: skip
     return QualityReport(name, rows, frauds, rows - distinct.rows, columns, findings)
 
