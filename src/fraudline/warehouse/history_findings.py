@@ -41,14 +41,20 @@ class DistinctRows:
     ids: int
 
 
-def count_distinct(warehouse: Warehouse, table: str, contract: Contract) -> DistinctRows:
-    """Count the different rows of a history, and their ids."""
+def count_distinct(warehouse: Warehouse, source: str, contract: Contract) -> DistinctRows:
+    """Count the different rows of a history, and their ids.
+
+    Args:
+        warehouse: Where it is.
+        source: What stands behind FROM.
+        contract: What its rows are.
+    """
     names = ", ".join(f"`{column.name}`" for column in contract.columns)
     text = f"CAST(`{contract.id}` AS STRING)"
     given = "NULL" if contract.id is None else f"IF(TRIM({text}) = '', NULL, {text})"
     sql = (
         f"SELECT COUNT(*) AS n, COUNT({given}) AS with_id, COUNT(DISTINCT {given}) AS ids "  # noqa: S608 - names come from settings and a checked contract
-        f"FROM (SELECT DISTINCT {names} FROM `{table}`)"
+        f"FROM (SELECT DISTINCT {names} FROM {source})"
     )
     return DistinctRows(*query(warehouse, sql).to_pylist()[0].values())
 

@@ -23,7 +23,7 @@ _CHANCE = 0.001
 
 
 def find_leaks(
-    warehouse: Warehouse, table: str, contract: Contract, rows: int, frauds: int
+    warehouse: Warehouse, source: str, contract: Contract, rows: int, frauds: int
 ) -> Finding:
     """Whether a single feature tells fraud from legitimate payments, which none should.
 
@@ -44,8 +44,8 @@ def find_leaks(
         )
     found: dict[str, float] = {}
     told = []
-    for column in _suspects(warehouse, table, contract):
-        area = query(warehouse, _auc_sql(table, contract, column)).to_pylist()[0]["area"]
+    for column in _suspects(warehouse, source, contract):
+        area = query(warehouse, _auc_sql(source, contract, column)).to_pylist()[0]["area"]
         if area is not None and max(area, 1 - area) > LEAK_AUC:
             found[column.name] = max(area, 1 - area)
     if found:
@@ -118,7 +118,7 @@ def _null_leak_words(nulls: int, null_frauds: int, frauds: int, others: int) -> 
     return next((words for is_so, words in suspicions if is_so), "")
 
 
-def _suspects(warehouse: Warehouse, table: str, contract: Contract) -> list[Column]:
+def _suspects(warehouse: Warehouse, source: str, contract: Contract) -> list[Column]:
     """Features that may be leaks, without sorting any.
 
     A fifth of the frauds lies at or below the first of two values, another at or above the second.
@@ -134,7 +134,7 @@ def _suspects(warehouse: Warehouse, table: str, contract: Contract) -> list[Colu
         f"COUNTIF(NOT ({is_fraud_sql(contract)}) AND `{each.name}` IS NOT NULL) AS others_{at}"
         for at, each in enumerate(columns)
     ]
-    edges = query(warehouse, f"SELECT {', '.join(quantiles)} FROM `{table}`").to_pylist()[0]  # noqa: S608 - names come from settings and a checked contract
+    edges = query(warehouse, f"SELECT {', '.join(quantiles)} FROM {source}").to_pylist()[0]  # noqa: S608 - names come from settings and a checked contract
     counts, looked_at = [], {}
     for at, column in enumerate(columns):
         if not edges[f"q_{at}"] or not edges[f"others_{at}"]:  # null in one class
@@ -148,7 +148,7 @@ def _suspects(warehouse: Warehouse, table: str, contract: Contract) -> list[Colu
         ]
     if not counts:
         return []
-    beyond = query(warehouse, f"SELECT {', '.join(counts)} FROM `{table}`").to_pylist()[0]  # noqa: S608 - as above
+    beyond = query(warehouse, f"SELECT {', '.join(counts)} FROM {source}").to_pylist()[0]  # noqa: S608 - as above
     return [
         column
         for at, column in looked_at.items()
@@ -165,13 +165,13 @@ def _seen_sql(column: Column) -> str:
     return f"`{column.name}`"
 
 
-def _auc_sql(table: str, contract: Contract, column: Column) -> str:
+def _auc_sql(source: str, contract: Contract, column: Column) -> str:
     is_fraud = is_fraud_sql(contract)
     # A legitimate payment with a smaller value counts 1 for each fraud, one with the same a half.
     return (
         "SELECT SUM(frauds * (below + others / 2)) / (SUM(frauds) * SUM(others)) AS area FROM ("  # noqa: S608 - names come from settings and a checked contract
         "SELECT frauds, others, SUM(others) OVER (ORDER BY value) - others AS below FROM ("
         f"SELECT {_seen_sql(column)} AS value, CAST(COUNTIF({is_fraud}) AS FLOAT64) AS frauds, "
-        f"CAST(COUNTIF(NOT ({is_fraud})) AS FLOAT64) AS others FROM `{table}` "
+        f"CAST(COUNTIF(NOT ({is_fraud})) AS FLOAT64) AS others FROM {source} "
         f"WHERE `{column.name}` IS NOT NULL GROUP BY value))"
     )
