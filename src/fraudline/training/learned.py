@@ -135,7 +135,7 @@ def learn_on(
     features, labels = contract.feature_matrix(known.rows), contract.labels(known.rows)
     never = known.never_labelled
     data = _Data(features, labels, contract.feature_matrix(never.rows))
-    _require_finite(data)
+    _require_usable(contract, data)
     split = Split(
         np.flatnonzero(known.is_learned & ~known.is_judged),
         np.flatnonzero(known.is_judged),
@@ -210,13 +210,14 @@ class _Taken:
     never_labelled: Flags
 
 
-def _require_finite(data: _Data) -> None:
-    every = np.concatenate([data.features, data.never_labelled])
-    is_finite = np.isfinite(every).all(axis=1)
-    if not is_finite.all():
+def _require_usable(contract: Contract, data: _Data) -> None:
+    """Refuse features that a network could not see."""
+    parts = (data.features, data.never_labelled)
+    unusable = sum(int(contract.unusable(each).any(axis=1).sum()) for each in parts)
+    if unusable:
         raise InputError(
-            f"{int((~is_finite).sum()):,} of {len(every):,} payments have features that are no "
-            "finite number as float32, so nothing was learned. Limit the column in the contract."
+            f"{unusable:,} of {sum(map(len, parts)):,} payments have features that are no finite "
+            "number as float32, so nothing was learned. Limit the column in the contract."
         )
 
 
