@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Any
 
 from fraudline.cli.screen import utc
 from fraudline.measures.policy_effect import counted, money, number, percent
 from fraudline.measures.prequential import PeriodMeasures
 from fraudline.use_cases.learning_status import JudgedPeriod, LearningStatus
 from fraudline.use_cases.update_periods import LastUpdate
+from fraudline.use_cases.widen_rollout import RolloutStatus
 
 _DAY_S, _HOUR_S, _MINUTE_S = 86400, 3600, 60
 _DECIDED = ("approved", "reviewed", "blocked")
@@ -139,13 +138,26 @@ def _corrections(found: LearningStatus) -> list[str]:
     return told[:_MOST_CORRECTIONS]
 
 
-def learned_facts(last: LastUpdate | None, gate: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """What was made of what became known, or why nothing was, and what the gate found of it."""
-    facts = [] if last is None else [("learned", f"{last.period}: {last.told}")]
-    if gate is not None:
-        newest = f"; newest {gate['newest']}" if gate["newest"] != gate["champion"] else ""
-        told = f"beside {gate['champion']}, up to {gate['period_end']:%Y-%m-%d %H:%M} UTC"
-        facts.append(("gate", f"{told}: {gate['told']}{newest}"))
+def learned_facts(last: LastUpdate | None) -> list[tuple[str, str]]:
+    """What was made of what became known, or why nothing was; a line each thing."""
+    if last is None:
+        return []
+    made, *more = f"{last.period}: {last.told}".split("; ")
+    return [("learned", made), *(("", each) for each in more)]
+
+
+def rollout_facts(found: RolloutStatus) -> list[tuple[str, str]]:
+    """Which version decides a share, what it waits for, and what was found last of one."""
+    facts = []
+    if found.told is not None and found.widened_at is not None:
+        facts.append(("rollout", f"{found.told}, since {utc(found.widened_at)}"))
+    if found.waits_for is not None:
+        facts.append(("widens to", f"{found.waits_for}; while `fraudline learn` runs"))
+    if found.look is not None:
+        until = f"{found.look['period_end']:%Y-%m-%d %H:%M} UTC"
+        facts.append(
+            ("judged beside", f"{found.look['champion']}, up to {until}: {found.look['told']}")
+        )
     return facts
 
 

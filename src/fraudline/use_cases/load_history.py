@@ -24,6 +24,7 @@ from fraudline.use_cases.load_account import write_account
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.history_append import append_history
 from fraudline.warehouse.history_files import HistoryFile
+from fraudline.warehouse.history_source import foreign_history
 from fraudline.warehouse.history_table import load_history as fill_table
 
 _KINDS = ("csv", "parquet")
@@ -84,6 +85,12 @@ def load_history(
         WarehouseError: BigQuery did not take the rows; the table stays as it was, and of several
             files that were to be added, those before the one that it did not take are there.
     """
+    if project.warehouse.settings.history:
+        raise InputError(
+            f"history is {foreign_history(project.warehouse)} (bigquery.history), which fraudline "
+            "only reads: nothing was loaded. To load files into a table of fraudline's own, take "
+            "that setting out."
+        )
     contract = project.contract
     given = [files] if isinstance(files, Path) else files
     found = find_files(given, _KINDS, on_note)

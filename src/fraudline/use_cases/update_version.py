@@ -11,10 +11,12 @@ import numpy as np
 from fraudline.bundle.manifest import Learned, Manifest, Source
 from fraudline.errors import BundleError, InputError
 from fraudline.measures.policy_effect import counted
+from fraudline.registry import Removal
 from fraudline.training.keras_file import MODEL_FILE
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.use_cases.project import Project
-from fraudline.warehouse.known_rows import LEAST_FRAUDS, Known, TooFew, read_known
+from fraudline.warehouse.known_payments import Known
+from fraudline.warehouse.known_rows import LEAST_FRAUDS, TooFew, read_known
 
 LEGITIMATE_PER_FRAUD = 80
 MIN_FRAUDS = 6  # what a recipe needs that invents others between them
@@ -63,7 +65,10 @@ def update_version(
     manifests = project.registry.versions()
     registry = project.registry
     since = registry.champion_since()
-    parent = newest_of_line(manifests, registry.champion(), since=since, before=as_of)
+    removed = registry.removals.all(contract.name)
+    parent = newest_of_line(
+        manifests, registry.champion(), since=since, before=as_of, removed=removed
+    )
     if parent.contract_fingerprint != contract.fingerprint:
         raise InputError(
             f"version {parent.version} was made for contract '{parent.contract}' with fingerprint "
@@ -92,7 +97,8 @@ def update_version(
     if not is_new.any():
         told = f"nothing was learned: no fraud became known since {parent.version} was made"
         return Updated(None, parent.version, 0, 0, told)
-    made = _make(project, known, parent, _not_learned(manifests, parent, known), as_of, on_progress)
+    earlier = _not_learned(manifests, removed, parent, known)
+    made = _make(project, known, parent, earlier, as_of, on_progress)
     assert isinstance(made.learned, Learned)
     figures = made.parts["validation"]
     told = (
@@ -101,9 +107,30 @@ def update_version(
         f"precision {figures.metrics['average_precision']:.3f} on "
         f"{counted(figures.frauds, 'fraud')} before it learned them"
     )
-    if known.hidden:
-        told += f"; {counted(known.hidden, 'blocked payment')} without a label left out"
+    told += of_never_labelled(made.learned)
     return Updated(made.version, parent.version, made.learned.rows, made.learned.frauds, told)
+
+
+def of_never_labelled(learned: Learned) -> str:
+    """What was made of payments that nobody labelled, and what would let more be made of them."""
+    if not learned.hidden:
+        return ""
+    by_share, explored = learned.by_share or 0, learned.explored or 0
+    left = learned.hidden - by_share
+    told = []
+    if by_share:
+        told.append(
+            f"{counted(by_share, 'blocked payment')} without a label learned by the share of "
+            f"frauds among those of {counted(explored, 'reviewed one')} that are most like them"
+        )
+    if left:
+        told.append(f"{counted(left, 'blocked payment')} without a label left out")
+    if not by_share:
+        told.append(
+            f"of those reviewed in place of being blocked {explored:,} have a label, too few to "
+            "learn the others by (policy.explore_share)"
+        )
+    return "; " + "; ".join(told)
 
 
 def _require_learnable(version: Manifest) -> None:
@@ -136,9 +163,17 @@ def _make(
     as_of: dt.datetime,
     on_progress: Callable[[str], None],
 ) -> Manifest:
-    from fraudline.training.learned import KnownRows, Road, learn_on  # loads TensorFlow
+    from fraudline.training.learned import (  # loads TensorFlow
+        HiddenRows,
+        KnownRows,
+        Road,
+        learn_on,
+    )
+    from fraudline.training.soft_labels import LEAST_EXPLORED
 
     settings, registry = project.settings.learning, project.registry
+    never, explored = known.never_labelled, int(known.is_explored.sum())
+    by_share = int(never.is_learned.sum()) if explored >= LEAST_EXPLORED else 0
     frauds = project.contract.labels(known.rows)[known.is_learned]
     learned = Learned(
         parent=parent.version,
@@ -150,6 +185,8 @@ def _make(
         frauds=int(frauds.sum()),
         of_history=known.of_history,
         hidden=known.hidden,
+        by_share=by_share,
+        explored=explored,
     )
     source = Source(
         known.table, known.query, dt.datetime.now(dt.UTC), known.rows.num_rows, known.sha256
@@ -158,7 +195,15 @@ def _make(
     try:
         learn_on(
             KnownRows(
-                known.rows, known.is_learned, known.is_judged, known.is_before, known.known_s
+                known.rows,
+                known.is_learned,
+                known.is_judged,
+                known.is_before,
+                known.is_explored,
+                known.known_s,
+                known.judged_since.timestamp(),
+                known.drawn_share,
+                HiddenRows(**vars(never)),
             ),
             project.contract,
             registry.path(parent.version),
@@ -175,7 +220,12 @@ def _make(
 
 
 def newest_of_line(
-    manifests: Sequence[Manifest], champion: str, *, since: dt.datetime, before: dt.datetime
+    manifests: Sequence[Manifest],
+    champion: str,
+    *,
+    since: dt.datetime,
+    before: dt.datetime,
+    removed: Sequence[Removal] = (),
 ) -> Manifest:
     """The version that learned last of those that go on from the champion, or the champion.
 
@@ -184,6 +234,7 @@ def newest_of_line(
         champion: Which version.
         since: When it became the champion: what was made before is of an earlier line.
         before: Only versions of what was known before this moment.
+        removed: Versions that are no more, which the line goes on through.
 
     Raises:
         InputError: the champion's own manifest is not among them.
@@ -195,22 +246,39 @@ def newest_of_line(
             "from it. `fraudline models list` shows the versions that are."
         )
     newest, line = by_name[champion], {champion}
-    made = [(each.learned.as_of, each) for each in manifests if each.learned]
-    for as_of, each in sorted(made, key=lambda one: one[0]):  # a parent before its children
-        if each.learned and each.learned.parent in line and since <= as_of < before:
-            line.add(each.version)
-            newest = each
+    made = [
+        (each.learned.as_of, each.version, each.learned.parent)
+        for each in manifests
+        if each.learned
+    ]
+    made += [
+        (each.as_of, each.version, each.parent) for each in removed if each.version not in by_name
+    ]
+    for as_of, version, its_parent in sorted(made):  # a parent before its children
+        if its_parent in line and since <= as_of < before:
+            line.add(version)
+            newest = by_name.get(version, newest)
     return newest
 
 
-def _not_learned(manifests: Sequence[Manifest], parent: Manifest, known: Known) -> Manifest:
-    """The youngest version before the parent that has not learned the rows that judge."""
+def _not_learned(
+    manifests: Sequence[Manifest], removed: Sequence[Removal], parent: Manifest, known: Known
+) -> Manifest:
+    """The youngest version before the parent that has not learned the rows that judge.
+
+    Where that one was removed it is one before it, which has learned less: figures are then a
+    little too strict.
+    """
     by_name = {each.version: each for each in manifests}
+    parents = {each.version: each.parent for each in removed}
     at = parent
     while at.learned and at.learned.until >= known.judged_since:
-        if at.learned.parent not in by_name:
-            break  # it was removed: figures are then a little too kind
-        at = by_name[at.learned.parent]
+        before = at.learned.parent
+        while before not in by_name and before in parents:
+            before = parents[before]
+        if before not in by_name:
+            break  # by hand, or before that was kept: figures are then a little too kind
+        at = by_name[before]
     return at
 
 

@@ -18,14 +18,15 @@ from fraudline.warehouse.history_findings import (
     Finding,
     count_distinct,
     find_ids,
-    find_leaks,
     find_negative_amounts,
     find_times,
     is_fraud_sql,
 )
+from fraudline.warehouse.history_leaks import find_leaks, find_null_leaks
+from fraudline.warehouse.history_source import find_history
 from fraudline.warehouse.query import query, sql_literal
 from fraudline.warehouse.refused_findings import find_refused
-from fraudline.warehouse.table_fit import require_fitting_history, told
+from fraudline.warehouse.table_fit import told
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class ColumnQuality:
         name: Of the column.
         type: The type that the contract gives it.
         nulls: Rows without a value.
+        null_frauds: How many of them are labelled fraud.
         out_of_range: Rows outside the contract's limits.
         spread: Least, mean and greatest value of a number; otherwise three times None.
     """
@@ -43,6 +45,7 @@ class ColumnQuality:
     name: str
     type: str
     nulls: int
+    null_frauds: int
     out_of_range: int
     spread: tuple[float | None, float | None, float | None]
 
@@ -109,17 +112,19 @@ def measure_history_quality(
         InputError: the table is empty.
         WarehouseError: the table does not exist, or was made for another contract.
     """
-    name = warehouse.table(warehouse.settings.table_history)
-    differences = require_fitting_history(warehouse, contract)
-    totals = query(warehouse, _totals_sql(name, contract)).to_pylist()[0]
+    source = find_history(warehouse, contract)
+    name, differences = source.table, source.differences
+    totals = query(warehouse, _totals_sql(source.sql, contract)).to_pylist()[0]
     if totals["row_count"] == 0:
-        raise InputError(f"table {name} is empty. Load labelled history with `fraudline load`.")
+        way = "" if source.taken else " Load labelled history with `fraudline load`."
+        raise InputError(f"table {name} is empty.{way}")
     columns = [
         _column_quality(column, index, totals) for index, column in enumerate(contract.columns)
     ]
     rows, frauds = totals["row_count"], totals["frauds"]
-    distinct = count_distinct(warehouse, name, contract)
+    distinct = count_distinct(warehouse, source.sql, contract)
     findings = [
+        *([Finding(True, source.taken)] if source.taken else []),
         Finding(not differences, "column names, types and modes are the contract's"
                 if not differences else f"columns differ from the contract: {told(differences)}"),
         *_find_values(contract, columns, rows),
@@ -131,8 +136,9 @@ def measure_history_quality(
         *find_ids(contract, rows, distinct),
         *find_times(contract, totals["first_event"], totals["last_event"]),
         *find_negative_amounts(contract, totals["negative"]),
-        find_leaks(warehouse, name, contract, rows, frauds),
-        find_refused(load_record, name, rows),
+        find_leaks(warehouse, source.sql, contract, rows, frauds),
+        *find_null_leaks(contract, columns, rows, frauds),
+        *([] if source.taken else [find_refused(load_record, name, rows)]),
     ]  # fmt: skip
     return QualityReport(name, rows, frauds, rows - distinct.rows, columns, findings)
 
@@ -163,21 +169,23 @@ def _find_values(contract: Contract, columns: list[ColumnQuality], rows: int) ->
     return found
 
 
-def _totals_sql(table: str, contract: Contract) -> str:
-    parts = ["COUNT(*) AS row_count", f"COUNTIF({is_fraud_sql(contract)}) AS frauds"]
+def _totals_sql(source: str, contract: Contract) -> str:
+    is_fraud = is_fraud_sql(contract)
+    parts = ["COUNT(*) AS row_count", f"COUNTIF({is_fraud}) AS frauds"]
     time = f"`{contract.event_time}`"
     parts += [f"MIN({time}) AS first_event", f"MAX({time}) AS last_event"]
     parts.append(f"COUNTIF(`{contract.amount}` < 0) AS negative")
     for index, column in enumerate(contract.columns):
         quoted = f"`{column.name}`"
         parts.append(f"COUNTIF({quoted} IS NULL) AS nulls_{index}")
+        parts.append(f"COUNTIF({quoted} IS NULL AND {is_fraud}) AS null_frauds_{index}")
         parts.append(f"COUNTIF({out_of_range_sql(column)}) AS out_of_range_{index}")
         if column.type in NUMERIC_TYPES:
             parts += [
                 f"{function}({quoted}) AS {function.lower()}_{index}"
                 for function in ("MIN", "AVG", "MAX")
             ]
-    return f"SELECT {', '.join(parts)} FROM `{table}`"  # noqa: S608 - names come from settings and a checked contract
+    return f"SELECT {', '.join(parts)} FROM {source}"  # noqa: S608 - names come from settings and a checked contract
 
 
 def out_of_range_sql(column: Column) -> str:
@@ -202,6 +210,7 @@ def _column_quality(column: Column, index: int, totals: dict[str, Any]) -> Colum
         column.name,
         column.type,
         totals[f"nulls_{index}"],
+        totals[f"null_frauds_{index}"],
         totals[f"out_of_range_{index}"],
         (totals.get(f"min_{index}"), totals.get(f"avg_{index}"), totals.get(f"max_{index}")),
     )

@@ -27,9 +27,9 @@ from fraudline.warehouse.history_files import (
     content_label,
     record_files,
 )
+from fraudline.warehouse.history_source import HistorySource, find_history
 from fraudline.warehouse.load_job import run_load_job
 from fraudline.warehouse.query import query, sql_literal
-from fraudline.warehouse.table_fit import require_fitting_history
 from fraudline.warehouse.tables import create_dataset, create_table
 
 
@@ -193,9 +193,9 @@ def read_history(
             period is invalid.
         WarehouseError: the table does not exist, does not fit the contract, or changed meanwhile.
     """
-    table = warehouse.table(warehouse.settings.table_history)
-    sql = _select(table, contract, *_limits(contract, first, end))
-    require_fitting_history(warehouse, contract)
+    limits = _limits(contract, first, end)
+    source = find_history(warehouse, contract)
+    table, sql = source.table, _select(source, contract, *limits)
     before = _state(warehouse, table)
     read_at = dt.datetime.now(dt.UTC)
     rows = query(warehouse, sql)
@@ -207,7 +207,7 @@ def read_history(
             "writes to it is done."
         )
     if rows.num_rows == 0:
-        raise InputError(_nothing(warehouse, table, contract, first, end))
+        raise InputError(_nothing(warehouse, source, contract, first, end))
     rows, refusals = conform(rows, contract.columns)
     if refusals:
         raise InputError(
@@ -258,33 +258,40 @@ def _finite(text: str) -> float:
     return number
 
 
-def _select(table: str, contract: Contract, low: str, high: str) -> str:
+def _select(source: HistorySource, contract: Contract, low: str, high: str) -> str:
     """The query for a period; its text alone says which rows were read."""
     columns = [column.name for column in contract.columns]
     order = [contract.event_time, *(name for name in columns if name != contract.event_time)]
     conditions = [f"`{contract.event_time}` >= {low}"] if low else []
     conditions += [f"`{contract.event_time}` < {high}"] if high else []
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"SELECT {_quoted(columns)} FROM `{table}`{where} ORDER BY {_quoted(order)}"  # noqa: S608 - names come from settings and a checked contract, limits were parsed
+    return f"SELECT {_quoted(columns)} FROM {source.sql}{where} ORDER BY {_quoted(order)}"  # noqa: S608 - names come from settings and a checked contract, limits were parsed
 
 
 def _state(warehouse: Warehouse, table: str) -> str:
     """What stays the same as long as nobody writes to a table."""
     with translated(f"reading table {table}"):
         found = warehouse.client.get_table(table, retry=RETRY)
+    if found.num_rows is None:  # of a view nothing tells that its rows change
+        return f"defined {found.modified.isoformat()}"
     return f"{found.num_rows} rows, last modified {found.modified.isoformat()}"
 
 
 def _nothing(
-    warehouse: Warehouse, table: str, contract: Contract, first: str | None, end: str | None
+    warehouse: Warehouse,
+    source: HistorySource,
+    contract: Contract,
+    first: str | None,
+    end: str | None,
 ) -> str:
     time = contract.event_time
-    sql = f"SELECT MIN(`{time}`) AS low, MAX(`{time}`) AS high FROM `{table}`"  # noqa: S608 - as in _select
+    sql = f"SELECT MIN(`{time}`) AS low, MAX(`{time}`) AS high FROM {source.sql}"  # noqa: S608 - as in _select
     found = query(warehouse, sql).to_pylist()[0]
     if found["low"] is None:
-        return f"table {table} is empty. Load labelled history with `fraudline load`."
+        way = "" if source.taken else " Load labelled history with `fraudline load`."
+        return f"table {source.table} is empty.{way}"
     return (
-        f"table {table} has no row with '{time}' from {first or 'its first'} to before "
+        f"table {source.table} has no row with '{time}' from {first or 'its first'} to before "
         f"{end or 'its end'}; its rows range from {found['low']} to {found['high']}. "
         "Choose a period with `--from` and `--to`."
     )
