@@ -156,7 +156,13 @@ def write_candidate(
     )
     kept = np.ones(len(labels), bool) if usual is None else usual
     reference = keep_reference(
-        directory, contract, history.filter(pa.array(kept)), split.of(kept), scores[kept], seed
+        directory,
+        contract,
+        history.filter(pa.array(kept)),
+        split.of(kept),
+        scores[kept],
+        seed,
+        has_all_frauds=usual is None,
     )
     on_progress(f"the stream will be compared with {reference}")
     natural = split.train if usual is None else split.validation
