@@ -122,6 +122,18 @@ def test_fine_tuning_learns_the_same_for_a_seed_and_leaves_its_parent_alone(
     assert (weights_of(first) != weights_of(other)).any()
 
 
+def test_a_pass_after_another_one_is_as_if_it_were_the_first(creditcard, mlp, known):
+    """Compiled once, it keeps no averages, moments or dropout of the network before."""
+    kit, (features, labels) = learning_on(), known
+    recipe = replace(recipes()["mlp"], batch_rows=32)
+    other = fresh_model(recipe, creditcard, features)
+    examples = kit.Examples(features, labels)
+    ways = [kit.FineTuning(recipe, learning_rate=1e-3, averaging=0.9) for _ in range(2)]
+    kit.tuned(other, recipe, kit.Examples(-features, labels), ways[0], 1)
+    passed = [kit.tuned(mlp, recipe, examples, way, 1) for way in ways]
+    assert (weights_of(passed[0]) == weights_of(passed[1])).all()
+
+
 @pytest.mark.slow
 def test_averaged_weights_are_nearer_to_where_they_began(creditcard, mlp, known):
     kit, recipe = learning_on(), replace(recipes()["mlp"], batch_rows=32, threshold=0.5)

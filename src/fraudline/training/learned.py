@@ -22,6 +22,7 @@ from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
 from fraudline.errors import BundleError, InputError
 from fraudline.training.calibration import Platt
 from fraudline.training.candidate import Fitted, choose, write_candidate
+from fraudline.training.fine_tuning import FineTuning
 from fraudline.training.fitting import Epoch
 from fraudline.training.keras_engine import make_deterministic
 from fraudline.training.model import Model
@@ -29,7 +30,7 @@ from fraudline.training.policy_pages import capped
 from fraudline.training.recipes.all_recipes import find_recipe
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Split, check_split, find_twins
-from fraudline.training.update import Examples, LastLayer, balanced, fine_tune, open_model
+from fraudline.training.update import Examples, LastLayer, balanced, open_model, tuned
 
 FINE_TUNING, LAST_LAYER = "fine-tuning", "last-layer"
 LAST_LAYER_FILE = "last_layer.npz"
@@ -118,11 +119,13 @@ def learn_on(
     check_split(split, labels)
     is_before = known.is_learned & known.is_before
     on_progress(f"learning {int(is_before.sum()):,} rows that were known before those that judge")
-    first, _ = _learned(road, recipe, earlier, features, labels, known, is_before)
+    make_deterministic(_SEED)  # names of layers count on otherwise, and are in the Keras file
+    way = FineTuning(recipe, learning_rate=road.learning_rate, averaging=road.averaging)
+    first, _ = _learned(road, recipe, earlier, features, labels, known, is_before, way)
     judged = features[split.validation], labels[split.validation]
     choice = choose(recipe, first, *judged)
     on_progress(f"learning all {int(known.is_learned.sum()):,} rows")
-    model, state = _learned(road, recipe, parent, features, labels, known, known.is_learned)
+    model, state = _learned(road, recipe, parent, features, labels, known, known.is_learned, way)
     if choice.line is not None:
         model.calibrate(choice.line)
     if state is not None:
@@ -164,9 +167,9 @@ def _learned(
     labels: Labels,
     known: KnownRows,
     taken: Flags,
+    way: FineTuning,
 ) -> tuple[Model, LastLayer | None]:
     """What a version becomes by these rows, and the state that its last layer goes on from."""
-    make_deterministic(_SEED)  # names of layers count on otherwise, and are in the Keras file
     model = open_model(begin)
     if road.name == LAST_LAYER:
         state, is_new = _begun(begin, model), taken & (known.known_s > _known_to(begin))
@@ -175,15 +178,7 @@ def _learned(
             state = state.update(balanced(recipe, examples, _SEED))
         return state.model(), state
     examples = Examples(features[taken], labels[taken].astype(np.float64))
-    tuned = fine_tune(
-        model,
-        recipe,
-        balanced(recipe, examples, _SEED),
-        learning_rate=road.learning_rate,
-        averaging=road.averaging,
-        seed=_SEED,
-    )
-    return tuned, None
+    return tuned(model, recipe, balanced(recipe, examples, _SEED), way, _SEED), None
 
 
 def _begun(version: Path, model: Model) -> LastLayer:
