@@ -67,6 +67,8 @@ class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         frauds: How many of them are frauds.
         of_history: How many of the rows are of the labelled history.
         hidden: Payments of that time that were blocked and never labelled, which were left out.
+        settings: With which settings of `learning` it learned, by name; versions of before do not
+            say.
     """
 
     parent: str
@@ -78,6 +80,7 @@ class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     frauds: int
     of_history: int
     hidden: int
+    settings: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -121,14 +121,19 @@ def gate(
     """Judge challengers beside the champion, by what became known since they were made.
 
     Both judge the same payments anew, and a period counts once all of it is mature. The verdict is
-    kept with the version. Nothing is promoted.
+    kept with the version, and the next one goes on from it. Nothing is promoted.
     """
     from fraudline.cli.gate_words import compared_facts, verdict_words
     from fraudline.use_cases.judge_challenger import judge_challengers
+    from fraudline.use_cases.label_rule import other_label_rule
 
+    project = Project()
+    look = other_label_rule(project)
+    if look is not None:
+        say(f"LOOK: {look}")
     with progress_bar("judged") as bar:
         verdicts = judge_challengers(
-            Project(), version, on_judged=lambda count: bar("judged", count, count)
+            project, version, on_judged=lambda count: bar("judged", count, count)
         )
     for verdict in verdicts:
         show_facts(compared_facts(verdict))

@@ -147,20 +147,32 @@ class Registry:
         Args:
             version: Which one.
             signature: Who does it and why; the account that runs this, without one.
-            over: The champion that it was found better than; any, without one.
+            over: The champion that it was found better than, while no version decided a share; any
+                champion and any rollout, without one.
 
         Raises:
-            InputError: there is no such version, or the champion was changed meanwhile.
+            InputError: there is no such version, or what it was found over was changed meanwhile.
         """
         self._require(version)
         with self._store.changing():
             now = self._champions.read(contract_of(version))
-            if over is not None and now.champion != over:
-                raise InputError(
-                    f"the champion was changed meanwhile, from {over} to {now.champion}, so "
-                    f"{version} was not promoted: nobody found it better than that one."
-                )
+            self._require_as_found(over, now)
             self._change_champion(PROMOTED, version, signature, now)
+
+    def _require_as_found(self, over: str | None, now: ChampionFile) -> None:
+        """Refuse what was found of another champion, or while no version decided a share."""
+        if over is None:
+            return
+        if now.champion != over:
+            raise InputError(
+                f"the champion was changed meanwhile, from {over} to {now.champion}. Nothing was "
+                "done: what was found was found of the one before."
+            )
+        rollout = self.rollouts.of(now.contract)
+        if rollout is not None:
+            raise InputError(
+                f"{rollout} since {rollout.since:%Y-%m-%d %H:%M} UTC. Nothing was done."
+            )
 
     def earlier_champion(self) -> str:
         """The version that `roll_back` goes back to.
@@ -182,19 +194,24 @@ class Registry:
             )
         return before[-1]
 
-    def roll_back(self, version: str, signature: Signature | None = None) -> None:
+    def roll_back(
+        self, version: str, signature: Signature | None = None, *, over: str | None = None
+    ) -> None:
         """Make the champion before the present one the champion again.
 
         Args:
             version: What `earlier_champion` gave, for the caller has looked at that.
             signature: As for `promote`.
+            over: Likewise.
 
         Raises:
-            InputError: the champion was changed meanwhile, so it would be another one.
+            InputError: the champion was changed meanwhile, so it would be another one; or what it
+                was found over was.
         """
         self._require(version)
         with self._store.changing():
             now = self._champions.read(self._contract())
+            self._require_as_found(over, now)
             if version != self._earlier(now):
                 raise InputError(
                     f"the champion was changed meanwhile: it is {self.champion()}. Nothing was "
@@ -328,7 +345,12 @@ class Registry:
         """
         self._require(version)
         with self._store.changing():
-            self._store.append(f"verdicts.{version}", verdict)
+            self._store.append(_verdicts_of(version), verdict)
+
+    def verdicts(self, version: str) -> list[bytes]:
+        """What `record_verdict` kept of a challenger, oldest first."""
+        held = self._store.read(_verdicts_of(version))
+        return held.content.splitlines() if held is not None else []
 
     def changes(self) -> list[Change]:
         """Every change of the contract's versions, oldest first, with who and why.
@@ -439,6 +461,10 @@ class Registry:
         """
         contracts = self._champions.contracts()
         return [self._champions.read(contract).promotions()[-1] for contract in contracts]
+
+
+def _verdicts_of(version: str) -> str:
+    return f"verdicts.{version}"
 
 
 def _now() -> dt.datetime:

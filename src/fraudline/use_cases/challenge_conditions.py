@@ -9,6 +9,8 @@ from fraudline.measures.fair_bet import PROVED_AT
 from fraudline.measures.policy_effect import counted, money
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fraudline.bundle.policy import Policy
     from fraudline.measures.challenge import Challenge
 
@@ -93,6 +95,20 @@ def conditions_of(
             f"{_TIMES_LARGER:g} times as many",
         ),
     ]
+
+
+def told_conditions(conditions: Sequence[Condition]) -> str:
+    """All of them if they are met; else what was found first, and what is not met.
+
+    Args:
+        conditions: At least one, as `conditions_of` has them.
+    """
+    if all(each.is_met for each in conditions):
+        return "; ".join(f"{each.name}: {each.told}" for each in conditions)
+    first = conditions[0]
+    missing = [each for each in conditions if not each.is_met]
+    words = [each.name if each is first else f"{each.name} ({each.told})" for each in missing]
+    return f"{first.told}; not met: {', '.join(words)}"
 
 
 def _order(found: Challenge) -> Condition:
