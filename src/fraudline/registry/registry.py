@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -104,6 +105,34 @@ class Registry:
         self.discard(candidate)
         return kept
 
+    def keep(self, candidate: Path, version: str) -> Path:
+        """Put a finished bundle aside that could not be added now, for `add_copy` to take it.
+
+        Args:
+            candidate: What `new_directory` gave.
+            version: What it is.
+
+        Returns:
+            Its directory from now on.
+        """
+        return self._candidates.keep(candidate, version)
+
+    def add_copy(self, bundle: Path) -> Manifest:
+        """Take over a bundle that lies in another directory; what `keep` gave is removed then.
+
+        Raises:
+            BundleError: it is no bundle, or was altered.
+        """
+        check_bundle(bundle)
+        candidate = self.new_directory()
+        try:
+            shutil.copytree(bundle, candidate, dirs_exist_ok=True)
+            manifest = self.add(candidate)
+        finally:
+            self.discard(candidate)
+        self._candidates.forget(bundle.absolute())
+        return manifest
+
     def versions(self) -> list[Manifest]:
         """Every version, oldest first; one that is broken is named in the log and left out."""
         manifests = []
@@ -171,7 +200,7 @@ class Registry:
         rollout = self.rollouts.of(now.contract)
         if rollout is not None:
             raise InputError(
-                f"{rollout} since {rollout.since:%Y-%m-%d %H:%M} UTC. Nothing was done."
+                f"{rollout}, since {rollout.since:%Y-%m-%d %H:%M} UTC. Nothing was done."
             )
 
     def earlier_champion(self) -> str:
