@@ -170,9 +170,7 @@ def record(
 
 @models.command()
 def add(
-    directory: Annotated[
-        Path, typer.Argument(help="A bundle's directory, as a training left it.", exists=True)
-    ],
+    directory: Annotated[Path, typer.Argument(help="A bundle's directory, as a training left it.")],
 ) -> None:
     """Add a bundle that lies in a directory: where `train` could not reach the registry at its end.
 
