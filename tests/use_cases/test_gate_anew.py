@@ -26,7 +26,7 @@ def test_a_version_that_learned_by_other_settings_begins_a_bet_of_its_own(
     rows = arena.rows()
     assert [row["version"] for row in rows] == [first] * 2 + [second] * 2 + [third]
     assert [row["frauds"] // FRAUDS for row in rows] == [1, 2, 1, 2, 3]
-    told = f"begins anew, at wealth 1 instead of {rows[1]['wealth']:,.2f}: {second} learned "
+    told = f"begins anew, at wealth 1 instead of {rows[1]['wealth']:,.2f}: it learned "
     assert rows[2]["told"].startswith(f"{told}update_rate 0.001 instead of 0.0003; wealth 6.00")
     assert [row["is_won"] for row in rows] == [False, True, False, True, True]
 
@@ -74,8 +74,11 @@ def test_a_newest_version_that_ranks_well_and_costs_more_is_not_promoted(
     broken = arena.learn(first, SQUARES, threshold=0.01)  # it blocks nearly everything
     said = arena.gate()
     assert arena.registry.champion() == arena.champion
-    assert f"not met: newest ({broken} ranks +" in said[-1]
-    assert "cost: decisions would have cost" in said[-1]
+    assert said[-1].endswith("not met: newest")
+    told = arena.rows()[-1]["told"]
+    assert f"; newest: {broken} ranks +" in told
+    assert "; cost: decisions would have cost" in told
+    assert told.endswith("; not met: newest")
     arena.learn(broken, SQUARES)
     arena.flow(1, negative_is_fraud=True)
     arena.gate()

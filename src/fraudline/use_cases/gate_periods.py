@@ -11,14 +11,12 @@ import datetime as dt
 import logging
 from typing import Any
 
-import msgspec
-
 from fraudline import flows
 from fraudline.contract import Period
 from fraudline.errors import BundleError, UsageError
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
 from fraudline.stream.progress import Progress
-from fraudline.use_cases.challenge_conditions import told_conditions
+from fraudline.use_cases.challenge_conditions import brief_conditions, told_conditions
 from fraudline.use_cases.champion import Promoted, challenge, promote, roll_back
 from fraudline.use_cases.judge_line import LineVerdict, judge_line
 from fraudline.use_cases.learning_steps import Due
@@ -92,12 +90,12 @@ class GatePeriods:
         found = judge_line(self._project, due, champion, since, last, self._is_alive)
         # Before anything follows from it: whoever is killed then has judged this period.
         self._write(due, champion, since, found)
-        told = found.told
+        said = found.said
         if found.is_won:
-            told += self._promote(found.newest, champion, told)
+            said += self._promote(found.newest, champion, found.told)
         if due.period == self._last:
-            told = "; ".join([told, *self._challengers(due.at)])
-        return told
+            said = "; ".join([said, *self._challengers(due.at)])
+        return said
 
     def _promote(self, version: str, champion: str, reason: str) -> str:
         """Make it the champion, if that is wanted; gives what followed, in words."""
@@ -155,10 +153,11 @@ class GatePeriods:
             _LOG.warning("learn: challengers were not judged: %s", error)
             return [f"LOOK: challengers were not judged: {error}"]
         for verdict in verdicts:
-            told = f"{verdict.challenger}: {told_conditions(verdict.conditions)}"
+            named = f"{verdict.challenger}: {brief_conditions(verdict.found, verdict.conditions)}"
             if verdict.is_won and verdict.champion == self._project.registry.champion():
-                told += self._follow(verdict.challenger, verdict.champion, told)
-            said.append(told)
+                told = f"{verdict.challenger}: {told_conditions(verdict.conditions)}"
+                named += self._follow(verdict.challenger, verdict.champion, told)
+            said.append(named)
         return said
 
     def _is_alive(self, judged: int) -> None:
@@ -218,7 +217,7 @@ class GatePeriods:
             "frauds": found.found.bet.frauds,
             "is_won": found.is_won,
             "told": found.told[:_MOST_TOLD],
-            "state": msgspec.json.encode(found.found).decode(),
+            "state": found.state,
         }
         write_rows(self._project.warehouse, flows.GATES, [row])
 

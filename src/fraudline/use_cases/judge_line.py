@@ -11,8 +11,12 @@ import msgspec
 
 from fraudline.bundle.manifest import Manifest
 from fraudline.measures.challenge import Challenge
-from fraudline.use_cases.challenge_conditions import Condition, told_conditions
-from fraudline.use_cases.learned_alike import difference, newest_alike
+from fraudline.use_cases.challenge_conditions import (
+    Condition,
+    brief_conditions,
+    told_conditions,
+)
+from fraudline.use_cases.learned_alike import Way, difference, newest_alike
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.update_version import newest_of_line
@@ -35,6 +39,8 @@ class LineVerdict:
         found: Both, over all periods that this bet counts.
         is_won: Whether all conditions are met.
         told: What was found, in words.
+        said: The same, as far as a line of the log has room for it.
+        state: What the next period goes on from, as it is written.
     """
 
     judged: str
@@ -42,6 +48,14 @@ class LineVerdict:
     found: Challenge
     is_won: bool
     told: str
+    said: str
+    state: str
+
+
+class _WayOfState(msgspec.Struct):
+    """How the version learned that the last period was judged by; states of before do not say."""
+
+    way: Way | None = None
 
 
 def judge_line(
@@ -67,27 +81,38 @@ def judge_line(
         InputError: the champion is not in the registry.
         WarehouseError: the tables cannot be queried.
     """
-    manifests = project.registry.versions()
+    registry = project.registry
+    manifests, removed = registry.versions(), registry.removals.all(project.contract.name)
     # A version as of the very moment at which a period begins knows nothing of it.
     line, youngest = (
-        newest_of_line(manifests, champion, since=since, before=at + _MOMENT)
+        newest_of_line(manifests, champion, since=since, before=at + _MOMENT, removed=removed)
         for at in (due.period.start, due.at)
     )
-    found, anew = _so_far(manifests, champion, line, last, due)
     if line.version == champion:
+        found, anew = _so_far(last, due, None)
         told = f"{champion} has no line yet that is older than this period"
-        return LineVerdict(champion, youngest.version, found, is_won=False, told=told)
-    newest = newest_alike(manifests, youngest, line)
+        if any(since <= each.as_of <= due.period.start for each in removed):
+            told = "the versions of that time were removed, so nothing was judged"
+        told, state = f"{anew}{told}", _state(found, _way_before(last))
+        return LineVerdict(
+            champion, youngest.version, found, is_won=False, told=told, said=told, state=state
+        )
+    way = Way.of(line)
+    found, anew = _so_far(last, due, way)
+    newest = newest_alike(manifests, removed, youngest, line)
     found, conditions = _judged(project, due, champion, line, newest, found, on_judged)
-    is_won, told = all(each.is_met for each in conditions), anew + told_conditions(conditions)
+    is_won, left_out = all(each.is_met for each in conditions), ""
     if is_won and youngest.version != newest.version:
-        told += f"; {youngest.version} is younger, and learned {difference(line, youngest)}"
-    return LineVerdict(line.version, newest.version, found, is_won, told)
+        other = difference(way, Way.of(youngest))
+        left_out = f"; {youngest.version} is younger, and learned {other}"
+    told, said = (
+        f"{anew}{words}{left_out}"
+        for words in (told_conditions(conditions), brief_conditions(found, conditions))
+    )
+    return LineVerdict(line.version, newest.version, found, is_won, told, said, _state(found, way))
 
 
-def _so_far(
-    manifests: list[Manifest], champion: str, line: Manifest, last: dict[str, Any] | None, due: Due
-) -> tuple[Challenge, str]:
+def _so_far(last: dict[str, Any] | None, due: Due, way: Way | None) -> tuple[Challenge, str]:
     """What the periods before have found, if that stands for this one; and if not why, in words."""
     if last is None:
         return Challenge(), ""
@@ -95,12 +120,20 @@ def _so_far(
     length = last["period_end"] - last["period_start"]
     if length != due.period.length:
         why = f"periods of {due.period.length} instead of {length}"
-    for judged in manifests:
-        if judged.version == last["version"] != champion and (other := difference(judged, line)):
-            why = f"{line.version} learned {other}"
+    if other := difference(_way_before(last), way):
+        why = f"it learned {other}"
     if not (why and found.rows):
         return found, ""
     return Challenge(), f"begins anew, at wealth 1 instead of {found.bet.wealth:,.2f}: {why}; "
+
+
+def _way_before(last: dict[str, Any] | None) -> Way | None:
+    return None if last is None else msgspec.json.decode(last["state"], type=_WayOfState).way
+
+
+def _state(found: Challenge, way: Way | None) -> str:
+    content = {**msgspec.to_builtins(found), "way": way}
+    return msgspec.json.encode(content).decode()
 
 
 def _judged(

@@ -6,48 +6,69 @@ was set, versions learn otherwise: nothing is known of those yet.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from fraudline.bundle.manifest import Learned, Manifest
+from fraudline.registry import Removal
 
 
-def difference(before: Manifest, after: Manifest) -> str:
-    """In what a version learned otherwise than another one, in words; empty if in nothing.
+class Way(msgspec.Struct, frozen=True):
+    """How a version learned.
 
-    Versions of before say by which road they learned and no more; what they do not say is taken
-    for equal, and so is what was trained and learned nothing since.
-
-    Args:
-        before: The one.
-        after: The other, whose way is told first.
+    Attributes:
+        road: As in `Learned`.
+        settings: Likewise; empty for versions of before, which do not say.
     """
-    one, other = before.learned, after.learned
-    if not (isinstance(one, Learned) and isinstance(other, Learned)):
+
+    road: str
+    settings: dict[str, float] = {}
+
+    @classmethod
+    def of(cls, version: Manifest) -> Way | None:
+        """That of a version; None if it was trained, and learned nothing since."""
+        learned = version.learned
+        if not isinstance(learned, Learned):
+            return None
+        known = learned.settings
+        return cls(learned.road, {} if isinstance(known, msgspec.UnsetType) else known)
+
+
+def difference(before: Way | None, after: Way | None) -> str:
+    """In what somebody learned otherwise than before, in words; empty if in nothing.
+
+    What one of them does not say is taken for equal.
+    """
+    if before is None or after is None:
         return ""
-    if one.road != other.road:
-        return f"by {other.road} instead of {one.road}"
-    if isinstance(one.settings, msgspec.UnsetType) or isinstance(other.settings, msgspec.UnsetType):
-        return ""
-    was = one.settings
+    if before.road != after.road:
+        return f"by {after.road} instead of {before.road}"
     return ", ".join(
-        f"{name} {value:g} instead of {was[name]:g}"
-        for name, value in other.settings.items()
-        if value != was.get(name, value)
+        f"{name} {value:g} instead of {before.settings[name]:g}"
+        for name, value in after.settings.items()
+        if value != before.settings.get(name, value)
     )
 
 
-def newest_alike(manifests: list[Manifest], newest: Manifest, judged: Manifest) -> Manifest:
+def newest_alike(
+    manifests: Sequence[Manifest], removed: Sequence[Removal], newest: Manifest, judged: Manifest
+) -> Manifest:
     """The youngest version that learned as the judged one did: the newest, or one that it is of.
 
     Args:
         manifests: Every version.
+        removed: Those that were removed: who goes from child to parent passes over them.
         newest: The newest of the line.
         judged: One of the same line, not younger than the newest.
     """
     by_name = {each.version: each for each in manifests}
-    at = newest
-    while at.version != judged.version and difference(judged, at):
-        if not at.learned or at.learned.parent not in by_name:
-            return judged
-        at = by_name[at.learned.parent]
-    return at
+    parents = {each.version: each.learned.parent for each in manifests if each.learned}
+    parents |= {each.version: each.parent for each in removed}
+    at: str | None = newest.version
+    while at is not None and at != judged.version:
+        found = by_name.get(at)
+        if found is not None and not difference(Way.of(judged), Way.of(found)):
+            return found
+        at = parents.get(at)
+    return judged
