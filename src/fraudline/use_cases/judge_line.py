@@ -16,7 +16,7 @@ from fraudline.use_cases.challenge_conditions import (
     brief_conditions,
     told_conditions,
 )
-from fraudline.use_cases.learned_alike import Way, difference, newest_alike
+from fraudline.use_cases.learned_alike import WayOfLearning, difference, newest_alike
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.update_version import newest_of_line
@@ -55,7 +55,7 @@ class LineVerdict:
 class _WayOfState(msgspec.Struct):
     """How the version learned that the last period was judged by; states of before do not say."""
 
-    way: Way | None = None
+    way: WayOfLearning | None = None
 
 
 def judge_line(
@@ -97,13 +97,13 @@ def judge_line(
         return LineVerdict(
             champion, youngest.version, found, is_won=False, told=told, said=told, state=state
         )
-    way = Way.of(line)
+    way = WayOfLearning.of(line)
     found, anew = _so_far(last, due, way)
     newest = newest_alike(manifests, removed, youngest, line)
     found, conditions = _judged(project, due, champion, line, newest, found, on_judged)
     is_won, left_out = all(each.is_met for each in conditions), ""
     if is_won and youngest.version != newest.version:
-        other = difference(way, Way.of(youngest))
+        other = difference(way, WayOfLearning.of(youngest))
         left_out = f"; {youngest.version} is younger, and learned {other}"
     told, said = (
         f"{anew}{words}{left_out}"
@@ -112,7 +112,9 @@ def judge_line(
     return LineVerdict(line.version, newest.version, found, is_won, told, said, _state(found, way))
 
 
-def _so_far(last: dict[str, Any] | None, due: Due, way: Way | None) -> tuple[Challenge, str]:
+def _so_far(
+    last: dict[str, Any] | None, due: Due, way: WayOfLearning | None
+) -> tuple[Challenge, str]:
     """What the periods before have found, if that stands for this one; and if not why, in words."""
     if last is None:
         return Challenge(), ""
@@ -127,11 +129,11 @@ def _so_far(last: dict[str, Any] | None, due: Due, way: Way | None) -> tuple[Cha
     return Challenge(), f"begins anew, at wealth 1 instead of {found.bet.wealth:,.2f}: {why}; "
 
 
-def _way_before(last: dict[str, Any] | None) -> Way | None:
+def _way_before(last: dict[str, Any] | None) -> WayOfLearning | None:
     return None if last is None else msgspec.json.decode(last["state"], type=_WayOfState).way
 
 
-def _state(found: Challenge, way: Way | None) -> str:
+def _state(found: Challenge, way: WayOfLearning | None) -> str:
     content = {**msgspec.to_builtins(found), "way": way}
     return msgspec.json.encode(content).decode()
 

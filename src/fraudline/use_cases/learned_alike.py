@@ -14,7 +14,7 @@ from fraudline.bundle.manifest import Learned, Manifest
 from fraudline.registry import Removal
 
 
-class Way(msgspec.Struct, frozen=True):
+class WayOfLearning(msgspec.Struct, frozen=True):
     """How a version learned.
 
     Attributes:
@@ -26,7 +26,7 @@ class Way(msgspec.Struct, frozen=True):
     settings: dict[str, float] = {}
 
     @classmethod
-    def of(cls, version: Manifest) -> Way | None:
+    def of(cls, version: Manifest) -> WayOfLearning | None:
         """That of a version; None if it was trained, and learned nothing since."""
         learned = version.learned
         if not isinstance(learned, Learned):
@@ -35,7 +35,7 @@ class Way(msgspec.Struct, frozen=True):
         return cls(learned.road, {} if isinstance(known, msgspec.UnsetType) else known)
 
 
-def difference(before: Way | None, after: Way | None) -> str:
+def difference(before: WayOfLearning | None, after: WayOfLearning | None) -> str:
     """In what somebody learned otherwise than before, in words; empty if in nothing.
 
     What one of them does not say is taken for equal.
@@ -68,7 +68,7 @@ def newest_alike(
     at: str | None = newest.version
     while at is not None and at != judged.version:
         found = by_name.get(at)
-        if found is not None and not difference(Way.of(judged), Way.of(found)):
+        if found is not None and not difference(WayOfLearning.of(judged), WayOfLearning.of(found)):
             return found
         at = parents.get(at)
     return judged
