@@ -184,26 +184,33 @@ class Registry:
         )
 
     def promote(
-        self, version: str, signature: Signature | None = None, *, over: str | None = None
+        self,
+        version: str,
+        signature: Signature | None = None,
+        *,
+        over: str | None = None,
+        of: Rollout | None = None,
     ) -> None:
         """Make a version its contract's champion, in one step that a reader sees whole or not.
 
         Args:
             version: Which one.
             signature: Who does it and why; the account that runs this, without one.
-            over: The champion that it was found better than, while no version decided a share; any
-                champion and any rollout, without one.
+            over: The champion that it was found better than; any, without one.
+            of: The rollout in which it was; without one none may stand where there is `over`.
 
         Raises:
             InputError: there is no such version, or what it was found over was changed meanwhile.
         """
         with self._changing(version):
             now = self._champions.read(contract_of(version))
-            self._require_as_found(over, now)
+            self._require_as_found(over, of, now)
             self._change_champion(PROMOTED, version, signature, now)
 
-    def _require_as_found(self, over: str | None, now: ChampionFile) -> None:
-        """Refuse what was found of another champion, or while no version decided a share."""
+    def _require_as_found(self, over: str | None, of: Rollout | None, now: ChampionFile) -> None:
+        """Refuse what was found of another champion, or another rollout, or while none stood."""
+        if of is not None:
+            self.rollouts.require(of)
         if over is None:
             return
         if now.champion != over:
@@ -211,7 +218,7 @@ class Registry:
                 f"the champion was changed meanwhile, from {over} to {now.champion}. Nothing was "
                 "done: what was found was found of the one before."
             )
-        rollout = self.rollouts.of(now.contract)
+        rollout = self.rollouts.of(now.contract) if of is None else None
         if rollout is not None:
             raise InputError(
                 f"{rollout}, since {rollout.since:%Y-%m-%d %H:%M} UTC. Nothing was done."
@@ -245,7 +252,7 @@ class Registry:
         Args:
             version: What `earlier_champion` gave, for the caller has looked at that.
             signature: As for `promote`.
-            over: Likewise.
+            over: The champion that it was found better than, while no version decided a share.
 
         Raises:
             InputError: the champion was changed meanwhile, so it would be another one; or what it
@@ -253,7 +260,7 @@ class Registry:
         """
         with self._changing(version):
             now = self._champions.read(self._contract())
-            self._require_as_found(over, now)
+            self._require_as_found(over, None, now)
             if version != self._earlier(now):
                 raise InputError(
                     f"the champion was changed meanwhile: it is {self.champion()}. Nothing was "
