@@ -57,9 +57,8 @@ def add_learned(
     candidate = registry.new_directory()
     write_tiny_files(candidate, contract, power)
     (candidate / "report.html").write_text("<p>tiny</p>")
-    learned = Learned(
-        parent, "fine-tuning", as_of, as_of, as_of, 100, 10, 0, 0, settings or msgspec.UNSET
-    )
+    known = settings or msgspec.UNSET
+    learned = Learned(parent, "fine-tuning", as_of, as_of, as_of, 100, 10, 0, 0, settings=known)
     policy = tiny_policy(threshold)
     write_manifest(candidate, manifest_for(contract, policy=policy, learned=learned))
     return registry.add(candidate).version
