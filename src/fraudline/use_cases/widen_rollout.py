@@ -124,7 +124,9 @@ class WidenRollout:
     def _judge(self, due: Due, rollout: Rollout) -> str:
         from fraudline.use_cases.compare_versions import VersionPair  # brings ONNX Runtime
 
-        champion, rows = self._project.registry.champion(), self._rows(rollout)
+        champion = self._project.registry.champion()
+        # Another one that runs may have written this period, too.
+        rows = [each for each in self._rows(rollout) if each["period_start"] < due.period.start]
         pair = VersionPair(
             self._project, champion, rollout.version, rollout.since, on_judged=self._is_alive
         )
