@@ -74,12 +74,17 @@ def show_status(
     from fraudline.use_cases.gate_periods import last_gate
     from fraudline.use_cases.learning_status import learning_status
     from fraudline.use_cases.look_at_alarms import look_at_alarms
+    from fraudline.use_cases.recalibrate_periods import last_calibration
     from fraudline.use_cases.update_periods import last_update
 
     project = Project()
     found = learning_status(project, most=periods, as_of=as_of)
     watched = alarm_facts(look_at_alarms(project, periods, as_of=as_of))
-    watched += learned_facts(last_update(project, found.at), last_gate(project, found.at))
+    watched += learned_facts(
+        last_update(project, found.at),
+        last_calibration(project, found.at),
+        last_gate(project, found.at),
+    )
     if found.periods:
         show_table(
             ("period", "as of", "decisions", "frauds", "open", "AP", "saved"),

@@ -139,9 +139,16 @@ def _corrections(found: LearningStatus) -> list[str]:
     return told[:_MOST_CORRECTIONS]
 
 
-def learned_facts(last: LastUpdate | None, gate: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """What was made of what became known, or why nothing was, and what the gate found of it."""
+def learned_facts(
+    last: LastUpdate | None,
+    calibration: Mapping[str, Any] | None,
+    gate: Mapping[str, Any] | None,
+) -> list[tuple[str, str]]:
+    """What was made of what became known, or why nothing was, and what was found of it."""
     facts = [] if last is None else [("learned", f"{last.period}: {last.told}")]
+    if calibration is not None:
+        told = f"beside {calibration['champion']}, up to {calibration['period_end']:%Y-%m-%d %H:%M}"
+        facts.append(("calibrated", f"{told} UTC: {calibration['told']}"))
     if gate is not None:
         newest = f"; newest {gate['newest']}" if gate["newest"] != gate["champion"] else ""
         told = f"beside {gate['champion']}, up to {gate['period_end']:%Y-%m-%d %H:%M} UTC"

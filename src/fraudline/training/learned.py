@@ -24,6 +24,7 @@ from fraudline.training.calibration import Platt
 from fraudline.training.candidate import Fitted, choose, write_candidate
 from fraudline.training.fitting import Epoch
 from fraudline.training.keras_engine import make_deterministic
+from fraudline.training.keras_file import LAST_LAYER_FILE
 from fraudline.training.model import Model
 from fraudline.training.policy_pages import capped
 from fraudline.training.recipes.all_recipes import find_recipe
@@ -32,7 +33,6 @@ from fraudline.training.split import Split, check_split, find_twins
 from fraudline.training.update import Examples, LastLayer, balanced, fine_tune, open_model
 
 FINE_TUNING, LAST_LAYER = "fine-tuning", "last-layer"
-LAST_LAYER_FILE = "last_layer.npz"
 _SEED = 1  # the examples of another day are others, so nothing is gained by another one
 
 

@@ -9,7 +9,10 @@ from fraudline.measures.fair_bet import PROVED_AT
 from fraudline.measures.policy_effect import counted, money
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fraudline.bundle.policy import Policy
+    from fraudline.measures.calibration_bet import CalibrationChallenge
     from fraudline.measures.challenge import Challenge
 
 # Noise of two equal models is below it, a lost calibration far above.
@@ -93,6 +96,25 @@ def conditions_of(
             f"{_TIMES_LARGER:g} times as many",
         ),
     ]
+
+
+def calibration_conditions(
+    found: CalibrationChallenge, others: Sequence[Condition]
+) -> list[Condition]:
+    """The conditions for a calibration anew: it is to say better what scores mean, not to rank.
+
+    Args:
+        found: Both, on payments of which neither calibration has seen one.
+        others: As `conditions_of` gives them.
+    """
+    bet = found.calibration
+    told = (
+        f"wealth {bet.wealth:,.2f} of {PROVED_AT:g} after {counted(found.rows, 'payment')} with "
+        f"{counted(found.bet.frauds, 'fraud')} in {counted(bet.days, 'period')}; log losses are "
+        f"{bet.gained:+,.2f} less in sum"
+    )
+    kept = [each for each in others if each.name != "order"]
+    return [Condition("log loss", bet.is_proved, told), *kept]
 
 
 def _order(found: Challenge) -> Condition:

@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,7 @@ from fraudline.use_cases.turned_out import flags
 from fraudline.warehouse.counting_labels import labelled_pieces
 
 _PIECE_ROWS = 4096
+Compared = TypeVar("Compared", bound=Challenge)
 _NEEDED = ("decided_at", "decision", "label", "label_known_at", "label_arrived_at")
 
 
@@ -109,7 +111,7 @@ class VersionPair:
             self._other.measured(),
         )
 
-    def after(self, found: Challenge, period: Period) -> Challenge:
+    def after(self, found: Compared, period: Period) -> Compared:
         """What is found of both once a period that is mature is counted, too."""
         contract = self._project.contract
         labels, amounts = [np.zeros(0, np.int8)], [np.zeros(0)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,19 +18,24 @@ from fraudline.bundle.manifest import Manifest
 from fraudline.contract import Period
 from fraudline.errors import BundleError, UsageError
 from fraudline.measures.challenge import Challenge
-from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
+from fraudline.registry.promotions import PROMOTED
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.challenge_conditions import Condition
-from fraudline.use_cases.champion import Promoted, challenge, promote, roll_back
+from fraudline.use_cases.champion import challenge, roll_back
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.promote_winner import (
+    LEARN,
+    beside,
+    promote_winner,
+    standing_rollout,
+    words_of,
+)
 from fraudline.use_cases.update_version import newest_of_line
 from fraudline.warehouse.decided_periods import decided_periods
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 
 _LOG = logging.getLogger(__name__)
-LEARN = "learn"
-"""Who promotes and goes back by itself."""
 _MOMENT = dt.timedelta(microseconds=1)
 _NEWEST_JUDGED_ON = 5  # periods on which the newest version must not rank below the champion
 _MOST_TOLD = 4096
@@ -61,7 +65,7 @@ class GatePeriods:
         if not registry.has_champion():
             return []
         self._keep_guard()
-        since = Period.holding(registry.champion_since(), self._length_s).end
+        since = Period.holding(registry.networks.since(), self._length_s).end
         until = now - self._maturity
         if until <= since:
             return []
@@ -88,25 +92,27 @@ class GatePeriods:
 
     def _judge(self, due: Due) -> str:
         registry = self._project.registry
-        champion, since = registry.champion(), registry.champion_since()
+        champion, since = registry.champion(), registry.networks.since()
         if due.period.start < since:
             return f"{champion} is the champion since then, so nothing was judged"
-        manifests = registry.versions()
+        manifests, network = registry.versions(), registry.networks.of(champion)
         # A version as of the very moment at which a period begins knows nothing of it.
         line, newest = (
-            newest_of_line(manifests, champion, since=since, before=at + _MOMENT)
+            newest_of_line(manifests, network, since=since, before=at + _MOMENT)
             for at in (due.period.start, due.at)
         )
         rows = self._rows()
         state = rows[-1]["state"] if rows else "{}"
         found = msgspec.json.decode(state, type=Challenge)
+        if rows and rows[-1]["champion"] != champion:
+            found = found.on_another_scale()
         told, is_won = f"{champion} has no line yet that is older than this period", False
-        if line.version != champion:
+        if line.version != network:
             found, conditions = self._judged(due, champion, line, newest, found)
             is_won = all(each.is_met for each in conditions)
-            told = _words(conditions)
+            told = words_of(conditions)
         # Before anything follows from it: whoever is killed then has judged this period.
-        self._write(due, champion, since, line, newest, found, told, is_won=is_won)
+        self._write(due, champion, line, newest, found, told, is_won=is_won)
         if is_won:
             told += self._promote(newest.version, champion, told)
         if due.period == self._last:
@@ -148,17 +154,10 @@ class GatePeriods:
 
     def _promote(self, version: str, champion: str, reason: str) -> str:
         """Make it the champion, if that is wanted; gives what followed, in words."""
-        if not self._project.settings.learning.promotes:
-            return f"; learning.promotes is false: `fraudline models promote {version}` does it"
-        if standing := self._rollout():
-            return standing
-        try:
-            done = promote(self._project, version, by=LEARN, reason=reason, over=champion)
-        except (UsageError, OSError) as error:
-            _LOG.warning("learn: %s is better, and was not promoted: %s", version, error)
-            return f"; LOOK: not promoted: {error}"
+        so = f", and {champion} challenges it"
+        told = promote_winner(self._project, version, champion, reason, so)
         self._keep_guard()
-        return f"; promoted {version}, and {champion} challenges it{_beside(done)}"
+        return told
 
     def _keep_guard(self) -> None:
         """Let a champion that was promoted by itself be challenged by the one before it.
@@ -176,9 +175,7 @@ class GatePeriods:
         registry = self._project.registry
         changes = [each for each in registry.changes() if each.is_done]
         swaps = [
-            place
-            for place, each in enumerate(changes)
-            if each.change in {PROMOTED, ROLLED_BACK} and each.before != each.version
+            place for place, each in enumerate(changes) if each.makes_network_after(each.before)
         ]
         if not swaps:
             return
@@ -202,7 +199,7 @@ class GatePeriods:
             _LOG.warning("learn: challengers were not judged: %s", error)
             return [f"LOOK: challengers were not judged: {error}"]
         for verdict in verdicts:
-            told = f"{verdict.challenger}: {_words(verdict.conditions)}"
+            told = f"{verdict.challenger}: {words_of(verdict.conditions)}"
             if verdict.is_won and verdict.champion == self._project.registry.champion():
                 told += self._follow(verdict.challenger, verdict.champion, told)
             said.append(told)
@@ -215,41 +212,44 @@ class GatePeriods:
     def _follow(self, version: str, champion: str, reason: str) -> str:
         """Promote a challenger that won, or go back to it where it was the champion before."""
         registry, ours = self._project.registry, self._was_ours(champion)
-        if not ours or registry.earlier_champion() != version:
+        if not ours or registry.networks.earlier_champion() != version:
             return self._promote(version, champion, reason)
         if not self._project.settings.learning.promotes:
             return "; learning.promotes is false: `fraudline models rollback` does it"
-        if standing := self._rollout():
+        if standing := standing_rollout(self._project):
             return standing
+        told = ""
         try:
-            done = roll_back(self._project, by=LEARN, reason=reason)
+            while registry.champion() != version:  # through calibrations of the same network
+                told += beside(roll_back(self._project, by=LEARN, reason=reason))
         except (UsageError, OSError) as error:
             _LOG.warning("learn: did not go back to %s: %s", version, error)
             return f"; LOOK: did not go back: {error}"
-        return f"; went back to {version}{_beside(done)}"
-
-    def _rollout(self) -> str:
-        """Why nothing is done while a version decides a share that a person gave it; or nothing."""
-        found = self._project.registry.rollout()
-        return "" if found is None else f"; nothing was done, as {found.version} decides a share"
+        return f"; went back to {version}{told}"
 
     def _was_ours(self, champion: str) -> bool:
-        """Whether the champion was promoted by itself."""
-        for each in reversed(self._project.registry.changes()):
-            if each.is_done and each.change == PROMOTED and each.version == champion:
+        """Whether the champion's network was promoted by itself."""
+        registry = self._project.registry
+        network = registry.networks.of(champion)
+        for each in reversed(registry.changes()):
+            if each.is_done and each.change == PROMOTED and each.version == network:
                 return each.signature is not None and each.signature.by == LEARN
         return False
 
     def _rows(self) -> list[dict[str, Any]]:
-        """What was written of the present champion's line, oldest first."""
-        registry = self._project.registry
-        champion, since = registry.champion(), registry.champion_since()
+        """What was written of the present champion's line, oldest first.
+
+        Of all champions with its network: a calibration anew ends no line.
+        """
+        stint = self._project.registry.networks.stint()
+        since, champions = stint[0].at, {each.version for each in stint}
         rows = read_rows(self._project.warehouse, flows.GATES, self._project.contract, since=since)
         length = dt.timedelta(seconds=self._length_s)
         return [
             row
             for row in rows
-            if (row["champion"], row["champion_since"]) == (champion, since)
+            if row["champion"] in champions
+            and row["champion_since"] >= since
             and row["period_end"] - row["period_start"] == length
         ]
 
@@ -257,7 +257,6 @@ class GatePeriods:
         self,
         due: Due,
         champion: str,
-        since: dt.datetime,
         line: Manifest,
         newest: Manifest,
         found: Challenge,
@@ -266,6 +265,7 @@ class GatePeriods:
         is_won: bool,
     ) -> None:
         name, period = self._project.contract.name, due.period
+        since = self._project.registry.champion_since()
         of = f"{name}|{period.start.isoformat()}|{self._length_s:g} s"
         row = {
             "row_key": f"{of}|{champion} since {since.isoformat()}",
@@ -283,19 +283,6 @@ class GatePeriods:
             "state": msgspec.json.encode(found).decode(),
         }
         write_rows(self._project.warehouse, flows.GATES, [row])
-
-
-def _beside(done: Promoted) -> str:
-    """What could not be done beside a change of the champion, or should be known of it."""
-    return "".join(f"; LOOK: {told}" for told in (done.warning, done.look) if told)
-
-
-def _words(conditions: Sequence[Condition]) -> str:
-    found = conditions[0].told
-    if all(each.is_met for each in conditions):
-        return "; ".join(f"{each.name}: {each.told}" for each in conditions)
-    missing = ", ".join(each.name for each in conditions if not each.is_met)
-    return f"{found}; not met: {missing}"
 
 
 def last_gate(project: Project, until: dt.datetime) -> dict[str, Any] | None:

@@ -62,8 +62,8 @@ def update_version(
         raise InputError("learning.update is off. Set it to fine-tuning or last-layer.")
     manifests = project.registry.versions()
     registry = project.registry
-    since = registry.champion_since()
-    parent = newest_of_line(manifests, registry.champion(), since=since, before=as_of)
+    network, since = registry.networks.of(registry.champion()), registry.networks.since()
+    parent = newest_of_line(manifests, network, since=since, before=as_of)
     if parent.contract_fingerprint != contract.fingerprint:
         raise InputError(
             f"version {parent.version} was made for contract '{parent.contract}' with fingerprint "
@@ -179,10 +179,12 @@ def newest_of_line(
 ) -> Manifest:
     """The version that learned last of those that go on from the champion, or the champion.
 
+    Versions that are only calibrated anew are in no line: the network of each is there already.
+
     Args:
         manifests: Every version.
-        champion: Which version.
-        since: When it became the champion: what was made before is of an earlier line.
+        champion: Which version, of those with its network the one that this was made with.
+        since: When that network became the champion's: what was made before is of an earlier line.
         before: Only versions of what was known before this moment.
 
     Raises:
@@ -195,7 +197,9 @@ def newest_of_line(
             "from it. `fraudline models list` shows the versions that are."
         )
     newest, line = by_name[champion], {champion}
-    made = [(each.learned.as_of, each) for each in manifests if each.learned]
+    made = [
+        (each.learned.as_of, each) for each in manifests if each.learned and not each.calibrated
+    ]
     for as_of, each in sorted(made, key=lambda one: one[0]):  # a parent before its children
         if each.learned and each.learned.parent in line and since <= as_of < before:
             line.add(each.version)

@@ -115,7 +115,7 @@ def read_known(
         return TooFew(len(mature))
     since = min(frauds.column("decided_at").to_pylist())
     judged = max(LEAST_FRAUDS, len(mature) // _JUDGED_PART)
-    judged_since = max(mature[judged - 1], _newest_mature(warehouse, contract, as_of, since))
+    judged_since = max(mature[judged - 1], newest_mature(warehouse, contract, as_of, since))
     judging = sum(at >= judged_since for at in mature)
     if judging < LEAST_FRAUDS:
         return TooFew(judging)
@@ -139,8 +139,16 @@ def count_mature_frauds(warehouse: Warehouse, contract: Contract, as_of: dt.date
     Raises:
         WarehouseError: the tables cannot be queried.
     """
-    frauds = _newest_frauds(warehouse, contract, as_of, LEAST_FRAUDS, is_mature=True)
-    return int(frauds.num_rows)
+    return len(newest_mature_frauds(warehouse, contract, as_of, LEAST_FRAUDS))
+
+
+def newest_mature_frauds(
+    warehouse: Warehouse, contract: Contract, as_of: dt.datetime, most: int
+) -> list[dt.datetime]:
+    """When the newest frauds that are mature at a moment were decided, newest first."""
+    frauds = _newest_frauds(warehouse, contract, as_of, most, is_mature=True)
+    decided: list[dt.datetime] = frauds.column("decided_at").to_pylist()
+    return decided
 
 
 def _newest_frauds(
@@ -196,7 +204,7 @@ def _labelled(
     )
 
 
-def _newest_mature(
+def newest_mature(
     warehouse: Warehouse, contract: Contract, as_of: dt.datetime, since: dt.datetime
 ) -> dt.datetime:
     """When the oldest of the newest `MOST_JUDGED` mature payments was decided."""
