@@ -14,6 +14,7 @@ from tests.faulty_bigquery import FaultyBigQuery
 from tests.transactions import CREDITCARD
 from tests.use_cases.test_gate_periods import SQUARES, Arena
 from tests.use_cases.test_run_learning import LENGTH
+from tests.use_cases.versions import add_version
 from tests.warehouse.test_counting_labels import HOUR, Told, decision, fill
 
 from fraudline import flows
@@ -144,7 +145,7 @@ def test_a_challenge_and_the_champions_line_go_on_when_it_is_calibrated_anew(
     (*_, before) = world.rows()
     assert before["wealth"] > 1
     assert not before["is_won"]
-    other = world.learn(world.champion, 3.0)
+    other = add_version(registry, CREDITCARD, 3.0)
     registry.challenge(other, world.now + dt.timedelta(days=60))
     for change in (registry.promote, registry.roll_back, registry.promote):
         change(made.version if change == registry.promote else world.champion)
