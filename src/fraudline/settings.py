@@ -170,6 +170,40 @@ class BigQuerySettings(_Tables):
     append_format: Literal["arrow", "protobuf"] = Field(
         "arrow", description="How rows travel in the Storage Write API."
     )
+    history: str = Field(
+        "",
+        description="A table or view of yours that is read as history and never written to, "
+        "`project.data_set.name` or `data_set.name`; without one it is `table_history`.",
+    )
+    history_columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="By column of the contract, what it is called in `history`; those that are "
+        "called alike need not be named.",
+    )
+
+    @field_validator("history")
+    @classmethod
+    def _is_a_table(cls, value: str) -> str:
+        if value and not re.fullmatch(r"([A-Za-z0-9.:_-]+\.)?[A-Za-z0-9_]+\.[\w-]+", value):
+            raise ValueError("expected project.data_set.name or data_set.name of a table or view")
+        return value
+
+    @field_validator("history_columns")
+    @classmethod
+    def _are_column_names(cls, value: dict[str, str]) -> dict[str, str]:
+        faulty = [ours for ours, name in value.items() if not re.fullmatch(r"[\w -]{1,300}", name)]
+        if faulty:
+            raise ValueError(
+                f"expected the name of a column for {', '.join(faulty)}; what has to be computed "
+                "belongs into a view, which `history` may name"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _columns_are_of_a_history(self) -> BigQuerySettings:
+        if self.history_columns and not self.history:
+            raise ValueError("history_columns names columns of `history`, which is not set")
+        return self
 
     def table(self, of: flows.Flow | flows.LearningTable) -> str:
         """Name of the table that stores a flow, or that `fraudline learn` writes."""
@@ -321,6 +355,12 @@ class LearningSettings(_Group):
         description="Whether `learn` calibrates the champion anew on what matured last, period by "
         "period, and promotes that calibration where the gate finds that it says better what "
         "scores mean. It ranks as before.",
+    )
+    removed_after_days: int = Field(
+        90,
+        ge=0,
+        description="How many days after its labels are mature `learn` removes a version that it "
+        "made and that never decided anything, nor was named by anybody; 0 removes none.",
     )
     memory_frauds: int = Field(
         2000,

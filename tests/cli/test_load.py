@@ -4,84 +4,29 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Shell
+from tests.cli.wallet_lines import line, stored, written
 from tests.harness import SAMPLE
 from tests.models import write_tiny_bundle, write_tiny_metrics
 from tests.transactions import CREDITCARD, WALLET_FILE
 
-import bqlite
 from fraudline.cli.history_commands import load_file
 from fraudline.errors import InputError, RefusedRowsError
 from fraudline.registry import Registry
-from fraudline.settings import BigQuerySettings, Settings
 from fraudline.use_cases.check_history import check_history
 from fraudline.use_cases.load_history import Loaded, load_history
 from fraudline.use_cases.predict_file import predict_file
-from fraudline.use_cases.project import Project
 from fraudline.use_cases.send_file import read_messages
 from fraudline.use_cases.verify_file import verify_file
-from fraudline.warehouse.client import Endpoint, Warehouse
-from fraudline.warehouse.query import query
-
-HEADER = (
-    "payment_id,paid_at,amount_minor,velocity,distance_km,is_abroad,risk_note,is_fraud,merchant"
-)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bqlite.Bqlite]:
-    with bqlite.serve(tmp_path_factory.mktemp("load")) as running:
-        yield running
-
-
-@pytest.fixture
-def make(server: bqlite.Bqlite, tmp_path: Path) -> Callable[..., Project]:
-    """Projects that share a home and a data set, each with a contract and a table of its own."""
-
-    def made(contract: str = str(WALLET_FILE), table: str = "history") -> Project:
-        project = Project(Settings(home=tmp_path, contract=contract))
-        dataset = tmp_path.name.replace("-", "_")
-        vars(project)["warehouse"] = Warehouse(
-            BigQuerySettings(dataset=dataset, table_history=table),
-            Endpoint(server.rest, server.storage),
-        )
-        return project
-
-    return made
-
-
-def line(number: int, *, is_fraud: bool = False, **changes: str) -> str:
-    values = {
-        "payment_id": f"p-{number}",
-        "paid_at": f"2026-01-0{1 + number % 9}T03:04:05Z",
-        "amount_minor": str(number),
-        "velocity": f"{number % 7}.5",
-        "distance_km": "2",
-        "is_abroad": "true",
-        "risk_note": "",
-        "is_fraud": str(int(is_fraud)),
-        "merchant": "shop",
-    }
-    return ",".join({**values, **changes}.values())
-
-
-def written(path: Path, lines: list[str]) -> Path:
-    path.write_text("\n".join([HEADER, *lines]) + "\n")
-    return path
 
 
 def frauds_alone_have_a_null(path: Path) -> Path:
     rows = [line(number) for number in range(2000)]
     rows += [line(9000 + number, is_fraud=True, velocity="") for number in range(56)]
     return written(path, rows)
-
-
-def stored(project: Project) -> int:
-    return query(project.warehouse, "SELECT COUNT(*) AS n FROM history").to_pylist()[0]["n"]
 
 
 def test_a_file_that_would_lose_all_its_frauds_is_refused_and_replaces_nothing(make, tmp_path):
@@ -93,9 +38,11 @@ def test_a_file_that_would_lose_all_its_frauds_is_refused_and_replaces_nothing(m
     assert stored(project) == 2
     listed = json.loads(project.refused_account.read_text())
     assert listed["rows_loaded"] == 0
-    assert listed["frauds_refused"] == len(listed["refusals"]) == 56
-    assert {each["reason"] for each in listed["refusals"]} == {"null_value"}
-    assert json.loads(project.load_account.read_text())["file"].endswith("good.csv")
+    (bad,) = listed["files"]
+    assert listed["frauds_refused"] == len(bad["refusals"]) == 56
+    assert {each["reason"] for each in bad["refusals"]} == {"null_value"}
+    (good,) = json.loads(project.load_account.read_text())["files"]
+    assert good["file"].endswith("good.csv")
 
 
 def test_refused_rows_are_told_by_reason_and_column_with_the_frauds_among_them(

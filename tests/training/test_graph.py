@@ -5,7 +5,7 @@ from tests.training.later import as_keras, keras, network
 
 from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.errors import InputError
-from fraudline.training.graph import run_graph, write_graph
+from fraudline.training.graph import read_preparation, run_graph, write_graph
 from fraudline.training.preparation import Inputs, Preparation
 
 pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
@@ -49,17 +49,23 @@ def test_batch_normalisation_convolution_order_and_dense_layers_are_folded_exact
     assert by_keras.std() > 0.001
 
 
-@pytest.mark.parametrize("per_second", [1, 1000])
-def test_logarithm_and_time_of_day_are_the_same_in_the_graph_and_in_keras(features, per_second):
+# An amount as its logarithm alone, as earlier versions have it, and as both.
+@pytest.mark.parametrize(
+    ("plain", "per_second"), [((0, 2, 3), 1), ((0, 2, 3), 1000), ((0, 1, 2, 3), 1)]
+)
+def test_logarithm_and_time_of_day_are_the_same_in_the_graph_and_in_keras(
+    features, plain, per_second
+):
     features[:, 1] *= 1000
     features[:, 4] = np.linspace(0, 400_000 * per_second, len(features))
-    inputs = Inputs(plain=(0, 2, 3), logarithm=(1,), time_of_day=(4,), day=86400.0 * per_second)
-    preparation, model = Preparation.fit(inputs, features), network(6)
+    inputs = Inputs(plain, logarithm=(1,), time_of_day=(4,), day=86400.0 * per_second)
+    preparation, model = Preparation.fit(inputs, features), network(len(inputs.sources))
 
-    by_graph = run_graph(write_graph(preparation, model, 5), features)
+    written = write_graph(preparation, model, 5)
 
     by_keras = as_keras(preparation, model, 5).predict(features, verbose=0)[:, 0]
-    assert np.abs(by_graph - by_keras).max() < 1e-6
+    assert np.abs(run_graph(written, features) - by_keras).max() < 1e-6
+    assert read_preparation(written).inputs == inputs, "a version goes on learning with these"
 
 
 def test_the_same_weights_are_the_same_bytes(features):

@@ -71,11 +71,12 @@ def test_roles_of_the_contract_decide_which_feature_is_which(creditcard):
     names = np.array(creditcard.features)
     assert names[list(inputs.logarithm)].tolist() == ["Amount"]
     assert names[list(inputs.time_of_day)].tolist() == ["Time"]
-    assert names[list(inputs.plain)].tolist() == [f"V{number}" for number in range(1, 29)]
+    anonymous = [f"V{number}" for number in range(1, 29)]
+    assert names[list(inputs.plain)].tolist() == [*anonymous, "Amount"]
     assert as_they_are(creditcard) == Inputs(plain=tuple(range(30)))
 
 
-def test_every_feature_in_the_amounts_unit_becomes_a_logarithm():
+def test_every_feature_in_the_amounts_unit_is_a_logarithm_and_as_it_is():
     handbook = load_contract("handbook")
     inputs = with_log_amounts_and_time_of_day(handbook)
     assert [handbook.features[index] for index in inputs.logarithm] == [
@@ -84,3 +85,4 @@ def test_every_feature_in_the_amounts_unit_becomes_a_logarithm():
         "CUSTOMER_ID_AVG_AMOUNT_7DAY",
         "CUSTOMER_ID_AVG_AMOUNT_30DAY",
     ]
+    assert set(inputs.logarithm) < set(inputs.plain)

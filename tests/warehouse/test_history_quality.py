@@ -23,9 +23,10 @@ from fraudline.contract.number_words import number_words
 from fraudline.settings import BigQuerySettings
 from fraudline.warehouse import history_findings
 from fraudline.warehouse.client import Endpoint, Warehouse
-from fraudline.warehouse.history_findings import Finding, find_refused, find_times
+from fraudline.warehouse.history_findings import Finding, find_times
 from fraudline.warehouse.history_quality import measure_history_quality
 from fraudline.warehouse.history_table import load_history
+from fraudline.warehouse.refused_findings import find_refused
 from fraudline.warehouse.schema import table_schema
 from fraudline.warehouse.tables import create_dataset
 
@@ -266,4 +267,4 @@ def test_a_history_too_large_to_look_for_leaks_is_not_called_free_of_them(check,
 
 
 def test_no_record_of_a_load_is_said_to_be_none(tmp_path):
-    assert find_refused(tmp_path / "load.json", "p.d.t").text.startswith("no record of a load")
+    assert find_refused(tmp_path / "load.json", "p.d.t", 9).text.startswith("no record of a load")

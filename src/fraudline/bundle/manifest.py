@@ -161,6 +161,13 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return self.calibrated.of
         return self.version
 
+    @property
+    def went_on(self) -> tuple[str, dt.datetime] | None:
+        """The version that it was made from by what was known, and the moment; None if trained."""
+        if self.calibrated:
+            return self.calibrated.of, self.calibrated.as_of
+        return (self.learned.parent, self.learned.as_of) if self.learned else None
+
     def sealed(self) -> Manifest:
         """The same manifest with the version that its content gives."""
         return msgspec.structs.replace(self, version=self.expected_version())

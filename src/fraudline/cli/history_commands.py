@@ -38,40 +38,65 @@ def fetch_dataset(name: str, source: Path | None = None) -> Path:
 
 
 def load(
-    file: Annotated[
-        Path, typer.Argument(help="CSV or Parquet, also as .gz, with the contract's columns.")
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="CSV or Parquet, also as .gz, with the contract's columns; a folder of them, or a "
+            "pattern in quotes."
+        ),
     ],
+    append: Annotated[
+        bool,
+        typer.Option("--append", help="Keep the rows that are there, and add those of the files."),
+    ] = False,
     max_refused: MaxRefused = 1.0,
     quoted_newlines: QuotedNewlines = False,
 ) -> None:
-    """Make the history table in BigQuery hold exactly the rows of a file.
+    """Make the history table in BigQuery hold exactly the rows of the files, or add them.
 
-    A row that does not fit the contract is not loaded. Refused rows are told by reason and column,
-    with how many of them are labelled fraud. The same file again changes nothing, nor does one of
-    which more rows are refused than --max-refused allows.
+    A row that does not fit the contract is not loaded. Refused rows are told by file, reason and
+    column, with how many of them are labelled fraud. The same files again change nothing, nor do
+    files of which more rows are refused than --max-refused allows.
     """
-    load_file(Project(), file, max_refused, quoted_newlines=quoted_newlines)
+    load_file(Project(), files, max_refused, append=append, quoted_newlines=quoted_newlines)
 
 
 def load_file(
-    project: Project, file: Path, max_refused: float = 1.0, *, quoted_newlines: bool = False
+    project: Project,
+    files: Path | list[Path],
+    max_refused: float = 1.0,
+    *,
+    append: bool = False,
+    quoted_newlines: bool = False,
 ) -> None:
-    """Load a file, and say what became of its rows."""
+    """Load files, and say what became of their rows."""
     from fraudline.use_cases.load_history import load_history
 
     loaded = load_history(
         project,
-        file,
+        files,
+        append=append,
         max_refused=max_refused / 100,
         quoted_newlines=quoted_newlines,
         on_read=show_file,
+        on_note=lambda note: say(f"note: {note}."),
     )
     if loaded.refusals:
         say(f"Each refused row is listed in {loaded.account}.")
     warn(loaded.warning)
+    named = loaded.files[0].name if len(loaded.files) == 1 else f"{len(loaded.files):,} files"
+    if not append:
+        say(
+            f"{loaded.table} holds {loaded.rows:,} rows of {named}"
+            + ("." if loaded.is_new else ": loaded before, nothing to do.")
+        )
+        return
+    for known in loaded.known:
+        say(f"{known} is in {loaded.table} already: nothing was added of it.")
+    new = len(loaded.files) - len(loaded.known)
     say(
-        f"{loaded.table} holds {loaded.rows:,} rows of {file.name}"
-        + ("." if loaded.is_new else ": loaded before, nothing to do.")
+        f"{loaded.table} holds {loaded.rows:,} rows, {loaded.added:,} of them added now"
+        + (f" from {named if new == len(loaded.files) else f'{new:,} of {named}'}." if new else ".")
     )
 
 

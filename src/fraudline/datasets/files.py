@@ -64,16 +64,39 @@ class RowFile:
         Raises:
             RefusedRowsError: more were; the message tells how many of them are frauds.
         """
-        if self.refused_share <= max_refused:
-            return
-        frauds = sum(refusal.is_fraud is True for refusal in self.refusals)
-        raise RefusedRowsError(
-            f"{len(self.refusals):,} of {self.row_count:,} rows of {self.path} "
-            f"({100 * self.refused_share:.3g} %) were refused"
-            + (f", {frauds:,} of them labelled fraud" if frauds else "")
-            + f"; at most {100 * max_refused:.3g} % may be. {consequence} Mend the file or the "
-            "contract, or allow more with --max-refused."
-        )
+        require_few_refused([self], max_refused, consequence)
+
+
+def require_few_refused(files: Sequence[RowFile], max_refused: float, consequence: str) -> None:
+    """Refuse files as a whole if too many of all their rows were refused.
+
+    Args:
+        files: At least one.
+        max_refused: The greatest share of the rows that may be, 0 to 1.
+        consequence: What did therefore not happen, a sentence.
+
+    Raises:
+        RefusedRowsError: more were; the message tells how many of them are frauds.
+    """
+    refused, rows = (
+        sum(counts)
+        for counts in zip(*((len(each.refusals), each.row_count) for each in files), strict=True)
+    )
+    if refused / max(rows, 1) <= max_refused:
+        return
+    frauds = sum(refusal.is_fraud is True for each in files for refusal in each.refusals)
+    share = f"{100 * refused / rows:.3g} %"
+    raise RefusedRowsError(
+        f"{refused:,} of {rows:,} rows of {names_of(files)} ({share}) were refused"
+        + (f", {frauds:,} of them labelled fraud" if frauds else "")
+        + f"; at most {100 * max_refused:.3g} % may be. {consequence} Mend the file or the "
+        "contract, or allow more with --max-refused."
+    )
+
+
+def names_of(files: Sequence[RowFile]) -> str:
+    """One file by its path, several by their number, as a part of a sentence."""
+    return str(files[0].path) if len(files) == 1 else f"{len(files):,} files"
 
 
 def read_transactions(path: Path, contract: Contract, *, quoted_newlines: bool = False) -> RowFile:

@@ -18,7 +18,8 @@ class Inputs:
 
     Attributes:
         plain: Features taken as they are.
-        logarithm: Features x taken as sign(x) * log(1 + |x|); amounts span many magnitudes.
+        logarithm: Features x taken as sign(x) * log(1 + |x|); amounts span many magnitudes. A
+            feature may be here and in `plain`: it is two inputs then.
         time_of_day: Features that are times, taken as sine and cosine of the time of day.
         day: How long a day is in the unit of those.
     """
@@ -89,10 +90,11 @@ def as_they_are(contract: Contract) -> Inputs:
 
 
 def with_log_amounts_and_time_of_day(contract: Contract) -> Inputs:
-    """Amounts as logarithms and the event time as the time of day; the others untouched.
+    """Amounts also as logarithms, and the event time as the time of day; the others untouched.
 
     Amounts are the contract's amount and every feature in its unit, such as a card's mean
-    payment: as logarithms, their difference tells how many times the one is the other.
+    payment: as logarithms, their difference tells how many times the one is the other, and as
+    they are, a limit of so much money stays as sharp among large amounts as among small ones.
 
     The event time itself is left out: a network would learn when the frauds of the history
     happened, and no later transaction has those times.
@@ -105,7 +107,7 @@ def with_log_amounts_and_time_of_day(contract: Contract) -> Inputs:
         if name == contract.amount or (unit and contract.column(name).unit == unit)
     )
     time_of_day = tuple(i for i, name in enumerate(features) if name == contract.event_time)
-    plain = tuple(i for i in range(len(features)) if i not in logarithm + time_of_day)
+    plain = tuple(i for i in range(len(features)) if i not in time_of_day)
     # A timestamp that is a feature is its second of the day.
     is_timestamp = contract.column(contract.event_time).type == "timestamp"
     day = DAY_S if is_timestamp else DAY_S / contract.event_unit_s

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,13 +21,15 @@ from fraudline.errors import BundleError, UsageError
 from fraudline.measures.challenge import Challenge
 from fraudline.registry.promotions import PROMOTED
 from fraudline.stream.progress import Progress
-from fraudline.use_cases.challenge_conditions import Condition
+from fraudline.use_cases.challenge_conditions import Condition, wealth_words
 from fraudline.use_cases.champion import challenge, roll_back
 from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.line_rows import rows_of_line
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.promote_winner import (
     LEARN,
     beside,
+    brief_words,
     promote_winner,
     standing_rollout,
     words_of,
@@ -69,7 +72,7 @@ class GatePeriods:
         until = now - self._maturity
         if until <= since:
             return []
-        done = {row["period_start"] for row in self._rows()}
+        done = {row["period_start"] for row in rows_of_line(self._project)}
         if done:  # they are judged in their order, so none before the last is left
             since = max(done) + dt.timedelta(seconds=self._length_s)
         periods = decided_periods(
@@ -96,28 +99,32 @@ class GatePeriods:
         if due.period.start < since:
             return f"{champion} is the champion since then, so nothing was judged"
         manifests, network = registry.versions(), registry.networks.of(champion)
+        removed = registry.removals.all(self._project.contract.name)
         # A version as of the very moment at which a period begins knows nothing of it.
         line, newest = (
-            newest_of_line(manifests, network, since=since, before=at + _MOMENT)
+            newest_of_line(manifests, network, since=since, before=at + _MOMENT, removed=removed)
             for at in (due.period.start, due.at)
         )
-        rows = self._rows()
+        rows = rows_of_line(self._project)
         state = rows[-1]["state"] if rows else "{}"
         found = msgspec.json.decode(state, type=Challenge)
         if rows and rows[-1]["champion"] != champion:
             found = found.on_another_scale()
-        told, is_won = f"{champion} has no line yet that is older than this period", False
+        said = told = f"{champion} has no line yet that is older than this period"
+        if any(each.is_of_line and since <= each.as_of <= due.period.start for each in removed):
+            said = told = "the versions of that time were removed, so nothing was judged"
+        is_won = False
         if line.version != network:
             found, conditions = self._judged(due, champion, line, newest, found)
             is_won = all(each.is_met for each in conditions)
-            told = words_of(conditions)
+            said, told = _brief(found, conditions), words_of(conditions)
         # Before anything follows from it: whoever is killed then has judged this period.
         self._write(due, champion, line, newest, found, told, is_won=is_won)
         if is_won:
-            told += self._promote(newest.version, champion, told)
+            said += self._promote(newest.version, champion, told)
         if due.period == self._last:
-            told = "; ".join([told, *self._challengers(due.at)])
-        return told
+            said = "; ".join([said, *self._challengers(due.at)])
+        return said
 
     def _judged(
         self, due: Due, champion: str, line: Manifest, newest: Manifest, found: Challenge
@@ -199,10 +206,11 @@ class GatePeriods:
             _LOG.warning("learn: challengers were not judged: %s", error)
             return [f"LOOK: challengers were not judged: {error}"]
         for verdict in verdicts:
-            told = f"{verdict.challenger}: {words_of(verdict.conditions)}"
+            named = f"{verdict.challenger}: {_brief(verdict.found, verdict.conditions)}"
             if verdict.is_won and verdict.champion == self._project.registry.champion():
-                told += self._follow(verdict.challenger, verdict.champion, told)
-            said.append(told)
+                told = f"{verdict.challenger}: {words_of(verdict.conditions)}"
+                named += self._follow(verdict.challenger, verdict.champion, told)
+            said.append(named)
         return said
 
     def _is_alive(self, judged: int) -> None:
@@ -236,23 +244,6 @@ class GatePeriods:
                 return each.signature is not None and each.signature.by == LEARN
         return False
 
-    def _rows(self) -> list[dict[str, Any]]:
-        """What was written of the present champion's line, oldest first.
-
-        Of all champions with its network: a calibration anew ends no line.
-        """
-        stint = self._project.registry.networks.stint()
-        since, champions = stint[0].at, {each.version for each in stint}
-        rows = read_rows(self._project.warehouse, flows.GATES, self._project.contract, since=since)
-        length = dt.timedelta(seconds=self._length_s)
-        return [
-            row
-            for row in rows
-            if row["champion"] in champions
-            and row["champion_since"] >= since
-            and row["period_end"] - row["period_start"] == length
-        ]
-
     def _write(
         self,
         due: Due,
@@ -283,6 +274,11 @@ class GatePeriods:
             "state": msgspec.json.encode(found).decode(),
         }
         write_rows(self._project.warehouse, flows.GATES, [row])
+
+
+def _brief(found: Challenge, conditions: Sequence[Condition]) -> str:
+    """What a line of the log has room for; the whole is written in the table."""
+    return brief_words(wealth_words(found.bet.wealth, found.bet.frauds), conditions)
 
 
 def last_gate(project: Project, until: dt.datetime) -> dict[str, Any] | None:

@@ -15,6 +15,10 @@ LEARN = "learn"
 """Who promotes and goes back by itself."""
 
 
+NOT_MET = "not met: "
+"""With these words what is written of a period names the conditions that were missing."""
+
+
 def promote_winner(project: Project, version: str, champion: str, reason: str, so: str = "") -> str:
     """Make a version the champion, if that is wanted; gives what followed, in words.
 
@@ -49,9 +53,22 @@ def beside(done: Promoted) -> str:
 
 
 def words_of(conditions: Sequence[Condition]) -> str:
-    """What was found, and which conditions are not met."""
-    found = conditions[0].told
+    """What was found, and which conditions are not met, as it is written down."""
     if all(each.is_met for each in conditions):
         return "; ".join(f"{each.name}: {each.told}" for each in conditions)
-    missing = ", ".join(each.name for each in conditions if not each.is_met)
-    return f"{found}; not met: {missing}"
+    return f"{conditions[0].told}; {NOT_MET}{_missing(conditions)}"
+
+
+def brief_words(wealth: str, conditions: Sequence[Condition]) -> str:
+    """What a line of the log has room for.
+
+    Args:
+        wealth: How the bet stands.
+        conditions: All of them.
+    """
+    missing = _missing(conditions)
+    return f"{wealth}; {f'{NOT_MET}{missing}' if missing else 'all conditions met'}"
+
+
+def _missing(conditions: Sequence[Condition]) -> str:
+    return ", ".join(each.name for each in conditions if not each.is_met)

@@ -20,12 +20,17 @@ from fraudline.contract.columns import EARLIEST
 from fraudline.errors import BundleError, UsageError
 from fraudline.measures.calibration_bet import CalibrationChallenge, Line
 from fraudline.stream.progress import Progress
-from fraudline.use_cases.challenge_conditions import Condition, calibration_conditions
+from fraudline.use_cases.challenge_conditions import (
+    Condition,
+    calibration_conditions,
+    wealth_words,
+)
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.own_process import Answer, ask
 from fraudline.use_cases.project import Project
-from fraudline.use_cases.promote_winner import promote_winner, words_of
+from fraudline.use_cases.promote_winner import brief_words, promote_winner, words_of
 from fraudline.use_cases.recalibrate_version import can_be_calibrated
+from fraudline.use_cases.remove_versions import DailyRemoval
 from fraudline.use_cases.update_process import RECALIBRATE
 from fraudline.use_cases.update_version import too_few
 from fraudline.warehouse.decided_periods import decided_periods
@@ -52,6 +57,8 @@ class RecalibratePeriods:
     def __init__(self, project: Project, progress: Progress | None = None) -> None:
         self._project, self._progress = project, progress
         self._last: Period | None = None
+        self._removal = DailyRemoval(project)
+        self._is_told = False
         self._failed: Period | None = None  # the periods after it wait, for they stand on it
         self._length_s = project.settings.learning.period_s
         self._maturity = dt.timedelta(days=project.contract.maturity_days)
@@ -63,6 +70,8 @@ class RecalibratePeriods:
         """
         registry = self._project.registry
         if not self._project.settings.learning.recalibrates or not registry.has_champion():
+            return []
+        if not self._can_be():
             return []
         until, rows = now - self._maturity, self._rows()
         begin = registry.champion_since() - self._maturity
@@ -78,6 +87,21 @@ class RecalibratePeriods:
         ]
         self._last, self._failed = max(mature, default=None), None
         return [Due(each, each.end + self._maturity) for each in (mature if rows else mature[-1:])]
+
+    def _can_be(self) -> bool:
+        """Whether the champion's scores are meant as probabilities; where not, it is told once."""
+        champion = self._project.registry.champion()
+        for each in self._project.registry.versions():
+            if each.version == champion and not can_be_calibrated(each):
+                if not self._is_told:
+                    _LOG.warning(
+                        "learn: nothing is calibrated anew: scores of recipe '%s' are no "
+                        "probabilities",
+                        each.recipe,
+                    )
+                self._is_told = True
+                return False
+        return True
 
     def do(self, due: Due) -> str:
         """Judge, calibrate anew, and promote where all conditions are met."""
@@ -96,28 +120,27 @@ class RecalibratePeriods:
         if due.at <= since:
             return f"{champion} is the champion since later than this was mature"
         manifests = {each.version: each for each in registry.versions()}
-        if champion in manifests and not can_be_calibrated(manifests[champion]):
-            return f"scores of recipe '{manifests[champion].recipe}' are no probabilities"
         rows = self._rows()
         version = rows[-1]["newest"] if rows else None
+        version = version if version in manifests else None  # it may have been removed
         found = msgspec.json.decode(rows[-1]["state"] if rows else "{}", type=CalibrationChallenge)
-        told, is_won = (
-            f"{champion} has no other calibration yet that is older than this period",
-            False,
-        )
+        said = told = f"{champion} has no other calibration yet that is older than this period"
+        is_won = False
         if version is not None:
             found, conditions = self._judged(due, manifests[champion], manifests[version], found)
             is_won, told = all(each.is_met for each in conditions), words_of(conditions)
+            wealth = wealth_words(found.calibration.wealth, found.bet.frauds)
+            said = brief_words(wealth, conditions)
         answer = Answer()
         if due.period == self._last:  # of those that were missed, the last one is enough
             answer = self._calibrated(due, champion)
-            told += f"; {answer.told}"
+            said, told = f"{said}; {answer.told}", f"{told}; {answer.told}"
         newest = answer.version or version
         # Before anything follows from it: whoever is killed then has judged this period.
         self._write(due, (champion, since), (version, newest), found, told, answer, is_won=is_won)
         if is_won and newest is not None:
-            told += promote_winner(self._project, newest, champion, told)
-        return told.removesuffix(".")
+            said += promote_winner(self._project, newest, champion, told)
+        return "; ".join(filter(None, [said.removesuffix("."), self._removal.at(due.at)]))
 
     def _judged(
         self, due: Due, champion: Manifest, version: Manifest, found: CalibrationChallenge

@@ -13,6 +13,7 @@ from fraudline.stream.progress import Progress
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.own_process import Answer, ask
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.remove_versions import DailyRemoval
 from fraudline.use_cases.update_process import UPDATE
 from fraudline.use_cases.update_version import too_few
 from fraudline.warehouse.known_rows import LEAST_FRAUDS, count_mature_frauds
@@ -38,6 +39,7 @@ class UpdatePeriods:
     def __init__(self, project: Project, progress: Progress | None = None) -> None:
         self._project, self._progress = project, progress
         self._length_s = project.settings.learning.period_s
+        self._removal = DailyRemoval(project)
 
     def due(self, now: dt.datetime) -> list[Due]:
         """The last period that is over, if nothing was written of it, and there is a champion."""
@@ -75,7 +77,7 @@ class UpdatePeriods:
             "told": told[:_MOST_TOLD],
         }
         write_rows(self._project.warehouse, flows.UPDATES, [row])
-        return told.removesuffix(".")
+        return "; ".join(filter(None, [told.removesuffix("."), self._removal.at(due.at)]))
 
     def _is_done(self, period: Period) -> bool:
         rows = read_rows(

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from fraudline.contract import Column, Contract
 from fraudline.contract.number_words import number_words
@@ -50,14 +46,20 @@ class DistinctRows:
     ids: int
 
 
-def count_distinct(warehouse: Warehouse, table: str, contract: Contract) -> DistinctRows:
-    """Count the different rows of a history, and their ids."""
+def count_distinct(warehouse: Warehouse, source: str, contract: Contract) -> DistinctRows:
+    """Count the different rows of a history, and their ids.
+
+    Args:
+        warehouse: Where it is.
+        source: What stands behind FROM.
+        contract: What its rows are.
+    """
     names = ", ".join(f"`{column.name}`" for column in contract.columns)
     text = f"CAST(`{contract.id}` AS STRING)"
     given = "NULL" if contract.id is None else f"IF(TRIM({text}) = '', NULL, {text})"
     sql = (
         f"SELECT COUNT(*) AS n, COUNT({given}) AS with_id, COUNT(DISTINCT {given}) AS ids "  # noqa: S608 - names come from settings and a checked contract
-        f"FROM (SELECT DISTINCT {names} FROM `{table}`)"
+        f"FROM (SELECT DISTINCT {names} FROM {source})"
     )
     return DistinctRows(*query(warehouse, sql).to_pylist()[0].values())
 
@@ -88,7 +90,7 @@ def find_ids(contract: Contract, rows: int, distinct: DistinctRows) -> list[Find
 
 
 def find_leaks(
-    warehouse: Warehouse, table: str, contract: Contract, rows: int, frauds: int
+    warehouse: Warehouse, source: str, contract: Contract, rows: int, frauds: int
 ) -> Finding:
     """Whether a single feature tells fraud from legitimate payments, which none should.
 
@@ -107,10 +109,10 @@ def find_leaks(
             f"{frauds:,} and {rows - frauds:,}, expected at least {_LEAST_FRAUDS} of each",
         )
     found: dict[str, float] = {}
-    empty, suspects = _suspects(warehouse, table, contract, rows - frauds)
+    empty, suspects = _suspects(warehouse, source, contract, rows - frauds)
     told = [f"'{each.name}' has no value in any row that is labelled fraud" for each in empty]
     for column in suspects:
-        area = query(warehouse, _auc_sql(table, contract, column)).to_pylist()[0]["area"]
+        area = query(warehouse, _auc_sql(source, contract, column)).to_pylist()[0]["area"]
         if area is not None and max(area, 1 - area) > LEAK_AUC:
             found[column.name] = max(area, 1 - area)
     if found:
@@ -126,7 +128,7 @@ def find_leaks(
 
 
 def _suspects(
-    warehouse: Warehouse, table: str, contract: Contract, others: int
+    warehouse: Warehouse, source: str, contract: Contract, others: int
 ) -> tuple[list[Column], list[Column]]:
     """Features that no fraud has a value of, and those that may be leaks, without sorting any.
 
@@ -139,7 +141,7 @@ def _suspects(
         f"APPROX_QUANTILES(IF({is_fraud_sql(contract)}, {_seen_sql(each)}, NULL), 5) AS q_{at}"
         for at, each in enumerate(columns)
     ]
-    edges = query(warehouse, f"SELECT {', '.join(quantiles)} FROM `{table}`").to_pylist()[0]  # noqa: S608 - names come from settings and a checked contract
+    edges = query(warehouse, f"SELECT {', '.join(quantiles)} FROM {source}").to_pylist()[0]  # noqa: S608 - names come from settings and a checked contract
     counts, empty = [], []
     for at, column in enumerate(columns):
         if not edges[f"q_{at}"]:  # somebody else's table may take NULL
@@ -153,7 +155,7 @@ def _suspects(
         ]
     if not counts:
         return empty, []
-    beyond = query(warehouse, f"SELECT {', '.join(counts)} FROM `{table}`").to_pylist()[0]  # noqa: S608 - as above
+    beyond = query(warehouse, f"SELECT {', '.join(counts)} FROM {source}").to_pylist()[0]  # noqa: S608 - as above
     return empty, [
         column
         for at, column in enumerate(columns)
@@ -170,14 +172,14 @@ def _seen_sql(column: Column) -> str:
     return f"`{column.name}`"
 
 
-def _auc_sql(table: str, contract: Contract, column: Column) -> str:
+def _auc_sql(source: str, contract: Contract, column: Column) -> str:
     is_fraud = is_fraud_sql(contract)
     # A legitimate payment with a smaller value counts 1 for each fraud, one with the same a half.
     return (
         "SELECT SUM(frauds * (below + others / 2)) / (SUM(frauds) * SUM(others)) AS area FROM ("  # noqa: S608 - names come from settings and a checked contract
         "SELECT frauds, others, SUM(others) OVER (ORDER BY value) - others AS below FROM ("
         f"SELECT {_seen_sql(column)} AS value, CAST(COUNTIF({is_fraud}) AS FLOAT64) AS frauds, "
-        f"CAST(COUNTIF(NOT ({is_fraud})) AS FLOAT64) AS others FROM `{table}` GROUP BY value))"
+        f"CAST(COUNTIF(NOT ({is_fraud})) AS FLOAT64) AS others FROM {source} GROUP BY value))"
     )
 
 
@@ -276,26 +278,3 @@ def find_negative_amounts(contract: Contract, negative: int) -> list[Finding]:
             "these are refunds, they are no payments; refuse them with min = 0",
         )
     ]
-
-
-def find_refused(load_record: Path, table: str) -> Finding:
-    """What `load` refused of the file that the table holds."""
-    none = Finding(True, f"no record of a load of {table} in this project, so none of refused rows")
-    if not load_record.is_file():
-        return none
-    record = msgspec.json.decode(load_record.read_bytes())
-    if record["table"] != table:
-        return none
-    refused, rows = record["rows_refused"], record["rows_refused"] + record["rows_loaded"]
-    if not refused:
-        return Finding(True, f"no row of {record['file']} was refused when it was loaded")
-    reasons = Counter(refusal["reason"] for refusal in record["refusals"])
-    listed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
-    frauds = record.get("frauds_refused")  # unknown to the last release
-    return Finding(
-        False,
-        f"{refused:,} of {rows:,} rows of {record['file']} were refused when it was loaded "
-        f"({listed}"
-        + ("" if frauds is None else f"; {frauds:,} labelled fraud")
-        + f"); each is listed in {load_record}",
-    )

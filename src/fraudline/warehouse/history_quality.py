@@ -20,12 +20,13 @@ from fraudline.warehouse.history_findings import (
     find_ids,
     find_leaks,
     find_negative_amounts,
-    find_refused,
     find_times,
     is_fraud_sql,
 )
+from fraudline.warehouse.history_source import find_history
 from fraudline.warehouse.query import query, sql_literal
-from fraudline.warehouse.table_fit import require_fitting_history, told
+from fraudline.warehouse.refused_findings import find_refused
+from fraudline.warehouse.table_fit import told
 
 
 @dataclass(frozen=True)
@@ -109,17 +110,19 @@ def measure_history_quality(
         InputError: the table is empty.
         WarehouseError: the table does not exist, or was made for another contract.
     """
-    name = warehouse.table(warehouse.settings.table_history)
-    differences = require_fitting_history(warehouse, contract)
-    totals = query(warehouse, _totals_sql(name, contract)).to_pylist()[0]
+    source = find_history(warehouse, contract)
+    name, differences = source.table, source.differences
+    totals = query(warehouse, _totals_sql(source.sql, contract)).to_pylist()[0]
     if totals["row_count"] == 0:
-        raise InputError(f"table {name} is empty. Load labelled history with `fraudline load`.")
+        way = "" if source.taken else " Load labelled history with `fraudline load`."
+        raise InputError(f"table {name} is empty.{way}")
     columns = [
         _column_quality(column, index, totals) for index, column in enumerate(contract.columns)
     ]
     rows, frauds = totals["row_count"], totals["frauds"]
-    distinct = count_distinct(warehouse, name, contract)
+    distinct = count_distinct(warehouse, source.sql, contract)
     findings = [
+        *([Finding(True, source.taken)] if source.taken else []),
         Finding(not differences, "column names, types and modes are the contract's"
                 if not differences else f"columns differ from the contract: {told(differences)}"),
         *_find_values(contract, columns, rows),
@@ -131,8 +134,8 @@ def measure_history_quality(
         *find_ids(contract, rows, distinct),
         *find_times(contract, totals["first_event"], totals["last_event"]),
         *find_negative_amounts(contract, totals["negative"]),
-        find_leaks(warehouse, name, contract, rows, frauds),
-        find_refused(load_record, name),
+        find_leaks(warehouse, source.sql, contract, rows, frauds),
+        *([] if source.taken else [find_refused(load_record, name, rows)]),
     ]  # fmt: skip
     return QualityReport(name, rows, frauds, rows - distinct.rows, columns, findings)
 
@@ -163,7 +166,7 @@ def _find_values(contract: Contract, columns: list[ColumnQuality], rows: int) ->
     return found
 
 
-def _totals_sql(table: str, contract: Contract) -> str:
+def _totals_sql(source: str, contract: Contract) -> str:
     parts = ["COUNT(*) AS row_count", f"COUNTIF({is_fraud_sql(contract)}) AS frauds"]
     time = f"`{contract.event_time}`"
     parts += [f"MIN({time}) AS first_event", f"MAX({time}) AS last_event"]
@@ -177,7 +180,7 @@ def _totals_sql(table: str, contract: Contract) -> str:
                 f"{function}({quoted}) AS {function.lower()}_{index}"
                 for function in ("MIN", "AVG", "MAX")
             ]
-    return f"SELECT {', '.join(parts)} FROM `{table}`"  # noqa: S608 - names come from settings and a checked contract
+    return f"SELECT {', '.join(parts)} FROM {source}"  # noqa: S608 - names come from settings and a checked contract
 
 
 def out_of_range_sql(column: Column) -> str:

@@ -1,4 +1,7 @@
-"""The table of labelled history: loaded as a whole, read back in one fixed order."""
+"""The table of labelled history: loaded as a whole, read back in one fixed order.
+
+What is added to it later is `history_append`'s.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,28 @@ import datetime as dt
 import hashlib
 import io
 import math
-import tempfile
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from google.cloud import bigquery
 
 from fraudline.contract import Contract, conform
 from fraudline.errors import InputError, WarehouseError
 from fraudline.warehouse.client import RETRY, Warehouse, translated
+from fraudline.warehouse.history_files import (
+    CONTENT_LABEL,
+    LOAD_LABEL,
+    HistoryFile,
+    content_label,
+    record_files,
+)
+from fraudline.warehouse.history_source import HistorySource, find_history
+from fraudline.warehouse.load_job import run_load_job
 from fraudline.warehouse.query import query, sql_literal
-from fraudline.warehouse.schema import table_schema
-from fraudline.warehouse.table_fit import require_fitting_history
 from fraudline.warehouse.tables import create_dataset, create_table
-
-_LOADED_LABEL = "fraudline_content"
-_LABEL_LENGTH = 63  # BigQuery's limit for the value of a label
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,11 @@ class History:
 
 
 def load_history(
-    warehouse: Warehouse, contract: Contract, history: pa.Table, content: str
+    warehouse: Warehouse,
+    contract: Contract,
+    history: pa.Table,
+    content: str,
+    files: Sequence[HistoryFile] = (),
 ) -> LoadResult:
     """Make the history table hold exactly these rows.
 
@@ -83,52 +93,75 @@ def load_history(
         contract: What the rows are.
         history: The rows, with `contract.history_schema`.
         content: Hexadecimal digest of the rows' origin.
+        files: Which files that is; one without a name if none is given.
     """
     create_dataset(warehouse)
-    name = warehouse.settings.table_history
-    create_table(
-        warehouse,
-        name,
-        contract.history_schema,
-        description=f"Labelled history ({contract.name}). {contract.description}"[:1024],
-        partition_by=_partition_column(contract),
-        cluster_by=_cluster_columns(contract),
-    )
-    what = f"loading table {warehouse.table(name)}"
+    create_history_table(warehouse, contract)
+    name = warehouse.table(warehouse.settings.table_history)
+    what = f"loading table {name}"
     with translated(what):
-        table = warehouse.client.get_table(warehouse.table(name), retry=RETRY)
-        digest = content[:_LABEL_LENGTH]
-        if (table.labels or {}).get(_LOADED_LABEL) == digest and table.num_rows == history.num_rows:
-            return LoadResult(warehouse.table(name), table.num_rows, is_new=False)
-        table.labels = {**(table.labels or {}), _LOADED_LABEL: None}
-        warehouse.client.update_table(table, ["labels"], retry=RETRY)
-        _run_load_job(warehouse, contract, history, warehouse.table(name))
-        table = warehouse.client.get_table(warehouse.table(name), retry=RETRY)
+        table = warehouse.client.get_table(name, retry=RETRY)
+        label = content_label(content)
+        if (table.labels or {}).get(CONTENT_LABEL) == label and table.num_rows == history.num_rows:
+            return LoadResult(name, table.num_rows, is_new=False)
+        table.labels = {
+            **(table.labels or {}),
+            CONTENT_LABEL: None,
+            LOAD_LABEL: uuid.uuid4().hex,  # what was added before counts no more
+        }
+        table = warehouse.client.update_table(table, ["labels"], retry=RETRY)
+    load_rows(warehouse, contract, history, bigquery.WriteDisposition.WRITE_TRUNCATE)
+    with translated(what):
+        table = warehouse.client.get_table(name, retry=RETRY)
         if table.num_rows != history.num_rows:
             raise WarehouseError(
                 f"{what}: {history.num_rows} rows were sent, the table holds {table.num_rows}. "
                 "Somebody else is writing to it; load again when they are done."
             )
-        table.labels = {**(table.labels or {}), _LOADED_LABEL: digest}
+        table.labels = {**(table.labels or {}), CONTENT_LABEL: label}
+    record_files(warehouse, table, files or [HistoryFile(content, "", history.num_rows)])
+    with translated(what):
         warehouse.client.update_table(table, ["labels"], retry=RETRY)
-    return LoadResult(warehouse.table(name), history.num_rows, is_new=True)
+    return LoadResult(name, history.num_rows, is_new=True)
 
 
-def _run_load_job(warehouse: Warehouse, contract: Contract, history: pa.Table, table: str) -> None:
-    config = bigquery.LoadJobConfig(
-        source_format=bigquery.SourceFormat.PARQUET,
-        schema=table_schema(contract.history_schema),
-        write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+def create_history_table(warehouse: Warehouse, contract: Contract) -> None:
+    """Create the history table, or check that the one that exists can hold the contract's rows.
+
+    Raises:
+        WarehouseError: the table exists with other columns.
+    """
+    create_table(
+        warehouse,
+        warehouse.settings.table_history,
+        contract.history_schema,
+        description=f"Labelled history ({contract.name}). {contract.description}"[:1024],
+        partition_by=_partition_column(contract),
+        cluster_by=_cluster_columns(contract),
     )
-    partition_column = _partition_column(contract)
-    if partition_column is not None:
-        config.time_partitioning = bigquery.TimePartitioning(field=partition_column)
-    config.clustering_fields = _cluster_columns(contract) or None
-    with tempfile.TemporaryFile() as file:
-        pq.write_table(history, file)
-        file.seek(0)
-        job = warehouse.client.load_table_from_file(file, table, job_config=config)
-        job.result(retry=RETRY)
+
+
+def load_rows(
+    warehouse: Warehouse, contract: Contract, rows: pa.Table, write: str, job_id: str | None = None
+) -> None:
+    """Load rows into the history table, all or none, laid out as it is.
+
+    Args:
+        warehouse: The data set.
+        contract: What the rows are.
+        rows: With `contract.history_schema`.
+        write: BigQuery's word for what is done with the rows that are there.
+        job_id: Of the job; see `run_load_job`.
+    """
+    run_load_job(
+        warehouse,
+        warehouse.settings.table_history,
+        rows,
+        write,
+        job_id=job_id,
+        partition_by=_partition_column(contract),
+        cluster_by=_cluster_columns(contract),
+    )
 
 
 def _partition_column(contract: Contract) -> str | None:
@@ -160,9 +193,9 @@ def read_history(
             period is invalid.
         WarehouseError: the table does not exist, does not fit the contract, or changed meanwhile.
     """
-    table = warehouse.table(warehouse.settings.table_history)
-    sql = _select(table, contract, *_limits(contract, first, end))
-    require_fitting_history(warehouse, contract)
+    limits = _limits(contract, first, end)
+    source = find_history(warehouse, contract)
+    table, sql = source.table, _select(source, contract, *limits)
     before = _state(warehouse, table)
     read_at = dt.datetime.now(dt.UTC)
     rows = query(warehouse, sql)
@@ -174,7 +207,7 @@ def read_history(
             "writes to it is done."
         )
     if rows.num_rows == 0:
-        raise InputError(_nothing(warehouse, table, contract, first, end))
+        raise InputError(_nothing(warehouse, source, contract, first, end))
     rows, refusals = conform(rows, contract.columns)
     if refusals:
         raise InputError(
@@ -225,33 +258,40 @@ def _finite(text: str) -> float:
     return number
 
 
-def _select(table: str, contract: Contract, low: str, high: str) -> str:
+def _select(source: HistorySource, contract: Contract, low: str, high: str) -> str:
     """The query for a period; its text alone says which rows were read."""
     columns = [column.name for column in contract.columns]
     order = [contract.event_time, *(name for name in columns if name != contract.event_time)]
     conditions = [f"`{contract.event_time}` >= {low}"] if low else []
     conditions += [f"`{contract.event_time}` < {high}"] if high else []
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"SELECT {_quoted(columns)} FROM `{table}`{where} ORDER BY {_quoted(order)}"  # noqa: S608 - names come from settings and a checked contract, limits were parsed
+    return f"SELECT {_quoted(columns)} FROM {source.sql}{where} ORDER BY {_quoted(order)}"  # noqa: S608 - names come from settings and a checked contract, limits were parsed
 
 
 def _state(warehouse: Warehouse, table: str) -> str:
     """What stays the same as long as nobody writes to a table."""
     with translated(f"reading table {table}"):
         found = warehouse.client.get_table(table, retry=RETRY)
+    if found.num_rows is None:  # of a view nothing tells that its rows change
+        return f"defined {found.modified.isoformat()}"
     return f"{found.num_rows} rows, last modified {found.modified.isoformat()}"
 
 
 def _nothing(
-    warehouse: Warehouse, table: str, contract: Contract, first: str | None, end: str | None
+    warehouse: Warehouse,
+    source: HistorySource,
+    contract: Contract,
+    first: str | None,
+    end: str | None,
 ) -> str:
     time = contract.event_time
-    sql = f"SELECT MIN(`{time}`) AS low, MAX(`{time}`) AS high FROM `{table}`"  # noqa: S608 - as in _select
+    sql = f"SELECT MIN(`{time}`) AS low, MAX(`{time}`) AS high FROM {source.sql}"  # noqa: S608 - as in _select
     found = query(warehouse, sql).to_pylist()[0]
     if found["low"] is None:
-        return f"table {table} is empty. Load labelled history with `fraudline load`."
+        way = "" if source.taken else " Load labelled history with `fraudline load`."
+        return f"table {source.table} is empty.{way}"
     return (
-        f"table {table} has no row with '{time}' from {first or 'its first'} to before "
+        f"table {source.table} has no row with '{time}' from {first or 'its first'} to before "
         f"{end or 'its end'}; its rows range from {found['low']} to {found['high']}. "
         "Choose a period with `--from` and `--to`."
     )

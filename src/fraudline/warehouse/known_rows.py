@@ -20,10 +20,10 @@ from fraudline.contract.array_types import Flags, Floats
 from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.counting_labels import labelled_sql
+from fraudline.warehouse.history_source import find_history
 from fraudline.warehouse.history_table import digest_of
 from fraudline.warehouse.learning_tables import is_there
 from fraudline.warehouse.query import query, sql_literal
-from fraudline.warehouse.table_fit import require_fitting_history
 
 LEAST_FRAUDS = 20
 """Mature frauds without which nothing is judged, and so nothing learned."""
@@ -268,17 +268,17 @@ def _history(
 
     Only of what happened before the payments that judge: somebody may have loaded those, too.
     """
-    table = warehouse.table(warehouse.settings.table_history)
+    settings = warehouse.settings
     nothing = contract.history_schema.empty_table()
-    if most_frauds <= 0 or not is_there(warehouse, warehouse.settings.table_history):
+    if most_frauds <= 0 or not (settings.history or is_there(warehouse, settings.table_history)):
         return nothing
-    require_fitting_history(warehouse, contract)
+    source = find_history(warehouse, contract).sql
     is_fraud = f"CAST(`{contract.label}` AS INT64) = 1"
     at = f"`{contract.event_time}`"
     is_before = f"{at} < {sql_literal(end)}"
     newest = query(
         warehouse,
-        f"SELECT {at} AS at FROM `{table}` WHERE {is_fraud} AND {is_before} ORDER BY {at} DESC "  # noqa: S608 - likewise
+        f"SELECT {at} AS at FROM {source} WHERE {is_fraud} AND {is_before} ORDER BY {at} DESC "  # noqa: S608 - likewise
         f"LIMIT {most_frauds:d}",
     ).column("at")
     if not len(newest):
@@ -286,7 +286,7 @@ def _history(
     since = sql_literal(pc.min(newest).as_py())
     counted = query(
         warehouse,
-        f"SELECT COUNTIF(NOT ({is_fraud})) AS legitimate FROM `{table}` "  # noqa: S608 - likewise
+        f"SELECT COUNTIF(NOT ({is_fraud})) AS legitimate FROM {source} "  # noqa: S608 - likewise
         f"WHERE {at} >= {since} AND {is_before}",
     )
     legitimate = counted.column("legitimate")[0].as_py()
@@ -297,7 +297,7 @@ def _history(
     drawn = _is_drawn(hashed, legitimate_per_fraud * len(newest) / max(legitimate, 1))
     rows = query(
         warehouse,
-        f"SELECT {names} FROM `{table}` "  # noqa: S608 - likewise
+        f"SELECT {names} FROM {source} "  # noqa: S608 - likewise
         f"WHERE {at} >= {since} AND {is_before} AND ({is_fraud} OR {drawn})",
     ).cast(contract.history_schema)
     return rows.sort_by([(column.name, "ascending") for column in contract.columns])

@@ -40,8 +40,8 @@ def network(n_inputs: int) -> Any:
 
 DEFAULT = Recipe(
     name="default",
-    summary="A convolution and two dense layers on a split by time, with amounts as logarithms and "
-    "the event time as time of day, AdamW, and scores calibrated to probabilities.",
+    summary="A convolution and two dense layers on a split by time, with amounts also as "
+    "logarithms and the event time as time of day, AdamW, and scores calibrated to probabilities.",
     split=split_by_time,
     balance=keep_balance,
     balancing=f"each epoch saw every fraud and, for each of them, {LEGITIMATE_PER_FRAUD} "

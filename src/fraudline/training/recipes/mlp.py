@@ -40,7 +40,7 @@ def network(n_inputs: int) -> Any:
 
 MLP = Recipe(
     name="mlp",
-    summary="Two dense layers on a split by time, with amounts as logarithms and the event "
+    summary="Two dense layers on a split by time, with amounts also as logarithms and the event "
     "time as time of day, AdamW, and scores calibrated to probabilities.",
     split=split_by_time,
     balance=keep_balance,
