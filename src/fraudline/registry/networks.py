@@ -21,13 +21,20 @@ class Networks:
 
     def __init__(self, store: Store, read: Callable[[], ChampionFile]) -> None:
         self._store, self._read = store, read
+        self._known: dict[str, str] = {}  # a version never changes
 
     def of(self, version: str) -> str:
-        """The version whose network this one has, by its manifest; itself, if it has none."""
-        try:
-            return self._store.manifest(version).network
-        except (BundleError, OSError):  # it is broken, or was removed: nobody knows
-            return version
+        """The version whose network this one has, by its manifest; itself, if it has none.
+
+        Of one that is broken or was removed nobody knows: it stands for itself.
+        """
+        if version not in self._known:
+            self._known |= {
+                each.version: each.network
+                for each in self._store.manifests()
+                if not isinstance(each, BundleError)
+            }
+        return self._known.get(version, version)
 
     def are_alike(self, one: str | None, other: str) -> bool:
         """Whether two versions differ in nothing but what their scores mean."""
