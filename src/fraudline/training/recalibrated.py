@@ -83,8 +83,8 @@ def recalibrate_on(
     rows = rows.take(pa.array(np.argsort(contract.event_seconds(rows), kind="stable")))
     features, amounts = contract.feature_matrix(rows), contract.amounts(rows)
     labels = rows.column("is_fraud").to_numpy().astype(np.int8)
-    if not np.isfinite(features).all():
-        bad = int((~np.isfinite(features).all(axis=1)).sum())
+    if (unusable := contract.unusable(features)).any():
+        bad = int(unusable.any(axis=1).sum())
         raise InputError(
             f"{bad:,} of {len(labels):,} payments have features that are no finite number as "
             "float32, so nothing was calibrated. Limit the column in the contract."
