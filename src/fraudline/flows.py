@@ -169,6 +169,12 @@ def _calibration_columns() -> tuple[Column, ...]:
     return CALIBRATION_COLUMNS
 
 
+def _rollout_columns() -> tuple[Column, ...]:
+    from fraudline.contract import ROLLOUT_COLUMNS
+
+    return ROLLOUT_COLUMNS
+
+
 def _update_columns() -> tuple[Column, ...]:
     from fraudline.contract import UPDATE_COLUMNS
 
@@ -297,7 +303,23 @@ CALIBRATIONS = LearningTable(
     columns=_calibration_columns,
 )
 
-LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES, ALARMS, UPDATES, GATES, CALIBRATIONS)
+ROLLOUTS = LearningTable(
+    name="rollouts",
+    default="rollouts",
+    setting="Table with what was found of rollouts that widen by themselves, period by period.",
+    description="How a version that decides a share does beside the champion, by what became known "
+    "since: the wealth of the bet, and what followed.",
+    columns=_rollout_columns,
+)
+
+LEARNING_TABLES: tuple[LearningTable, ...] = (
+    MEASURES,
+    ALARMS,
+    UPDATES,
+    GATES,
+    ROLLOUTS,
+    CALIBRATIONS,
+)
 
 
 def stored_flows() -> list[tuple[Flow, FlowTable]]:

@@ -70,6 +70,7 @@ def show_status(
         judged_row,
         learned_facts,
         rolling_facts,
+        rollout_facts,
         what_is_next,
     )
     from fraudline.use_cases.gate_periods import last_gate
@@ -77,6 +78,7 @@ def show_status(
     from fraudline.use_cases.look_at_alarms import look_at_alarms
     from fraudline.use_cases.recalibrate_periods import last_calibration
     from fraudline.use_cases.update_periods import last_update
+    from fraudline.use_cases.widen_rollout import rollout_status
 
     project = Project()
     found = learning_status(project, most=periods, as_of=as_of)
@@ -84,6 +86,7 @@ def show_status(
     watched += learned_facts(last_update(project, found.at))
     watched += calibration_facts(last_calibration(project, found.at))
     watched += line_facts(last_gate(project, found.at))
+    watched += rollout_facts(rollout_status(project, found.at))
     if found.periods:
         show_table(
             ("period", "as of", "decisions", "frauds", "open", "AP", "saved"),

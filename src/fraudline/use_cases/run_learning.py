@@ -20,6 +20,7 @@ from fraudline.use_cases.project import Project
 from fraudline.use_cases.recalibrate_periods import RecalibratePeriods
 from fraudline.use_cases.update_periods import UpdatePeriods
 from fraudline.use_cases.watch_periods import WatchPeriods
+from fraudline.use_cases.widen_rollout import WidenRollout
 from fraudline.warehouse.learning_tables import create_learning_tables
 
 # A sink has stored by then what was decided, or told, at the end of a period. What it stores later
@@ -90,6 +91,7 @@ class LearningRun:
             UpdatePeriods(project, self.progress),
             GatePeriods(project, self.progress),
             RecalibratePeriods(project, self.progress),
+            WidenRollout(project, self.progress),
         ]
         self._steps = ours if steps is None else list(steps)
 
