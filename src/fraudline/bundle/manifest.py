@@ -97,7 +97,8 @@ class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         until: When the last period of them ended.
         rows: How many payments these are.
         frauds: How many of them are frauds.
-        hidden: Payments of that time that were blocked and never labelled, which were left out.
+        hidden: Payments of that time that were blocked, or reviewed in place of it, and never
+            labelled, which were left out.
     """
 
     of: str

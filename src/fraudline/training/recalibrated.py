@@ -47,14 +47,14 @@ from fraudline.training.graph import run_graph
 from fraudline.training.history_checks import event_text
 from fraudline.training.keras_file import LAST_LAYER_FILE, MODEL_FILE
 from fraudline.training.pages import PAGES
-from fraudline.training.policy_pages import capped, write_page, write_scores
+from fraudline.training.policy_pages import capped, with_unlabelled, write_page, write_scores
 
 _OF_NETWORK = (MODEL_FILE, LAST_LAYER_FILE)  # what learns on, byte for byte
 _SOFTWARE = ("fraudline", "numpy", "onnx", "scikit-learn")
 
 
 def recalibrate_on(
-    rows: pa.Table,
+    known: tuple[pa.Table, pa.Table],
     contract: Contract,
     network: Path,
     champion: Path,
@@ -66,7 +66,9 @@ def recalibrate_on(
     """Calibrate a version anew on payments whose labels are known, and write it as a bundle.
 
     Args:
-        rows: Columns of a transaction and `is_fraud`; the network has not learned them.
+        known: Payments with the columns of a transaction and `is_fraud`, which the network has not
+            learned; and those of that time that were stopped and never labelled, which count among
+            the policy's reviews alone.
         contract: What a transaction looks like.
         network: Directory of the version whose network it is.
         champion: Of the one that scores with it now; the new one has its policy's costs.
@@ -80,6 +82,7 @@ def recalibrate_on(
             ask for more reviews than its cap allows.
     """
     base, before = check_bundle(network), read_manifest(champion)
+    rows, hidden = known
     rows = rows.take(pa.array(np.argsort(contract.event_seconds(rows), kind="stable")))
     features, amounts = contract.feature_matrix(rows), contract.amounts(rows)
     labels = rows.column("is_fraud").to_numpy().astype(np.int8)
@@ -112,6 +115,8 @@ def recalibrate_on(
             "label": labels,
         }
     )
+    of_hidden = run_graph(written, contract.feature_matrix(hidden)) if len(hidden) else np.zeros(0)
+    scored = with_unlabelled(scored, contract, hidden, of_hidden)
     threshold, rule = threshold_of(labels, scores)
     metrics = evaluate(labels, scores, threshold, amounts).metrics()
     manifest = msgspec.structs.replace(

@@ -93,8 +93,9 @@ def recalibrate_version(project: Project, as_of: dt.datetime, champion: str) -> 
         f"{counted(made.calibrated.frauds, 'fraud')}: log-odds are {made.calibrated.slope:.3g} "
         f"times the network's, {made.calibrated.intercept:+.3g}"
     )
-    if known.hidden:
-        told += f"; {counted(known.hidden, 'blocked payment')} without a label left out"
+    if known.hidden.num_rows:
+        left_out = counted(known.hidden.num_rows, "stopped payment")
+        told += f"; {left_out} without a label left out"
     frauds = made.calibrated.frauds
     return Recalibrated(made.version, base.version, known.rows.num_rows, frauds, told)
 
@@ -119,13 +120,13 @@ def _make(
         until=until,
         rows=rows.num_rows,
         frauds=int(rows.column("is_fraud").to_numpy().sum()),
-        hidden=known.hidden,
+        hidden=known.hidden.num_rows,
     )
     source = Source(known.table, known.query, dt.datetime.now(dt.UTC), rows.num_rows, known.sha256)
     candidate = registry.new_directory()
     try:
         recalibrate_on(
-            rows,
+            (rows, known.hidden),
             project.contract,
             registry.path(base.version),
             registry.path(champion),

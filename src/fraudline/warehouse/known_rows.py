@@ -29,7 +29,8 @@ MOST_JUDGED = 200_000
 _JUDGED_PART = 5  # of the mature frauds, the newest fifth judges
 _FIRST_REACH, _FURTHER = dt.timedelta(days=30), 4
 # Blocked, or reviewed in place of it: that nobody said anything does not make these legitimate.
-_HIDDEN = f"(label IS NULL AND (decision = '{BLOCK}' OR propensity IS NOT NULL))"
+HIDDEN = f"(label IS NULL AND (decision = '{BLOCK}' OR propensity IS NOT NULL))"
+"""A condition on a decision and its label: nobody knows what the payment was."""
 _EXPLORED = "(label IS NOT NULL AND propensity IS NOT NULL)"
 _PLACE = (
     "CONCAT(source_topic, ':', CAST(source_partition AS STRING), ':', "
@@ -217,8 +218,8 @@ def _count(
     labelled = _labelled(warehouse, contract, as_of, since, ("propensity",))
     row = query(
         warehouse,
-        f"SELECT COUNTIF(NOT is_fraud AND NOT {_HIDDEN}) AS legitimate, "  # noqa: S608 - likewise
-        f"COUNTIF({_HIDDEN} AND is_mature) AS hidden, COUNTIF({_EXPLORED}) AS explored "
+        f"SELECT COUNTIF(NOT is_fraud AND NOT {HIDDEN}) AS legitimate, "  # noqa: S608 - likewise
+        f"COUNTIF({HIDDEN} AND is_mature) AS hidden, COUNTIF({_EXPLORED}) AS explored "
         f"FROM ({labelled})",
     ).to_pylist()[0]
     return _Counts(**row)
@@ -242,8 +243,8 @@ def _rows_sql(
     return (
         f"SELECT {wanted}, decided_at, is_fraud, label IS NOT NULL AS is_told, label_known_at, "  # noqa: S608 - likewise
         f"label_arrived_at, {judged} AS is_judged, "
-        f"CASE WHEN {_HIDDEN} THEN {hidden} ELSE {drawn} END AS is_learned, "
-        f"{explored} AS is_explored, {_HIDDEN} AS is_hidden FROM ({labelled}) "
-        f"WHERE is_fraud IS NOT NULL AND (NOT {_HIDDEN} AND ({drawn} OR {judged} OR {explored}) "
-        f"OR {_HIDDEN} AND ({hidden} OR {judged}))"
+        f"CASE WHEN {HIDDEN} THEN {hidden} ELSE {drawn} END AS is_learned, "
+        f"{explored} AS is_explored, {HIDDEN} AS is_hidden FROM ({labelled}) "
+        f"WHERE is_fraud IS NOT NULL AND (NOT {HIDDEN} AND ({drawn} OR {judged} OR {explored}) "
+        f"OR {HIDDEN} AND ({hidden} OR {judged}))"
     )

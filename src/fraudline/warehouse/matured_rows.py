@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline import flows
-from fraudline.contract import BLOCK, Contract
+from fraudline.contract import Contract
 from fraudline.contract.columns import LATEST
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.counting_labels import labelled_sql
 from fraudline.warehouse.history_table import digest_of
 from fraudline.warehouse.known_rows import (
+    HIDDEN,
     LEAST_FRAUDS,
     TooFew,
     newest_mature,
@@ -34,7 +35,8 @@ class Matured:
     Attributes:
         rows: With the columns of a transaction, and `is_fraud`.
         since: When the oldest was decided.
-        hidden: How many of that time were blocked and never labelled, which were left out.
+        hidden: Those of that time that were blocked, or reviewed in place of it, and never
+            labelled; with the columns of a transaction.
         table: Full name of the table of decisions.
         query: What read them.
         sha256: Of the rows' values.
@@ -42,7 +44,7 @@ class Matured:
 
     rows: pa.Table
     since: dt.datetime
-    hidden: int
+    hidden: pa.Table
     table: str
     query: str
     sha256: str
@@ -84,15 +86,14 @@ def read_matured(
     labelled = labelled_sql(
         warehouse,
         contract,
-        names,
+        [*names, "propensity"],
         moment=sql_literal(as_of),
         since=sql_literal(begin),
         until=sql_literal(min(until, LATEST)),
     )
-    hidden = f"(decision = '{BLOCK}' AND label IS NULL)"
     wanted = ", ".join(f"`{name}`" for name in names)
     sql = (
-        f"SELECT {wanted}, is_fraud, decided_at, {hidden} AS is_hidden FROM ({labelled}) "  # noqa: S608 - names come from settings and a checked contract
+        f"SELECT {wanted}, is_fraud, decided_at, {HIDDEN} AS is_hidden FROM ({labelled}) "  # noqa: S608 - names come from settings and a checked contract
         f"WHERE is_mature ORDER BY decided_at, {', '.join(_POSITION)}"
     )
     found = query(warehouse, sql)
@@ -104,7 +105,7 @@ def read_matured(
     return Matured(
         rows,
         told.column("decided_at")[0].as_py(),
-        found.num_rows - told.num_rows,
+        found.filter(found.column("is_hidden")).select(names),
         warehouse.table(warehouse.settings.table(flows.DECISIONS)),
         sql,
         digest_of(rows),
