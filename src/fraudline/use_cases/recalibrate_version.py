@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
 from fraudline.bundle.manifest import Calibrated, Manifest, Source
 from fraudline.contract import Period
@@ -12,6 +11,7 @@ from fraudline.errors import InputError
 from fraudline.measures.policy_effect import counted
 from fraudline.training.recipes.recipe_names import UNCALIBRATED
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.update_version import Updated
 from fraudline.warehouse.known_rows import LEAST_FRAUDS, TooFew
 from fraudline.warehouse.matured_rows import Matured, read_matured
 
@@ -19,31 +19,12 @@ PERIODS = 5
 """So many periods that matured last are what a calibration stands on."""
 
 
-@dataclass(frozen=True)
-class Recalibrated:
-    """What was made.
-
-    Attributes:
-        version: The version; None if none was made.
-        parent: The version whose network it has.
-        rows: How many payments it is calibrated on.
-        frauds: How many of them are frauds.
-        told: What was made, or why nothing was, a sentence without its full stop.
-    """
-
-    version: str | None
-    parent: str
-    rows: int
-    frauds: int
-    told: str
-
-
 def can_be_calibrated(version: Manifest) -> bool:
     """Whether scores of a version are meant as probabilities."""
     return version.recipe not in UNCALIBRATED
 
 
-def recalibrate_version(project: Project, as_of: dt.datetime, champion: str) -> Recalibrated:
+def recalibrate_version(project: Project, as_of: dt.datetime, champion: str) -> Updated:
     """Make a version with the champion's network and a calibration of its own.
 
     Of the periods that were mature at the moment, the last five, or as many more as it takes for
@@ -54,6 +35,9 @@ def recalibrate_version(project: Project, as_of: dt.datetime, champion: str) -> 
         project: Whose decisions, labels, registry and settings.
         as_of: The moment; no label that arrived later is seen.
         champion: The version that scores.
+
+    Returns:
+        The version that was made; its parent is the one whose network it has.
 
     Raises:
         InputError: nothing can be calibrated on these payments.
@@ -85,7 +69,7 @@ def recalibrate_version(project: Project, as_of: dt.datetime, champion: str) -> 
             f"not calibrated anew: {counted(known.mature_frauds, 'mature fraud')} that the network "
             f"has not learned, at least {LEAST_FRAUDS} are needed"
         )
-        return Recalibrated(None, base.version, 0, 0, told)
+        return Updated(None, base.version, 0, 0, told)
     made = _make(project, known, base, champion, as_of, until)
     assert made.calibrated
     told = (
@@ -97,7 +81,7 @@ def recalibrate_version(project: Project, as_of: dt.datetime, champion: str) -> 
         left_out = counted(known.hidden.num_rows, "stopped payment")
         told += f"; {left_out} without a label left out"
     frauds = made.calibrated.frauds
-    return Recalibrated(made.version, base.version, known.rows.num_rows, frauds, told)
+    return Updated(made.version, base.version, known.rows.num_rows, frauds, told)
 
 
 def _make(
