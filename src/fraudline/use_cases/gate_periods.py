@@ -9,38 +9,30 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from fraudline import flows
-from fraudline.bundle.manifest import Manifest
 from fraudline.contract import Period
 from fraudline.errors import BundleError, UsageError
-from fraudline.measures.challenge import Challenge
 from fraudline.registry.promotions import PROMOTED
 from fraudline.stream.progress import Progress
-from fraudline.use_cases.challenge_conditions import Condition, wealth_words
+from fraudline.use_cases.challenge_conditions import brief_conditions, told_conditions
 from fraudline.use_cases.champion import challenge, roll_back
+from fraudline.use_cases.judge_line import LineVerdict, judge_line
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.line_rows import rows_of_line
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.promote_winner import (
     LEARN,
-    beside,
-    brief_words,
     promote_winner,
     standing_rollout,
-    words_of,
+    told_beside,
 )
-from fraudline.use_cases.update_version import newest_of_line
 from fraudline.warehouse.decided_periods import decided_periods
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 
 _LOG = logging.getLogger(__name__)
 _MOMENT = dt.timedelta(microseconds=1)
-_NEWEST_JUDGED_ON = 5  # periods on which the newest version must not rank below the champion
 _MOST_TOLD = 4096
 
 
@@ -72,9 +64,9 @@ class GatePeriods:
         until = now - self._maturity
         if until <= since:
             return []
-        done = {row["period_start"] for row in rows_of_line(self._project)}
-        if done:  # they are judged in their order, so none before the last is left
-            since = max(done) + dt.timedelta(seconds=self._length_s)
+        ends = [row["period_end"] for row in rows_of_line(self._project)]
+        if ends:  # in their order, so none before the last is left; a payment counts in one bet
+            since = Period.holding(max(ends) - _MOMENT, self._length_s).end
         periods = decided_periods(
             self._project.warehouse, self._length_s, since=since, until=max(until, since)
         )
@@ -98,66 +90,17 @@ class GatePeriods:
         champion, since = registry.champion(), registry.networks.since()
         if due.period.start < since:
             return f"{champion} is the champion since then, so nothing was judged"
-        manifests, network = registry.versions(), registry.networks.of(champion)
-        removed = registry.removals.all(self._project.contract.name)
-        # A version as of the very moment at which a period begins knows nothing of it.
-        line, newest = (
-            newest_of_line(manifests, network, since=since, before=at + _MOMENT, removed=removed)
-            for at in (due.period.start, due.at)
-        )
         rows = rows_of_line(self._project)
-        state = rows[-1]["state"] if rows else "{}"
-        found = msgspec.json.decode(state, type=Challenge)
-        if rows and rows[-1]["champion"] != champion:
-            found = found.on_another_scale()
-        said = told = f"{champion} has no line yet that is older than this period"
-        if any(each.is_of_line and since <= each.as_of <= due.period.start for each in removed):
-            said = told = "the versions of that time were removed, so nothing was judged"
-        is_won = False
-        if line.version != network:
-            found, conditions = self._judged(due, champion, line, newest, found)
-            is_won = all(each.is_met for each in conditions)
-            said, told = _brief(found, conditions), words_of(conditions)
+        last = rows[-1] if rows else None
+        found = judge_line(self._project, due, champion, since, last, self._is_alive)
         # Before anything follows from it: whoever is killed then has judged this period.
-        self._write(due, champion, line, newest, found, told, is_won=is_won)
-        if is_won:
-            said += self._promote(newest.version, champion, told)
+        self._write(due, champion, found)
+        said = found.said
+        if found.is_won:
+            said += self._promote(found.newest, champion, found.told)
         if due.period == self._last:
             said = "; ".join([said, *self._challengers(due.at)])
         return said
-
-    def _judged(
-        self, due: Due, champion: str, line: Manifest, newest: Manifest, found: Challenge
-    ) -> tuple[Challenge, list[Condition]]:
-        """What is found of the line after this period, and all conditions."""
-        from fraudline.use_cases.compare_versions import VersionPair
-
-        assert line.learned
-        pair = VersionPair(self._project, champion, line.version, line.learned.as_of)
-        found = pair.after(found, due.period)
-        conditions = pair.conditions(found)
-        if found.bet.is_proved and newest.version != line.version:
-            conditions.append(self._newest_does(due, champion, newest))
-        return found, conditions
-
-    def _newest_does(self, due: Due, champion: str, newest: Manifest) -> Condition:
-        """That the version that would be promoted does not rank below the champion lately.
-
-        It has learned some of these labels, so this tells a broken one, and proves nothing.
-        """
-        from fraudline.use_cases.compare_versions import VersionPair
-
-        length = dt.timedelta(seconds=self._length_s)
-        begin = due.period.end - _NEWEST_JUDGED_ON * length
-        pair = VersionPair(self._project, champion, newest.version, begin - self._maturity)
-        found = Challenge()
-        for period in decided_periods(
-            self._project.warehouse, self._length_s, since=begin, until=due.period.end
-        ):
-            found = pair.after(found, period)
-        gain = found.bet.mean_gain
-        told = f"{newest.version} ranks {gain:+.4f} on the last {_NEWEST_JUDGED_ON} periods"
-        return Condition("newest", found.bet.frauds > 0 and gain >= 0, told)
 
     def _promote(self, version: str, champion: str, reason: str) -> str:
         """Make it the champion, if that is wanted; gives what followed, in words."""
@@ -206,9 +149,9 @@ class GatePeriods:
             _LOG.warning("learn: challengers were not judged: %s", error)
             return [f"LOOK: challengers were not judged: {error}"]
         for verdict in verdicts:
-            named = f"{verdict.challenger}: {_brief(verdict.found, verdict.conditions)}"
+            named = f"{verdict.challenger}: {brief_conditions(verdict.found, verdict.conditions)}"
             if verdict.is_won and verdict.champion == self._project.registry.champion():
-                told = f"{verdict.challenger}: {words_of(verdict.conditions)}"
+                told = f"{verdict.challenger}: {told_conditions(verdict.conditions)}"
                 named += self._follow(verdict.challenger, verdict.champion, told)
             said.append(named)
         return said
@@ -228,10 +171,11 @@ class GatePeriods:
             return standing
         told = ""
         try:
-            while registry.champion() != version:  # through calibrations of the same network
-                told += beside(roll_back(self._project, by=LEARN, reason=reason))
+            while (now := registry.champion()) != version:  # through calibrations of one network
+                done = roll_back(self._project, by=LEARN, reason=reason, over=champion)
+                champion, told = done.version, told + told_beside(done)
         except (UsageError, OSError) as error:
-            _LOG.warning("learn: did not go back to %s: %s", version, error)
+            _LOG.warning("learn: did not go back to %s from %s: %s", version, now, error)
             return f"; LOOK: did not go back: {error}"
         return f"; went back to {version}{told}"
 
@@ -244,17 +188,7 @@ class GatePeriods:
                 return each.signature is not None and each.signature.by == LEARN
         return False
 
-    def _write(
-        self,
-        due: Due,
-        champion: str,
-        line: Manifest,
-        newest: Manifest,
-        found: Challenge,
-        told: str,
-        *,
-        is_won: bool,
-    ) -> None:
+    def _write(self, due: Due, champion: str, found: LineVerdict) -> None:
         name, period = self._project.contract.name, due.period
         since = self._project.registry.champion_since()
         of = f"{name}|{period.start.isoformat()}|{self._length_s:g} s"
@@ -265,20 +199,15 @@ class GatePeriods:
             "period_end": period.end,
             "champion": champion,
             "champion_since": since,
-            "version": line.version,
-            "newest": newest.version,
-            "wealth": found.bet.wealth,
-            "frauds": found.bet.frauds,
-            "is_won": is_won,
-            "told": told[:_MOST_TOLD],
-            "state": msgspec.json.encode(found).decode(),
+            "version": found.judged,
+            "newest": found.newest,
+            "wealth": found.found.bet.wealth,
+            "frauds": found.found.bet.frauds,
+            "is_won": found.is_won,
+            "told": found.told[:_MOST_TOLD],
+            "state": found.state,
         }
         write_rows(self._project.warehouse, flows.GATES, [row])
-
-
-def _brief(found: Challenge, conditions: Sequence[Condition]) -> str:
-    """What a line of the log has room for; the whole is written in the table."""
-    return brief_words(wealth_words(found.bet.wealth, found.bet.frauds), conditions)
 
 
 def last_gate(project: Project, until: dt.datetime) -> dict[str, Any] | None:

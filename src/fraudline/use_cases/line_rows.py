@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from fraudline import flows
@@ -11,7 +10,7 @@ from fraudline.warehouse.learning_tables import read_rows
 
 
 def rows_of_line(project: Project) -> list[dict[str, Any]]:
-    """The rows of periods of the present length, oldest first.
+    """The rows of its periods, oldest first.
 
     Of all champions with the network that scores now: a calibration anew ends no line.
 
@@ -24,11 +23,4 @@ def rows_of_line(project: Project) -> list[dict[str, Any]]:
     stint = project.registry.networks.stint()
     since, champions = stint[0].at, {each.version for each in stint}
     rows = read_rows(project.warehouse, flows.GATES, project.contract, since=since)
-    length = dt.timedelta(seconds=project.settings.learning.period_s)
-    return [
-        row
-        for row in rows
-        if row["champion"] in champions
-        and row["champion_since"] >= since
-        and row["period_end"] - row["period_start"] == length
-    ]
+    return [row for row in rows if row["champion"] in champions and row["champion_since"] >= since]

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 
 from fraudline import local
-from fraudline.errors import WarehouseAwayError
 from fraudline.settings import Settings
-from fraudline.use_cases.update_process import LIMIT_S, THREADS
+from fraudline.use_cases.update_process import AWAY, LIMIT_S, THREADS
 
 _ALIVE_S = 1.0
 
@@ -31,7 +31,7 @@ class Answer(msgspec.Struct, frozen=True):
         frauds: How many of them are frauds.
         told: What was made, or why nothing was.
         fault: What failed; empty where nothing did.
-        is_away: Whether something did not answer, so that it is to be done again.
+        away: What did not answer, so that it is to be done again; None where all did.
     """
 
     processor_s: float | None = None
@@ -41,7 +41,7 @@ class Answer(msgspec.Struct, frozen=True):
     frauds: int = 0
     told: str = ""
     fault: str = ""
-    is_away: bool = False
+    away: Literal["warehouse", "registry"] | None = None
 
 
 def ask(
@@ -55,7 +55,8 @@ def ask(
         on_alive: Called every second while it runs.
 
     Raises:
-        WarehouseAwayError: BigQuery or the registry did not answer it; ask again, later.
+        WarehouseAwayError: BigQuery did not answer it; ask again, later.
+        RegistryError: the registry did not; likewise.
     """
     call = [sys.executable, "-m", "fraudline.use_cases.update_process", *words]
     environment = local.environment(settings) | THREADS
@@ -83,6 +84,6 @@ def ask(
             fault=f"its process ended with exit code {process.returncode} and no answer; "
             "its log is above. It is tried again after the next period."
         )
-    if answer.is_away:
-        raise WarehouseAwayError(answer.fault)
+    if answer.away is not None:
+        raise AWAY[answer.away](answer.fault)
     return answer

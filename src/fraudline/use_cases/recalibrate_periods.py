@@ -22,13 +22,15 @@ from fraudline.measures.calibration_bet import CalibrationChallenge, Line
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.challenge_conditions import (
     Condition,
+    brief_words,
     calibration_conditions,
+    told_conditions,
     wealth_words,
 )
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.own_process import Answer, ask
 from fraudline.use_cases.project import Project
-from fraudline.use_cases.promote_winner import brief_words, promote_winner, words_of
+from fraudline.use_cases.promote_winner import promote_winner
 from fraudline.use_cases.recalibrate_version import can_be_calibrated
 from fraudline.use_cases.remove_versions import DailyRemoval
 from fraudline.use_cases.update_process import RECALIBRATE
@@ -128,7 +130,7 @@ class RecalibratePeriods:
         is_won = False
         if version is not None:
             found, conditions = self._judged(due, manifests[champion], manifests[version], found)
-            is_won, told = all(each.is_met for each in conditions), words_of(conditions)
+            is_won, told = all(each.is_met for each in conditions), told_conditions(conditions)
             wealth = wealth_words(found.calibration.wealth, found.bet.frauds)
             said = brief_words(wealth, conditions)
         answer = Answer()
