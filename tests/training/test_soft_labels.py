@@ -22,7 +22,7 @@ def test_a_payment_is_as_much_of_a_fraud_as_the_reviewed_ones_most_like_it(credi
         model, explored.astype("f4"), labels, asked.astype("f4")
     )
     assert (shares[:20] == 0).all()
-    assert shares[20:].mean() == pytest.approx(0.8, abs=0.1)
+    assert shares[20:].mean() == pytest.approx(0.8, abs=0.15)  # of a few neighbours each
 
 
 def test_without_enough_reviewed_ones_nothing_is_said_of_the_others(creditcard):

@@ -90,7 +90,10 @@ class GatePeriods:
         champion, since = registry.champion(), registry.networks.since()
         if due.period.start < since:
             return f"{champion} is the champion since then, so nothing was judged"
-        rows = rows_of_line(self._project)
+        # Another one that runs may have written this period, too.
+        rows = [
+            each for each in rows_of_line(self._project) if each["period_start"] < due.period.start
+        ]
         last = rows[-1] if rows else None
         found = judge_line(self._project, due, champion, since, last, self._is_alive)
         # Before anything follows from it: whoever is killed then has judged this period.

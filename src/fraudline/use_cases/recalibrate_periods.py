@@ -122,7 +122,8 @@ class RecalibratePeriods:
         if due.at <= since:
             return f"{champion} is the champion since later than this was mature"
         manifests = {each.version: each for each in registry.versions()}
-        rows = self._rows()
+        # Another one that runs may have written this period, too.
+        rows = [each for each in self._rows() if each["period_start"] < due.period.start]
         version = rows[-1]["newest"] if rows else None
         version = version if version in manifests else None  # it may have been removed
         found = msgspec.json.decode(rows[-1]["state"] if rows else "{}", type=CalibrationChallenge)
