@@ -17,7 +17,8 @@ from fraudline.cli.learning_words import rollout_facts
 from fraudline.registry import rollouts as rollouts_module
 from fraudline.use_cases import challenge_conditions
 from fraudline.use_cases.champion import end_rollout, roll_out, widen
-from fraudline.use_cases.gate_periods import LEARN, GatePeriods
+from fraudline.use_cases.gate_periods import GatePeriods
+from fraudline.use_cases.promote_winner import LEARN
 from fraudline.use_cases.run_learning import LearningRun
 from fraudline.use_cases.widen_rollout import WidenRollout, rollout_status
 from fraudline.warehouse.learning_tables import read_rows

@@ -22,9 +22,9 @@ from fraudline.registry import Rollout
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.challenge_conditions import Condition
 from fraudline.use_cases.champion import end_rollout, promote, widen
-from fraudline.use_cases.gate_periods import LEARN, told_beside
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.promote_winner import LEARN, told_beside
 from fraudline.use_cases.widening_rule import (
     PeriodOfRollout,
     Step,
