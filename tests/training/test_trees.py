@@ -48,15 +48,15 @@ def test_no_test_row_changes_how_many_trees_there_are_or_what_they_say_of_others
 def test_a_network_that_is_behind_is_told_so_in_one_line(rows):
     features, labels = rows
     found, _ = fitted(features, labels)
-    behind = trees.compare(found, labels, features[:, 0].astype(np.float64), SPLIT)
+    behind = trees.stand_beside(found, labels, features[:, 0].astype(np.float64), SPLIT)
     assert behind.part == "test"
     assert behind.is_behind
     assert behind.low < behind.difference < behind.high < 0
     assert "the network is BEHIND them (95 % interval of the difference -0." in str(behind)
-    equal = trees.compare(found, labels, found.scores, SPLIT)
+    equal = trees.stand_beside(found, labels, found.scores, SPLIT)
     assert (equal.difference, equal.low, equal.high) == (0, 0, 0)
     assert "too close to tell" in str(equal)
-    ahead = trees.compare(found, labels, labels.astype(np.float64), SPLIT)
+    ahead = trees.stand_beside(found, labels, labels.astype(np.float64), SPLIT)
     assert "the network is ahead" in str(ahead)
 
 
@@ -65,7 +65,8 @@ def test_without_a_test_part_the_validation_part_judges(rows):
     split = replace(SPLIT, test=np.arange(0))
     found, _ = fitted(features, labels, split)
     assert (
-        trees.compare(found, labels, features[:, 0].astype(np.float64), split).part == "validation"
+        trees.stand_beside(found, labels, features[:, 0].astype(np.float64), split).part
+        == "validation"
     )
     assert np.isnan(found.scores[800:]).all()
 
@@ -77,7 +78,7 @@ def test_of_too_many_rows_all_frauds_and_a_draw_are_learned_and_that_is_told(row
     assert found.drawn == 500 - labels[:800].sum()
     assert f"from {found.drawn} legitimate rows alone" in said[0]
     assert f"{found.drawn} of the legitimate rows" in str(
-        trees.compare(found, labels, features[:, 0].astype(np.float64), SPLIT)
+        trees.stand_beside(found, labels, features[:, 0].astype(np.float64), SPLIT)
     )
 
 

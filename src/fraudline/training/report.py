@@ -27,7 +27,7 @@ from fraudline.training.preparation import LEAST_ROWS
 from fraudline.training.reason_files import Example
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Rows, Split
-from fraudline.training.trees import Comparison
+from fraudline.training.trees import BesideTrees
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class TrainingResult:
     examples: list[Example]
     quality: ModelQuality
     effect: PolicyEffect
-    comparison: Comparison | None
+    comparison: BesideTrees | None
     missing: list[MissingValues]
 
 

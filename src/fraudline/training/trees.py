@@ -59,7 +59,7 @@ class Trees:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class BesideTrees:
     """The network beside boosted trees, on the part that judges.
 
     Attributes:
@@ -165,7 +165,7 @@ def fit_trees(
     return Trees(f"LightGBM {version('lightgbm')}", count, drawn, scores)
 
 
-def compare(trees: Trees, labels: Labels, scores: Floats, split: Split) -> Comparison:
+def stand_beside(trees: Trees, labels: Labels, scores: Floats, split: Split) -> BesideTrees:
     """The network beside the trees, on resamples that are the same for both.
 
     Args:
@@ -183,7 +183,7 @@ def compare(trees: Trees, labels: Labels, scores: Floats, split: Split) -> Compa
         for name, part in judged.items()
     }
     own = float(average_precision_score(labels[rows], scores[rows]))
-    return Comparison(
+    return BesideTrees(
         trees.made_with,
         trees.count,
         trees.drawn,

@@ -6,21 +6,11 @@ components or window counts that is not so; this recipe makes no such claim.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fraudline.training.keras_engine import keras
-from fraudline.training.preparation import with_logarithms_and_time_of_day
-from fraudline.training.recipes.optimizer import (
-    AVERAGING,
-    BATCH_ROWS,
-    LEARNING_RATE,
-    LEGITIMATE_PER_FRAUD,
-    MOST_STEPS,
-    WEIGHT_DECAY,
-    adamw,
-)
-from fraudline.training.recipes.recipe import Recipe, keep_balance
-from fraudline.training.split import split_by_time
+from fraudline.training.recipes.default import DEFAULT
 
 
 def network(n_inputs: int) -> Any:
@@ -43,24 +33,10 @@ def network(n_inputs: int) -> Any:
     )
 
 
-MLP = Recipe(
+MLP = replace(
+    DEFAULT,
     name="mlp",
     summary="Two dense layers on a split by time, with amounts also as logarithms and the event "
     "time as time of day, AdamW, and scores calibrated to probabilities.",
-    split=split_by_time,
-    balance=keep_balance,
-    balancing=f"each epoch saw every fraud and, for each of them, {LEGITIMATE_PER_FRAUD} "
-    "legitimate transactions, drawn anew; none was invented",
-    learned_share=None,
-    inputs=with_logarithms_and_time_of_day,
     network=network,
-    optimizer=adamw,
-    learning_rate=LEARNING_RATE,
-    weight_decay=WEIGHT_DECAY,
-    averaging=AVERAGING,
-    epochs=None,
-    most_steps=MOST_STEPS,
-    batch_rows=BATCH_ROWS,
-    legitimate_per_fraud=LEGITIMATE_PER_FRAUD,
-    threshold=None,
 )
