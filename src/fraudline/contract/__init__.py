@@ -12,7 +12,8 @@ from fraudline.contract.arrivals import ARRIVAL_COLUMNS, with_arrival
 from fraudline.contract.columns import POSITION_COLUMNS, Column, arrow_schema
 from fraudline.contract.conform import conform
 from fraudline.contract.contract import Contract
-from fraudline.contract.contract_file import load_contract
+from fraudline.contract.contract_faults import ContractFault
+from fraudline.contract.contract_file import examine_contract, load_contract
 from fraudline.contract.decisions import (
     APPROVE,
     APPROVED,
@@ -84,6 +85,7 @@ __all__ = [
     "WRITTEN_COLUMN",
     "Column",
     "Contract",
+    "ContractFault",
     "Decision",
     "Decoder",
     "Messages",
@@ -98,6 +100,7 @@ __all__ = [
     "RejectRecord",
     "arrow_schema",
     "conform",
+    "examine_contract",
     "group_refusals",
     "json_lines",
     "load_contract",
