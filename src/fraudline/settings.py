@@ -262,6 +262,18 @@ class PolicySettings(_Group):
     )
 
 
+class TrainingSettings(_Group):
+    """How `fraudline train` learns from the history."""
+
+    most_rows: int = Field(
+        2_000_000,
+        ge=1000,
+        description="Most rows of the history that are read. Of a larger one all frauds are, and "
+        "of the legitimate payments one in so many, by a hash, so that they are the same each "
+        "time; each figure counts them as often. A million rows of 30 numbers take about 1.3 GB.",
+    )
+
+
 class RegistrySettings(_Group):
     """Where the versions are, and who is the champion."""
 
@@ -435,6 +447,7 @@ class Settings(BaseSettings):
     bigquery: BigQuerySettings = Field(default_factory=BigQuerySettings)
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)

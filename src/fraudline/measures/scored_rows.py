@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fraudline.measures.days import days_covered
+from fraudline.measures.drawn_rows import counted
 
 if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
     import pyarrow as pa
@@ -16,6 +17,9 @@ VALIDATION, TEST = "validation", "test"
 # Of a table of scored rows: which share of the history's rows they are, where they were drawn at
 # random. Metadata of its schema; a table of rows that follow each other in time has none.
 DRAWN_SHARE = b"fraudline.drawn_share"
+# Likewise: of the legitimate ones one in so many was drawn, and counts as often. Without it all are
+# there.
+ONE_IN = b"fraudline.legitimate_one_in"
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class ScoredRows:
         days: How long the rows took to come; of rows drawn at random, how long as many take.
         part: Which part of the history they are.
         is_drawn: Whether they were drawn at random from all of its time.
+        one_in: Of the legitimate ones one in so many was drawn, and is there as often.
     """
 
     scores: Floats
@@ -37,6 +42,7 @@ class ScoredRows:
     days: float
     part: str = TEST
     is_drawn: bool = False
+    one_in: int = 1
 
 
 def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
@@ -49,12 +55,20 @@ def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
     is_of_part = rows.column("part").to_numpy() == part
     if not is_of_part.any():
         return None
-    event_s, scores, labels, amounts = (
-        rows.column(name).to_numpy()[is_of_part] for name in ("event_s", "score", "label", "amount")
+    one_in = one_in_of(rows)
+    labels, event_s, scores, amounts = counted(
+        rows.column("label").to_numpy()[is_of_part],
+        one_in,
+        *(rows.column(name).to_numpy()[is_of_part] for name in ("event_s", "score", "amount")),
     )
     drawn = (rows.schema.metadata or {}).get(DRAWN_SHARE)
     days = days_covered(event_s) * (1.0 if drawn is None else float(drawn))
-    return ScoredRows(scores, labels, amounts, days, part, drawn is not None)
+    return ScoredRows(scores, labels, amounts, days, part, drawn is not None, one_in)
+
+
+def one_in_of(rows: pa.Table) -> int:
+    """Of the legitimate ones among scored rows, one in how many was drawn."""
+    return int((rows.schema.metadata or {}).get(ONE_IN, 1))
 
 
 def judging_rows(rows: pa.Table) -> ScoredRows:

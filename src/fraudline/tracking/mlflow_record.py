@@ -260,7 +260,7 @@ def _words(manifest: Manifest) -> str:
     told = f"fraudline version `{manifest.version}`, "
     if manifest.derived_from:
         return f"{told}the same model as `{manifest.derived_from}` with another policy."
-    return f"{told}trained on {manifest.source.rows:,} rows of `{manifest.source.table}`."
+    return f"{told}trained on {manifest.source}."
 
 
 def _description(words: str, directory: Path, experiment: str, run: str) -> str:

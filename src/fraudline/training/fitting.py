@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score, log_loss
 
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Labels, Matrix
+from fraudline.measures.drawn_rows import counted
 from fraudline.training.keras_engine import keras, make_deterministic
 from fraudline.training.model import Model, predict
 from fraudline.training.preparation import Preparation
@@ -84,10 +85,13 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc] # Keras brings no 
     """Measures the validation part after each epoch and says so; changes nothing."""
 
     def __init__(
-        self, validation: tuple[Matrix, Labels], epochs: int, on_progress: Callable[[str], None]
+        self,
+        validation: tuple[Matrix, Labels, int],
+        epochs: int,
+        on_progress: Callable[[str], None],
     ) -> None:
         super().__init__()
-        self._inputs, self._labels = validation
+        self._inputs, self._labels, self._one_in = validation
         self._epochs, self._on_progress = epochs, on_progress
         self.seen: list[Epoch] = []
 
@@ -96,11 +100,12 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc] # Keras brings no 
         said = f"epoch {epoch + 1} of {self._epochs}: loss {loss:.4f}"
         if len(self._labels):
             scores = predict(self.model, self._inputs)
+            labels, scores = counted(self._labels, self._one_in, scores)
             self.seen.append(
                 Epoch(
                     loss,
-                    float(log_loss(self._labels, scores)),
-                    float(average_precision_score(self._labels, scores)),
+                    float(log_loss(labels, scores)),
+                    float(average_precision_score(labels, scores)),
                 )
             )
             said += (
@@ -118,6 +123,7 @@ def fit_model(
     validation: tuple[Matrix, Labels],
     seed: int,
     on_progress: Callable[[str], None],
+    one_in: int = 1,
 ) -> tuple[Model, list[Epoch]]:
     """Balance, scale and fit by a recipe, for a fixed number of epochs.
 
@@ -128,6 +134,8 @@ def fit_model(
         validation: Features and labels that are measured after each epoch, perhaps none.
         seed: Of everything that is random; two fits with one seed begin alike.
         on_progress: Called with a sentence after each epoch.
+        one_in: Of the legitimate rows one in so many was drawn; it counts as often in what is
+            measured.
     """
     make_deterministic(seed)
     features, labels = recipe.balance(*train, seed)
@@ -144,6 +152,7 @@ def fit_model(
     # A model around the same layers learns, so that the network is saved without its optimizer.
     learner = keras.Model(network.inputs, network.outputs)
     learner.compile(recipe.optimizer(len(rows) * recipe.epochs), "binary_crossentropy")
-    watch = _Watch((preparation.apply(validation[0]), validation[1]), recipe.epochs, on_progress)
+    measured = preparation.apply(validation[0]), validation[1], one_in
+    watch = _Watch(measured, recipe.epochs, on_progress)
     learner.fit(rows, epochs=recipe.epochs, verbose=0, shuffle=False, callbacks=[watch])
     return Model(preparation, network), watch.seen

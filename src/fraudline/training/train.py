@@ -11,6 +11,7 @@ import pyarrow as pa
 from fraudline.bundle.manifest import Manifest, Source
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Labels, Matrix
+from fraudline.measures.drawn_rows import times
 from fraudline.settings import PolicySettings
 from fraudline.training.candidate import Choice, Fitted, choose, write_candidate
 from fraudline.training.fitting import Epoch, fit_model
@@ -18,7 +19,7 @@ from fraudline.training.history_checks import constant_features, event_text, req
 from fraudline.training.model import Model
 from fraudline.training.policy_pages import choose_policy
 from fraudline.training.recipes.recipe import Recipe
-from fraudline.training.split import Split, check_split, drop_twins, find_twins
+from fraudline.training.split import Split, check_split, drop_twins, find_twins, split_drawn
 
 
 def train(
@@ -52,14 +53,14 @@ def train(
     """
     require_trainable(history, contract, test_share)
     features, labels = contract.feature_matrix(history), contract.labels(history)
-    drawn = recipe.split(labels, test_share, seed)
+    drawn = split_drawn(recipe.split, labels, source.one_in, test_share, seed)
     twins = find_twins(features, drawn)
     split = drop_twins(drawn, twins)
     check_split(split, labels)
-    _tell_parts(contract, features, labels, split, on_progress)
+    _tell_parts(contract, features, labels, split, source.one_in, on_progress)
 
     model, epochs, choice = _fit_and_choose(
-        recipe, contract, features, labels, split, seed, on_progress
+        recipe, contract, features, labels, split, source.one_in, seed, on_progress
     )
     return write_candidate(
         directory,
@@ -71,7 +72,7 @@ def train(
             model,
             epochs,
             choice,
-            _settings(recipe, test_share, seed, history, contract),
+            _settings(recipe, test_share, seed, history, contract, source.one_in),
             twins,
             source,
         ),
@@ -87,14 +88,15 @@ def _fit_and_choose(
     features: Matrix,
     labels: Labels,
     split: Split,
+    one_in: int,
     seed: int,
     on_progress: Callable[[str], None],
 ) -> tuple[Model, list[Epoch], Choice]:
     """Fit, choose on the validation part if there is one, and then fit anew with it."""
     train_part = features[split.train], labels[split.train]
     validation = features[split.validation], labels[split.validation]
-    model, epochs = fit_model(recipe, contract, train_part, validation, seed, on_progress)
-    choice = choose(recipe, model, *validation)
+    model, epochs = fit_model(recipe, contract, train_part, validation, seed, on_progress, one_in)
+    choice = choose(recipe, model, *validation, one_in)
     if choice.line is not None:
         on_progress("fitting anew on the train and validation parts together")
         rows = np.concatenate([split.train, split.validation])
@@ -109,11 +111,14 @@ def _tell_parts(
     features: Matrix,
     labels: Labels,
     split: Split,
+    one_in: int,
     on_progress: Callable[[str], None],
 ) -> None:
     """Say what is learned from, and of what nothing can be learned."""
     parts = (
-        f"{name}: {len(rows):,} transactions, {int(labels[rows].sum()):,} frauds"
+        f"{name}: {int(times(labels[rows], one_in).sum()):,} transactions"
+        + (f" ({len(rows):,} of them drawn)" if one_in > 1 else "")
+        + f", {int(labels[rows].sum()):,} frauds"
         for name, rows in split.parts.items()
     )
     on_progress("; ".join(parts))
@@ -125,7 +130,7 @@ def _tell_parts(
 
 
 def _settings(
-    recipe: Recipe, test_share: float, seed: int, history: pa.Table, contract: Contract
+    recipe: Recipe, test_share: float, seed: int, history: pa.Table, contract: Contract, one_in: int
 ) -> dict[str, object]:
     """What was trained with: what is the recipe's own, and what was asked for."""
     return {
@@ -134,4 +139,5 @@ def _settings(
         "test_share": test_share,
         "first_event": event_text(history, contract, 0),
         "last_event": event_text(history, contract, -1),
+        **({"legitimate_one_in": one_in} if one_in > 1 else {}),
     }

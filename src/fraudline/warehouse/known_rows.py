@@ -20,6 +20,7 @@ from fraudline.contract.array_types import Flags, Floats
 from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.counting_labels import labelled_sql
+from fraudline.warehouse.history_sample import is_drawn_sql
 from fraudline.warehouse.history_source import find_history
 from fraudline.warehouse.history_table import digest_of
 from fraudline.warehouse.learning_tables import is_there
@@ -232,21 +233,13 @@ def _rows_sql(
     names = tuple(column.name for column in contract.transaction_columns)
     labelled = _labelled(warehouse, contract, as_of, since, names)
     judged = f"(is_mature AND decided_at >= {sql_literal(judged_since)})"
-    drawn = f"(is_fraud OR {_is_drawn(_PLACE, share)})"
+    drawn = f"(is_fraud OR {is_drawn_sql(_SEED, _PLACE, share)})"
     wanted = ", ".join(f"`{name}`" for name in (*names, *_POSITION))
     return (
         f"SELECT {wanted}, decided_at, is_fraud, label IS NOT NULL AS is_told, label_known_at, "  # noqa: S608 - likewise
         f"label_arrived_at, {judged} AS is_judged, {drawn} AS is_learned FROM ({labelled}) "
         f"WHERE is_fraud IS NOT NULL AND NOT {_HIDDEN} AND ({drawn} OR {judged})"
     )
-
-
-def _is_drawn(hashed: str, share: float) -> str:
-    """The condition that a row is among a share of them; among a larger share it is, too."""
-    if share >= 1:
-        return "TRUE"
-    below = f"{int(share * 2**32):08x}"
-    return f"(SUBSTR(TO_HEX(MD5(CONCAT('{_SEED}', {hashed}))), 1, 8) < '{below}')"
 
 
 def _history(
@@ -286,7 +279,7 @@ def _history(
     # Rows of one time and amount are drawn together. All columns would take ten times as long.
     telling = dict.fromkeys(filter(None, (contract.id, contract.event_time, contract.amount)))
     hashed = ", ".join(f"CAST(`{name}` AS STRING)" for name in telling)
-    drawn = _is_drawn(hashed, legitimate_per_fraud * len(newest) / max(legitimate, 1))
+    drawn = is_drawn_sql(_SEED, hashed, legitimate_per_fraud * len(newest) / max(legitimate, 1))
     rows = query(
         warehouse,
         f"SELECT {names} FROM {source} "  # noqa: S608 - likewise
