@@ -2,6 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -30,16 +31,44 @@ def weights(features: int) -> np.ndarray:
     return np.linspace(-0.5, 0.5, features, dtype=np.float32)[:, None]
 
 
+def weighed(n_inputs: int) -> SimpleNamespace:
+    """A network as `write_graph` takes it, without TensorFlow: a weighted sum and its sigmoid."""
+    kernel = np.linspace(-1, 1, n_inputs, dtype=np.float32)[:, None]
+    dense = Dense(kernel, np.zeros(1, np.float32))
+    return SimpleNamespace(input_shape=(None, n_inputs), layers=[dense, Activation()])
+
+
+class Dense:
+    units, name, activation = 1, "dense", SimpleNamespace(__name__="linear")
+
+    def __init__(self, *weights: np.ndarray) -> None:
+        self._weights = weights
+
+    def get_weights(self) -> list[np.ndarray]:
+        return list(self._weights)
+
+
+class Activation:
+    activation = SimpleNamespace(__name__="sigmoid")
+
+
 def write_tiny_files(
     directory: Path, contract: Contract, power: float = 1.0, *, inputs: int | None = None
 ) -> None:
     """The files that a scorer needs: a graph of scores, one of contributions, comparisons.
 
-    Features are raised to a power, then weighed and summed: 1e30 squared is infinite.
+    Features are raised to a power, then weighed and summed: 1e30 squared is infinite. Where nulls
+    are permitted they count as 2.
     """
     weight = weights(inputs or len(contract.features))
+    filled = [
+        helper.make_node("IsNaN", ["features"], ["is_null"]),
+        helper.make_node("Where", ["is_null", "two", "features"], ["filled"]),
+    ]
+    may_be_null = contract.may_be_null.any()
     weighed = [
-        helper.make_node("Pow", ["features", "power"], ["raised"]),
+        *(filled if may_be_null else ()),
+        helper.make_node("Pow", ["filled" if may_be_null else "features", "power"], ["raised"]),
         helper.make_node("Mul", ["raised", "weights"], ["contributions"]),
     ]
     summed = [
@@ -47,10 +76,14 @@ def write_tiny_files(
         helper.make_node("Sigmoid", ["sum"], ["score"]),
     ]
     row = weight.T
-    _write(directory / GRAPH_FILE, [weighed[0], *summed], "score", 1, weight, power)
+    _write(directory / GRAPH_FILE, [*weighed[:-1], *summed], "score", 1, weight, power)
     _write(directory / REASONS_FILE, weighed, "contributions", len(weight), row, power)
     usual = Comparison("number", (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0))
-    features = dict.fromkeys(contract.features, usual)
+    hours = Comparison("time_of_day", (1 / 24,) * 24)
+    features = {
+        name: hours if contract.column(name).type == "timestamp" else usual
+        for name in contract.features
+    }
     comparisons = Comparisons(1000, 8, 0.0, features)
     (directory / COMPARISONS_FILE).write_bytes(msgspec.json.encode(comparisons))
 
@@ -66,6 +99,7 @@ def _write(
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["rows", width])],
         [
             numpy_helper.from_array(np.float32([power]), "power"),
+            numpy_helper.from_array(np.float32([2]), "two"),
             numpy_helper.from_array(weight, "weights"),
         ],
     )

@@ -7,8 +7,10 @@ import msgspec
 from fraudline.contract import Contract, load_contract
 
 WALLET_FILE = Path(__file__).parent / "data" / "contracts" / "wallet.toml"
+SHOP_FILE = WALLET_FILE.with_name("shop.toml")
 CREDITCARD: Contract = load_contract("creditcard")
 WALLET: Contract = load_contract(str(WALLET_FILE))
+SHOP: Contract = load_contract(str(SHOP_FILE))
 
 CARD_ROW = {column.name: 1.0 for column in CREDITCARD.transaction_columns}
 WALLET_ROW = {
@@ -20,6 +22,16 @@ WALLET_ROW = {
     "is_abroad": True,
     "risk_note": None,
     "merchant": "Café \u0022Zur Post\u0022 {}",
+}
+SHOP_ROW = {
+    "order_id": "o-1",
+    "ordered_at": "2026-01-02T03:04:05.678901Z",
+    "amount": 12.5,
+    "items": 3,
+    "amount_of_last_order": 7.25,
+    "is_known": True,
+    "last_login_at": "2026-01-02T01:02:03Z",
+    "speed": 0.5,
 }
 
 

@@ -362,6 +362,12 @@ class LearningSettings(_Group):
         description="Whether `learn` makes a version the champion that the gate finds better, and "
         "goes back where the former champion is found better; without it, it only says so.",
     )
+    removed_after_days: int = Field(
+        90,
+        ge=0,
+        description="How many days after its labels are mature `learn` removes a version that it "
+        "made and that never decided anything, nor was named by anybody; 0 removes none.",
+    )
     memory_frauds: int = Field(
         2000,
         ge=20,

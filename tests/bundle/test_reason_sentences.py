@@ -2,9 +2,10 @@
 
 import datetime as dt
 
+import msgspec
 import pytest
 
-from fraudline.bundle.comparisons import Comparison
+from fraudline.bundle.comparisons import Comparison, Frequency
 from fraudline.bundle.reason_sentences import sentence
 
 NUMBER = Comparison("number", (-4.4, -2.0, -1.5, 1.5, 2.0, 12345.678))
@@ -61,3 +62,31 @@ def test_a_comparison_of_the_wrong_length_is_refused():
 
 def test_a_zero_has_no_sign():
     assert sentence("x", -0.0, "EUR", NUMBER).startswith("x is 0 EUR; ")
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        (
+            Frequency(0.12, 2.3),
+            "x is missing: 2.3 times as often fraud; 12 % of legitimate payments lack it",
+        ),
+        (
+            Frequency(0.001, 140, is_least=True),
+            "x is missing: at least 140 times as often fraud; 0.1 % of legitimate payments lack it",
+        ),
+        (Frequency(0.12), "x is missing; 12 % of legitimate payments lack it"),
+        (None, "x is missing; 0 % of legitimate payments lack it"),
+    ],
+)
+def test_a_missing_value_is_told_as_missing_and_never_as_a_number(missing, told):
+    for kind in (NUMBER, HOURS, Comparison("flag", (0.12,))):
+        compared = msgspec.structs.replace(kind, missing=missing)
+        assert sentence("x", None, "EUR", compared) == told
+        again = msgspec.json.decode(msgspec.json.encode(compared), type=Comparison)
+        assert again == compared
+
+
+def test_a_comparison_without_nulls_is_written_as_before():
+    flag = Comparison("flag", (0.12,))
+    assert msgspec.json.encode(flag) == b'{"kind":"flag","values":[0.12]}'

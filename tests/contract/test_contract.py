@@ -1,12 +1,20 @@
 """All that follows from a contract, for the one that fraudline brings and for another."""
 
+import datetime as dt
+
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message
+from tests.transactions import CARD_ROW, CREDITCARD, SHOP, SHOP_ROW, WALLET, WALLET_ROW, message
 
 from fraudline.contract import DECISION_COLUMNS, REJECT_COLUMNS, Decoder, json_lines
 from fraudline.contract.columns import Column, arrow_schema
+from fraudline.errors import InputError
+
+AT = {
+    "ordered_at": dt.datetime(2026, 1, 2, tzinfo=dt.UTC),
+    "last_login_at": dt.datetime(2026, 1, 2, 2, 2, 3, tzinfo=dt.UTC),
+}
 
 
 def payments(*changes: dict[str, object]) -> pa.RecordBatch:
@@ -46,8 +54,33 @@ def test_a_description_in_a_schema_tells_the_unit():
     assert schema.field("y").metadata is None
 
 
-def test_a_network_sees_neither_label_nor_id_nor_strings_nor_nullable_columns():
+def test_a_network_sees_neither_label_nor_id_nor_strings_nor_what_is_no_feature():
     assert WALLET.features == ("paid_at", "amount_minor", "velocity", "distance_km", "is_abroad")
+
+
+def test_a_null_is_nan_to_a_network_where_the_contract_permits_it_and_refused_elsewhere():
+    orders = pa.Table.from_pylist(
+        [{**SHOP_ROW, **AT}, {"ordered_at": AT["ordered_at"], "amount": 1.0, "speed": 2.0}],
+        schema=pa.schema([field.with_nullable(True) for field in SHOP.transaction_schema]),
+    )
+    nullable = ["items", "amount_of_last_order", "is_known", "last_login_at"]
+    assert list(SHOP.features) == ["amount", *nullable, "speed"]
+    seen = SHOP.feature_matrix(orders)
+    assert seen[0].tolist() == [12.5, 3, 7.25, 1, 7323, 0.5]
+    assert np.isnan(seen[1]).tolist() == [False, True, True, True, True, False]
+    assert not SHOP.unusable(seen).any()
+    assert SHOP.unusable(np.float32([[np.nan, np.inf, np.nan, 1, 1, np.nan]])).tolist() == [
+        [True, True, False, False, False, True]
+    ]
+    speed = orders.schema.get_field_index("speed")
+    without = orders.set_column(speed, "speed", pa.nulls(2, pa.float64()))
+    with pytest.raises(InputError, match="'speed' is null in 2 rows"):
+        SHOP.feature_matrix(without)
+
+
+def test_a_contract_that_did_not_change_keeps_the_fingerprint_that_its_models_have():
+    assert CREDITCARD.fingerprint.startswith("9a32da528e20371e634d0009e764e1da")
+    assert WALLET.fingerprint.startswith("7d869e5832dfdabd2f4823d647dca085")
 
 
 def test_the_feature_matrix_is_float32_in_feature_order():

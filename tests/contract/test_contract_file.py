@@ -148,10 +148,6 @@ REFUSED = {
         *column('type = "string", feature = true'),
         "column 'x': a network cannot see",
     ),
-    "a null for a network": (
-        *column('type = "int64", nullable = true'),
-        "column 'x': a network cannot see",
-    ),
     "names equal but for case": ("x = {", "A = {", "the column name 'A' is there twice"),
     "a decision's column": ("x = {", "Score = {", "the column name 'Score' is reserved"),
     "a reject's column": ("x = {", "reason = {", "the column name 'reason' is reserved"),

@@ -112,3 +112,19 @@ def test_a_sketch_stands_for_all_values():
     values = np.random.default_rng(1).gamma(2, size=5000)
     assert scaled_distance(sketch(values, 1000), 5000, np.sort(values))[0] <= 0.001
     assert sketch(values[:3], 7).tolist() == np.sort(values[:3])[[0, 0, 1, 1, 1, 2, 2]].tolist()
+
+
+def test_what_is_null_is_left_out_of_a_distance_and_of_what_is_kept():
+    random = np.random.default_rng(8)
+    whole = [random.normal(size=(500, 2)) for _ in range(4)]
+    some = [np.where(random.random((900, 2)) < 0.4, np.nan, 1.0) for _ in range(4)]
+    mixed = [np.concatenate([a, np.full((400, 2), np.nan)]) for a in whole]
+    assert distances_from_others(mixed) == pytest.approx(distances_from_others(whole))
+    assert not distances_from_others(some).any()
+    empty = [np.full((500, 2), np.nan), *whole]
+    found = distances_from_others(empty)
+    assert not found[0].any()
+    assert found[1:] == pytest.approx(distances_from_others(whole))
+    assert not distances_from_others([np.full((5, 1), np.nan)] * 3).any()
+    assert sketch(mixed[0][:, 0], 100).tolist() == sketch(whole[0][:, 0], 100).tolist()
+    assert np.isnan(sketch(np.full(7, np.nan), 3)).all()

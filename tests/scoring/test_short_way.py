@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.models import tiny_bundle, tiny_policy
-from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message
+from tests.transactions import CARD_ROW, CREDITCARD, SHOP, SHOP_ROW, WALLET, WALLET_ROW, message
 
 from fraudline.bundle.bundle import Bundle
 from fraudline.contract import Contract, Decision, Decoder, Messages, Outcome, Reject
@@ -41,6 +41,19 @@ wallet_rows = st.fixed_dictionaries(
         "merchant": st.text(max_size=12),
     }
 )
+shop_rows = st.fixed_dictionaries(
+    {
+        "order_id": st.text(max_size=8),
+        "ordered_at": times.map(dt.datetime.isoformat),
+        "amount": st.floats(0, 1e6),
+        "items": st.none() | st.integers(-(2**63), 2**63 - 1),
+        "amount_of_last_order": st.none() | st.floats(-1e6, 1e6),
+        "is_known": st.none() | st.booleans(),
+        "last_login_at": st.none() | times.map(dt.datetime.isoformat),
+        "speed": st.floats(-1e6, 1e6),
+    }
+)
+ROWS = {"creditcard": card_rows, "wallet": wallet_rows, "shop": shop_rows}
 
 
 def messages_of(
@@ -51,14 +64,14 @@ def messages_of(
     return st.lists(sent | sent | sent | broken, max_size=9)
 
 
-@pytest.fixture(scope="module", params=[CREDITCARD, WALLET], ids=["card", "wallet"])
+@pytest.fixture(scope="module", params=[CREDITCARD, WALLET, SHOP], ids=ROWS)
 def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     costs = tiny_policy(review_from=None, block_from=None)  # so that some rows are alerts
     return tiny_bundle(tmp_path_factory.mktemp("tiny"), request.param, policy=costs)
 
 
 def strategy(contract: Contract) -> st.SearchStrategy[list[bytes | None]]:
-    return messages_of(card_rows if contract is CREDITCARD else wallet_rows)
+    return messages_of(ROWS[contract.name])
 
 
 def arrived(values: list[bytes | None], first: int = 1000) -> Messages:
@@ -141,7 +154,7 @@ def test_a_decisions_bytes_are_those_of_its_record_behind_the_transactions_own(b
 
 
 def test_an_arrow_batch_is_assessed_as_its_messages_are_judged(bundle):
-    row = CARD_ROW if bundle.contract is CREDITCARD else WALLET_ROW
+    row = {"creditcard": CARD_ROW, "wallet": WALLET_ROW, "shop": SHOP_ROW}[bundle.contract.name]
     values = [message(row)] * 5
     batch, _, _ = Decoder(bundle.contract.transaction_columns).decode(values)
     assessment = assess(pa.Table.from_batches([batch]), bundle)

@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.models import weighed
 
 from fraudline.contract import load_contract
+from fraudline.training.graph import read_preparation, run_graph, write_graph
 from fraudline.training.preparation import (
     Inputs,
     Preparation,
@@ -86,3 +88,59 @@ def test_every_feature_in_the_amounts_unit_is_a_logarithm_and_as_it_is():
         "CUSTOMER_ID_AVG_AMOUNT_30DAY",
     ]
     assert set(inputs.logarithm) < set(inputs.plain)
+
+
+def with_nulls(rows: int = 4000, nulls: int = 400) -> np.ndarray:
+    features = np.random.default_rng(0).normal(50, 7, size=(rows, 3)).astype(np.float32)
+    features[:nulls, 1] = np.nan
+    return features
+
+
+def test_a_null_becomes_the_mean_and_a_flag_of_its_own_says_so():
+    features = with_nulls()
+    fitted = Preparation.fit(Inputs(plain=(0, 1, 2), missing=(1,)), features)
+    assert (fitted.flags, fitted.sources) == ((1,), (0, 1, 2, 1))
+    assert fitted.mean[1] == pytest.approx(np.nanmean(features[:, 1]))
+    prepared = fitted.apply(features)
+    assert prepared.shape == (4000, 4)
+    assert not prepared[:400, 1].any()
+    assert (prepared[:, 3] == (np.arange(4000) < 400)).all()
+    without = Preparation.fit(Inputs(plain=(0, 1, 2)), features[400:])
+    assert prepared[400:, 1] == pytest.approx(without.apply(features[400:])[:, 1], abs=1e-4)
+
+
+@pytest.mark.parametrize("nulls", [0, 9, 3991, 4000])
+def test_of_few_nulls_or_few_values_nothing_is_learned_and_a_null_is_still_a_number(nulls):
+    fitted = Preparation.fit(Inputs(plain=(0, 1, 2), missing=(1,)), with_nulls(nulls=nulls))
+    assert fitted.flags == ()
+    seen = fitted.apply(np.float32([[50, np.nan, 50], [50, 1e6, 50]]))
+    assert np.isfinite(seen).all()
+    assert seen[0, 1] == 0
+    assert (seen[1, 1] == pytest.approx(0, abs=1e-30)) == (nulls == 4000)
+
+
+def test_a_null_that_no_contract_permits_stays_none():
+    fitted = Preparation.fit(Inputs(plain=(0, 1, 2), missing=(1,)), with_nulls())
+    assert np.isnan(fitted.apply(np.float32([[np.nan, np.nan, 1]]))).tolist() == [
+        [True, False, False, False]
+    ]
+
+
+def test_a_preparation_is_read_from_its_graph_number_by_number(creditcard):
+    features = with_nulls()
+    for inputs in (
+        Inputs(plain=(0, 1, 2)),
+        Inputs(plain=(0, 2), logarithm=(1,), missing=(1,)),
+        Inputs(plain=(2,), logarithm=(1,), time_of_day=(0,), day=1440.0, missing=(1, 2)),
+    ):
+        rows = features if inputs.missing else features[400:]
+        fitted = Preparation.fit(inputs, rows)
+        graph = write_graph(fitted, weighed(len(fitted.sources)), 3)
+        again = read_preparation(graph)
+        assert (again.inputs, again.flags) == (fitted.inputs, fitted.flags)
+        assert again.mean.tobytes() == fitted.mean.tobytes()
+        assert again.scale.tobytes() == fitted.scale.tobytes()
+        assert write_graph(again, weighed(len(fitted.sources)), 3) == graph
+        by_graph = run_graph(graph, rows)
+        log_odds = fitted.apply(rows) @ np.linspace(-1, 1, len(fitted.sources))
+        assert by_graph == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=1e-5)

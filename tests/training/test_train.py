@@ -9,13 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.training.later import find_recipe, recipes
+from tests.orders import orders
+from tests.training.later import find_recipe, keras, learning_on, recipes
+from tests.transactions import SHOP, message
 
 from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.bundle_files import GRAPH_FILE, read_manifest
 from fraudline.contract import Contract, load_contract
 from fraudline.errors import InputError
-from fraudline.scoring import assess
+from fraudline.scoring import Judge, assess
+from fraudline.training.graph import run_graph
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.training.split import drop_twins, find_twins, split_at_random
 
@@ -282,3 +285,55 @@ def test_looking_at_the_room_loads_no_tensorflow_and_judging_scores_neither():
         "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def shop(trained, quick):
+    return trained(quick["default"], history=orders(), contract=SHOP)
+
+
+def test_a_null_is_learned_told_scored_and_explained(shop):
+    said = "\n".join(shop.said)
+    assert re.search(
+        r"'amount_of_last_order' is fraud [\d.]+ times as often where it is null", said
+    )
+    assert "'items' says nothing of fraud by being null" in said
+    assert re.search(r"'is_known' may be null, and is in \d rows of the train part: too few", said)
+    report = (shop.directory / "report.html").read_text()
+    assert "<h2>Missing values</h2>" in report
+    assert "nan" not in re.sub(r"<img[^>]*>", "", report)
+
+    bundle = open_bundle(shop.directory, SHOP)
+    rows = [
+        {
+            name: value.isoformat() if isinstance(value, dt.datetime) else value
+            for name, value in row.items()
+            if name != SHOP.label
+        }
+        for row in orders(400, seed=12).to_pylist()
+    ]
+    verdicts = Judge(bundle).judge([message(row) for row in rows])
+    assessment = assess(orders(400, seed=12), bundle)
+    assert [each.score for each in verdicts] == assessment.scores.tolist()
+    told = [reason for each in verdicts for reason in each.reasons or ()]
+    missing = [each.sentence for each in told if each.value is None]
+    words = r"amount_of_last_order is missing: [\d.]+ times as often fraud; [\d.]+ % of legitimate"
+    assert any(re.match(words, each) for each in missing)
+    assert not any("nan" in each.sentence.lower() for each in told)
+
+
+def test_what_scores_nulls_goes_on_learning_and_is_the_saved_keras_model(shop):
+    features = SHOP.feature_matrix(orders(400, seed=12))
+    model = learning_on().open_model(shop.directory)
+    graph = (shop.directory / GRAPH_FILE).read_bytes()
+    saved = keras().models.load_model(shop.directory / "model.keras")
+    by_keras = saved.predict(features, verbose=0)[:, 0]
+    assert np.abs(run_graph(graph, features) - by_keras).max() < 1e-6
+    assert model.preparation.flags == tuple(
+        SHOP.features.index(name) for name in ("items", "amount_of_last_order", "last_login_at")
+    )
+
+
+def test_a_recipe_that_invents_frauds_refuses_a_contract_with_nulls(trained, quick):
+    with pytest.raises(InputError, match=r"nothing lies between a value and a null.*items, amount"):
+        trained(quick["tutorial"], history=orders(), contract=SHOP)

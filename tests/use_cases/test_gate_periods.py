@@ -121,9 +121,13 @@ def test_a_line_that_ranks_better_is_promoted_by_itself_and_gone_back_from_when_
     assert arena.registry.champion() == second, "the newest of the line"
     assert arena.changes() == [("promoted", second, LEARN), ("challenged", arena.champion, LEARN)]
     (promoted,) = [each for each in said if "promoted creditcard" in each]
-    assert "order: wealth" in promoted
-    assert "cost: decisions would have cost" in promoted
-    assert promoted.startswith(won["told"])
+    assert promoted.startswith(f"wealth {won['wealth']:,.2f} of 20 after {won['frauds']} frauds; ")
+    assert "all conditions met; promoted" in promoted
+    assert not any("log loss" in each for each in said), "what a line of the log has room for"
+    why = arena.registry.changes()[-2].why
+    assert "order: wealth" in why
+    assert "cost: decisions would have cost" in why
+    assert why == won["told"], "the whole is kept where it is looked up"
     arena.flow(6, negative_is_fraud=False)
     said = arena.gate()
     assert arena.registry.champion() == arena.champion

@@ -21,7 +21,7 @@ import bqlite
 from fraudline.contract import Contract, load_contract
 from fraudline.contract.number_words import number_words
 from fraudline.settings import BigQuerySettings
-from fraudline.warehouse import history_findings
+from fraudline.warehouse import history_leaks
 from fraudline.warehouse.client import Endpoint, Warehouse
 from fraudline.warehouse.history_findings import Finding, find_times
 from fraudline.warehouse.history_quality import measure_history_quality
@@ -261,10 +261,55 @@ def test_nulls_that_the_table_took_from_somebody_else_are_told_and_end_nothing(m
 
 
 def test_a_history_too_large_to_look_for_leaks_is_not_called_free_of_them(check, monkeypatch):
-    monkeypatch.setattr(history_findings, "_MOST_ROWS", ROWS - 1)
+    monkeypatch.setattr(history_leaks, "_MOST_ROWS", ROWS - 1)
     (told,) = faults(check())
     assert told.startswith("no column was looked at as a possible leak")
 
 
 def test_no_record_of_a_load_is_said_to_be_none(tmp_path):
     assert find_refused(tmp_path / "load.json", "p.d.t", 9).text.startswith("no record of a load")
+
+
+ABSENCES: dict[str, tuple[np.ndarray, str]] = {
+    "null in exactly the frauds": (
+        IS_FRAUD,
+        "has no value in any row that is labelled fraud, and one in all others",
+    ),
+    "there in exactly the frauds": (
+        ~IS_FRAUD,
+        "has a value in every row that is labelled fraud, and in no other",
+    ),
+    "null in some frauds alone": (
+        IS_FRAUD & (np.arange(ROWS) < ROWS // 2),
+        "is null in 20 rows, and all of them are labelled fraud",
+    ),
+    "null in others alone": (
+        ~IS_FRAUD & (np.arange(ROWS) % 2 == 0),
+        "is null in 200 rows, and none of them is labelled fraud",
+    ),
+    "null in every fraud": (
+        IS_FRAUD | (np.arange(ROWS) < 60),
+        "has no value in any row that is labelled fraud",
+    ),
+}
+
+
+@pytest.mark.parametrize(("is_null", "words"), ABSENCES.values(), ids=ABSENCES)
+@pytest.mark.parametrize("name", ["velocity", "is_abroad"])
+def test_a_column_that_is_null_in_one_class_alone_is_named_as_a_leak(check, name, is_null, words):
+    kind = "bool" if name == "is_abroad" else "float64"
+    values = [None if null else value for null, value in zip(is_null, GOOD[name], strict=True)]
+    (told,) = faults(check({name: f'type = "{kind}", nullable = true'}, **{name: values}))
+    assert told.startswith(f"'{name}' {words}: that looks like a leak of the label")
+
+
+def test_nulls_that_come_by_chance_are_no_leak_and_hide_none(check):
+    line = {"velocity": 'type = "float64", nullable = true'}
+    is_null = RANDOM.random(ROWS) < 0.6
+    few = [None if null else value for null, value in zip(is_null, GOOD["velocity"], strict=True)]
+    assert faults(check(line, velocity=few)) == []
+    leak = [None if null else 5.0 * fraud for null, fraud in zip(is_null, IS_FRAUD, strict=True)]
+    (told,) = faults(check(line, velocity=leak))
+    assert told.startswith("'velocity' (AUC 1.0000) alone tells fraud from the rest")
+    rare = [None if number in {1, 2, 4} else 1.0 for number in range(ROWS)]
+    assert faults(check(line, velocity=rare)) == []

@@ -10,18 +10,35 @@ import msgspec
 LEVELS = (0.001, 0.01, 0.05, 0.95, 0.99, 0.999)
 
 
-class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Frequency(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How frequent something is, such as a null, and how often it is fraud.
+
+    Attributes:
+        share: Of the legitimate payments of the train part.
+        times: How many times as often payments are fraud where it is as where it is not; None
+            where chance alone explains the difference.
+        is_least: Whether it is that often at least, since no fraud was seen where it is not.
+    """
+
+    share: float
+    times: float | None = None
+    is_least: bool = False
+
+
+class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One feature over the legitimate payments of the train part.
 
     Attributes:
         kind: `number`; `time_of_day`, a number of seconds of which only the second of the
             day counts; or `flag`.
         values: Of a number its quantiles at `LEVELS`; of a time of day the share of the
-            payments in each of 24 hours; of a flag the share that has it.
+            payments in each of 24 hours; of a flag the share that has it. Nulls are left out.
+        missing: Of nulls, where the feature may be null.
     """
 
     kind: Literal["number", "time_of_day", "flag"]
     values: tuple[float, ...]
+    missing: Frequency | None = None
 
     def __post_init__(self) -> None:
         expected = {"number": len(LEVELS), "time_of_day": 24, "flag": 1}[self.kind]

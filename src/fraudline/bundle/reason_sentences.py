@@ -10,7 +10,7 @@ from functools import cache
 import msgspec
 import numpy as np
 
-from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
+from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons, Frequency
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Matrix
 from fraudline.contract.time_units import seconds_of, to_seconds
@@ -19,8 +19,9 @@ from fraudline.contract.time_units import seconds_of, to_seconds
 # interpretations of Regulation B, 12 CFR 1002.9(b)(2), on the reasons for a refused credit.
 MOST_REASONS = 4
 
-# A feature as Python has it.
-Value = bool | int | float | dt.datetime
+# A feature as Python has it; None where it is null.
+Seen = bool | int | float | dt.datetime
+Value = Seen | None
 
 _HOUR_S, _DAY_S = 3600, 86400
 _HALF = len(LEVELS) // 2
@@ -88,6 +89,9 @@ def sentence(name: str, value: Value, unit: str, comparison: Comparison) -> str:
     The claim holds for the payments it was counted on: 99.9 % of them have at least, or at
     most, the number named.
     """
+    if value is None:
+        seen = comparison.missing or Frequency(0.0)
+        return f"{name} is missing{_often(seen)}; {_percent(seen.share)} of {_LEGITIMATE} lack it"
     if comparison.kind == "flag":
         share = comparison.values[0] if value else 1 - comparison.values[0]
         return f"{name} is {str(bool(value)).lower()}; so are {_percent(share)} of {_LEGITIMATE}"
@@ -103,6 +107,13 @@ def sentence(name: str, value: Value, unit: str, comparison: Comparison) -> str:
     quantiles = comparison.values
     band = bisect_right(quantiles[:_HALF], number) + bisect_left(quantiles[_HALF:], number)
     return f"{name} is {_number(number, unit)}; {_bands(comparison, unit)[band]}"
+
+
+def _often(seen: Frequency) -> str:
+    if seen.times is None:
+        return ""
+    times = f"{seen.times:,.0f}" if seen.times >= 10 else f"{seen.times:.2g}"
+    return f": {'at least ' if seen.is_least else ''}{times} times as often fraud"
 
 
 @cache
@@ -124,7 +135,7 @@ def _bands(comparison: Comparison, unit: str) -> tuple[str, ...]:
     return (*below, usual, *above)
 
 
-def _second_of_day(value: Value, unit: str) -> int:
+def _second_of_day(value: Seen, unit: str) -> int:
     if isinstance(value, dt.datetime):
         value = value.astimezone(dt.UTC)
         return value.hour * _HOUR_S + value.minute * 60 + value.second

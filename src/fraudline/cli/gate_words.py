@@ -1,14 +1,47 @@
-"""How a challenger's verdict is told."""
+"""How the gate's verdicts are told: of the champion's line, and of a challenger."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from fraudline.cli.screen import utc
 from fraudline.measures.policy_effect import counted
+from fraudline.use_cases.challenge_conditions import wealth_words
+from fraudline.use_cases.gate_periods import NOT_MET
 
 if TYPE_CHECKING:  # ONNX Runtime comes with what judges
     from fraudline.use_cases.judge_challenger import ChallengerVerdict
+
+
+def line_facts(gate: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """How the champion's line stands beside it: what fits on a screen.
+
+    Args:
+        gate: The last row of table `gates`, if there is one.
+    """
+    if gate is None:
+        return []
+    up_to = f"up to {gate['period_end']:%Y-%m-%d %H:%M} UTC"
+    if gate["version"] == gate["champion"]:
+        return [("gate", f"{gate['told']}, {up_to}")]
+    facts = [
+        ("gate", f"{wealth_words(gate['wealth'], gate['frauds'])}, {up_to}"),
+        ("beside", gate["champion"]),
+        ("newest", gate["newest"]),
+    ]
+    missing = gate["told"].rpartition(NOT_MET)[2]
+    return [*facts, ("met", "all conditions") if gate["is_won"] else ("not met", missing)]
+
+
+def whole_line_facts(gate: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The same, with all that was found.
+
+    Args:
+        gate: As for `line_facts`.
+    """
+    of_line = [("line", gate["version"])] if gate["version"] != gate["champion"] else []
+    return [*of_line, *line_facts(gate), ("found", gate["told"])]
 
 
 def compared_facts(verdict: ChallengerVerdict) -> list[tuple[str, str]]:

@@ -65,6 +65,7 @@ def show_status(
     the share of payments that may still be told to be frauds.
     """
     from fraudline.cli.alarm_words import alarm_facts
+    from fraudline.cli.gate_words import line_facts
     from fraudline.cli.learning_words import (
         judged_row,
         learned_facts,
@@ -79,7 +80,8 @@ def show_status(
     project = Project()
     found = learning_status(project, most=periods, as_of=as_of)
     watched = alarm_facts(look_at_alarms(project, periods, as_of=as_of))
-    watched += learned_facts(last_update(project, found.at), last_gate(project, found.at))
+    watched += learned_facts(last_update(project, found.at))
+    watched += line_facts(last_gate(project, found.at))
     if found.periods:
         show_table(
             ("period", "as of", "decisions", "frauds", "open", "AP", "saved"),
@@ -121,14 +123,21 @@ def gate(
     """Judge challengers beside the champion, by what became known since they were made.
 
     Both judge the same payments anew, and a period counts once all of it is mature. The verdict is
-    kept with the version. Nothing is promoted.
+    kept with the version. Nothing is promoted. Before them stands what `fraudline learn` found
+    last of the champion's own line, whole.
     """
-    from fraudline.cli.gate_words import compared_facts, verdict_words
+    from fraudline.cli.gate_words import compared_facts, verdict_words, whole_line_facts
+    from fraudline.use_cases.gate_periods import last_gate
     from fraudline.use_cases.judge_challenger import judge_challengers
 
+    project = Project()
+    last = last_gate(project, dt.datetime.now(dt.UTC)) if version is None else None
+    if last is not None:
+        show_facts(whole_line_facts(last))
+        OUT.print()
     with progress_bar("judged") as bar:
         verdicts = judge_challengers(
-            Project(), version, on_judged=lambda count: bar("judged", count, count)
+            project, version, on_judged=lambda count: bar("judged", count, count)
         )
     for verdict in verdicts:
         show_facts(compared_facts(verdict))

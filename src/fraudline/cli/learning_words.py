@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Any
 
 from fraudline.cli.screen import utc
 from fraudline.measures.policy_effect import counted, money, number, percent
@@ -139,14 +137,12 @@ def _corrections(found: LearningStatus) -> list[str]:
     return told[:_MOST_CORRECTIONS]
 
 
-def learned_facts(last: LastUpdate | None, gate: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """What was made of what became known, or why nothing was, and what the gate found of it."""
-    facts = [] if last is None else [("learned", f"{last.period}: {last.told}")]
-    if gate is not None:
-        newest = f"; newest {gate['newest']}" if gate["newest"] != gate["champion"] else ""
-        told = f"beside {gate['champion']}, up to {gate['period_end']:%Y-%m-%d %H:%M} UTC"
-        facts.append(("gate", f"{told}: {gate['told']}{newest}"))
-    return facts
+def learned_facts(last: LastUpdate | None) -> list[tuple[str, str]]:
+    """What was made of what became known, or why nothing was; a line each thing."""
+    if last is None:
+        return []
+    made, *more = f"{last.period}: {last.told}".split("; ")
+    return [("learned", made), *(("", each) for each in more)]
 
 
 def what_is_next(found: LearningStatus) -> str:

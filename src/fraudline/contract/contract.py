@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudline.contract.array_types import Floats, Labels, Matrix
+from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
 from fraudline.contract.columns import FEATURE_TYPES, Column, arrow_schema
 from fraudline.contract.decisions import DECISION_COLUMNS
 from fraudline.contract.time_units import seconds_of, to_seconds
-from fraudline.errors import ContractError
+from fraudline.errors import ContractError, InputError
 
 MATURITY_DAYS = 30.0
 """Of a contract that does not say; most cardholders see a fraud on their next statement."""
@@ -108,14 +108,36 @@ class Contract:
         """The input of a network: float32, shape (rows, features), in feature order.
 
         A bool counts as 0 or 1, and a timestamp as its second of the day in UTC, since a
-        float32 could not tell two seconds of this century apart.
+        float32 could not tell two seconds of this century apart. A null is NaN.
+
+        Raises:
+            InputError: a feature is null where the contract permits none.
         """
         columns = [
-            _as_floats(transactions.column(name), self.column(name).type) for name in self.features
+            _as_floats(transactions.column(name), self.column(name)) for name in self.features
         ]
         batch = pa.RecordBatch.from_arrays(columns, names=list(self.features))
-        matrix: Matrix = batch.to_tensor(row_major=True).to_numpy().astype("f4")
+        tensor = batch.to_tensor(null_to_nan=True, row_major=True)
+        matrix: Matrix = tensor.to_numpy().astype("f4")
         return matrix
+
+    @cached_property
+    def may_be_null(self) -> Flags:
+        """Of each feature whether it may be null, shape (features,)."""
+        return np.array([self.column(name).is_nullable for name in self.features], dtype=np.bool_)
+
+    def unusable(self, features: Matrix) -> Flags:
+        """Where a feature matrix holds no number that a network could see, nor a permitted null.
+
+        Args:
+            features: As `feature_matrix` gives them.
+
+        Returns:
+            Shape (rows, features).
+        """
+        is_null = np.isnan(features) & self.may_be_null
+        unusable: Flags = ~(np.isfinite(features) | is_null)
+        return unusable
 
     def labels(self, history: pa.RecordBatch | pa.Table) -> Labels:
         """The label of each row, 1 for fraud, shape (rows,)."""
@@ -160,9 +182,16 @@ class Contract:
         return np.asarray(transactions.column(self.amount), dtype=np.float64)
 
 
-def _as_floats(values: pa.Array | pa.ChunkedArray, kind: str) -> pa.Array:
+def _as_floats(values: pa.Array | pa.ChunkedArray, column: Column) -> pa.Array:
+    if values.null_count and not column.is_nullable:
+        raise InputError(
+            f"column '{column.name}' is null in {values.null_count:,} rows; a network sees it, and "
+            "the contract permits no null of it. Leave these rows out, or set nullable = true and "
+            "train anew."
+        )
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
+    kind = column.type
     if FEATURE_TYPES[kind] == "second of the day":
         midnight = pc.floor_temporal(values, unit="day")
         since_midnight = pc.subtract(values.cast(pa.int64()), midnight.cast(pa.int64()))

@@ -139,11 +139,8 @@ def _parse_column(name: str, value: Any, where: str) -> Column:
         )
     is_feature = _value(value, "feature", bool, kind in NUMERIC_TYPES or kind == "bool", where)
     is_nullable = _value(value, "nullable", bool, False, where)
-    if is_feature and (kind not in FEATURE_TYPES or is_nullable):
-        raise ContractError(
-            f"{where}: a network cannot see a {'null' if is_nullable else kind}; "
-            "set feature = false."
-        )
+    if is_feature and kind not in FEATURE_TYPES:
+        raise ContractError(f"{where}: a network cannot see a {kind}; set feature = false.")
     max_length = _value(value, "max_length", int, Column.max_length, where)
     if max_length < 1 or ("max_length" in value and kind != "string"):
         raise ContractError(

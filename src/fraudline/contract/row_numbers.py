@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from functools import partial
+from itertools import chain, tee
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
 from fraudline.contract.array_types import Floats, Matrix
-from fraudline.contract.columns import FEATURE_TYPES
+from fraudline.contract.columns import FEATURE_TYPES, Column
 from fraudline.contract.contract import Contract
 from fraudline.contract.decoder import Row
+
+_NULL = {None: math.nan}
 
 
 class RowNumbers:
@@ -37,17 +42,21 @@ class RowNumbers:
         self._of_row = len(picked)
         self._pick = _picker(picked) if picked != list(range(len(columns))) else None
         self._features = _picker(features)
-        self._times = [
-            index
+        self._conversions = {
+            index: _as_numbers(columns[place])
             for index, place in enumerate(picked)
-            if FEATURE_TYPES[columns[place].type] == "second of the day"
-        ]
+            if columns[place].is_nullable
+            or FEATURE_TYPES[columns[place].type] == "second of the day"
+        }
 
     def read(self, rows: Sequence[Row]) -> tuple[Matrix, Floats]:
         """Features, shape (rows, features), and amounts, shape (rows,)."""
         values: Iterable[Row] = rows if self._pick is None else map(self._pick, rows)
-        if self._times:
-            values = map(self._timed, values)
+        if self._conversions and rows:
+            by_column: list[Iterable[Any]] = list(zip(*values, strict=True))
+            for index, as_numbers in self._conversions.items():
+                by_column[index] = as_numbers(by_column[index])
+            values = zip(*by_column, strict=True)
         flat = struct.pack(f"{len(rows) * self._of_row}d", *chain.from_iterable(values))
         numbers = np.frombuffer(flat).reshape(len(rows), self._of_row)
         return numbers[:, : self._width].astype(np.float32), numbers[:, self._amount]
@@ -59,12 +68,6 @@ class RowNumbers:
             for value in self._features(row)
         )
 
-    def _timed(self, picked: Row) -> Row:
-        values = list(picked)
-        for index in self._times:
-            values[index] = _second_of_day(values[index])
-        return tuple(values)
-
 
 def _picker(places: list[int]) -> Callable[[Row], Row]:
     if len(places) > 1:
@@ -73,7 +76,17 @@ def _picker(places: list[int]) -> Callable[[Row], Row]:
     return lambda row: (row[place],)
 
 
-def _second_of_day(at: dt.datetime) -> float:
+def _as_numbers(column: Column) -> Callable[[Iterable[Any]], Iterable[float]]:
+    """What turns the values of a column, or nulls, into numbers, or NaN."""
+    if FEATURE_TYPES[column.type] == "second of the day":
+        return partial(map, _second_of_day)
+    # A value is not in the dictionary, and stands for itself: no Python for each of them.
+    return lambda values: map(_NULL.get, *tee(values))
+
+
+def _second_of_day(at: dt.datetime | None) -> float:
+    if at is None:
+        return math.nan
     at = at.astimezone(dt.UTC)
     minute = at.hour * 60 + at.minute
     return ((minute * 60 + at.second) * 1_000_000 + at.microsecond) / 1e6

@@ -58,24 +58,29 @@ def distances_from_others(periods: Sequence[Matrix]) -> Floats:
     """The scaled distance of each period from all others together, column by column.
 
     Args:
-        periods: Values of each period, shape (rows, columns); two periods at least.
+        periods: Values of each period, shape (rows, columns); two periods at least. What is NaN
+            is left out.
 
     Returns:
-        Shape (periods, columns).
+        Shape (periods, columns); 0 where a column has no value, or the others have none.
     """
     values = np.concatenate(periods)
-    sizes = np.array([len(period) for period in periods])
-    of_period = np.repeat(np.arange(len(periods)), sizes)
-    found = np.empty((len(periods), values.shape[1]))
+    of_period = np.repeat(np.arange(len(periods)), [len(period) for period in periods])
+    found = np.zeros((len(periods), values.shape[1]))
     for column in range(values.shape[1]):
-        order = np.argsort(values[:, column], kind="stable")
+        order = np.argsort(values[:, column], kind="stable")  # NaN comes last
+        order = order[: len(values) - np.isnan(values[:, column]).sum()]
         ordered, owners = values[order, column], of_period[order]
+        if not len(ordered):
+            continue
         ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))  # last of equal values
-        for number, size in enumerate(sizes):
+        for number, size in enumerate(np.bincount(owners, minlength=len(periods))):
+            if not 0 < size < len(ordered):
+                continue
             own = np.cumsum(owners == number)[ends]
-            others = (ends + 1 - own) / (len(values) - size)
+            others = (ends + 1 - own) / (len(ordered) - size)
             distance = np.abs(own / size - others).max()
-            found[number, column] = distance * _scale(len(values) - size, size)
+            found[number, column] = distance * _scale(len(ordered) - size, size)
     return found
 
 
@@ -102,8 +107,13 @@ def usual_distances(distances: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def sketch(values: npt.NDArray[_Real], points: int) -> npt.NDArray[_Real]:
-    """Values at even steps of the order, which stand for all of them; sorted, shape (points,)."""
-    ordered = np.sort(values)
+    """Values at even steps of the order, which stand for all of them; sorted, shape (points,).
+
+    What is NaN is left out; where nothing else is there, all points are.
+    """
+    ordered = np.sort(values[~np.isnan(values)])
+    if not len(ordered):
+        return np.full(points, np.nan, values.dtype)
     at = (np.arange(points) + 0.5) * len(ordered) / points
     drawn: npt.NDArray[_Real] = ordered[at.astype(np.int64)]
     return drawn

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fraudline.measures.column_drift import scaled_distance
+from fraudline.measures.column_drift import LEAST_ROWS, scaled_distance
 
 if TYPE_CHECKING:  # the rooms of the names bring Arrow, which no measure needs
     from fraudline.bundle.reference import Reference
@@ -50,13 +50,17 @@ def compare_columns(reference: Reference, values: Matrix) -> list[ColumnFound]:
     Args:
         reference: Of the version that decided.
         values: As `watched_values` gives them of the period's transactions or a draw of them,
-            shape (rows, columns), one row at least.
+            shape (rows, columns), one row at least. Nulls are NaN, and left out; a column is left
+            out that has too few other values.
     """
     facts = reference.facts
     compared = []
     for at, (name, usual) in enumerate(facts.distances.items()):
-        points, sample = reference.columns[name], np.sort(values[:, at])
-        distance, scaled = scaled_distance(points, facts.rows, sample)
+        points, sample = reference.columns[name], np.sort(values[~np.isnan(values[:, at]), at])
+        nulls = facts.nulls[name].mean if name in facts.nulls else 0.0
+        if np.isnan(points).any() or len(sample) < min(LEAST_ROWS, len(values)):
+            continue
+        distance, scaled = scaled_distance(points, round(facts.rows * (1 - nulls)), sample)
         excess = (scaled - usual.mean) / usual.sd
         compared.append(
             ColumnFound(

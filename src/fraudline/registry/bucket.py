@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -101,6 +101,12 @@ class Bucket:
         with self._asking("written", name):
             # In one piece: a part of an upload that was cut short would stay, unseen and paid for.
             obstore.put(store, name, content, mode=mode, use_multipart=False)
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete objects, the first one before the others; one that is not there is none to it."""
+        for name in names:
+            with self._asking("deleted", name), suppress(FileNotFoundError):
+                obstore.delete(self._small, name)
 
     def list(self) -> tuple[list[str], list[str]]:
         """Names of the objects right below the prefix, and of the prefixes there."""

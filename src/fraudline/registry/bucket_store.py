@@ -7,6 +7,7 @@ read. So of two machines that promote at once one wins, and the other one is tol
 from __future__ import annotations
 
 import hashlib
+import logging
 import random
 import re
 import threading
@@ -26,6 +27,7 @@ from fraudline.registry.bucket import Bucket
 from fraudline.registry.bundle_cache import BundleCache
 from fraudline.registry.candidates import Candidates
 from fraudline.registry.champions import CHAMPION
+from fraudline.registry.manifest_cache import ManifestCache
 from fraudline.registry.store import Held
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ _MOST_SMALL_BYTES, _MOST_BYTES = 64 * 2**20, 2**30
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _PROBE = "conditional-writes"
 _PROBE_TEXT = b"fraudline tries here whether this store keeps the conditions of a write.\n"
+
+
+logger = logging.getLogger(__name__)
 
 
 class BucketStore:
@@ -62,6 +67,7 @@ class BucketStore:
         self._cache = BundleCache(cache / hashlib.sha256(url.encode()).hexdigest()[:12])
         self.directory = self._cache.directory
         self._downloads = Candidates(self.directory)
+        self._manifests = ManifestCache(self.directory)
         self._known: dict[str, Held] = {}
         self._keeps_conditions = False
         self._decided_by = threading.local()
@@ -156,19 +162,33 @@ class BucketStore:
             f"{_APPEND_TRIES} times that something was to be added. Nothing was written: try again."
         )
 
-    def versions(self) -> list[str]:
-        """See `Store`."""
+    def manifests(self) -> Iterator[Manifest | BundleError]:
+        """See `Store`; each is fetched once, and kept on this machine."""
         _, prefixes = self._bucket.list()
-        return sorted(each for each in prefixes if not each.startswith("."))
+        versions = sorted(each for each in prefixes if not each.startswith("."))
+        known = self._manifests.known()
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            unknown = [each for each in versions if each not in known]
+            found = dict(zip(unknown, threads.map(self._try_manifest, unknown), strict=True))
+        fetched = [each for each in found.values() if isinstance(each, Manifest)]
+        try:
+            self._manifests.keep(fetched, versions)
+        except OSError as error:
+            logger.debug("%s keeps no manifests: %s", self.directory, error)
+        for version in versions:
+            yield found[version] if version in found else known[version]
+
+    def _try_manifest(self, version: str) -> Manifest | BundleError:
+        try:
+            return self._require_manifest(version)
+        except BundleError as error:
+            return error
 
     def has(self, version: str) -> bool:
         """See `Store`; a manifest is written last, so without one there is no version."""
         return self._manifest(version) is not None
 
-    def manifest(self, version: str) -> Manifest:
-        """See `Store`."""
-        with suppress(BundleError):  # it is not here, or not whole
-            return read_manifest(self.directory / version)
+    def _require_manifest(self, version: str) -> Manifest:
         content = self._manifest(version)
         if content is None:
             raise BundleError(
@@ -180,6 +200,11 @@ class BucketStore:
     def bundle(self, version: str) -> Path | None:
         """See `Store`; it is fetched once, whole and checked, and then it is here."""
         return self._cache.find(version) or self._fetch(version)
+
+    def remove(self, manifest: Manifest) -> None:
+        """See `Store`; the manifest goes first, for without it the others are no version."""
+        names = (MANIFEST_FILE, *sorted(manifest.files))
+        self._bucket.delete([f"{manifest.version}/{name}" for name in names])
 
     def take_over(self, candidate: Path, manifest: Manifest) -> Manifest:
         """See `Store`; the manifest comes last, for it makes a version of what was uploaded."""
@@ -199,7 +224,7 @@ class BucketStore:
                 f"{version}/{MANIFEST_FILE}", (candidate / MANIFEST_FILE).read_bytes(), mode
             )
         except AlreadyExistsError:  # by another machine: the same version, perhaps a minute older
-            return self.manifest(version)
+            return self._require_manifest(version)
         self._cache.keep(candidate, version)
         return manifest
 

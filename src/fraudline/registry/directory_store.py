@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from fraudline.bundle.bundle_files import check_bundle, read_manifest
+from fraudline.bundle.bundle_files import MANIFEST_FILE, check_bundle, read_manifest
 from fraudline.bundle.manifest import Manifest
 from fraudline.errors import BundleError
 from fraudline.registry.directory_lock import locked
 from fraudline.registry.store import Held
+
+_ASIDE = ".removed-"
 
 
 class DirectoryStore:
@@ -27,6 +30,7 @@ class DirectoryStore:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.where = str(directory)
+        self._read: dict[str, tuple[tuple[int, ...], Manifest]] = {}
 
     def changing(self) -> AbstractContextManager[None]:
         """One process at a time: a promotion that another one overwrote would be forgotten."""
@@ -68,8 +72,7 @@ class DirectoryStore:
             file.flush()
             os.fsync(file.fileno())
 
-    def versions(self) -> list[str]:
-        """See `Store`."""
+    def _versions(self) -> list[str]:
         if not self.directory.is_dir():
             return []
         found = (path for path in self.directory.iterdir() if path.is_dir())
@@ -79,13 +82,33 @@ class DirectoryStore:
         """See `Store`."""
         return (self.directory / version).is_dir()
 
-    def manifest(self, version: str) -> Manifest:
-        """See `Store`."""
-        return read_manifest(self.directory / version)
+    def manifests(self) -> Iterator[Manifest | BundleError]:
+        """See `Store`; a file that was touched since is read again."""
+        before, self._read = self._read, {}
+        for version in self._versions():
+            try:
+                mark = _mark(self.directory / version / MANIFEST_FILE)
+                known = before.get(version)
+                if known is None or known[0] != mark:
+                    known = mark, read_manifest(self.directory / version)
+            except BundleError as error:
+                yield error
+                continue
+            self._read[version] = known
+            yield known[1]
 
     def bundle(self, version: str) -> Path | None:
         """See `Store`; whether it was altered is for who opens it."""
         return self.directory / version if self.has(version) else None
+
+    def remove(self, manifest: Manifest) -> None:
+        """See `Store`; in one step for who looks, as half a version would be told as altered."""
+        for left in self.directory.glob(f"{_ASIDE}*"):  # by who was killed in between
+            shutil.rmtree(left)
+        aside = self.directory / f"{_ASIDE}{manifest.version}"
+        with suppress(FileNotFoundError):
+            (self.directory / manifest.version).rename(aside)
+            shutil.rmtree(aside)
 
     def take_over(self, candidate: Path, manifest: Manifest) -> Manifest:
         """See `Store`; a version that was altered is replaced, so training anew mends it."""
@@ -97,3 +120,12 @@ class DirectoryStore:
                 shutil.rmtree(target)
         candidate.rename(target)
         return manifest
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    """By which a file is told from what it was at another time; nothing where there is none."""
+    try:
+        found = path.stat()
+    except OSError:  # who reads it says why
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from fraudline.bundle.bundle_files import check_bundle
@@ -30,6 +31,7 @@ from fraudline.registry.changes import (
 )
 from fraudline.registry.open_store import open_store
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
+from fraudline.registry.removals import Removals
 from fraudline.registry.rollouts import Rollout, Rollouts
 from fraudline.settings import LOCAL
 
@@ -60,6 +62,7 @@ class Registry:
         self._candidates = Candidates(self._store.directory)
         self._champions = Champions(self._store)
         self._changes = Changes(self._store)
+        self.removals = Removals(self._store, self._changes_of)
         self.rollouts = Rollouts(self._store, self._champions, self._changes, self._require)
 
     @property
@@ -107,11 +110,11 @@ class Registry:
     def versions(self) -> list[Manifest]:
         """Every version, oldest first; one that is broken is named in the log and left out."""
         manifests = []
-        for version in self._store.versions():
-            try:
-                manifests.append(self._store.manifest(version))
-            except BundleError as error:
-                logger.warning("a version is broken and not listed: %s", error)
+        for found in self._store.manifests():
+            if isinstance(found, BundleError):
+                logger.warning("a version is broken and not listed: %s", found)
+            else:
+                manifests.append(found)
         return sorted(manifests, key=lambda manifest: manifest.created_at)
 
     def path(self, version: str) -> Path:
@@ -126,12 +129,24 @@ class Registry:
             raise self._unknown(version)
         return path
 
+    @contextmanager
+    def _changing(self, version: str) -> Iterator[None]:
+        """To be entered by who changes what a version is to do."""
+        self._require(version)
+        with self._store.changing():
+            self._require(version)  # else it was removed meanwhile
+            yield
+
     def _require(self, version: str) -> None:
         """Refuse what is no version for every machine that uses the registry."""
         if not (_VERSION.fullmatch(version) and self._store.has(version)):
             raise self._unknown(version)
 
     def _unknown(self, version: str) -> InputError:
+        is_name = _VERSION.fullmatch(version)
+        for removal in self.removals.all(contract_of(version)) if is_name else []:
+            if removal.version == version:
+                return InputError(f"{removal.told} `fraudline models list` shows those that are.")
         known = [manifest.version for manifest in self.versions()]
         return InputError(
             f"there is no model version {version[:300]!r} in {self._store.where}; "
@@ -152,8 +167,7 @@ class Registry:
         Raises:
             InputError: there is no such version, or the champion was changed meanwhile.
         """
-        self._require(version)
-        with self._store.changing():
+        with self._changing(version):
             now = self._champions.read(contract_of(version))
             if over is not None and now.champion != over:
                 raise InputError(
@@ -192,8 +206,7 @@ class Registry:
         Raises:
             InputError: the champion was changed meanwhile, so it would be another one.
         """
-        self._require(version)
-        with self._store.changing():
+        with self._changing(version):
             now = self._champions.read(self._contract())
             if version != self._earlier(now):
                 raise InputError(
@@ -272,8 +285,7 @@ class Registry:
             InputError: there is no such version, no champion to challenge, or it is the champion;
                 or as many are live as may be.
         """
-        self._require(version)
-        with self._store.changing():
+        with self._changing(version):
             contract, at = contract_of(version), _now()
             champion = self._champions.read(contract).champion
             require_place(version, champion, self._changes_of(contract), at, is_live=is_live)
@@ -326,8 +338,7 @@ class Registry:
             version: The challenger.
             verdict: A JSON object without a line end.
         """
-        self._require(version)
-        with self._store.changing():
+        with self._changing(version):
             self._store.append(f"verdicts.{version}", verdict)
 
     def changes(self) -> list[Change]:

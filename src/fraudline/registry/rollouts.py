@@ -107,6 +107,7 @@ class Rollouts:
         """
         self._require(version)
         with self._store.changing():
+            self._require(version)  # else it was removed meanwhile
             contract = contract_of(version)
             champion = self._champions.read(contract).champion
             if champion is None or champion == version:

@@ -7,13 +7,14 @@ what. A version's never change, and are handed out as a directory of this machin
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from fraudline.bundle.manifest import Manifest
+from fraudline.errors import BundleError
 
 
 @dataclass(frozen=True)
@@ -83,17 +84,13 @@ class Store(Protocol):
             InputError: it was read while `changing`, and another machine has changed it since.
         """
 
-    def versions(self) -> list[str]:
-        """Names of the versions; one that is broken may be among them."""
-
     def has(self, version: str) -> bool:
         """Whether there is such a version, for every machine that uses the registry."""
 
-    def manifest(self, version: str) -> Manifest:
-        """What a version says of itself.
+    def manifests(self) -> Iterator[Manifest | BundleError]:
+        """What each version says of itself, or why that one cannot be known.
 
-        Raises:
-            BundleError: it has no manifest, or one that was altered.
+        It is asked for at each period, by who learns: what was read before is not read again.
         """
 
     def bundle(self, version: str) -> Path | None:
@@ -101,6 +98,13 @@ class Store(Protocol):
 
         Raises:
             BundleError: it was altered in the object store.
+        """
+
+    def remove(self, manifest: Manifest) -> None:
+        """Remove a version and its files; one that is gone already is none to it.
+
+        Args:
+            manifest: What the version says of itself.
         """
 
     def take_over(self, candidate: Path, manifest: Manifest) -> Manifest:

@@ -31,6 +31,7 @@ from fraudline.training.fitting import Epoch
 from fraudline.training.graph import run_graph, write_graph
 from fraudline.training.history_checks import event_text
 from fraudline.training.keras_file import MODEL_FILE, save_model
+from fraudline.training.missing_values import measure_missing_values
 from fraudline.training.model import Model
 from fraudline.training.model_quality import measure_model_quality
 from fraudline.training.policy_pages import scored_rows, write_page, write_scores
@@ -154,7 +155,12 @@ def write_candidate(
     rows = scored_rows(history, contract, split, labels, scores, amounts, one_in)
     policy = policy_by(rows)
     alerts = _alerts(policy, split, scores, amounts)
-    faith = _explain(directory, contract, model, graph, features, labels, split, seed, alerts)
+    natural = split.train if usual is None else split.validation
+    (known,) = counted(labels[natural], one_in)
+    fraud_share = float(known.mean())
+    faith = _explain(
+        directory, contract, model, graph, features, labels, split, fraud_share, seed, alerts
+    )
     examples = (
         show_examples(directory, contract, history, features, scores, alerts) if faith else []
     )
@@ -164,9 +170,7 @@ def write_candidate(
     )
     compared = f"{reference}" + (f", of which one in {one_in:,} was drawn" if one_in > 1 else "")
     on_progress(f"the stream will be compared with {compared}")
-    natural = split.train if usual is None else split.validation
-    (known,) = counted(labels[natural], one_in)
-    quality = measure_model_quality(recipe, split, float(known.mean()), rows)
+    quality = measure_model_quality(recipe, split, fraud_share, rows)
     effect = measure_effect(policy, judging_rows(rows))
     result = TrainingResult(
         split,
@@ -179,6 +183,10 @@ def write_candidate(
         examples,
         quality,
         effect,
+        measure_missing_values(
+            *(contract, features[split.train], labels[split.train]),
+            *(fraud_share, model.preparation.flags),
+        ),
     )
     manifest = Manifest(
         recipe=recipe.name,
@@ -228,14 +236,18 @@ def _explain(
     features: Matrix,
     labels: Labels,
     split: Split,
+    fraud_share: float,
     seed: int,
     alerts: Rows,
 ) -> Faith | None:
     """Write what gives reasons, and test it on alerts, where there are any."""
-    legitimate = features[split.train[labels[split.train] == 0]]
-    background = write_reason_files(directory, contract, model.preparation, graph, legitimate, seed)
+    learned, kinds = features[split.train], labels[split.train]
+    background = write_reason_files(
+        directory, contract, model.preparation, graph, learned, kinds, fraud_share, seed
+    )
     if not len(alerts):
         return None
+    legitimate = learned[kinds == 0]
     reasons = (directory / REASONS_FILE).read_bytes()
     return measure_faith(graph, reasons, features[alerts], background, legitimate, seed)
 

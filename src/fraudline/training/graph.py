@@ -98,6 +98,16 @@ def read_preparation(graph: bytes) -> Preparation:
     made_by = {node.output[0]: node for node in model.graph.node}
     try:
         scaled = made_by[INPUTS]
+        flags: tuple[int, ...] = ()
+        missing: tuple[int, ...] = ()
+        if scaled.op_type == "Concat":  # values, and flags of nulls among them
+            filled, *flagged = (made_by[name] for name in scaled.input)
+            for each in flagged:
+                flags = tuple(map(int, values[made_by[each.input[0]].input[1]]))
+            scaled = made_by[filled.input[2]]
+            sources = values[made_by[filled.input[0]].input[1]]
+            is_permitted = ~np.isnan(values[filled.input[1]])
+            missing = tuple(np.unique(sources[is_permitted]).tolist())
         centred = made_by[scaled.input[0]]
         parts = [made_by[name] for name in made_by[centred.input[0]].input]
         taken: dict[str, tuple[int, ...]] = {}
@@ -110,9 +120,12 @@ def read_preparation(graph: bytes) -> Preparation:
             if part.op_type == "Sin":
                 day = _day_of(made_by, values, part)
         return Preparation(
-            Inputs(taken.get("Gather", ()), taken.get("Mul", ()), taken.get("Sin", ()), day),
+            Inputs(
+                taken.get("Gather", ()), taken.get("Mul", ()), taken.get("Sin", ()), day, missing
+            ),
             values[centred.input[1]],
             values[scaled.input[1]],
+            flags,
         )
     except (KeyError, IndexError) as error:
         raise ValueError(f"the graph has no preparation of a known form ({error})") from None
@@ -155,7 +168,20 @@ def _write_preparation(writer: Writer, preparation: Preparation) -> None:
         parts += [writer.add("Sin", angle), writer.add("Cos", angle)]
     derived = writer.add("Concat", *parts, axis=1)
     centred = writer.add("Sub", derived, writer.constant(preparation.mean))
-    writer.add("Div", centred, writer.constant(preparation.scale), output=INPUTS)
+    if not inputs.missing:
+        writer.add("Div", centred, writer.constant(preparation.scale), output=INPUTS)
+        return
+    scaled = writer.add("Div", centred, writer.constant(preparation.scale))
+    is_null = writer.add("IsNaN", "features")
+
+    def null(indices: tuple[int, ...]) -> str:
+        return writer.add("Gather", is_null, writer.constant(indices, np.int64), axis=1)
+
+    filling = writer.constant(preparation.filling)
+    parts = [writer.add("Where", null(inputs.sources), filling, scaled)]
+    if preparation.flags:
+        parts.append(writer.add("Cast", null(preparation.flags), to=TensorProto.FLOAT))
+    writer.add("Concat", *parts, axis=1, output=INPUTS)
 
 
 def _write_network(writer: Writer, network: Any) -> None:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from fraudline.contract import Contract
 from fraudline.errors import InputError
+from fraudline.training.recipes.recipe import Recipe
 
 MIN_ROWS = 100
 MIN_FEATURES = 3  # the tutorial's two convolutions of two inputs each
@@ -39,13 +40,14 @@ def require_trainable(history: pa.Table, contract: Contract, test_share: float) 
             f"expected at least {MIN_FEATURES}: mark more columns as feature = true."
         )
     for name in {*contract.features, contract.label, contract.amount, contract.event_time}:
-        if nulls := history.column(name).null_count:
+        nulls = history.column(name).null_count
+        if nulls and not contract.column(name).is_nullable:
             raise InputError(f"column '{name}' of the history is null in {nulls} transactions.")
-    not_finite = ~np.isfinite(contract.feature_matrix(history))
-    if not_finite.any():
-        row, column = np.argwhere(not_finite)[0]
+    unusable = contract.unusable(contract.feature_matrix(history))
+    if unusable.any():
+        row, column = np.argwhere(unusable)[0]
         raise InputError(
-            f"{int(not_finite.sum())} values of the history are not finite numbers. First: "
+            f"{int(unusable.sum())} values of the history are not finite numbers. First: "
             f"row {row}, column '{contract.features[column]}', found "
             f"{history.column(contract.features[column])[int(row)].as_py()}."
         )
@@ -65,9 +67,26 @@ def require_trainable(history: pa.Table, contract: Contract, test_share: float) 
         )
 
 
+def require_fitting_recipe(recipe: Recipe, contract: Contract) -> None:
+    """Refuse a recipe that cannot learn from what the contract's features may be.
+
+    Raises:
+        InputError: it invents frauds between known ones, and a feature may be null.
+    """
+    nullable = [name for name in contract.features if contract.column(name).is_nullable]
+    if recipe.learned_share is not None and nullable:
+        raise InputError(
+            f"recipe '{recipe.name}' invents frauds between known ones, and nothing lies between a "
+            f"value and a null; of contract '{contract.name}' may be null: {', '.join(nullable)}. "
+            "Take recipe 'default' or 'mlp', or set feature = false for these columns."
+        )
+
+
 def constant_features(features: npt.NDArray[np.float32], contract: Contract) -> list[str]:
-    """Names of the features that have one value in all rows."""
-    return [contract.features[at] for at in np.flatnonzero(np.ptp(features, axis=0) == 0)]
+    """Names of the features that have one value in all rows that have one, or none at all."""
+    least = np.fmin.reduce(features, axis=0)  # NaN only where all are
+    is_constant = ~(np.fmax.reduce(features, axis=0) > least)
+    return [contract.features[at] for at in np.flatnonzero(is_constant)]
 
 
 def coarse_event_times(history: pa.Table, contract: Contract) -> list[str]:

@@ -104,8 +104,9 @@ def learn_on(
     manifest = read_manifest(parent)
     recipe = find_recipe(manifest.recipe)
     features, labels = contract.feature_matrix(known.rows), contract.labels(known.rows)
-    if not np.isfinite(features).all():
-        rows = int((~np.isfinite(features).all(axis=1)).sum())
+    unusable = contract.unusable(features)
+    if unusable.any():
+        rows = int(unusable.any(axis=1).sum())
         raise InputError(
             f"{rows:,} of {len(labels):,} payments have features that are no finite number as "
             "float32, so nothing was learned. Limit the column in the contract."

@@ -11,6 +11,9 @@ from fraudline.contract import Contract
 from fraudline.contract.array_types import Matrix
 from fraudline.measures.days import DAY_S
 
+# What fewer rows of the train part show is not learned: it would be learned by heart.
+LEAST_ROWS = 10
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -22,20 +25,24 @@ class Inputs:
             feature may be here and in `plain`: it is two inputs then.
         time_of_day: Features that are times, taken as sine and cosine of the time of day.
         day: How long a day is in the unit of those.
+        missing: Features that may be null.
     """
 
     plain: tuple[int, ...]
     logarithm: tuple[int, ...] = ()
     time_of_day: tuple[int, ...] = ()
     day: float = DAY_S
+    missing: tuple[int, ...] = ()
 
     @property
     def sources(self) -> tuple[int, ...]:
-        """The feature that each input derives from."""
+        """The feature that each input derives from, flags aside."""
         return self.plain + self.logarithm + 2 * self.time_of_day
 
     def derive(self, features: Any, ops: Any) -> Any:
-        """The inputs before they are scaled, float32, shape (rows, inputs).
+        """The inputs before they are scaled, flags aside, float32, shape (rows, inputs).
+
+        What derives from a null is NaN.
 
         Args:
             features: Array or symbolic tensor, shape (rows, features).
@@ -58,30 +65,68 @@ class Inputs:
 class Preparation:
     """Inputs and the scale they are brought to.
 
+    A null is taken as the mean of its input, which is 0 once it is scaled; a flag, an input of its
+    own, says that it was one. Flags are 0 or 1 and not scaled: a rare one would be hundreds of
+    standard deviations from its mean.
+
     Attributes:
         inputs: Which inputs.
-        mean: Of each input over the rows it was fitted on, float32.
+        mean: Of each input over the rows it was fitted on, nulls left out, float32.
         scale: Standard deviation of each input over those rows. Where an input is constant
             it is the largest number there is, so that any value of it becomes 0: nothing was
             learned of it, and no weight that never learned may speak in flight.
+        flags: Features that have a flag, of those that may be null: null in enough rows to learn
+            something of it, and not null in enough.
     """
 
     inputs: Inputs
     mean: Matrix
     scale: Matrix
+    flags: tuple[int, ...] = ()
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The feature that each input of the network derives from."""
+        return self.inputs.sources + self.flags
+
+    @property
+    def filling(self) -> Matrix:
+        """What stands for a null in each input once it is scaled; NaN where none is permitted."""
+        is_permitted = np.isin(self.inputs.sources, self.inputs.missing)
+        return np.where(is_permitted, 0, np.nan).astype(np.float32)
 
     @classmethod
     def fit(cls, inputs: Inputs, features: Matrix) -> Preparation:
         """Measure mean and standard deviation over the train rows, and over no others."""
         derived = inputs.derive(features, np).astype(np.float64)
-        scale = derived.std(axis=0)
+        # An input without any value is as one that is constant.
+        derived[:, np.isnan(derived).all(axis=0)] = 0
+        scale = np.nanstd(derived, axis=0)
         # Rounding gives equal values a tiny deviation rather than none.
-        scale[np.ptp(derived, axis=0) == 0] = np.finfo(np.float32).max
-        return cls(inputs, derived.mean(axis=0).astype(np.float32), scale.astype(np.float32))
+        is_constant = np.nanmax(derived, axis=0) == np.nanmin(derived, axis=0)
+        scale[is_constant] = np.finfo(np.float32).max
+        mean = np.nanmean(derived, axis=0)
+        flags = _told_apart(inputs.missing, features)
+        return cls(inputs, mean.astype(np.float32), scale.astype(np.float32), flags)
 
     def apply(self, features: Any, ops: Any = np) -> Any:
         """What the network sees, float32, shape (rows, inputs); see `Inputs.derive`."""
-        return (self.inputs.derive(features, ops) - self.mean) / self.scale
+        scaled = (self.inputs.derive(features, ops) - self.mean) / self.scale
+        if not self.inputs.missing:
+            return scaled
+        is_null = ops.isnan(features)
+        parts = [ops.where(ops.take(is_null, self.inputs.sources, axis=1), self.filling, scaled)]
+        if self.flags:
+            is_flag = ops.take(is_null, self.flags, axis=1)
+            parts.append(ops.where(is_flag, np.float32(1), np.float32(0)))
+        return ops.concatenate(parts, axis=1)
+
+
+def _told_apart(missing: tuple[int, ...], features: Matrix) -> tuple[int, ...]:
+    """Those of some features that are null often enough, and not null often enough, to learn it."""
+    nulls = np.isnan(features).sum(axis=0)
+    is_told = (nulls >= LEAST_ROWS) & (len(features) - nulls >= LEAST_ROWS)
+    return tuple(at for at in missing if is_told[at])
 
 
 def as_they_are(contract: Contract) -> Inputs:
@@ -111,4 +156,5 @@ def with_log_amounts_and_time_of_day(contract: Contract) -> Inputs:
     # A timestamp that is a feature is its second of the day.
     is_timestamp = contract.column(contract.event_time).type == "timestamp"
     day = DAY_S if is_timestamp else DAY_S / contract.event_unit_s
-    return Inputs(plain, logarithm, time_of_day, day)
+    missing = tuple(np.flatnonzero(contract.may_be_null).tolist())
+    return Inputs(plain, logarithm, time_of_day, day, missing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fraudline.bundle.bundle_files import COMPARISONS_FILE, REASONS_FILE
-from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons
+from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons, Frequency
 from fraudline.bundle.onnx_runtime import ort
 from fraudline.bundle.reason_sentences import Reason, name_reasons
 from fraudline.contract import Contract
+from fraudline.contract.array_types import Flags, Labels, Matrix
 from fraudline.measures.days import DAY_S
+from fraudline.measures.rate_ratio import set_apart
 from fraudline.training.contributions_graph import log_odds, write_reasons
 from fraudline.training.preparation import Preparation
 
@@ -24,8 +27,6 @@ BACKGROUND_ROWS = 8
 EXAMPLES = 8
 _CANDIDATES = 4000
 _DRAWS = 1000
-
-Matrix = npt.NDArray[np.float32]
 
 
 def choose_background(legitimate: Matrix, preparation: Preparation, seed: int) -> Matrix:
@@ -55,7 +56,9 @@ def write_reason_files(
     contract: Contract,
     preparation: Preparation,
     graph: bytes,
-    legitimate: Matrix,
+    features: Matrix,
+    labels: Labels,
+    fraud_share: float,
     seed: int,
 ) -> Matrix:
     """Write the graph of contributions and the comparisons into a bundle's directory.
@@ -65,21 +68,28 @@ def write_reason_files(
         contract: What the features are.
         preparation: What happens to them before the network.
         graph: The graph of scores.
-        legitimate: Features of the legitimate rows of the train part.
+        features: Of the train part.
+        labels: Likewise.
+        fraud_share: Share of frauds among payments; of the train part, legitimate ones may be a
+            draw.
         seed: Of the choice of a background.
 
     Returns:
         The background: what contributions are measured from.
     """
+    legitimate = features[labels == 0]
     background = choose_background(legitimate, preparation, seed)
-    reasons = write_reasons(graph, background, preparation.inputs.sources)
+    reasons = write_reasons(graph, background, preparation.sources)
     (directory / REASONS_FILE).write_bytes(reasons)
     comparisons = Comparisons(
         rows=len(legitimate),
         background_rows=len(background),
         background_log_odds=float(log_odds(graph, background).mean()),
         features={
-            name: _compare(contract, preparation, index, legitimate[:, index].astype(np.float64))
+            name: _compare(
+                *(contract, preparation, index, features[:, index].astype(np.float64)),
+                *(labels, fraud_share),
+            )
             for index, name in enumerate(contract.features)
         },
     )
@@ -137,10 +147,39 @@ def show_examples(
     ]
 
 
+def frequency(is_so: Flags, labels: Labels, fraud_share: float) -> Frequency:
+    """How frequent something is among legitimate rows, and how often it is fraud."""
+    found = set_apart(is_so, labels, fraud_share)
+    ratio = found.ratio
+    if ratio is None or not ratio.is_told:
+        return Frequency(found.share)
+    is_least = math.isinf(ratio.ratio)
+    return Frequency(found.share, float(f"{ratio.low if is_least else ratio.ratio:.3g}"), is_least)
+
+
 def _compare(
-    contract: Contract, preparation: Preparation, index: int, values: npt.NDArray[np.float64]
+    contract: Contract,
+    preparation: Preparation,
+    index: int,
+    values: npt.NDArray[np.float64],
+    labels: Labels,
+    fraud_share: float,
 ) -> Comparison:
-    kind = contract.column(contract.features[index]).type
+    column = contract.column(contract.features[index])
+    compared = _compare_values(column.type, preparation, index, values[labels == 0])
+    if not column.is_nullable:
+        return compared
+    return msgspec.structs.replace(
+        compared, missing=frequency(np.isnan(values), labels, fraud_share)
+    )
+
+
+def _compare_values(
+    kind: str, preparation: Preparation, index: int, values: npt.NDArray[np.float64]
+) -> Comparison:
+    values = values[~np.isnan(values)]
+    if not len(values):  # nothing is known; whatever comes is beyond all of it
+        values = np.zeros(1)
     if kind == "bool":
         return Comparison("flag", (float(values.mean()),))
     if kind == "timestamp" or index in preparation.inputs.time_of_day:

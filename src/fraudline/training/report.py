@@ -17,13 +17,15 @@ from fraudline.contract import Contract
 from fraudline.measures.bootstrap import RESAMPLES
 from fraudline.measures.drawn_rows import counted
 from fraudline.measures.evaluation import Evaluation
-from fraudline.measures.policy_effect import PolicyEffect, money
+from fraudline.measures.policy_effect import PolicyEffect, money, percent
 from fraudline.measures.reliability import BINS
 from fraudline.training import charts
 from fraudline.training.faithfulness import TOP, Faith
 from fraudline.training.fitting import Epoch
+from fraudline.training.missing_values import MissingValues
 from fraudline.training.model_quality import ModelQuality
 from fraudline.training.pages import PAGES
+from fraudline.training.preparation import LEAST_ROWS
 from fraudline.training.reason_files import Example
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Rows, Split
@@ -44,6 +46,7 @@ class TrainingResult:
         examples: Some alerts and their reasons.
         quality: Of the part that judges.
         effect: Of the policy, on the part that judges.
+        missing: Of each feature that may be null, in the train part.
     """
 
     split: Split
@@ -56,6 +59,7 @@ class TrainingResult:
     examples: list[Example]
     quality: ModelQuality
     effect: PolicyEffect
+    missing: list[MissingValues]
 
 
 def write_report(
@@ -92,6 +96,9 @@ def write_report(
         fraud_twins=int(result.labels[result.twins].sum()),
         is_random=result.split.is_random,
         quality=result.quality,
+        missing=result.missing,
+        percent=percent,
+        least_rows=LEAST_ROWS,
         resamples=RESAMPLES,
         bins=BINS,
         top=TOP,

@@ -15,7 +15,13 @@ from fraudline.measures.drawn_rows import times
 from fraudline.settings import PolicySettings
 from fraudline.training.candidate import Choice, Fitted, choose, write_candidate
 from fraudline.training.fitting import Epoch, fit_model
-from fraudline.training.history_checks import constant_features, event_text, require_trainable
+from fraudline.training.history_checks import (
+    constant_features,
+    event_text,
+    require_fitting_recipe,
+    require_trainable,
+)
+from fraudline.training.missing_values import told_nulls
 from fraudline.training.model import Model
 from fraudline.training.policy_pages import choose_policy
 from fraudline.training.recipes.recipe import Recipe
@@ -52,6 +58,7 @@ def train(
         InputError: nothing can be learned from this history; the message says why.
     """
     require_trainable(history, contract, test_share)
+    require_fitting_recipe(recipe, contract)
     features, labels = contract.feature_matrix(history), contract.labels(history)
     drawn = split_drawn(recipe.split, labels, source.one_in, test_share, seed)
     twins = find_twins(features, drawn)
@@ -127,6 +134,8 @@ def _tell_parts(
             f"column '{name}' has one value in the whole train part, so nothing can be learned of "
             "it and no value of it will change a score. A longer period may have others."
         )
+    for told in told_nulls(features[split.train], labels[split.train], contract, one_in):
+        on_progress(told)
 
 
 def _settings(

@@ -95,10 +95,15 @@ def conditions_of(
     ]
 
 
+def wealth_words(wealth: float, frauds: int) -> str:
+    """How a bet stands, in a few words."""
+    return f"wealth {wealth:,.2f} of {PROVED_AT:g} after {counted(frauds, 'fraud')}"
+
+
 def _order(found: Challenge) -> Condition:
     bet = found.bet
     told = (
-        f"wealth {bet.wealth:,.2f} of {PROVED_AT:g} after {counted(bet.frauds, 'fraud')} in "
+        f"{wealth_words(bet.wealth, bet.frauds)} in "
         f"{counted(bet.days, 'period')}; average precision within periods {bet.mean_gain:+.4f}"
     )
     return Condition("order", bet.is_proved, told)

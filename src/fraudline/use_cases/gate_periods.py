@@ -21,7 +21,7 @@ from fraudline.errors import BundleError, UsageError
 from fraudline.measures.challenge import Challenge
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
 from fraudline.stream.progress import Progress
-from fraudline.use_cases.challenge_conditions import Condition
+from fraudline.use_cases.challenge_conditions import Condition, wealth_words
 from fraudline.use_cases.champion import Promoted, challenge, promote, roll_back
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
@@ -35,6 +35,8 @@ LEARN = "learn"
 _MOMENT = dt.timedelta(microseconds=1)
 _NEWEST_JUDGED_ON = 5  # periods on which the newest version must not rank below the champion
 _MOST_TOLD = 4096
+NOT_MET = "not met: "
+"""With these words what is written of a period names the conditions that were missing."""
 
 
 class GatePeriods:
@@ -91,27 +93,30 @@ class GatePeriods:
         champion, since = registry.champion(), registry.champion_since()
         if due.period.start < since:
             return f"{champion} is the champion since then, so nothing was judged"
-        manifests = registry.versions()
+        manifests, removed = registry.versions(), registry.removals.all(self._project.contract.name)
         # A version as of the very moment at which a period begins knows nothing of it.
         line, newest = (
-            newest_of_line(manifests, champion, since=since, before=at + _MOMENT)
+            newest_of_line(manifests, champion, since=since, before=at + _MOMENT, removed=removed)
             for at in (due.period.start, due.at)
         )
         rows = self._rows()
         state = rows[-1]["state"] if rows else "{}"
         found = msgspec.json.decode(state, type=Challenge)
-        told, is_won = f"{champion} has no line yet that is older than this period", False
+        said = told = f"{champion} has no line yet that is older than this period"
+        if any(since <= each.as_of <= due.period.start for each in removed):
+            said = told = "the versions of that time were removed, so nothing was judged"
+        is_won = False
         if line.version != champion:
             found, conditions = self._judged(due, champion, line, newest, found)
             is_won = all(each.is_met for each in conditions)
-            told = _words(conditions)
+            said, told = _brief(found, conditions), _words(conditions)
         # Before anything follows from it: whoever is killed then has judged this period.
         self._write(due, champion, since, line, newest, found, told, is_won=is_won)
         if is_won:
-            told += self._promote(newest.version, champion, told)
+            said += self._promote(newest.version, champion, told)
         if due.period == self._last:
-            told = "; ".join([told, *self._challengers(due.at)])
-        return told
+            said = "; ".join([said, *self._challengers(due.at)])
+        return said
 
     def _judged(
         self, due: Due, champion: str, line: Manifest, newest: Manifest, found: Challenge
@@ -202,10 +207,11 @@ class GatePeriods:
             _LOG.warning("learn: challengers were not judged: %s", error)
             return [f"LOOK: challengers were not judged: {error}"]
         for verdict in verdicts:
-            told = f"{verdict.challenger}: {_words(verdict.conditions)}"
+            named = f"{verdict.challenger}: {_brief(verdict.found, verdict.conditions)}"
             if verdict.is_won and verdict.champion == self._project.registry.champion():
-                told += self._follow(verdict.challenger, verdict.champion, told)
-            said.append(told)
+                told = f"{verdict.challenger}: {_words(verdict.conditions)}"
+                named += self._follow(verdict.challenger, verdict.champion, told)
+            said.append(named)
         return said
 
     def _is_alive(self, judged: int) -> None:
@@ -290,12 +296,19 @@ def _beside(done: Promoted) -> str:
     return "".join(f"; LOOK: {told}" for told in (done.warning, done.look) if told)
 
 
+def _brief(found: Challenge, conditions: Sequence[Condition]) -> str:
+    """What a line of the log has room for; the whole is written in the table."""
+    missing = ", ".join(each.name for each in conditions if not each.is_met)
+    wealth = wealth_words(found.bet.wealth, found.bet.frauds)
+    return f"{wealth}; {f'{NOT_MET}{missing}' if missing else 'all conditions met'}"
+
+
 def _words(conditions: Sequence[Condition]) -> str:
     found = conditions[0].told
     if all(each.is_met for each in conditions):
         return "; ".join(f"{each.name}: {each.told}" for each in conditions)
     missing = ", ".join(each.name for each in conditions if not each.is_met)
-    return f"{found}; not met: {missing}"
+    return f"{found}; {NOT_MET}{missing}"
 
 
 def last_gate(project: Project, until: dt.datetime) -> dict[str, Any] | None:

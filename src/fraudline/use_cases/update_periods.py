@@ -14,10 +14,11 @@ import msgspec
 
 from fraudline import flows, local
 from fraudline.contract import Period
-from fraudline.errors import WarehouseAwayError
+from fraudline.errors import FraudlineError, WarehouseAwayError
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.remove_versions import remove_unneeded
 from fraudline.use_cases.update_process import LIMIT_S, THREADS
 from fraudline.use_cases.update_version import too_few
 from fraudline.warehouse.known_rows import LEAST_FRAUDS, count_mature_frauds
@@ -55,6 +56,7 @@ class UpdatePeriods:
     def __init__(self, project: Project, progress: Progress | None = None) -> None:
         self._project, self._progress = project, progress
         self._length_s = project.settings.learning.period_s
+        self._removed_on: dt.date | None = None
 
     def due(self, now: dt.datetime) -> list[Due]:
         """The last period that is over, if nothing was written of it, and there is a champion."""
@@ -92,7 +94,18 @@ class UpdatePeriods:
             "told": told[:_MOST_TOLD],
         }
         write_rows(self._project.warehouse, flows.UPDATES, [row])
-        return told.removesuffix(".")
+        return "; ".join(filter(None, [told.removesuffix("."), self._remove_old(due.at)]))
+
+    def _remove_old(self, at: dt.datetime) -> str:
+        """Once a day, remove the versions that nobody can need; gives that in words, if it was."""
+        if self._removed_on == at.date():
+            return ""
+        self._removed_on = at.date()
+        try:
+            return remove_unneeded(self._project, at)
+        except (FraudlineError, OSError) as error:
+            _LOG.warning("learn: no version was removed: %s", error)
+            return f"LOOK: no version was removed: {error}".removesuffix(".")
 
     def _is_done(self, period: Period) -> bool:
         rows = read_rows(

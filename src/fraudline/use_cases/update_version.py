@@ -11,6 +11,7 @@ import numpy as np
 from fraudline.bundle.manifest import Learned, Manifest, Source
 from fraudline.errors import BundleError, InputError
 from fraudline.measures.policy_effect import counted
+from fraudline.registry import Removal
 from fraudline.training.keras_file import MODEL_FILE
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.use_cases.project import Project
@@ -63,7 +64,10 @@ def update_version(
     manifests = project.registry.versions()
     registry = project.registry
     since = registry.champion_since()
-    parent = newest_of_line(manifests, registry.champion(), since=since, before=as_of)
+    removed = registry.removals.all(contract.name)
+    parent = newest_of_line(
+        manifests, registry.champion(), since=since, before=as_of, removed=removed
+    )
     if parent.contract_fingerprint != contract.fingerprint:
         raise InputError(
             f"version {parent.version} was made for contract '{parent.contract}' with fingerprint "
@@ -92,7 +96,8 @@ def update_version(
     if not is_new.any():
         told = f"nothing was learned: no fraud became known since {parent.version} was made"
         return Updated(None, parent.version, 0, 0, told)
-    made = _make(project, known, parent, _not_learned(manifests, parent, known), as_of, on_progress)
+    earlier = _not_learned(manifests, removed, parent, known)
+    made = _make(project, known, parent, earlier, as_of, on_progress)
     assert isinstance(made.learned, Learned)
     figures = made.parts["validation"]
     told = (
@@ -175,7 +180,12 @@ def _make(
 
 
 def newest_of_line(
-    manifests: Sequence[Manifest], champion: str, *, since: dt.datetime, before: dt.datetime
+    manifests: Sequence[Manifest],
+    champion: str,
+    *,
+    since: dt.datetime,
+    before: dt.datetime,
+    removed: Sequence[Removal] = (),
 ) -> Manifest:
     """The version that learned last of those that go on from the champion, or the champion.
 
@@ -184,6 +194,7 @@ def newest_of_line(
         champion: Which version.
         since: When it became the champion: what was made before is of an earlier line.
         before: Only versions of what was known before this moment.
+        removed: Versions that are no more, which the line goes on through.
 
     Raises:
         InputError: the champion's own manifest is not among them.
@@ -195,22 +206,39 @@ def newest_of_line(
             "from it. `fraudline models list` shows the versions that are."
         )
     newest, line = by_name[champion], {champion}
-    made = [(each.learned.as_of, each) for each in manifests if each.learned]
-    for as_of, each in sorted(made, key=lambda one: one[0]):  # a parent before its children
-        if each.learned and each.learned.parent in line and since <= as_of < before:
-            line.add(each.version)
-            newest = each
+    made = [
+        (each.learned.as_of, each.version, each.learned.parent)
+        for each in manifests
+        if each.learned
+    ]
+    made += [
+        (each.as_of, each.version, each.parent) for each in removed if each.version not in by_name
+    ]
+    for as_of, version, its_parent in sorted(made):  # a parent before its children
+        if its_parent in line and since <= as_of < before:
+            line.add(version)
+            newest = by_name.get(version, newest)
     return newest
 
 
-def _not_learned(manifests: Sequence[Manifest], parent: Manifest, known: Known) -> Manifest:
-    """The youngest version before the parent that has not learned the rows that judge."""
+def _not_learned(
+    manifests: Sequence[Manifest], removed: Sequence[Removal], parent: Manifest, known: Known
+) -> Manifest:
+    """The youngest version before the parent that has not learned the rows that judge.
+
+    Where that one was removed it is one before it, which has learned less: figures are then a
+    little too strict.
+    """
     by_name = {each.version: each for each in manifests}
+    parents = {each.version: each.parent for each in removed}
     at = parent
     while at.learned and at.learned.until >= known.judged_since:
-        if at.learned.parent not in by_name:
-            break  # it was removed: figures are then a little too kind
-        at = by_name[at.learned.parent]
+        before = at.learned.parent
+        while before not in by_name and before in parents:
+            before = parents[before]
+        if before not in by_name:
+            break  # by hand, or before that was kept: figures are then a little too kind
+        at = by_name[before]
     return at
 
 

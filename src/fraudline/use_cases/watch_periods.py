@@ -50,6 +50,12 @@ _LEAST_PERIODS = 5
 
 Row = dict[str, Any]
 
+_NOTHING_COMPARED: Row = {
+    "detector": COLUMNS,
+    "is_alarm": False,
+    "told": f"no column has {LEAST_ROWS} values that are not null, so none was compared",
+}
+
 
 class WatchPeriods:
     """The step that holds each period against the reference of the version that decided.
@@ -127,6 +133,7 @@ class WatchPeriods:
         compared = compare_columns(reference, watched_values(contract, rows))
         alarming = [each for each in compared if each.is_alarm]
         columns = [self._column(each) for each in (alarming or compared)[: _most_rows(alarming)]]
+        columns = columns or [_NOTHING_COMPARED.copy()]
         columns[0]["told"] += _apart(counts, facts, len(alarming) - len(columns))
         return [
             *({**head, **each, "transactions": rows.num_rows} for each in columns),

@@ -80,3 +80,27 @@ def judged_periods(
     return {
         Period.holding(row["period_start"], length_s): row["as_of"] for row in found.to_pylist()
     }
+
+
+def versions_that_decided(
+    warehouse: Warehouse, contract: Contract, *, since: dt.datetime
+) -> set[str]:
+    """The versions that decided in periods that were judged.
+
+    Args:
+        warehouse: Its table of measures is read, which is small.
+        contract: Of the transactions.
+        since: Periods that end before are left out.
+
+    Raises:
+        WarehouseError: the table cannot be queried.
+    """
+    found = query(
+        warehouse,
+        "SELECT DISTINCT model_versions "  # noqa: S608 - the name comes from settings
+        f"FROM `{warehouse.table(warehouse.settings.table(flows.MEASURES))}` "
+        "WHERE contract = @contract AND period_end >= @since",
+        [("contract", "STRING", contract.name), ("since", "TIMESTAMP", since)],
+    )
+    texts = filter(None, found.column("model_versions").to_pylist())
+    return {version for text in texts for version in text.split(", ")}

@@ -6,17 +6,12 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from fraudline.contract import Column, Contract
+from fraudline.contract import Contract
 from fraudline.contract.number_words import number_words
 from fraudline.contract.time_units import to_seconds
 from fraudline.warehouse.client import Warehouse
-from fraudline.warehouse.query import query, sql_literal
+from fraudline.warehouse.query import query
 
-LEAK_AUC = 0.99
-# Fewer frauds than this may lie apart from all else by chance.
-_LEAST_FRAUDS = 10
-# A suspect is sorted by its values, which BigQuery does in one place.
-_MOST_ROWS = 20_000_000
 _SHORTEST_S = 3600.0
 # Numbers that tell times of 2001 to 2096 since 1970, and in which unit.
 _SINCE_1970 = {"s": (1e9, 4e9), "ms": (1e12, 4e12), "us": (1e15, 4e15), "ns": (1e18, 4e18)}
@@ -87,100 +82,6 @@ def find_ids(contract: Contract, rows: int, distinct: DistinctRows) -> list[Find
             )
         )
     return findings
-
-
-def find_leaks(
-    warehouse: Warehouse, source: str, contract: Contract, rows: int, frauds: int
-) -> Finding:
-    """Whether a single feature tells fraud from legitimate payments, which none should.
-
-    For each feature, the area under the ROC curve of its values, exact.
-    """
-    if rows > _MOST_ROWS:
-        return Finding(
-            False,
-            f"no column was looked at as a possible leak of the label: of more than "
-            f"{_MOST_ROWS:,} rows it takes too long; check a part of the table",
-        )
-    if min(frauds, rows - frauds) < _LEAST_FRAUDS:
-        return Finding(
-            False,
-            f"too few frauds, or too few others, to tell whether a column leaks the label: "
-            f"{frauds:,} and {rows - frauds:,}, expected at least {_LEAST_FRAUDS} of each",
-        )
-    found: dict[str, float] = {}
-    empty, suspects = _suspects(warehouse, source, contract, rows - frauds)
-    told = [f"'{each.name}' has no value in any row that is labelled fraud" for each in empty]
-    for column in suspects:
-        area = query(warehouse, _auc_sql(source, contract, column)).to_pylist()[0]["area"]
-        if area is not None and max(area, 1 - area) > LEAK_AUC:
-            found[column.name] = max(area, 1 - area)
-    if found:
-        listed = ", ".join(f"'{name}' (AUC {area:.4f})" for name, area in found.items())
-        told.append(
-            f"{listed} alone {'tells' if len(found) == 1 else 'tell'} fraud from the rest, which "
-            "looks like a leak of the label: is it known when a payment is decided? If not, set "
-            "feature = false or leave it out"
-        )
-    if told:
-        return Finding(False, "; ".join(told))
-    return Finding(True, f"no feature alone tells fraud from the rest (AUC over {LEAK_AUC})")
-
-
-def _suspects(
-    warehouse: Warehouse, source: str, contract: Contract, others: int
-) -> tuple[list[Column], list[Column]]:
-    """Features that no fraud has a value of, and those that may be leaks, without sorting any.
-
-    A fifth of the frauds lies at or below the first of two values, another at or above the second.
-    An area over .99 leaves at most one in twenty of the others beyond one of them; one in ten is
-    let through, since quantiles are approximate.
-    """
-    columns = [contract.column(name) for name in contract.features]
-    quantiles = [
-        f"APPROX_QUANTILES(IF({is_fraud_sql(contract)}, {_seen_sql(each)}, NULL), 5) AS q_{at}"
-        for at, each in enumerate(columns)
-    ]
-    edges = query(warehouse, f"SELECT {', '.join(quantiles)} FROM {source}").to_pylist()[0]  # noqa: S608 - names come from settings and a checked contract
-    counts, empty = [], []
-    for at, column in enumerate(columns):
-        if not edges[f"q_{at}"]:  # somebody else's table may take NULL
-            empty.append(column)
-            continue
-        low, high = edges[f"q_{at}"][1], edges[f"q_{at}"][4]
-        value, is_other = _seen_sql(column), f"NOT ({is_fraud_sql(contract)})"
-        counts += [
-            f"COUNTIF({is_other} AND {value} <= {sql_literal(low)}) AS below_{at}",
-            f"COUNTIF({is_other} AND {value} >= {sql_literal(high)}) AS above_{at}",
-        ]
-    if not counts:
-        return empty, []
-    beyond = query(warehouse, f"SELECT {', '.join(counts)} FROM {source}").to_pylist()[0]  # noqa: S608 - as above
-    return empty, [
-        column
-        for at, column in enumerate(columns)
-        if column not in empty and max(beyond[f"below_{at}"], beyond[f"above_{at}"]) >= 0.9 * others
-    ]
-
-
-def _seen_sql(column: Column) -> str:
-    """What a network sees of a feature, as a number."""
-    if column.type == "bool":
-        return f"CAST(`{column.name}` AS INT64)"
-    if column.type == "timestamp":
-        return f"MOD(UNIX_MICROS(`{column.name}`), 86400000000)"
-    return f"`{column.name}`"
-
-
-def _auc_sql(source: str, contract: Contract, column: Column) -> str:
-    is_fraud = is_fraud_sql(contract)
-    # A legitimate payment with a smaller value counts 1 for each fraud, one with the same a half.
-    return (
-        "SELECT SUM(frauds * (below + others / 2)) / (SUM(frauds) * SUM(others)) AS area FROM ("  # noqa: S608 - names come from settings and a checked contract
-        "SELECT frauds, others, SUM(others) OVER (ORDER BY value) - others AS below FROM ("
-        f"SELECT {_seen_sql(column)} AS value, CAST(COUNTIF({is_fraud}) AS FLOAT64) AS frauds, "
-        f"CAST(COUNTIF(NOT ({is_fraud})) AS FLOAT64) AS others FROM {source} GROUP BY value))"
-    )
 
 
 def is_fraud_sql(contract: Contract) -> str:

@@ -18,11 +18,11 @@ from fraudline.warehouse.history_findings import (
     Finding,
     count_distinct,
     find_ids,
-    find_leaks,
     find_negative_amounts,
     find_times,
     is_fraud_sql,
 )
+from fraudline.warehouse.history_leaks import find_leaks, find_null_leaks
 from fraudline.warehouse.history_source import find_history
 from fraudline.warehouse.query import query, sql_literal
 from fraudline.warehouse.refused_findings import find_refused
@@ -37,6 +37,7 @@ class ColumnQuality:
         name: Of the column.
         type: The type that the contract gives it.
         nulls: Rows without a value.
+        null_frauds: How many of them are labelled fraud.
         out_of_range: Rows outside the contract's limits.
         spread: Least, mean and greatest value of a number; otherwise three times None.
     """
@@ -44,6 +45,7 @@ class ColumnQuality:
     name: str
     type: str
     nulls: int
+    null_frauds: int
     out_of_range: int
     spread: tuple[float | None, float | None, float | None]
 
@@ -135,6 +137,7 @@ def measure_history_quality(
         *find_times(contract, totals["first_event"], totals["last_event"]),
         *find_negative_amounts(contract, totals["negative"]),
         find_leaks(warehouse, source.sql, contract, rows, frauds),
+        *find_null_leaks(contract, columns, rows, frauds),
         *([] if source.taken else [find_refused(load_record, name, rows)]),
     ]  # fmt: skip
     return QualityReport(name, rows, frauds, rows - distinct.rows, columns, findings)
@@ -167,13 +170,15 @@ def _find_values(contract: Contract, columns: list[ColumnQuality], rows: int) ->
 
 
 def _totals_sql(source: str, contract: Contract) -> str:
-    parts = ["COUNT(*) AS row_count", f"COUNTIF({is_fraud_sql(contract)}) AS frauds"]
+    is_fraud = is_fraud_sql(contract)
+    parts = ["COUNT(*) AS row_count", f"COUNTIF({is_fraud}) AS frauds"]
     time = f"`{contract.event_time}`"
     parts += [f"MIN({time}) AS first_event", f"MAX({time}) AS last_event"]
     parts.append(f"COUNTIF(`{contract.amount}` < 0) AS negative")
     for index, column in enumerate(contract.columns):
         quoted = f"`{column.name}`"
         parts.append(f"COUNTIF({quoted} IS NULL) AS nulls_{index}")
+        parts.append(f"COUNTIF({quoted} IS NULL AND {is_fraud}) AS null_frauds_{index}")
         parts.append(f"COUNTIF({out_of_range_sql(column)}) AS out_of_range_{index}")
         if column.type in NUMERIC_TYPES:
             parts += [
@@ -205,6 +210,7 @@ def _column_quality(column: Column, index: int, totals: dict[str, Any]) -> Colum
         column.name,
         column.type,
         totals[f"nulls_{index}"],
+        totals[f"null_frauds_{index}"],
         totals[f"out_of_range_{index}"],
         (totals.get(f"min_{index}"), totals.get(f"avg_{index}"), totals.get(f"max_{index}")),
     )

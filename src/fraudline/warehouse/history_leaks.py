@@ -1,0 +1,177 @@
+"""Whether a column of a history tells of the label what nobody knows when a payment is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fraudline.contract import Column, Contract
+from fraudline.warehouse.client import Warehouse
+from fraudline.warehouse.history_findings import Finding, is_fraud_sql
+from fraudline.warehouse.query import query, sql_literal
+
+if TYPE_CHECKING:
+    from fraudline.warehouse.history_quality import ColumnQuality
+
+LEAK_AUC = 0.99
+# Fewer frauds than this may lie apart from all else by chance.
+_LEAST_FRAUDS = 10
+# A suspect is sorted by its values, which BigQuery does in one place.
+_MOST_ROWS = 20_000_000
+# That no null is a fraud is suspicious where it happens by chance less often than this.
+_CHANCE = 0.001
+
+
+def find_leaks(
+    warehouse: Warehouse, source: str, contract: Contract, rows: int, frauds: int
+) -> Finding:
+    """Whether a single feature tells fraud from legitimate payments, which none should.
+
+    For each feature, the area under the ROC curve of its values, exact. Nulls are looked at by
+    `find_null_leaks`.
+    """
+    if rows > _MOST_ROWS:
+        return Finding(
+            False,
+            f"no column was looked at as a possible leak of the label: of more than "
+            f"{_MOST_ROWS:,} rows it takes too long; check a part of the table",
+        )
+    if min(frauds, rows - frauds) < _LEAST_FRAUDS:
+        return Finding(
+            False,
+            f"too few frauds, or too few others, to tell whether a column leaks the label: "
+            f"{frauds:,} and {rows - frauds:,}, expected at least {_LEAST_FRAUDS} of each",
+        )
+    found: dict[str, float] = {}
+    told = []
+    for column in _suspects(warehouse, source, contract):
+        area = query(warehouse, _auc_sql(source, contract, column)).to_pylist()[0]["area"]
+        if area is not None and max(area, 1 - area) > LEAK_AUC:
+            found[column.name] = max(area, 1 - area)
+    if found:
+        listed = ", ".join(f"'{name}' (AUC {area:.4f})" for name, area in found.items())
+        told.append(
+            f"{listed} alone {'tells' if len(found) == 1 else 'tell'} fraud from the rest, which "
+            "looks like a leak of the label: is it known when a payment is decided? If not, set "
+            "feature = false or leave it out"
+        )
+    if told:
+        return Finding(False, "; ".join(told))
+    return Finding(True, f"no feature alone tells fraud from the rest (AUC over {LEAK_AUC})")
+
+
+def find_null_leaks(
+    contract: Contract, columns: Sequence[ColumnQuality], rows: int, frauds: int
+) -> list[Finding]:
+    """Features whose nulls tell fraud from legitimate payments: missing in one class alone.
+
+    Args:
+        contract: Which columns are features.
+        columns: What each column holds.
+        rows: How many rows there are.
+        frauds: How many of them are labelled fraud.
+    """
+    others = rows - frauds
+    if min(frauds, others) < _LEAST_FRAUDS:
+        return []  # `find_leaks` says so
+    told = [
+        f"'{each.name}' {words}"
+        for each in columns
+        if each.name in contract.features
+        and (words := _null_leak_words(each.nulls, each.null_frauds, frauds, others))
+    ]
+    if not told:
+        return []
+    return [
+        Finding(
+            False,
+            f"{'; '.join(told)}: that looks like a leak of the label. Is it known when a payment "
+            "is decided, and by whom is it filled in? If not before, set feature = false or leave "
+            "it out",
+        )
+    ]
+
+
+def _null_leak_words(nulls: int, null_frauds: int, frauds: int, others: int) -> str:
+    """What is suspicious about the nulls of a feature, in words; empty if nothing is."""
+    if min(nulls, frauds + others - nulls) < _LEAST_FRAUDS:
+        return ""
+    null_others = nulls - null_frauds
+    is_chance = (others / (frauds + others)) ** nulls >= _CHANCE
+    # The area under the ROC curve of being null.
+    area = (1 + null_frauds / frauds - null_others / others) / 2
+    shares = (
+        f"is null in {100 * null_frauds / frauds:.3g} % of the frauds and "
+        f"{100 * null_others / others:.3g} % of the others"
+    )
+    suspicions = (
+        (area == 1, "has no value in any row that is labelled fraud, and one in all others"),
+        (area == 0, "has a value in every row that is labelled fraud, and in no other"),
+        (null_frauds == frauds, "has no value in any row that is labelled fraud"),
+        (not null_others, f"is null in {nulls:,} rows, and all of them are labelled fraud"),
+        (
+            not null_frauds and not is_chance,
+            f"is null in {nulls:,} rows, and none of them is labelled fraud",
+        ),
+        (max(area, 1 - area) > LEAK_AUC, shares),
+    )
+    return next((words for is_so, words in suspicions if is_so), "")
+
+
+def _suspects(warehouse: Warehouse, source: str, contract: Contract) -> list[Column]:
+    """Features that may be leaks, without sorting any.
+
+    A fifth of the frauds lies at or below the first of two values, another at or above the second.
+    An area over .99 leaves at most one in twenty of the others beyond one of them; one in ten is
+    let through, since quantiles are approximate.
+    """
+    columns = [contract.column(name) for name in contract.features]
+    quantiles = [
+        f"APPROX_QUANTILES(IF({is_fraud_sql(contract)}, {_seen_sql(each)}, NULL), 5) AS q_{at}"
+        for at, each in enumerate(columns)
+    ]
+    quantiles += [
+        f"COUNTIF(NOT ({is_fraud_sql(contract)}) AND `{each.name}` IS NOT NULL) AS others_{at}"
+        for at, each in enumerate(columns)
+    ]
+    edges = query(warehouse, f"SELECT {', '.join(quantiles)} FROM {source}").to_pylist()[0]  # noqa: S608 - names come from settings and a checked contract
+    counts, looked_at = [], {}
+    for at, column in enumerate(columns):
+        if not edges[f"q_{at}"] or not edges[f"others_{at}"]:  # null in one class
+            continue
+        looked_at[at] = column
+        low, high = edges[f"q_{at}"][1], edges[f"q_{at}"][4]
+        value, is_other = _seen_sql(column), f"NOT ({is_fraud_sql(contract)})"
+        counts += [
+            f"COUNTIF({is_other} AND {value} <= {sql_literal(low)}) AS below_{at}",
+            f"COUNTIF({is_other} AND {value} >= {sql_literal(high)}) AS above_{at}",
+        ]
+    if not counts:
+        return []
+    beyond = query(warehouse, f"SELECT {', '.join(counts)} FROM {source}").to_pylist()[0]  # noqa: S608 - as above
+    return [
+        column
+        for at, column in looked_at.items()
+        if max(beyond[f"below_{at}"], beyond[f"above_{at}"]) >= 0.9 * edges[f"others_{at}"]
+    ]
+
+
+def _seen_sql(column: Column) -> str:
+    """What a network sees of a feature, as a number."""
+    if column.type == "bool":
+        return f"CAST(`{column.name}` AS INT64)"
+    if column.type == "timestamp":
+        return f"MOD(UNIX_MICROS(`{column.name}`), 86400000000)"
+    return f"`{column.name}`"
+
+
+def _auc_sql(source: str, contract: Contract, column: Column) -> str:
+    is_fraud = is_fraud_sql(contract)
+    # A legitimate payment with a smaller value counts 1 for each fraud, one with the same a half.
+    return (
+        "SELECT SUM(frauds * (below + others / 2)) / (SUM(frauds) * SUM(others)) AS area FROM ("  # noqa: S608 - names come from settings and a checked contract
+        "SELECT frauds, others, SUM(others) OVER (ORDER BY value) - others AS below FROM ("
+        f"SELECT {_seen_sql(column)} AS value, CAST(COUNTIF({is_fraud}) AS FLOAT64) AS frauds, "
+        f"CAST(COUNTIF(NOT ({is_fraud})) AS FLOAT64) AS others FROM {source} "
+        f"WHERE `{column.name}` IS NOT NULL GROUP BY value))"
+    )
