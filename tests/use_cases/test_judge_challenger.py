@@ -132,13 +132,14 @@ def test_only_what_became_known_later_counts_and_what_nobody_knows_is_left_out(
     arena.pay(made - 20 * hour, is_fraud=False)  # mature, so known, after
     arena.pay(made - long, is_fraud=False)  # mature before
     arena.pay(made + long, is_fraud=False, decision="block")  # never labelled
+    arena.pay(made + long, is_fraud=False, decision="review", propensity=0.05)  # nor this one
     arena.pay(made + long, is_fraud=True, decision="block")
     arena.pay(made + long, is_fraud=True, known_after=2 * MATURITY)  # told too late: legitimate
     arena.pay(made + long, is_fraud=False, Amount=-5.0)  # neither says anything
     arena.store()
     verdict = arena.judge(made + 2 * long + MATURITY)
     assert (verdict.found.rows, verdict.found.bet.frauds) == (4, 2)
-    assert (verdict.hidden, verdict.unjudged) == (1, 1)
+    assert (verdict.hidden, verdict.unjudged) == (2, 1)
     assert arena.judge(made).found.rows == 0
 
 

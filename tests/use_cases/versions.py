@@ -25,7 +25,9 @@ def add_version(
     return registry.add(candidate).version
 
 
-def add_network(registry: Registry, contract: Contract, features: np.ndarray) -> str:
+def add_network(
+    registry: Registry, contract: Contract, features: np.ndarray, **changes: float
+) -> str:
     """A version of recipe `mlp` with a network that has learned nothing, as training writes it."""
     recipe = later.recipes()["mlp"]
     model, count = later.fresh_model(recipe, contract, features), len(contract.features)
@@ -35,7 +37,7 @@ def add_network(registry: Registry, contract: Contract, features: np.ndarray) ->
     (candidate / GRAPH_FILE).write_bytes(graph)
     later.save_model(model.as_keras(count), candidate / "model.keras")
     (candidate / "report.html").write_text("<p>fresh</p>")
-    policy = tiny_policy(review_from=None, block_from=None, above_review_cap="approve")
+    policy = tiny_policy(review_from=None, block_from=None, above_review_cap="approve", **changes)
     write_manifest(candidate, manifest_for(contract, recipe="mlp", policy=policy))
     return registry.add(candidate).version
 

@@ -70,18 +70,21 @@ def show_status(
         judged_row,
         learned_facts,
         rolling_facts,
+        rollout_facts,
         what_is_next,
     )
     from fraudline.use_cases.gate_periods import last_gate
     from fraudline.use_cases.learning_status import learning_status
     from fraudline.use_cases.look_at_alarms import look_at_alarms
     from fraudline.use_cases.update_periods import last_update
+    from fraudline.use_cases.widen_rollout import rollout_status
 
     project = Project()
     found = learning_status(project, most=periods, as_of=as_of)
     watched = alarm_facts(look_at_alarms(project, periods, as_of=as_of))
     watched += learned_facts(last_update(project, found.at))
     watched += line_facts(last_gate(project, found.at))
+    watched += rollout_facts(rollout_status(project, found.at))
     if found.periods:
         show_table(
             ("period", "as of", "decisions", "frauds", "open", "AP", "saved"),

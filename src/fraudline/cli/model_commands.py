@@ -106,7 +106,7 @@ def list_versions() -> None:
         whose = f" of {version.partition('-')[0]}" if len(found.champions) > 1 else ""
         OUT.print(f"* champion{whose} since {utc(since)}", markup=False)
     for rollout in found.rollouts:
-        OUT.print(f"rollout: {rollout}, since {utc(rollout.widened_at)}", markup=False)
+        OUT.print(f"rollout: {rollout}, {_how(rollout.widened_at, rollout.widens)}", markup=False)
     for each in found.challengers:
         OUT.print(
             f"challenger {each.version} since {utc(each.since)}, until {utc(each.until)}"
@@ -129,8 +129,12 @@ def show(
     show_manifest(show_version(project, version))
     rollout = project.registry.rollout()
     if rollout is not None and rollout.version == version:
-        OUT.print(f"rollout    {rollout}, since {utc(rollout.widened_at)}", markup=False)
+        OUT.print(f"rollout    {rollout}, {_how(rollout.widened_at, rollout.widens)}", markup=False)
     OUT.print(f"directory  {project.registry.path(version)}", markup=False)
+
+
+def _how(widened_at: dt.datetime, widens: bool) -> str:  # noqa: FBT001 - as it is told
+    return f"since {utc(widened_at)}{', and widens by itself' if widens else ''}"
 
 
 for command in champion_commands.COMMANDS:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from fraudline.measures.days import days_covered
 from fraudline.measures.drawn_rows import counted
@@ -14,6 +16,8 @@ if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
     from fraudline.contract.array_types import Floats, Labels
 
 VALIDATION, TEST = "validation", "test"
+UNLABELLED = "unlabelled"
+"""Part of rows of the validation part's time whose labels nobody knows, as they were blocked."""
 # Of a table of scored rows: which share of the history's rows they are, where they were drawn at
 # random. Metadata of its schema; a table of rows that follow each other in time has none.
 DRAWN_SHARE = b"fraudline.drawn_share"
@@ -34,6 +38,9 @@ class ScoredRows:
         part: Which part of the history they are.
         is_drawn: Whether they were drawn at random from all of its time.
         one_in: Of the legitimate ones one in so many was drawn, and is there as often.
+        unlabelled_scores: Of payments of the same time that nobody labelled, as they were blocked,
+            shape (others,). What is decided of them counts, and what they were is in no figure.
+        unlabelled_amounts: Likewise.
     """
 
     scores: Floats
@@ -43,6 +50,18 @@ class ScoredRows:
     part: str = TEST
     is_drawn: bool = False
     one_in: int = 1
+    unlabelled_scores: Floats = field(default_factory=lambda: np.zeros(0))
+    unlabelled_amounts: Floats = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def all_scores(self) -> Floats:
+        """Of both, shape (rows + others,)."""
+        return np.concatenate([self.scores, self.unlabelled_scores])
+
+    @property
+    def all_amounts(self) -> Floats:
+        """Of both, in the order of `all_scores`."""
+        return np.concatenate([self.amounts, self.unlabelled_amounts])
 
 
 def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
@@ -52,18 +71,31 @@ def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
         rows: Columns `part`, `event_s`, `score`, `amount` and `label`.
         part: `VALIDATION` or `TEST`.
     """
-    is_of_part = rows.column("part").to_numpy() == part
+    parts = rows.column("part").to_numpy()
+    is_of_part = parts == part
     if not is_of_part.any():
         return None
     one_in = one_in_of(rows)
-    labels, event_s, scores, amounts = counted(
-        rows.column("label").to_numpy()[is_of_part],
-        one_in,
-        *(rows.column(name).to_numpy()[is_of_part] for name in ("event_s", "score", "amount")),
+    is_unlabelled = (parts == UNLABELLED) & (part == VALIDATION)
+    event_s, scores, labels, amounts = (
+        rows.column(name).to_numpy() for name in ("event_s", "score", "label", "amount")
     )
     drawn = (rows.schema.metadata or {}).get(DRAWN_SHARE)
-    days = days_covered(event_s) * (1.0 if drawn is None else float(drawn))
-    return ScoredRows(scores, labels, amounts, days, part, drawn is not None, one_in)
+    days = days_covered(event_s[is_of_part | is_unlabelled])
+    of_part, of_scores, of_amounts = counted(
+        labels[is_of_part], one_in, scores[is_of_part], amounts[is_of_part]
+    )
+    return ScoredRows(
+        of_scores,
+        of_part,
+        of_amounts,
+        days * (1.0 if drawn is None else float(drawn)),
+        part,
+        drawn is not None,
+        one_in,
+        scores[is_unlabelled],
+        amounts[is_unlabelled],
+    )
 
 
 def one_in_of(rows: pa.Table) -> int:

@@ -155,7 +155,12 @@ class Registry:
         )
 
     def promote(
-        self, version: str, signature: Signature | None = None, *, over: str | None = None
+        self,
+        version: str,
+        signature: Signature | None = None,
+        *,
+        over: str | None = None,
+        of: Rollout | None = None,
     ) -> None:
         """Make a version its contract's champion, in one step that a reader sees whole or not.
 
@@ -163,11 +168,15 @@ class Registry:
             version: Which one.
             signature: Who does it and why; the account that runs this, without one.
             over: The champion that it was found better than; any, without one.
+            of: The rollout in which it was; any or none, without one.
 
         Raises:
-            InputError: there is no such version, or the champion was changed meanwhile.
+            InputError: there is no such version, or the champion or the rollout was changed
+                meanwhile.
         """
         with self._changing(version):
+            if of is not None:
+                self.rollouts.require(of)
             now = self._champions.read(contract_of(version))
             if over is not None and now.champion != over:
                 raise InputError(

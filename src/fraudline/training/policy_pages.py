@@ -31,6 +31,7 @@ from fraudline.measures.scored_rows import (
     DRAWN_SHARE,
     ONE_IN,
     TEST,
+    UNLABELLED,
     VALIDATION,
     judging_rows,
     part_of,
@@ -79,6 +80,30 @@ def scored_rows(
     if one_in > 1:
         metadata[ONE_IN] = str(one_in)
     return scored.replace_schema_metadata(metadata) if metadata else scored
+
+
+def with_unlabelled(
+    rows: pa.Table, contract: Contract, unlabelled: pa.Table, scores: Floats
+) -> pa.Table:
+    """The scored rows, and those of the validation part's time that nobody labelled.
+
+    Args:
+        rows: As `scored_rows` gives them.
+        contract: What a transaction looks like.
+        unlabelled: With the columns of a transaction.
+        scores: Of those, shape (rows,).
+
+    Returns:
+        The same with rows of a part more, `UNLABELLED`, whose labels are 0 and say nothing.
+    """
+    more = {
+        "part": [UNLABELLED] * unlabelled.num_rows,
+        "event_s": contract.event_seconds(unlabelled),
+        "score": scores,
+        "amount": contract.amounts(unlabelled),
+        "label": np.zeros(unlabelled.num_rows, np.int8),
+    }
+    return pa.concat_tables([rows, pa.table(more, schema=rows.schema)])
 
 
 def choose_policy(

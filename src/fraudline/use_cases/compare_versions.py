@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +26,25 @@ from fraudline.use_cases.turned_out import flags
 from fraudline.warehouse.counting_labels import labelled_pieces
 
 _PIECE_ROWS = 4096
-_NEEDED = ("decided_at", "decision", "label", "label_known_at", "label_arrived_at")
+_NEEDED = ("decided_at", "decision", "label", "label_known_at", "label_arrived_at", "propensity")
+
+
+class CountsDays(Protocol):
+    """What takes both versions' days one after the other, as `Challenge` does."""
+
+    def after(
+        self,
+        day: int,
+        labels: Labels,
+        champion: DayOfOne,
+        challenger: DayOfOne,
+        costs_of_approving: Floats,
+    ) -> Self:
+        """The same after another day."""
+        ...
+
+
+_Found = TypeVar("_Found", bound=CountsDays)
 
 
 @dataclass
@@ -76,7 +95,8 @@ class VersionPair:
         on_judged: Called with how many transactions were judged so far.
 
     Attributes:
-        hidden: Payments that were blocked and never labelled, which were left out.
+        hidden: Payments that were blocked, or reviewed in place of it, and never labelled, which
+            were left out.
         unjudged: Payments that one of the two has no verdict on, left out too.
 
     Raises:
@@ -109,8 +129,13 @@ class VersionPair:
             self._other.measured(),
         )
 
-    def after(self, found: Challenge, period: Period) -> Challenge:
-        """What is found of both once a period that is mature is counted, too."""
+    def after(self, found: _Found, period: Period) -> _Found:
+        """What is found of both once a period that is mature is counted, too.
+
+        Args:
+            found: What counts days: a `Challenge`, or what has more than that.
+            period: The next one.
+        """
         contract = self._project.contract
         labels, amounts = [np.zeros(0, np.int8)], [np.zeros(0)]
         for rows in self._known_later(period):
@@ -150,7 +175,7 @@ class VersionPair:
             as_of=period.end + self._maturity,
             since=period.start,
             until=period.end,
-            columns=names,
+            columns=[*names, "propensity"],
             wanted=(*_NEEDED, *names),
         )
         for piece in pieces():
@@ -161,11 +186,10 @@ class VersionPair:
                 matured = pc.add(rows.column("decided_at"), pa.scalar(self._maturity))
                 known_at = pc.if_else(pc.is_valid(rows.column("label")), told, matured)
                 is_later = flags(pc.greater(known_at, pa.scalar(self._since)))
-                is_hidden = flags(
-                    pc.and_(
-                        pc.equal(rows.column("decision"), "block"),
-                        pc.is_null(rows.column("label")),
-                    )
+                is_stopped = pc.or_(
+                    pc.equal(rows.column("decision"), "block"),
+                    pc.is_valid(rows.column("propensity")),
                 )
+                is_hidden = flags(pc.and_(is_stopped, pc.is_null(rows.column("label"))))
                 self.hidden += int((is_later & is_hidden).sum())
                 yield rows.filter(pa.array(is_later & ~is_hidden))

@@ -19,6 +19,7 @@ from fraudline.use_cases.learning_steps import Due, LearningStep
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.update_periods import UpdatePeriods
 from fraudline.use_cases.watch_periods import WatchPeriods
+from fraudline.use_cases.widen_rollout import WidenRollout
 from fraudline.warehouse.learning_tables import create_learning_tables
 
 # A sink has stored by then what was decided, or told, at the end of a period. What it stores later
@@ -88,6 +89,7 @@ class LearningRun:
             JudgePeriods(project, self.progress),
             UpdatePeriods(project, self.progress),
             GatePeriods(project, self.progress),
+            WidenRollout(project, self.progress),
         ]
         self._steps = ours if steps is None else list(steps)
 
