@@ -8,7 +8,7 @@ import pytest
 
 from fraudline.bundle.policy import Policy
 from fraudline.measures.bootstrap import average_precision_interval, sum_intervals
-from fraudline.measures.drawn_rows import counted
+from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.evaluation import evaluate
 from fraudline.measures.policy_effect import measure_effect
 from fraudline.measures.scored_rows import ONE_IN, part_of
@@ -84,7 +84,7 @@ def test_a_policy_chosen_on_a_draw_reviews_as_many_of_all_payments_as_it_may(pay
 
 
 def test_intervals_are_as_wide_as_the_rows_that_were_drawn_allow(drawn):
-    labels, scores, amounts = counted(drawn["label"], ONE_IN_FOUR, drawn["score"], drawn["amount"])
+    labels, scores, amounts = repeated(drawn["label"], ONE_IN_FOUR, drawn["score"], drawn["amount"])
     low, high = average_precision_interval(labels, scores, ONE_IN_FOUR)
     narrow = average_precision_interval(labels, scores)
     assert high - low > narrow[1] - narrow[0]

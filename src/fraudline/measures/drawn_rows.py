@@ -22,11 +22,11 @@ def times(labels: Labels, one_in: int) -> Integers:
         labels: 1 for fraud, of which all were drawn, shape (rows,).
         one_in: Of the others, one in so many was.
     """
-    counted: Integers = np.where(labels == 1, 1, one_in)
-    return counted
+    often: Integers = np.where(labels == 1, 1, one_in)
+    return often
 
 
-def counted(labels: Labels, one_in: int, *columns: Any) -> tuple[Any, ...]:
+def repeated(labels: Labels, one_in: int, *columns: Any) -> tuple[Any, ...]:
     """The labels, and columns beside them, with each row as often as it counts, in their order."""
     if one_in == 1:
         return (labels, *columns)

@@ -14,7 +14,7 @@ from fraudline.measures.classification_table import (
     classification_table,
     precision_recall_f1,
 )
-from fraudline.measures.drawn_rows import counted
+from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.ranking import rank
 from fraudline.measures.reliability import measure_reliability
 
@@ -125,7 +125,7 @@ def evaluate(
             "Take a longer period."
         )
     thresholds = np.broadcast_to(threshold, labels.shape)
-    labels, scores, thresholds, amounts = counted(labels, one_in, scores, thresholds, amounts)
+    labels, scores, thresholds, amounts = repeated(labels, one_in, scores, thresholds, amounts)
     is_fraud, is_stopped = labels == 1, scores >= thresholds
     caught, missed = is_fraud & is_stopped, is_fraud & ~is_stopped
     wrong = int((~is_fraud & is_stopped).sum())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fraudline.measures.days import days_covered
-from fraudline.measures.drawn_rows import counted
+from fraudline.measures.drawn_rows import repeated
 
 if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
     import pyarrow as pa
@@ -82,7 +82,7 @@ def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
     )
     drawn = (rows.schema.metadata or {}).get(DRAWN_SHARE)
     days = days_covered(event_s[is_of_part | is_unlabelled])
-    of_part, of_scores, of_amounts = counted(
+    of_part, of_scores, of_amounts = repeated(
         labels[is_of_part], one_in, scores[is_of_part], amounts[is_of_part]
     )
     return ScoredRows(

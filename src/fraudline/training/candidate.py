@@ -21,7 +21,7 @@ from fraudline.bundle.manifest import Learned, Manifest, Part, Source
 from fraudline.bundle.policy import Policy, score_text
 from fraudline.contract import APPROVED, Contract
 from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
-from fraudline.measures.drawn_rows import counted
+from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.evaluation import Evaluation, evaluate
 from fraudline.measures.policy_effect import measure_effect
 from fraudline.measures.scored_rows import judging_rows
@@ -81,9 +81,9 @@ def choose(
             plain = Platt(1.0, 0.0).probabilities(model.log_odds(features))
         return Choice(recipe.threshold, rule, None, plain)
     log_odds = model.log_odds(features)
-    line = fit_platt(*counted(labels, one_in, log_odds))
+    line = fit_platt(*repeated(labels, one_in, log_odds))
     scores = line.probabilities(log_odds)
-    best = best_f1(*counted(labels, one_in, scores))
+    best = best_f1(*repeated(labels, one_in, scores))
     rule = (
         f"half of {score_text(best)}, the best F1 that any threshold reaches on the validation "
         "part: for calibrated scores this is the threshold that maximises F1 (Lipton, Elkan and "
@@ -181,7 +181,7 @@ def write_candidate(
     policy = policy_by(rows)
     alerts = _alerts(policy, split, scores, amounts)
     natural = split.train if usual is None else split.validation
-    (known,) = counted(labels[natural], one_in)
+    (known,) = repeated(labels[natural], one_in)
     fraud_share = float(known.mean())
     faith = _explain(
         directory, contract, model, graph, features, labels, split, fraud_share, seed, alerts

@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, log_loss
 
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Labels, Matrix
-from fraudline.measures.drawn_rows import counted
+from fraudline.measures.drawn_rows import repeated
 from fraudline.training.keras_engine import keras, make_deterministic
 from fraudline.training.model import Model, predict
 from fraudline.training.preparation import Preparation
@@ -100,7 +100,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc] # Keras brings no 
         said = f"epoch {epoch + 1} of {self._epochs}: loss {loss:.4f}"
         if len(self._labels):
             scores = predict(self.model, self._inputs)
-            labels, scores = counted(self._labels, self._one_in, scores)
+            labels, scores = repeated(self._labels, self._one_in, scores)
             self.seen.append(
                 Epoch(
                     loss,

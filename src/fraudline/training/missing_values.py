@@ -8,7 +8,7 @@ import numpy as np
 
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Labels, Matrix
-from fraudline.measures.drawn_rows import counted
+from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.rate_ratio import Apart, absence_words, set_apart
 from fraudline.training.preparation import LEAST_ROWS
 
@@ -67,7 +67,7 @@ def told_nulls(features: Matrix, labels: Labels, contract: Contract, one_in: int
         contract: What a transaction looks like.
         one_in: Of the legitimate rows one in so many was drawn, and counts as often.
     """
-    (known,) = counted(labels, one_in)
+    (known,) = repeated(labels, one_in)
     share = float(known.mean())
     told = []
     for each in measure_missing_values(contract, features, labels, share, ()):

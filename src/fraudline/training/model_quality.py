@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from fraudline.measures.alerts import Budget, Day, measure_budgets, measure_days
 from fraudline.measures.days import days_covered
-from fraudline.measures.drawn_rows import counted
+from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.reliability import Reliability, measure_reliability, without_prior_shift
 from fraudline.measures.scored_rows import one_in_of
 from fraudline.training.recipes.recipe import Recipe
@@ -50,7 +50,7 @@ def measure_model_quality(
         rows: Scored rows with columns `part`, `event_s`, `score` and `label`.
     """
     judged = rows.filter(pc.equal(rows.column("part"), split.judged_by))
-    label, event_s, score = counted(
+    label, event_s, score = repeated(
         judged.column("label").to_numpy(),
         one_in_of(rows),
         *(judged.column(name).to_numpy() for name in ("event_s", "score")),
