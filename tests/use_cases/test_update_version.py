@@ -114,6 +114,8 @@ def test_a_version_is_made_of_what_became_known_and_the_same_one_again(
     assert registry.champion() == champion, "nothing is promoted by learning"
     page = (registry.path(made.version) / "report.html").read_text()
     assert f"goes on from <strong>{champion}</strong>, by fine-tuning" in page
+    assert "<img" not in page, "a picture a period is drawn for nobody"
+    assert "before the validation part was learned: cross-entropy 0." in page
     bundle = open_bundle(registry.path(made.version), project.contract)
     features = np.random.default_rng(2).normal(size=(50, len(CREDITCARD.features))).astype("f4")
     assert bundle.score(features + 1.5).mean() > bundle.score(features).mean() + 0.2

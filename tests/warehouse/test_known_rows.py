@@ -27,9 +27,12 @@ from tests.warehouse.test_counting_labels import (
 
 from fraudline import flows
 from fraudline.contract import Contract
+from fraudline.warehouse import known_rows
+from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.history_table import load_history
 from fraudline.warehouse.known_payments import Known
-from fraudline.warehouse.known_rows import LEAST_FRAUDS, TooFew, read_known
+from fraudline.warehouse.known_rows import LEAST_FRAUDS, TooFew, count_mature_frauds, read_known
+from fraudline.warehouse.query import query
 
 __all__ = ["server"]
 MATURITY = dt.timedelta(days=MATURITY_DAYS)
@@ -253,3 +256,39 @@ def test_where_the_stream_has_few_frauds_the_newest_before_those_that_judge_stan
     assert (np.diff(contract.event_seconds(known.rows)) >= 0).all()
     none = read_known(warehouse, contract, as_of=START, most_frauds=40, legitimate_per_fraud=2)
     assert none == TooFew(0)
+
+
+def test_frauds_are_looked_for_further_and_further_back_and_no_further_than_there_are_enough(
+    server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most streams have few frauds a month; one that has many is not read for years."""
+    contract, warehouse = BY_POSITION, tables(server, BY_POSITION, "known_reach")
+    now, day = START + dt.timedelta(days=1000), 24 * HOUR
+    ages = [*range(1, 6), *range(50, 70), *range(300, 320)]  # of 5, 20 and 20 frauds, in days
+    decided = [
+        decision(contract, number, decided_at=now - age * day, received_at=now - age * day)
+        for number, age in enumerate(ages)
+    ]
+    told = [
+        Told(row, "fraud", "customer", row["decided_at"], row["decided_at"], number)
+        for number, row in enumerate(decided)
+    ]
+    fill(warehouse, flows.DECISIONS, contract, decided)
+    fill(warehouse, flows.LABELS, contract, [one.row(contract) for one in told])
+    asked: list[str] = []
+
+    def ask(warehouse: Warehouse, sql: str, *arguments: object) -> pa.Table:
+        asked.append(sql)
+        return query(warehouse, sql, *arguments)
+
+    monkeypatch.setattr(known_rows, "query", ask)
+    assert count_mature_frauds(warehouse, contract, now) == LEAST_FRAUDS
+    assert len(asked) == 2, "a month and its maturity, and then four times as far"
+    for most, oldest, turns in ((25, 69, 2), (30, 304, 3), (2000, 319, None)):
+        asked.clear()
+        known = read_known(warehouse, contract, as_of=now, most_frauds=most, legitimate_per_fraud=1)
+        assert isinstance(known, Known)
+        assert known.since == now - oldest * day, f"the newest {most}"
+        assert int(contract.labels(known.rows).sum()) == min(most, len(ages))
+        found = sum("ORDER BY decided_at DESC, source_topic" in sql for sql in asked)
+        assert turns in {None, found}, "no further than there are enough"

@@ -103,6 +103,8 @@ class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         by_share: How many of them were learned as what they are likely to be; the others were left
             out. Versions of before have none, and left all of them out.
         explored: How many payments told that: reviewed in place of being blocked, and labelled.
+        settings: With which settings of `learning` it learned, by name; versions of before do not
+            say.
     """
 
     parent: str
@@ -116,6 +118,7 @@ class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hidden: int
     by_share: int | msgspec.UnsetType = msgspec.UNSET
     explored: int | msgspec.UnsetType = msgspec.UNSET
+    settings: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -126,14 +126,18 @@ def gate(
     """Judge challengers beside the champion, by what became known since they were made.
 
     Both judge the same payments anew, and a period counts once all of it is mature. The verdict is
-    kept with the version. Nothing is promoted. Before them stands what `fraudline learn` found
-    last of the champion's own line, whole.
+    kept with the version, and the next one goes on from it. Nothing is promoted. Before them
+    stands what `fraudline learn` found last of the champion's own line, whole.
     """
     from fraudline.cli.gate_words import compared_facts, verdict_words, whole_line_facts
     from fraudline.use_cases.gate_periods import last_gate
     from fraudline.use_cases.judge_challenger import judge_challengers
+    from fraudline.use_cases.label_rule import other_label_rule
 
     project = Project()
+    look = other_label_rule(project)
+    if look is not None:
+        say(f"LOOK: {look}")
     last = last_gate(project, dt.datetime.now(dt.UTC)) if version is None else None
     if last is not None:
         show_facts(whole_line_facts(last))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -169,6 +170,24 @@ def record(
 
     record_version(Project(), version)
     say(f"recorded: {version}")
+
+
+@models.command()
+def add(
+    directory: Annotated[Path, typer.Argument(help="A bundle's directory, as a training left it.")],
+) -> None:
+    """Add a bundle that lies in a directory: where `train` could not reach the registry at its end.
+
+    One of another machine's registry may be added, too.
+    """
+    from fraudline.use_cases.record_version import record_if_possible
+
+    project = Project()
+    manifest = project.registry.add_copy(directory)
+    show_manifest(manifest)
+    warn(record_if_possible(project, manifest.version))
+    say(f"added: {manifest.version}")
+    say(f"To score with it: fraudline models promote {manifest.version}")
 
 
 @models.command()

@@ -193,7 +193,7 @@ def write_candidate(
     stream = history.filter(pa.array(kept)), split.of(kept), scores[kept]
     if unlabelled is not None:
         stream = _with_unlabelled(contract, *stream, unlabelled)
-    reference = keep_reference(directory, contract, *stream, seed)
+    reference = keep_reference(directory, contract, *stream, seed, has_all_frauds=usual is None)
     compared = f"{reference}" + (f", of which one in {one_in:,} was drawn" if one_in > 1 else "")
     on_progress(f"the stream will be compared with {compared}")
     quality = measure_model_quality(recipe, split, fraud_share, rows)

@@ -22,6 +22,7 @@ from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
 from fraudline.errors import BundleError, InputError
 from fraudline.training.calibration import Platt
 from fraudline.training.candidate import Fitted, Unlabelled, choose, write_candidate
+from fraudline.training.fine_tuning import FineTuning
 from fraudline.training.fitting import Epoch
 from fraudline.training.keras_engine import make_deterministic
 from fraudline.training.model import Model
@@ -30,7 +31,7 @@ from fraudline.training.recipes.all_recipes import find_recipe
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.soft_labels import among_drawn, shares_of_frauds
 from fraudline.training.split import Split, check_split, find_twins
-from fraudline.training.update import Examples, LastLayer, balanced, fine_tune, open_model
+from fraudline.training.update import Examples, LastLayer, balanced, open_model, tuned
 
 FINE_TUNING, LAST_LAYER = "fine-tuning", "last-layer"
 LAST_LAYER_FILE = "last_layer.npz"
@@ -145,8 +146,10 @@ def learn_on(
     is_before = known.is_learned & known.is_before
     was_known = known.is_explored & known.is_before & (known.known_s <= known.judged_s)
     on_progress(f"learning {int(is_before.sum()):,} rows that were known before those that judge")
+    make_deterministic(_SEED)  # names of layers count on otherwise, and are in the Keras file
+    way = FineTuning(recipe, learning_rate=road.learning_rate, averaging=road.averaging)
     before = _Taken(is_before, was_known, never.is_learned & never.is_before)
-    first, _ = _learned(road, recipe, earlier, data, known, before)
+    first, _ = _learned(road, recipe, earlier, data, known, before, way)
     judged = features[split.validation], labels[split.validation]
     choice = choose(recipe, first, *judged)
     unlabelled = None
@@ -157,7 +160,7 @@ def learn_on(
         )
     on_progress(f"learning all {int(known.is_learned.sum()):,} rows")
     now = _Taken(known.is_learned, known.is_explored, never.is_learned)
-    model, state = _learned(road, recipe, parent, data, known, now)
+    model, state = _learned(road, recipe, parent, data, known, now, way)
     if choice.line is not None:
         model.calibrate(choice.line)
     if state is not None:
@@ -222,10 +225,15 @@ def _require_usable(contract: Contract, data: _Data) -> None:
 
 
 def _learned(
-    road: Road, recipe: Recipe, begin: Path, data: _Data, known: KnownRows, taken: _Taken
+    road: Road,
+    recipe: Recipe,
+    begin: Path,
+    data: _Data,
+    known: KnownRows,
+    taken: _Taken,
+    way: FineTuning,
 ) -> tuple[Model, LastLayer | None]:
     """What a version becomes by these rows, and the state that its last layer goes on from."""
-    make_deterministic(_SEED)  # names of layers count on otherwise, and are in the Keras file
     model = open_model(begin)
     if road.name == LAST_LAYER:
         known_to = _known_to(begin)
@@ -236,15 +244,8 @@ def _learned(
         if is_new.any():
             state = state.update(_examples(recipe, model, data, known, new))
         return state.model(), state
-    tuned = fine_tune(
-        model,
-        recipe,
-        _examples(recipe, model, data, known, taken),
-        learning_rate=road.learning_rate,
-        averaging=road.averaging,
-        seed=_SEED,
-    )
-    return tuned, None
+    examples = _examples(recipe, model, data, known, taken)
+    return tuned(model, recipe, examples, way, _SEED), None
 
 
 def _examples(

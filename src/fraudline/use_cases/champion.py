@@ -64,11 +64,11 @@ def promote(
         by: Who does it; the account that runs this, without one. Both are kept.
         reason: Why, in words.
         over: The champion that it was found better than; any, without one.
-        of: The rollout in which it was; any or none, without one.
+        of: The rollout in which it was; without one none may stand where there is `over`.
 
     Raises:
-        InputError: there is no such version, it decides by costs that nobody gave, or the champion
-            or the rollout was changed meanwhile.
+        InputError: there is no such version, it decides by costs that nobody gave, or what it was
+            found over was changed meanwhile.
         BundleError: it is broken, or for another contract; the champion stays who it was.
     """
     registry = project.registry
@@ -161,6 +161,7 @@ def roll_back(
     *,
     by: str | None = None,
     reason: str = "",
+    over: str | None = None,
 ) -> Promoted:
     """Make the champion before the present one the champion again.
 
@@ -173,9 +174,11 @@ def roll_back(
         on_promoted: As for `promote`.
         by: Likewise.
         reason: Likewise.
+        over: The champion that it was found better than, while no version decided a share.
 
     Raises:
-        InputError: there was none before, or the champion was changed meanwhile.
+        InputError: there was none before, the champion was changed meanwhile, or what it was found
+            over was.
         BundleError: there is no champion, or the one before is broken.
     """
     registry = project.registry
@@ -183,7 +186,7 @@ def roll_back(
     costs, _ = _judged(project, version)
     look = tell_foreign_costs(project, version, costs)
     challengers, rollout = _challengers(project), registry.rollout()
-    registry.roll_back(version, Signature.of_this_process(by, reason))
+    registry.roll_back(version, Signature.of_this_process(by, reason), over=over)
     on_promoted(version, before)
     return _ending(_promoted(project, version, before, look, challengers), rollout)
 

@@ -96,8 +96,8 @@ class LearningRun:
     def until(self, stop: threading.Event) -> None:
         """Do what is due, and wait for the end of the next period, until told to stop.
 
-        Metrics and health are served if a port is set. While BigQuery does not answer, that is
-        told in the log, and it is tried again.
+        Metrics and health are served if a port is set. While BigQuery, or the registry's object
+        store, does not answer, that is told in the log by its name, and it is tried again.
 
         Raises:
             WarehouseError: BigQuery refuses for good.
@@ -116,6 +116,7 @@ class LearningRun:
 
         Raises:
             WarehouseAwayError: BigQuery does not answer.
+            RegistryError: the registry's object store does not.
             WarehouseError: it refuses for good.
         """
         now = self._clock() - self._grace

@@ -12,6 +12,7 @@ from fraudline.bundle.manifest import Learned, Manifest, Source
 from fraudline.errors import BundleError, InputError
 from fraudline.measures.policy_effect import counted
 from fraudline.registry import Removal
+from fraudline.settings import LearningSettings
 from fraudline.training.keras_file import MODEL_FILE
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.use_cases.project import Project
@@ -187,6 +188,7 @@ def _make(
         hidden=known.hidden,
         by_share=by_share,
         explored=explored,
+        settings=_counting(settings),
     )
     source = Source(
         known.table, known.query, dt.datetime.now(dt.UTC), known.rows.num_rows, known.sha256
@@ -217,6 +219,17 @@ def _make(
         return registry.add(candidate)
     finally:
         registry.discard(candidate)
+
+
+def _counting(settings: LearningSettings) -> dict[str, float]:
+    """The settings that make a difference to what a version learns by its road."""
+    counting = {"memory_frauds": float(settings.memory_frauds)}
+    if settings.update == "fine-tuning":
+        counting |= {
+            "update_rate": settings.update_rate,
+            "update_averaging": settings.update_averaging,
+        }
+    return counting
 
 
 def newest_of_line(

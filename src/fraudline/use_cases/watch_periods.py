@@ -13,17 +13,35 @@ import msgspec
 import numpy as np
 
 from fraudline import flows
-from fraudline.bundle.reference import Reference, ReferenceFacts, read_reference, watched_values
+from fraudline.bundle.reference import (
+    ReferenceFacts,
+    read_reference,
+    watched_values,
+)
 from fraudline.contract import Period
-from fraudline.contract.alarms import COLUMNS, DETECTORS, NULLS, REFERENCE, REJECTS, SCORES
+from fraudline.contract.alarms import (
+    AMOUNTS,
+    COLUMNS,
+    DETECTORS,
+    REFERENCE,
+    REJECTS,
+    SCORES,
+)
 from fraudline.errors import BundleError, InputError
 from fraudline.measures.column_drift import LEAST_ROWS, PERIOD_ROWS
 from fraudline.measures.period_watch import TOLD_SHARES, ColumnFound, compare_columns
 from fraudline.measures.policy_effect import counted, number, percent
-from fraudline.measures.share_drift import ALARM_SDS, Cusum, UsualShare, share_limits, usual_share
+from fraudline.measures.share_drift import Cusum, UsualShare, share_limits, usual_share
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.share_rows import (
+    amount_row,
+    json_text,
+    null_rows,
+    score_row,
+    scores_text,
+)
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 from fraudline.warehouse.watched_decisions import (
     PeriodCounts,
@@ -116,18 +134,26 @@ class WatchPeriods:
             reference = read_reference(project.registry.path(version))
         except (BundleError, InputError) as error:
             return [{**head, "detector": REFERENCE, "is_alarm": True, "told": str(error)}]
-        facts = reference.facts
-        counts = count_decided(project.warehouse, contract, period, version, facts.high_score)
+        facts, high = reference.facts, reference.amounts
+        counts = count_decided(
+            project.warehouse,
+            contract,
+            period,
+            version,
+            facts.high_score,
+            high.amount if high else None,
+        )
         if decided < LEAST_ROWS:
             told = (
                 f"{counted(decided, 'transaction')}, fewer than the {LEAST_ROWS} that tell "
                 "something. If each period is like that, set learning.period_s higher"
             )
-            cusum = memory.cusum(version)
             few = {**head, "is_alarm": False, "told": told}
+            scores, amounts = (json_text(memory.cusum(version, each)) for each in (SCORES, AMOUNTS))
             return [
                 {**few, "detector": COLUMNS},
-                {**few, "detector": SCORES, "state": _json(cusum), "found": _scores(counts)},
+                {**few, "detector": SCORES, "state": scores, "found": scores_text(counts)},
+                {**few, "detector": AMOUNTS, "state": amounts},
             ]
         rows = draw_decided(project.warehouse, contract, period, version, PERIOD_ROWS)
         compared = compare_columns(reference, watched_values(contract, rows))
@@ -135,10 +161,14 @@ class WatchPeriods:
         columns = [self._column(each) for each in (alarming or compared)[: _most_rows(alarming)]]
         columns = columns or [_NOTHING_COMPARED.copy()]
         columns[0]["told"] += _apart(counts, facts, len(alarming) - len(columns))
+        shares = [
+            score_row(reference, counts, memory.cusum(version, SCORES), period),
+            amount_row(contract, reference, counts, memory.cusum(version, AMOUNTS), period),
+            *null_rows(reference, counts)[:_MOST_COLUMNS],
+        ]
         return [
             *({**head, **each, "transactions": rows.num_rows} for each in columns),
-            {**head, **_score_row(reference, counts, memory.cusum(version), period)},
-            *({**head, **each} for each in _null_rows(reference, counts)),
+            *({**head, **each} for each in shares),
         ]
 
     def _column(self, found: ColumnFound) -> Row:
@@ -155,8 +185,8 @@ class WatchPeriods:
                 f"'{found.name}': {percent(found.distance)} of the values lie elsewhere. Half of "
                 f"them are at most {half}, of the reference at most {usual}"
             ),
-            "usual": _json(_quantiles(found.usual)),
-            "found": _json(_quantiles(found.found)),
+            "usual": json_text(_quantiles(found.usual)),
+            "found": json_text(_quantiles(found.found)),
         }
 
     def _watch_rejects(self, period: Period, decided: int, memory: Memory) -> Row:
@@ -175,8 +205,8 @@ class WatchPeriods:
                 f"{percent(share)} of {counted(messages, 'message')} were rejected, usually "
                 f"{percent(usual.mean)}"
             ),
-            "usual": _json({"share": usual.mean}),
-            "found": _json({"share": share, "rejected": rejected}),
+            "usual": json_text({"share": usual.mean}),
+            "found": json_text({"share": share, "rejected": rejected}),
         }
 
     def _complete(self, row: Row, period: Period, memory: Memory) -> Row:
@@ -223,10 +253,10 @@ class Memory:
         """The versions that decided in the period before."""
         return {row["model_version"] for row in self._last if row["model_version"]}
 
-    def cusum(self, version: str) -> Cusum:
-        """The sums of a version's scores; at 0 where another one decided before."""
+    def cusum(self, version: str, detector: str) -> Cusum:
+        """The sums of a version's scores or amounts; at 0 where another one decided before."""
         for row in self._last:
-            if (row["model_version"], row["detector"]) == (version, SCORES) and row["state"]:
+            if (row["model_version"], row["detector"]) == (version, detector) and row["state"]:
                 return msgspec.json.decode(row["state"], type=Cusum)
         return Cusum()
 
@@ -264,65 +294,5 @@ def _apart(counts: PeriodCounts, facts: ReferenceFacts, untold: int) -> str:
     return told
 
 
-def _score_row(reference: Reference, counts: PeriodCounts, before: Cusum, period: Period) -> Row:
-    facts = reference.facts
-    usual = UsualShare(**msgspec.structs.asdict(facts.high_share))
-    cusum = before.after(usual, counts.high, counts.decided, period.start)
-    side = "high" if cusum.above >= cusum.below else "low"
-    return {
-        "detector": SCORES,
-        "is_alarm": cusum.is_alarm,
-        "statistic": cusum.greatest,
-        "threshold": ALARM_SDS,
-        "alarm_since": cusum.since if cusum.is_alarm else None,
-        "told": (
-            f"{percent(counts.high / counts.decided)} of the scores reach "
-            f"{number(facts.high_score)}, usually {percent(usual.mean)}; what was too {side} adds "
-            f"up to {number(cusum.greatest)} standard deviations"
-        ),
-        "usual": _json({"share": usual.mean}),
-        "found": _scores(counts),
-        "state": _json(cusum),
-    }
-
-
-def _null_rows(reference: Reference, counts: PeriodCounts) -> list[Row]:
-    found = []
-    for name, share in reference.facts.nulls.items():
-        usual = UsualShare(**msgspec.structs.asdict(share))
-        least, most = share_limits(usual, counts.decided)
-        nulls = counts.nulls[name] / counts.decided
-        if least <= nulls <= most:
-            continue
-        found.append(
-            {
-                "detector": NULLS,
-                "column_name": name,
-                "is_alarm": True,
-                "statistic": nulls,
-                "threshold": most if nulls > usual.mean else least,
-                "told": f"'{name}' is null in {percent(nulls)}, usually in {percent(usual.mean)}",
-                "usual": _json({"share": usual.mean}),
-                "found": _json({"share": nulls}),
-            }
-        )
-    return found[:_MOST_COLUMNS]
-
-
-def _scores(counts: PeriodCounts) -> str:
-    return _json(
-        {
-            "share": counts.high / counts.decided,
-            "stopped": counts.stopped,
-            "expected_frauds": counts.expected_frauds,
-            "expected_caught": counts.expected_caught,
-        }
-    )
-
-
 def _quantiles(values: Sequence[float]) -> dict[str, float]:
     return {f"{share:g}": value for share, value in zip(TOLD_SHARES, values, strict=True)}
-
-
-def _json(content: object) -> str:
-    return msgspec.json.encode(content).decode()

@@ -24,7 +24,7 @@ from fraudline.registry import Rollout
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.challenge_conditions import Condition
 from fraudline.use_cases.champion import end_rollout, promote, widen
-from fraudline.use_cases.gate_periods import LEARN
+from fraudline.use_cases.gate_periods import LEARN, told_beside
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.widening_rule import (
@@ -172,8 +172,7 @@ class WidenRollout:
         except (UsageError, OSError) as error:
             _LOG.warning("learn: rollout of %s: %s", version, error)
             return f"; LOOK: not done: {error}".removesuffix(".")
-        looks = "".join(f"; LOOK: {told}" for told in (done.warning, done.look) if told)
-        return f"; promoted {version}{looks}"
+        return f"; promoted {version}{told_beside(done)}"
 
     def _standing(self) -> Rollout | None:
         registry = self._project.registry
