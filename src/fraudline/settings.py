@@ -270,7 +270,7 @@ class TrainingSettings(_Group):
         ge=1000,
         description="Most rows of the history that are read. Of a larger one all frauds are, and "
         "of the legitimate payments one in so many, by a hash, so that they are the same each "
-        "time; each figure counts them as often. A million rows of 30 numbers take about 1.3 GB.",
+        "time; each figure counts them as often. What is read has to fit into memory.",
     )
 
 
@@ -361,6 +361,12 @@ class LearningSettings(_Group):
         True,
         description="Whether `learn` makes a version the champion that the gate finds better, and "
         "goes back where the former champion is found better; without it, it only says so.",
+    )
+    recalibrates: bool = Field(
+        True,
+        description="Whether `learn` calibrates the champion anew on what matured last, period by "
+        "period, and promotes that calibration where the gate finds that it says better what "
+        "scores mean. It ranks as before.",
     )
     removed_after_days: int = Field(
         90,
