@@ -54,13 +54,14 @@ def average_precision_interval(
 
 
 def average_precision_resamples(
-    labels: Labels, contenders: Sequence[Floats]
+    labels: Labels, contenders: Sequence[Floats], one_in: int = 1
 ) -> npt.NDArray[np.float64]:
     """Average precision of each contender on the same resamples.
 
     Args:
         labels: 1 for fraud, shape (rows,).
         contenders: Scores of each contender, shape (rows,).
+        one_in: Of the legitimate transactions one in so many was drawn, and counts as often.
 
     Returns:
         Shape (contenders, `RESAMPLES`).
@@ -74,7 +75,7 @@ def average_precision_resamples(
         drawn_frauds = np.bincount(random.integers(0, frauds, frauds), minlength=frauds)
         drawn = np.bincount(random.integers(0, legitimate, legitimate), minlength=legitimate)
         for number, each in enumerate(ranked):
-            found[number, resample] = each.average_precision(drawn_frauds, drawn)
+            found[number, resample] = each.average_precision(drawn_frauds, one_in * drawn)
     return found
 
 

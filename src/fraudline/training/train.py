@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from fraudline.contract.array_types import Labels, Matrix
 from fraudline.measures.drawn_rows import times
 from fraudline.settings import PolicySettings
 from fraudline.training.candidate import Choice, Fitted, choose, write_candidate
-from fraudline.training.fitting import Epoch, fit_model
+from fraudline.training.fitting import Fit, fit_model
 from fraudline.training.history_checks import (
     constant_features,
     event_text,
@@ -22,10 +23,11 @@ from fraudline.training.history_checks import (
     require_trainable,
 )
 from fraudline.training.missing_values import told_nulls
-from fraudline.training.model import Model
 from fraudline.training.policy_pages import choose_policy
+from fraudline.training.preparation import Inputs
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Split, check_split, drop_twins, find_twins, split_drawn
+from fraudline.training.trees import fit_trees
 
 
 def train(
@@ -66,9 +68,11 @@ def train(
     check_split(split, labels)
     _tell_parts(contract, features, labels, split, source.one_in, on_progress)
 
-    model, epochs, choice = _fit_and_choose(
-        recipe, contract, features, labels, split, source.one_in, seed, on_progress
+    inputs = recipe.inputs(contract, features[split.train])
+    fit, choice = _fit_and_choose(
+        recipe, inputs, features, labels, split, source.one_in, seed, on_progress
     )
+    trees = fit_trees(inputs, features, labels, split, seed, on_progress, source.one_in)
     return write_candidate(
         directory,
         history,
@@ -76,12 +80,14 @@ def train(
         recipe,
         split,
         Fitted(
-            model,
-            epochs,
+            fit.model,
+            fit.checkpoints,
             choice,
-            _settings(recipe, test_share, seed, history, contract, source.one_in),
+            _settings(recipe, fit.steps, test_share, seed, history, contract)
+            | ({"legitimate_one_in": source.one_in} if source.one_in > 1 else {}),
             twins,
             source,
+            trees=trees,
         ),
         lambda rows: choose_policy(contract, costs, recipe.threshold, rows),
         seed=seed,
@@ -91,26 +97,33 @@ def train(
 
 def _fit_and_choose(
     recipe: Recipe,
-    contract: Contract,
+    inputs: Inputs,
     features: Matrix,
     labels: Labels,
     split: Split,
     one_in: int,
     seed: int,
     on_progress: Callable[[str], None],
-) -> tuple[Model, list[Epoch], Choice]:
-    """Fit, choose on the validation part if there is one, and then fit anew with it."""
+) -> tuple[Fit, Choice]:
+    """Fit, choose on the validation part if there is one, and then fit anew with it.
+
+    The fit is the latter; its checkpoints are those of the first, which validation measured.
+    """
     train_part = features[split.train], labels[split.train]
     validation = features[split.validation], labels[split.validation]
-    model, epochs = fit_model(recipe, contract, train_part, validation, seed, on_progress, one_in)
-    choice = choose(recipe, model, *validation, one_in)
+    fit = fit_model(recipe, inputs, train_part, validation, seed, on_progress, one_in=one_in)
+    choice = choose(recipe, fit.model, *validation, one_in)
     if choice.line is not None:
-        on_progress("fitting anew on the train and validation parts together")
+        on_progress(
+            "fitting anew on the train and validation parts together, for "
+            f"{fit.steps:,} steps again"
+        )
         rows = np.concatenate([split.train, split.validation])
         both, none = (features[rows], labels[rows]), (features[:0], labels[:0])
-        model, _ = fit_model(recipe, contract, both, none, seed, on_progress)
-        model.calibrate(choice.line)
-    return model, epochs, choice
+        again = fit_model(recipe, inputs, both, none, seed, on_progress, steps=fit.steps)
+        again.model.calibrate(choice.line)
+        fit = replace(fit, model=again.model)
+    return fit, choice
 
 
 def _tell_parts(
@@ -139,14 +152,14 @@ def _tell_parts(
 
 
 def _settings(
-    recipe: Recipe, test_share: float, seed: int, history: pa.Table, contract: Contract, one_in: int
+    recipe: Recipe, steps: int, test_share: float, seed: int, history: pa.Table, contract: Contract
 ) -> dict[str, object]:
     """What was trained with: what is the recipe's own, and what was asked for."""
     return {
         **{name: value for name, value in vars(recipe).items() if not callable(value)},
+        "steps": steps,
         "seed": seed,
         "test_share": test_share,
         "first_event": event_text(history, contract, 0),
         "last_event": event_text(history, contract, -1),
-        **({"legitimate_one_in": one_in} if one_in > 1 else {}),
     }
