@@ -7,7 +7,11 @@ import pyarrow as pa
 import pytest
 
 from fraudline.bundle.policy import Policy
-from fraudline.measures.bootstrap import average_precision_interval, sum_intervals
+from fraudline.measures.bootstrap import (
+    average_precision_interval,
+    average_precision_resamples,
+    sum_intervals,
+)
 from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.evaluation import evaluate
 from fraudline.measures.policy_effect import measure_effect
@@ -99,3 +103,11 @@ def test_intervals_are_as_wide_as_the_rows_that_were_drawn_allow(drawn):
         None,
     )
     assert sum(ways[0].approved + ways[0].reviewed + ways[0].blocked) > 39_000
+
+
+def test_contenders_are_compared_as_they_are_among_all(payments, drawn):
+    whole = judged(payments).average_precision
+    (resamples,) = average_precision_resamples(drawn["label"], [drawn["score"]], ONE_IN_FOUR)
+    (bare,) = average_precision_resamples(drawn["label"], [drawn["score"]])
+    assert np.mean(resamples) == pytest.approx(whole, rel=0.1)
+    assert np.mean(bare) > 1.2 * whole
