@@ -32,6 +32,8 @@ PAYMENTS = 200
 class Scales(Arena):
     """A champion that ranks well, and says twice too much or too little."""
 
+    payments = PAYMENTS
+
     def __init__(
         self, faulty: FaultyBigQuery, home: Path, name: str, patch: pytest.MonkeyPatch, **settings
     ) -> None:
@@ -50,8 +52,8 @@ class Scales(Arena):
     def pay(self, periods: int, *, odds: float) -> None:
         """Let periods pass in which the champion's log-odds are too high by so much."""
         decided, told = [], []
-        for number in range(periods * PAYMENTS):
-            at, chance = self.now + number * LENGTH / PAYMENTS, random.Random(self.count)
+        for number in range(periods * self.payments):
+            at, chance = self.now + number * LENGTH / self.payments, random.Random(self.count)
             value = chance.gauss(0, 3)  # of the champion's log-odds it is half
             is_fraud = chance.random() < 1 / (1 + np.exp(odds - value / 2))
             row = decision(
@@ -153,11 +155,13 @@ def test_nothing_is_calibrated_on_payments_that_a_trained_network_may_have_learn
     assert calibrated.since >= read_at
 
 
+@pytest.mark.slow
 def test_a_calibration_is_judged_anew_by_periods_of_another_length_and_it_is_told(
     faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = Scales(faulty, tmp_path, "scales_length", monkeypatch, promotes=False)
-    world.pay(1, odds=-3.0)
+    world.payments = 60
+    world.pay(5, odds=-3.0)
     world.advance()
     world.pay(1, odds=-3.0)
     world.advance()
