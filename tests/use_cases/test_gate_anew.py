@@ -106,7 +106,7 @@ def test_a_bet_begins_anew_by_other_settings_though_the_period_before_told_nothi
     faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a calibration anew of the champion sums begin at nothing, and the bet does not."""
-    arena = Arena(faulty, home, "nothing", monkeypatch, promotes=False)
+    arena = Arena(faulty, home, "anew_nothing", monkeypatch, promotes=False)
     first = arena.learn(arena.champion, SQUARES, **AS_SET)
     arena.flow(2, negative_is_fraud=True)
     arena.gate()
@@ -125,7 +125,7 @@ def test_a_bet_begins_anew_by_other_settings_though_the_period_before_told_nothi
 def test_a_policy_that_a_person_only_tried_is_not_judged_and_promoted_with_the_line(
     faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arena = Arena(faulty, home, "tried", monkeypatch)
+    arena = Arena(faulty, home, "anew_tried", monkeypatch)
     first, as_of, tried = arena.learn(arena.champion, SQUARES), arena.now, ""
     for hundredth in range(61, 99):  # of versions of one moment the last by name is the newest
         if tried <= first:
@@ -146,7 +146,7 @@ def test_noise_of_a_busy_machine_holds_no_line_up(
     faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line has the champion's network: where one takes longer, that is chance."""
-    arena = Arena(faulty, home, "noise", monkeypatch)
+    arena = Arena(faulty, home, "anew_noise", monkeypatch)
     monkeypatch.setattr(challenge_conditions, "_TIMES_SLOWER", 0.0)
     first = arena.learn(arena.champion, SQUARES)
     arena.flow(3, negative_is_fraud=True)

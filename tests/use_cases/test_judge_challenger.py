@@ -162,7 +162,7 @@ def test_each_payment_counts_once_though_periods_have_another_length_now(
     faulty: FaultyBigQuery, tmp_path: Path
 ) -> None:
     """Else whoever sets another length has a second bet on the payments of the first one."""
-    arena = Arena(faulty, tmp_path, "length", SQUARES)
+    arena = Arena(faulty, tmp_path, "judged_length", SQUARES)
     arena.fill_periods()
     arena.store()
     before = arena.judge(arena.begin + 2 * LENGTH + MATURITY)
@@ -179,7 +179,7 @@ def test_only_what_is_slower_more_than_once_and_mostly_is_too_slow(
     faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How long a batch takes is chance, too; one that was held up decides nothing."""
-    arena = Arena(faulty, tmp_path, "slow", SQUARES)
+    arena = Arena(faulty, tmp_path, "judged_slow", SQUARES)
     arena.fill_periods()
     arena.store()
     monkeypatch.setattr(challenge_conditions, "_TIMES_SLOWER", 0.0)  # always slower
