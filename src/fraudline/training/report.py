@@ -15,11 +15,12 @@ from fraudline.bundle.manifest import Manifest
 from fraudline.bundle.policy import score_text
 from fraudline.contract import Contract
 from fraudline.measures.bootstrap import RESAMPLES
+from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.evaluation import Evaluation
 from fraudline.measures.policy_effect import PolicyEffect, money, percent
 from fraudline.measures.reliability import BINS
 from fraudline.training.faithfulness import TOP, Faith
-from fraudline.training.fitting import Epoch
+from fraudline.training.fitting import Checkpoint
 from fraudline.training.missing_values import MissingValues
 from fraudline.training.model_quality import ModelQuality
 from fraudline.training.pages import PAGES
@@ -27,6 +28,7 @@ from fraudline.training.preparation import LEAST_ROWS
 from fraudline.training.reason_files import Example
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Rows, Split
+from fraudline.training.trees import BesideTrees
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,14 @@ class TrainingResult:
         labels: Of every row of the history.
         scores: Of every row of the history.
         evaluations: By part.
-        epochs: In order.
+        settings: What was trained with, by name.
+        checkpoints: In order.
         twins: Rows of the part that judges with an exact twin in another part.
         faith: Of the reasons for alerts; None without an alert.
         examples: Some alerts and their reasons.
         quality: Of the part that judges.
         effect: Of the policy, on the part that judges.
+        comparison: With boosted trees, if there were any.
         missing: Of each feature that may be null, in the train part.
     """
 
@@ -51,12 +55,14 @@ class TrainingResult:
     labels: npt.NDArray[np.int8]
     scores: npt.NDArray[np.float64]
     evaluations: dict[str, Evaluation]
-    epochs: list[Epoch]
+    settings: dict[str, object]
+    checkpoints: list[Checkpoint]
     twins: Rows
     faith: Faith | None
     examples: list[Example]
     quality: ModelQuality
     effect: PolicyEffect
+    comparison: BesideTrees | None
     missing: list[MissingValues]
 
 
@@ -76,11 +82,13 @@ def write_report(
     page = PAGES.get_template("report.html.jinja").render(
         manifest=manifest,
         recipe=recipe,
+        settings=result.settings,
+        comparison=result.comparison,
         unit=contract.column(contract.amount).unit,
         judged_by=judged_by,
         evaluation=evaluation,
         effect=result.effect,
-        epochs=result.epochs,
+        checkpoints=result.checkpoints,
         money=money,
         score_text=score_text,
         faith=result.faith,
@@ -106,10 +114,10 @@ def _pictures(manifest: Manifest, result: TrainingResult) -> dict[str, bytes]:
 
     judged_by = result.split.judged_by
     rows = result.split.parts[judged_by]
-    labels, scores = result.labels[rows], result.scores[rows]
+    labels, scores = repeated(result.labels[rows], manifest.source.one_in, result.scores[rows])
     evaluation = result.evaluations[judged_by]
     return {
-        "learning_curves.png": charts.learning_curves(result.epochs),
+        "learning_curves.png": charts.learning_curves(result.checkpoints),
         "confusion_matrix.png": charts.confusion_matrix(evaluation),
         "pr_curve.png": charts.precision_recall(labels, scores, evaluation, manifest.threshold),
         "score_distribution.png": charts.score_distribution(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import pyarrow as pa
 from fraudline.bundle.manifest import Manifest, Source
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Labels, Matrix
+from fraudline.measures.drawn_rows import times
 from fraudline.settings import PolicySettings
 from fraudline.training.candidate import Choice, Fitted, choose, write_candidate
-from fraudline.training.fitting import Epoch, fit_model
+from fraudline.training.fitting import Fit, fit_model
 from fraudline.training.history_checks import (
     constant_features,
     event_text,
@@ -21,10 +23,11 @@ from fraudline.training.history_checks import (
     require_trainable,
 )
 from fraudline.training.missing_values import told_nulls
-from fraudline.training.model import Model
 from fraudline.training.policy_pages import choose_policy
+from fraudline.training.preparation import Inputs
 from fraudline.training.recipes.recipe import Recipe
-from fraudline.training.split import Split, check_split, drop_twins, find_twins
+from fraudline.training.split import Split, check_split, drop_twins, find_twins, split_drawn
+from fraudline.training.trees import fit_trees
 
 
 def train(
@@ -59,15 +62,17 @@ def train(
     require_trainable(history, contract, test_share)
     require_fitting_recipe(recipe, contract)
     features, labels = contract.feature_matrix(history), contract.labels(history)
-    drawn = recipe.split(labels, test_share, seed)
+    drawn = split_drawn(recipe.split, labels, source.one_in, test_share, seed)
     twins = find_twins(features, drawn)
     split = drop_twins(drawn, twins)
     check_split(split, labels)
-    _tell_parts(contract, features, labels, split, on_progress)
+    _tell_parts(contract, features, labels, split, source.one_in, on_progress)
 
-    model, epochs, choice = _fit_and_choose(
-        recipe, contract, features, labels, split, seed, on_progress
+    inputs = recipe.inputs(contract, features[split.train])
+    fit, choice = _fit_and_choose(
+        recipe, inputs, features, labels, split, source.one_in, seed, on_progress
     )
+    trees = fit_trees(inputs, features, labels, split, seed, on_progress, source.one_in)
     return write_candidate(
         directory,
         history,
@@ -75,12 +80,14 @@ def train(
         recipe,
         split,
         Fitted(
-            model,
-            epochs,
+            fit.model,
+            fit.checkpoints,
             choice,
-            _settings(recipe, test_share, seed, history, contract),
+            _settings(recipe, fit.steps, test_share, seed, history, contract)
+            | ({"legitimate_one_in": source.one_in} if source.one_in > 1 else {}),
             twins,
             source,
+            trees=trees,
         ),
         lambda rows: choose_policy(contract, costs, recipe.threshold, rows),
         seed=seed,
@@ -90,25 +97,33 @@ def train(
 
 def _fit_and_choose(
     recipe: Recipe,
-    contract: Contract,
+    inputs: Inputs,
     features: Matrix,
     labels: Labels,
     split: Split,
+    one_in: int,
     seed: int,
     on_progress: Callable[[str], None],
-) -> tuple[Model, list[Epoch], Choice]:
-    """Fit, choose on the validation part if there is one, and then fit anew with it."""
+) -> tuple[Fit, Choice]:
+    """Fit, choose on the validation part if there is one, and then fit anew with it.
+
+    The fit is the latter; its checkpoints are those of the first, which validation measured.
+    """
     train_part = features[split.train], labels[split.train]
     validation = features[split.validation], labels[split.validation]
-    model, epochs = fit_model(recipe, contract, train_part, validation, seed, on_progress)
-    choice = choose(recipe, model, *validation)
+    fit = fit_model(recipe, inputs, train_part, validation, seed, on_progress, one_in=one_in)
+    choice = choose(recipe, fit.model, *validation, one_in)
     if choice.line is not None:
-        on_progress("fitting anew on the train and validation parts together")
+        on_progress(
+            "fitting anew on the train and validation parts together, for "
+            f"{fit.steps:,} steps again"
+        )
         rows = np.concatenate([split.train, split.validation])
         both, none = (features[rows], labels[rows]), (features[:0], labels[:0])
-        model, _ = fit_model(recipe, contract, both, none, seed, on_progress)
-        model.calibrate(choice.line)
-    return model, epochs, choice
+        again = fit_model(recipe, inputs, both, none, seed, on_progress, steps=fit.steps)
+        again.model.calibrate(choice.line)
+        fit = replace(fit, model=again.model)
+    return fit, choice
 
 
 def _tell_parts(
@@ -116,11 +131,14 @@ def _tell_parts(
     features: Matrix,
     labels: Labels,
     split: Split,
+    one_in: int,
     on_progress: Callable[[str], None],
 ) -> None:
     """Say what is learned from, and of what nothing can be learned."""
     parts = (
-        f"{name}: {len(rows):,} transactions, {int(labels[rows].sum()):,} frauds"
+        f"{name}: {int(times(labels[rows], one_in).sum()):,} transactions"
+        + (f" ({len(rows):,} of them drawn)" if one_in > 1 else "")
+        + f", {int(labels[rows].sum()):,} frauds"
         for name, rows in split.parts.items()
     )
     on_progress("; ".join(parts))
@@ -129,16 +147,17 @@ def _tell_parts(
             f"column '{name}' has one value in the whole train part, so nothing can be learned of "
             "it and no value of it will change a score. A longer period may have others."
         )
-    for told in told_nulls(features[split.train], labels[split.train], contract):
+    for told in told_nulls(features[split.train], labels[split.train], contract, one_in):
         on_progress(told)
 
 
 def _settings(
-    recipe: Recipe, test_share: float, seed: int, history: pa.Table, contract: Contract
+    recipe: Recipe, steps: int, test_share: float, seed: int, history: pa.Table, contract: Contract
 ) -> dict[str, object]:
     """What was trained with: what is the recipe's own, and what was asked for."""
     return {
         **{name: value for name, value in vars(recipe).items() if not callable(value)},
+        "steps": steps,
         "seed": seed,
         "test_share": test_share,
         "first_event": event_text(history, contract, 0),

@@ -10,12 +10,12 @@ from google.cloud import bigquery
 
 from fraudline.errors import InputError, WarehouseError
 from fraudline.warehouse.client import RETRY, Warehouse, translated
+from fraudline.warehouse.history_sample import is_drawn_sql
 from fraudline.warehouse.history_source import WAYS_ON
 from fraudline.warehouse.query import query
 from fraudline.warehouse.schema import standard_type
 
 _TAKEN = {"FLOAT64", "INT64", "NUMERIC", "BIGNUMERIC", "BOOL", "STRING", "TIMESTAMP"}
-_HASHES = 16**8
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def sample_table(warehouse: Warehouse, name: str, most_rows: int) -> TableSample
     share = min(1.0, most_rows / max(counts["n"], 1))
     sql = f"SELECT {columns} FROM `{full}`"  # noqa: S608 - as above
     if share < 1:  # a draw by content, so that it is the same one again
-        draw = "SUBSTR(TO_HEX(MD5(TO_JSON_STRING(each))), 1, 8)"
-        sql = f"SELECT {columns} FROM `{full}` AS each WHERE {draw} < '{int(share * _HASHES):08x}'"  # noqa: S608 - as above
+        texts = (f"IFNULL(CAST(`{each}` AS STRING), '')" for each in taken)
+        sql += f" WHERE {is_drawn_sql('sample', ', '.join(texts), share)}"
     rows = query(warehouse, sql)
     return TableSample(
         name=full,
