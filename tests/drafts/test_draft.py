@@ -267,6 +267,24 @@ def test_an_answer_that_names_no_column_is_refused_with_the_one_that_was_meant()
         guess(Answers(label="is_frau"))
 
 
+def test_a_column_that_is_called_like_a_role_and_cannot_have_it_is_told_with_the_reason():
+    amounts = ["1,50"] * ROWS
+    times = [None, *SOUND["paid_at"][1:]]
+    questions = asked(amount=amounts, paid_at=pa.array(times, pa.timestamp("us", "UTC")))
+    assert "'amount' cannot be it: it is string, expected float64 or" in questions["amount"].text
+    assert "'paid_at' cannot be it: it is null in 1 rows" in questions["event time"].text
+
+
+def test_a_column_that_was_answered_for_one_role_is_not_guessed_for_another():
+    draft = drafted(Answers(id="is_fraud"), flagged_fraud=IS_FRAUD)
+    assert draft.roles["label"] == "flagged_fraud"
+
+
+def test_a_unit_of_a_time_that_needs_none_is_refused_and_not_ignored():
+    with pytest.raises(InputError, match="'paid_at' is a timestamp, which needs no unit"):
+        guess(Answers(time_unit="s"))
+
+
 def test_two_roles_for_one_column_are_refused():
     with pytest.raises(InputError, match="'amount' cannot have two roles"):
         guess(Answers(amount="amount", event_time="amount"))

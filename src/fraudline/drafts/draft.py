@@ -213,26 +213,23 @@ def _require_known(answers: Answers, profiles: Mapping[str, Profile]) -> None:
 
 
 def _find_roles(profiles: Mapping[str, Profile], answers: Answers) -> _Roles | list[Question]:
-    label = find_label(profiles, answers.label)
-    others = {
-        name: profile for name, profile in profiles.items() if name not in (label, answers.label)
-    }
-    answered = {answers.amount, answers.event_time, answers.id}
-    twice = [each for each in answered if each is not None and each not in others]
-    if twice:
+    given = [answers.label, answers.amount, answers.event_time, answers.id]
+    if twice := [each for each in given if each is not None and given.count(each) > 1]:
         raise InputError(f"column '{twice[0]}' cannot have two roles; each needs its own.")
-    amount = find_amount(others, answers.amount)
-    left = {name: profile for name, profile in others.items() if name != amount}
-    if answers.event_time is not None and answers.event_time not in left:
-        raise InputError(
-            f"column '{answers.event_time}' cannot have two roles; each needs its own."
-        )
-    event_time = find_event_time(left, answers.event_time, answers.time_unit)
-    if isinstance(event_time, tuple):
-        left = {name: profile for name, profile in left.items() if name != event_time[0]}
-    if answers.id is not None and answers.id not in left:
-        raise InputError(f"column '{answers.id}' cannot have two roles; each needs its own.")
-    identity = find_id(left, answers.id)
+    taken = {each for each in given if each is not None}
+
+    def left(answer: str | None) -> dict[str, Profile]:
+        return {
+            name: each for name, each in profiles.items() if name == answer or name not in taken
+        }
+
+    label = find_label(left(answers.label), answers.label)
+    taken |= {label} if isinstance(label, str) else set()
+    amount = find_amount(left(answers.amount), answers.amount)
+    taken |= {amount} if isinstance(amount, str) else set()
+    event_time = find_event_time(left(answers.event_time), answers.event_time, answers.time_unit)
+    taken |= {event_time[0]} if isinstance(event_time, tuple) else set()
+    identity = find_id(left(answers.id), answers.id)
     found = (label, amount, event_time, identity)
     if questions := [each for each in found if isinstance(each, Question)]:
         return questions

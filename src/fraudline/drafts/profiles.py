@@ -18,6 +18,7 @@ from fraudline.contract.found_words import is_bytes, is_text, type_name
 from fraudline.errors import ContractError
 
 _HEAD = 1000
+_PROBE = 40
 _MOST_UNREADABLE = 0.01  # of the rows, as `load` allows
 # What a text may be read as, the narrowest first; of a file that has types, times alone.
 _OF_CSV: tuple[ColumnType, ...] = ("int64", "float64", "bool", "timestamp", "string")
@@ -167,6 +168,9 @@ def _read(
     head = _spread(told.drop_null())
     if not len(head) or (kind in {"int64", "float64"} and _has_leading_zero(head)):
         return None
+    probe = _spread(head, _PROBE)  # each value that does not fit costs
+    if _conformed(name, probe, kind)[1] > len(probe) / 5:
+        return None
     if _conformed(name, head, kind)[1] > _MOST_UNREADABLE * len(head):
         return None
     read, unreadable, fault = _conformed(name, told, kind)
@@ -177,9 +181,9 @@ def _read(
     return read, unreadable + words, fault
 
 
-def _spread(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A thousand values or so, from the first to the last."""
-    step = max(1, len(values) // _HEAD)
+def _spread(values: pa.ChunkedArray, count: int = _HEAD) -> pa.ChunkedArray:
+    """So many values or up to twice as many, from the first to the last."""
+    step = max(1, len(values) // count)
     return values if step == 1 else values.take(pa.array(np.arange(0, len(values), step)))
 
 

@@ -20,6 +20,7 @@ from fraudline.drafts.name_words import (
 )
 from fraudline.drafts.profiles import Profile
 from fraudline.drafts.suspects import epoch_unit
+from fraudline.errors import InputError
 
 Profiles = Mapping[str, Profile]
 
@@ -132,6 +133,11 @@ def find_amount(profiles: Profiles, answer: str | None) -> str | Question:
         if called
         else "No column is called like what a payment is worth."
     )
+    text += _but(
+        profiles,
+        "amount",
+        [name for name in profiles if name not in usable and is_called_amount(name)],
+    )
     text += (
         " It decides what is blocked, since that is what a fraud costs. If the table has none, "
         "write one into the file; the same number for every payment weighs them all alike."
@@ -151,6 +157,9 @@ def find_event_time(
 
     Returns:
         Name and unit, which is empty of a timestamp.
+
+    Raises:
+        InputError: a timestamp was given a unit.
     """
     usable = [
         name
@@ -171,6 +180,10 @@ def find_event_time(
     (name,) = found
     profile = profiles[name]
     if profile.type == "timestamp":
+        if unit is not None:
+            raise InputError(
+                f"--time-unit {unit}: '{name}' is a timestamp, which needs no unit; leave it out."
+            )
         return name, ""
     known = unit or epoch_unit(profile) or time_unit_of(name)
     return (name, known) if known else _which_unit(profile)
@@ -236,6 +249,10 @@ def _which_time(profiles: Profiles, names: list[str]) -> Question:
         else "No column is known to be when a payment was made."
     )
     text = " ".join([text, *(f"{each}." for each in texts)])
+    missing = [
+        name for name, profile in profiles.items() if profile.type == "timestamp" and profile.nulls
+    ]
+    text += _but(profiles, "event_time", missing)
     return Question(
         "event time",
         f"{text} It orders the history: a model is judged by what came after all that it learned "
@@ -270,6 +287,12 @@ def _no_flag(profile: Profile) -> str:
     if profile.unreadable:
         return f"{profile.unreadable:,} rows cannot be read ({profile.fault})"
     return f"it is {profile.type} with {profile.distinct:,} values"
+
+
+def _but(profiles: Profiles, role: str, names: list[str]) -> str:
+    """Why columns that are called like a role cannot have it, as sentences to go on with."""
+    reasons = (f" '{name}' cannot be it: {_no_role(profiles[name], role)}." for name in names)
+    return "".join(reasons)
 
 
 def _no_role(profile: Profile, role: str) -> str:
