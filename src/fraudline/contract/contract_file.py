@@ -13,7 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from fraudline.contract.columns import CONTRACT_TYPES, FEATURE_TYPES, NUMERIC_TYPES, Column
+from fraudline.contract.columns import (
+    CONTRACT_TYPES,
+    FEATURE_TYPES,
+    LEVEL_TYPES,
+    NUMERIC_TYPES,
+    Category,
+    Column,
+)
 from fraudline.contract.contract import MATURITY_DAYS, Contract
 from fraudline.contract.decisions import DECISION_COLUMNS
 from fraudline.contract.rejects import REJECT_COLUMNS
@@ -22,6 +29,8 @@ from fraudline.errors import ContractError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _COLUMN_KEYS = {"type", "description", "unit", "min", "max", "max_length", "nullable", "feature"}
+_CATEGORY_KEYS = {"of", "max_levels", "buckets"}
+_MOST_LEVELS, _LEAST_BUCKETS, _MOST_BUCKETS = 1000, 16, 65_536
 _ROLES = {"label", "amount", "event_time", "id"}
 # What our own records have beside a contract's columns, or may have; a test holds it to the flows.
 RESERVED_NAMES = frozenset(column.name.lower() for column in (*DECISION_COLUMNS, *REJECT_COLUMNS))
@@ -131,16 +140,22 @@ def _parse_column(name: str, value: Any, where: str) -> Column:
     where = f"{where}, column '{name}'"
     if not isinstance(value, dict):
         raise ContractError(f'{where}: expected a table such as {{ type = "float64" }}.')
-    _known_keys(value, _COLUMN_KEYS, where)
-    kind = value.get("type")
+    kind, category = value.get("type"), None
+    if kind == "category":
+        kind, category = _parse_category(value, where)
+    _known_keys(value, _COLUMN_KEYS | (_CATEGORY_KEYS if category else set()), where)
     if kind not in CONTRACT_TYPES:
         raise ContractError(
-            f"{where}: type is {kind!r}, expected one of {', '.join(CONTRACT_TYPES)}."
+            f"{where}: type is {kind!r}, expected one of {', '.join(CONTRACT_TYPES)}, category."
         )
-    is_feature = _value(value, "feature", bool, kind in NUMERIC_TYPES or kind == "bool", where)
+    is_learned = category is not None or kind in NUMERIC_TYPES or kind == "bool"
+    is_feature = _value(value, "feature", bool, is_learned, where)
     is_nullable = _value(value, "nullable", bool, False, where)
-    if is_feature and kind not in FEATURE_TYPES:
-        raise ContractError(f"{where}: a network cannot see a {kind}; set feature = false.")
+    if is_feature and kind not in FEATURE_TYPES and category is None:
+        raise ContractError(
+            f"{where}: a network cannot see a {kind}; set feature = false, or, if its values are "
+            f'levels that come again and again, type = "category".'
+        )
     max_length = _value(value, "max_length", int, Column.max_length, where)
     if max_length < 1 or ("max_length" in value and kind != "string"):
         raise ContractError(
@@ -157,7 +172,32 @@ def _parse_column(name: str, value: Any, where: str) -> Column:
         max_length=max_length,
         is_nullable=is_nullable,
         is_feature=is_feature,
+        category=category,
     )
+
+
+def _parse_category(value: dict[str, Any], where: str) -> tuple[str, Category]:
+    """The type of a category's levels, and how they are told apart."""
+    kind = _value(value, "of", str, "string", where)
+    if kind not in LEVEL_TYPES:
+        raise ContractError(
+            f"{where}: of = {kind!r}, expected the type of its levels as they come: "
+            f"{', '.join(LEVEL_TYPES)}."
+        )
+    if "max_levels" in value and "buckets" in value:
+        raise ContractError(
+            f"{where}: max_levels and buckets are two ways to tell levels apart; keep one. "
+            "max_levels keeps the most frequent ones by name, buckets hashes all of them."
+        )
+    levels = _value(value, "max_levels", int, Category.max_levels, where)
+    buckets = _value(value, "buckets", int, None, where)
+    for key, found, least, most in (
+        ("max_levels", levels, 1, _MOST_LEVELS),
+        ("buckets", buckets, _LEAST_BUCKETS, _MOST_BUCKETS),
+    ):
+        if found is not None and not least <= found <= most:
+            raise ContractError(f"{where}: {key} = {found} must lie in {least} to {most:,}.")
+    return kind, Category(levels, buckets)
 
 
 def _parse_limits(
@@ -250,10 +290,11 @@ def _check_roles(contract: Contract, where: str) -> None:
         if name is None:
             continue
         column = contract.column(name)
-        if column.type not in types or column.is_nullable:
+        if column.type not in types or column.is_nullable or column.category is not None:
+            found = "category" if column.category is not None else column.type
             raise ContractError(
                 f"{where}: {role} column '{name}' must be {' or '.join(types)} and not "
-                f"nullable, found {column.type}{', nullable' if column.is_nullable else ''}."
+                f"nullable, found {found}{', nullable' if column.is_nullable else ''}."
             )
     _check_event_unit(contract.column(contract.event_time), where)
     named = [contract.label, contract.amount, contract.event_time, contract.id]

@@ -25,6 +25,7 @@ from fraudline.measures.evaluation import Evaluation, evaluate
 from fraudline.measures.policy_effect import measure_effect
 from fraudline.measures.scored_rows import judging_rows
 from fraudline.training.calibration import Platt, best_f1, fit_platt
+from fraudline.training.categories import measure_categories
 from fraudline.training.faithfulness import ALERTS, Faith, measure_faith
 from fraudline.training.fitting import Epoch
 from fraudline.training.graph import run_graph, write_graph
@@ -154,7 +155,8 @@ def write_candidate(
     natural = split.train if usual is None else split.validation
     fraud_share = float(labels[natural].mean())
     faith = _explain(
-        directory, contract, model, graph, features, labels, split, fraud_share, seed, alerts
+        *(directory, contract, history, model, graph, features, labels, split, fraud_share),
+        *(seed, alerts),
     )
     examples = (
         show_examples(directory, contract, history, features, scores, alerts) if faith else []
@@ -179,8 +181,9 @@ def write_candidate(
         effect,
         measure_missing_values(
             *(contract, features[split.train], labels[split.train]),
-            *(fraud_share, model.preparation.flags),
+            *(fraud_share, model.preparation.told_nulls),
         ),
+        measure_categories(contract, features[split.train], model.preparation.levels),
     )
     manifest = Manifest(
         recipe=recipe.name,
@@ -218,6 +221,7 @@ def _alerts(policy: Policy, split: Split, scores: Floats, amounts: Floats) -> Ro
 def _explain(
     directory: Path,
     contract: Contract,
+    history: pa.Table,
     model: Model,
     graph: bytes,
     features: Matrix,
@@ -230,7 +234,8 @@ def _explain(
     """Write what gives reasons, and test it on alerts, where there are any."""
     learned, kinds = features[split.train], labels[split.train]
     background = write_reason_files(
-        directory, contract, model.preparation, graph, learned, kinds, fraud_share, seed
+        *(directory, contract, model.preparation, graph, history, learned, kinds),
+        *(fraud_share, seed),
     )
     if not len(alerts):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from fraudline.training.keras_engine import keras, make_deterministic
 from fraudline.training.model import Model, predict
 from fraudline.training.preparation import Preparation
 from fraudline.training.recipes.recipe import Recipe
+
+_LEVELS = "levels"
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def fit_model(
     make_deterministic(seed)
     features, labels = recipe.balance(*train, seed)
     preparation = Preparation.fit(recipe.inputs(contract), features)
-    inputs = preparation.apply(features)
+    inputs = preparation.with_places(features)
     rows = EpochRows(
         inputs,
         labels,
@@ -140,10 +142,37 @@ def fit_model(
         legitimate_per_fraud=recipe.legitimate_per_fraud,
         seed=seed,
     )
-    network = recipe.network(inputs.shape[1])
+    network = recipe.network(len(preparation.sources))
     # A model around the same layers learns, so that the network is saved without its optimizer.
-    learner = keras.Model(network.inputs, network.outputs)
+    learner = _learner(network, preparation)
     learner.compile(recipe.optimizer(len(rows) * recipe.epochs), "binary_crossentropy")
-    watch = _Watch((preparation.apply(validation[0]), validation[1]), recipe.epochs, on_progress)
+    judged = preparation.with_places(validation[0]), validation[1]
+    watch = _Watch(judged, recipe.epochs, on_progress)
     learner.fit(rows, epochs=recipe.epochs, verbose=0, shuffle=False, callbacks=[watch])
-    return Model(preparation, network), watch.seen
+    return Model(_with_levels(preparation, learner, features), network), watch.seen
+
+
+def _learner(network: Any, preparation: Preparation) -> Any:
+    """A model that learns a network and, of categories, what stands for each level.
+
+    That begins as nothing, so that a level of which nothing is learned says nothing.
+    """
+    levels = preparation.levels
+    if levels is None:
+        return keras.Model(network.inputs, network.outputs)
+    layers = keras.layers
+    numbers = len(preparation.sources) - len(levels.sources)
+    seen = keras.Input((numbers + len(levels.features),))
+    embedding = layers.Embedding(*levels.table.shape, embeddings_initializer="zeros", name=_LEVELS)
+    vectors = layers.Reshape((len(levels.sources),))(embedding(seen[:, numbers:]))
+    inputs = layers.Concatenate()([seen[:, :numbers], vectors])
+    return keras.Model(seen, network(inputs))
+
+
+def _with_levels(preparation: Preparation, learner: Any, features: Matrix) -> Preparation:
+    """The preparation with what the learner has learned of levels."""
+    levels = preparation.levels
+    if levels is None:
+        return preparation
+    (table,) = learner.get_layer(_LEVELS).get_weights()
+    return replace(preparation, levels=levels.learned(table, levels.places(features)))

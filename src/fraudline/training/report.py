@@ -19,12 +19,13 @@ from fraudline.measures.evaluation import Evaluation
 from fraudline.measures.policy_effect import PolicyEffect, money, percent
 from fraudline.measures.reliability import BINS
 from fraudline.training import charts
+from fraudline.training.categories import CategoryLevels
 from fraudline.training.faithfulness import TOP, Faith
 from fraudline.training.fitting import Epoch
+from fraudline.training.levels import LEAST_ROWS
 from fraudline.training.missing_values import MissingValues
 from fraudline.training.model_quality import ModelQuality
 from fraudline.training.pages import PAGES
-from fraudline.training.preparation import LEAST_ROWS
 from fraudline.training.reason_files import Example
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Rows, Split
@@ -46,6 +47,7 @@ class TrainingResult:
         quality: Of the part that judges.
         effect: Of the policy, on the part that judges.
         missing: Of each feature that may be null, in the train part.
+        categories: Of each category, likewise.
     """
 
     split: Split
@@ -59,6 +61,7 @@ class TrainingResult:
     quality: ModelQuality
     effect: PolicyEffect
     missing: list[MissingValues]
+    categories: list[CategoryLevels]
 
 
 def write_report(
@@ -96,6 +99,7 @@ def write_report(
         is_random=result.split.is_random,
         quality=result.quality,
         missing=result.missing,
+        categories=result.categories,
         percent=percent,
         least_rows=LEAST_ROWS,
         resamples=RESAMPLES,

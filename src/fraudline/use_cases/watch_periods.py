@@ -11,14 +11,29 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from fraudline import flows
 from fraudline.bundle.reference import Reference, ReferenceFacts, read_reference, watched_values
-from fraudline.contract import Period
-from fraudline.contract.alarms import COLUMNS, DETECTORS, NULLS, REFERENCE, REJECTS, SCORES
+from fraudline.contract import Contract, Period
+from fraudline.contract.alarms import (
+    COLUMNS,
+    DETECTORS,
+    LEVELS,
+    NULLS,
+    REFERENCE,
+    REJECTS,
+    SCORES,
+)
 from fraudline.errors import BundleError, InputError
 from fraudline.measures.column_drift import LEAST_ROWS, PERIOD_ROWS
-from fraudline.measures.period_watch import TOLD_SHARES, ColumnFound, compare_columns
+from fraudline.measures.level_drift import count_levels
+from fraudline.measures.period_watch import (
+    OTHER_LEVELS,
+    TOLD_SHARES,
+    ColumnFound,
+    compare_columns,
+)
 from fraudline.measures.policy_effect import counted, number, percent
 from fraudline.measures.share_drift import ALARM_SDS, Cusum, UsualShare, share_limits, usual_share
 from fraudline.stream.progress import Progress
@@ -42,6 +57,7 @@ _MEMORY_PERIODS = 28
 _LATE_PERIODS = 8
 # A statement has room for so many rows with all their values.
 _MOST_COLUMNS = 100
+_MOST_CHARACTERS = 60  # of a level that is an example
 # Of the event time of the reference's periods; what covers less differs by its hours.
 _WHOLE_SHARE = 0.5
 _HOUR_S = 3600
@@ -139,9 +155,12 @@ class WatchPeriods:
             *({**head, **each, "transactions": rows.num_rows} for each in columns),
             {**head, **_score_row(reference, counts, memory.cusum(version), period)},
             *({**head, **each} for each in _null_rows(reference, counts)),
+            *({**head, **each} for each in _level_rows(reference, contract, rows)),
         ]
 
     def _column(self, found: ColumnFound) -> Row:
+        if found.levels is not None:
+            return _category_row(found, found.levels)
         unit = self._project.contract.column(found.name).unit
         middle = len(TOLD_SHARES) // 2
         half, usual = (f"{number(of[middle])} {unit}".rstrip() for of in (found.found, found.usual))
@@ -304,6 +323,57 @@ def _null_rows(reference: Reference, counts: PeriodCounts) -> list[Row]:
                 "told": f"'{name}' is null in {percent(nulls)}, usually in {percent(usual.mean)}",
                 "usual": _json({"share": usual.mean}),
                 "found": _json({"share": nulls}),
+            }
+        )
+    return found[:_MOST_COLUMNS]
+
+
+def _category_row(found: ColumnFound, levels: Sequence[str]) -> Row:
+    first = f"'{levels[0]}'" if levels[0] != OTHER_LEVELS else OTHER_LEVELS
+    return {
+        "detector": COLUMNS,
+        "column_name": found.name,
+        "is_alarm": found.is_alarm,
+        "statistic": found.excess,
+        "threshold": found.threshold,
+        "told": (
+            f"'{found.name}': {percent(found.distance)} of the values are other levels. "
+            f"{percent(found.found[0])} are {first}, of the reference {percent(found.usual[0])}"
+        ),
+        "usual": _json(dict(zip(levels, found.usual, strict=True))),
+        "found": _json(dict(zip(levels, found.found, strict=True))),
+    }
+
+
+def _level_rows(reference: Reference, contract: Contract, rows: pa.Table) -> list[Row]:
+    """Of each category, whether too many rows have a level that is rare or new to the reference."""
+    found = []
+    values = watched_values(contract, rows)
+    for name, levels in reference.facts.levels.items():
+        codes = values[:, contract.features.index(name)]
+        counts = count_levels(np.array(levels.codes, np.int64), codes)
+        if not counts.sum():
+            continue
+        usual = UsualShare(**msgspec.structs.asdict(levels.other))
+        share, (_, most) = counts[-1] / counts.sum(), share_limits(usual, int(counts.sum()))
+        if share <= most:
+            continue
+        is_new = ~np.isnan(codes) & ~np.isin(codes, levels.codes)
+        examples = Counter(rows.column(name).filter(pa.array(is_new)).to_pylist()).most_common(3)
+        such = ", ".join(repr(level)[:_MOST_CHARACTERS] for level, _ in examples)
+        found.append(
+            {
+                "detector": LEVELS,
+                "column_name": name,
+                "is_alarm": True,
+                "statistic": share,
+                "threshold": most,
+                "told": (
+                    f"'{name}' has levels that were rare or unseen, such as {such}, in "
+                    f"{percent(share)}, usually in {percent(usual.mean)}"
+                ),
+                "usual": _json({"share": usual.mean}),
+                "found": _json({"share": float(share)}),
             }
         )
     return found[:_MOST_COLUMNS]
