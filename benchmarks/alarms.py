@@ -28,6 +28,7 @@ from benchmarks.alarms_rivals import rivals
 from benchmarks.alarms_watch import (
     Champion,
     Seen,
+    amount_alarms,
     columns_that_alarm,
     first,
     look,
@@ -50,8 +51,9 @@ STARTS = range(0, QUIET_DAYS - 13, 6)
 PATIENCE_DAYS = 14
 DAY_S = 86400.0
 
-# By columns, by scores, by either: days until a change is found, for each of `STARTS`.
-Outcome = list[tuple[int | None, int | None, int | None]]
+# By columns, by scores, by amounts, by any of them: days until a change is found, for each of
+# `STARTS`.
+Outcome = list[tuple[int | None, int | None, int | None, int | None]]
 
 
 def main() -> None:
@@ -143,13 +145,13 @@ def _weeks(stream: Stream, begin: int, watched: int) -> str:
         named = "nothing" if world == "none" else f"nothing, before {world}"
         counts = zip(*(each.false_alarms() for each in quiet), strict=True)
         rows.append([f"{named}: days with an alarm", *(spread(each) for each in counts)])
-    return table(("change", "columns", "scores", "either"), rows)
+    return table(("change", "columns", "scores", "amounts", "any"), rows)
 
 
 def _told(outcomes: Sequence[Outcome]) -> list[str]:
-    """Days until found, by columns, by scores and by either; and how often not at all."""
+    """Days until found, by columns, scores, amounts and any of them; how often not at all."""
     cells = []
-    for at in range(3):
+    for at in range(4):
         delays = [delays[at] for outcome in outcomes for delays in outcome]
         found = [delay for delay in delays if delay is not None]
         missed = f", not in {len(delays) - len(found)} of {len(delays)}"
@@ -179,12 +181,13 @@ class Watched:
         columns = [[each.name for each in columns_that_alarm(champion, day)] for day in seen]
         return cls(champion, seen, columns)
 
-    def false_alarms(self) -> tuple[int, int, int]:
-        """Days on which columns, scores, and either of them alarm."""
+    def false_alarms(self) -> tuple[int, int, int, int]:
+        """Days on which columns, scores, amounts, and any of them alarm."""
         columns = [bool(each) for each in self.columns]
         scores = score_alarms(self.champion, self.days)
-        either = [any(each) for each in zip(columns, scores, strict=True)]
-        return sum(columns), sum(scores), sum(either)
+        amounts = amount_alarms(self.champion, self.days)
+        either = [any(each) for each in zip(columns, scores, amounts, strict=True)]
+        return sum(columns), sum(scores), sum(amounts), sum(either)
 
 
 def found_in(quiet: Watched, changed: Watched) -> Outcome:
@@ -195,8 +198,9 @@ def found_in(quiet: Watched, changed: Watched) -> Outcome:
         columns = first([bool(each) for each in changed.columns[start:end]])
         days = [*quiet.days[:start], *changed.days[start:end]]
         scores = first(score_alarms(quiet.champion, days)[start:])
-        either = min((each for each in (columns, scores) if each), default=None)
-        outcome.append((columns, scores, either))
+        amounts = first(amount_alarms(quiet.champion, days)[start:])
+        soonest = min((each for each in (columns, scores, amounts) if each), default=None)
+        outcome.append((columns, scores, amounts, soonest))
     return outcome
 
 

@@ -14,7 +14,13 @@ import pyarrow as pa
 
 from fraudline.bundle.bundle import Bundle, open_bundle
 from fraudline.bundle.manifest import Source
-from fraudline.bundle.reference import Reference, read_reference, watched_values
+from fraudline.bundle.reference import (
+    HighAmounts,
+    Reference,
+    Share,
+    read_reference,
+    watched_values,
+)
 from fraudline.contract import Contract
 from fraudline.measures.column_drift import PERIOD_ROWS
 from fraudline.measures.period_watch import ColumnFound, compare_columns
@@ -36,6 +42,12 @@ class Champion:
     bundle: Bundle
     reference: Reference
 
+    @property
+    def high_amounts(self) -> HighAmounts:
+        """How usual the highest amounts are."""
+        assert self.reference.amounts is not None, "this fraudline made it"
+        return self.reference.amounts
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -44,11 +56,13 @@ class Seen:
     Attributes:
         values: A draw of its transactions, as they are compared, shape (rows, columns).
         high: How many of its scores reach the score that is watched.
+        high_amounts: How many of its amounts reach the amount that is watched.
         rows: Of how many.
     """
 
     values: npt.NDArray[np.float32]
     high: int
+    high_amounts: int
     rows: int
 
 
@@ -71,6 +85,7 @@ def look(champion: Champion, period: pa.Table, seed: int, most: int = PERIOD_ROW
     return Seen(
         watched_values(champion.contract, period)[drawn],
         int((scores >= champion.reference.facts.high_score).sum()),
+        int((champion.contract.amounts(period) >= champion.high_amounts.amount).sum()),
         period.num_rows,
     )
 
@@ -82,11 +97,21 @@ def columns_that_alarm(champion: Champion, seen: Seen) -> list[ColumnFound]:
 
 def score_alarms(champion: Champion, periods: Iterable[Seen]) -> list[bool]:
     """Whether the sum of the scores' deviations alarms, period by period."""
-    share = champion.reference.facts.high_share
+    found = [(each.high, each.rows) for each in periods]
+    return _sum_alarms(champion.reference.facts.high_share, found)
+
+
+def amount_alarms(champion: Champion, periods: Iterable[Seen]) -> list[bool]:
+    """Whether the sum of the amounts' deviations alarms, period by period."""
+    found = [(each.high_amounts, each.rows) for each in periods]
+    return _sum_alarms(champion.high_amounts.share, found)
+
+
+def _sum_alarms(share: Share, periods: Iterable[tuple[int, int]]) -> list[bool]:
     usual = UsualShare(share.mean, share.between_sd, share.mean_sd)
     cusum, found = Cusum(), []
-    for number, seen in enumerate(periods):
-        cusum = cusum.after(usual, seen.high, seen.rows, _BEGIN + dt.timedelta(days=number))
+    for number, (high, rows) in enumerate(periods):
+        cusum = cusum.after(usual, high, rows, _BEGIN + dt.timedelta(days=number))
         found.append(cusum.is_alarm)
     return found
 

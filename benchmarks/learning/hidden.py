@@ -21,19 +21,18 @@ from benchmarks.learning.rows import DELAY_DAYS, WEEK_DAYS
 from benchmarks.learning.streams import Streamed, quiet
 from benchmarks.learning.world import Floats, Known, Matrix, Moment, Rows
 from benchmarks.measure import say, table
-from sklearn.neighbors import NearestNeighbors
 
 from fraudline.contract import BLOCKED, REVIEWED
 from fraudline.contract.array_types import DecisionCodes
 from fraudline.training.model import Model
 from fraudline.training.recipes.all_recipes import find_recipe
+from fraudline.training.soft_labels import NEAREST, shares_of_frauds
 
 TITLE = "Learning from late labels: what is blocked is never labelled"
 JUDGED = "weeks that judge"
 ROUNDS = 6
 VISIBLE_DAYS = 14
 EXPLORED_SHARE = 0.05
-NEAREST = 10
 ALL, FROZEN, DROPPED, EXPLORED = (
     "labels of all",
     "frozen",
@@ -151,12 +150,10 @@ class _Rounds:
         unseen = [rows for at, rows in self._blocked.unseen if since - 1 < at <= until]
         ever = moment.known()
         reviewed = ever.where(np.isin(ever.rows, np.concatenate(self._blocked.reviewed)))
-        if not unseen or len(reviewed.rows) < NEAREST:
+        features = np.concatenate([known.features[:0], *unseen])
+        shares = shares_of_frauds(model, reviewed.features, reviewed.labels, features)
+        if shares is None:
             return known
-        features = np.concatenate(unseen)
-        near = NearestNeighbors(n_neighbors=NEAREST).fit(model.hidden(reviewed.features))
-        _, nearest = near.kneighbors(model.hidden(features))
-        shares = reviewed.labels[nearest].mean(axis=1)
         labels = (self._random.random(len(shares)) < shares).astype(np.int8)
         nothing = np.zeros(len(labels))
         return Known(

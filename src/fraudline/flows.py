@@ -163,6 +163,12 @@ def _gate_columns() -> tuple[Column, ...]:
     return GATE_COLUMNS
 
 
+def _rollout_columns() -> tuple[Column, ...]:
+    from fraudline.contract import ROLLOUT_COLUMNS
+
+    return ROLLOUT_COLUMNS
+
+
 def _update_columns() -> tuple[Column, ...]:
     from fraudline.contract import UPDATE_COLUMNS
 
@@ -282,7 +288,16 @@ GATES = LearningTable(
     columns=_gate_columns,
 )
 
-LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES, ALARMS, UPDATES, GATES)
+ROLLOUTS = LearningTable(
+    name="rollouts",
+    default="rollouts",
+    setting="Table with what was found of rollouts that widen by themselves, period by period.",
+    description="How a version that decides a share does beside the champion, by what became known "
+    "since: the wealth of the bet, and what followed.",
+    columns=_rollout_columns,
+)
+
+LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES, ALARMS, UPDATES, GATES, ROLLOUTS)
 
 
 def stored_flows() -> list[tuple[Flow, FlowTable]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -20,6 +22,7 @@ from fraudline.cli.demo_home import clear, demo_settings, settle
 from fraudline.cli.proof_commands import prove
 from fraudline.contract import load_contract
 from fraudline.datasets.files import read_transactions
+from fraudline.errors import ProofError
 from fraudline.settings import LocalSettings, Settings
 from fraudline.use_cases.project import Project
 
@@ -50,6 +53,30 @@ kafka_port = 22
 bigquery_storage_port = 22
 kafka_heap_mb = 300
 """
+
+
+@pytest.mark.parametrize("differing", [0, 3])
+def test_a_learned_day_ends_badly_where_a_version_does_not_give_its_decision_again(
+    tmp_path, monkeypatch, differing
+):
+    """Each step is stood in for: the day itself takes minutes, and what follows of it is asked."""
+    begun = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    nothing: Any = None
+    day = demo_learn.LearnedDay(
+        "first", {}, nothing, nothing, nothing, differing, begun, begun + dt.timedelta(hours=1)
+    )
+    shown: list[demo_learn.LearnedDay] = []
+    monkeypatch.setattr(demo, "_train", lambda *_: (nothing, "first"))
+    monkeypatch.setattr(demo_learn, "learn_a_day", lambda *_: day)
+    monkeypatch.setattr(demo_learn, "show_day", lambda _project, found, _took: shown.append(found))
+    project = Project(Settings(home=tmp_path))
+    if differing:
+        with pytest.raises(ProofError, match="3 decisions are not what the version") as refused:
+            demo._learn(project, 0.0)
+        assert refused.value.exit_code == 1
+    else:
+        demo._learn(project, 0.0)
+    assert shown == [day], "what was found is shown first"
 
 
 @pytest.fixture

@@ -82,6 +82,21 @@ def test_a_rollback_is_told_listed_and_recorded(models, registry, home):
     assert found.tags["fraudline.version"] == first
 
 
+def test_a_bundle_of_another_place_is_added_and_one_that_was_altered_is_refused(
+    models, registry, tmp_path
+):
+    made = write_tiny_bundle(tmp_path / "made", CREDITCARD)
+    code, said = models("models", "add", str(tmp_path / "made"))
+    assert code == 0, said
+    assert f"added: {made.version}" in said
+    assert f"To score with it: fraudline models promote {made.version}" in said
+    assert [each.version for each in registry.versions()] == [made.version]
+    assert (tmp_path / "made" / GRAPH_FILE).exists(), "what a person has stays"
+    (tmp_path / "made" / GRAPH_FILE).write_bytes(b"altered")
+    code, said = models("models", "add", str(tmp_path / "made"))
+    assert (code, "was altered" in said) == (1, True)
+
+
 def test_who_changed_what_and_why_is_listed(models, registry):
     first, second = add(registry), add(registry, threshold=0.25)
     models("models", "promote", first, "--reason", "the first")

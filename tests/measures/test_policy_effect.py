@@ -121,6 +121,22 @@ def test_what_is_explored_is_told_and_counted_as_reviews_and_in_the_money():
     assert "500 reviews a day here, above the cap of 100" in said
 
 
+def test_what_was_never_labelled_is_told_and_counted_as_reviews_alone():
+    hidden = np.array([0.95] * 30 + [0.5] * 4 + [0.0] * 2)
+    beside = {"unlabelled_scores": hidden, "unlabelled_amounts": np.full(36, 50.0)}
+    plain, more = (
+        measure_effect(by_costs(explore_share=0.1), rows(**changes)) for changes in ({}, beside)
+    )
+    assert more.unlabelled == (2, 4, 30)
+    assert more.reviews_a_day - plain.reviews_a_day == pytest.approx((4 + 0.1 * 30) / 2)
+    assert (more.cost, more.rows, more.blocked) == (plain.cost, plain.rows, plain.blocked)
+    assert more.cost_of_exploring - plain.cost_of_exploring == pytest.approx(0.1 * 30 * 4)
+    told = facts(more)["unlabelled"]
+    assert told.startswith("36 payments more of that time were blocked and never labelled: 2 are")
+    assert f"With them there are {number(more.reviews_a_day)} reviews a day" in told
+    assert "unlabelled" not in facts(plain)
+
+
 def test_validation_rows_are_said_to_have_chosen_the_policy():
     told = facts(measure_effect(by_costs(), rows(part="validation")))
     assert "which also chose the policy" in told["judged by"]

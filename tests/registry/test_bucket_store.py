@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import logging
 import os
@@ -360,6 +361,27 @@ def test_a_champion_stays_in_the_cache_however_long_ago_it_was_opened(registry, 
     assert {path.name for path in other.directory.iterdir() if path.name[0] != "."} == {
         champion,
         others[-1],
+    }
+
+
+def test_what_decides_or_scores_beside_the_champion_stays_in_the_cache_too(
+    registry, other, monkeypatch
+):
+    monkeypatch.setattr(bundle_cache, "KEPT_VERSIONS", 1)
+    versions = [add(registry, threshold=0.1 + number / 100) for number in range(5)]
+    champion, rolled_out, live, judged, last = versions
+    registry.promote(champion)
+    registry.rollouts.begin(rolled_out, 0.05, Signature("anna", "anna"))
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    registry.challenge(live, soon, is_live=True)
+    registry.challenge(judged, soon)
+    for number, version in enumerate(versions):
+        os.utime(other.path(version), (number, number))
+    assert {path.name for path in other.directory.iterdir() if path.name[0] != "."} == {
+        champion,
+        rolled_out,
+        live,
+        last,
     }
 
 

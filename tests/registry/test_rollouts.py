@@ -90,3 +90,27 @@ def test_what_makes_no_rollout_is_refused_and_nothing_is_written(registry):
         with pytest.raises(InputError, match=why):
             call()
     assert len(registry.changes()) == 2
+
+
+def test_what_was_found_over_a_champion_counts_only_while_it_is_that_and_decides_all(registry):
+    first, second, third = versions(registry, 3)
+    registry.promote(second)
+    registry.promote(first)
+    registry.promote(third)  # an automatic step found that the first one, before it, does better
+    for _ in range(2):
+        roll_back(registry)  # a person was faster, and went back to the second
+    assert registry.champion() == second
+    assert registry.earlier_champion() == first, "as when it was found"
+    before = registry.changes_text()
+    with pytest.raises(InputError, match=f"was changed meanwhile, from {third} to {second}"):
+        registry.roll_back(first, over=third)
+    with pytest.raises(InputError, match=f"was changed meanwhile, from {third} to {second}"):
+        registry.promote(first, over=third)
+    assert registry.changes_text() == before
+    registry.rollouts.begin(third, 0.05, ME)
+    before = registry.changes_text()
+    for act in (registry.promote, registry.roll_back):
+        with pytest.raises(InputError, match=f"{third} decides 5 % of the transactions, since"):
+            act(first, over=second)
+    assert registry.changes_text() == before, "and who says of no champion that it was found so may"
+    registry.roll_back(first)

@@ -67,3 +67,8 @@ def fresh_model(recipe: Any, contract: Any, features: Any) -> Any:
         [each + 0.1 * random.random(each.shape).astype("f4") for each in network.get_weights()]
     )
     return import_module("fraudline.training.model").Model(prepared, network)
+
+
+def soft_labels() -> Any:
+    """What blocked payments are likely to be."""
+    return import_module("fraudline.training.soft_labels")

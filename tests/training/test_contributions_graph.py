@@ -9,7 +9,7 @@ from tests.training.later import keras, network
 from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.comparisons import Comparisons
 from fraudline.bundle.onnx_runtime import ort
-from fraudline.training.contributions_graph import log_odds, write_reasons
+from fraudline.training.contributions_graph import log_odds, log_odds_of, write_reasons
 from fraudline.training.faithfulness import measure_faith, sampled_shapley
 from fraudline.training.graph import write_graph
 from fraudline.training.preparation import Inputs, Preparation
@@ -126,7 +126,7 @@ def test_the_sampled_reference_finds_the_shapley_values_of_a_straight_model(feat
     preparation = Preparation.fit(INPUTS, features)
     graph, _, found = explained(model, preparation, features[:20], features[100:101])
     random = np.random.default_rng(0)
-    sampled = sampled_shapley(graph, features[:20], features[100:101], 3, random)
+    sampled = sampled_shapley(log_odds_of(graph), features[:20], features[100:101], 3, random)
     assert np.allclose(sampled, found, atol=1e-4)
 
 

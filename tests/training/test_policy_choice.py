@@ -135,3 +135,23 @@ def test_a_cap_is_kept_to_the_review_and_not_to_a_rounded_number_of_them():
     rows = ScoredRows(np.full(4, 0.3), np.zeros(4, np.int8), np.arange(1, 5) * 100.0, days=100.0)
     policy = within_cap(by_costs(most_reviews_a_day=0.03, above_review_cap="approve"), rows)
     assert policy.reviews_a_day == 0.03
+
+
+def test_reviews_of_what_was_blocked_and_never_labelled_count_against_the_cap(judged):
+    """A version learns from what is visible; what it will block, or explore, is not among it."""
+    is_hidden = judged.scores > 0.3
+    seen = {name: getattr(judged, name)[~is_hidden] for name in ("scores", "labels", "amounts")}
+    blind = ScoredRows(**seen, days=2.0)
+    both = ScoredRows(
+        **seen,
+        days=2.0,
+        unlabelled_scores=judged.scores[is_hidden],
+        unlabelled_amounts=judged.amounts[is_hidden],
+    )
+    wanted = by_costs(most_reviews_a_day=20.0, explore_share=0.05)
+    told, kept, true = (within_cap(wanted, rows) for rows in (blind, both, judged))
+    in_flight = told.expected_reviews(told.decide(judged.scores, judged.amounts)) / judged.days
+    assert in_flight > 1.2 * told.reviews_a_day, "there was nothing to mend"
+    assert kept == true
+    with pytest.raises(InputError, match=r"validation part and [0-9,]+ blocked payments of its"):
+        within_cap(by_costs(most_reviews_a_day=0.1, explore_share=1.0), both)

@@ -17,7 +17,13 @@ from fraudline.errors import BundleError, InputError
 from fraudline.measures.policy_effect import measure_effect, money
 from fraudline.measures.scored_rows import judging_rows, part_of
 from fraudline.scoring import assess
-from fraudline.training.policy_pages import SCORES_FILE, scored_rows, with_policy
+from fraudline.training.policy_pages import (
+    SCORES_FILE,
+    capped,
+    scored_rows,
+    with_policy,
+    with_unlabelled,
+)
 from fraudline.training.split import Split
 
 pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
@@ -131,6 +137,25 @@ def test_rows_drawn_at_random_make_no_fewer_payments_a_day_than_come(tmp_path):
     effect = measure_effect(tiny_policy(), judged)
     assert "drawn at random, as many as come in 1.99 days" in effect.judged_by
     assert dict(effect.facts())["approved"] == "200 (0 frauds), 100 a day"
+
+
+def test_another_policy_keeps_its_cap_with_what_was_never_labelled(tmp_path):
+    rows, zeros = np.arange(200), np.zeros(200)
+    history = pa.table({"Time": np.linspace(0, 86400, 200), "Amount": np.full(200, 50.0)})
+    split = Split(rows[:100], rows[100:], rows[:0])
+    seen = scored_rows(history, CREDITCARD, split, (rows % 50 == 0).astype("i1"), zeros, zeros + 50)
+    blocked = history.slice(150)
+    kept = with_unlabelled(seen, CREDITCARD, blocked, np.full(50, 0.99))
+    pq.write_table(kept, tmp_path / SCORES_FILE)
+    again = pq.read_table(tmp_path / SCORES_FILE)
+    fixed = {"review_from": None, "block_from": None, "above_review_cap": "approve"}
+    policy = tiny_policy(**fixed, explore_share=0.1)
+    assert capped(policy, seen).reviews_a_day == 0
+    days = judging_rows(again).days
+    assert capped(policy, again).reviews_a_day == pytest.approx(0.1 * 50 / days)
+    assert measure_effect(policy, judging_rows(again)).reviews_a_day == pytest.approx(5 / days)
+    assert part_of(again, "validation").labels.sum() == part_of(seen, "validation").labels.sum()
+    assert len(part_of(again, "validation").labels) == 100
 
 
 def test_times_of_a_timestamp_count_in_seconds():

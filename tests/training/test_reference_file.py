@@ -1,4 +1,5 @@
 import datetime as dt
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,7 @@ from tests.transactions import SHOP, WALLET
 
 from fraudline.bundle.bundle_files import write_manifest
 from fraudline.bundle.policy import below_never
-from fraudline.bundle.reference import SCORE, read_reference, watched_values
+from fraudline.bundle.reference import SCORE, Reference, read_reference, watched_values
 from fraudline.measures.period_watch import compare_columns
 from fraudline.training.reference_file import cut_periods, keep_reference
 from fraudline.training.split import split_by_time
@@ -88,6 +89,11 @@ def test_levels_and_nulls_of_another_draw_are_as_usual_and_others_are_not(tmp_pa
     assert "items" not in {each.name for each in compared}  # too few values are left
 
 
+def read(directory: Path) -> Reference:
+    write_manifest(directory, manifest_for(WALLET))
+    return read_reference(directory)
+
+
 def test_a_reference_says_what_is_usual_of_columns_scores_and_nulls(history, tmp_path):
     scores = np.random.default_rng(6).random(history.num_rows)
     split = split_by_time(WALLET.labels(history), 0.2, 0)
@@ -103,6 +109,14 @@ def test_a_reference_says_what_is_usual_of_columns_scores_and_nulls(history, tmp
     assert facts.high_share.mean == pytest.approx(0.005, abs=0.001)
     assert facts.score_rows == len(split.validation) + len(split.test)
     assert facts.nulls["risk_note"].mean == pytest.approx(0.3, abs=0.02)
+
+    amounts = WALLET.amounts(history)
+    high = read(tmp_path).amounts
+    assert high.share.mean == pytest.approx((amounts >= high.amount).mean(), abs=0.001)
+    amounts_of_judged = amounts[np.concatenate([split.validation, split.test])]
+    keep_reference(tmp_path, WALLET, history, split, scores, seed=1, has_all_frauds=False)
+    high = read(tmp_path).amounts
+    assert high.amount == np.quantile(amounts_of_judged, 0.995, method="inverted_cdf")
 
     scores[split.test] = 1.0 - 1e-12  # calibrated in double precision, which no scorer gives
     sure = keep_reference(tmp_path, WALLET, history, split, scores, seed=1)

@@ -161,6 +161,7 @@ def test_another_process_makes_the_same_bundle_byte_by_byte_and_prints_nothing(
     pq.write_table(history, table)
     bundle.mkdir()
     source = msgspec.structs.asdict(candidates["default"].manifest.source)
+    source["read_at"] += dt.timedelta(hours=1)  # at another moment, the same rows
     code = f"""
 from dataclasses import replace
 from pathlib import Path

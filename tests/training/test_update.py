@@ -122,6 +122,22 @@ def test_fine_tuning_learns_the_same_for_a_seed_and_leaves_its_parent_alone(
     assert (weights_of(first) != weights_of(other)).any()
 
 
+def test_a_pass_after_another_one_is_as_if_it_were_the_first(creditcard, mlp, known):
+    """Compiled once, it keeps no averages, moments or dropout of the network before."""
+    kit, (features, labels) = learning_on(), known
+    recipe = replace(recipes()["mlp"], batch_rows=32)
+    other = fresh_model(recipe, creditcard, features)
+    examples = kit.Examples(features, labels)
+    passed = []
+    for networks_before in ([other], []):
+        kit.make_deterministic(1)  # where dropout begins follows from it
+        way = kit.FineTuning(recipe, learning_rate=1e-3, averaging=0.9)
+        for each in networks_before:
+            kit.tuned(each, recipe, kit.Examples(-features, labels), way, 1)
+        passed.append(weights_of(kit.tuned(mlp, recipe, examples, way, 1)))
+    assert (passed[0] == passed[1]).all()
+
+
 @pytest.mark.slow
 def test_averaged_weights_are_nearer_to_where_they_began(creditcard, mlp, known):
     kit, recipe = learning_on(), replace(recipes()["mlp"], batch_rows=32, threshold=0.5)

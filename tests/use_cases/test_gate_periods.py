@@ -18,7 +18,7 @@ from fraudline import flows
 from fraudline.contract import Period
 from fraudline.errors import InputError
 from fraudline.registry import registry as registry_module
-from fraudline.use_cases import gate_periods
+from fraudline.use_cases import challenge_conditions, gate_periods
 from fraudline.use_cases.gate_periods import LEARN, GatePeriods, last_gate
 from fraudline.use_cases.run_learning import LearningRun
 from fraudline.warehouse.learning_tables import read_rows
@@ -36,18 +36,23 @@ class Arena:
         self, faulty: FaultyBigQuery, home: Path, name: str, patch: pytest.MonkeyPatch, **settings
     ) -> None:
         self.project = project_of(faulty, home, CREDITCARD, name)
-        learning = self.project.settings.learning.model_copy(update=settings)
-        self.project.settings = self.project.settings.model_copy(update={"learning": learning})
+        self.set(**settings)
         self.registry = self.project.registry
         self.now = Period.holding(dt.datetime.now(dt.UTC), LENGTH.total_seconds()).end
         patch.setattr(registry_module, "_now", lambda: self.now)
+        patch.setattr(challenge_conditions, "_TIMES_SLOWER", 1e6)  # of a busy machine
         self.champion = add_version(self.registry, CREDITCARD, SUM)
         self.registry.promote(self.champion)
         self.count = 0
 
-    def learn(self, parent: str, power: float) -> str:
+    def learn(self, parent: str, power: float, **changes: float) -> str:
         """Another version of the line, of what is known now."""
-        return add_learned(self.registry, CREDITCARD, parent, self.now, power)
+        return add_learned(self.registry, CREDITCARD, parent, self.now, power, **changes)
+
+    def set(self, **settings: object) -> None:
+        """Let the settings of learning be others from now on."""
+        learning = self.project.settings.learning.model_copy(update=settings)
+        self.project.settings = self.project.settings.model_copy(update={"learning": learning})
 
     def flow(self, periods: int, *, negative_is_fraud: bool) -> None:
         """Let periods pass in which payments with a negative feature are frauds, or are none."""
@@ -104,9 +109,9 @@ class Arena:
 
 
 def test_a_line_that_ranks_better_is_promoted_by_itself_and_gone_back_from_when_it_does_worse(
-    faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arena = Arena(faulty, tmp_path, "gate_wins", monkeypatch)
+    arena = Arena(faulty, home, "gate_wins", monkeypatch)
     first = arena.learn(arena.champion, SQUARES)
     arena.flow(4, negative_is_fraud=True)
     second = arena.learn(first, SQUARES)
@@ -142,9 +147,9 @@ def test_a_line_that_ranks_better_is_promoted_by_itself_and_gone_back_from_when_
 
 
 def test_what_is_equal_is_not_promoted_and_what_wins_only_told_where_nothing_may_be(
-    faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arena = Arena(faulty, tmp_path, "gate_off", monkeypatch, promotes=False)
+    arena = Arena(faulty, home, "gate_off", monkeypatch, promotes=False)
     equal = arena.learn(arena.champion, SUM)
     arena.flow(2, negative_is_fraud=True)
     better = arena.learn(equal, SQUARES)
@@ -164,9 +169,9 @@ def test_what_is_equal_is_not_promoted_and_what_wins_only_told_where_nothing_may
 
 
 def test_a_promotion_that_was_killed_before_its_guard_is_guarded_when_learning_goes_on(
-    faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arena = Arena(faulty, tmp_path, "gate_killed", monkeypatch)
+    arena = Arena(faulty, home, "gate_killed", monkeypatch)
     version = arena.learn(arena.champion, SQUARES)
     arena.flow(6, negative_is_fraud=True)
 
@@ -187,9 +192,9 @@ def test_a_promotion_that_was_killed_before_its_guard_is_guarded_when_learning_g
 
 
 def test_a_persons_promotion_wins_over_one_that_was_just_found(
-    faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arena = Arena(faulty, tmp_path, "gate_person", monkeypatch)
+    arena = Arena(faulty, home, "gate_person", monkeypatch)
     persons = add_version(arena.registry, CREDITCARD, 3.0)
     other = add_version(arena.registry, CREDITCARD, 4.0)
     arena.registry.promote(persons)

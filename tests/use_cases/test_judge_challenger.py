@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from fraudline import flows
 from fraudline.contract import Period
 from fraudline.errors import InputError
 from fraudline.measures.fair_bet import MOST_A_DAY
+from fraudline.use_cases import challenge_conditions
 from fraudline.use_cases.champion import challenge
 from fraudline.use_cases.judge_challenger import ChallengerVerdict, judge_challengers
 from fraudline.use_cases.project import Project
@@ -27,6 +29,12 @@ MATURITY = dt.timedelta(days=MATURITY_DAYS)
 # The champion adds features up, and finds frauds with a negative one unlikely; squares do not.
 CHAMPION, SQUARES = 1.0, 2.0
 PERIODS, PAYMENTS, FRAUDS = 8, 60, 12
+
+
+@pytest.fixture(autouse=True)
+def whatever_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of a busy machine decides nothing here."""
+    monkeypatch.setattr(challenge_conditions, "_TIMES_SLOWER", 1e6)
 
 
 class Arena:
@@ -110,6 +118,46 @@ def test_a_better_challenger_wins_and_its_verdict_is_kept_with_it(
     assert [each["name"] for each in looks[1]["conditions"]] == list(met(verdict))
 
 
+def test_a_look_goes_on_from_the_verdict_before_and_finds_what_one_from_the_start_would(
+    faulty: FaultyBigQuery, tmp_path: Path
+) -> None:
+    arena = Arena(faulty, tmp_path, "goes_on", SQUARES)
+    arena.fill_periods()
+    arena.pay(arena.begin + 2 * LENGTH, is_fraud=False, decision="block")  # never labelled
+    arena.pay(arena.begin, is_fraud=False, Amount=-5.0)  # neither says anything
+    arena.store()
+    judged = [0]
+
+    def judge(at: dt.datetime) -> ChallengerVerdict:
+        judged[0] = 0
+        found = judge_challengers(
+            arena.project, at=at, on_judged=lambda count: judged.__setitem__(0, count)
+        )
+        return found[0]
+
+    early, late = (arena.begin + MATURITY + count * LENGTH for count in (1, 3))
+    assert judge(early).periods == 1
+    assert judged[0] == PAYMENTS + 1
+    gone_on = judge(late)
+    assert judged[0] == 2 * PAYMENTS, "those before are known"
+    assert judge(late).found == gone_on.found
+    assert judged[0] == 0
+    assert judge(early).periods == 1, "what was found later is not looked at"
+    kept = arena.project.registry.directory / f"verdicts.{arena.challenger}"
+    of_before = [json.loads(line) for line in kept.read_text().splitlines()]
+    for each in of_before:
+        del each["goes_on"]
+    kept.write_text("".join(json.dumps(each) + "\n" for each in of_before))
+    anew = judge(late)
+    assert judged[0] == 3 * PAYMENTS + 1, "a verdict of the last release is not gone on from"
+    for name in ("periods", "found", "hidden", "unjudged"):
+        assert getattr(anew, name) == getattr(gone_on, name), name
+    assert (anew.hidden, anew.unjudged) == (1, 1)
+    arena.project.contract = replace(arena.project.contract, maturity_days=0.5)
+    judge(late)
+    assert judged[0] > 3 * PAYMENTS, "by another maturity"
+
+
 def test_an_equal_challenger_does_not_win_though_it_costs_no_more(
     faulty: FaultyBigQuery, tmp_path: Path
 ) -> None:
@@ -132,13 +180,14 @@ def test_only_what_became_known_later_counts_and_what_nobody_knows_is_left_out(
     arena.pay(made - 20 * hour, is_fraud=False)  # mature, so known, after
     arena.pay(made - long, is_fraud=False)  # mature before
     arena.pay(made + long, is_fraud=False, decision="block")  # never labelled
+    arena.pay(made + long, is_fraud=False, decision="review", propensity=0.05)  # nor this one
     arena.pay(made + long, is_fraud=True, decision="block")
     arena.pay(made + long, is_fraud=True, known_after=2 * MATURITY)  # told too late: legitimate
     arena.pay(made + long, is_fraud=False, Amount=-5.0)  # neither says anything
     arena.store()
     verdict = arena.judge(made + 2 * long + MATURITY)
     assert (verdict.found.rows, verdict.found.bet.frauds) == (4, 2)
-    assert (verdict.hidden, verdict.unjudged) == (1, 1)
+    assert (verdict.hidden, verdict.unjudged) == (2, 1)
     assert arena.judge(made).found.rows == 0
 
 
@@ -160,8 +209,13 @@ def test_the_gate_tells_each_condition_and_what_follows(here: Place) -> None:
     none = here.run("learning", "gate")
     assert (none.code, "There is no challenger" in none.said) == (0, True)
     assert here.run("models", "challenge", second).code == 0
+    registry.record_label_rule({"maturity_days": 99.0})
     done = here.run("learning", "gate", second)
     said = " ".join(done.said.split())
+    assert "LOOK: labels count by another rule than before: maturity_days 99.0 ->" in said
+    assert registry.changes()[-1].fields["maturity_days"] == (None, 99.0), (
+        "who looks writes nothing"
+    )
     assert done.code == 0, said
     assert f"challenger {second} champion {first}" in said
     assert "compared 0 payments (0 frauds) of 0 mature periods" in said

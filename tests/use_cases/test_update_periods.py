@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.faults.proxy import Proxy
 from tests.harness import Place
 from tests.transactions import CREDITCARD
 from tests.use_cases.versions import add_version
@@ -17,7 +18,10 @@ from tests.warehouse.test_counting_labels import HOUR, Told, decision, fill
 
 from fraudline import flows
 from fraudline.contract import Period
+from fraudline.errors import RegistryError
+from fraudline.settings import RegistrySettings
 from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.project import Project
 from fraudline.use_cases.run_learning import LearningRun, StepDone
 from fraudline.use_cases.update_periods import UpdatePeriods, last_update
 from fraudline.warehouse.known_rows import LEAST_FRAUDS
@@ -113,3 +117,16 @@ def test_a_learner_that_cannot_or_is_killed_is_told_of_and_leaves_nothing(
         assert row["version"] is None
         assert row["told"].startswith("LOOK: nothing was learned")
     assert {path.name for path in project.registry.directory.iterdir()} == versions
+
+
+def test_a_registry_that_is_away_is_told_as_that_and_learned_from_later(
+    here: Place, bucket: str, way: Proxy
+) -> None:
+    """It is another thing to mend than BigQuery."""
+    settings = here.project.settings
+    away = settings.model_copy(update={"registry": RegistrySettings(url=f"{bucket}/models")})
+    tell_frauds(here)
+    way.is_refusing = True
+    with pytest.raises(RegistryError, match="registry"):
+        UpdatePeriods(Project(away)).do(Due(LAST, LAST.end))
+    assert rows(here) == [], "so that it is done again"

@@ -20,6 +20,7 @@ from tests.warehouse.test_counting_labels import decision, fill
 
 from fraudline import flows
 from fraudline.bundle.bundle_files import write_manifest
+from fraudline.bundle.reference import read_reference, write_reference
 from fraudline.contract import Contract
 from fraudline.contract.alarms import DETECTORS
 from fraudline.contract.columns import Category
@@ -108,10 +109,12 @@ class Stream:
         rows: int = DAY_ROWS,
         times: int = 1,
         highest: int = 0,
+        dearest: int = 0,
         hours: float = 24,
         **changes: object,
     ) -> None:
-        """Decide one more day, with amounts that many times as high, and so many high scores.
+        """Decide one more day, with amounts that many times as high, and so many high scores or
+        very high amounts.
 
         Its payments were made in so many hours.
         """
@@ -122,6 +125,8 @@ class Stream:
             row["paid_at"] = START + (row["paid_at"] - START) * hours / 24
             row.update(changes)
             del row["is_fraud"]
+        for row in made[:dearest]:
+            row["amount_minor"] = 10_000
         scores = scores_of(np.array([row["velocity"] for row in made]))
         scores[:highest] = 0.999
         decided = [
@@ -181,13 +186,15 @@ def test_a_column_times_4_is_one_alarm_that_names_it_and_nothing_before_is(strea
     said = stream.watch()
     assert "ALARM (columns): 'amount_minor': " in said[0]
     assert "ALARM (columns): 'amount_minor'" in caplog.text
-    assert stream.alarms() == [(2, "columns", "amount_minor"), (3, "columns", "amount_minor")]
+    assert stream.alarms() == [
+        (day, detector, "amount_minor") for day in (2, 3) for detector in ("amounts", "columns")
+    ]
     shown = stream.progress.snapshot().alarms
-    assert shown == dict.fromkeys(DETECTORS, 0) | {"columns": 1}
+    assert shown == dict.fromkeys(DETECTORS, 0) | {"columns": 1, "amounts": 1}
     assert stream.watch() == []  # each once
 
     found = look_at_alarms(stream.project, most=7)
-    (alarm,) = found.alarms
+    (alarm,) = [each for each in found.alarms if each.detector == "columns"]
     assert alarm.stands
     assert alarm.since == START + 2 * DAY
     assert alarm.unit == "cent"
@@ -203,13 +210,45 @@ def test_many_high_scores_alarm_and_a_sum_goes_on_where_another_process_left_it(
         stream.day(highest=7)  # two are usual
         stream.watch()
     assert "scores" in {detector for _, detector, _ in stream.alarms()}
-    states = [json.loads(row["state"])["above"] for row in stream.rows if row["state"]]
+    states = [
+        json.loads(row["state"])["above"]
+        for row in stream.rows
+        if row["state"] and row["detector"] == "scores"
+    ]
     assert states == sorted(states)
     assert states[-1] > 6
     (alarm,) = look_at_alarms(stream.project, most=7).standing
     assert alarm.since == START + DAY
     assert "of the scores reach" in alarm.told
     assert "too high" in alarm.told
+
+
+def test_a_few_very_high_amounts_a_day_alarm_though_the_column_is_as_it_was(stream):
+    """As a kind of fraud does that no score knows: the distribution hardly moves."""
+    stream.day()
+    for _ in range(4):
+        stream.day(dearest=8)  # two are usual
+    stream.watch()
+    assert {(detector, name) for _, detector, name in stream.alarms()} == {
+        ("amounts", "amount_minor")
+    }
+    (alarm,) = look_at_alarms(stream.project, most=7).standing
+    assert alarm.since == START + DAY
+    assert "of the payments: 'amount_minor' is at least" in alarm.told
+
+
+def test_that_nothing_watches_amounts_is_told_of_a_version_of_before(stream):
+    directory = stream.project.registry.path(stream.version)
+    reference = read_reference(directory)
+    older = stream.project.registry.new_directory()
+    write_tiny_files(older, stream.contract)
+    write_reference(older, replace(reference, amounts=None))
+    write_manifest(older, manifest_for(stream.contract, recipe="older"))
+    stream.version = stream.project.registry.add(older).version
+    stream.day()
+    assert "nothing alarms" in stream.watch()[0]
+    (untold,) = look_at_alarms(stream.project, 7).untold
+    assert "keeps no share of high amounts, so nothing watches them" in untold
 
 
 def test_a_period_that_covers_less_event_time_than_the_reference_says_so(stream):
@@ -283,7 +322,11 @@ def test_another_champion_is_compared_with_its_own_reference_and_sums_begin_anew
     stream.day()
     (said,) = stream.watch()
     assert f"{stream.version} decides now, and is compared with a reference of its own" in said
-    begun = [json.loads(row["state"])["above_since"] for row in stream.rows if row["state"]]
+    begun = [
+        json.loads(row["state"])["above_since"]
+        for row in stream.rows
+        if row["state"] and row["detector"] == "scores"
+    ]
     assert begun[0] is not None
     assert begun[1] in {None, "2026-03-02T00:00:00Z"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import numpy as np
 from tests.models import manifest_for, tiny_policy, write_tiny_files
 from tests.training import later
@@ -25,7 +26,9 @@ def add_version(
     return registry.add(candidate).version
 
 
-def add_network(registry: Registry, contract: Contract, features: np.ndarray) -> str:
+def add_network(
+    registry: Registry, contract: Contract, features: np.ndarray, **changes: float
+) -> str:
     """A version of recipe `mlp` with a network that has learned nothing, as training writes it."""
     recipe = later.recipes()["mlp"]
     model, count = later.fresh_model(recipe, contract, features), len(contract.features)
@@ -35,18 +38,27 @@ def add_network(registry: Registry, contract: Contract, features: np.ndarray) ->
     (candidate / GRAPH_FILE).write_bytes(graph)
     later.save_model(model.as_keras(count), candidate / "model.keras")
     (candidate / "report.html").write_text("<p>fresh</p>")
-    policy = tiny_policy(review_from=None, block_from=None, above_review_cap="approve")
+    policy = tiny_policy(review_from=None, block_from=None, above_review_cap="approve", **changes)
     write_manifest(candidate, manifest_for(contract, recipe="mlp", policy=policy))
     return registry.add(candidate).version
 
 
 def add_learned(
-    registry: Registry, contract: Contract, parent: str, as_of: dt.datetime, power: float
+    registry: Registry,
+    contract: Contract,
+    parent: str,
+    as_of: dt.datetime,
+    power: float,
+    *,
+    threshold: float = 0.6,
+    **settings: float,
 ) -> str:
     """A version as `add_version` gives it, that says to have learned from another one on."""
     candidate = registry.new_directory()
     write_tiny_files(candidate, contract, power)
     (candidate / "report.html").write_text("<p>tiny</p>")
-    learned = Learned(parent, "fine-tuning", as_of, as_of, as_of, 100, 10, 0, 0)
-    write_manifest(candidate, manifest_for(contract, policy=tiny_policy(0.6), learned=learned))
+    known = settings or msgspec.UNSET
+    learned = Learned(parent, "fine-tuning", as_of, as_of, as_of, 100, 10, 0, 0, settings=known)
+    policy = tiny_policy(threshold)
+    write_manifest(candidate, manifest_for(contract, policy=policy, learned=learned))
     return registry.add(candidate).version

@@ -17,7 +17,7 @@ from fraudline.use_cases.project import Project
 from fraudline.warehouse.client import Endpoint, Warehouse
 from fraudline.warehouse.history_quality import measure_history_quality
 from fraudline.warehouse.history_table import read_history
-from fraudline.warehouse.known_rows import _history as known_history
+from fraudline.warehouse.known_history import known_history
 from fraudline.warehouse.query import query
 
 THEIRS = "analytics.bank.labelled_payments"

@@ -27,11 +27,19 @@ from tests.warehouse.test_counting_labels import (
 
 from fraudline import flows
 from fraudline.contract import Contract
+from fraudline.warehouse import known_rows
+from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.history_table import load_history
-from fraudline.warehouse.known_rows import LEAST_FRAUDS, Known, TooFew, read_known
+from fraudline.warehouse.known_payments import Known
+from fraudline.warehouse.known_rows import LEAST_FRAUDS, TooFew, count_mature_frauds, read_known
+from fraudline.warehouse.query import query
 
 __all__ = ["server"]
 MATURITY = dt.timedelta(days=MATURITY_DAYS)
+APPROVED, REVIEWED, BLOCKED = (
+    {"decision": word, "propensity": None} for word in ("approve", "review", "block")
+)
+EXPLORED = {"decision": "review", "propensity": 0.05}
 LONG = START + 400 * HOUR
 
 
@@ -44,6 +52,8 @@ class Truth:
     is_fraud: bool
     is_mature: bool
     known_at: dt.datetime
+    is_hidden: bool
+    is_explored: bool
 
 
 def truths(decided: list[dict], told: list[Told], at: dt.datetime, amount: str) -> list[Truth]:
@@ -53,12 +63,25 @@ def truths(decided: list[dict], told: list[Told], at: dt.datetime, amount: str) 
         matured_at = row["decided_at"] + MATURITY
         if row["decided_at"] > at or (one is None and matured_at > at):
             continue
-        if one is None and row["decision"] == "block":
-            continue
+        is_explored = row["propensity"] is not None
+        is_hidden = one is None and (row["decision"] == "block" or is_explored)
         known_at = matured_at if one is None else max(one.known_at, one.arrived_at)
-        is_fraud = one is not None and one.label == "fraud"
-        found.append(Truth(row[amount], row["decided_at"], is_fraud, matured_at <= at, known_at))
+        found.append(
+            Truth(
+                row[amount],
+                row["decided_at"],
+                one is not None and one.label == "fraud",
+                matured_at <= at,
+                known_at,
+                is_hidden,
+                is_explored and not is_hidden,
+            )
+        )
     return found
+
+
+def numbers(contract: Contract, rows: pa.Table, chosen: np.ndarray) -> list[float]:
+    return sorted(contract.amounts(rows)[chosen].tolist())
 
 
 def rows_of(known: Known, contract: Contract, chosen: np.ndarray) -> list[tuple[float, int]]:
@@ -75,7 +98,7 @@ def test_no_label_is_learned_before_it_arrived_whatever_the_delays(server, contr
         decision(
             contract,
             number,
-            decision=chance.choice(["approve", "approve", "review", "block"]),
+            **chance.choice([APPROVED, APPROVED, REVIEWED, EXPLORED, BLOCKED]),
             decided_at=START + chance.uniform(0, 200) * HOUR,
             **{contract.amount: float(number) if contract.id is None else number},
         )
@@ -88,7 +111,8 @@ def test_no_label_is_learned_before_it_arrived_whatever_the_delays(server, contr
     for at in (START + chance.uniform(120, 400) * HOUR for _ in range(4)):
         most = chance.choice([25, 1000])
         known = read_known(warehouse, contract, as_of=at, most_frauds=most, legitimate_per_fraud=1)
-        all_known = truths(decided, told, at, contract.amount)
+        all_of_then = truths(decided, told, at, contract.amount)
+        all_known = [one for one in all_of_then if not one.is_hidden]
         newest = sorted(all_known, key=lambda one: one.decided_at, reverse=True)
         frauds = [one for one in newest if one.is_fraud][:most]
         mature = [one for one in frauds if one.is_mature]
@@ -118,6 +142,24 @@ def test_no_label_is_learned_before_it_arrived_whatever_the_delays(server, contr
             one = by_number[number]
             was_known = not one.is_fraud or one.known_at <= judged_since
             assert is_before == (one.decided_at < judged_since and was_known)
+        explored = [one.number for one in all_known if one.is_explored and one.decided_at >= since]
+        assert numbers(contract, known.rows, known.is_explored) == sorted(explored)
+        never = known.never_labelled
+        hidden = {one.number: one for one in all_of_then if one.is_hidden}
+        of_time = [one for one in hidden.values() if one.decided_at >= since]
+        assert known.hidden == len(of_time)
+        drawn_or_judged = numbers(contract, never.rows, never.is_learned | never.is_judged)
+        assert drawn_or_judged == numbers(contract, never.rows, np.ones(len(never.known_s), bool))
+        if most > len(of_time):
+            assert numbers(contract, never.rows, never.is_learned) == sorted(
+                one.number for one in of_time
+            )
+        assert numbers(contract, never.rows, never.is_judged) == sorted(
+            one.number for one in of_time if one.decided_at >= judged_since
+        )
+        assert (never.is_judged ^ never.is_before).all()
+        for number, known_s in zip(contract.amounts(never.rows), never.known_s, strict=True):
+            assert abs(known_s - hidden[number].known_at.timestamp()) < 1e-3
     assert read >= 2, "too little was drawn to prove anything"
 
 
@@ -170,6 +212,10 @@ def test_what_is_learned_does_not_grow_with_the_stream_and_goes_on_with_the_same
     assert (contract.labels(later.rows)[later.is_learned] == 1).sum() == 60
     assert later.since > first.until
     assert later.is_learned.sum() < 1.5 * first.is_learned.sum()
+    wide = read(LONG, 120, 3)
+    assert wide.hidden > 100
+    least = read(LONG, 20, 3)
+    assert least.never_labelled.is_learned.sum() <= least.hidden <= 20
 
 
 def test_where_the_stream_has_few_frauds_the_newest_before_those_that_judge_stand_beside_them(
@@ -210,3 +256,39 @@ def test_where_the_stream_has_few_frauds_the_newest_before_those_that_judge_stan
     assert (np.diff(contract.event_seconds(known.rows)) >= 0).all()
     none = read_known(warehouse, contract, as_of=START, most_frauds=40, legitimate_per_fraud=2)
     assert none == TooFew(0)
+
+
+def test_frauds_are_looked_for_further_and_further_back_and_no_further_than_there_are_enough(
+    server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most streams have few frauds a month; one that has many is not read for years."""
+    contract, warehouse = BY_POSITION, tables(server, BY_POSITION, "known_reach")
+    now, day = START + dt.timedelta(days=1000), 24 * HOUR
+    ages = [*range(1, 6), *range(50, 70), *range(300, 320)]  # of 5, 20 and 20 frauds, in days
+    decided = [
+        decision(contract, number, decided_at=now - age * day, received_at=now - age * day)
+        for number, age in enumerate(ages)
+    ]
+    told = [
+        Told(row, "fraud", "customer", row["decided_at"], row["decided_at"], number)
+        for number, row in enumerate(decided)
+    ]
+    fill(warehouse, flows.DECISIONS, contract, decided)
+    fill(warehouse, flows.LABELS, contract, [one.row(contract) for one in told])
+    asked: list[str] = []
+
+    def ask(warehouse: Warehouse, sql: str, *arguments: object) -> pa.Table:
+        asked.append(sql)
+        return query(warehouse, sql, *arguments)
+
+    monkeypatch.setattr(known_rows, "query", ask)
+    assert count_mature_frauds(warehouse, contract, now) == LEAST_FRAUDS
+    assert len(asked) == 2, "a month and its maturity, and then four times as far"
+    for most, oldest, turns in ((25, 69, 2), (30, 304, 3), (2000, 319, None)):
+        asked.clear()
+        known = read_known(warehouse, contract, as_of=now, most_frauds=most, legitimate_per_fraud=1)
+        assert isinstance(known, Known)
+        assert known.since == now - oldest * day, f"the newest {most}"
+        assert int(contract.labels(known.rows).sum()) == min(most, len(ages))
+        found = sum("ORDER BY decided_at DESC, source_topic" in sql for sql in asked)
+        assert turns in {None, found}, "no further than there are enough"

@@ -66,7 +66,12 @@ class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rows: How many rows were learned.
         frauds: How many of them are frauds.
         of_history: How many of the rows are of the labelled history.
-        hidden: Payments of that time that were blocked and never labelled, which were left out.
+        hidden: Payments of that time that were blocked, or would have been, and never labelled.
+        by_share: How many of them were learned as what they are likely to be; the others were left
+            out. Versions of before have none, and left all of them out.
+        explored: How many payments told that: reviewed in place of being blocked, and labelled.
+        settings: With which settings of `learning` it learned, by name; versions of before do not
+            say.
     """
 
     parent: str
@@ -78,6 +83,9 @@ class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     frauds: int
     of_history: int
     hidden: int
+    by_share: int | msgspec.UnsetType = msgspec.UNSET
+    explored: int | msgspec.UnsetType = msgspec.UNSET
+    settings: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,7 +22,8 @@ from fraudline.contract.array_types import Floats, Matrix, Vector
 from fraudline.errors import BundleError
 
 SCORE = "score"
-_FACTS = b"fraudline.reference"
+# What earlier releases do not know stands by itself, so that they read the rest.
+_FACTS, _AMOUNTS = b"fraudline.reference", b"fraudline.reference.amounts"
 _DAY_S = 86400.0
 
 
@@ -102,6 +103,18 @@ class ReferenceFacts(
         return f"{each}, {self.first_event} to {self.last_event}"
 
 
+class HighAmounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How usual the highest amounts are.
+
+    Attributes:
+        amount: What they reach, in the contract's unit.
+        share: Share of the payments that reach it.
+    """
+
+    amount: float
+    share: Share
+
+
 @dataclass(frozen=True)
 class Reference:
     """A version's reference.
@@ -110,10 +123,12 @@ class Reference:
         facts: What is usual.
         columns: By feature that is no category, and for `SCORE`, values at even steps of their
             order, sorted.
+        amounts: How usual the highest amounts are; None of a version from before that was kept.
     """
 
     facts: ReferenceFacts
     columns: dict[str, Vector | Floats]
+    amounts: HighAmounts | None = None
 
 
 def watched_values(contract: Contract, transactions: pa.RecordBatch | pa.Table) -> Matrix:
@@ -135,7 +150,10 @@ def watched_values(contract: Contract, transactions: pa.RecordBatch | pa.Table) 
 def write_reference(directory: Path, reference: Reference) -> None:
     """Write a bundle's reference into its directory; the same one gives the same bytes."""
     table = pa.table(reference.columns)
-    table = table.replace_schema_metadata({_FACTS: msgspec.json.encode(reference.facts)})
+    metadata = {_FACTS: msgspec.json.encode(reference.facts)}
+    if reference.amounts is not None:
+        metadata[_AMOUNTS] = msgspec.json.encode(reference.amounts)
+    table = table.replace_schema_metadata(metadata)
     with pa.ipc.new_file(directory / REFERENCE_FILE, table.schema) as file:
         file.write_table(table)
 
@@ -167,7 +185,10 @@ def read_reference(directory: Path) -> Reference:
     try:
         table = pa.ipc.open_file(content).read_all()
         table.validate(full=True)
-        facts = msgspec.json.decode((table.schema.metadata or {})[_FACTS], type=ReferenceFacts)
+        metadata = table.schema.metadata or {}
+        facts = msgspec.json.decode(metadata[_FACTS], type=ReferenceFacts)
+        high = metadata.get(_AMOUNTS)
+        amounts = None if high is None else msgspec.json.decode(high, type=HighAmounts)
         numbers = [name for name in facts.distances if name not in facts.levels]
         columns = {name: table.column(name).to_numpy() for name in (*numbers, SCORE)}
     except (pa.ArrowException, KeyError, ValueError, msgspec.MsgspecError) as error:
@@ -175,4 +196,4 @@ def read_reference(directory: Path) -> Reference:
             f"{directory / REFERENCE_FILE} is no reference that this fraudline reads: {error}. "
             "Train anew."
         ) from None
-    return Reference(facts, columns)
+    return Reference(facts, columns, amounts)

@@ -14,6 +14,8 @@ _WHAT_TO_DO = {
     "mistake is undone there. What stays is learned once its labels are there: `fraudline train`",
     "scores": "look at what scores highest: `fraudline reconcile` if scores are wrong; else it "
     "is another kind or another number of frauds, which only labels tell apart",
+    "amounts": "look at the payments with the highest amounts: many more of them may be a kind of "
+    "fraud that the champion does not know, which only labels tell",
     "nulls": "ask who produces it why values are missing, or no longer are",
     "levels": "ask who produces it whether levels are new or written in another way. What stays is "
     "learned once its labels are there: `fraudline train`",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fraudline.cli.screen import say, show_table, utc, warn
 from fraudline.cli.version_facts import show_effect
+from fraudline.errors import InputError
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # numpy comes with it, and `models list` needs none
@@ -22,6 +24,14 @@ By = Annotated[
     str | None, typer.Option(help="Who does it; your account, without one. Both are kept.")
 ]
 Reason = Annotated[str, typer.Option(help="Why, in words; it is kept.")]
+Widens = Annotated[
+    bool,
+    typer.Option(
+        "--widen",
+        help="Let `fraudline learn` widen the share by itself, as long as the version does not "
+        "lose, give it all once it is proved, and none if it is found worse.",
+    ),
+]
 
 
 def promote(
@@ -33,6 +43,7 @@ def promote(
             "champion the others."
         ),
     ] = None,
+    widens: Widens = False,
     by: By = None,
     reason: Reason = "",
 ) -> None:
@@ -42,14 +53,20 @@ def promote(
     models promote` without --share gives it all transactions, `fraudline models rollback` none.
     """
     if share is None:
+        if widens:
+            raise InputError(
+                "--widen without --share: nothing is wider than all transactions. Give the share "
+                "that it is to begin with, such as `--share 0.05 --widen`."
+            )
         promote_and_tell(Project(), version, by, reason, is_told=False)
         return
     from fraudline.use_cases.champion import roll_out
 
     project = Project()
-    made = roll_out(project, version, share, by=by, reason=reason)
+    made = roll_out(project, version, share, widens=widens, by=by, reason=reason)
     show_effect(project, version)
     say(f"rollout: {made}, champion {project.registry.champion()} the others")
+    _say_what_is_next(made.share, made.widened_at, widens=widens)
     say(_RUNNING_ON)
 
 
@@ -57,20 +74,37 @@ def rollout(
     share: Annotated[
         float | None, typer.Option(help="The share from now on, larger than it is.")
     ] = None,
+    widens: Widens = False,
     by: By = None,
     reason: Reason = "",
 ) -> None:
-    """Tell which version decides which share of the transactions; or widen that share."""
+    """Tell which version decides which share of the transactions; or widen that share.
+
+    A share that was widened by hand stays in your hand, unless --widen says otherwise.
+    """
     from fraudline.use_cases.champion import widen
 
     project = Project()
     if share is not None:
-        say(f"rollout: {widen(project, share, by=by, reason=reason)}")
+        made = widen(project, share, widens=widens, by=by, reason=reason)
+        say(f"rollout: {made}")
+        _say_what_is_next(made.share, made.widened_at, widens=widens)
         say(_RUNNING_ON)
         return
+    if widens:
+        raise InputError("--widen without --share: give the share to go on from, a larger one.")
     found = project.registry.rollout()
     told = f"{found}, since {utc(found.widened_at)}" if found is not None else "none stands"
     say(f"rollout: {told}; champion {project.registry.champion()}")
+    if found is not None:
+        _say_what_is_next(found.share, found.widened_at, widens=found.widens)
+
+
+def _say_what_is_next(share: float, widened_at: dt.datetime, *, widens: bool) -> None:
+    if widens:
+        from fraudline.use_cases.widening_rule import what_is_next
+
+        say(f"while `fraudline learn` runs, it has {what_is_next(share, widened_at)}")
 
 
 def promote_and_tell(

@@ -109,17 +109,13 @@ def _run(project: Project, rate: float, begun_at: float) -> None:
 
 
 def _learn(project: Project, begun_at: float) -> None:
-    from fraudline.cli.demo_learn import first_day, learn_a_day, show_day
+    from fraudline.cli.demo_learn import first_day, learn_a_day, require_same_again, show_day
 
     day, first = _train(project, lambda rows: first_day(project, rows))
     step("The second day")
     found = learn_a_day(project, first, day)
     show_day(project, found, time.monotonic() - begun_at)
-    if found.differing:
-        raise ProofError(
-            f"{found.differing:,} decisions are not what the version that made them says again; "
-            "`fraudline backtest` names them."
-        )
+    require_same_again(found)
 
 
 def _train(project: Project, cut: Callable[[pa.Table], int]) -> tuple[pa.Table, str]:

@@ -91,6 +91,19 @@ class LearnedDay:
         ]
 
 
+def require_same_again(found: LearnedDay) -> None:
+    """Refuse a day of which a decision is not what its version says again.
+
+    Raises:
+        ProofError: there is one.
+    """
+    if found.differing:
+        raise ProofError(
+            f"{found.differing:,} decisions are not what the version that made them says again; "
+            "`fraudline backtest` names them."
+        )
+
+
 def first_day(project: Project, rows: pa.Table) -> int:
     """How many rows, in order of time, are of the first day."""
     return int((project.contract.event_seconds(rows) < HISTORY_S).sum())

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fraudline.cli.screen import utc
 from fraudline.measures.policy_effect import counted
-from fraudline.use_cases.challenge_conditions import wealth_words
-from fraudline.use_cases.gate_periods import NOT_MET
+from fraudline.use_cases.challenge_conditions import NOT_MET, wealth_words
 
 if TYPE_CHECKING:  # ONNX Runtime comes with what judges
     from fraudline.use_cases.judge_challenger import ChallengerVerdict

@@ -70,18 +70,21 @@ def show_status(
         judged_row,
         learned_facts,
         rolling_facts,
+        rollout_facts,
         what_is_next,
     )
     from fraudline.use_cases.gate_periods import last_gate
     from fraudline.use_cases.learning_status import learning_status
     from fraudline.use_cases.look_at_alarms import look_at_alarms
     from fraudline.use_cases.update_periods import last_update
+    from fraudline.use_cases.widen_rollout import rollout_status
 
     project = Project()
     found = learning_status(project, most=periods, as_of=as_of)
     watched = alarm_facts(look_at_alarms(project, periods, as_of=as_of))
     watched += learned_facts(last_update(project, found.at))
     watched += line_facts(last_gate(project, found.at))
+    watched += rollout_facts(rollout_status(project, found.at))
     if found.periods:
         show_table(
             ("period", "as of", "decisions", "frauds", "open", "AP", "saved"),
@@ -123,14 +126,18 @@ def gate(
     """Judge challengers beside the champion, by what became known since they were made.
 
     Both judge the same payments anew, and a period counts once all of it is mature. The verdict is
-    kept with the version. Nothing is promoted. Before them stands what `fraudline learn` found
-    last of the champion's own line, whole.
+    kept with the version, and the next one goes on from it. Nothing is promoted. Before them
+    stands what `fraudline learn` found last of the champion's own line, whole.
     """
     from fraudline.cli.gate_words import compared_facts, verdict_words, whole_line_facts
     from fraudline.use_cases.gate_periods import last_gate
     from fraudline.use_cases.judge_challenger import judge_challengers
+    from fraudline.use_cases.label_rule import other_label_rule
 
     project = Project()
+    look = other_label_rule(project)
+    if look is not None:
+        say(f"LOOK: {look}")
     last = last_gate(project, dt.datetime.now(dt.UTC)) if version is None else None
     if last is not None:
         show_facts(whole_line_facts(last))

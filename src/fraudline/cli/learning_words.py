@@ -9,6 +9,7 @@ from fraudline.measures.policy_effect import counted, money, number, percent
 from fraudline.measures.prequential import PeriodMeasures
 from fraudline.use_cases.learning_status import JudgedPeriod, LearningStatus
 from fraudline.use_cases.update_periods import LastUpdate
+from fraudline.use_cases.widen_rollout import RolloutStatus
 
 _DAY_S, _HOUR_S, _MINUTE_S = 86400, 3600, 60
 _DECIDED = ("approved", "reviewed", "blocked")
@@ -143,6 +144,21 @@ def learned_facts(last: LastUpdate | None) -> list[tuple[str, str]]:
         return []
     made, *more = f"{last.period}: {last.told}".split("; ")
     return [("learned", made), *(("", each) for each in more)]
+
+
+def rollout_facts(found: RolloutStatus) -> list[tuple[str, str]]:
+    """Which version decides a share, what it waits for, and what was found last of one."""
+    facts = []
+    if found.told is not None and found.widened_at is not None:
+        facts.append(("rollout", f"{found.told}, since {utc(found.widened_at)}"))
+    if found.waits_for is not None:
+        facts.append(("widens to", f"{found.waits_for}; while `fraudline learn` runs"))
+    if found.look is not None:
+        until = f"{found.look['period_end']:%Y-%m-%d %H:%M} UTC"
+        facts.append(
+            ("judged beside", f"{found.look['champion']}, up to {until}: {found.look['told']}")
+        )
+    return facts
 
 
 def what_is_next(found: LearningStatus) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -106,7 +107,7 @@ def list_versions() -> None:
         whose = f" of {version.partition('-')[0]}" if len(found.champions) > 1 else ""
         OUT.print(f"* champion{whose} since {utc(since)}", markup=False)
     for rollout in found.rollouts:
-        OUT.print(f"rollout: {rollout}, since {utc(rollout.widened_at)}", markup=False)
+        OUT.print(f"rollout: {rollout}, {_how(rollout.widened_at, rollout.widens)}", markup=False)
     for each in found.challengers:
         OUT.print(
             f"challenger {each.version} since {utc(each.since)}, until {utc(each.until)}"
@@ -129,8 +130,12 @@ def show(
     show_manifest(show_version(project, version))
     rollout = project.registry.rollout()
     if rollout is not None and rollout.version == version:
-        OUT.print(f"rollout    {rollout}, since {utc(rollout.widened_at)}", markup=False)
+        OUT.print(f"rollout    {rollout}, {_how(rollout.widened_at, rollout.widens)}", markup=False)
     OUT.print(f"directory  {project.registry.path(version)}", markup=False)
+
+
+def _how(widened_at: dt.datetime, widens: bool) -> str:  # noqa: FBT001 - as it is told
+    return f"since {utc(widened_at)}{', and widens by itself' if widens else ''}"
 
 
 for command in champion_commands.COMMANDS:
@@ -165,6 +170,24 @@ def record(
 
     record_version(Project(), version)
     say(f"recorded: {version}")
+
+
+@models.command()
+def add(
+    directory: Annotated[Path, typer.Argument(help="A bundle's directory, as a training left it.")],
+) -> None:
+    """Add a bundle that lies in a directory: where `train` could not reach the registry at its end.
+
+    One of another machine's registry may be added, too.
+    """
+    from fraudline.use_cases.record_version import record_if_possible
+
+    project = Project()
+    manifest = project.registry.add_copy(directory)
+    show_manifest(manifest)
+    warn(record_if_possible(project, manifest.version))
+    say(f"added: {manifest.version}")
+    say(f"To score with it: fraudline models promote {manifest.version}")
 
 
 @models.command()

@@ -53,6 +53,7 @@ from fraudline.contract.rejects import (
     RejectReason,
     RejectRecord,
 )
+from fraudline.contract.rollout_looks import ROLLOUT_COLUMNS
 from fraudline.contract.updates import UPDATE_COLUMNS
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "REPLAYED",
     "REVIEW",
     "REVIEWED",
+    "ROLLOUT_COLUMNS",
     "SOURCES",
     "UPDATE_COLUMNS",
     "WITHDRAWN",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fraudline.contract.columns import Column
 
 # Each looks at something else; the last one says that nothing could be compared.
-COLUMNS, SCORES, NULLS, REJECTS, REFERENCE, LEVELS = DETECTORS = (
-    *("columns", "scores", "nulls", "rejects", "reference", "levels"),
+COLUMNS, SCORES, AMOUNTS, NULLS, REJECTS, REFERENCE, LEVELS = DETECTORS = (
+    *("columns", "scores", "amounts", "nulls", "rejects", "reference", "levels"),
 )
 
 ALARM_COLUMNS: tuple[Column, ...] = (
@@ -20,8 +20,8 @@ ALARM_COLUMNS: tuple[Column, ...] = (
         "detector",
         "string",
         "What was looked at: columns (are they distributed as they were), scores (do as many reach "
-        "the highest), nulls, rejects, levels (have as many of a category's others than the most "
-        "frequent), or reference where there is none to compare with.",
+        "the highest), amounts (likewise), nulls, rejects, levels (have more than before one that "
+        "was rare or unseen), or reference where there is none to compare with.",
         words=DETECTORS,
     ),
     Column("column_name", "string", "Which column, where it is of one.", is_nullable=True),
@@ -29,8 +29,8 @@ ALARM_COLUMNS: tuple[Column, ...] = (
     Column(
         "statistic",
         "float64",
-        "How far it was from what is usual: of columns and scores in standard deviations, of "
-        "nulls, levels and rejects the share itself.",
+        "How far it was from what is usual: of columns, scores and amounts in standard "
+        "deviations, of nulls, levels and rejects the share itself.",
         is_nullable=True,
     ),
     Column("threshold", "float64", "From where on it alarms.", is_nullable=True),

@@ -13,7 +13,7 @@ import numpy as np
 
 if TYPE_CHECKING:  # the rooms of these names bring Arrow, which no measure needs
     from fraudline.bundle.policy import Policy
-    from fraudline.contract.array_types import Flags
+    from fraudline.contract.array_types import DecisionCodes, Flags
     from fraudline.measures.scored_rows import ScoredRows
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -60,6 +60,9 @@ class PolicyEffect:
         explore_share: Which share of the blocked goes to review instead, so that people label it.
             `reviewed` and `blocked` are without it; the cost is with it, in the mean.
         is_drawn: Whether they were drawn at random from all of the history's time.
+        unlabelled: Payments of the same time that were blocked and never labelled, by what is
+            decided of them, as places in `DECISIONS`. They count among the reviews; no figure of
+            frauds or money holds them.
     """
 
     part: str
@@ -81,23 +84,27 @@ class PolicyEffect:
     wrong_block_cost: float
     is_drawn: bool = False
     explore_share: float = 0.0
+    unlabelled: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def explored(self) -> float:
         """How many of the blocked go to review instead, in the mean."""
-        return self.explore_share * self.blocked.payments
+        return self.explore_share * (self.blocked.payments + self.unlabelled[2])
 
     @property
     def cost_of_exploring(self) -> float:
-        """What that costs more than blocking them, in the mean; below 0 it saves."""
-        reviews = self.review_cost * self.blocked.payments
+        """What that costs more than blocking them, in the mean; below 0 it saves.
+
+        Of the unlabelled it is what their reviews cost: what blocking them costs, nobody knows.
+        """
+        reviews = self.review_cost * (self.blocked.payments + self.unlabelled[2])
         wrong_blocks = self.wrong_block_cost * self.blocked.legitimate
         return self.explore_share * (reviews - wrong_blocks)
 
     @property
     def reviews_a_day(self) -> float:
         """All reviews a day, explored payments in the mean."""
-        return (self.reviewed.payments + self.explored) / self.days
+        return (self.reviewed.payments + self.unlabelled[1] + self.explored) / self.days
 
     @property
     def legitimate_stopped(self) -> int:
@@ -128,6 +135,9 @@ class PolicyEffect:
             "legitimate_stopped": float(self.legitimate_stopped),
             "legitimate_stopped_share": self.legitimate_stopped_share,
             "legitimate_stopped_a_day": self.legitimate_stopped / self.days,
+            "unlabelled": float(sum(self.unlabelled)),
+            "unlabelled_reviewed": float(self.unlabelled[1]),
+            "unlabelled_blocked": float(self.unlabelled[2]),
             "explored": self.explored,
             "cost_of_exploring": self.cost_of_exploring,
             "reviews_a_day": self.reviews_a_day,
@@ -158,6 +168,7 @@ class PolicyEffect:
                     ("blocked", self.blocked),
                 )
             ),
+            *self._told_of_unlabelled(),
             *self._told_of_exploring(),
             ("stopped", stopped),
             (
@@ -167,6 +178,18 @@ class PolicyEffect:
             ),
         ]
         return facts + [("LOOK", sentence) for sentence in self.looks()]
+
+    def _told_of_unlabelled(self) -> list[tuple[str, str]]:
+        if not sum(self.unlabelled):
+            return []
+        approved, reviewed, blocked = self.unlabelled
+        told = (
+            f"{counted(sum(self.unlabelled), 'payment')} more of that time were blocked and never "
+            f"labelled: {approved:,} are approved, {reviewed:,} reviewed, {blocked:,} blocked. "
+            f"With them there are {number(self.reviews_a_day)} reviews a day; no figure that needs "
+            "a label holds them"
+        )
+        return [("unlabelled", told)]
 
     def _told_of_exploring(self) -> list[tuple[str, str]]:
         if not self.explore_share:
@@ -266,6 +289,7 @@ def measure_effect(policy: Policy, judged: ScoredRows) -> PolicyEffect:
     """
     labels, amounts = judged.labels, judged.amounts
     codes = policy.decide(judged.scores, amounts)
+    of_unlabelled = _counts(policy.decide(judged.unlabelled_scores, judged.unlabelled_amounts))
     would_be_reviewed = policy.uncapped().decide(judged.scores, amounts) == 1
     above_cap = would_be_reviewed & (codes != 1)
     approving = np.zeros_like(codes)
@@ -296,7 +320,13 @@ def measure_effect(policy: Policy, judged: ScoredRows) -> PolicyEffect:
         wrong_block_cost=policy.wrong_block_cost,
         is_drawn=judged.is_drawn,
         explore_share=policy.explored_share,
+        unlabelled=of_unlabelled,
     )
+
+
+def _counts(codes: DecisionCodes) -> tuple[int, int, int]:
+    approved, reviewed, blocked = (int((codes == code).sum()) for code in range(3))
+    return approved, reviewed, blocked
 
 
 def money(value: float) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from fraudline.measures.days import days_covered
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
     from fraudline.contract.array_types import Floats, Labels
 
 VALIDATION, TEST = "validation", "test"
+UNLABELLED = "unlabelled"
+"""Part of rows of the validation part's time whose labels nobody knows, as they were blocked."""
 # Of a table of scored rows: which share of the history's rows they are, where they were drawn at
 # random. Metadata of its schema; a table of rows that follow each other in time has none.
 DRAWN_SHARE = b"fraudline.drawn_share"
@@ -29,6 +33,9 @@ class ScoredRows:
         days: How long the rows took to come; of rows drawn at random, how long as many take.
         part: Which part of the history they are.
         is_drawn: Whether they were drawn at random from all of its time.
+        unlabelled_scores: Of payments of the same time that nobody labelled, as they were blocked,
+            shape (others,). What is decided of them counts, and what they were is in no figure.
+        unlabelled_amounts: Likewise.
     """
 
     scores: Floats
@@ -37,6 +44,18 @@ class ScoredRows:
     days: float
     part: str = TEST
     is_drawn: bool = False
+    unlabelled_scores: Floats = field(default_factory=lambda: np.zeros(0))
+    unlabelled_amounts: Floats = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def all_scores(self) -> Floats:
+        """Of both, shape (rows + others,)."""
+        return np.concatenate([self.scores, self.unlabelled_scores])
+
+    @property
+    def all_amounts(self) -> Floats:
+        """Of both, in the order of `all_scores`."""
+        return np.concatenate([self.amounts, self.unlabelled_amounts])
 
 
 def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
@@ -46,15 +65,26 @@ def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
         rows: Columns `part`, `event_s`, `score`, `amount` and `label`.
         part: `VALIDATION` or `TEST`.
     """
-    is_of_part = rows.column("part").to_numpy() == part
+    parts = rows.column("part").to_numpy()
+    is_of_part = parts == part
     if not is_of_part.any():
         return None
+    is_unlabelled = (parts == UNLABELLED) & (part == VALIDATION)
     event_s, scores, labels, amounts = (
-        rows.column(name).to_numpy()[is_of_part] for name in ("event_s", "score", "label", "amount")
+        rows.column(name).to_numpy() for name in ("event_s", "score", "label", "amount")
     )
     drawn = (rows.schema.metadata or {}).get(DRAWN_SHARE)
-    days = days_covered(event_s) * (1.0 if drawn is None else float(drawn))
-    return ScoredRows(scores, labels, amounts, days, part, drawn is not None)
+    days = days_covered(event_s[is_of_part | is_unlabelled])
+    return ScoredRows(
+        scores[is_of_part],
+        labels[is_of_part],
+        amounts[is_of_part],
+        days * (1.0 if drawn is None else float(drawn)),
+        part,
+        drawn is not None,
+        scores[is_unlabelled],
+        amounts[is_unlabelled],
+    )
 
 
 def judging_rows(rows: pa.Table) -> ScoredRows:

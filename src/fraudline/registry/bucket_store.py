@@ -6,6 +6,7 @@ read. So of two machines that promote at once one wins, and the other one is tol
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import logging
 import random
@@ -27,12 +28,14 @@ from fraudline.registry.bucket import Bucket
 from fraudline.registry.bundle_cache import BundleCache
 from fraudline.registry.candidates import Candidates
 from fraudline.registry.champions import CHAMPION
+from fraudline.registry.in_use import versions_in_use
 from fraudline.registry.manifest_cache import ManifestCache
 from fraudline.registry.store import Held
 
 if TYPE_CHECKING:
     from obstore import PutMode, UpdateVersion
 
+logger = logging.getLogger(__name__)
 _AT_ONCE = 8
 _APPEND_TRIES = 20
 _MOST_SMALL_BYTES, _MOST_BYTES = 64 * 2**20, 2**30
@@ -225,8 +228,16 @@ class BucketStore:
             )
         except AlreadyExistsError:  # by another machine: the same version, perhaps a minute older
             return self._require_manifest(version)
-        self._cache.keep(candidate, version)
+        self._cache.keep(candidate, version, self._in_use)
         return manifest
+
+    def _in_use(self) -> set[str]:
+        """What scorers may have to open anew; nothing but what is known here while it is away."""
+        try:
+            return versions_in_use(self, dt.datetime.now(dt.UTC))
+        except RegistryError as error:
+            logger.debug("which versions are in use is not known: %s", error)
+            return set()
 
     def _manifest(self, version: str) -> bytes | None:
         held = self._bucket.get(f"{version}/{MANIFEST_FILE}", _MOST_SMALL_BYTES)
@@ -258,7 +269,7 @@ class BucketStore:
                         "Restore it or train anew."
                     )
             (made / MANIFEST_FILE).write_bytes(content)
-            return self._cache.keep(made, version)
+            return self._cache.keep(made, version, self._in_use)
         finally:
             self._downloads.discard(made)
 

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from fraudline.bundle.bundle_files import check_bundle
@@ -50,16 +51,18 @@ class BundleCache:
             logger.debug("its use is not noted: %s", error)
         return path
 
-    def keep(self, made: Path, version: str) -> Path:
+    def keep(self, made: Path, version: str, in_use: Callable[[], set[str]] = set) -> Path:
         """Take over a whole directory as a version, and forget those that were used longest ago.
 
         One that is here and whole stays as it is, since another process may be opening it; so do
-        the champions, as they were last read.
+        the champions, as they were last read, and what else is in use.
 
         Args:
             made: Beside the versions; it is renamed, so who looks sees all of it or nothing.
                 Where the version is here already it is left, for its maker to remove.
             version: Its name.
+            in_use: Asked where some are to be forgotten: these are not, however long ago a scorer
+                opened them.
         """
         target = self.directory / version
         with locked(self.directory):
@@ -70,12 +73,18 @@ class BundleCache:
                     self._remove(target)
                 made.rename(target)
             os.utime(target)
-            versions = [each for each in self.directory.iterdir() if not each.name.startswith(".")]
-            champions = self._champions()
-            for each in sorted(versions, key=_used_at, reverse=True)[KEPT_VERSIONS:]:
-                if each.name not in champions:
-                    self._remove(each)
+        if self._surplus():
+            spared = in_use() | self._champions()
+            with locked(self.directory):
+                for each in self._surplus():
+                    if each.name not in spared:
+                        self._remove(each)
         return target
+
+    def _surplus(self) -> list[Path]:
+        """The versions that were used longest ago, of those that are more than may be kept."""
+        versions = [each for each in self.directory.iterdir() if not each.name.startswith(".")]
+        return sorted(versions, key=_used_at, reverse=True)[KEPT_VERSIONS:]
 
     def remember(self, name: str, content: bytes) -> None:
         """Keep what a small file holds at this moment; without a disk for it, work goes on."""

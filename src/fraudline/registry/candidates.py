@@ -12,7 +12,7 @@ from pathlib import Path
 from fraudline.home import make_private
 from fraudline.registry.directory_lock import locked
 
-_CANDIDATE = ".candidate-"
+_CANDIDATE, _KEPT = ".candidate-", ".kept-"
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,19 @@ class Candidates:
         descriptor = self._being_built.pop(candidate, None)
         if descriptor is not None:
             os.close(descriptor)
+
+    def keep(self, candidate: Path, name: str) -> Path:
+        """Put one aside under a name, where nobody sweeps; gives where it is from now on."""
+        kept = self._directory / f"{_KEPT}{name}"
+        shutil.rmtree(kept, ignore_errors=True)  # the same one, of an earlier attempt
+        candidate.rename(kept)
+        self.discard(candidate)  # its lock
+        return kept
+
+    def forget(self, bundle: Path) -> None:
+        """Remove what `keep` gave; any other directory is left alone."""
+        if bundle.parent == self._directory and bundle.name.startswith(_KEPT):
+            shutil.rmtree(bundle, ignore_errors=True)
 
     def _sweep(self) -> None:
         for path in self._directory.glob(f"{_CANDIDATE}*"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +108,34 @@ class Registry:
         self.discard(candidate)
         return kept
 
+    def keep(self, candidate: Path, version: str) -> Path:
+        """Put a finished bundle aside that could not be added now, for `add_copy` to take it.
+
+        Args:
+            candidate: What `new_directory` gave.
+            version: What it is.
+
+        Returns:
+            Its directory from now on.
+        """
+        return self._candidates.keep(candidate, version)
+
+    def add_copy(self, bundle: Path) -> Manifest:
+        """Take over a bundle that lies in another directory; what `keep` gave is removed then.
+
+        Raises:
+            BundleError: it is no bundle, or was altered.
+        """
+        check_bundle(bundle)
+        candidate = self.new_directory()
+        try:
+            shutil.copytree(bundle, candidate, dirs_exist_ok=True)
+            manifest = self.add(candidate)
+        finally:
+            self.discard(candidate)
+        self._candidates.forget(bundle.absolute())
+        return manifest
+
     def versions(self) -> list[Manifest]:
         """Every version, oldest first; one that is broken is named in the log and left out."""
         manifests = []
@@ -155,7 +184,12 @@ class Registry:
         )
 
     def promote(
-        self, version: str, signature: Signature | None = None, *, over: str | None = None
+        self,
+        version: str,
+        signature: Signature | None = None,
+        *,
+        over: str | None = None,
+        of: Rollout | None = None,
     ) -> None:
         """Make a version its contract's champion, in one step that a reader sees whole or not.
 
@@ -163,18 +197,32 @@ class Registry:
             version: Which one.
             signature: Who does it and why; the account that runs this, without one.
             over: The champion that it was found better than; any, without one.
+            of: The rollout in which it was; without one none may stand where there is `over`.
 
         Raises:
-            InputError: there is no such version, or the champion was changed meanwhile.
+            InputError: there is no such version, or what it was found over was changed meanwhile.
         """
         with self._changing(version):
             now = self._champions.read(contract_of(version))
-            if over is not None and now.champion != over:
-                raise InputError(
-                    f"the champion was changed meanwhile, from {over} to {now.champion}, so "
-                    f"{version} was not promoted: nobody found it better than that one."
-                )
+            self._require_as_found(over, of, now)
             self._change_champion(PROMOTED, version, signature, now)
+
+    def _require_as_found(self, over: str | None, of: Rollout | None, now: ChampionFile) -> None:
+        """Refuse what was found of another champion, or another rollout, or while none stood."""
+        if of is not None:
+            self.rollouts.require(of)
+        if over is None:
+            return
+        if now.champion != over:
+            raise InputError(
+                f"the champion was changed meanwhile, from {over} to {now.champion}. Nothing was "
+                "done: what was found was found of the one before."
+            )
+        rollout = self.rollouts.of(now.contract) if of is None else None
+        if rollout is not None:
+            raise InputError(
+                f"{rollout}, since {rollout.since:%Y-%m-%d %H:%M} UTC. Nothing was done."
+            )
 
     def earlier_champion(self) -> str:
         """The version that `roll_back` goes back to.
@@ -196,18 +244,23 @@ class Registry:
             )
         return before[-1]
 
-    def roll_back(self, version: str, signature: Signature | None = None) -> None:
+    def roll_back(
+        self, version: str, signature: Signature | None = None, *, over: str | None = None
+    ) -> None:
         """Make the champion before the present one the champion again.
 
         Args:
             version: What `earlier_champion` gave, for the caller has looked at that.
             signature: As for `promote`.
+            over: The champion that it was found better than, while no version decided a share.
 
         Raises:
-            InputError: the champion was changed meanwhile, so it would be another one.
+            InputError: the champion was changed meanwhile, so it would be another one; or what it
+                was found over was.
         """
         with self._changing(version):
             now = self._champions.read(self._contract())
+            self._require_as_found(over, None, now)
             if version != self._earlier(now):
                 raise InputError(
                     f"the champion was changed meanwhile: it is {self.champion()}. Nothing was "
@@ -339,7 +392,12 @@ class Registry:
             verdict: A JSON object without a line end.
         """
         with self._changing(version):
-            self._store.append(f"verdicts.{version}", verdict)
+            self._store.append(_verdicts_of(version), verdict)
+
+    def verdicts(self, version: str) -> list[bytes]:
+        """What `record_verdict` kept of a challenger, oldest first."""
+        held = self._store.read(_verdicts_of(version))
+        return held.content.splitlines() if held is not None else []
 
     def changes(self) -> list[Change]:
         """Every change of the contract's versions, oldest first, with who and why.
@@ -450,6 +508,10 @@ class Registry:
         """
         contracts = self._champions.contracts()
         return [self._champions.read(contract).promotions()[-1] for contract in contracts]
+
+
+def _verdicts_of(version: str) -> str:
+    return f"verdicts.{version}"
 
 
 def _now() -> dt.datetime:

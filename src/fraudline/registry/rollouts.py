@@ -17,7 +17,7 @@ from fraudline.registry.store import Store
 
 ROLLED_OUT = "rolled-out"
 ROLLOUT_ENDED = "rollout-ended"
-_SHARE = "share"
+_SHARE, _WIDENS = "share", "widens"
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,14 @@ class Rollout:
         share: Its share of the transactions, above 0 and below 1.
         since: Since when it decides any.
         widened_at: Since when it has this share.
+        widens: Whether it is widened by itself, as whoever gave it this share has asked.
     """
 
     version: str
     share: float
     since: dt.datetime
     widened_at: dt.datetime
+    widens: bool = False
 
     def __str__(self) -> str:
         return f"{self.version} decides {100 * self.share:g} % of the transactions"
@@ -56,10 +58,13 @@ def rollout_of(changes: Sequence[Change]) -> Rollout | None:
         if each.change == ROLLED_OUT and isinstance(share, float):
             if champion is not None and each.before not in {None, champion}:
                 continue
+            _, widens = each.fields.get(_WIDENS, (None, None))
             if found is not None and found.version == each.version:
                 found = replace(found, share=share, widened_at=each.at)
             else:
                 found = Rollout(each.version, share, each.at, each.at)
+            if isinstance(widens, bool):  # written where it changes
+                found = replace(found, widens=widens)
         elif each.change == ROLLOUT_ENDED or each.makes_champion_after(champion):
             found = None
     return found
@@ -90,13 +95,16 @@ class Rollouts:
         promotions = self._champions.read(contract).promotions()
         return rollout_of(self._changes.all(contract, promotions))
 
-    def begin(self, version: str, share: float, signature: Signature) -> Rollout:
+    def begin(
+        self, version: str, share: float, signature: Signature, *, widens: bool = False
+    ) -> Rollout:
         """Let a version decide a share of its contract's transactions, from now on.
 
         Args:
             version: Which one.
             share: Of the transactions, above 0 and below 1.
             signature: Who does it and why.
+            widens: Whether it is to be widened by itself.
 
         Returns:
             What stands from now on.
@@ -122,46 +130,67 @@ class Rollouts:
                     f"{found} already. `fraudline models rollout --share` widens that, `fraudline "
                     "models rollback` ends it; then another one can begin."
                 )
-            return self._write(version, 0.0, share, signature)
+            return self._write(version, (0.0, share), (False, widens), signature)
 
-    def widen(self, version: str, share: float, signature: Signature) -> Rollout:
+    def widen(
+        self,
+        version: str,
+        share: float,
+        signature: Signature,
+        *,
+        widens: bool = False,
+        of: Rollout | None = None,
+    ) -> Rollout:
         """Let the version that decides a share decide a larger one.
 
         Args:
             version: Which one the caller means; it is to be the one that stands.
             share: Above its present one, below 1: all of them is a promotion.
             signature: As for `begin`.
+            widens: As for `begin`, from now on.
+            of: The rollout that this was decided of; whichever stands, without one.
 
         Returns:
             What stands from now on.
 
         Raises:
-            InputError: it decides no share, or that is no larger one.
+            InputError: it decides no share, that is no larger one, or the rollout was changed
+                meanwhile.
         """
         with self._store.changing():
-            found = self._standing(version)
+            found = self._standing(version, of)
             if share <= found.share:
                 raise InputError(
                     f"{found} already, and a rollout only widens: {100 * share:g} % is no more. "
                     "`fraudline models rollback` ends it."
                 )
-            return self._write(version, found.share, share, signature)
+            shares, are = (found.share, share), (found.widens, widens)
+            return self._write(version, shares, are, signature)
 
-    def end(self, version: str, signature: Signature) -> None:
+    def end(self, version: str, signature: Signature, *, of: Rollout | None = None) -> None:
         """Let the champion decide all transactions again.
 
         Args:
             version: As for `widen`.
             signature: As for `begin`.
+            of: As for `widen`.
 
         Raises:
-            InputError: it decides no share.
+            InputError: it decides no share, or the rollout was changed meanwhile.
         """
         with self._store.changing():
-            found = self._standing(version)
-            self._append(ROLLOUT_ENDED, version, (found.share, 0.0), signature)
+            found = self._standing(version, of)
+            self._append(ROLLOUT_ENDED, version, {_SHARE: (found.share, 0.0)}, signature)
 
-    def _standing(self, version: str) -> Rollout:
+    def require(self, of: Rollout) -> None:
+        """Refuse what was decided of a rollout that is not the one that stands any more.
+
+        Raises:
+            InputError: it ended, or has another share.
+        """
+        self._standing(of.version, of)
+
+    def _standing(self, version: str, of: Rollout | None = None) -> Rollout:
         contract = contract_of(version)
         found = self.of(contract)
         if found is None or found.version != version:
@@ -170,21 +199,43 @@ class Rollouts:
                 f"{version[:300]} decides no share of contract '{contract}'; {stands}. Nothing was "
                 "changed. `fraudline models promote VERSION --share` begins a rollout."
             )
+        if of is not None and found != of:
+            raise InputError(
+                f"the rollout of {version} was changed meanwhile, at {found.widened_at:%H:%M:%S} "
+                f"UTC: {found}. Nothing was done, as that was decided of another share."
+            )
         return found
 
-    def _write(self, version: str, before: float, share: float, signature: Signature) -> Rollout:
+    def _write(
+        self,
+        version: str,
+        shares: tuple[float, float],
+        are: tuple[bool, bool],
+        signature: Signature,
+    ) -> Rollout:
+        share = shares[1]
+        fields: dict[str, tuple[object, object]] = {_SHARE: shares}
         if not 0 < share < 1:
             raise InputError(
                 f"{share:g} is no share of the transactions: give one above 0 and below 1, such as "
                 "0.05 for 5 %. `fraudline models promote` without --share gives all of them."
             )
-        self._append(ROLLED_OUT, version, (before, share), signature)
+        if are[0] != are[1]:
+            fields |= {_WIDENS: are}
+        self._append(ROLLED_OUT, version, fields, signature)
         return self._standing(version)
 
     def _append(
-        self, change: str, version: str, shares: tuple[float, float], signature: Signature
+        self,
+        change: str,
+        version: str,
+        fields: dict[str, tuple[object, object]],
+        signature: Signature,
     ) -> None:
-        contract, at = contract_of(version), dt.datetime.now(dt.UTC)
+        contract, at = contract_of(version), _now()
         champion = self._champions.read(contract).champion
-        fields: dict[str, tuple[object, object]] = {_SHARE: shares}
         self._changes.append(contract, Change(at, change, version, champion, signature, fields))
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -34,7 +34,12 @@ from fraudline.training.keras_file import MODEL_FILE, save_model
 from fraudline.training.missing_values import measure_missing_values
 from fraudline.training.model import Model
 from fraudline.training.model_quality import measure_model_quality
-from fraudline.training.policy_pages import scored_rows, write_page, write_scores
+from fraudline.training.policy_pages import (
+    scored_rows,
+    with_unlabelled,
+    write_page,
+    write_scores,
+)
 from fraudline.training.reason_files import show_examples, write_reason_files
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.reference_file import keep_reference
@@ -85,6 +90,22 @@ def choose(recipe: Recipe, model: Model, features: Matrix, labels: Labels) -> Ch
 
 
 @dataclass(frozen=True)
+class Unlabelled:
+    """Payments of the validation part's time that nobody labelled, as they were blocked.
+
+    No figure of frauds or money stands on them. What the policy does with them does not hang on
+    what they were, so reviews a day do, and so does what the stream is compared with.
+
+    Attributes:
+        rows: With the columns of a transaction, in order of event time.
+        scores: Calibrated, by a model that had not learned them, shape (rows,).
+    """
+
+    rows: pa.Table
+    scores: Floats
+
+
+@dataclass(frozen=True)
 class Fitted:
     """A network that was fitted, and how.
 
@@ -119,6 +140,7 @@ def write_candidate(
     seed: int,
     on_progress: Callable[[str], None],
     usual: Flags | None = None,
+    unlabelled: Unlabelled | None = None,
 ) -> Manifest:
     """Judge what was fitted, and write it as a bundle with a report.
 
@@ -134,6 +156,7 @@ def write_candidate(
         on_progress: Called with a sentence for a person who waits.
         usual: Which rows of the history stand for the stream as it is, shape (rows,); all of them
             without it.
+        unlabelled: What came in the validation part's time and was never labelled.
     """
     model, choice = fitted.model, fitted.choice
     features, labels = contract.feature_matrix(history), contract.labels(history)
@@ -150,6 +173,8 @@ def write_candidate(
         for name, rows in split.parts.items()
     }
     rows = scored_rows(history, contract, split, labels, scores, amounts)
+    if unlabelled is not None:
+        rows = with_unlabelled(rows, contract, unlabelled.rows, unlabelled.scores)
     policy = policy_by(rows)
     alerts = _alerts(policy, split, scores, amounts)
     natural = split.train if usual is None else split.validation
@@ -162,9 +187,10 @@ def write_candidate(
         show_examples(directory, contract, history, features, scores, alerts) if faith else []
     )
     kept = np.ones(len(labels), bool) if usual is None else usual
-    reference = keep_reference(
-        directory, contract, history.filter(pa.array(kept)), split.of(kept), scores[kept], seed
-    )
+    stream = history.filter(pa.array(kept)), split.of(kept), scores[kept]
+    if unlabelled is not None:
+        stream = _with_unlabelled(contract, *stream, unlabelled)
+    reference = keep_reference(directory, contract, *stream, seed, has_all_frauds=usual is None)
     on_progress(f"the stream will be compared with {reference}")
     quality = measure_model_quality(recipe, split, fraud_share, rows)
     effect = measure_effect(policy, judging_rows(rows))
@@ -242,6 +268,19 @@ def _explain(
     legitimate = learned[kinds == 0]
     reasons = (directory / REASONS_FILE).read_bytes()
     return measure_faith(graph, reasons, features[alerts], background, legitimate, seed)
+
+
+def _with_unlabelled(
+    contract: Contract, rows: pa.Table, split: Split, scores: Floats, more: Unlabelled
+) -> tuple[pa.Table, Split, Floats]:
+    """Rows in order of event time, with those that nobody labelled in the validation part."""
+    bare = [each.select(contract.transaction_schema.names) for each in (rows, more.rows)]
+    both = pa.concat_tables([each.cast(contract.transaction_schema) for each in bare])
+    order = np.argsort(contract.event_seconds(both), kind="stable")
+    place = np.argsort(order)
+    validation = np.concatenate([place[split.validation], place[rows.num_rows :]])
+    joined = Split(place[split.train], np.sort(validation), place[split.test])
+    return both.take(pa.array(order)), joined, np.concatenate([scores, more.scores])[order]
 
 
 def _parts(

@@ -9,6 +9,7 @@ contributions of a row add up to its log-odds minus the mean log-odds of the bac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -137,14 +138,22 @@ def _reshape(writer: Writer, tensor: str, *shape: int) -> str:
 
 def log_odds(graph: bytes, features: Matrix) -> npt.NDArray[np.float64]:
     """What a graph of scores has before its sigmoid, float64, shape (rows,)."""
+    return log_odds_of(graph)(features)
+
+
+def log_odds_of(graph: bytes) -> Callable[[Matrix], npt.NDArray[np.float64]]:
+    """The same for whoever asks often: the graph is opened once."""
     model = onnx.load_from_string(graph)
-    before = model.graph.node[-1].input[0]
-    session = _opened(model, [before])
-    chunks = [
-        session.run(None, {"features": features[start : start + RUN_ROWS]})[0][:, 0]
-        for start in range(0, len(features), RUN_ROWS)
-    ]
-    return np.concatenate(chunks).astype(np.float64)
+    session = _opened(model, [model.graph.node[-1].input[0]])
+
+    def of(features: Matrix) -> npt.NDArray[np.float64]:
+        chunks = [
+            session.run(None, {"features": features[start : start + RUN_ROWS]})[0][:, 0]
+            for start in range(0, len(features), RUN_ROWS)
+        ]
+        return np.concatenate(chunks).astype(np.float64)
+
+    return of
 
 
 def _values(model: Any, names: list[str], features: Matrix) -> dict[str, Matrix]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,15 @@ import numpy.typing as npt
 
 from fraudline.bundle.onnx_runtime import ort
 from fraudline.contract.array_types import Floats, Matrix
-from fraudline.training.contributions_graph import log_odds
+from fraudline.training.contributions_graph import log_odds_of
 
 ALERTS = 100
 DELETED = (1, 2, 4)
 TOP = 4
 _PERMUTATIONS = 60
 _REFERENCE_ROWS = 2000
+
+LogOdds = Callable[[Matrix], Floats]
 
 
 @dataclass(frozen=True)
@@ -65,18 +68,18 @@ def measure_faith(
         legitimate: Features of legitimate rows of the train part.
         seed: Of what is random.
     """
-    random = np.random.default_rng(seed)
+    random, log_odds = np.random.default_rng(seed), log_odds_of(graph)
     session = ort.InferenceSession(reasons, providers=["CPUExecutionProvider"])
     found = session.run(None, {"features": alerts})[0].astype(np.float64)
     others = legitimate[random.choice(len(legitimate), min(_REFERENCE_ROWS, len(legitimate)))]
-    halves = [sampled_shapley(graph, alerts, others, _PERMUTATIONS, random) for _ in range(2)]
+    halves = [sampled_shapley(log_odds, alerts, others, _PERMUTATIONS, random) for _ in range(2)]
     reference = (halves[0] + halves[1]) / 2
-    of_alerts, of_background = log_odds(graph, alerts), log_odds(graph, background).mean()
+    of_alerts, of_background = log_odds(alerts), log_odds(background).mean()
     orders = [_order(found), _order(reference), random.permuted(_order(found), axis=1)]
     deleted = {}
     for count in DELETED:
         losses = [
-            float((of_alerts - _without(graph, alerts, order[:, :count], background)).mean())
+            float((of_alerts - _without(log_odds, alerts, order[:, :count], background)).mean())
             for order in orders
         ]
         deleted[count] = (losses[0], losses[1], losses[2])
@@ -94,7 +97,7 @@ def measure_faith(
 
 
 def sampled_shapley(
-    graph: bytes,
+    log_odds: LogOdds,
     rows: Matrix,
     others: Matrix,
     permutations: int,
@@ -112,20 +115,20 @@ def sampled_shapley(
         for step, column in enumerate(order.T, start=1):
             mixed[every, column] = rows[every, column]
             steps[step] = mixed
-        along = log_odds(graph, steps.reshape(-1, features)).reshape(features + 1, count)
+        along = log_odds(steps.reshape(-1, features)).reshape(features + 1, count)
         for column, change in zip(order.T, np.diff(along, axis=0), strict=True):
             values[every, column] += change
     return values / permutations
 
 
 def _without(
-    graph: bytes, rows: Matrix, deleted: npt.NDArray[np.int64], background: Matrix
+    log_odds: LogOdds, rows: Matrix, deleted: npt.NDArray[np.int64], background: Matrix
 ) -> Floats:
     """Mean log-odds of rows once some features are those of each background row."""
     mask = np.zeros(rows.shape, dtype=bool)
     np.put_along_axis(mask, deleted, True, axis=1)
     mixed = np.where(mask[:, None], background[None], rows[:, None])
-    along = log_odds(graph, mixed.reshape(-1, rows.shape[1]))
+    along = log_odds(mixed.reshape(-1, rows.shape[1]))
     mean: Floats = along.reshape(len(rows), len(background)).mean(axis=1)
     return mean
 

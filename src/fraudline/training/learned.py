@@ -21,19 +21,40 @@ from fraudline.contract import Contract
 from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
 from fraudline.errors import BundleError, InputError
 from fraudline.training.calibration import Platt
-from fraudline.training.candidate import Fitted, choose, write_candidate
+from fraudline.training.candidate import Fitted, Unlabelled, choose, write_candidate
+from fraudline.training.fine_tuning import FineTuning
 from fraudline.training.fitting import Epoch
 from fraudline.training.keras_engine import make_deterministic
 from fraudline.training.model import Model
 from fraudline.training.policy_pages import capped
 from fraudline.training.recipes.all_recipes import find_recipe
 from fraudline.training.recipes.recipe import Recipe
+from fraudline.training.soft_labels import among_drawn, shares_of_frauds
 from fraudline.training.split import Split, check_split, find_twins
-from fraudline.training.update import Examples, LastLayer, balanced, fine_tune, open_model
+from fraudline.training.update import Examples, LastLayer, balanced, open_model, tuned
 
 FINE_TUNING, LAST_LAYER = "fine-tuning", "last-layer"
 LAST_LAYER_FILE = "last_layer.npz"
 _SEED = 1  # the examples of another day are others, so nothing is gained by another one
+
+
+@dataclass(frozen=True)
+class HiddenRows:
+    """Payments that were blocked, or would have been, and were never labelled.
+
+    Attributes:
+        rows: With the columns of a transaction, in order of event time.
+        is_learned: Whether it is drawn to be learned as what it is likely to be, shape (rows,).
+        is_judged: Whether it is of the time of those that judge; all of these are here.
+        is_before: Whether it was decided before that time.
+        known_s: Since when it is mature, seconds since 1970.
+    """
+
+    rows: pa.Table
+    is_learned: Flags
+    is_judged: Flags
+    is_before: Flags
+    known_s: Floats
 
 
 @dataclass(frozen=True)
@@ -47,14 +68,23 @@ class KnownRows:
             these are here, whether they are learned or not.
         is_before: Whether it was decided before the first of those, and if it is a fraud, known by
             then; or is of the history.
+        is_explored: Whether it would have been blocked, was reviewed in place of it, and is
+            labelled.
         known_s: Since when it is known, seconds since 1970; of the history -inf.
+        judged_s: When the first of those that judge was decided.
+        drawn_share: Which share of the stream's legitimate payments is drawn to be learned.
+        never_labelled: Payments of the same time that nobody knows.
     """
 
     rows: pa.Table
     is_learned: Flags
     is_judged: Flags
     is_before: Flags
+    is_explored: Flags
     known_s: Floats
+    judged_s: float
+    drawn_share: float
+    never_labelled: HiddenRows
 
 
 @dataclass(frozen=True)
@@ -104,13 +134,9 @@ def learn_on(
     manifest = read_manifest(parent)
     recipe = find_recipe(manifest.recipe)
     features, labels = contract.feature_matrix(known.rows), contract.labels(known.rows)
-    unusable = contract.unusable(features)
-    if unusable.any():
-        rows = int(unusable.any(axis=1).sum())
-        raise InputError(
-            f"{rows:,} of {len(labels):,} payments have features that are no finite number as "
-            "float32, so nothing was learned. Limit the column in the contract."
-        )
+    never = known.never_labelled
+    data = _Data(features, labels, contract.feature_matrix(never.rows))
+    _require_usable(contract, data)
     split = Split(
         np.flatnonzero(known.is_learned & ~known.is_judged),
         np.flatnonzero(known.is_judged),
@@ -118,12 +144,23 @@ def learn_on(
     )
     check_split(split, labels)
     is_before = known.is_learned & known.is_before
+    was_known = known.is_explored & known.is_before & (known.known_s <= known.judged_s)
     on_progress(f"learning {int(is_before.sum()):,} rows that were known before those that judge")
-    first, _ = _learned(road, recipe, earlier, features, labels, known, is_before)
+    make_deterministic(_SEED)  # names of layers count on otherwise, and are in the Keras file
+    way = FineTuning(recipe, learning_rate=road.learning_rate, averaging=road.averaging)
+    before = _Taken(is_before, was_known, never.is_learned & never.is_before)
+    first, _ = _learned(road, recipe, earlier, data, known, before, way)
     judged = features[split.validation], labels[split.validation]
     choice = choose(recipe, first, *judged)
+    unlabelled = None
+    if never.is_judged.any():
+        unlabelled = Unlabelled(
+            never.rows.filter(pa.array(never.is_judged)),
+            _probabilities(first, data.never_labelled[never.is_judged], choice.line),
+        )
     on_progress(f"learning all {int(known.is_learned.sum()):,} rows")
-    model, state = _learned(road, recipe, parent, features, labels, known, known.is_learned)
+    now = _Taken(known.is_learned, known.is_explored, never.is_learned)
+    model, state = _learned(road, recipe, parent, data, known, now, way)
     if choice.line is not None:
         model.calibrate(choice.line)
     if state is not None:
@@ -154,37 +191,77 @@ def learn_on(
         on_progress=on_progress,
         # Frauds are far more frequent among what is learned than among payments.
         usual=known.is_judged | (known.is_learned & (labels == 0)),
+        unlabelled=unlabelled,
     )
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Features and labels of the known rows, and features of those that nobody knows."""
+
+    features: Matrix
+    labels: Labels
+    never_labelled: Matrix
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """Which rows are learned, which reviewed ones tell of blocked ones, and of which."""
+
+    known: Flags
+    explored: Flags
+    never_labelled: Flags
+
+
+def _require_usable(contract: Contract, data: _Data) -> None:
+    """Refuse features that a network could not see."""
+    parts = (data.features, data.never_labelled)
+    unusable = sum(int(contract.unusable(each).any(axis=1).sum()) for each in parts)
+    if unusable:
+        raise InputError(
+            f"{unusable:,} of {sum(map(len, parts)):,} payments have features that are no finite "
+            "number as float32, so nothing was learned. Limit the column in the contract."
+        )
 
 
 def _learned(
     road: Road,
     recipe: Recipe,
     begin: Path,
-    features: Matrix,
-    labels: Labels,
+    data: _Data,
     known: KnownRows,
-    taken: Flags,
+    taken: _Taken,
+    way: FineTuning,
 ) -> tuple[Model, LastLayer | None]:
     """What a version becomes by these rows, and the state that its last layer goes on from."""
-    make_deterministic(_SEED)  # names of layers count on otherwise, and are in the Keras file
     model = open_model(begin)
     if road.name == LAST_LAYER:
-        state, is_new = _begun(begin, model), taken & (known.known_s > _known_to(begin))
-        examples = Examples(features[is_new], labels[is_new].astype(np.float64))
-        if len(examples.labels):
-            state = state.update(balanced(recipe, examples, _SEED))
+        known_to = _known_to(begin)
+        is_new = taken.known & (known.known_s > known_to)
+        is_new_hidden = taken.never_labelled & (known.never_labelled.known_s > known_to)
+        state = _begun(begin, model)
+        new = _Taken(is_new, taken.explored, is_new_hidden)
+        if is_new.any():
+            state = state.update(_examples(recipe, model, data, known, new))
         return state.model(), state
-    examples = Examples(features[taken], labels[taken].astype(np.float64))
-    tuned = fine_tune(
-        model,
-        recipe,
-        balanced(recipe, examples, _SEED),
-        learning_rate=road.learning_rate,
-        averaging=road.averaging,
-        seed=_SEED,
+    examples = _examples(recipe, model, data, known, taken)
+    return tuned(model, recipe, examples, way, _SEED), None
+
+
+def _examples(
+    recipe: Recipe, model: Model, data: _Data, known: KnownRows, taken: _Taken
+) -> Examples:
+    """What is learned: known rows, and if enough were reviewed, others as what they likely are."""
+    whole = Examples(data.features[taken.known], data.labels[taken.known].astype(np.float64))
+    examples = balanced(recipe, whole, _SEED)
+    explored, hidden = taken.explored, data.never_labelled[taken.never_labelled]
+    shares = shares_of_frauds(model, data.features[explored], data.labels[explored], hidden)
+    if shares is None:
+        return examples
+    return Examples(
+        np.concatenate([examples.features, hidden]),
+        np.concatenate([examples.labels, among_drawn(shares, known.drawn_share)]),
     )
-    return tuned, None
 
 
 def _begun(version: Path, model: Model) -> LastLayer:
@@ -208,5 +285,5 @@ def _known_to(version: Path) -> float:
     return -np.finfo(np.float64).max
 
 
-def _probabilities(model: Model, features: Matrix) -> Floats:
-    return Platt(1.0, 0.0).probabilities(model.log_odds(features))
+def _probabilities(model: Model, features: Matrix, line: Platt | None = None) -> Floats:
+    return (line or Platt(1.0, 0.0)).probabilities(model.log_odds(features))

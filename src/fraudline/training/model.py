@@ -9,6 +9,8 @@ import numpy as np
 
 from fraudline.contract.array_types import Floats, Matrix
 from fraudline.training.calibration import Platt
+from fraudline.training.contributions_graph import log_odds
+from fraudline.training.graph import write_graph
 from fraudline.training.keras_engine import keras
 from fraudline.training.preparation import Preparation
 
@@ -23,9 +25,13 @@ class Model:
     network: Any
 
     def log_odds(self, features: Matrix) -> Floats:
-        """What the network gives before its sigmoid, float64, shape (rows,)."""
-        before_sigmoid = keras.Model(self.network.inputs, self.network.layers[-2].output)
-        return predict(before_sigmoid, self.preparation.apply(features))
+        """What the network gives before its sigmoid, float64, shape (rows,).
+
+        By the graph, as a scorer has it: what is calibrated is what scores, and no network has to
+        be traced for it.
+        """
+        graph = write_graph(self.preparation, self.network, features.shape[1])
+        return log_odds(graph, features)
 
     def hidden(self, features: Matrix) -> Matrix:
         """What the last dense layer sees, float32, shape (rows, units)."""

@@ -9,7 +9,7 @@ from fraudline.bundle.policy import NEVER, Policy, below_never, score_text
 from fraudline.contract import APPROVED, BLOCKED
 from fraudline.contract.array_types import DecisionCodes
 from fraudline.errors import InputError
-from fraudline.measures.policy_effect import number
+from fraudline.measures.policy_effect import counted, number
 from fraudline.measures.scored_rows import ScoredRows
 from fraudline.measures.worth import Saving, Way, measure_worth
 
@@ -23,10 +23,11 @@ def within_cap(policy: Policy, judged: ScoredRows) -> Policy:
     Raises:
         InputError: a person's thresholds, or exploring, ask for more reviews than the cap allows.
     """
+    scores, amounts = judged.all_scores, judged.all_amounts  # to be reviewed needs no label
 
     def with_surcharge(surcharge: float) -> Policy:
         tried = msgspec.structs.replace(policy, review_surcharge=surcharge)
-        reviews = tried.expected_reviews(tried.decide(judged.scores, judged.amounts))
+        reviews = tried.expected_reviews(tried.decide(scores, amounts))
         return msgspec.structs.replace(tried, reviews_a_day=reviews / judged.days)
 
     free = with_surcharge(0.0)
@@ -34,15 +35,17 @@ def within_cap(policy: Policy, judged: ScoredRows) -> Policy:
     if free.reviews_a_day <= cap and cap > 0:
         return free
     # A review that has to save as much as this never pays.
-    low, high = 0.0, float(max(policy.wrong_block_cost, policy.losses(judged.amounts).max()))
+    low, high = 0.0, float(max(policy.wrong_block_cost, policy.losses(amounts).max()))
     least = with_surcharge(high)
     if least.reviews_a_day > cap:
         share = policy.explored_share
         explores = f"to review {100 * share:g} % of what would be blocked" if share else ""
         asked = " and ".join(filter(None, [policy.fixed_in_words, explores]))
+        hidden = len(judged.unlabelled_scores)
+        beside = f" and {counted(hidden, 'blocked payment')} of its time" if hidden else ""
         raise InputError(
             f"{asked} gives {number(least.reviews_a_day)} reviews a day on the "
-            f"validation part, but the cap is {number(cap)}, and above it the policy is to "
+            f"validation part{beside}, but the cap is {number(cap)}, and above it the policy is to "
             f"{policy.above_review_cap}. Review from a higher score, block from a lower one, "
             f"{'explore less, ' if share else ''}or allow more reviews."
         )

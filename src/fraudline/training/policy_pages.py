@@ -30,6 +30,7 @@ from fraudline.measures.policy_effect import PolicyEffect, measure_effect, money
 from fraudline.measures.scored_rows import (
     DRAWN_SHARE,
     TEST,
+    UNLABELLED,
     VALIDATION,
     judging_rows,
     part_of,
@@ -75,6 +76,30 @@ def scored_rows(
     if not split.is_random:
         return scored
     return scored.replace_schema_metadata({DRAWN_SHARE: repr(len(rows) / history.num_rows)})
+
+
+def with_unlabelled(
+    rows: pa.Table, contract: Contract, unlabelled: pa.Table, scores: Floats
+) -> pa.Table:
+    """The scored rows, and those of the validation part's time that nobody labelled.
+
+    Args:
+        rows: As `scored_rows` gives them.
+        contract: What a transaction looks like.
+        unlabelled: With the columns of a transaction.
+        scores: Of those, shape (rows,).
+
+    Returns:
+        The same with rows of a part more, `UNLABELLED`, whose labels are 0 and say nothing.
+    """
+    more = {
+        "part": [UNLABELLED] * unlabelled.num_rows,
+        "event_s": contract.event_seconds(unlabelled),
+        "score": scores,
+        "amount": contract.amounts(unlabelled),
+        "label": np.zeros(unlabelled.num_rows, np.int8),
+    }
+    return pa.concat_tables([rows, pa.table(more, schema=rows.schema)])
 
 
 def choose_policy(

@@ -12,6 +12,7 @@ import pyarrow as pa
 from fraudline.bundle.policy import below_never
 from fraudline.bundle.reference import (
     SCORE,
+    HighAmounts,
     Reference,
     ReferenceFacts,
     Share,
@@ -38,7 +39,7 @@ from fraudline.measures.level_drift import (
 from fraudline.measures.share_drift import HIGH_SHARE, UsualShare, usual_share
 from fraudline.training.categories import level_names
 from fraudline.training.history_checks import event_text
-from fraudline.training.split import Split
+from fraudline.training.split import Rows, Split
 
 LEAST_DAYS = 10
 MOST_PERIODS = 28  # the latest ones, which the stream goes on from
@@ -90,7 +91,14 @@ def cut_periods(event_s: Floats) -> Cut:
 
 
 def keep_reference(
-    directory: Path, contract: Contract, history: pa.Table, split: Split, scores: Floats, seed: int
+    directory: Path,
+    contract: Contract,
+    history: pa.Table,
+    split: Split,
+    scores: Floats,
+    seed: int,
+    *,
+    has_all_frauds: bool = True,
 ) -> ReferenceFacts:
     """Write a bundle's reference.
 
@@ -101,6 +109,8 @@ def keep_reference(
         split: Its parts. Columns are of all rows, scores of those that had not been learned from.
         scores: Of every row, of those parts as the model gave them before it had seen them.
         seed: Of the draw where a period has more rows than are looked at.
+        has_all_frauds: Whether the part that is learned has as many frauds as the stream. Many of
+            the highest amounts are frauds', so else these are of the other parts alone.
     """
     event_s = contract.event_seconds(history)
     cut = cut_periods(event_s)
@@ -152,8 +162,16 @@ def keep_reference(
         for at, name in enumerate(contract.features)
         if name not in contract.categories
     }
-    write_reference(directory, Reference(facts, columns | {SCORE: sketch(scores[judged], points)}))
+    high = _high_amounts(contract, history, cut, kept if has_all_frauds else judged)
+    columns[SCORE] = sketch(scores[judged], points)
+    write_reference(directory, Reference(facts, columns, high))
     return facts
+
+
+def _high_amounts(contract: Contract, history: pa.Table, cut: Cut, rows: Rows) -> HighAmounts:
+    amounts = contract.amounts(history)[rows]
+    high = float(np.quantile(amounts, 1 - HIGH_SHARE, method="inverted_cdf"))
+    return HighAmounts(high, _share(amounts >= high, cut.period[rows]))
 
 
 def _distances(contract: Contract, periods: list[Matrix]) -> Floats:

@@ -18,7 +18,6 @@ from fraudline.measures.bootstrap import RESAMPLES
 from fraudline.measures.evaluation import Evaluation
 from fraudline.measures.policy_effect import PolicyEffect, money, percent
 from fraudline.measures.reliability import BINS
-from fraudline.training import charts
 from fraudline.training.categories import CategoryLevels
 from fraudline.training.faithfulness import TOP, Faith
 from fraudline.training.fitting import Epoch
@@ -67,19 +66,14 @@ class TrainingResult:
 def write_report(
     directory: Path, manifest: Manifest, contract: Contract, recipe: Recipe, result: TrainingResult
 ) -> None:
-    """Write `report.html` and its pictures into the directory."""
+    """Write `report.html` and its pictures into the directory.
+
+    A version that goes on from another has the page without pictures: there is one for each
+    period, and drawing them took a tenth of what it costs. Its numbers are all there.
+    """
     judged_by = result.split.judged_by
-    rows = result.split.parts[judged_by]
-    labels, scores = result.labels[rows], result.scores[rows]
     evaluation = result.evaluations[judged_by]
-    pictures = {
-        "learning_curves.png": charts.learning_curves(result.epochs),
-        "confusion_matrix.png": charts.confusion_matrix(evaluation),
-        "pr_curve.png": charts.precision_recall(labels, scores, evaluation, manifest.threshold),
-        "score_distribution.png": charts.score_distribution(
-            labels, scores, manifest.threshold, result.quality.corrected
-        ),
-    }
+    pictures = {} if manifest.learned else _pictures(manifest, result)
     for name, content in pictures.items():
         (directory / name).write_bytes(content)
     page = PAGES.get_template("report.html.jinja").render(
@@ -89,6 +83,7 @@ def write_report(
         judged_by=judged_by,
         evaluation=evaluation,
         effect=result.effect,
+        epochs=result.epochs,
         money=money,
         score_text=score_text,
         faith=result.faith,
@@ -108,6 +103,23 @@ def write_report(
         day_name=lambda number: _day_name(contract, number),
     )
     (directory / REPORT_FILE).write_text(page, encoding="utf-8")
+
+
+def _pictures(manifest: Manifest, result: TrainingResult) -> dict[str, bytes]:
+    from fraudline.training import charts  # noqa: PLC0415 - brings matplotlib
+
+    judged_by = result.split.judged_by
+    rows = result.split.parts[judged_by]
+    labels, scores = result.labels[rows], result.scores[rows]
+    evaluation = result.evaluations[judged_by]
+    return {
+        "learning_curves.png": charts.learning_curves(result.epochs),
+        "confusion_matrix.png": charts.confusion_matrix(evaluation),
+        "pr_curve.png": charts.precision_recall(labels, scores, evaluation, manifest.threshold),
+        "score_distribution.png": charts.score_distribution(
+            labels, scores, manifest.threshold, result.quality.corrected
+        ),
+    }
 
 
 def _day_name(contract: Contract, number: int) -> str:

@@ -21,6 +21,7 @@ from fraudline.bundle.bundle_files import GRAPH_FILE, check_bundle, read_file
 from fraudline.contract.array_types import Floats, Labels, Matrix
 from fraudline.errors import BundleError, InputError
 from fraudline.training.calibration import fit_line, fit_platt
+from fraudline.training.fine_tuning import FineTuning
 from fraudline.training.graph import read_preparation, write_graph
 from fraudline.training.keras_engine import keras, make_deterministic
 from fraudline.training.keras_file import MODEL_FILE
@@ -126,21 +127,36 @@ def fine_tune(
 ) -> Model:
     """A model that has gone once through examples in small steps, from the weights of another.
 
+    Args:
+        model: Where it begins; it is not changed.
+        recipe: Its own: of it the rows in a step, the weight decay, and whether it calibrates.
+        examples: What is learned; one pass, in an order drawn anew.
+        learning_rate: As for `FineTuning`.
+        averaging: Likewise.
+        seed: Of what is random; the same model, examples and seed give the same weights.
+
+    Raises:
+        InputError: all examples are alike, so there is nothing to tell apart.
+    """
+    make_deterministic(seed)
+    way = FineTuning(recipe, learning_rate=learning_rate, averaging=averaging)
+    return tuned(model, recipe, examples, way, seed)
+
+
+def tuned(model: Model, recipe: Recipe, examples: Examples, way: FineTuning, seed: int) -> Model:
+    """The same, by a way that may have been gone before.
+
     Where a recipe calibrates, the other's scores are probabilities among all payments, and frauds
     are far more frequent among examples. So its last layer is first brought to their scale by a
     straight line; otherwise most of what is learned would be that there are more frauds. The
     result has the examples' scale, and is to be calibrated.
 
-    Batch normalisations stay as they are: a batch of examples is not what flies by.
-
     Args:
-        model: Where it begins; it is not changed.
-        recipe: Its own: of it the rows in a step, the weight decay, and whether it calibrates.
-        examples: What is learned; one pass, in an order drawn anew.
-        learning_rate: Of AdamW, constant.
-        averaging: From 0 to below 1: how much of the mean of the weights so far stays in it at each
-            step; what comes out is that mean. 0 gives the last weights themselves.
-        seed: Of what is random; the same model, examples and seed give the same weights.
+        model: As for `fine_tune`.
+        recipe: Likewise.
+        examples: Likewise.
+        way: Compiled for the recipe after `make_deterministic`.
+        seed: Of the order.
 
     Raises:
         InputError: all examples are alike, so there is nothing to tell apart.
@@ -150,35 +166,15 @@ def fine_tune(
             f"{len(examples.labels):,} examples of one kind cannot be told apart. "
             "Wait for labels of both kinds."
         )
-    make_deterministic(seed)
     learned = model.copy()
     if recipe.threshold is None:
         line = fit_line(examples.labels, model.log_odds(examples.features))
         if line.slope > 0:
             learned.calibrate(line)
-    frozen = [each for each in learned.network.layers if _is_normalisation(each) and each.trainable]
-    for layer in frozen:
-        layer.trainable = False
-    # A model around the same layers learns, so that the network is saved without its optimizer.
-    learner = keras.Model(learned.network.inputs, learned.network.outputs)
-    optimizer = keras.optimizers.AdamW(
-        learning_rate,
-        weight_decay=recipe.weight_decay,
-        use_ema=averaging > 0,
-        ema_momentum=averaging,
-    )
-    learner.compile(optimizer, "binary_crossentropy")
     order = np.random.default_rng(seed).permutation(len(examples.labels))
     inputs = learned.preparation.apply(examples.features)[order]
-    labels = examples.labels[order].astype(np.float32)[:, None]
-    learner.fit(inputs, labels, batch_size=recipe.batch_rows, shuffle=False, verbose=0)
-    for layer in frozen:
-        layer.trainable = True
+    way.pass_once(learned.network, inputs, examples.labels[order])
     return learned
-
-
-def _is_normalisation(layer: Any) -> bool:
-    return isinstance(layer, keras.layers.BatchNormalization)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from fraudline.measures.fair_bet import PROVED_AT
 from fraudline.measures.policy_effect import counted, money
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fraudline.bundle.policy import Policy
     from fraudline.measures.challenge import Challenge
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 _LOG_LOSS_MORE = 1.02
 # What two trainings of one recipe differ by is below; scorers were counted by the champion.
 _TIMES_SLOWER, _TIMES_LARGER = 1.5, 4.0
+NOT_MET = "not met: "
+"""After these words what is written of a period names the conditions that were missing."""
 _COSTS = ("unit", "lost_share", "fraud_cost", "review_cost", "wrong_block_cost")
 
 
@@ -98,6 +102,27 @@ def conditions_of(
 def wealth_words(wealth: float, frauds: int) -> str:
     """How a bet stands, in a few words."""
     return f"wealth {wealth:,.2f} of {PROVED_AT:g} after {counted(frauds, 'fraud')}"
+
+
+def brief_conditions(found: Challenge, conditions: Sequence[Condition]) -> str:
+    """What a line of the log has room for: how the bet stands, and which conditions are missing."""
+    missing = ", ".join(each.name for each in conditions if not each.is_met)
+    wealth = wealth_words(found.bet.wealth, found.bet.frauds)
+    return f"{wealth}; {f'{NOT_MET}{missing}' if missing else 'all conditions met'}"
+
+
+def told_conditions(conditions: Sequence[Condition]) -> str:
+    """What was found of all of them if they are met; else of the first and of those that are not.
+
+    Args:
+        conditions: At least one, as `conditions_of` has them.
+    """
+    missing = [each for each in conditions if not each.is_met]
+    if not missing:
+        return "; ".join(f"{each.name}: {each.told}" for each in conditions)
+    first, names = conditions[0], ", ".join(each.name for each in missing)
+    details = [f"{each.name}: {each.told}" for each in missing if each is not first]
+    return "; ".join([first.told, *details, f"{NOT_MET}{names}"])
 
 
 def _order(found: Challenge) -> Condition:

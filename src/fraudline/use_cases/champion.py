@@ -50,6 +50,7 @@ def promote(
     by: str | None = None,
     reason: str = "",
     over: str | None = None,
+    of: Rollout | None = None,
 ) -> Promoted:
     """Make a version the champion.
 
@@ -63,10 +64,11 @@ def promote(
         by: Who does it; the account that runs this, without one. Both are kept.
         reason: Why, in words.
         over: The champion that it was found better than; any, without one.
+        of: The rollout in which it was; without one none may stand where there is `over`.
 
     Raises:
-        InputError: there is no such version, it decides by costs that nobody gave, or the champion
-            was changed meanwhile.
+        InputError: there is no such version, it decides by costs that nobody gave, or what it was
+            found over was changed meanwhile.
         BundleError: it is broken, or for another contract; the champion stays who it was.
     """
     registry = project.registry
@@ -78,14 +80,20 @@ def promote(
     else:
         require_own_costs(project, version, costs, median_amount)
     challengers, rollout = _challengers(project), registry.rollout()
-    registry.promote(version, Signature.of_this_process(by, reason), over=over)
+    registry.promote(version, Signature.of_this_process(by, reason), over=over, of=of)
     on_promoted(version, before)
     done = _promoted(project, version, before, look, challengers)
     return done if version == before else _ending(done, rollout)
 
 
 def roll_out(
-    project: Project, version: str, share: float, *, by: str | None = None, reason: str = ""
+    project: Project,
+    version: str,
+    share: float,
+    *,
+    widens: bool = False,
+    by: str | None = None,
+    reason: str = "",
 ) -> Rollout:
     """Let a version decide a share of the transactions, and the champion the others.
 
@@ -96,6 +104,8 @@ def roll_out(
         project: Whose registry.
         version: One of its versions.
         share: Of the transactions, above 0 and below 1.
+        widens: Whether `fraudline learn` is to widen it by itself, by the rule of
+            `widening_rule.py`.
         by: As for `promote`.
         reason: Likewise.
 
@@ -105,7 +115,8 @@ def roll_out(
         BundleError: it is broken, or for another contract.
     """
     require_own_costs(project, version, *_judged(project, version))
-    return project.registry.rollouts.begin(version, share, Signature.of_this_process(by, reason))
+    signature = Signature.of_this_process(by, reason)
+    return project.registry.rollouts.begin(version, share, signature, widens=widens)
 
 
 def widen(
@@ -113,6 +124,8 @@ def widen(
     share: float,
     *,
     version: str | None = None,
+    widens: bool = False,
+    of: Rollout | None = None,
     by: str | None = None,
     reason: str = "",
 ) -> Rollout:
@@ -122,6 +135,8 @@ def widen(
         project: Whose registry.
         share: Above the present one, below 1.
         version: Which one is meant, so that no other is widened; the one that stands without it.
+        widens: As for `roll_out`, from now on: whoever widens it has it in hand.
+        of: The rollout that this was decided of, so that no later word is overruled.
         by: As for `promote`.
         reason: Likewise.
 
@@ -137,7 +152,7 @@ def widen(
             )
         version = found.version
     signature = Signature.of_this_process(by, reason)
-    return project.registry.rollouts.widen(version, share, signature)
+    return project.registry.rollouts.widen(version, share, signature, widens=widens, of=of)
 
 
 def roll_back(
@@ -146,6 +161,7 @@ def roll_back(
     *,
     by: str | None = None,
     reason: str = "",
+    over: str | None = None,
 ) -> Promoted:
     """Make the champion before the present one the champion again.
 
@@ -158,9 +174,11 @@ def roll_back(
         on_promoted: As for `promote`.
         by: Likewise.
         reason: Likewise.
+        over: The champion that it was found better than, while no version decided a share.
 
     Raises:
-        InputError: there was none before, or the champion was changed meanwhile.
+        InputError: there was none before, the champion was changed meanwhile, or what it was found
+            over was.
         BundleError: there is no champion, or the one before is broken.
     """
     registry = project.registry
@@ -168,16 +186,19 @@ def roll_back(
     costs, _ = _judged(project, version)
     look = tell_foreign_costs(project, version, costs)
     challengers, rollout = _challengers(project), registry.rollout()
-    registry.roll_back(version, Signature.of_this_process(by, reason))
+    registry.roll_back(version, Signature.of_this_process(by, reason), over=over)
     on_promoted(version, before)
     return _ending(_promoted(project, version, before, look, challengers), rollout)
 
 
-def end_rollout(project: Project, *, by: str | None = None, reason: str = "") -> Rollout | None:
+def end_rollout(
+    project: Project, *, of: Rollout | None = None, by: str | None = None, reason: str = ""
+) -> Rollout | None:
     """Let the champion decide all transactions again; it stays who it is.
 
     Args:
         project: Whose registry.
+        of: As for `widen`.
         by: As for `promote`.
         reason: Likewise.
 
@@ -190,7 +211,7 @@ def end_rollout(project: Project, *, by: str | None = None, reason: str = "") ->
     found = project.registry.rollout()
     if found is not None:
         signature = Signature.of_this_process(by, reason)
-        project.registry.rollouts.end(found.version, signature)
+        project.registry.rollouts.end(found.version, signature, of=of)
     return found
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +26,59 @@ from fraudline.use_cases.turned_out import flags
 from fraudline.warehouse.counting_labels import labelled_pieces
 
 _PIECE_ROWS = 4096
-_NEEDED = ("decided_at", "decision", "label", "label_known_at", "label_arrived_at")
+_NEEDED = ("decided_at", "decision", "label", "label_known_at", "label_arrived_at", "propensity")
+
+
+class CountsDays(Protocol):
+    """What takes both versions' days one after the other, as `Challenge` does."""
+
+    def after(
+        self,
+        day: int,
+        labels: Labels,
+        champion: DayOfOne,
+        challenger: DayOfOne,
+        costs_of_approving: Floats,
+    ) -> Self:
+        """The same after another day."""
+        ...
+
+
+_Found = TypeVar("_Found", bound=CountsDays)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a version took for payments, and left open. Plain numbers, to go on from.
+
+    Attributes:
+        took_s: Of the processor, seconds.
+        judged: How many payments.
+        refused: On how many of them it has no verdict.
+        without_reasons: How many it stops and gives no reasons for.
+    """
+
+    took_s: float = 0.0
+    judged: int = 0
+    refused: int = 0
+    without_reasons: int = 0
+
+
+@dataclass(frozen=True)
+class PairSums:
+    """What both took, and what was left out. Plain numbers, to go on from.
+
+    Attributes:
+        champion: What the champion took.
+        other: What the other version did.
+        hidden: Payments that were blocked and never labelled, which were left out.
+        unjudged: Payments that one of the two has no verdict on, left out too.
+    """
+
+    champion: Spent = field(default_factory=Spent)
+    other: Spent = field(default_factory=Spent)
+    hidden: int = 0
+    unjudged: int = 0
 
 
 @dataclass
@@ -34,21 +87,22 @@ class _Side:
 
     bundle: Bundle
     judge: Judge
-    took_s: float = 0.0
-    judged: int = 0
-    refused: int = 0
-    without_reasons: int = 0
+    spent: Spent
     scores: list[Floats] = field(default_factory=list)
     codes: list[DecisionCodes] = field(default_factory=list)
 
     def judge_lines(self, lines: list[bytes]) -> Judged:
         begun_at = time.thread_time()
         judged = self.judge.judge_batch(lines)
-        self.took_s += time.thread_time() - begun_at
-        self.judged += len(lines)
-        self.refused += len(judged.rejects)
+        took_s = time.thread_time() - begun_at
         stopped = int((judged.assessment.decision_codes != APPROVED).sum())
-        self.without_reasons += stopped - len(judged.reasons)
+        before = self.spent
+        self.spent = Spent(
+            before.took_s + took_s,
+            before.judged + len(lines),
+            before.refused + len(judged.rejects),
+            before.without_reasons + stopped - len(judged.reasons),
+        )
         return judged
 
     def take_day(self, labels: Labels, amounts: Floats, costs_by: Policy) -> DayOfOne:
@@ -61,8 +115,9 @@ class _Side:
     def measured(self) -> Measured:
         files = (GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE)
         size = sum((self.bundle.path / name).stat().st_size for name in files)
-        us = 1e6 * self.took_s / self.judged if self.judged else None
-        return Measured(size, us, self.refused, self.without_reasons)
+        spent = self.spent
+        us = 1e6 * spent.took_s / spent.judged if spent.judged else None
+        return Measured(size, us, spent.refused, spent.without_reasons)
 
 
 class VersionPair:
@@ -74,10 +129,7 @@ class VersionPair:
         other: The version that is compared with it.
         since: What was known by then counts for neither.
         on_judged: Called with how many transactions were judged so far.
-
-    Attributes:
-        hidden: Payments that were blocked and never labelled, which were left out.
-        unjudged: Payments that one of the two has no verdict on, left out too.
+        so_far: What another pair found of the same two, on periods before.
 
     Raises:
         BundleError: one of the versions is broken.
@@ -90,14 +142,25 @@ class VersionPair:
         other: str,
         since: dt.datetime,
         on_judged: Callable[[int], None] = lambda _: None,
+        so_far: PairSums | None = None,
     ) -> None:
         self._project, self._since, self._on_judged = project, since, on_judged
+        before = so_far or PairSums()
+        self._before = before.champion.judged
         self._champion, self._other = (
-            _Side(bundle, Judge(bundle))
-            for bundle in (open_version(project, champion), open_version(project, other))
+            _Side(bundle, Judge(bundle), spent)
+            for bundle, spent in (
+                (open_version(project, champion), before.champion),
+                (open_version(project, other), before.other),
+            )
         )
         self._maturity = dt.timedelta(days=project.contract.maturity_days)
-        self.hidden = self.unjudged = 0
+        self._hidden, self._unjudged = before.hidden, before.unjudged
+
+    @property
+    def sums(self) -> PairSums:
+        """What both took so far, and what was left out."""
+        return PairSums(self._champion.spent, self._other.spent, self._hidden, self._unjudged)
 
     def conditions(self, found: Challenge) -> list[Condition]:
         """All that the other version has to meet, by what was found of both."""
@@ -109,8 +172,13 @@ class VersionPair:
             self._other.measured(),
         )
 
-    def after(self, found: Challenge, period: Period) -> Challenge:
-        """What is found of both once a period that is mature is counted, too."""
+    def after(self, found: _Found, period: Period) -> _Found:
+        """What is found of both once a period that is mature is counted, too.
+
+        Args:
+            found: What counts days: a `Challenge`, or what has more than that.
+            period: The next one.
+        """
         contract = self._project.contract
         labels, amounts = [np.zeros(0, np.int8)], [np.zeros(0)]
         for rows in self._known_later(period):
@@ -118,7 +186,7 @@ class VersionPair:
             sides = [(side, side.judge_lines(lines)) for side in (self._champion, self._other)]
             (_, first), (_, second) = sides
             both = np.intersect1d(first.indices, second.indices)
-            self.unjudged += len(lines) - len(both)
+            self._unjudged += len(lines) - len(both)
             for side, judged in sides:
                 kept = np.isin(judged.indices, both)
                 side.scores.append(judged.assessment.scores[kept])
@@ -126,7 +194,7 @@ class VersionPair:
             taken = rows.take(pa.array(both, pa.int64()))
             labels.append(flags(pc.equal(taken.column("label"), FRAUD)).astype(np.int8))
             amounts.append(contract.amounts(taken))
-            self._on_judged(self._champion.judged)
+            self._on_judged(self._champion.spent.judged - self._before)
         is_fraud, worth = np.concatenate(labels), np.concatenate(amounts)
         policy = self._champion.bundle.manifest.policy  # what mistakes cost is one fact
         champion, other = (
@@ -150,7 +218,7 @@ class VersionPair:
             as_of=period.end + self._maturity,
             since=period.start,
             until=period.end,
-            columns=names,
+            columns=[*names, "propensity"],
             wanted=(*_NEEDED, *names),
         )
         for piece in pieces():
@@ -161,11 +229,10 @@ class VersionPair:
                 matured = pc.add(rows.column("decided_at"), pa.scalar(self._maturity))
                 known_at = pc.if_else(pc.is_valid(rows.column("label")), told, matured)
                 is_later = flags(pc.greater(known_at, pa.scalar(self._since)))
-                is_hidden = flags(
-                    pc.and_(
-                        pc.equal(rows.column("decision"), "block"),
-                        pc.is_null(rows.column("label")),
-                    )
+                is_stopped = pc.or_(
+                    pc.equal(rows.column("decision"), "block"),
+                    pc.is_valid(rows.column("propensity")),
                 )
-                self.hidden += int((is_later & is_hidden).sum())
+                is_hidden = flags(pc.and_(is_stopped, pc.is_null(rows.column("label"))))
+                self._hidden += int((is_later & is_hidden).sum())
                 yield rows.filter(pa.array(is_later & ~is_hidden))

@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from fraudline import flows
-from fraudline.bundle.manifest import Manifest
 from fraudline.contract import Period
 from fraudline.errors import BundleError, UsageError
-from fraudline.measures.challenge import Challenge
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
 from fraudline.stream.progress import Progress
-from fraudline.use_cases.challenge_conditions import Condition, wealth_words
+from fraudline.use_cases.challenge_conditions import brief_conditions, told_conditions
 from fraudline.use_cases.champion import Promoted, challenge, promote, roll_back
+from fraudline.use_cases.judge_line import LineVerdict, judge_line
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
-from fraudline.use_cases.update_version import newest_of_line
 from fraudline.warehouse.decided_periods import decided_periods
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 
@@ -33,10 +28,7 @@ _LOG = logging.getLogger(__name__)
 LEARN = "learn"
 """Who promotes and goes back by itself."""
 _MOMENT = dt.timedelta(microseconds=1)
-_NEWEST_JUDGED_ON = 5  # periods on which the newest version must not rank below the champion
 _MOST_TOLD = 4096
-NOT_MET = "not met: "
-"""With these words what is written of a period names the conditions that were missing."""
 
 
 class GatePeriods:
@@ -67,9 +59,9 @@ class GatePeriods:
         until = now - self._maturity
         if until <= since:
             return []
-        done = {row["period_start"] for row in self._rows()}
-        if done:  # they are judged in their order, so none before the last is left
-            since = max(done) + dt.timedelta(seconds=self._length_s)
+        ends = [row["period_end"] for row in self._rows()]
+        if ends:  # in their order, so none before the last is left; a payment counts in one bet
+            since = Period.holding(max(ends) - _MOMENT, self._length_s).end
         periods = decided_periods(
             self._project.warehouse, self._length_s, since=since, until=max(until, since)
         )
@@ -93,63 +85,17 @@ class GatePeriods:
         champion, since = registry.champion(), registry.champion_since()
         if due.period.start < since:
             return f"{champion} is the champion since then, so nothing was judged"
-        manifests, removed = registry.versions(), registry.removals.all(self._project.contract.name)
-        # A version as of the very moment at which a period begins knows nothing of it.
-        line, newest = (
-            newest_of_line(manifests, champion, since=since, before=at + _MOMENT, removed=removed)
-            for at in (due.period.start, due.at)
-        )
         rows = self._rows()
-        state = rows[-1]["state"] if rows else "{}"
-        found = msgspec.json.decode(state, type=Challenge)
-        said = told = f"{champion} has no line yet that is older than this period"
-        if any(since <= each.as_of <= due.period.start for each in removed):
-            said = told = "the versions of that time were removed, so nothing was judged"
-        is_won = False
-        if line.version != champion:
-            found, conditions = self._judged(due, champion, line, newest, found)
-            is_won = all(each.is_met for each in conditions)
-            said, told = _brief(found, conditions), _words(conditions)
+        last = rows[-1] if rows else None
+        found = judge_line(self._project, due, champion, since, last, self._is_alive)
         # Before anything follows from it: whoever is killed then has judged this period.
-        self._write(due, champion, since, line, newest, found, told, is_won=is_won)
-        if is_won:
-            said += self._promote(newest.version, champion, told)
+        self._write(due, champion, since, found)
+        said = found.said
+        if found.is_won:
+            said += self._promote(found.newest, champion, found.told)
         if due.period == self._last:
             said = "; ".join([said, *self._challengers(due.at)])
         return said
-
-    def _judged(
-        self, due: Due, champion: str, line: Manifest, newest: Manifest, found: Challenge
-    ) -> tuple[Challenge, list[Condition]]:
-        """What is found of the line after this period, and all conditions."""
-        from fraudline.use_cases.compare_versions import VersionPair
-
-        assert line.learned
-        pair = VersionPair(self._project, champion, line.version, line.learned.as_of)
-        found = pair.after(found, due.period)
-        conditions = pair.conditions(found)
-        if found.bet.is_proved and newest.version != line.version:
-            conditions.append(self._newest_does(due, champion, newest))
-        return found, conditions
-
-    def _newest_does(self, due: Due, champion: str, newest: Manifest) -> Condition:
-        """That the version that would be promoted does not rank below the champion lately.
-
-        It has learned some of these labels, so this tells a broken one, and proves nothing.
-        """
-        from fraudline.use_cases.compare_versions import VersionPair
-
-        length = dt.timedelta(seconds=self._length_s)
-        begin = due.period.end - _NEWEST_JUDGED_ON * length
-        pair = VersionPair(self._project, champion, newest.version, begin - self._maturity)
-        found = Challenge()
-        for period in decided_periods(
-            self._project.warehouse, self._length_s, since=begin, until=due.period.end
-        ):
-            found = pair.after(found, period)
-        gain = found.bet.mean_gain
-        told = f"{newest.version} ranks {gain:+.4f} on the last {_NEWEST_JUDGED_ON} periods"
-        return Condition("newest", found.bet.frauds > 0 and gain >= 0, told)
 
     def _promote(self, version: str, champion: str, reason: str) -> str:
         """Make it the champion, if that is wanted; gives what followed, in words."""
@@ -163,7 +109,7 @@ class GatePeriods:
             _LOG.warning("learn: %s is better, and was not promoted: %s", version, error)
             return f"; LOOK: not promoted: {error}"
         self._keep_guard()
-        return f"; promoted {version}, and {champion} challenges it{_beside(done)}"
+        return f"; promoted {version}, and {champion} challenges it{told_beside(done)}"
 
     def _keep_guard(self) -> None:
         """Let a champion that was promoted by itself be challenged by the one before it.
@@ -207,9 +153,9 @@ class GatePeriods:
             _LOG.warning("learn: challengers were not judged: %s", error)
             return [f"LOOK: challengers were not judged: {error}"]
         for verdict in verdicts:
-            named = f"{verdict.challenger}: {_brief(verdict.found, verdict.conditions)}"
+            named = f"{verdict.challenger}: {brief_conditions(verdict.found, verdict.conditions)}"
             if verdict.is_won and verdict.champion == self._project.registry.champion():
-                told = f"{verdict.challenger}: {_words(verdict.conditions)}"
+                told = f"{verdict.challenger}: {told_conditions(verdict.conditions)}"
                 named += self._follow(verdict.challenger, verdict.champion, told)
             said.append(named)
         return said
@@ -228,11 +174,11 @@ class GatePeriods:
         if standing := self._rollout():
             return standing
         try:
-            done = roll_back(self._project, by=LEARN, reason=reason)
+            done = roll_back(self._project, by=LEARN, reason=reason, over=champion)
         except (UsageError, OSError) as error:
             _LOG.warning("learn: did not go back to %s: %s", version, error)
             return f"; LOOK: did not go back: {error}"
-        return f"; went back to {version}{_beside(done)}"
+        return f"; went back to {version}{told_beside(done)}"
 
     def _rollout(self) -> str:
         """Why nothing is done while a version decides a share that a person gave it; or nothing."""
@@ -251,26 +197,11 @@ class GatePeriods:
         registry = self._project.registry
         champion, since = registry.champion(), registry.champion_since()
         rows = read_rows(self._project.warehouse, flows.GATES, self._project.contract, since=since)
-        length = dt.timedelta(seconds=self._length_s)
         return [
-            row
-            for row in rows
-            if (row["champion"], row["champion_since"]) == (champion, since)
-            and row["period_end"] - row["period_start"] == length
+            row for row in rows if (row["champion"], row["champion_since"]) == (champion, since)
         ]
 
-    def _write(
-        self,
-        due: Due,
-        champion: str,
-        since: dt.datetime,
-        line: Manifest,
-        newest: Manifest,
-        found: Challenge,
-        told: str,
-        *,
-        is_won: bool,
-    ) -> None:
+    def _write(self, due: Due, champion: str, since: dt.datetime, found: LineVerdict) -> None:
         name, period = self._project.contract.name, due.period
         of = f"{name}|{period.start.isoformat()}|{self._length_s:g} s"
         row = {
@@ -280,35 +211,25 @@ class GatePeriods:
             "period_end": period.end,
             "champion": champion,
             "champion_since": since,
-            "version": line.version,
-            "newest": newest.version,
-            "wealth": found.bet.wealth,
-            "frauds": found.bet.frauds,
-            "is_won": is_won,
-            "told": told[:_MOST_TOLD],
-            "state": msgspec.json.encode(found).decode(),
+            "version": found.judged,
+            "newest": found.newest,
+            "wealth": found.found.bet.wealth,
+            "frauds": found.found.bet.frauds,
+            "is_won": found.is_won,
+            "told": found.told[:_MOST_TOLD],
+            "state": found.state,
         }
         write_rows(self._project.warehouse, flows.GATES, [row])
 
 
-def _beside(done: Promoted) -> str:
+def told_beside(done: Promoted) -> str:
     """What could not be done beside a change of the champion, or should be known of it."""
-    return "".join(f"; LOOK: {told}" for told in (done.warning, done.look) if told)
-
-
-def _brief(found: Challenge, conditions: Sequence[Condition]) -> str:
-    """What a line of the log has room for; the whole is written in the table."""
-    missing = ", ".join(each.name for each in conditions if not each.is_met)
-    wealth = wealth_words(found.bet.wealth, found.bet.frauds)
-    return f"{wealth}; {f'{NOT_MET}{missing}' if missing else 'all conditions met'}"
-
-
-def _words(conditions: Sequence[Condition]) -> str:
-    found = conditions[0].told
-    if all(each.is_met for each in conditions):
-        return "; ".join(f"{each.name}: {each.told}" for each in conditions)
-    missing = ", ".join(each.name for each in conditions if not each.is_met)
-    return f"{found}; {NOT_MET}{missing}"
+    looks = [done.warning, done.look]
+    if done.overtaken:
+        looks.append(f"no challengers any more: {', '.join(done.overtaken)}")
+    if done.ended is not None:
+        looks.append(f"{done.ended} decided a share of the transactions until then, and does not")
+    return "".join(f"; LOOK: {told}" for told in looks if told)
 
 
 def last_gate(project: Project, until: dt.datetime) -> dict[str, Any] | None:

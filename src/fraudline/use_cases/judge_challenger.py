@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import msgspec
 
@@ -12,9 +12,37 @@ from fraudline.errors import InputError
 from fraudline.measures.challenge import Challenge
 from fraudline.registry import Challenger
 from fraudline.use_cases.challenge_conditions import Condition
-from fraudline.use_cases.compare_versions import VersionPair
+from fraudline.use_cases.compare_versions import PairSums, VersionPair
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.decided_periods import decided_periods
+
+
+@dataclass(frozen=True)
+class _SoFar:
+    """Of a verdict, what the next one goes on from if nothing of it is otherwise.
+
+    Attributes:
+        length_s: How long its periods are, seconds.
+        maturity_days: After how many days they were mature.
+        counted_until: The end of the last period that it counts; None if it counts none.
+        sums: What both versions took.
+    """
+
+    length_s: float
+    maturity_days: float
+    counted_until: dt.datetime | None = None
+    sums: PairSums = field(default_factory=PairSums)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is read again of a verdict that was kept; those of before lack `goes_on`."""
+
+    champion: str
+    since: dt.datetime
+    periods: int
+    found: Challenge
+    goes_on: _SoFar
 
 
 @dataclass(frozen=True)
@@ -33,6 +61,7 @@ class ChallengerVerdict:
             are left out.
         unjudged: Payments that one of the two has no verdict on, left out too.
         conditions: All that a challenger must meet.
+        goes_on: What the next look goes on from.
     """
 
     challenger: str
@@ -45,6 +74,7 @@ class ChallengerVerdict:
     hidden: int
     unjudged: int
     conditions: list[Condition]
+    goes_on: _SoFar
 
     @property
     def is_won(self) -> bool:
@@ -63,7 +93,8 @@ def judge_challengers(
 
     Both judge the same transactions anew, as a scorer would; what a version said at the time, it
     says again to the last bit. A period counts once all of it is mature, by the labels as of then,
-    so a later look finds the same of it. Memory: the scores of a period.
+    so a later look would find the same of it: it goes on from the last verdict that was kept, and
+    judges the periods since. Memory: the scores of a period.
 
     Args:
         project: Whose registry, decisions and labels.
@@ -109,15 +140,23 @@ def _judged(
 ) -> ChallengerVerdict:
     """A challenger and the champion, through all periods that are mature."""
     champion, length_s = project.registry.champion(), project.settings.learning.period_s
-    pair = VersionPair(project, champion, challenger.version, challenger.since, on_judged)
-    maturity = dt.timedelta(days=project.contract.maturity_days)
-    since = challenger.since - maturity - dt.timedelta(seconds=length_s)
+    maturity_days = project.contract.maturity_days
+    maturity = dt.timedelta(days=maturity_days)
     until = at - maturity
-    found, compared = Challenge(), 0
+    known = _kept(project, champion, challenger, length_s, until)
+    found, compared, goes_on = Challenge(), 0, _SoFar(length_s, maturity_days)
+    if known is not None:
+        found, compared, goes_on = known.found, known.periods, known.goes_on
+    counted_until = goes_on.counted_until
+    pair = VersionPair(
+        project, champion, challenger.version, challenger.since, on_judged, goes_on.sums
+    )
+    since = counted_until or challenger.since - maturity - dt.timedelta(seconds=length_s)
     for period in decided_periods(project.warehouse, length_s, since=since, until=until):
         if period.end <= until:
             found = pair.after(found, period)
-            compared += 1
+            compared, counted_until = compared + 1, period.end
+    sums = pair.sums
     return ChallengerVerdict(
         challenger.version,
         champion,
@@ -126,10 +165,36 @@ def _judged(
         at,
         compared,
         found,
-        pair.hidden,
-        pair.unjudged,
+        sums.hidden,
+        sums.unjudged,
         pair.conditions(found),
+        _SoFar(length_s, maturity_days, counted_until, sums),
     )
+
+
+def _kept(
+    project: Project,
+    champion: str,
+    challenger: Challenger,
+    length_s: float,
+    until: dt.datetime,
+) -> _Kept | None:
+    """The last verdict on this challenge that counts nothing after a moment; None if there is none.
+
+    One by another maturity, or on periods of another length, is none: all is judged again.
+    """
+    wanted = (champion, challenger.since, length_s, project.contract.maturity_days)
+    for line in reversed(project.registry.verdicts(challenger.version)):
+        try:
+            kept = msgspec.json.decode(line, type=_Kept)
+        except msgspec.DecodeError:  # of before, or cut short
+            continue
+        by = kept.goes_on
+        if (kept.champion, kept.since, by.length_s, by.maturity_days) == wanted and (
+            by.counted_until is None or by.counted_until <= until
+        ):
+            return kept
+    return None
 
 
 def _record(verdict: ChallengerVerdict) -> dict[str, object]:

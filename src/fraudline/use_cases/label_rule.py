@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from fraudline.contract import SOURCES
 from fraudline.errors import InputError
@@ -27,7 +28,7 @@ def note_label_rule(project: Project) -> str | None:
     Raises:
         RegistryError: its object store cannot be reached.
     """
-    rule = {"maturity_days": project.contract.maturity_days, "sources": " > ".join(SOURCES)}
+    rule = _rule(project)
     signature = Signature.of_this_process(
         reason="found so; the contract's file or a release has it"
     )
@@ -41,6 +42,28 @@ def note_label_rule(project: Project) -> str | None:
             "be written: %s",
             getattr(error, "strerror", None) or error,
         )
+    return _told(changed)
+
+
+def other_label_rule(project: Project) -> str | None:
+    """What a person should know where labels count by another rule here than for who judged before.
+
+    Nothing is written: who asks may have another contract's file than who learns.
+
+    Args:
+        project: Whose contract and registry.
+
+    Raises:
+        RegistryError: its object store cannot be reached.
+    """
+    return _told(project.registry.new_in_label_rule(_rule(project)))
+
+
+def _rule(project: Project) -> dict[str, object]:
+    return {"maturity_days": project.contract.maturity_days, "sources": " > ".join(SOURCES)}
+
+
+def _told(changed: Mapping[str, tuple[object, object]]) -> str | None:
     told = [f"{name} {was} -> {now}" for name, (was, now) in changed.items() if was is not None]
     if not told:
         return None

@@ -51,6 +51,7 @@ class LearningStep(Protocol):
 
         Raises:
             WarehouseAwayError: BigQuery does not answer; it is done again, later.
+            RegistryError: the registry's object store does not; likewise.
             FraudlineError: it cannot be done.
         """
         ...

@@ -108,11 +108,9 @@ def unneeded(
 def _judged_until(project: Project, champion: str, since: dt.datetime) -> dt.datetime:
     """The start of the first period that the gate may still judge by the champion's line."""
     rows = read_rows(project.warehouse, flows.GATES, project.contract, since=since)
-    length = dt.timedelta(seconds=project.settings.learning.period_s)
     ends = [
         row["period_end"]
         for row in rows
         if (row["champion"], row["champion_since"]) == (champion, since)
-        and row["period_end"] - row["period_start"] == length
     ]
     return max(ends, default=since)

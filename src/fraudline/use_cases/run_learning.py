@@ -19,6 +19,7 @@ from fraudline.use_cases.learning_steps import Due, LearningStep
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.update_periods import UpdatePeriods
 from fraudline.use_cases.watch_periods import WatchPeriods
+from fraudline.use_cases.widen_rollout import WidenRollout
 from fraudline.warehouse.learning_tables import create_learning_tables
 
 # A sink has stored by then what was decided, or told, at the end of a period. What it stores later
@@ -88,14 +89,15 @@ class LearningRun:
             JudgePeriods(project, self.progress),
             UpdatePeriods(project, self.progress),
             GatePeriods(project, self.progress),
+            WidenRollout(project, self.progress),
         ]
         self._steps = ours if steps is None else list(steps)
 
     def until(self, stop: threading.Event) -> None:
         """Do what is due, and wait for the end of the next period, until told to stop.
 
-        Metrics and health are served if a port is set. While BigQuery does not answer, that is
-        told in the log, and it is tried again.
+        Metrics and health are served if a port is set. While BigQuery, or the registry's object
+        store, does not answer, that is told in the log by its name, and it is tried again.
 
         Raises:
             WarehouseError: BigQuery refuses for good.
@@ -114,6 +116,7 @@ class LearningRun:
 
         Raises:
             WarehouseAwayError: BigQuery does not answer.
+            RegistryError: the registry's object store does not.
             WarehouseError: it refuses for good.
         """
         now = self._clock() - self._grace

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fraudline.bundle.manifest import Manifest, Source
+from fraudline.errors import RegistryError
 from fraudline.use_cases.own_costs import require_own_costs_to_train
 from fraudline.use_cases.project import Project
 
@@ -42,6 +43,8 @@ def train_version(
     Raises:
         InputError: nothing can be learned from these rows; nothing of it stays.
         WarehouseError: the history cannot be read.
+        RegistryError: the registry's object store cannot be reached. Where that was so after the
+            training, what was made is kept, and the message says where.
     """
     if is_to_be_promoted:  # before TensorFlow is loaded, which takes seconds
 
@@ -62,7 +65,7 @@ def train_version(
         on_progress(told)
     candidate = project.registry.new_directory()
     try:
-        train_candidate(
+        made = train_candidate(
             project,
             history,
             chosen,
@@ -71,9 +74,27 @@ def train_version(
             seed=seed,
             on_progress=on_progress,
         )
-        return project.registry.add(candidate)
+        added = _add(project, candidate, made)
     finally:
         project.registry.discard(candidate)
+    if added.created_at != made.created_at:
+        on_progress(
+            f"the same rows, recipe and seed gave {added.version} before, made at "
+            f"{added.created_at:%Y-%m-%d %H:%M:%S} UTC; nothing was added"
+        )
+    return added
+
+
+def _add(project: Project, candidate: Path, made: Manifest) -> Manifest:
+    """Register what was trained; where its last step fails, hours of training are not lost."""
+    try:
+        return project.registry.add(candidate)
+    except RegistryError as error:
+        kept = project.registry.keep(candidate, made.version)
+        raise RegistryError(
+            f"{error} {made.version} was trained, and is kept in {kept}: `fraudline models add "
+            f"{kept}` adds it once the store can be reached."
+        ) from error
 
 
 def read_history(project: Project, first: str | None = None, end: str | None = None) -> History:

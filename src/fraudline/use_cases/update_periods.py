@@ -8,18 +8,18 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from fraudline import flows, local
 from fraudline.contract import Period
-from fraudline.errors import FraudlineError, WarehouseAwayError
+from fraudline.errors import FraudlineError
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.remove_versions import remove_unneeded
-from fraudline.use_cases.update_process import LIMIT_S, THREADS
+from fraudline.use_cases.update_process import AWAY, LIMIT_S, THREADS
 from fraudline.use_cases.update_version import too_few
 from fraudline.warehouse.known_rows import LEAST_FRAUDS, count_mature_frauds
 from fraudline.warehouse.learning_tables import read_rows, write_rows
@@ -37,7 +37,7 @@ class _Answer(msgspec.Struct, frozen=True):
     frauds: int = 0
     told: str = ""
     fault: str = ""
-    is_away: bool = False
+    away: Literal["warehouse", "registry"] | None = None
 
 
 class UpdatePeriods:
@@ -72,8 +72,8 @@ class UpdatePeriods:
         frauds = count_mature_frauds(project.warehouse, project.contract, due.at)
         # Most streams that begin have too few for months: that is no reason to load TensorFlow.
         answer = self._answer(due.at) if frauds >= LEAST_FRAUDS else _Answer(told=too_few(frauds))
-        if answer.is_away:
-            raise WarehouseAwayError(answer.fault)
+        if answer.away is not None:
+            raise AWAY[answer.away](answer.fault)
         told = answer.told
         if answer.fault:
             told = f"LOOK: nothing was learned: {answer.fault}"

@@ -24,6 +24,11 @@ from fraudline.errors import FraudlineError, RegistryError, WarehouseAwayError
 NICENESS = 15
 LIMIT_S = 1800.0
 THREADS = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+AWAY: dict[str, type[FraudlineError]] = {
+    "warehouse": WarehouseAwayError,
+    "registry": RegistryError,
+}
+"""What may be away for a while, and as which error that is told."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -41,10 +46,10 @@ def learn_once() -> None:
 
         answer = asdict(update_version(Project(), dt.datetime.fromisoformat(sys.argv[1])))
     except FraudlineError as error:
-        is_away = isinstance(error, WarehouseAwayError | RegistryError)
-        answer = {"fault": str(error), "is_away": is_away}
+        away = [side for side, kind in AWAY.items() if isinstance(error, kind)]
+        answer = {"fault": str(error), "away": away[0] if away else None}
     except ImportError as error:
-        answer = {"fault": f"the extra 'train' is not installed here ({error})", "is_away": False}
+        answer = {"fault": f"the extra 'train' is not installed here ({error})"}
     used = resource.getrusage(resource.RUSAGE_SELF)
     answer["processor_s"] = round(used.ru_utime + used.ru_stime, 3)
     sys.stdout.buffer.write(msgspec.json.encode(answer))

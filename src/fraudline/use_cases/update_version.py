@@ -12,10 +12,12 @@ from fraudline.bundle.manifest import Learned, Manifest, Source
 from fraudline.errors import BundleError, InputError
 from fraudline.measures.policy_effect import counted
 from fraudline.registry import Removal
+from fraudline.settings import LearningSettings
 from fraudline.training.keras_file import MODEL_FILE
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.use_cases.project import Project
-from fraudline.warehouse.known_rows import LEAST_FRAUDS, Known, TooFew, read_known
+from fraudline.warehouse.known_payments import Known
+from fraudline.warehouse.known_rows import LEAST_FRAUDS, TooFew, read_known
 
 LEGITIMATE_PER_FRAUD = 80
 MIN_FRAUDS = 6  # what a recipe needs that invents others between them
@@ -106,9 +108,30 @@ def update_version(
         f"precision {figures.metrics['average_precision']:.3f} on "
         f"{counted(figures.frauds, 'fraud')} before it learned them"
     )
-    if known.hidden:
-        told += f"; {counted(known.hidden, 'blocked payment')} without a label left out"
+    told += of_never_labelled(made.learned)
     return Updated(made.version, parent.version, made.learned.rows, made.learned.frauds, told)
+
+
+def of_never_labelled(learned: Learned) -> str:
+    """What was made of payments that nobody labelled, and what would let more be made of them."""
+    if not learned.hidden:
+        return ""
+    by_share, explored = learned.by_share or 0, learned.explored or 0
+    left = learned.hidden - by_share
+    told = []
+    if by_share:
+        told.append(
+            f"{counted(by_share, 'blocked payment')} without a label learned by the share of "
+            f"frauds among those of {counted(explored, 'reviewed one')} that are most like them"
+        )
+    if left:
+        told.append(f"{counted(left, 'blocked payment')} without a label left out")
+    if not by_share:
+        told.append(
+            f"of those reviewed in place of being blocked {explored:,} have a label, too few to "
+            "learn the others by (policy.explore_share)"
+        )
+    return "; " + "; ".join(told)
 
 
 def _require_learnable(version: Manifest) -> None:
@@ -141,9 +164,17 @@ def _make(
     as_of: dt.datetime,
     on_progress: Callable[[str], None],
 ) -> Manifest:
-    from fraudline.training.learned import KnownRows, Road, learn_on  # loads TensorFlow
+    from fraudline.training.learned import (  # loads TensorFlow
+        HiddenRows,
+        KnownRows,
+        Road,
+        learn_on,
+    )
+    from fraudline.training.soft_labels import LEAST_EXPLORED
 
     settings, registry = project.settings.learning, project.registry
+    never, explored = known.never_labelled, int(known.is_explored.sum())
+    by_share = int(never.is_learned.sum()) if explored >= LEAST_EXPLORED else 0
     frauds = project.contract.labels(known.rows)[known.is_learned]
     learned = Learned(
         parent=parent.version,
@@ -155,6 +186,9 @@ def _make(
         frauds=int(frauds.sum()),
         of_history=known.of_history,
         hidden=known.hidden,
+        by_share=by_share,
+        explored=explored,
+        settings=_counting(settings),
     )
     source = Source(
         known.table, known.query, dt.datetime.now(dt.UTC), known.rows.num_rows, known.sha256
@@ -163,7 +197,15 @@ def _make(
     try:
         learn_on(
             KnownRows(
-                known.rows, known.is_learned, known.is_judged, known.is_before, known.known_s
+                known.rows,
+                known.is_learned,
+                known.is_judged,
+                known.is_before,
+                known.is_explored,
+                known.known_s,
+                known.judged_since.timestamp(),
+                known.drawn_share,
+                HiddenRows(**vars(never)),
             ),
             project.contract,
             registry.path(parent.version),
@@ -177,6 +219,17 @@ def _make(
         return registry.add(candidate)
     finally:
         registry.discard(candidate)
+
+
+def _counting(settings: LearningSettings) -> dict[str, float]:
+    """The settings that make a difference to what a version learns by its road."""
+    counting = {"memory_frauds": float(settings.memory_frauds)}
+    if settings.update == "fine-tuning":
+        counting |= {
+            "update_rate": settings.update_rate,
+            "update_averaging": settings.update_averaging,
+        }
+    return counting
 
 
 def newest_of_line(

@@ -11,34 +11,38 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from fraudline import flows
-from fraudline.bundle.reference import Reference, ReferenceFacts, read_reference, watched_values
-from fraudline.contract import Contract, Period
+from fraudline.bundle.reference import (
+    ReferenceFacts,
+    read_reference,
+    watched_values,
+)
+from fraudline.contract import Period
 from fraudline.contract.alarms import (
+    AMOUNTS,
     COLUMNS,
     DETECTORS,
-    LEVELS,
-    NULLS,
     REFERENCE,
     REJECTS,
     SCORES,
 )
 from fraudline.errors import BundleError, InputError
 from fraudline.measures.column_drift import LEAST_ROWS, PERIOD_ROWS
-from fraudline.measures.level_drift import count_levels
-from fraudline.measures.period_watch import (
-    OTHER_LEVELS,
-    TOLD_SHARES,
-    ColumnFound,
-    compare_columns,
-)
+from fraudline.measures.period_watch import TOLD_SHARES, ColumnFound, compare_columns
 from fraudline.measures.policy_effect import counted, number, percent
-from fraudline.measures.share_drift import ALARM_SDS, Cusum, UsualShare, share_limits, usual_share
+from fraudline.measures.share_drift import Cusum, UsualShare, share_limits, usual_share
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.level_rows import category_row, level_rows
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.share_rows import (
+    amount_row,
+    json_text,
+    null_rows,
+    score_row,
+    scores_text,
+)
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 from fraudline.warehouse.watched_decisions import (
     PeriodCounts,
@@ -57,7 +61,6 @@ _MEMORY_PERIODS = 28
 _LATE_PERIODS = 8
 # A statement has room for so many rows with all their values.
 _MOST_COLUMNS = 100
-_MOST_CHARACTERS = 60  # of a level that is an example
 # Of the event time of the reference's periods; what covers less differs by its hours.
 _WHOLE_SHARE = 0.5
 _HOUR_S = 3600
@@ -132,18 +135,26 @@ class WatchPeriods:
             reference = read_reference(project.registry.path(version))
         except (BundleError, InputError) as error:
             return [{**head, "detector": REFERENCE, "is_alarm": True, "told": str(error)}]
-        facts = reference.facts
-        counts = count_decided(project.warehouse, contract, period, version, facts.high_score)
+        facts, high = reference.facts, reference.amounts
+        counts = count_decided(
+            project.warehouse,
+            contract,
+            period,
+            version,
+            facts.high_score,
+            high.amount if high else None,
+        )
         if decided < LEAST_ROWS:
             told = (
                 f"{counted(decided, 'transaction')}, fewer than the {LEAST_ROWS} that tell "
                 "something. If each period is like that, set learning.period_s higher"
             )
-            cusum = memory.cusum(version)
             few = {**head, "is_alarm": False, "told": told}
+            scores, amounts = (json_text(memory.cusum(version, each)) for each in (SCORES, AMOUNTS))
             return [
                 {**few, "detector": COLUMNS},
-                {**few, "detector": SCORES, "state": _json(cusum), "found": _scores(counts)},
+                {**few, "detector": SCORES, "state": scores, "found": scores_text(counts)},
+                {**few, "detector": AMOUNTS, "state": amounts},
             ]
         rows = draw_decided(project.warehouse, contract, period, version, PERIOD_ROWS)
         compared = compare_columns(reference, watched_values(contract, rows))
@@ -151,16 +162,20 @@ class WatchPeriods:
         columns = [self._column(each) for each in (alarming or compared)[: _most_rows(alarming)]]
         columns = columns or [_NOTHING_COMPARED.copy()]
         columns[0]["told"] += _apart(counts, facts, len(alarming) - len(columns))
+        shares = [
+            score_row(reference, counts, memory.cusum(version, SCORES), period),
+            amount_row(contract, reference, counts, memory.cusum(version, AMOUNTS), period),
+            *null_rows(reference, counts)[:_MOST_COLUMNS],
+            *level_rows(contract, reference, rows)[:_MOST_COLUMNS],
+        ]
         return [
             *({**head, **each, "transactions": rows.num_rows} for each in columns),
-            {**head, **_score_row(reference, counts, memory.cusum(version), period)},
-            *({**head, **each} for each in _null_rows(reference, counts)),
-            *({**head, **each} for each in _level_rows(reference, contract, rows)),
+            *({**head, **each} for each in shares),
         ]
 
     def _column(self, found: ColumnFound) -> Row:
         if found.levels is not None:
-            return _category_row(found, found.levels)
+            return category_row(found, found.levels)
         unit = self._project.contract.column(found.name).unit
         middle = len(TOLD_SHARES) // 2
         half, usual = (f"{number(of[middle])} {unit}".rstrip() for of in (found.found, found.usual))
@@ -174,8 +189,8 @@ class WatchPeriods:
                 f"'{found.name}': {percent(found.distance)} of the values lie elsewhere. Half of "
                 f"them are at most {half}, of the reference at most {usual}"
             ),
-            "usual": _json(_quantiles(found.usual)),
-            "found": _json(_quantiles(found.found)),
+            "usual": json_text(_quantiles(found.usual)),
+            "found": json_text(_quantiles(found.found)),
         }
 
     def _watch_rejects(self, period: Period, decided: int, memory: Memory) -> Row:
@@ -194,8 +209,8 @@ class WatchPeriods:
                 f"{percent(share)} of {counted(messages, 'message')} were rejected, usually "
                 f"{percent(usual.mean)}"
             ),
-            "usual": _json({"share": usual.mean}),
-            "found": _json({"share": share, "rejected": rejected}),
+            "usual": json_text({"share": usual.mean}),
+            "found": json_text({"share": share, "rejected": rejected}),
         }
 
     def _complete(self, row: Row, period: Period, memory: Memory) -> Row:
@@ -242,10 +257,10 @@ class Memory:
         """The versions that decided in the period before."""
         return {row["model_version"] for row in self._last if row["model_version"]}
 
-    def cusum(self, version: str) -> Cusum:
-        """The sums of a version's scores; at 0 where another one decided before."""
+    def cusum(self, version: str, detector: str) -> Cusum:
+        """The sums of a version's scores or amounts; at 0 where another one decided before."""
         for row in self._last:
-            if (row["model_version"], row["detector"]) == (version, SCORES) and row["state"]:
+            if (row["model_version"], row["detector"]) == (version, detector) and row["state"]:
                 return msgspec.json.decode(row["state"], type=Cusum)
         return Cusum()
 
@@ -283,116 +298,5 @@ def _apart(counts: PeriodCounts, facts: ReferenceFacts, untold: int) -> str:
     return told
 
 
-def _score_row(reference: Reference, counts: PeriodCounts, before: Cusum, period: Period) -> Row:
-    facts = reference.facts
-    usual = UsualShare(**msgspec.structs.asdict(facts.high_share))
-    cusum = before.after(usual, counts.high, counts.decided, period.start)
-    side = "high" if cusum.above >= cusum.below else "low"
-    return {
-        "detector": SCORES,
-        "is_alarm": cusum.is_alarm,
-        "statistic": cusum.greatest,
-        "threshold": ALARM_SDS,
-        "alarm_since": cusum.since if cusum.is_alarm else None,
-        "told": (
-            f"{percent(counts.high / counts.decided)} of the scores reach "
-            f"{number(facts.high_score)}, usually {percent(usual.mean)}; what was too {side} adds "
-            f"up to {number(cusum.greatest)} standard deviations"
-        ),
-        "usual": _json({"share": usual.mean}),
-        "found": _scores(counts),
-        "state": _json(cusum),
-    }
-
-
-def _null_rows(reference: Reference, counts: PeriodCounts) -> list[Row]:
-    found = []
-    for name, share in reference.facts.nulls.items():
-        usual = UsualShare(**msgspec.structs.asdict(share))
-        least, most = share_limits(usual, counts.decided)
-        nulls = counts.nulls[name] / counts.decided
-        if least <= nulls <= most:
-            continue
-        found.append(
-            {
-                "detector": NULLS,
-                "column_name": name,
-                "is_alarm": True,
-                "statistic": nulls,
-                "threshold": most if nulls > usual.mean else least,
-                "told": f"'{name}' is null in {percent(nulls)}, usually in {percent(usual.mean)}",
-                "usual": _json({"share": usual.mean}),
-                "found": _json({"share": nulls}),
-            }
-        )
-    return found[:_MOST_COLUMNS]
-
-
-def _category_row(found: ColumnFound, levels: Sequence[str]) -> Row:
-    first = f"'{levels[0]}'" if levels[0] != OTHER_LEVELS else OTHER_LEVELS
-    return {
-        "detector": COLUMNS,
-        "column_name": found.name,
-        "is_alarm": found.is_alarm,
-        "statistic": found.excess,
-        "threshold": found.threshold,
-        "told": (
-            f"'{found.name}': {percent(found.distance)} of the values are other levels. "
-            f"{percent(found.found[0])} are {first}, of the reference {percent(found.usual[0])}"
-        ),
-        "usual": _json(dict(zip(levels, found.usual, strict=True))),
-        "found": _json(dict(zip(levels, found.found, strict=True))),
-    }
-
-
-def _level_rows(reference: Reference, contract: Contract, rows: pa.Table) -> list[Row]:
-    """Of each category, whether too many rows have a level that is rare or new to the reference."""
-    found = []
-    values = watched_values(contract, rows)
-    for name, levels in reference.facts.levels.items():
-        codes = values[:, contract.features.index(name)]
-        counts = count_levels(np.array(levels.codes, np.int64), codes)
-        if not counts.sum():
-            continue
-        usual = UsualShare(**msgspec.structs.asdict(levels.other))
-        share, (_, most) = counts[-1] / counts.sum(), share_limits(usual, int(counts.sum()))
-        if share <= most:
-            continue
-        is_new = ~np.isnan(codes) & ~np.isin(codes, levels.codes)
-        examples = Counter(rows.column(name).filter(pa.array(is_new)).to_pylist()).most_common(3)
-        such = ", ".join(repr(level)[:_MOST_CHARACTERS] for level, _ in examples)
-        found.append(
-            {
-                "detector": LEVELS,
-                "column_name": name,
-                "is_alarm": True,
-                "statistic": share,
-                "threshold": most,
-                "told": (
-                    f"'{name}' has levels that were rare or unseen, such as {such}, in "
-                    f"{percent(share)}, usually in {percent(usual.mean)}"
-                ),
-                "usual": _json({"share": usual.mean}),
-                "found": _json({"share": float(share)}),
-            }
-        )
-    return found[:_MOST_COLUMNS]
-
-
-def _scores(counts: PeriodCounts) -> str:
-    return _json(
-        {
-            "share": counts.high / counts.decided,
-            "stopped": counts.stopped,
-            "expected_frauds": counts.expected_frauds,
-            "expected_caught": counts.expected_caught,
-        }
-    )
-
-
 def _quantiles(values: Sequence[float]) -> dict[str, float]:
     return {f"{share:g}": value for share, value in zip(TOLD_SHARES, values, strict=True)}
-
-
-def _json(content: object) -> str:
-    return msgspec.json.encode(content).decode()

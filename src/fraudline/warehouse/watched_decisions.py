@@ -27,6 +27,7 @@ class PeriodCounts:
         decided: Transactions.
         stopped: How many of them were not approved.
         high: How many scores reached the one that was asked for.
+        high_amounts: How many amounts reached the one that was asked for; 0 where none was.
         expected_frauds: Sum of the scores.
         expected_caught: Sum of the scores of what was not approved.
         event_s: How much event time they cover, seconds.
@@ -36,6 +37,7 @@ class PeriodCounts:
     decided: int
     stopped: int
     high: int
+    high_amounts: int
     expected_frauds: float
     expected_caught: float
     event_s: float
@@ -106,7 +108,12 @@ def count_rejects(warehouse: Warehouse, period: Period) -> int:
 
 
 def count_decided(
-    warehouse: Warehouse, contract: Contract, period: Period, version: str, high_score: float
+    warehouse: Warehouse,
+    contract: Contract,
+    period: Period,
+    version: str,
+    high_score: float,
+    high_amount: float | None,
 ) -> PeriodCounts:
     """Count what a version decided in a period; one row comes back.
 
@@ -116,6 +123,7 @@ def count_decided(
         period: Which one.
         version: Which one; it has decided something in it.
         high_score: The score that is watched.
+        high_amount: The amount that is, if one is.
 
     Raises:
         WarehouseError: the table cannot be queried.
@@ -129,6 +137,7 @@ def count_decided(
         warehouse,
         "SELECT COUNT(*) AS decided, COUNTIF(decision != @approve) AS stopped, "  # noqa: S608 - names come from settings and a checked contract
         "COUNTIF(score >= @high) AS high, SUM(score) AS expected_frauds, "
+        f"COUNTIF(`{contract.amount}` >= @high_amount) AS high_amounts, "
         "SUM(IF(decision != @approve, score, 0)) AS expected_caught, "
         f"MIN({time}) AS first_event, MAX({time}) AS last_event{nulls} "
         f"FROM `{_decisions(warehouse)}` WHERE {_BY_VERSION}",
@@ -136,6 +145,7 @@ def count_decided(
             *_of(period),
             ("version", "STRING", version),
             ("high", "FLOAT64", high_score),
+            ("high_amount", "FLOAT64", high_amount),
             ("approve", "STRING", APPROVE),
         ],
     )
@@ -146,6 +156,7 @@ def count_decided(
         decided=counts["decided"],
         stopped=counts["stopped"],
         high=counts["high"],
+        high_amounts=counts["high_amounts"],
         expected_frauds=counts["expected_frauds"] or 0.0,
         expected_caught=counts["expected_caught"] or 0.0,
         event_s=float(last - first),

@@ -1,0 +1,85 @@
+"""What was won by learning in one way stands for no other way, and for no broken version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.faulty_bigquery import FaultyBigQuery
+from tests.use_cases.test_gate_periods import FRAUDS, SQUARES, Arena
+from tests.use_cases.test_run_learning import LENGTH
+
+AS_SET, OTHERWISE = {"update_rate": 3e-4}, {"update_rate": 1e-3}
+
+
+def test_a_version_that_learned_by_other_settings_begins_a_bet_of_its_own(
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arena = Arena(faulty, home, "anew", monkeypatch, promotes=False)
+    first = arena.learn(arena.champion, SQUARES, **AS_SET)
+    arena.flow(3, negative_is_fraud=True)  # the first one began before there was a line
+    second = arena.learn(first, SQUARES, **OTHERWISE)
+    arena.flow(2, negative_is_fraud=True)
+    third = arena.learn(second, SQUARES)  # as one of the last release, which does not say how
+    arena.flow(1, negative_is_fraud=True)
+    arena.gate()
+    rows = arena.rows()
+    assert [row["version"] for row in rows] == [first] * 2 + [second] * 2 + [third]
+    assert [row["frauds"] // FRAUDS for row in rows] == [1, 2, 1, 2, 3]
+    told = f"begins anew, at wealth 1 instead of {rows[1]['wealth']:,.2f}: it learned "
+    assert rows[2]["told"].startswith(f"{told}update_rate 0.001 instead of 0.0003; wealth 6.00")
+    assert [row["is_won"] for row in rows] == [False, True, False, True, True]
+
+
+def test_what_won_is_promoted_and_not_a_younger_version_that_learned_otherwise(
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arena = Arena(faulty, home, "alike", monkeypatch)
+    first = arena.learn(arena.champion, SQUARES, **AS_SET)
+    arena.flow(2, negative_is_fraud=True)
+    second = arena.learn(first, SQUARES, **AS_SET)
+    arena.flow(1, negative_is_fraud=True)
+    third = arena.learn(second, SQUARES, **OTHERWISE)
+    said = arena.gate()
+    assert arena.registry.champion() == second
+    assert f"{third} is younger, and learned update_rate 0.001 instead of 0.0003" in said[-1]
+
+
+def test_periods_of_another_length_begin_a_bet_of_their_own_after_those_that_were_judged(
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each payment counts in one bet: two looks at the same ones would be two chances."""
+    arena = Arena(faulty, home, "length", monkeypatch, promotes=False)
+    arena.learn(arena.champion, SQUARES)
+    arena.flow(3, negative_is_fraud=True)
+    arena.gate()
+    before = arena.rows()
+    arena.set(period_s=LENGTH.total_seconds() / 2)
+    arena.flow(1, negative_is_fraud=True)
+    arena.gate()
+    rows = arena.rows()[len(before) :]
+    assert {row["period_end"] - row["period_start"] for row in rows} == {LENGTH / 2}
+    assert rows[0]["period_start"] >= before[-1]["period_end"]
+    assert "begins anew" in rows[0]["told"]
+    assert ": periods of 3:00:00 instead of 6:00:00" in rows[0]["told"]
+    assert rows[0]["frauds"] <= FRAUDS
+
+
+def test_a_newest_version_that_ranks_well_and_costs_more_is_not_promoted(
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arena = Arena(faulty, home, "newest", monkeypatch)
+    first = arena.learn(arena.champion, SQUARES)
+    arena.flow(3, negative_is_fraud=True)
+    broken = arena.learn(first, SQUARES, threshold=0.01)  # it blocks nearly everything
+    said = arena.gate()
+    assert arena.registry.champion() == arena.champion
+    assert said[-1].endswith("not met: newest")
+    told = arena.rows()[-1]["told"]
+    assert f"; newest: {broken} ranks +" in told
+    assert "; cost: decisions would have cost" in told
+    assert told.endswith("; not met: newest")
+    arena.learn(broken, SQUARES)
+    arena.flow(1, negative_is_fraud=True)
+    arena.gate()
+    assert arena.registry.champion() not in {arena.champion, broken}
