@@ -43,7 +43,7 @@ def level_codes(levels: pa.Array) -> pa.Array:
     return pa.array(codes, pa.float64()).take(encoded.indices)
 
 
-def codes_of(kind: str, *, is_nullable: bool) -> Callable[[Sequence[Any]], Floats]:
+def codes_from(kind: str, *, is_nullable: bool) -> Callable[[Sequence[Any]], Floats]:
     """What turns values into the codes of their levels, without Python for each of them.
 
     Args:

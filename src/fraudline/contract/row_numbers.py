@@ -16,7 +16,7 @@ from fraudline.contract.array_types import Floats, Matrix
 from fraudline.contract.columns import Column
 from fraudline.contract.contract import Contract
 from fraudline.contract.decoder import Row
-from fraudline.contract.level_codes import codes_of
+from fraudline.contract.level_codes import codes_from
 
 _NULL = {None: math.nan}
 
@@ -87,7 +87,7 @@ def _picker(places: list[int]) -> Callable[[Row], Row]:
 def _converter(column: Column) -> Callable[[Sequence[Any]], Floats]:
     """What turns the values of a column, or nulls, into numbers, or NaN."""
     if column.seen_as == "level":
-        return codes_of(column.type, is_nullable=column.is_nullable)
+        return codes_from(column.type, is_nullable=column.is_nullable)
     if column.seen_as == "second of the day":
         return lambda values: np.fromiter(map(_second_of_day, values), np.float64, len(values))
     # A value is not in the dictionary, and stands for itself: no Python for each of them.
