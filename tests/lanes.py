@@ -12,12 +12,14 @@ from xdist.scheduler import LoadScopeScheduling
 
 # What is dear to make serves all tests of a lane. The longest lane stands first.
 LANES: dict[str, tuple[str, ...]] = {
-    "learning": ("tests/training/",),  # TensorFlow, and a candidate of each recipe
-    "faults": ("tests/faults/",),  # a whole pipeline
-    "pipeline": (  # TensorFlow, too
+    "learning": (  # TensorFlow, which takes ten seconds of a processor, and candidates
+        "tests/training/",
         "tests/end_to_end/test_pipeline.py",
         "tests/end_to_end/test_second_contract.py",
+        "tests/use_cases/test_update_version.py",
+        "tests/cli/test_train.py",
     ),
+    "faults": ("tests/faults/",),  # a whole pipeline
     "local": ("tests/local/",),  # a broker that is stopped and started again
 }
 # Alone in their lanes, but long.

@@ -94,7 +94,12 @@ def write_tiny_files(
 
 
 def _write(
-    path: Path, nodes: list[object], output: str, width: int, weight: np.ndarray, power: float
+    path: Path,
+    nodes: list[onnx.NodeProto],
+    output: str,
+    width: int,
+    weight: np.ndarray,
+    power: float,
 ) -> None:
     features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", weight.size])
     graph = helper.make_graph(
@@ -104,7 +109,11 @@ def _write(
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["rows", width])],
         [
             numpy_helper.from_array(np.float32([power]), "power"),
-            numpy_helper.from_array(np.float32([2]), "two"),
+            *(
+                [numpy_helper.from_array(np.float32([2]), "two")]
+                if any("two" in node.input for node in nodes)
+                else []  # else it has the bytes, and so the name, that it had in the last release
+            ),
             numpy_helper.from_array(weight, "weights"),
         ],
     )

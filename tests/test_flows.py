@@ -86,7 +86,7 @@ def test_settings_have_a_topic_for_each_flow_and_a_table_for_each_that_is_stored
     of = [*(flow for flow, _ in flows.stored_flows()), *flows.LEARNING_TABLES]
     assert tables == ["table_history", *(f"table_{each.name}" for each in of)]
     stored = [bigquery.table(each) for each in of]
-    learned = ["measures", "alarms", "updates", "gates", "rollouts"]
+    learned = ["measures", "alarms", "updates", "gates", "rollouts", "calibrations"]
     assert stored == ["decisions", "rejects", "predictions", "labels", *learned]
 
 

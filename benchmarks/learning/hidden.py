@@ -12,12 +12,14 @@ from functools import partial
 import numpy as np
 from benchmarks.alarms_handbook import Stream
 from benchmarks.learning import told
+from benchmarks.learning.costs import policy
 from benchmarks.learning.follow import WAYS as FOLLOWED
-from benchmarks.learning.follow import calibrated, scored
+from benchmarks.learning.follow import calibrated
 from benchmarks.learning.kept import Found, Kept
 from benchmarks.learning.quiet import seeds_told
 from benchmarks.learning.roads import fitted
 from benchmarks.learning.rows import DELAY_DAYS, WEEK_DAYS
+from benchmarks.learning.scale import scored
 from benchmarks.learning.streams import Streamed, quiet
 from benchmarks.learning.world import Floats, Known, Matrix, Moment, Rows
 from benchmarks.measure import say, table
@@ -109,7 +111,7 @@ class _Rounds:
 
     def __init__(self, streamed: Streamed, way: str, recipe: str, seed: int) -> None:
         self._streamed, self._way, self._seed = streamed, way, seed
-        self._recipe, self._rule = find_recipe(recipe), told.policy()
+        self._recipe, self._rule = find_recipe(recipe), policy()
         self._random = np.random.default_rng(seed)
         self._blocked = _Blocked()
         self._model: Model | None = None
@@ -174,7 +176,7 @@ def _run(stream: Stream, way: str, recipe: str, seed: int) -> Found:
             rounds.learn(moment)
         rows, decided = rounds.decide(moment)
         codes[rows - first] = decided
-    costs = told.policy().costs(codes, streamed.labels, streamed.amounts)
+    costs = policy().costs(codes, streamed.labels, streamed.amounts)
     in_rounds = streamed.period // WEEK_DAYS <= ROUNDS
     is_caught = in_rounds & (codes == BLOCKED) & (streamed.labels == 1)
     is_later = in_rounds & (streamed.period >= WEEK_DAYS)

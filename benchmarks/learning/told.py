@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from benchmarks.learning.costs import policy
 from benchmarks.learning.streams import Streamed
 from benchmarks.learning.world import Floats
 from sklearn.metrics import average_precision_score
 
-from fraudline.bundle.policy import Policy
 from fraudline.measures.bootstrap import ENDS, RESAMPLES, SEED
-from fraudline.settings import PolicySettings
 
 Integers = npt.NDArray[np.int64]
-
-
-def policy() -> Policy:
-    """The product's costs, without a cap of reviews."""
-    costs = PolicySettings()
-    return Policy(
-        "currency",
-        costs.lost_share,
-        costs.fraud_cost,
-        costs.review_cost,
-        costs.wrong_block_cost,
-        most_reviews_a_day=0.0,
-    )
 
 
 def precisions(streamed: Streamed, scores: Floats) -> tuple[Floats, Integers]:

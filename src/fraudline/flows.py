@@ -163,6 +163,12 @@ def _gate_columns() -> tuple[Column, ...]:
     return GATE_COLUMNS
 
 
+def _calibration_columns() -> tuple[Column, ...]:
+    from fraudline.contract import CALIBRATION_COLUMNS
+
+    return CALIBRATION_COLUMNS
+
+
 def _rollout_columns() -> tuple[Column, ...]:
     from fraudline.contract import ROLLOUT_COLUMNS
 
@@ -288,6 +294,15 @@ GATES = LearningTable(
     columns=_gate_columns,
 )
 
+CALIBRATIONS = LearningTable(
+    name="calibrations",
+    default="calibrations",
+    setting="Table with the calibrations that were made of the champion, and how they are judged.",
+    description="What the champion's scores would mean if it were calibrated on what matured last, "
+    "period by period: the log loss of each such calibration on what matured later.",
+    columns=_calibration_columns,
+)
+
 ROLLOUTS = LearningTable(
     name="rollouts",
     default="rollouts",
@@ -297,7 +312,14 @@ ROLLOUTS = LearningTable(
     columns=_rollout_columns,
 )
 
-LEARNING_TABLES: tuple[LearningTable, ...] = (MEASURES, ALARMS, UPDATES, GATES, ROLLOUTS)
+LEARNING_TABLES: tuple[LearningTable, ...] = (
+    MEASURES,
+    ALARMS,
+    UPDATES,
+    GATES,
+    ROLLOUTS,
+    CALIBRATIONS,
+)
 
 
 def stored_flows() -> list[tuple[Flow, FlowTable]]:

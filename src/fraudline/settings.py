@@ -350,6 +350,12 @@ class LearningSettings(_Group):
         description="Whether `learn` makes a version the champion that the gate finds better, and "
         "goes back where the former champion is found better; without it, it only says so.",
     )
+    recalibrates: bool = Field(
+        True,
+        description="Whether `learn` calibrates the champion anew on what matured last, period by "
+        "period, and promotes that calibration where the gate finds that it says better what "
+        "scores mean. It ranks as before.",
+    )
     removed_after_days: int = Field(
         90,
         ge=0,

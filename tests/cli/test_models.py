@@ -168,6 +168,16 @@ def test_a_rollout_is_begun_widened_listed_shown_and_ended(models, registry):
     _, said = models("models", "promote", add(registry, threshold=0.75))
     assert f"the rollout of {second} is over: champion" in said
     models("models", "promote", second, "--share", "0.05")
+    assert "--widen without --share" in models("models", "promote", second, "--widen")[1]
+    assert "--widen without --share" in models("models", "rollout", "--widen")[1]
+    code, said = models("models", "rollout", "--share", "0.1", "--widen")
+    assert (code, "it has 20 % once 20 frauds of periods that began after" in said) == (0, True)
+    assert "since " in models("models", "rollout")[1]
+    for command in (("list",), ("show", second)):
+        assert "UTC, and widens by itself" in models("models", *command)[1]
+    assert "share 0.05 -> 0.1, widens False -> True" in models("models", "changes")[1]
+    models("models", "rollout", "--share", "0.2")
+    assert "widens by itself" not in models("models", "list")[1], "it is in a person's hand"
     done = roll_back(Project(Settings(home=registry.directory.parent)))
     assert (done.version, done.ended) == (first, second)  # a program means the champion
     assert registry.champion() == first

@@ -12,12 +12,19 @@ import threading
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+import msgspec
 import pytest
-from tests.models import write_tiny_bundle
+from tests.models import manifest_for, write_tiny_bundle, write_tiny_files
 from tests.transactions import CREDITCARD, WALLET
 
 from fraudline.bundle.bundle import open_bundle
-from fraudline.bundle.bundle_files import GRAPH_FILE, check_bundle
+from fraudline.bundle.bundle_files import (
+    COMPARISONS_FILE,
+    GRAPH_FILE,
+    check_bundle,
+    write_manifest,
+)
+from fraudline.bundle.comparisons import Comparison, Comparisons
 from fraudline.contract import Contract
 from fraudline.errors import BundleError, InputError
 from fraudline.registry import Registry
@@ -308,11 +315,23 @@ def test_a_champion_that_contracts_shared_in_the_last_release_is_each_ones_own(r
     assert len(registry.champions()) == 2
 
 
+def add_as_the_last_release(registry: Registry, contract: Contract) -> str:
+    """The bundle that it would have written: it compared each feature as a number."""
+    candidate = registry.new_directory()
+    write_tiny_files(candidate, contract)
+    usual = Comparison("number", (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0))
+    compared = Comparisons(1000, 8, 0.0, dict.fromkeys(contract.features, usual))
+    (candidate / COMPARISONS_FILE).write_bytes(msgspec.json.encode(compared))
+    (candidate / "report.html").write_text("<p>tiny</p>")
+    write_manifest(candidate, manifest_for(contract, format=2))
+    return registry.add(candidate).version
+
+
 def test_what_the_last_release_promoted_is_gone_back_to_and_its_file_stays(registry):
     wallets, cards = of_the_last_release(registry)
     before = (registry.directory / "champion").read_bytes()
     for contract, which in ((WALLET, wallets), (CREDITCARD, cards)):
-        assert add(which, contract, format=2) == which.promotions()[0].version
+        assert add_as_the_last_release(which, contract) == which.promotions()[0].version
     assert roll_back(cards) == "creditcard-tiny-77ab191f8824"
     assert wallets.champion() == "wallet-tiny-604bc6f6c053"
     wallets.promote(add(wallets, threshold=0.9))

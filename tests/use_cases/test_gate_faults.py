@@ -14,10 +14,10 @@ from tests.use_cases.versions import add_version
 
 from fraudline.bundle.bundle_files import GRAPH_FILE
 from fraudline.registry.champions import Champions
-from fraudline.use_cases import gate_periods
+from fraudline.use_cases import promote_winner
 from fraudline.use_cases.champion import Promoted, challenge, roll_out
-from fraudline.use_cases.gate_periods import LEARN
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.promote_winner import LEARN
 
 CHALLENGE = dt.timedelta(days=28) + MATURITY
 
@@ -37,7 +37,7 @@ def write_and_die(self: Champions, *arguments: object) -> None:
 
 write: Callable[..., bool] = Champions.write
 KILLS = {
-    "between its row and the change": (gate_periods, "promote", die),
+    "between its row and the change": (promote_winner, "promote", die),
     "between the change and the champion's file": (Champions, "write", die),
     "between the champion's file and the guard": (Champions, "write", write_and_die),
 }
@@ -117,13 +117,13 @@ def test_a_share_that_a_person_gives_while_the_gate_looks_is_left_alone(
     version = arena.learn(arena.champion, SQUARES)
     persons = add_version(arena.registry, CREDITCARD, 3.0)
     arena.flow(3, negative_is_fraud=True)
-    promote = gate_periods.promote
+    promote = promote_winner.promote
 
     def promote_later(project: Project, *arguments: object, **options: object) -> Promoted:
         roll_out(project, persons, 0.05)
         return promote(project, *arguments, **options)
 
-    monkeypatch.setattr(gate_periods, "promote", promote_later)
+    monkeypatch.setattr(promote_winner, "promote", promote_later)
     said = arena.gate()
     assert f"LOOK: not promoted: {persons} decides 5 % of the transactions" in said[-1]
     assert arena.registry.champion() == arena.champion
@@ -133,7 +133,7 @@ def test_a_share_that_a_person_gives_while_the_gate_looks_is_left_alone(
 
 def test_what_a_change_of_the_champion_ends_is_told() -> None:
     done = Promoted("new", "old", None, None, overtaken=("third", "fourth"), ended="fifth")
-    told = gate_periods.told_beside(done)
+    told = promote_winner.told_beside(done)
     assert "LOOK: no challengers any more: third, fourth" in told
     assert "LOOK: fifth decided a share of the transactions until then" in told
 

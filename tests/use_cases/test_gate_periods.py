@@ -19,7 +19,8 @@ from fraudline.contract import Period
 from fraudline.errors import InputError
 from fraudline.registry import registry as registry_module
 from fraudline.use_cases import challenge_conditions, gate_periods
-from fraudline.use_cases.gate_periods import LEARN, GatePeriods, last_gate
+from fraudline.use_cases.gate_periods import GatePeriods, last_gate
+from fraudline.use_cases.promote_winner import LEARN
 from fraudline.use_cases.run_learning import LearningRun
 from fraudline.warehouse.learning_tables import read_rows
 

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from tests.faulty_bigquery import FaultyBigQuery
+from tests.training import later
 from tests.transactions import CREDITCARD
 from tests.use_cases.test_run_learning import LENGTH, MATURITY_DAYS, project_of
 from tests.use_cases.versions import add_network, add_version
@@ -26,6 +27,7 @@ from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.errors import BundleError
 from fraudline.use_cases.judge_policy import judge_policy
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.recalibrate_version import recalibrate_version
 from fraudline.use_cases.update_version import newest_of_line, of_never_labelled, update_version
 
 pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded
@@ -122,6 +124,19 @@ def test_a_version_is_made_of_what_became_known_and_the_same_one_again(
     nothing = update_version(project, at + HOUR)
     assert (nothing.version, nothing.parent) == (None, made.version)
     assert "no fraud became known since" in nothing.told
+    registry.promote(made.version)
+    few_unlearned = recalibrate_version(project, at, made.version)
+    assert "0 mature frauds that the network has not learned" in few_unlearned.told
+    at = stream.flow(3)
+    anew = recalibrate_version(project, at, made.version).version
+    assert anew is not None
+    registry.promote(anew)
+    found = read_manifest(registry.path(anew))
+    assert found.files["model.keras"] == manifest.files["model.keras"]
+    assert (found.network, found.learned) == (made.version, manifest.learned)
+    assert later.learning_on().open_model(registry.path(anew)).network is not None, "learns on"
+    of = {"since": registry.networks.since(), "before": LATEST}
+    assert newest_of_line(registry.versions(), found.network, **of).version == made.version
     registry.promote(add_version(registry, CREDITCARD, 1.0))
     with pytest.raises(BundleError, match="has recipe 'tiny', of which this"):
         update_version(project, at + HOUR)

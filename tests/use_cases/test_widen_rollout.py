@@ -13,10 +13,12 @@ from tests.use_cases.versions import add_version
 from tests.warehouse.test_counting_labels import HOUR
 
 from fraudline import flows
+from fraudline.cli.learning_words import rollout_facts
 from fraudline.registry import rollouts as rollouts_module
 from fraudline.use_cases import challenge_conditions
 from fraudline.use_cases.champion import end_rollout, roll_out, widen
-from fraudline.use_cases.gate_periods import LEARN
+from fraudline.use_cases.gate_periods import GatePeriods
+from fraudline.use_cases.promote_winner import LEARN
 from fraudline.use_cases.run_learning import LearningRun
 from fraudline.use_cases.widen_rollout import WidenRollout, rollout_status
 from fraudline.warehouse.learning_tables import read_rows
@@ -142,6 +144,28 @@ def test_what_a_person_does_to_a_rollout_stands(
     assert arena.registry.champion() == arena.champion
 
 
+def test_a_period_that_another_one_judged_meanwhile_is_judged_again_without_harm(
+    faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arena = Rolling(faulty, tmp_path, "rollout_twice", monkeypatch, SQUARES)
+    arena.learn(arena.champion, SQUARES)
+    arena.flow(PERIODS, negative_is_fraud=True)
+    arena.now += MATURITY + HOUR
+    for step, table in (
+        (WidenRollout(arena.project), flows.ROLLOUTS),
+        (GatePeriods(arena.project), flows.GATES),
+    ):
+        dues = sorted(step.due(arena.now))
+        assert len(dues) >= PERIODS - 1
+        for due in dues:
+            step.do(due)
+        rows = read_rows(arena.project.warehouse, table, CREDITCARD)
+        assert not any("LOOK" in step.do(due) for due in dues)
+        assert read_rows(arena.project.warehouse, table, CREDITCARD) == rows
+    assert arena.share == 0.2, "one step"
+    assert arena.registry.champion() == arena.champion
+
+
 def test_an_equal_version_widens_to_a_half_and_waits_there_for_the_proof(
     faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +174,10 @@ def test_an_equal_version_widens_to_a_half_and_waits_there_for_the_proof(
         said = arena.matured(negative_is_fraud=True)
     assert arena.share == 0.5
     assert "all of them needs the gate's proof" in said[-1]
+    facts = dict(rollout_facts(rollout_status(arena.project, arena.now)))
+    assert facts["rollout"].startswith(f"{arena.version} decides 50 % of the transactions, since")
+    assert facts["widens to"].startswith("all once 20 frauds of periods that began after ")
+    assert facts["judged beside"].endswith("all of them needs the gate's proof")
     assert arena.registry.champion() == arena.champion
     rows = read_rows(arena.project.warehouse, flows.ROLLOUTS, CREDITCARD)
     assert {row["wealth"] for row in rows} == {1.0}

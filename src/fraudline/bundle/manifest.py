@@ -88,6 +88,33 @@ class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
 
 
+class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which calibration a version has in place of another one's, with the same network.
+
+    Attributes:
+        of: The version whose network it has.
+        slope: What the network's log-odds are multiplied by.
+        intercept: What is added then.
+        as_of: The moment: no label that arrived later was seen.
+        since: When the oldest payment that it is calibrated on was decided.
+        until: When the last period of them ended.
+        rows: How many payments these are.
+        frauds: How many of them are frauds.
+        hidden: Payments of that time that were blocked, or reviewed in place of it, and never
+            labelled, which were left out.
+    """
+
+    of: str
+    slope: float
+    intercept: float
+    as_of: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+    since: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+    until: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+    rows: int
+    frauds: int
+    hidden: int
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a bundle says of itself; `bundle.json` in its directory.
 
@@ -107,7 +134,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         files: SHA-256 of each file of the bundle, by name.
         derived_from: Version that is the same but for its policy, where there is one.
         reference: What the stream is compared with, in words; versions of before have none.
-        learned: What it learned beyond another version; one that was trained has none.
+        learned: What its network learned beyond another version; one that was trained has none.
+        calibrated: Which calibration it has in place of the one that its network was made with.
         version: Recipe and a hash of all of the above but the times at which it was made and
             its rows were read.
         format: Version of this structure.
@@ -128,8 +156,26 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     derived_from: str = ""
     reference: str | msgspec.UnsetType = msgspec.UNSET
     learned: Learned | msgspec.UnsetType = msgspec.UNSET
+    calibrated: Calibrated | msgspec.UnsetType = msgspec.UNSET
     version: str = ""
     format: int = FORMAT
+
+    @property
+    def network(self) -> str:
+        """The version that ranks as this one does: itself, or the one that it only calibrates.
+
+        One whose policy a person changed stands for itself.
+        """
+        if self.calibrated and not self.derived_from:
+            return self.calibrated.of
+        return self.version
+
+    @property
+    def went_on(self) -> tuple[str, dt.datetime] | None:
+        """The version that it was made from by what was known, and the moment; None if trained."""
+        if self.calibrated:
+            return self.calibrated.of, self.calibrated.as_of
+        return (self.learned.parent, self.learned.as_of) if self.learned else None
 
     def sealed(self) -> Manifest:
         """The same manifest with the version that its content gives."""

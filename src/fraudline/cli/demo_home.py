@@ -59,8 +59,9 @@ def _of_a_short_day() -> dict[str, object]:
     from fraudline.settings import LearningSettings, PolicySettings
 
     return {
-        # It has hours to learn what others have weeks for.
-        "learning": LearningSettings(period_s=PERIOD_S, update_rate=1e-3),
+        # It has hours to learn what others have weeks for, and periods with too few frauds to
+        # calibrate on.
+        "learning": LearningSettings(period_s=PERIOD_S, update_rate=1e-3, recalibrates=False),
         # By name: nobody else gives costs for a contract that we do not bring.
         "policy": PolicySettings(**PolicySettings().model_dump()),
     }
@@ -109,7 +110,7 @@ def settle(project: Project) -> None:
         lines += [f'contract = "{CONTRACT_FILE}"', "", "[policy]"]
         lines += [f"{name} = {_toml(value)}" for name, value in settings.policy]
         lines += ["", "[learning]", f"period_s = {settings.learning.period_s}"]
-        lines += [f"update_rate = {settings.learning.update_rate}"]
+        lines += [f"update_rate = {settings.learning.update_rate}", "recalibrates = false"]
         (settings.home / CONTRACT_FILE).write_text(_contract_of_a_short_day())
     lines += ["", "[local]", f"kafka_heap_mb = {local.kafka_heap_mb}"]
     lines += [f"start_timeout_s = {local.start_timeout_s}"]

@@ -43,6 +43,25 @@ def whole_line_facts(gate: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [*of_line, *line_facts(gate), ("found", gate["told"])]
 
 
+def calibration_facts(row: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """How the newest calibration of the champion stands beside it: what fits on a screen.
+
+    Args:
+        row: The last row of table `calibrations`, if there is one.
+    """
+    if row is None:
+        return []
+    up_to = f"up to {row['period_end']:%Y-%m-%d %H:%M} UTC"
+    if row["version"] is None:
+        return [("calibrated", f"{row['told']}, {up_to}")]
+    missing = row["told"].rpartition(NOT_MET)[2].partition("; ")[0]
+    return [
+        ("calibrated", f"{wealth_words(row['wealth'], row['frauds'])}, {up_to}"),
+        ("newest", row["newest"]),
+        ("met", "all conditions") if row["is_won"] else ("not met", missing),
+    ]
+
+
 def compared_facts(verdict: ChallengerVerdict) -> list[tuple[str, str]]:
     """Who was compared with whom, and on what."""
     found = verdict.found

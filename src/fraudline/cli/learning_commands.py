@@ -65,7 +65,7 @@ def show_status(
     the share of payments that may still be told to be frauds.
     """
     from fraudline.cli.alarm_words import alarm_facts
-    from fraudline.cli.gate_words import line_facts
+    from fraudline.cli.gate_words import calibration_facts, line_facts
     from fraudline.cli.learning_words import (
         judged_row,
         learned_facts,
@@ -76,6 +76,7 @@ def show_status(
     from fraudline.use_cases.gate_periods import last_gate
     from fraudline.use_cases.learning_status import learning_status
     from fraudline.use_cases.look_at_alarms import look_at_alarms
+    from fraudline.use_cases.recalibrate_periods import last_calibration
     from fraudline.use_cases.update_periods import last_update
     from fraudline.use_cases.widen_rollout import rollout_status
 
@@ -83,6 +84,7 @@ def show_status(
     found = learning_status(project, most=periods, as_of=as_of)
     watched = alarm_facts(look_at_alarms(project, periods, as_of=as_of))
     watched += learned_facts(last_update(project, found.at))
+    watched += calibration_facts(last_calibration(project, found.at))
     watched += line_facts(last_gate(project, found.at))
     watched += rollout_facts(rollout_status(project, found.at))
     if found.periods:

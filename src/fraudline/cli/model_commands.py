@@ -103,6 +103,11 @@ def list_versions() -> None:
     derived = [(each.version, each.derived_from) for each in found.manifests if each.derived_from]
     if derived:
         show_table(("by `models policy`", "from"), derived)
+    calibrated = [
+        (each.version, each.network) for each in found.manifests if each.network != each.version
+    ]
+    if calibrated:
+        show_table(("calibrated anew", "the network of"), calibrated)
     for version, since in found.champions.items():
         whose = f" of {version.partition('-')[0]}" if len(found.champions) > 1 else ""
         OUT.print(f"* champion{whose} since {utc(since)}", markup=False)

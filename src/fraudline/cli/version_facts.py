@@ -50,7 +50,7 @@ def show_manifest(manifest: Manifest) -> None:
         ("rows", f"SHA-256 {manifest.source.sha256}"),
         ("policy", _in_words(manifest.policy)),
         ("watched by", manifest.reference or NO_REFERENCE),
-        ("derived", f"from {manifest.derived_from}" if manifest.derived_from else "by training"),
+        ("derived", _derived(manifest)),
         (
             "threshold",
             f"{score_text(manifest.threshold)}, for figures alone ({manifest.threshold_rule})",
@@ -77,6 +77,18 @@ def show_manifest(manifest: Manifest) -> None:
             _figures(manifest, at_threshold),
             title="At a threshold that decides nothing:",
         )
+
+
+def _derived(manifest: Manifest) -> str:
+    if manifest.derived_from:
+        return f"from {manifest.derived_from}"
+    if manifest.calibrated:
+        of = manifest.calibrated
+        return (
+            f"from {of.of}, whose network it has, calibrated anew: log-odds are {of.slope:.4g} "
+            f"times the network's, {of.intercept:+.4g}"
+        )
+    return "by training"
 
 
 def _figures(manifest: Manifest, measures: list[str]) -> list[tuple[str, ...]]:

@@ -9,6 +9,7 @@ only room that knows a column's name.
 
 from fraudline.contract.alarms import ALARM_COLUMNS
 from fraudline.contract.arrivals import ARRIVAL_COLUMNS, with_arrival
+from fraudline.contract.calibrations import CALIBRATION_COLUMNS
 from fraudline.contract.columns import POSITION_COLUMNS, Column, arrow_schema
 from fraudline.contract.conform import conform
 from fraudline.contract.contract import Contract
@@ -63,6 +64,7 @@ __all__ = [
     "ARRIVAL_COLUMNS",
     "BLOCK",
     "BLOCKED",
+    "CALIBRATION_COLUMNS",
     "DECISIONS",
     "DECISION_COLUMNS",
     "FRAUD",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -89,7 +89,7 @@ class Challenge:
         champion: DayOfOne,
         challenger: DayOfOne,
         costs_of_approving: Floats,
-    ) -> Challenge:
+    ) -> Self:
         """Both after another day.
 
         Args:
@@ -111,3 +111,10 @@ class Challenge:
             champion=self.champion.after(labels, champion),
             challenger=self.challenger.after(labels, challenger),
         )
+
+    def on_another_scale(self) -> Challenge:
+        """The same beside a champion that ranks as the one before and means another thing.
+
+        Who ranks better is one bet; cost and calibration are asked of what decides now.
+        """
+        return Challenge(bet=self.bet)

@@ -143,6 +143,21 @@ class FairBet:
         Raises:
             ValueError: the day is not later than the last.
         """
+        bet = self.staked(day, of_day)
+        return bet.lowered(bet.log_wealth - self.log_wealth - math.log(MOST_A_DAY))
+
+    def lowered(self, above: float) -> FairBet:
+        """The bet with each purse's logarithm less by so much; itself, if that is below 0."""
+        if above <= 0:
+            return self
+        return replace(self, log_purses=tuple(each - above for each in self.log_purses))
+
+    def staked(self, day: int, of_day: DayGains) -> FairBet:
+        """The bet after another day, without the limit of what a day can make of it.
+
+        Raises:
+            ValueError: as for `after_gains`.
+        """
         if self.day is not None and day <= self.day:
             raise ValueError(f"day {day} is not later than day {self.day}, which was counted")
         gains, spread = of_day.gains, of_day.spread
@@ -154,7 +169,7 @@ class FairBet:
         stakes, day_sum = np.array(STAKES), float(gains.sum())
         shared = max(self.shared_luck * spread - float(np.square(gains).sum()), 0.0)
         won = np.log1p(np.multiply.outer(stakes, gains)).sum(axis=1) - 0.5 * stakes**2 * shared
-        bet = replace(
+        return replace(
             counted,
             log_purses=tuple((np.array(self.log_purses) + won).tolist()),
             telling_days=self.telling_days + 1,
@@ -162,10 +177,6 @@ class FairBet:
             spread=self.spread + spread,
             surprise=self.surprise + day_sum**2 / spread,
         )
-        above = bet.log_wealth - self.log_wealth - math.log(MOST_A_DAY)
-        if above <= 0:
-            return bet
-        return replace(bet, log_purses=tuple(each - above for each in bet.log_purses))
 
 
 @dataclass(frozen=True)

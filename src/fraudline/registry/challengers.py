@@ -38,17 +38,21 @@ def challengers_of(changes: Sequence[Change], at: dt.datetime) -> list[Challenge
     """Every version that was made a challenger, by its last time, oldest first.
 
     It ends when it becomes the champion itself, when the champion that it was made to beat
-    is no longer the champion, or by time. In an object store a machine may promote while another
-    one makes a challenger of the champion before: that one has ended when it begins.
+    is no longer the champion, or by time. It goes on where only what the champion's scores mean
+    became another, since that ranks as before. In an object store a machine may promote while
+    another one makes a challenger of the champion before: that one has ended when it begins.
 
     Args:
         changes: All of the contract's, oldest first.
         at: The moment at which they are looked at.
     """
     found: dict[str, Challenger] = {}
+    alike: set[str | None] = set()  # champions of one network, the present one and those before it
     for each, champion in with_champions(changes):
+        if each.makes_champion_after(champion):
+            alike = {*alike, champion} if each.is_recalibrated else set()
         if each.change == CHALLENGED and each.until is not None:
-            if champion is not None and each.before not in {None, champion}:
+            if champion is not None and each.before not in {None, champion, *alike}:
                 ended = _end(each.version, champion)
                 late = Challenger(each.version, each.at, each.until, ended, each.is_live)
                 found.setdefault(each.version, late)
@@ -59,7 +63,8 @@ def challengers_of(changes: Sequence[Change], at: dt.datetime) -> list[Challenge
             )
         elif each.makes_champion_after(champion):
             for version, one in list(found.items()):
-                if one.ended is None and each.at < one.until:
+                is_over = not each.is_recalibrated or version == each.version
+                if is_over and one.ended is None and each.at < one.until:
                     found[version] = replace(one, ended=_end(version, each.version))
     return [
         one

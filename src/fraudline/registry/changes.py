@@ -67,6 +67,8 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
             after.
         until: When a challenger expires.
         is_live: Whether a challenger scores in the scorers, too.
+        is_recalibrated: Whether the champion has the network of the one before, and another
+            calibration: it ranks as that did.
         is_done: Whether it happened; a process that died, or a full disk, may have come between.
     """
 
@@ -78,11 +80,16 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     fields: dict[str, tuple[object, object]] = {}
     until: Annotated[dt.datetime, msgspec.Meta(tz=True)] | None = None
     is_live: bool = False
+    is_recalibrated: bool = False
     is_done: bool = True
 
     def makes_champion_after(self, champion: str | None) -> bool:
         """Whether another version is the champion from then on than was before."""
         return self.change in _OF_CHAMPIONS and self.is_done and self.version != champion
+
+    def makes_network_after(self, champion: str | None) -> bool:
+        """Whether the champion from then on ranks in another way than the one before."""
+        return self.makes_champion_after(champion) and not self.is_recalibrated
 
     @property
     def is_of_champion(self) -> bool:
@@ -112,7 +119,8 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
         until = f"until {self.until:%Y-%m-%d %H:%M} UTC" if self.until is not None else ""
         reason = self.signature.reason if self.signature is not None else ""
         live = "scores live" if self.is_live else ""
-        return "; ".join(filter(None, [reason, fields, until, live]))
+        same = "calibrated anew, the same network" if self.is_recalibrated else ""
+        return "; ".join(filter(None, [reason, fields, until, live, same]))
 
 
 class Changes:

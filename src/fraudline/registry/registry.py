@@ -30,6 +30,7 @@ from fraudline.registry.changes import (
     Changes,
     Signature,
 )
+from fraudline.registry.networks import Networks
 from fraudline.registry.open_store import open_store
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
 from fraudline.registry.removals import Removals
@@ -63,6 +64,7 @@ class Registry:
         self._candidates = Candidates(self._store.directory)
         self._champions = Champions(self._store)
         self._changes = Changes(self._store)
+        self.networks = Networks(self._store, lambda: self._champions.read(contract()))
         self.removals = Removals(self._store, self._changes_of)
         self.rollouts = Rollouts(self._store, self._champions, self._changes, self._require)
 
@@ -415,8 +417,10 @@ class Registry:
     ) -> None:
         """Args: `now` is what was written when it was decided to do this."""
         at = _now()
+        before = now.champion
+        is_alike = self.networks.are_alike(before, version)
         # First what is done, then that it is so: a change that did not happen can be told.
-        done = Change(at, change, version, now.champion, _signed(signature))
+        done = Change(at, change, version, before, _signed(signature), is_recalibrated=is_alike)
         self._changes.append(now.contract, done)
         promotion = Promotion(at, change, version)
         if self._champions.write(promotion, now):

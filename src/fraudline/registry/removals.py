@@ -13,7 +13,7 @@ from typing import Annotated
 
 import msgspec
 
-from fraudline.bundle.manifest import Learned, Manifest
+from fraudline.bundle.manifest import Manifest
 from fraudline.registry.changes import Change, Signature
 from fraudline.registry.store import Store
 
@@ -29,6 +29,7 @@ class Removal(msgspec.Struct, frozen=True):
         parent: The version that it went on from.
         as_of: Of what was known at this moment it was made.
         signature: Who and why.
+        is_of_line: Whether others may have gone on from it; not if it only calibrated its parent.
     """
 
     at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
@@ -36,6 +37,7 @@ class Removal(msgspec.Struct, frozen=True):
     parent: str
     as_of: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     signature: Signature
+    is_of_line: bool = True
 
     @property
     def told(self) -> str:
@@ -86,7 +88,7 @@ class Removals:
     def remove(
         self, contract: str, versions: Sequence[Manifest], signature: Signature
     ) -> list[str]:
-        """Remove versions that learned; those that were named meanwhile stay.
+        """Remove versions that went on from another one; those that were named meanwhile stay.
 
         That it is done is written first: what is written and still there is removed the next time.
 
@@ -101,12 +103,9 @@ class Removals:
         with self._store.changing():
             named, at = self.named(contract), dt.datetime.now(dt.UTC)
             going = [
-                (
-                    each,
-                    Removal(at, each.version, each.learned.parent, each.learned.as_of, signature),
-                )
+                (each, Removal(at, each.version, *each.went_on, signature, not each.calibrated))
                 for each in versions
-                if isinstance(each.learned, Learned) and each.version not in named
+                if each.went_on and each.version not in named
             ]
             if going:
                 lines = b"\n".join(msgspec.json.encode(removal) for _, removal in going)

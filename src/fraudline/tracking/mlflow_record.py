@@ -260,6 +260,8 @@ def _words(manifest: Manifest) -> str:
     told = f"fraudline version `{manifest.version}`, "
     if manifest.derived_from:
         return f"{told}the same model as `{manifest.derived_from}` with another policy."
+    if manifest.calibrated:
+        return f"{told}the network of `{manifest.calibrated.of}`, calibrated anew."
     return f"{told}trained on {manifest.source.rows:,} rows of `{manifest.source.table}`."
 
 

@@ -18,13 +18,13 @@ import pyarrow as pa
 
 from fraudline.bundle.bundle_files import GRAPH_FILE, METRICS_FILE, REASONS_FILE, write_manifest
 from fraudline.bundle.manifest import Learned, Manifest, Part, Source
-from fraudline.bundle.policy import Policy, score_text
+from fraudline.bundle.policy import Policy
 from fraudline.contract import APPROVED, Contract
 from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
 from fraudline.measures.evaluation import Evaluation, evaluate
 from fraudline.measures.policy_effect import measure_effect
 from fraudline.measures.scored_rows import judging_rows
-from fraudline.training.calibration import Platt, best_f1, fit_platt
+from fraudline.training.calibration import Platt, fit_platt, threshold_of
 from fraudline.training.categories import measure_categories
 from fraudline.training.faithfulness import ALERTS, Faith, measure_faith
 from fraudline.training.fitting import Epoch
@@ -80,13 +80,8 @@ def choose(recipe: Recipe, model: Model, features: Matrix, labels: Labels) -> Ch
     log_odds = model.log_odds(features)
     line = fit_platt(labels, log_odds)
     scores = line.probabilities(log_odds)
-    best = best_f1(labels, scores)
-    rule = (
-        f"half of {score_text(best)}, the best F1 that any threshold reaches on the validation "
-        "part: for calibrated scores this is the threshold that maximises F1 (Lipton, Elkan and "
-        "Naryanaswamy, 2014), and it does not hang on a single transaction"
-    )
-    return Choice(float(score_text(best / 2)), rule, line, scores)
+    threshold, rule = threshold_of(labels, scores)
+    return Choice(threshold, rule, line, scores)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 MODEL_FILE = "model.keras"
+LAST_LAYER_FILE = "last_layer.npz"
+"""Beside it: what a last layer goes on from that learned by itself."""
 # The earliest time that a zip archive can hold; Keras writes the current one.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 

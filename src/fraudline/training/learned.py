@@ -25,6 +25,7 @@ from fraudline.training.candidate import Fitted, Unlabelled, choose, write_candi
 from fraudline.training.fine_tuning import FineTuning
 from fraudline.training.fitting import Epoch
 from fraudline.training.keras_engine import make_deterministic
+from fraudline.training.keras_file import LAST_LAYER_FILE
 from fraudline.training.model import Model
 from fraudline.training.policy_pages import capped
 from fraudline.training.recipes.all_recipes import find_recipe
@@ -34,7 +35,6 @@ from fraudline.training.split import Split, check_split, find_twins
 from fraudline.training.update import Examples, LastLayer, balanced, open_model, tuned
 
 FINE_TUNING, LAST_LAYER = "fine-tuning", "last-layer"
-LAST_LAYER_FILE = "last_layer.npz"
 _SEED = 1  # the examples of another day are others, so nothing is gained by another one
 
 

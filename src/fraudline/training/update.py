@@ -20,6 +20,7 @@ import onnx
 from fraudline.bundle.bundle_files import GRAPH_FILE, check_bundle, read_file
 from fraudline.contract.array_types import Floats, Labels, Matrix
 from fraudline.errors import BundleError, InputError
+from fraudline.training.calibrated_graph import uncalibrated
 from fraudline.training.calibration import fit_line, fit_platt
 from fraudline.training.fine_tuning import FineTuning
 from fraudline.training.graph import read_preparation, write_graph
@@ -50,7 +51,8 @@ class Examples:
 def open_model(directory: Path) -> Model:
     """The network and the preparation of a version, exactly as they were fitted.
 
-    The network is in its Keras file, the preparation in its graph. That both together are what
+    The network is in its Keras file, the preparation in its graph, where a calibration of its own
+    may stand behind it: that is no part of what learns, and left out. That both together are what
     scores is tried: they are written as a graph again, which has to be the version's own.
 
     Args:
@@ -77,7 +79,7 @@ def open_model(directory: Path) -> Model:
             f"version {manifest.version} cannot go on learning: {error or 'it has no network'}. "
             "`fraudline train` makes a version that can; promote that."
         ) from error
-    if onnx.load_from_string(again).graph != onnx.load_from_string(graph).graph:
+    if onnx.load_from_string(again).graph != onnx.load_from_string(uncalibrated(graph)).graph:
         raise BundleError(
             f"version {manifest.version} cannot go on learning: its {MODEL_FILE} and what prepares "
             f"its features give another graph than its {GRAPH_FILE}, so another fraudline or "

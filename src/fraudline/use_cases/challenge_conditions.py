@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fraudline.bundle.policy import Policy
+    from fraudline.measures.calibration_bet import CalibrationChallenge
     from fraudline.measures.challenge import Challenge
 
 # Noise of two equal models is below it, a lost calibration far above.
@@ -99,6 +100,26 @@ def conditions_of(
     ]
 
 
+def calibration_conditions(
+    found: CalibrationChallenge, others: Sequence[Condition]
+) -> list[Condition]:
+    """The conditions for a calibration anew: it is to say better what scores mean, not to rank.
+
+    Args:
+        found: Both, on payments of which neither calibration has seen one.
+        others: As `conditions_of` gives them.
+    """
+    bet = found.calibration
+    told = (
+        f"wealth {bet.wealth:,.2f} of {PROVED_AT:g} after {counted(found.rows, 'payment')} with "
+        f"{counted(found.bet.frauds, 'fraud')} in {counted(bet.days, 'period')}; log losses are "
+        f"{bet.gained:+,.2f} less in sum"
+    )
+    # Two versions of one network take the same time.
+    kept = [each for each in others if each.name not in {"order", "speed"}]
+    return [Condition("log loss", bet.is_proved, told), *kept]
+
+
 def wealth_words(wealth: float, frauds: int) -> str:
     """How a bet stands, in a few words."""
     return f"wealth {wealth:,.2f} of {PROVED_AT:g} after {counted(frauds, 'fraud')}"
@@ -106,8 +127,12 @@ def wealth_words(wealth: float, frauds: int) -> str:
 
 def brief_conditions(found: Challenge, conditions: Sequence[Condition]) -> str:
     """What a line of the log has room for: how the bet stands, and which conditions are missing."""
+    return brief_words(wealth_words(found.bet.wealth, found.bet.frauds), conditions)
+
+
+def brief_words(wealth: str, conditions: Sequence[Condition]) -> str:
+    """The same of a bet that is told already."""
     missing = ", ".join(each.name for each in conditions if not each.is_met)
-    wealth = wealth_words(found.bet.wealth, found.bet.frauds)
     return f"{wealth}; {f'{NOT_MET}{missing}' if missing else 'all conditions met'}"
 
 

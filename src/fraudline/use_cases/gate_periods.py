@@ -14,19 +14,24 @@ from typing import Any
 from fraudline import flows
 from fraudline.contract import Period
 from fraudline.errors import BundleError, UsageError
-from fraudline.registry.promotions import PROMOTED, ROLLED_BACK
+from fraudline.registry.promotions import PROMOTED
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.challenge_conditions import brief_conditions, told_conditions
-from fraudline.use_cases.champion import Promoted, challenge, promote, roll_back
+from fraudline.use_cases.champion import challenge, roll_back
 from fraudline.use_cases.judge_line import LineVerdict, judge_line
 from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.line_rows import rows_of_line
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.promote_winner import (
+    LEARN,
+    promote_winner,
+    standing_rollout,
+    told_beside,
+)
 from fraudline.warehouse.decided_periods import decided_periods
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 
 _LOG = logging.getLogger(__name__)
-LEARN = "learn"
-"""Who promotes and goes back by itself."""
 _MOMENT = dt.timedelta(microseconds=1)
 _MOST_TOLD = 4096
 
@@ -55,11 +60,11 @@ class GatePeriods:
         if not registry.has_champion():
             return []
         self._keep_guard()
-        since = Period.holding(registry.champion_since(), self._length_s).end
+        since = Period.holding(registry.networks.since(), self._length_s).end
         until = now - self._maturity
         if until <= since:
             return []
-        ends = [row["period_end"] for row in self._rows()]
+        ends = [row["period_end"] for row in rows_of_line(self._project)]
         if ends:  # in their order, so none before the last is left; a payment counts in one bet
             since = Period.holding(max(ends) - _MOMENT, self._length_s).end
         periods = decided_periods(
@@ -82,14 +87,17 @@ class GatePeriods:
 
     def _judge(self, due: Due) -> str:
         registry = self._project.registry
-        champion, since = registry.champion(), registry.champion_since()
+        champion, since = registry.champion(), registry.networks.since()
         if due.period.start < since:
             return f"{champion} is the champion since then, so nothing was judged"
-        rows = self._rows()
+        # Another one that runs may have written this period, too.
+        rows = [
+            each for each in rows_of_line(self._project) if each["period_start"] < due.period.start
+        ]
         last = rows[-1] if rows else None
         found = judge_line(self._project, due, champion, since, last, self._is_alive)
         # Before anything follows from it: whoever is killed then has judged this period.
-        self._write(due, champion, since, found)
+        self._write(due, champion, found)
         said = found.said
         if found.is_won:
             said += self._promote(found.newest, champion, found.told)
@@ -99,17 +107,10 @@ class GatePeriods:
 
     def _promote(self, version: str, champion: str, reason: str) -> str:
         """Make it the champion, if that is wanted; gives what followed, in words."""
-        if not self._project.settings.learning.promotes:
-            return f"; learning.promotes is false: `fraudline models promote {version}` does it"
-        if standing := self._rollout():
-            return standing
-        try:
-            done = promote(self._project, version, by=LEARN, reason=reason, over=champion)
-        except (UsageError, OSError) as error:
-            _LOG.warning("learn: %s is better, and was not promoted: %s", version, error)
-            return f"; LOOK: not promoted: {error}"
+        so = f", and {champion} challenges it"
+        told = promote_winner(self._project, version, champion, reason, so)
         self._keep_guard()
-        return f"; promoted {version}, and {champion} challenges it{told_beside(done)}"
+        return told
 
     def _keep_guard(self) -> None:
         """Let a champion that was promoted by itself be challenged by the one before it.
@@ -127,9 +128,7 @@ class GatePeriods:
         registry = self._project.registry
         changes = [each for each in registry.changes() if each.is_done]
         swaps = [
-            place
-            for place, each in enumerate(changes)
-            if each.change in {PROMOTED, ROLLED_BACK} and each.before != each.version
+            place for place, each in enumerate(changes) if each.makes_network_after(each.before)
         ]
         if not swaps:
             return
@@ -167,42 +166,34 @@ class GatePeriods:
     def _follow(self, version: str, champion: str, reason: str) -> str:
         """Promote a challenger that won, or go back to it where it was the champion before."""
         registry, ours = self._project.registry, self._was_ours(champion)
-        if not ours or registry.earlier_champion() != version:
+        if not ours or registry.networks.earlier_champion() != version:
             return self._promote(version, champion, reason)
         if not self._project.settings.learning.promotes:
             return "; learning.promotes is false: `fraudline models rollback` does it"
-        if standing := self._rollout():
+        if standing := standing_rollout(self._project):
             return standing
+        told = ""
         try:
-            done = roll_back(self._project, by=LEARN, reason=reason, over=champion)
+            while (now := registry.champion()) != version:  # through calibrations of one network
+                done = roll_back(self._project, by=LEARN, reason=reason, over=champion)
+                champion, told = done.version, told + told_beside(done)
         except (UsageError, OSError) as error:
-            _LOG.warning("learn: did not go back to %s: %s", version, error)
+            _LOG.warning("learn: did not go back to %s from %s: %s", version, now, error)
             return f"; LOOK: did not go back: {error}"
-        return f"; went back to {version}{told_beside(done)}"
-
-    def _rollout(self) -> str:
-        """Why nothing is done while a version decides a share that a person gave it; or nothing."""
-        found = self._project.registry.rollout()
-        return "" if found is None else f"; nothing was done, as {found.version} decides a share"
+        return f"; went back to {version}{told}"
 
     def _was_ours(self, champion: str) -> bool:
-        """Whether the champion was promoted by itself."""
-        for each in reversed(self._project.registry.changes()):
-            if each.is_done and each.change == PROMOTED and each.version == champion:
+        """Whether the champion's network was promoted by itself."""
+        registry = self._project.registry
+        network = registry.networks.of(champion)
+        for each in reversed(registry.changes()):
+            if each.is_done and each.change == PROMOTED and each.version == network:
                 return each.signature is not None and each.signature.by == LEARN
         return False
 
-    def _rows(self) -> list[dict[str, Any]]:
-        """What was written of the present champion's line, oldest first."""
-        registry = self._project.registry
-        champion, since = registry.champion(), registry.champion_since()
-        rows = read_rows(self._project.warehouse, flows.GATES, self._project.contract, since=since)
-        return [
-            row for row in rows if (row["champion"], row["champion_since"]) == (champion, since)
-        ]
-
-    def _write(self, due: Due, champion: str, since: dt.datetime, found: LineVerdict) -> None:
+    def _write(self, due: Due, champion: str, found: LineVerdict) -> None:
         name, period = self._project.contract.name, due.period
+        since = self._project.registry.champion_since()
         of = f"{name}|{period.start.isoformat()}|{self._length_s:g} s"
         row = {
             "row_key": f"{of}|{champion} since {since.isoformat()}",
@@ -220,16 +211,6 @@ class GatePeriods:
             "state": found.state,
         }
         write_rows(self._project.warehouse, flows.GATES, [row])
-
-
-def told_beside(done: Promoted) -> str:
-    """What could not be done beside a change of the champion, or should be known of it."""
-    looks = [done.warning, done.look]
-    if done.overtaken:
-        looks.append(f"no challengers any more: {', '.join(done.overtaken)}")
-    if done.ended is not None:
-        looks.append(f"{done.ended} decided a share of the transactions until then, and does not")
-    return "".join(f"; LOOK: {told}" for told in looks if told)
 
 
 def last_gate(project: Project, until: dt.datetime) -> dict[str, Any] | None:

@@ -72,7 +72,7 @@ def judge_line(
         project: Whose registry, decisions and labels.
         due: The period, and when it was mature.
         champion: Whose line.
-        since: When it became the champion.
+        since: When its network became the champion's.
         last: The row of `gates` of the period before; None if this is the first.
         on_judged: Called with how many transactions were judged so far.
 
@@ -83,22 +83,24 @@ def judge_line(
     """
     registry = project.registry
     manifests, removed = registry.versions(), registry.removals.all(project.contract.name)
+    network = registry.networks.of(champion)
     # A version as of the very moment at which a period begins knows nothing of it.
     line, youngest = (
-        newest_of_line(manifests, champion, since=since, before=at + _MOMENT, removed=removed)
+        newest_of_line(manifests, network, since=since, before=at + _MOMENT, removed=removed)
         for at in (due.period.start, due.at)
     )
-    if line.version == champion:
-        found, anew = _so_far(last, due, None)
+    if line.version == network:
+        found, anew = _so_far(last, due, None, champion)
         told = f"{champion} has no line yet that is older than this period"
-        if any(since <= each.as_of <= due.period.start for each in removed):
+        if any(each.is_of_line and since <= each.as_of <= due.period.start for each in removed):
             told = "the versions of that time were removed, so nothing was judged"
         told, state = f"{anew}{told}", _state(found, _way_before(last))
+        newest_name = champion if youngest.version == network else youngest.version
         return LineVerdict(
-            champion, youngest.version, found, is_won=False, told=told, said=told, state=state
+            champion, newest_name, found, is_won=False, told=told, said=told, state=state
         )
     way = WayOfLearning.of(line)
-    found, anew = _so_far(last, due, way)
+    found, anew = _so_far(last, due, way, champion)
     newest = newest_alike(manifests, removed, youngest, line)
     found, conditions = _judged(project, due, champion, line, newest, found, on_judged)
     is_won, left_out = all(each.is_met for each in conditions), ""
@@ -113,7 +115,7 @@ def judge_line(
 
 
 def _so_far(
-    last: dict[str, Any] | None, due: Due, way: WayOfLearning | None
+    last: dict[str, Any] | None, due: Due, way: WayOfLearning | None, champion: str
 ) -> tuple[Challenge, str]:
     """What the periods before have found, if that stands for this one; and if not why, in words."""
     if last is None:
@@ -125,7 +127,8 @@ def _so_far(
     if other := difference(_way_before(last), way):
         why = f"it learned {other}"
     if not (why and found.rows):
-        return found, ""
+        # A calibration anew of the champion ranks as before, and decides otherwise.
+        return found if last["champion"] == champion else found.on_another_scale(), ""
     return Challenge(), f"begins anew, at wealth 1 instead of {found.bet.wealth:,.2f}: {why}; "
 
 

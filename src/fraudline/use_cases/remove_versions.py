@@ -6,19 +6,44 @@ docs/decisions/0036-which-versions-are-removed.md argues it.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Collection, Sequence
 
-from fraudline import flows
 from fraudline.bundle.manifest import Manifest
 from fraudline.contract.columns import LATEST
+from fraudline.errors import FraudlineError
 from fraudline.measures.policy_effect import counted
 from fraudline.registry import Removal, Signature
+from fraudline.use_cases.line_rows import rows_of_line
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.update_version import newest_of_line
 from fraudline.warehouse.decided_periods import versions_that_decided
-from fraudline.warehouse.learning_tables import read_rows
 
+_LOG = logging.getLogger(__name__)
 BY = "learn"
+
+
+class DailyRemoval:
+    """Removes what nobody can need, once a day of those at which it is asked.
+
+    Args:
+        project: Whose registry, settings and tables.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._done_on: dt.date | None = None
+
+    def at(self, moment: dt.datetime) -> str:
+        """What was removed, or why nothing could be, in words; empty if nothing was."""
+        if self._done_on == moment.date():
+            return ""
+        self._done_on = moment.date()
+        try:
+            return remove_unneeded(self._project, moment)
+        except (FraudlineError, OSError) as error:
+            _LOG.warning("learn: no version was removed: %s", error)
+            return f"LOOK: no version was removed: {error}".removesuffix(".")
 
 
 def remove_unneeded(project: Project, now: dt.datetime) -> str:
@@ -44,15 +69,15 @@ def remove_unneeded(project: Project, now: dt.datetime) -> str:
         return ""
     until = now - dt.timedelta(days=days + contract.maturity_days)
     manifests = [each for each in registry.versions() if each.contract == contract.name]
-    if not any(each.learned and each.learned.as_of < until for each in manifests):
+    if not any(each.went_on and each.went_on[1] < until for each in manifests):
         return ""
-    champion, since = registry.champion(), registry.champion_since()
+    network, since = registry.networks.of(registry.champion()), registry.networks.since()
     found = unneeded(
         manifests,
         registry.removals.all(contract.name),
         registry.removals.named(contract.name),
         until=until,
-        line=(champion, since, _judged_until(project, champion, since)),
+        line=(network, since, _judged_until(project, since)),
     )
     if not found:
         return ""
@@ -79,6 +104,8 @@ def unneeded(
 ) -> list[Manifest]:
     """Versions that were learned before a moment, and that neither a person nor the code can need.
 
+    Versions that only calibrate another one are among them.
+
     What stays: what was trained, what anybody named, what another version is the same as but for
     its policy; and of the champion's line the newest, and those by which periods are still to be
     judged.
@@ -88,7 +115,8 @@ def unneeded(
         removed: Those that were removed before.
         named: Versions that stand in the list of changes.
         until: Made of what was known before this moment.
-        line: The champion, since when it is that, and up to when the gate has judged its line.
+        line: The champion, of those with its network the one that this was made with, since when it
+            is that, and up to when the gate has judged its line.
     """
     champion, since, judged_until = line
     kept = {*named, champion, *(each.derived_from for each in manifests)}
@@ -99,18 +127,10 @@ def unneeded(
     return [
         each
         for each in manifests
-        if each.learned
-        and each.learned.as_of < min(until, judged_until)
-        and each.version not in kept
+        if each.went_on and each.went_on[1] < min(until, judged_until) and each.version not in kept
     ]
 
 
-def _judged_until(project: Project, champion: str, since: dt.datetime) -> dt.datetime:
+def _judged_until(project: Project, since: dt.datetime) -> dt.datetime:
     """The start of the first period that the gate may still judge by the champion's line."""
-    rows = read_rows(project.warehouse, flows.GATES, project.contract, since=since)
-    ends = [
-        row["period_end"]
-        for row in rows
-        if (row["champion"], row["champion_since"]) == (champion, since)
-    ]
-    return max(ends, default=since)
+    return max((row["period_end"] for row in rows_of_line(project)), default=since)

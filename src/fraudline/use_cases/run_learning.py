@@ -17,6 +17,7 @@ from fraudline.use_cases.judge_periods import JudgePeriods
 from fraudline.use_cases.label_rule import note_label_rule
 from fraudline.use_cases.learning_steps import Due, LearningStep
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.recalibrate_periods import RecalibratePeriods
 from fraudline.use_cases.update_periods import UpdatePeriods
 from fraudline.use_cases.watch_periods import WatchPeriods
 from fraudline.use_cases.widen_rollout import WidenRollout
@@ -89,6 +90,7 @@ class LearningRun:
             JudgePeriods(project, self.progress),
             UpdatePeriods(project, self.progress),
             GatePeriods(project, self.progress),
+            RecalibratePeriods(project, self.progress),
             WidenRollout(project, self.progress),
         ]
         self._steps = ours if steps is None else list(steps)

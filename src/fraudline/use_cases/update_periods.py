@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
-
-from fraudline import flows, local
+from fraudline import flows
 from fraudline.contract import Period
-from fraudline.errors import FraudlineError
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.own_process import Answer, ask
 from fraudline.use_cases.project import Project
-from fraudline.use_cases.remove_versions import remove_unneeded
-from fraudline.use_cases.update_process import AWAY, LIMIT_S, THREADS
+from fraudline.use_cases.remove_versions import DailyRemoval
+from fraudline.use_cases.update_process import UPDATE
 from fraudline.use_cases.update_version import too_few
 from fraudline.warehouse.known_rows import LEAST_FRAUDS, count_mature_frauds
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 
 _LOG = logging.getLogger(__name__)
-_ALIVE_S = 1.0
 _MOST_TOLD = 4096
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    processor_s: float | None = None
-    version: str | None = None
-    parent: str | None = None
-    rows: int = 0
-    frauds: int = 0
-    told: str = ""
-    fault: str = ""
-    away: Literal["warehouse", "registry"] | None = None
 
 
 class UpdatePeriods:
@@ -56,7 +39,7 @@ class UpdatePeriods:
     def __init__(self, project: Project, progress: Progress | None = None) -> None:
         self._project, self._progress = project, progress
         self._length_s = project.settings.learning.period_s
-        self._removed_on: dt.date | None = None
+        self._removal = DailyRemoval(project)
 
     def due(self, now: dt.datetime) -> list[Due]:
         """The last period that is over, if nothing was written of it, and there is a champion."""
@@ -71,9 +54,9 @@ class UpdatePeriods:
         project = self._project
         frauds = count_mature_frauds(project.warehouse, project.contract, due.at)
         # Most streams that begin have too few for months: that is no reason to load TensorFlow.
-        answer = self._answer(due.at) if frauds >= LEAST_FRAUDS else _Answer(told=too_few(frauds))
-        if answer.away is not None:
-            raise AWAY[answer.away](answer.fault)
+        answer = Answer(told=too_few(frauds))
+        if frauds >= LEAST_FRAUDS:
+            answer = ask(project.settings, [UPDATE, due.at.isoformat()], self._is_alive)
         told = answer.told
         if answer.fault:
             told = f"LOOK: nothing was learned: {answer.fault}"
@@ -94,18 +77,7 @@ class UpdatePeriods:
             "told": told[:_MOST_TOLD],
         }
         write_rows(self._project.warehouse, flows.UPDATES, [row])
-        return "; ".join(filter(None, [told.removesuffix("."), self._remove_old(due.at)]))
-
-    def _remove_old(self, at: dt.datetime) -> str:
-        """Once a day, remove the versions that nobody can need; gives that in words, if it was."""
-        if self._removed_on == at.date():
-            return ""
-        self._removed_on = at.date()
-        try:
-            return remove_unneeded(self._project, at)
-        except (FraudlineError, OSError) as error:
-            _LOG.warning("learn: no version was removed: %s", error)
-            return f"LOOK: no version was removed: {error}".removesuffix(".")
+        return "; ".join(filter(None, [told.removesuffix("."), self._removal.at(due.at)]))
 
     def _is_done(self, period: Period) -> bool:
         rows = read_rows(
@@ -117,34 +89,9 @@ class UpdatePeriods:
         )
         return any(row["period_end"] == period.end for row in rows)
 
-    def _answer(self, at: dt.datetime) -> _Answer:
-        call = [sys.executable, "-m", "fraudline.use_cases.update_process", at.isoformat()]
-        environment = local.environment(self._project.settings) | THREADS
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            call, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-        )
-        ends_at = time.monotonic() + LIMIT_S
-        try:
-            while True:
-                try:
-                    out, _ = process.communicate(timeout=_ALIVE_S)
-                    break
-                except subprocess.TimeoutExpired:
-                    if time.monotonic() > ends_at:
-                        return _Answer(fault=f"it took longer than {LIMIT_S:g} s and was ended.")
-                    if self._progress is not None:
-                        self._progress.begin_step(self.name)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
-        try:
-            return msgspec.json.decode(out, type=_Answer)
-        except msgspec.DecodeError:
-            return _Answer(
-                fault=f"its process ended with exit code {process.returncode} and no answer; "
-                "its log is above. It is tried again after the next period."
-            )
+    def _is_alive(self) -> None:
+        if self._progress is not None:
+            self._progress.begin_step(self.name)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The process in which a version learns: scorers come before it, and it ends with who started it.
 
-Takes a moment as its argument; gives a line of JSON on standard output: what was made, or why
-nothing could be.
+Takes what it does as its first argument, and a moment as its second; what else it takes follows.
+Gives a line of JSON on standard output: what was made, or why nothing could be.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import msgspec
 
 from fraudline.errors import FraudlineError, RegistryError, WarehouseAwayError
 
+UPDATE, RECALIBRATE = "update", "recalibrate"
 NICENESS = 15
 LIMIT_S = 1800.0
 THREADS = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -33,7 +34,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def learn_once() -> None:
-    """Make a version as of the moment that is given."""
+    """Do what is asked, as of the moment that is given."""
     os.nice(NICENESS)
     with suppress(OSError):  # where memory runs out, this one is ended first
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -41,10 +42,7 @@ def learn_once() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     answer: dict[str, Any]
     try:
-        from fraudline.use_cases.project import Project
-        from fraudline.use_cases.update_version import update_version
-
-        answer = asdict(update_version(Project(), dt.datetime.fromisoformat(sys.argv[1])))
+        answer = asdict(_do(sys.argv[1], dt.datetime.fromisoformat(sys.argv[2]), sys.argv[3:]))
     except FraudlineError as error:
         away = [side for side, kind in AWAY.items() if isinstance(error, kind)]
         answer = {"fault": str(error), "away": away[0] if away else None}
@@ -53,6 +51,18 @@ def learn_once() -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     answer["processor_s"] = round(used.ru_utime + used.ru_stime, 3)
     sys.stdout.buffer.write(msgspec.json.encode(answer))
+
+
+def _do(what: str, at: dt.datetime, words: list[str]) -> Any:
+    from fraudline.use_cases.project import Project
+
+    if what == RECALIBRATE:
+        from fraudline.use_cases.recalibrate_version import recalibrate_version
+
+        return recalibrate_version(Project(), at, *words)
+    from fraudline.use_cases.update_version import update_version
+
+    return update_version(Project(), at)
 
 
 if __name__ == "__main__":

@@ -65,11 +65,9 @@ def update_version(
         raise InputError("learning.update is off. Set it to fine-tuning or last-layer.")
     manifests = project.registry.versions()
     registry = project.registry
-    since = registry.champion_since()
+    network, since = registry.networks.of(registry.champion()), registry.networks.since()
     removed = registry.removals.all(contract.name)
-    parent = newest_of_line(
-        manifests, registry.champion(), since=since, before=as_of, removed=removed
-    )
+    parent = newest_of_line(manifests, network, since=since, before=as_of, removed=removed)
     if parent.contract_fingerprint != contract.fingerprint:
         raise InputError(
             f"version {parent.version} was made for contract '{parent.contract}' with fingerprint "
@@ -242,10 +240,12 @@ def newest_of_line(
 ) -> Manifest:
     """The version that learned last of those that go on from the champion, or the champion.
 
+    Versions that are only calibrated anew are in no line: the network of each is there already.
+
     Args:
         manifests: Every version.
-        champion: Which version.
-        since: When it became the champion: what was made before is of an earlier line.
+        champion: Which version, of those with its network the one that this was made with.
+        since: When that network became the champion's: what was made before is of an earlier line.
         before: Only versions of what was known before this moment.
         removed: Versions that are no more, which the line goes on through.
 
@@ -262,10 +262,12 @@ def newest_of_line(
     made = [
         (each.learned.as_of, each.version, each.learned.parent)
         for each in manifests
-        if each.learned
+        if each.learned and not each.calibrated
     ]
     made += [
-        (each.as_of, each.version, each.parent) for each in removed if each.version not in by_name
+        (each.as_of, each.version, each.parent)
+        for each in removed
+        if each.is_of_line and each.version not in by_name
     ]
     for as_of, version, its_parent in sorted(made):  # a parent before its children
         if its_parent in line and since <= as_of < before:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,12 +107,13 @@ class WatchPeriods:
     def do(self, due: Due) -> str:
         """Look for what changed in a period, and write down what was found."""
         period, warehouse = due.period, self._project.warehouse
-        memory = Memory(self._rows(period.start - period.length * _MEMORY_PERIODS, period.start))
+        before = self._rows(period.start - period.length * _MEMORY_PERIODS, period.start)
+        memory = Memory(before, self._project.registry.networks.of)
         versions = count_by_version(warehouse, period)
         found: list[Row] = []
         said = []
         for version, decided in versions.items():
-            if memory.versions and version not in memory.versions:
+            if memory.versions and not memory.knows(version):
                 said.append(f"{version} decides now, and is compared with a reference of its own")
             found += self._watch_version(period, version, decided, memory)
         found.append(self._watch_rejects(period, sum(versions.values()), memory))
@@ -240,9 +241,18 @@ class WatchPeriods:
 
 @dataclass(frozen=True)
 class Memory:
-    """What earlier periods have left: the rows of them, oldest first."""
+    """What earlier periods have left.
+
+    A version that only calibrates another one's network goes on from what is known of that: its
+    reference is the same on another scale, so what alarmed still does, and since when it did.
+
+    Attributes:
+        rows: Of these periods, oldest first.
+        network_of: Gives the version whose network a version has.
+    """
 
     rows: Sequence[Mapping[str, Any]]
+    network_of: Callable[[str], str] = str
 
     @property
     def _last(self) -> list[Mapping[str, Any]]:
@@ -257,18 +267,34 @@ class Memory:
         """The versions that decided in the period before."""
         return {row["model_version"] for row in self._last if row["model_version"]}
 
+    def knows(self, version: str) -> bool:
+        """Whether it, or its network, decided in the period before."""
+        return self.network_of(version) in {self.network_of(each) for each in self.versions}
+
+    def _of(self, version: str) -> list[Mapping[str, Any]]:
+        """The rows of the period before of a version, and then of others with its network."""
+        network = self.network_of(version) if version else ""
+        alike = [
+            row
+            for row in self._last
+            if (row["model_version"] or "") == version
+            or (row["model_version"] and self.network_of(row["model_version"]) == network)
+        ]
+        return sorted(alike, key=lambda row: (row["model_version"] or "") != version)
+
     def cusum(self, version: str, detector: str) -> Cusum:
-        """The sums of a version's scores or amounts; at 0 where another one decided before."""
-        for row in self._last:
-            if (row["model_version"], row["detector"]) == (version, detector) and row["state"]:
+        """The sums of a version's scores or amounts; at 0 where another network decided before."""
+        for row in self._of(version):
+            if row["detector"] == detector and row["state"]:
                 return msgspec.json.decode(row["state"], type=Cusum)
         return Cusum()
 
     def alarm_since(self, version: str, detector: str, column: str) -> dt.datetime | None:
         """Since when it alarmed in the period before; None if it did not."""
-        for row in self._last:
-            of = (row["model_version"] or "", row["detector"], row["column_name"] or "")
-            if of == (version, detector, column) and row["is_alarm"]:
+        for row in self._of(version):
+            if (row["detector"], row["column_name"] or "") == (detector, column) and row[
+                "is_alarm"
+            ]:
                 since: dt.datetime | None = row["alarm_since"]
                 return since
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,16 +17,14 @@ import msgspec
 from fraudline import flows
 from fraudline.contract import Period
 from fraudline.errors import BundleError, UsageError
-from fraudline.measures.challenge import Challenge, DayOfOne
-from fraudline.measures.fair_bet import FairBet
 from fraudline.measures.policy_effect import percent
 from fraudline.registry import Rollout
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.challenge_conditions import Condition
 from fraudline.use_cases.champion import end_rollout, promote, widen
-from fraudline.use_cases.gate_periods import LEARN, told_beside
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.promote_winner import LEARN, told_beside
 from fraudline.use_cases.widening_rule import (
     PeriodOfRollout,
     Step,
@@ -38,38 +36,11 @@ from fraudline.warehouse.decided_periods import decided_periods
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 
 if TYPE_CHECKING:
-    from fraudline.contract.array_types import Floats, Labels
+    from fraudline.use_cases.both_ways import BothWays
 
 _LOG = logging.getLogger(__name__)
 _ORDER = "order"
 _MOST_TOLD = 4096
-
-
-@dataclass(frozen=True)
-class BothWays:
-    """What was found of both versions, and the same bet the other way round.
-
-    Attributes:
-        found: Of the version beside the champion.
-        back: The bet that the champion ranks better.
-    """
-
-    found: Challenge = field(default_factory=Challenge)
-    back: FairBet = field(default_factory=FairBet)
-
-    def after(
-        self,
-        day: int,
-        labels: Labels,
-        champion: DayOfOne,
-        challenger: DayOfOne,
-        costs_of_approving: Floats,
-    ) -> BothWays:
-        """Both after another day; as `Challenge.after`."""
-        return BothWays(
-            self.found.after(day, labels, champion, challenger, costs_of_approving),
-            self.back.after(day, labels, challenger.scores, champion.scores),
-        )
 
 
 class WidenRollout:
@@ -122,14 +93,18 @@ class WidenRollout:
             return f"LOOK: nothing was judged: {error}".removesuffix(".")
 
     def _judge(self, due: Due, rollout: Rollout) -> str:
-        from fraudline.use_cases.compare_versions import VersionPair  # brings ONNX Runtime
+        from fraudline.use_cases.both_ways import BothWays  # brings ONNX Runtime
+        from fraudline.use_cases.compare_versions import VersionPair
 
-        champion, rows = self._project.registry.champion(), self._rows(rollout)
+        champion = self._project.registry.champion()
+        # Another one that runs may have written this period, too.
+        rows = [each for each in self._rows(rollout) if each["period_start"] < due.period.start]
+        before = msgspec.json.decode(rows[-1]["state"] if rows else "{}", type=BothWays)
+        version, since = rollout.version, rollout.since
         pair = VersionPair(
-            self._project, champion, rollout.version, rollout.since, on_judged=self._is_alive
+            self._project, champion, version, since, self._is_alive, so_far=before.sums
         )
-        state = rows[-1]["state"] if rows else "{}"
-        both = pair.after(msgspec.json.decode(state, type=BothWays), due.period)
+        both = replace(pair.after(before, due.period), sums=pair.sums)
         judged = [
             *map(_period_of, rows),
             PeriodOfRollout(due.period, both.found.bet.wealth, both.found.bet.frauds),

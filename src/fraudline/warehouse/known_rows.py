@@ -29,7 +29,8 @@ MOST_JUDGED = 200_000
 _JUDGED_PART = 5  # of the mature frauds, the newest fifth judges
 _FIRST_REACH, _FURTHER = dt.timedelta(days=30), 4
 # Blocked, or reviewed in place of it: that nobody said anything does not make these legitimate.
-_HIDDEN = f"(label IS NULL AND (decision = '{BLOCK}' OR propensity IS NOT NULL))"
+HIDDEN = f"(label IS NULL AND (decision = '{BLOCK}' OR propensity IS NOT NULL))"
+"""A condition on a decision and its label: nobody knows what the payment was."""
 _EXPLORED = "(label IS NOT NULL AND propensity IS NOT NULL)"
 _PLACE = (
     "CONCAT(source_topic, ':', CAST(source_partition AS STRING), ':', "
@@ -76,7 +77,7 @@ def read_known(
         return TooFew(len(mature))
     since = min(frauds.column("decided_at").to_pylist())
     judged = max(LEAST_FRAUDS, len(mature) // _JUDGED_PART)
-    judged_since = max(mature[judged - 1], _newest_mature(warehouse, contract, as_of, since))
+    judged_since = max(mature[judged - 1], newest_mature(warehouse, contract, as_of, since))
     judging = sum(at >= judged_since for at in mature)
     if judging < LEAST_FRAUDS:
         return TooFew(judging)
@@ -115,8 +116,16 @@ def count_mature_frauds(warehouse: Warehouse, contract: Contract, as_of: dt.date
     Raises:
         WarehouseError: the tables cannot be queried.
     """
-    frauds = _newest_frauds(warehouse, contract, as_of, LEAST_FRAUDS, is_mature=True)
-    return int(frauds.num_rows)
+    return len(newest_mature_frauds(warehouse, contract, as_of, LEAST_FRAUDS))
+
+
+def newest_mature_frauds(
+    warehouse: Warehouse, contract: Contract, as_of: dt.datetime, most: int
+) -> list[dt.datetime]:
+    """When the newest frauds that are mature at a moment were decided, newest first."""
+    frauds = _newest_frauds(warehouse, contract, as_of, most, is_mature=True)
+    decided: list[dt.datetime] = frauds.column("decided_at").to_pylist()
+    return decided
 
 
 def _newest_frauds(
@@ -172,7 +181,7 @@ def _labelled(
     )
 
 
-def _newest_mature(
+def newest_mature(
     warehouse: Warehouse, contract: Contract, as_of: dt.datetime, since: dt.datetime
 ) -> dt.datetime:
     """When the oldest of the newest `MOST_JUDGED` mature payments was decided."""
@@ -209,8 +218,8 @@ def _count(
     labelled = _labelled(warehouse, contract, as_of, since, ("propensity",))
     row = query(
         warehouse,
-        f"SELECT COUNTIF(NOT is_fraud AND NOT {_HIDDEN}) AS legitimate, "  # noqa: S608 - likewise
-        f"COUNTIF({_HIDDEN} AND is_mature) AS hidden, COUNTIF({_EXPLORED}) AS explored "
+        f"SELECT COUNTIF(NOT is_fraud AND NOT {HIDDEN}) AS legitimate, "  # noqa: S608 - likewise
+        f"COUNTIF({HIDDEN} AND is_mature) AS hidden, COUNTIF({_EXPLORED}) AS explored "
         f"FROM ({labelled})",
     ).to_pylist()[0]
     return _Counts(**row)
@@ -234,8 +243,8 @@ def _rows_sql(
     return (
         f"SELECT {wanted}, decided_at, is_fraud, label IS NOT NULL AS is_told, label_known_at, "  # noqa: S608 - likewise
         f"label_arrived_at, {judged} AS is_judged, "
-        f"CASE WHEN {_HIDDEN} THEN {hidden} ELSE {drawn} END AS is_learned, "
-        f"{explored} AS is_explored, {_HIDDEN} AS is_hidden FROM ({labelled}) "
-        f"WHERE is_fraud IS NOT NULL AND (NOT {_HIDDEN} AND ({drawn} OR {judged} OR {explored}) "
-        f"OR {_HIDDEN} AND ({hidden} OR {judged}))"
+        f"CASE WHEN {HIDDEN} THEN {hidden} ELSE {drawn} END AS is_learned, "
+        f"{explored} AS is_explored, {HIDDEN} AS is_hidden FROM ({labelled}) "
+        f"WHERE is_fraud IS NOT NULL AND (NOT {HIDDEN} AND ({drawn} OR {judged} OR {explored}) "
+        f"OR {HIDDEN} AND ({hidden} OR {judged}))"
     )

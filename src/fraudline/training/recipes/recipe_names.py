@@ -11,3 +11,6 @@ RECIPE_NAMES = {
     "tutorial": "SMOTE and the tutorial's network, on its random split",
     "tutorial_by_time": "the same, judged by later payments as ours are",
 }
+
+UNCALIBRATED = frozenset({"tutorial", "tutorial_by_time"})
+"""Recipes whose scores are no probabilities: they decide by one fixed threshold."""

@@ -1,0 +1,246 @@
+"""Calibrating anew as a step: what scores mean, by the payments that matured last.
+
+Each period that is mature judges the newest calibration that was made before it, beside the
+champion's; then another one is made, this period in it. When the bet is won, that newest one is
+promoted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import Any
+
+import msgspec
+
+from fraudline import flows
+from fraudline.bundle.manifest import Manifest
+from fraudline.contract import Period
+from fraudline.contract.columns import EARLIEST
+from fraudline.errors import BundleError, UsageError
+from fraudline.measures.calibration_bet import CalibrationChallenge, Line
+from fraudline.stream.progress import Progress
+from fraudline.use_cases.challenge_conditions import (
+    Condition,
+    brief_words,
+    calibration_conditions,
+    told_conditions,
+    wealth_words,
+)
+from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.own_process import Answer, ask
+from fraudline.use_cases.project import Project
+from fraudline.use_cases.promote_winner import promote_winner
+from fraudline.use_cases.recalibrate_version import can_be_calibrated
+from fraudline.use_cases.remove_versions import DailyRemoval
+from fraudline.use_cases.update_process import RECALIBRATE
+from fraudline.use_cases.update_version import too_few
+from fraudline.warehouse.decided_periods import decided_periods
+from fraudline.warehouse.known_rows import LEAST_FRAUDS, count_mature_frauds
+from fraudline.warehouse.learning_tables import read_rows, write_rows
+
+_LOG = logging.getLogger(__name__)
+_MOST_TOLD = 4096
+
+
+class RecalibratePeriods:
+    """The step that keeps what the champion's scores mean.
+
+    Periods that passed while nothing ran are judged, and not calibrated on one by one: the last
+    one is.
+
+    Args:
+        project: Whose registry, decisions, labels, settings and table.
+        progress: Told that it lives while another process runs.
+    """
+
+    name = "recalibrate"
+
+    def __init__(self, project: Project, progress: Progress | None = None) -> None:
+        self._project, self._progress = project, progress
+        self._last: Period | None = None
+        self._removal = DailyRemoval(project)
+        self._is_told = False
+        self._failed: Period | None = None  # the periods after it wait, for they stand on it
+        self._length_s = project.settings.learning.period_s
+        self._maturity = dt.timedelta(days=project.contract.maturity_days)
+
+    def due(self, now: dt.datetime) -> list[Due]:
+        """The periods that matured since the champion is that, of which nothing was written.
+
+        Of a champion of which nothing was written at all, it is the last one.
+        """
+        registry = self._project.registry
+        if not self._project.settings.learning.recalibrates or not registry.has_champion():
+            return []
+        if not self._can_be():
+            return []
+        until, rows = now - self._maturity, self._rows()
+        begin = registry.champion_since() - self._maturity
+        since = max([Period.holding(begin, self._length_s).start, *(r["period_end"] for r in rows)])
+        if until <= since:
+            return []
+        mature = [
+            each
+            for each in decided_periods(
+                self._project.warehouse, self._length_s, since=since, until=until
+            )
+            if each.end <= until
+        ]
+        self._last, self._failed = max(mature, default=None), None
+        return [Due(each, each.end + self._maturity) for each in (mature if rows else mature[-1:])]
+
+    def _can_be(self) -> bool:
+        """Whether the champion's scores are meant as probabilities; where not, it is told once."""
+        champion = self._project.registry.champion()
+        for each in self._project.registry.versions():
+            if each.version == champion and not can_be_calibrated(each):
+                if not self._is_told:
+                    _LOG.warning(
+                        "learn: nothing is calibrated anew: scores of recipe '%s' are no "
+                        "probabilities",
+                        each.recipe,
+                    )
+                self._is_told = True
+                return False
+        return True
+
+    def do(self, due: Due) -> str:
+        """Judge, calibrate anew, and promote where all conditions are met."""
+        if self._failed is not None:
+            return f"waits for the period of {self._failed}, which could not be judged"
+        try:
+            return self._do(due)
+        except (BundleError, UsageError, OSError) as error:
+            self._failed = due.period
+            _LOG.warning("learn: calibration of %s: %s", due.period, error)
+            return f"LOOK: nothing was calibrated: {error}".removesuffix(".")
+
+    def _do(self, due: Due) -> str:
+        registry = self._project.registry
+        champion, since = registry.champion(), registry.champion_since()
+        if due.at <= since:
+            return f"{champion} is the champion since later than this was mature"
+        manifests = {each.version: each for each in registry.versions()}
+        # Another one that runs may have written this period, too.
+        rows = [each for each in self._rows() if each["period_start"] < due.period.start]
+        version = rows[-1]["newest"] if rows else None
+        version = version if version in manifests else None  # it may have been removed
+        found = msgspec.json.decode(rows[-1]["state"] if rows else "{}", type=CalibrationChallenge)
+        said = told = f"{champion} has no other calibration yet that is older than this period"
+        is_won = False
+        if version is not None:
+            found, conditions = self._judged(due, manifests[champion], manifests[version], found)
+            is_won, told = all(each.is_met for each in conditions), told_conditions(conditions)
+            wealth = wealth_words(found.calibration.wealth, found.bet.frauds)
+            said = brief_words(wealth, conditions)
+        answer = Answer()
+        if due.period == self._last:  # of those that were missed, the last one is enough
+            answer = self._calibrated(due, champion)
+            said, told = f"{said}; {answer.told}", f"{told}; {answer.told}"
+        newest = answer.version or version
+        # Before anything follows from it: whoever is killed then has judged this period.
+        self._write(due, (champion, since), (version, newest), found, told, answer, is_won=is_won)
+        if is_won and newest is not None:
+            said += promote_winner(self._project, newest, champion, told)
+        return "; ".join(filter(None, [said.removesuffix("."), self._removal.at(due.at)]))
+
+    def _judged(
+        self, due: Due, champion: Manifest, version: Manifest, found: CalibrationChallenge
+    ) -> tuple[CalibrationChallenge, list[Condition]]:
+        """What is found of a calibration that was made of earlier periods, and all conditions.
+
+        It has seen no payment of this one, so labels that were told before it was made count, too:
+        without them there would be too few frauds.
+        """
+        from fraudline.use_cases.compare_versions import VersionPair  # brings ONNX Runtime
+
+        pair = VersionPair(self._project, champion.version, version.version, EARLIEST)
+        judged = pair.after(found.between(_line(champion), _line(version)), due.period)
+        return judged, calibration_conditions(judged, pair.conditions(judged))
+
+    def _calibrated(self, due: Due, champion: str) -> Answer:
+        project = self._project
+        frauds = count_mature_frauds(project.warehouse, project.contract, due.at)
+        if frauds < LEAST_FRAUDS:  # no reason to start a process
+            return Answer(told=too_few(frauds))
+        words = [RECALIBRATE, due.at.isoformat(), champion]
+        answer = ask(project.settings, words, self._is_alive)
+        if not answer.fault:
+            return answer
+        _LOG.warning("learn: calibration of %s: %s", due.period, answer.fault)
+        told = f"LOOK: not calibrated anew: {answer.fault}"
+        return msgspec.structs.replace(answer, told=told)
+
+    def _is_alive(self) -> None:
+        if self._progress is not None:
+            self._progress.begin_step(self.name)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """What was written beside the present champion, oldest first."""
+        registry = self._project.registry
+        of = registry.champion(), registry.champion_since()
+        rows = read_rows(
+            self._project.warehouse,
+            flows.CALIBRATIONS,
+            self._project.contract,
+            since=Period.holding(of[1] - self._maturity, self._length_s).start,
+        )
+        length = dt.timedelta(seconds=self._length_s)
+        return [
+            row
+            for row in rows
+            if (row["champion"], row["champion_since"]) == of
+            and row["period_end"] - row["period_start"] == length
+        ]
+
+    def _write(
+        self,
+        due: Due,
+        champion: tuple[str, dt.datetime],
+        versions: tuple[str | None, str | None],
+        found: CalibrationChallenge,
+        told: str,
+        answer: Answer,
+        *,
+        is_won: bool,
+    ) -> None:
+        name, period = self._project.contract.name, due.period
+        of = f"{name}|{period.start.isoformat()}|{self._length_s:g} s"
+        row = {
+            "row_key": f"{of}|{champion[0]} since {champion[1].isoformat()}",
+            "contract": name,
+            "period_start": period.start,
+            "period_end": period.end,
+            "champion": champion[0],
+            "champion_since": champion[1],
+            "version": versions[0],
+            "newest": versions[1],
+            "wealth": found.calibration.wealth,
+            "frauds": found.bet.frauds,
+            "is_won": is_won,
+            "processor_s": answer.processor_s,
+            "told": told[:_MOST_TOLD],
+            "state": msgspec.json.encode(found).decode(),
+        }
+        write_rows(self._project.warehouse, flows.CALIBRATIONS, [row])
+
+
+def _line(version: Manifest) -> Line:
+    """What its scores are of the log-odds of its network."""
+    if version.calibrated:
+        return version.calibrated.slope, version.calibrated.intercept
+    return 1.0, 0.0
+
+
+def last_calibration(project: Project, until: dt.datetime) -> dict[str, Any] | None:
+    """The row that was written last of a calibration before a moment; None before the first.
+
+    Raises:
+        WarehouseError: the table cannot be queried.
+    """
+    since = until - dt.timedelta(days=60 + project.contract.maturity_days)
+    rows = read_rows(
+        project.warehouse, flows.CALIBRATIONS, project.contract, since=since, until=until
+    )
+    return rows[-1] if rows else None
