@@ -1,13 +1,16 @@
 """A malformed contract is refused, and the message names the table and the key."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.transactions import CREDITCARD, WALLET, WALLET_FILE
 
-from fraudline.contract import Contract, load_contract
+from fraudline.contract import Contract, examine_contract, load_contract
 from fraudline.errors import ContractError
 
 SMALL = """
@@ -188,6 +191,94 @@ def test_a_malformed_contract_is_refused_by_table_and_key(load, old, new, told):
     with pytest.raises(ContractError, match=re.escape(told)) as caught:
         load(old, new)
     assert "small.toml" in str(caught.value)
+
+
+MANY = '''name = "small"
+
+[roles]
+label = "y"
+amuont = "a"
+event_time = "tt"
+
+[columns]
+t = { type = "int64", unit = "week" }
+a = { type = "decimal", mim = 1 }
+x = { type = "float64", min = 2, max = 1, feature = "no" }
+note = { type = "string", description = """[roles]
+z = 1
+""", min = 1 }
+
+[columns.y]
+nullable = 1
+type = "string"
+'''
+
+
+def test_all_faults_are_told_at_once_each_with_its_line(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(MANY)
+    with pytest.raises(ContractError) as caught:
+        load_contract(str(path))
+    head, *told = str(caught.value).splitlines()
+    assert head == f"contract {path} has {len(told)} faults:"
+    found = [line.strip() for line in told]
+    expected = [
+        "line 3, [roles]: 'amount' is missing",
+        "line 5, [roles]: unknown key amuont; known are amount, event_time, id, label. Did you "
+        "mean 'amount'?",
+        "line 6, [roles]: event_time = 'tt' is not one of its columns. Did you mean 't'?",
+        "line 10, column 'a': unknown key mim;",
+        "line 10, column 'a': type is 'decimal', expected one of",
+        "line 11, column 'x': feature = 'no', expected bool.",
+        "line 11, column 'x': min = 2 is above max = 1.",
+        "line 12, column 'note': min needs a numeric column, found string.",
+        "line 17, column 'y': nullable = 1, expected bool.",
+    ]
+    assert len(found) == len(expected)
+    for line, begin in zip(found, expected, strict=True):
+        assert line.startswith(begin)
+    assert 'Write type = "float64".' in str(caught.value)
+
+
+def test_a_column_that_is_sound_is_judged_in_its_role_while_another_is_not(load):
+    with pytest.raises(ContractError) as caught:
+        load('a = { type = "float64" }\nx = { type = "float64" }', 'a = { type = "string" }\nx = 1')
+    assert "line 12, column 'a': amount column 'a' must be float64 or int64" in str(caught.value)
+    assert "line 13, column 'x': expected a table such as" in str(caught.value)
+
+
+def test_a_number_that_no_python_can_write_is_a_fault_like_any_other(load):
+    with pytest.raises(ContractError, match=r"column 'x': min = a number of thousands of digits"):
+        load(*column(f'type = "float64", min = 0x{"f" * 5000}'))
+
+
+KEYS = st.sampled_from(["name", "roles", "labels", "columns", "label", "type", "min", "x", "a.b"])
+VALUES = st.recursive(
+    st.integers() | st.floats() | st.booleans() | st.sampled_from(["x", "int64", "\n"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def toml(value: object) -> str:
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key)} = {toml(inner)}" for key, inner in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    return json.dumps(value).replace("Infinity", "inf").replace("NaN", "nan")
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.dictionaries(KEYS, VALUES, max_size=5))
+def test_whatever_a_file_holds_its_faults_are_told(tmp_path, content):
+    path = tmp_path / "random.toml"
+    path.write_text("".join(f"{json.dumps(key)} = {toml(each)}\n" for key, each in content.items()))
+    found = examine_contract(str(path))
+    assert isinstance(found, list)
+    assert found
 
 
 def test_the_contract_that_the_refused_ones_differ_from_is_sound(load):

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from fraudline.cli import (
+    contract_commands,
     demo,
     file_commands,
     history_commands,
@@ -59,6 +60,7 @@ for panel, room in (
 ):
     for command in room.COMMANDS:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(contract_commands.contract, name="contract", rich_help_panel="History")
 app.add_typer(model_commands.models, name="models", rich_help_panel="Models")
 app.add_typer(offset_commands.offsets, name="offsets", rich_help_panel="The stream")
 app.add_typer(label_commands.labels, name="labels", rich_help_panel="The stream")

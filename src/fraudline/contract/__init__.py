@@ -13,7 +13,8 @@ from fraudline.contract.calibrations import CALIBRATION_COLUMNS
 from fraudline.contract.columns import POSITION_COLUMNS, Column, arrow_schema
 from fraudline.contract.conform import conform
 from fraudline.contract.contract import Contract
-from fraudline.contract.contract_file import load_contract
+from fraudline.contract.contract_faults import ContractFault
+from fraudline.contract.contract_file import examine_contract, load_contract
 from fraudline.contract.decisions import (
     APPROVE,
     APPROVED,
@@ -86,6 +87,7 @@ __all__ = [
     "WRITTEN_COLUMN",
     "Column",
     "Contract",
+    "ContractFault",
     "Decision",
     "Decoder",
     "Messages",
@@ -100,6 +102,7 @@ __all__ = [
     "RejectRecord",
     "arrow_schema",
     "conform",
+    "examine_contract",
     "group_refusals",
     "json_lines",
     "load_contract",

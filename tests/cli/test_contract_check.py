@@ -1,0 +1,45 @@
+"""`contract check` shows a contract that is sound, and of another all that has to be mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import Shell
+from tests.transactions import WALLET, WALLET_FILE
+
+
+def test_a_sound_contract_is_shown_with_roles_limits_and_what_a_network_sees(shell: Shell) -> None:
+    code, said = shell("contract", "check", str(WALLET_FILE))
+    assert code == 0
+    assert f"contract wallet: {len(WALLET.features)} features" in said
+    assert WALLET.fingerprint in said
+    assert "payment_id string id 64 characters nothing" in said
+    assert "paid_at timestamp event time" in said
+    assert "is_abroad bool 0 or 1" in said
+
+
+def test_the_contract_of_the_settings_is_meant_without_a_name(shell: Shell) -> None:
+    code, said = shell("contract", "check")
+    assert code == 0
+    assert "contract creditcard: 30 features" in said
+
+
+def test_every_fault_stands_in_a_line_of_its_own_and_the_exit_code_is_1(
+    shell: Shell, tmp_path: Path
+) -> None:
+    text = WALLET_FILE.read_text()
+    (tmp_path / "wallet.toml").write_text(
+        text.replace('type = "bool"', 'type = "flag"').replace("amount =", "amont =", 1)
+    )
+    code, said = shell("contract", "check", "wallet.toml")
+    assert code == 1
+    assert "[roles]: unknown key amont" in said
+    assert "[roles]: 'amount' is missing" in said
+    assert "column 'is_abroad': type is 'flag', expected one of" in said
+    assert "faults in wallet.toml: mend what is named, and check it again." in said
+
+
+def test_a_contract_that_is_not_there_is_refused_with_the_known_names(shell: Shell) -> None:
+    code, said = shell("contract", "check", "nowhere.toml")
+    assert code == 2
+    assert "there is no contract 'nowhere.toml'" in said
