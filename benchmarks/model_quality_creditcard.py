@@ -26,7 +26,7 @@ from fraudline.settings import PolicySettings
 from fraudline.training.keras_engine import keras
 from fraudline.training.keras_file import MODEL_FILE
 from fraudline.training.model import predict
-from fraudline.training.preparation import with_log_amounts_and_time_of_day
+from fraudline.training.preparation import with_logarithms_and_time_of_day
 from fraudline.training.recipes.all_recipes import find_recipe
 from fraudline.training.split import split_by_time
 from fraudline.training.train import train
@@ -56,7 +56,7 @@ def measure(history: History, contract: Contract) -> list[str]:
     split = split_by_time(labels, TEST_SHARE, seed=0)
     features = contract.feature_matrix(history.rows)
     # What our recipes see: an amount as a logarithm, and the time of day.
-    inputs = with_log_amounts_and_time_of_day(contract).derive(features, np)
+    inputs = with_logarithms_and_time_of_day(contract, features[split.train]).derive(features, np)
     learned, test = np.concatenate([split.train, split.validation]), features[split.test]
     learn = inputs[learned], labels[learned]
 

@@ -15,6 +15,7 @@ from fraudline.training.model import Model
 from fraudline.training.preparation import Preparation
 from fraudline.training.recipes.all_recipes import find_recipe
 from fraudline.training.recipes.recipe import Recipe
+from fraudline.training.split import split_by_time
 from fraudline.training.update import Examples, LastLayer, fine_tune
 
 
@@ -170,10 +171,16 @@ class Retrained:
 
 def fitted(recipe: Recipe, contract: Contract, known: Known, seed: int) -> Model:
     """A model of what is known, as `train` fits it, not calibrated."""
-    none = known.features[:0], known.labels[:0]
-    train = known.features, known.labels
-    model, _ = fit_model(recipe, contract, train, none, seed, lambda _: None)
-    return model
+    split = split_by_time(known.labels, 0, seed)
+    parts = (
+        (known.features[rows], known.labels[rows])
+        for rows in (split.train, split.validation, split.test)
+    )
+    learned, judged, none = parts
+    inputs = recipe.inputs(contract, learned[0])
+    steps = fit_model(recipe, inputs, learned, judged, seed, lambda _: None).steps
+    both = known.features, known.labels
+    return fit_model(recipe, inputs, both, none, seed, lambda _: None, steps=steps).model
 
 
 def base(
@@ -188,7 +195,8 @@ def base(
         return weights | {"mean": model.preparation.mean, "scale": model.preparation.scale}
 
     found = kept.piece(f"base-{name}-{recipe_name}-{seed}", compute)
-    preparation = Preparation(recipe.inputs(contract), found["mean"], found["scale"])
+    learned = known.features[split_by_time(known.labels, 0, seed).train]
+    preparation = Preparation(recipe.inputs(contract, learned), found["mean"], found["scale"])
     network = recipe.network(len(preparation.mean))
     network.set_weights([found[key] for key in sorted(found) if key.startswith("w")])
     return Model(preparation, network)

@@ -262,6 +262,38 @@ class PolicySettings(_Group):
     )
 
 
+class TrainingSettings(_Group):
+    """How our own recipes learn; what is not set is the recipe's, and follows from measurements.
+
+    The tutorial's recipes learn as the tutorial has them, whatever stands here.
+    """
+
+    learning_rate: float | None = Field(
+        None, gt=0, le=0.1, description="Of AdamW, after its first steps."
+    )
+    weight_decay: float | None = Field(
+        None,
+        ge=0,
+        le=10,
+        description="Share of each weight, times the rate, that a step takes from it.",
+    )
+    batch_rows: int | None = Field(None, ge=8, le=65_536, description="Rows in a step.")
+    legitimate_per_fraud: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Legitimate payments that are learned for each fraud, drawn anew whenever "
+        "all frauds were learned once more.",
+    )
+    most_steps: int | None = Field(
+        None,
+        ge=100,
+        le=10_000_000,
+        description="Steps after which learning ends at the latest; it ends before, once the "
+        "validation part is no longer ranked better.",
+    )
+
+
 class RegistrySettings(_Group):
     """Where the versions are, and who is the champion."""
 
@@ -447,6 +479,7 @@ class Settings(BaseSettings):
     bigquery: BigQuerySettings = Field(default_factory=BigQuerySettings)
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)

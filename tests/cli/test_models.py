@@ -388,6 +388,19 @@ def test_what_a_person_should_look_at_is_said_whenever_a_version_is_told(models,
         )
 
 
+def test_how_a_version_stands_beside_boosted_trees_is_told_or_why_that_is_not_known(
+    models, registry
+):
+    told = "average precision 0.800 of the test part by boosted trees, 0.700 by the network: BEHIND"
+    compared, alone = add(registry, trees=told), add(registry)
+    assert told in re.sub(r"\s+", " ", models("models", "show", compared)[1])
+    said = re.sub(r"\s+", " ", models("models", "show", alone)[1])
+    assert (
+        "beside trees not compared: LightGBM was not there. `pip install 'fraudline[trees]'`"
+        in said
+    )
+
+
 def test_figures_at_a_threshold_come_last_and_are_named_as_such(models, registry):
     figures = {"average_precision": 0.5, "precision": 1.0, "frauds_caught": 1.0}
     version = add(registry, parts={"test": Part(10, 1, "0", "9", figures)})

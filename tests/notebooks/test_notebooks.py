@@ -21,7 +21,7 @@ QUICK = {
     TRAINING: f"""\
 FILE = {str(SAMPLE)!r}
 TUTORIAL = {{"epochs": 1, "batch_rows": 256}}
-OURS = {{"epochs": 2, "batch_rows": 64, "legitimate_per_fraud": 3}}""",
+OURS = {{"most_steps": 150, "batch_rows": 64, "legitimate_per_fraud": 3, "learning_rate": 4e-3}}""",
     SCORING: f"FILE = {str(SAMPLE)!r}",
 }
 

@@ -65,16 +65,16 @@ def test_a_trained_version_is_recorded_with_settings_curves_figures_rows_and_fil
     add(settings, directory)
     (run,) = runs(client)
 
-    params, epochs = run.data.params, "3"
-    asked = ("recipe", "train/seed", "train/test_share", "train/epochs", "policy/review_cost")
-    assert [params[name] for name in asked] == ["default", "7", "0.2", epochs, "4.0"]
+    params, most = run.data.params, "150"
+    asked = ("recipe", "train/seed", "train/test_share", "train/most_steps", "policy/review_cost")
+    assert [params[name] for name in asked] == ["default", "7", "0.2", most, "4.0"]
     assert (params["train/first_event"], params["train/last_event"]) == ("0 s", "172775 s")
 
-    told = msgspec.json.decode((directory / "metrics.json").read_bytes())["epochs"]
+    told = msgspec.json.decode((directory / "metrics.json").read_bytes())["checkpoints"]
     for name in ("train_loss", "validation_loss", "validation_average_precision"):
-        curve = client.get_metric_history(run.info.run_id, f"epoch/{name}")
+        curve = client.get_metric_history(run.info.run_id, f"checkpoint/{name}")
         assert [(each.step, each.value) for each in curve] == [
-            (step, epoch[name]) for step, epoch in enumerate(told, start=1)
+            (each["steps"], each[name]) for each in told
         ]
     for name, part in manifest.parts.items():
         for measure, value in part.metrics.items():

@@ -24,6 +24,16 @@ def find_recipe(name: str) -> Any:
     return import_module("fraudline.training.recipes.all_recipes").find_recipe(name)
 
 
+def as_set(*arguments: Any) -> Any:
+    """A recipe with settings of training."""
+    return import_module("fraudline.training.recipes.all_recipes").as_set(*arguments)
+
+
+def fit_model(*arguments: Any, **named: Any) -> Any:
+    """Fit by a recipe."""
+    return import_module("fraudline.training.fitting").fit_model(*arguments, **named)
+
+
 def network(n_inputs: int) -> Any:
     """The tutorial's network."""
     return import_module("fraudline.training.recipes.tutorial").network(n_inputs)
@@ -60,7 +70,7 @@ def fresh_model(recipe: Any, contract: Any, features: Any) -> Any:
     preparation = import_module("fraudline.training.preparation").Preparation
     kit = import_module("fraudline.training.keras_engine")
     kit.make_deterministic(5)
-    prepared = preparation.fit(recipe.inputs(contract), features)
+    prepared = preparation.fit(recipe.inputs(contract, features), features)
     network = recipe.network(prepared.apply(features).shape[1])
     random = import_module("numpy").random.default_rng(5)
     network.set_weights(

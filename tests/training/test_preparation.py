@@ -12,7 +12,7 @@ from fraudline.training.preparation import (
     Inputs,
     Preparation,
     as_they_are,
-    with_log_amounts_and_time_of_day,
+    with_logarithms_and_time_of_day,
 )
 
 
@@ -55,9 +55,18 @@ def with_unit(creditcard, unit):
     return replace(creditcard, columns=columns)
 
 
+def narrow(contract):
+    """Rows of which no feature spans much."""
+    return np.zeros((2, len(contract.features)), dtype=np.float32)
+
+
+def inputs_of(contract):
+    return with_logarithms_and_time_of_day(contract, narrow(contract))
+
+
 @pytest.mark.parametrize(("unit", "per_day"), [("ms", 86_400_000), ("min", 1440), ("day", 1)])
 def test_time_of_day_follows_the_unit_of_the_event_time(creditcard, unit, per_day):
-    inputs = with_log_amounts_and_time_of_day(with_unit(creditcard, unit))
+    inputs = inputs_of(with_unit(creditcard, unit))
     quarters = np.zeros((4, len(creditcard.features)), dtype=np.float32)
     quarters[:, inputs.time_of_day[0]] = [0, per_day / 4, per_day * 1.25, per_day * 2]
     derived = inputs.derive(quarters, np)[:, -2:]
@@ -65,24 +74,24 @@ def test_time_of_day_follows_the_unit_of_the_event_time(creditcard, unit, per_da
 
 
 def test_in_seconds_the_time_of_day_keeps_its_bits(creditcard):
-    inputs = with_log_amounts_and_time_of_day(creditcard)
+    inputs = inputs_of(creditcard)
     assert inputs.day == 86400.0
-    assert with_log_amounts_and_time_of_day(load_contract("handbook")).day == 86400.0
+    assert inputs_of(load_contract("handbook")).day == 86400.0
 
 
 def test_roles_of_the_contract_decide_which_feature_is_which(creditcard):
-    inputs = with_log_amounts_and_time_of_day(creditcard)
+    inputs = inputs_of(creditcard)
     names = np.array(creditcard.features)
     assert names[list(inputs.logarithm)].tolist() == ["Amount"]
     assert names[list(inputs.time_of_day)].tolist() == ["Time"]
     anonymous = [f"V{number}" for number in range(1, 29)]
     assert names[list(inputs.plain)].tolist() == [*anonymous, "Amount"]
-    assert as_they_are(creditcard) == Inputs(plain=tuple(range(30)))
+    assert as_they_are(creditcard, narrow(creditcard)) == Inputs(plain=tuple(range(30)))
 
 
 def test_every_feature_in_the_amounts_unit_is_a_logarithm_and_as_it_is():
     handbook = load_contract("handbook")
-    inputs = with_log_amounts_and_time_of_day(handbook)
+    inputs = inputs_of(handbook)
     assert [handbook.features[index] for index in inputs.logarithm] == [
         "TX_AMOUNT",
         "CUSTOMER_ID_AVG_AMOUNT_1DAY",
@@ -90,6 +99,23 @@ def test_every_feature_in_the_amounts_unit_is_a_logarithm_and_as_it_is():
         "CUSTOMER_ID_AVG_AMOUNT_30DAY",
     ]
     assert set(inputs.logarithm) < set(inputs.plain)
+
+
+def test_a_wide_feature_is_a_logarithm_too_where_no_value_of_it_is_negative():
+    handbook = load_contract("handbook")
+    features, names = narrow(handbook), handbook.features
+    wide, negative = (
+        names.index(name) for name in ("CUSTOMER_ID_NB_TX_30DAY", "TERMINAL_ID_NB_TX_30DAY")
+    )
+    features[1, [wide, negative]] = 200
+    features[0, negative] = -1
+    taken = with_logarithms_and_time_of_day(handbook, features).logarithm
+    assert set(taken) - set(inputs_of(handbook).logarithm) == {wide}
+    one_and_two = Inputs(plain=(0,), logarithm=(0,))
+    days = np.arange(1, 2000, dtype=np.float32)[:, None]
+    seen = Preparation.fit(one_and_two, days).apply(days)[:2]
+    as_it_is, logarithm = np.abs(np.diff(seen, axis=0))[0]
+    assert logarithm > 100 * as_it_is, "the first day of an account is told from the second"
 
 
 def with_nulls(rows: int = 4000, nulls: int = 400) -> np.ndarray:

@@ -172,8 +172,9 @@ from fraudline.contract import load_contract
 from fraudline.settings import PolicySettings
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.train import train
-quick = replace(DEFAULT, epochs={recipe.epochs}, batch_rows={recipe.batch_rows},
-                legitimate_per_fraud={recipe.legitimate_per_fraud})
+quick = replace(DEFAULT, most_steps={recipe.most_steps}, batch_rows={recipe.batch_rows},
+                legitimate_per_fraud={recipe.legitimate_per_fraud},
+                learning_rate={recipe.learning_rate})
 train(pq.read_table({str(table)!r}), load_contract("creditcard"), quick, Path({str(bundle)!r}),
       source=Source(**{source!r}), test_share=0.2, seed=7,
       costs=PolicySettings(), on_progress=lambda _: None)
@@ -210,7 +211,7 @@ def test_the_tutorials_scores_are_told_before_and_after_the_prior_that_smote_shi
 
 @pytest.mark.slow  # it trains one more
 def test_without_a_test_part_the_report_says_that_validation_judges_and_chose(trained, quick):
-    directory, manifest, _ = trained(replace(quick["default"], epochs=1), test_share=0.0)
+    directory, manifest, _ = trained(replace(quick["default"], most_steps=50), test_share=0.0)
     assert set(manifest.parts) == {"train", "validation"}
     page = (directory / "report.html").read_text()
     assert "All figures on this page are of the <strong>validation</strong> part" in page
@@ -268,7 +269,8 @@ def test_the_tutorial_by_time_is_judged_by_what_came_after_and_warns_of_no_rando
 def test_progress_is_told_in_sentences(candidates):
     said = candidates["default"].said
     assert said[0].startswith("train: 2,272 transactions, ")
-    assert any(re.match(r"epoch 3 of 3: loss [\d.]+, validation average", line) for line in said)
+    steps = r"step 100 of at most 150: loss [\d.]+, validation average precision "
+    assert any(re.match(steps, line) for line in said)
 
 
 def test_the_names_that_help_tells_are_those_of_the_recipes():

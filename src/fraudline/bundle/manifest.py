@@ -136,6 +136,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         reference: What the stream is compared with, in words; versions of before have none.
         learned: What its network learned beyond another version; one that was trained has none.
         calibrated: Which calibration it has in place of the one that its network was made with.
+        trees: How it stands beside boosted trees on the same rows, in words; a version has none
+            that goes on from another, or was trained without LightGBM.
         version: Recipe and a hash of all of the above but the times at which it was made and
             its rows were read.
         format: Version of this structure.
@@ -157,6 +159,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: str | msgspec.UnsetType = msgspec.UNSET
     learned: Learned | msgspec.UnsetType = msgspec.UNSET
     calibrated: Calibrated | msgspec.UnsetType = msgspec.UNSET
+    trees: str | msgspec.UnsetType = msgspec.UNSET
     version: str = ""
     format: int = FORMAT
 

@@ -43,6 +43,7 @@ def show_manifest(manifest: Manifest) -> None:
     facts = (
         ("version", manifest.version),
         ("recipe", manifest.recipe),
+        ("beside trees", manifest.trees or _no_trees(manifest)),
         ("contract", f"{manifest.contract} {manifest.contract_fingerprint[:16]}…"),
         ("source", f"{manifest.source.rows:,} rows of {manifest.source.table}"),
         ("read", utc(manifest.source.read_at)),
@@ -89,6 +90,12 @@ def _derived(manifest: Manifest) -> str:
             f"times the network's, {of.intercept:+.4g}"
         )
     return "by training"
+
+
+def _no_trees(manifest: Manifest) -> str:
+    if manifest.learned:
+        return f"not compared, as it goes on from {manifest.learned.parent}"
+    return "not compared: LightGBM was not there. `pip install 'fraudline[trees]'`; train anew"
 
 
 def _figures(manifest: Manifest, measures: list[str]) -> list[tuple[str, ...]]:

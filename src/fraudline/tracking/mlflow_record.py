@@ -46,11 +46,13 @@ class _Figures(msgspec.Struct):
 
     Attributes:
         settings: What was trained with, by name.
-        epochs: What was measured after each epoch, by name.
+        checkpoints: What was measured while it learned, by name, and after how many steps.
+        epochs: What earlier versions have in their place, one for each epoch.
     """
 
     settings: dict[str, str | int | float | None]
-    epochs: list[dict[str, float | None]]
+    checkpoints: list[dict[str, float | None]] = []
+    epochs: list[dict[str, float | None]] = []
 
 
 class MlflowRecord:
@@ -219,19 +221,22 @@ def _params(manifest: Manifest, figures: _Figures) -> Iterator[tuple[str, str]]:
 def _metrics(
     manifest: Manifest, figures: _Figures, effect: PolicyEffect | None
 ) -> Iterator[tuple[str, float, int]]:
-    """Name, value and step: what the policy does, curves by epoch, and each part's figures.
+    """Name, value and step: what the policy does, curves by step, and each part's figures.
 
-    Epochs count from 1. What hangs on a threshold that decides nothing is named as such.
+    Epochs, of earlier versions, count from 1. What hangs on a threshold that decides nothing is
+    named as such.
     """
     for name, judged in judged_figures(manifest, effect).items():
         yield name, judged, 0
     if effect is not None:
         for name, judged in effect.figures().items():
             yield f"{effect.part}/policy/{name}", judged, 0
-    for step, epoch in enumerate(figures.epochs, start=1):
-        for name, value in epoch.items():
-            if value is not None:
-                yield f"epoch/{name}", value, step
+    for kind, curves in (("checkpoint", figures.checkpoints), ("epoch", figures.epochs)):
+        for number, measured in enumerate(curves, start=1):
+            step = int(measured.pop("steps", None) or number)
+            for name, value in measured.items():
+                if value is not None:
+                    yield f"{kind}/{name}", value, step
     for name, part in manifest.parts.items():
         told = {"rows": part.rows, "frauds": part.frauds, **part.metrics}
         for measure, value in told.items():

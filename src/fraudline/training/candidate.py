@@ -27,7 +27,7 @@ from fraudline.measures.scored_rows import judging_rows
 from fraudline.training.calibration import Platt, fit_platt, threshold_of
 from fraudline.training.categories import measure_categories
 from fraudline.training.faithfulness import ALERTS, Faith, measure_faith
-from fraudline.training.fitting import Epoch
+from fraudline.training.fitting import Checkpoint
 from fraudline.training.graph import run_graph, write_graph
 from fraudline.training.history_checks import event_text
 from fraudline.training.keras_file import MODEL_FILE, save_model
@@ -45,6 +45,7 @@ from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.reference_file import keep_reference
 from fraudline.training.report import TrainingResult, write_report
 from fraudline.training.split import Rows, Split
+from fraudline.training.trees import Trees, stand_beside
 
 _SOFTWARE = ("fraudline", "tensorflow-cpu", "keras", "numpy", "onnx", "scikit-learn")
 
@@ -106,21 +107,23 @@ class Fitted:
 
     Attributes:
         model: It, calibrated.
-        epochs: What was measured while it was.
+        checkpoints: What was measured while it was.
         choice: What was chosen on the validation part, by a model that had not learned it.
         settings: What it was fitted with, by name.
         twins: Rows of the part that judges with an exact twin in another part.
         source: Which rows the history is.
         learned: From which version on, if from one.
+        trees: Boosted trees that learned the same rows, if there are any.
     """
 
     model: Model
-    epochs: list[Epoch]
+    checkpoints: list[Checkpoint]
     choice: Choice
     settings: dict[str, object]
     twins: Rows
     source: Source
     learned: Learned | msgspec.UnsetType = msgspec.UNSET
+    trees: Trees | None = None
 
 
 def write_candidate(
@@ -189,17 +192,22 @@ def write_candidate(
     on_progress(f"the stream will be compared with {reference}")
     quality = measure_model_quality(recipe, split, fraud_share, rows)
     effect = measure_effect(policy, judging_rows(rows))
+    comparison = None if fitted.trees is None else stand_beside(fitted.trees, labels, scores, split)
+    if comparison is not None:
+        on_progress(f"{'LOOK: ' if comparison.is_behind else ''}{comparison}")
     result = TrainingResult(
         split,
         labels,
         scores,
         evaluations,
-        fitted.epochs,
+        fitted.settings,
+        fitted.checkpoints,
         fitted.twins,
         faith,
         examples,
         quality,
         effect,
+        comparison,
         measure_missing_values(
             *(contract, features[split.train], labels[split.train]),
             *(fraud_share, model.preparation.told_nulls),
@@ -222,8 +230,9 @@ def write_candidate(
         files={},
         reference=str(reference),
         learned=fitted.learned,
+        trees=msgspec.UNSET if comparison is None else str(comparison),
     )
-    _write_metrics(directory / METRICS_FILE, fitted.settings, result)
+    _write_metrics(directory / METRICS_FILE, result)
     write_report(directory, manifest, contract, recipe, result)
     write_scores(directory, rows)
     write_page(directory, manifest, rows)
@@ -293,14 +302,15 @@ def _parts(
     }
 
 
-def _write_metrics(path: Path, settings: dict[str, object], result: TrainingResult) -> None:
+def _write_metrics(path: Path, result: TrainingResult) -> None:
     content = {
-        "settings": settings,
+        "settings": result.settings,
         "parts": {name: judged.metrics() for name, judged in result.evaluations.items()},
         "alerts_a_day": result.quality.budgets,
         "days": result.quality.days,
         "before_and_after_prior": result.quality.before_and_after,
-        "epochs": result.epochs,
+        "checkpoints": result.checkpoints,
+        "boosted_trees": result.comparison,
         "reasons": result.faith,
         "twins_of_learned_rows": len(result.twins),
     }

@@ -18,7 +18,7 @@ from fraudline.contract.array_types import Floats, Labels
 from fraudline.measures.evaluation import Evaluation
 
 if TYPE_CHECKING:  # TensorFlow comes with it
-    from fraudline.training.fitting import Epoch
+    from fraudline.training.fitting import Checkpoint
 
 BLUE, ORANGE, GREY = "#2166ac", "#b35806", "#6b7280"
 BINS = 40
@@ -38,20 +38,20 @@ class Moment:
     what: str
 
 
-def learning_curves(epochs: list[Epoch]) -> bytes:
-    """Loss, and average precision on validation where there is any, by epoch."""
-    numbers = range(1, len(epochs) + 1)
-    validation = [epoch for epoch in epochs if epoch.validation_loss is not None]
+def learning_curves(checkpoints: list[Checkpoint]) -> bytes:
+    """Loss, and average precision on validation where there is any, by steps."""
+    numbers = [each.steps for each in checkpoints]
+    validation = [each for each in checkpoints if each.validation_loss is not None]
     figure = Figure(figsize=(9 if validation else 5, 3.6), layout="constrained")
     axes = figure.subplots(1, 2 if validation else 1, squeeze=False)[0]
-    axes[0].plot(numbers, [e.train_loss for e in epochs], "o-", color=BLUE, label="train")
-    axes[0].set(title="Cross-entropy", xlabel="epoch", yscale="log")
+    axes[0].plot(numbers, [e.train_loss for e in checkpoints], "o-", color=BLUE, label="train")
+    axes[0].set(title="Cross-entropy", xlabel="steps", yscale="log")
     if validation:
-        losses = [epoch.validation_loss for epoch in validation]
+        losses = [each.validation_loss for each in validation]
         axes[0].plot(numbers, losses, "s--", color=ORANGE, label="validation")
-        precisions = [epoch.validation_average_precision for epoch in validation]
+        precisions = [each.validation_average_precision for each in validation]
         axes[1].plot(numbers, precisions, "s--", color=ORANGE)
-        axes[1].set(title="Average precision on validation", xlabel="epoch")
+        axes[1].set(title="Average precision on validation", xlabel="steps")
     axes[0].legend(frameon=False)
     for ax in axes:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))

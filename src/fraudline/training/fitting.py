@@ -2,177 +2,201 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score, log_loss
 
-from fraudline.contract import Contract
-from fraudline.contract.array_types import Labels, Matrix
+from fraudline.contract.array_types import Floats, Integers, Labels, Matrix
+from fraudline.training.calibration import Platt
 from fraudline.training.keras_engine import keras, make_deterministic
-from fraudline.training.model import Model, predict
-from fraudline.training.preparation import Preparation
+from fraudline.training.learner import Learner
+from fraudline.training.model import Model
+from fraudline.training.preparation import Inputs, Preparation
 from fraudline.training.recipes.recipe import Recipe
 
-_LEVELS = "levels"
+# After so many steps it is looked how far learning has come; then after a quarter more, and so on.
+FIRST_STEPS, MORE = 100, 1.25
+# It ends where nothing has got better since it was less than half as far ...
+PATIENCE = 2.5
+LEAST_STEPS = 1000  # ... but not before these.
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """What was measured after one epoch.
+class Checkpoint:
+    """What was measured after some steps.
 
     Attributes:
-        train_loss: Mean cross-entropy over the epoch's rows, with dropout.
+        steps: How many, from the start; 1 where a version goes on learning, which is one pass.
+        train_loss: Mean cross-entropy over the rows since the checkpoint before, with dropout.
         validation_loss: Over the validation part, without dropout; None if there is none.
         validation_average_precision: Over the validation part; None if there is none.
     """
 
+    steps: int
     train_loss: float
     validation_loss: float | None = None
     validation_average_precision: float | None = None
 
 
-class EpochRows(keras.utils.PyDataset):  # type: ignore[misc] # Keras brings no types
-    """Batches of train rows in a new random order each epoch.
+@dataclass(frozen=True)
+class Fit:
+    """A model, and how it came to be.
+
+    Attributes:
+        model: As it was at the best checkpoint, by the average precision of the validation part.
+            Without one, or where the recipe says how long, at the last checkpoint.
+        steps: How many steps it had learned by then.
+        checkpoints: All of them, later ones included.
+    """
+
+    model: Model
+    steps: int
+    checkpoints: list[Checkpoint]
+
+
+def fit_model(
+    recipe: Recipe,
+    chosen: Inputs,
+    train: tuple[Matrix, Labels],
+    validation: tuple[Matrix, Labels],
+    seed: int,
+    on_progress: Callable[[str], None],
+    *,
+    steps: int | None = None,
+) -> Fit:
+    """Balance, scale and fit by a recipe.
 
     Args:
-        inputs: float32, shape (rows, inputs).
-        labels: Shape (rows,).
-        batch_rows: Rows in a batch; the last one may have fewer.
+        recipe: How.
+        chosen: Which inputs the network gets.
+        train: Features and labels, all that is learned from.
+        validation: Features and labels that are measured at each checkpoint, perhaps none.
+        seed: Of everything that is random; two fits with one seed begin alike.
+        on_progress: Called with a sentence after each checkpoint.
+        steps: How long; None goes on as long as the recipe says or, where it does not, until
+            the validation part is no longer ranked better.
+    """
+    make_deterministic(seed)
+    features, labels = recipe.balance(*train, seed)
+    preparation = Preparation.fit(chosen, features)
+    inputs = preparation.with_places(features)
+    network = recipe.network(len(preparation.sources))
+    optimizer = recipe.optimizer(recipe.learning_rate, recipe.weight_decay)
+    front = _front(preparation)
+    learner = Learner(network, optimizer, inputs, labels, recipe.averaging, front)
+    batches = Batches(labels, recipe.batch_rows, recipe.legitimate_per_fraud, seed)
+    judged, truth = preparation.with_places(validation[0]), validation[1]
+
+    plan = _plan(recipe, batches.in_epoch, steps)
+    stops = steps is None and recipe.epochs is None and len(truth) > 0
+    seen: list[Checkpoint] = []
+    best: tuple[Checkpoint, list[Matrix]] | None = None
+    rose_at = 0
+    drawn = iter(batches)
+    for before, at in itertools.pairwise([0, *plan]):
+        loss = learner.learn(list(itertools.islice(drawn, at - before)))
+        seen.append(_measure(at, loss, truth, learner.log_odds(judged) if len(truth) else None))
+        on_progress(_told(seen[-1], f"{'at most ' if stops else ''}{plan[-1]:,}"))
+        gain = math.inf if best is None or not stops else _gain(best[0], seen[-1])
+        if gain > 0:
+            rose_at = at
+        if gain >= 0:  # where few frauds are all found early, it still learns to tell others
+            best = seen[-1], learner.averaged()
+        if stops and at >= max(LEAST_STEPS, PATIENCE * rose_at):
+            break
+    assert best is not None
+    if stops:
+        on_progress(f"best on the validation part after {best[0].steps:,} steps")
+    of_network = len(network.weights)
+    network.set_weights(best[1][:of_network])
+    if preparation.levels is not None:
+        (table,) = best[1][of_network:]
+        levels = preparation.levels.learned(table, preparation.levels.places(features))
+        preparation = replace(preparation, levels=levels)
+    return Fit(Model(preparation, network), best[0].steps, seen)
+
+
+def _front(preparation: Preparation) -> Any:
+    """What turns `Preparation.with_places` into the inputs of a network, and learns with it.
+
+    What stands for a level begins as nothing, so that one of which nothing is learned says nothing.
+    None where there is no category.
+    """
+    levels = preparation.levels
+    if levels is None:
+        return None
+    layers = keras.layers
+    numbers = len(preparation.sources) - len(levels.sources)
+    seen = keras.Input((numbers + len(levels.features),))
+    embedding = layers.Embedding(*levels.table.shape, embeddings_initializer="zeros")
+    vectors = layers.Reshape((len(levels.sources),))(embedding(seen[:, numbers:]))
+    return keras.Model(seen, layers.Concatenate()([seen[:, :numbers], vectors]))
+
+
+class Batches:
+    """Batches of train rows, for ever: epoch after epoch, each in a new random order.
+
+    Args:
+        labels: Of the rows, shape (rows,).
+        batch_rows: Rows in a batch; the last one of an epoch may have fewer.
         legitimate_per_fraud: Every epoch has all frauds and for each this many legitimate
             rows, drawn anew; None takes all of them.
         seed: Of order and draw.
     """
 
     def __init__(
-        self,
-        inputs: Matrix,
-        labels: Labels,
-        *,
-        batch_rows: int,
-        legitimate_per_fraud: int | None,
-        seed: int,
+        self, labels: Labels, batch_rows: int, legitimate_per_fraud: int | None, seed: int
     ) -> None:
-        super().__init__()
-        self._inputs, self._labels = inputs, labels.astype(np.float32)[:, None]
         self._frauds, self._legitimate = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
-        self._batch_rows = batch_rows
-        wanted = (
-            len(labels)
-            if legitimate_per_fraud is None
-            else (legitimate_per_fraud * len(self._frauds))
-        )
+        self._batch_rows, self._seed = batch_rows, seed
+        wanted = len(labels)
+        if legitimate_per_fraud is not None:
+            wanted = legitimate_per_fraud * len(self._frauds)
         self._draw = min(wanted, len(self._legitimate))
-        self._random = np.random.default_rng(seed)
-        self.on_epoch_end()
+        self.in_epoch = math.ceil((len(self._frauds) + self._draw) / batch_rows)
 
-    def __len__(self) -> int:
-        return math.ceil(len(self._order) / self._batch_rows)
-
-    def __getitem__(self, index: int) -> tuple[Matrix, Matrix]:
-        rows = self._order[index * self._batch_rows : (index + 1) * self._batch_rows]
-        return self._inputs[rows], self._labels[rows]
-
-    def on_epoch_end(self) -> None:
-        """Draw the rows of the next epoch; Keras calls this."""
-        legitimate = self._random.choice(self._legitimate, self._draw, replace=False)
-        self._order = self._random.permutation(np.concatenate([self._frauds, legitimate]))
+    def __iter__(self) -> Iterator[Integers]:
+        random = np.random.default_rng(self._seed)
+        while True:
+            legitimate = random.choice(self._legitimate, self._draw, replace=False)
+            order = random.permutation(np.concatenate([self._frauds, legitimate]))
+            for at in range(0, len(order), self._batch_rows):
+                yield order[at : at + self._batch_rows]
 
 
-class _Watch(keras.callbacks.Callback):  # type: ignore[misc] # Keras brings no types
-    """Measures the validation part after each epoch and says so; changes nothing."""
-
-    def __init__(
-        self, validation: tuple[Matrix, Labels], epochs: int, on_progress: Callable[[str], None]
-    ) -> None:
-        super().__init__()
-        self._inputs, self._labels = validation
-        self._epochs, self._on_progress = epochs, on_progress
-        self.seen: list[Epoch] = []
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        loss = float(logs["loss"])
-        said = f"epoch {epoch + 1} of {self._epochs}: loss {loss:.4f}"
-        if len(self._labels):
-            scores = predict(self.model, self._inputs)
-            self.seen.append(
-                Epoch(
-                    loss,
-                    float(log_loss(self._labels, scores)),
-                    float(average_precision_score(self._labels, scores)),
-                )
-            )
-            said += (
-                f", validation average precision {self.seen[-1].validation_average_precision:.3f}"
-            )
-        else:
-            self.seen.append(Epoch(loss))
-        self._on_progress(said)
+def _plan(recipe: Recipe, in_epoch: int, steps: int | None) -> list[int]:
+    """After how many steps the checkpoints are; the last is the end."""
+    if recipe.epochs is not None:
+        return [in_epoch * (epoch + 1) for epoch in range(recipe.epochs)]
+    most = recipe.most_steps if steps is None else steps
+    growing = (round(FIRST_STEPS * MORE**n) for n in itertools.count())
+    return [*itertools.takewhile(lambda at: at < most, growing), most]
 
 
-def fit_model(
-    recipe: Recipe,
-    contract: Contract,
-    train: tuple[Matrix, Labels],
-    validation: tuple[Matrix, Labels],
-    seed: int,
-    on_progress: Callable[[str], None],
-) -> tuple[Model, list[Epoch]]:
-    """Balance, scale and fit by a recipe, for a fixed number of epochs.
-
-    Args:
-        recipe: How.
-        contract: What the features are.
-        train: Features and labels, all that is learned from.
-        validation: Features and labels that are measured after each epoch, perhaps none.
-        seed: Of everything that is random; two fits with one seed begin alike.
-        on_progress: Called with a sentence after each epoch.
-    """
-    make_deterministic(seed)
-    features, labels = recipe.balance(*train, seed)
-    preparation = Preparation.fit(recipe.inputs(contract), features)
-    inputs = preparation.with_places(features)
-    rows = EpochRows(
-        inputs,
-        labels,
-        batch_rows=recipe.batch_rows,
-        legitimate_per_fraud=recipe.legitimate_per_fraud,
-        seed=seed,
+def _measure(at: int, loss: float, truth: Labels, log_odds: Floats | None) -> Checkpoint:
+    if log_odds is None:
+        return Checkpoint(at, loss)
+    return Checkpoint(
+        at,
+        loss,
+        float(log_loss(truth, Platt(1.0, 0.0).probabilities(log_odds))),
+        float(average_precision_score(truth, log_odds)),
     )
-    network = recipe.network(len(preparation.sources))
-    # A model around the same layers learns, so that the network is saved without its optimizer.
-    learner = _learner(network, preparation)
-    learner.compile(recipe.optimizer(len(rows) * recipe.epochs), "binary_crossentropy")
-    judged = preparation.with_places(validation[0]), validation[1]
-    watch = _Watch(judged, recipe.epochs, on_progress)
-    learner.fit(rows, epochs=recipe.epochs, verbose=0, shuffle=False, callbacks=[watch])
-    return Model(_with_levels(preparation, learner, features), network), watch.seen
 
 
-def _learner(network: Any, preparation: Preparation) -> Any:
-    """A model that learns a network and, of categories, what stands for each level.
-
-    That begins as nothing, so that a level of which nothing is learned says nothing.
-    """
-    levels = preparation.levels
-    if levels is None:
-        return keras.Model(network.inputs, network.outputs)
-    layers = keras.layers
-    numbers = len(preparation.sources) - len(levels.sources)
-    seen = keras.Input((numbers + len(levels.features),))
-    embedding = layers.Embedding(*levels.table.shape, embeddings_initializer="zeros", name=_LEVELS)
-    vectors = layers.Reshape((len(levels.sources),))(embedding(seen[:, numbers:]))
-    inputs = layers.Concatenate()([seen[:, :numbers], vectors])
-    return keras.Model(seen, network(inputs))
+def _gain(best: Checkpoint, this: Checkpoint) -> float:
+    assert this.validation_average_precision is not None
+    assert best.validation_average_precision is not None
+    return this.validation_average_precision - best.validation_average_precision
 
 
-def _with_levels(preparation: Preparation, learner: Any, features: Matrix) -> Preparation:
-    """The preparation with what the learner has learned of levels."""
-    levels = preparation.levels
-    if levels is None:
-        return preparation
-    (table,) = learner.get_layer(_LEVELS).get_weights()
-    return replace(preparation, levels=levels.learned(table, levels.places(features)))
+def _told(this: Checkpoint, most: str) -> str:
+    said = f"step {this.steps:,} of {most}: loss {this.train_loss:.4f}"
+    if this.validation_average_precision is None:
+        return said
+    return f"{said}, validation average precision {this.validation_average_precision:.3f}"

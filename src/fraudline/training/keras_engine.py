@@ -14,7 +14,7 @@ import tensorflow as tf
 
 tf.get_logger().setLevel("ERROR")  # it warns of every model that is traced anew
 
-__all__ = ["keras", "make_deterministic"]
+__all__ = ["keras", "make_deterministic", "tf"]
 
 
 def make_deterministic(seed: int) -> None:

@@ -23,7 +23,7 @@ from fraudline.errors import BundleError, InputError
 from fraudline.training.calibration import Platt
 from fraudline.training.candidate import Fitted, Unlabelled, choose, write_candidate
 from fraudline.training.fine_tuning import FineTuning
-from fraudline.training.fitting import Epoch
+from fraudline.training.fitting import Checkpoint
 from fraudline.training.keras_engine import make_deterministic
 from fraudline.training.keras_file import LAST_LAYER_FILE
 from fraudline.training.model import Model
@@ -166,7 +166,8 @@ def learn_on(
     if state is not None:
         (directory / LAST_LAYER_FILE).write_bytes(state.to_bytes())
     scores = choice.validation_scores
-    measured = Epoch(
+    measured = Checkpoint(
+        1,  # pass, of which nothing is measured on the way
         float(log_loss(labels[is_before], _probabilities(first, features[is_before]))),
         float(log_loss(judged[1], scores)),
         float(average_precision_score(judged[1], scores)),

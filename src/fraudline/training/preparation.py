@@ -12,6 +12,8 @@ from fraudline.contract.array_types import Matrix
 from fraudline.measures.days import DAY_S
 from fraudline.training.levels import LEAST_ROWS, LevelInput, Levels
 
+WIDE = 100  # times as much at its largest as at its least
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -159,36 +161,46 @@ def _told_apart(missing: tuple[int, ...], features: Matrix) -> tuple[int, ...]:
     return tuple(at for at in missing if is_told[at])
 
 
-def as_they_are(contract: Contract) -> Inputs:
+def as_they_are(contract: Contract, features: Matrix) -> Inputs:
     """Every feature, untouched."""
+    del features
     return Inputs(tuple(range(len(contract.features))))
 
 
-def with_log_amounts_and_time_of_day(contract: Contract) -> Inputs:
-    """Amounts also as logarithms, and the event time as the time of day; the others untouched.
+def with_logarithms_and_time_of_day(contract: Contract, features: Matrix) -> Inputs:
+    """Amounts and wide features also as logarithms, the event time as time of day.
 
     Amounts are the contract's amount and every feature in its unit, such as a card's mean
     payment: as logarithms, their difference tells how many times the one is the other, and as
     they are, a limit of so much money stays as sharp among large amounts as among small ones.
 
+    Wide is a feature that is never negative and spans two powers of ten, such as an account's age
+    in days: on one scale with accounts of years, the first day and the second are the same.
+
     The event time itself is left out: a network would learn when the frauds of the history
     happened, and no later transaction has those times.
+
+    Args:
+        contract: What the features are.
+        features: Of the train rows, which tell what is wide, float32, shape (rows, features).
     """
-    features = contract.features
+    names = contract.features
     unit = contract.column(contract.amount).unit
     levels = tuple(
-        LevelInput(features.index(name), category.max_levels, category.buckets)
+        LevelInput(names.index(name), category.max_levels, category.buckets)
         for name, category in contract.categories.items()
     )
+    time_of_day = tuple(i for i, name in enumerate(names) if name == contract.event_time)
+    apart = {*time_of_day, *(each.feature for each in levels)}
+    low, high = np.fmin.reduce(features), np.fmax.reduce(features)  # NaN where all values are null
+    is_wide = (low >= 0) & (high + 1 >= WIDE * (low + 1))
     logarithm = tuple(
         i
-        for i, name in enumerate(features)
-        if name == contract.amount
-        or (unit and contract.column(name).unit == unit and name not in contract.categories)
+        for i, name in enumerate(names)
+        if i not in apart
+        and (is_wide[i] or name == contract.amount or (unit and contract.column(name).unit == unit))
     )
-    time_of_day = tuple(i for i, name in enumerate(features) if name == contract.event_time)
-    apart = {*time_of_day, *(each.feature for each in levels)}
-    plain = tuple(i for i in range(len(features)) if i not in apart)
+    plain = tuple(i for i in range(len(names)) if i not in apart)
     # A timestamp that is a feature is its second of the day.
     is_timestamp = contract.column(contract.event_time).type == "timestamp"
     day = DAY_S if is_timestamp else DAY_S / contract.event_unit_s

@@ -20,7 +20,7 @@ from fraudline.measures.policy_effect import PolicyEffect, money, percent
 from fraudline.measures.reliability import BINS
 from fraudline.training.categories import CategoryLevels
 from fraudline.training.faithfulness import TOP, Faith
-from fraudline.training.fitting import Epoch
+from fraudline.training.fitting import Checkpoint
 from fraudline.training.levels import LEAST_ROWS
 from fraudline.training.missing_values import MissingValues
 from fraudline.training.model_quality import ModelQuality
@@ -28,6 +28,7 @@ from fraudline.training.pages import PAGES
 from fraudline.training.reason_files import Example
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Rows, Split
+from fraudline.training.trees import BesideTrees
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,14 @@ class TrainingResult:
         labels: Of every row of the history.
         scores: Of every row of the history.
         evaluations: By part.
-        epochs: In order.
+        settings: What was trained with, by name.
+        checkpoints: In order.
         twins: Rows of the part that judges with an exact twin in another part.
         faith: Of the reasons for alerts; None without an alert.
         examples: Some alerts and their reasons.
         quality: Of the part that judges.
         effect: Of the policy, on the part that judges.
+        comparison: With boosted trees, if there were any.
         missing: Of each feature that may be null, in the train part.
         categories: Of each category, likewise.
     """
@@ -53,12 +56,14 @@ class TrainingResult:
     labels: npt.NDArray[np.int8]
     scores: npt.NDArray[np.float64]
     evaluations: dict[str, Evaluation]
-    epochs: list[Epoch]
+    settings: dict[str, object]
+    checkpoints: list[Checkpoint]
     twins: Rows
     faith: Faith | None
     examples: list[Example]
     quality: ModelQuality
     effect: PolicyEffect
+    comparison: BesideTrees | None
     missing: list[MissingValues]
     categories: list[CategoryLevels]
 
@@ -79,11 +84,13 @@ def write_report(
     page = PAGES.get_template("report.html.jinja").render(
         manifest=manifest,
         recipe=recipe,
+        settings=result.settings,
+        comparison=result.comparison,
         unit=contract.column(contract.amount).unit,
         judged_by=judged_by,
         evaluation=evaluation,
         effect=result.effect,
-        epochs=result.epochs,
+        checkpoints=result.checkpoints,
         money=money,
         score_text=score_text,
         faith=result.faith,
@@ -113,7 +120,7 @@ def _pictures(manifest: Manifest, result: TrainingResult) -> dict[str, bytes]:
     labels, scores = result.labels[rows], result.scores[rows]
     evaluation = result.evaluations[judged_by]
     return {
-        "learning_curves.png": charts.learning_curves(result.epochs),
+        "learning_curves.png": charts.learning_curves(result.checkpoints),
         "confusion_matrix.png": charts.confusion_matrix(evaluation),
         "pr_curve.png": charts.precision_recall(labels, scores, evaluation, manifest.threshold),
         "score_distribution.png": charts.score_distribution(

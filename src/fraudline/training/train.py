@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from fraudline.contract.array_types import Labels, Matrix
 from fraudline.settings import PolicySettings
 from fraudline.training.candidate import Choice, Fitted, choose, write_candidate
 from fraudline.training.categories import shared_codes, told_levels
-from fraudline.training.fitting import Epoch, fit_model
+from fraudline.training.fitting import Fit, fit_model
 from fraudline.training.history_checks import (
     constant_features,
     event_text,
@@ -22,10 +23,11 @@ from fraudline.training.history_checks import (
     require_trainable,
 )
 from fraudline.training.missing_values import told_nulls
-from fraudline.training.model import Model
 from fraudline.training.policy_pages import choose_policy
+from fraudline.training.preparation import Inputs
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Split, check_split, drop_twins, find_twins
+from fraudline.training.trees import fit_trees
 
 
 def train(
@@ -68,9 +70,9 @@ def train(
     for told in shared_codes(contract, history):
         on_progress(told)
 
-    model, epochs, choice = _fit_and_choose(
-        recipe, contract, features, labels, split, seed, on_progress
-    )
+    inputs = recipe.inputs(contract, features[split.train])
+    fit, choice = _fit_and_choose(recipe, inputs, features, labels, split, seed, on_progress)
+    trees = fit_trees(inputs, features, labels, split, seed, on_progress)
     return write_candidate(
         directory,
         history,
@@ -78,12 +80,13 @@ def train(
         recipe,
         split,
         Fitted(
-            model,
-            epochs,
+            fit.model,
+            fit.checkpoints,
             choice,
-            _settings(recipe, test_share, seed, history, contract),
+            _settings(recipe, fit.steps, test_share, seed, history, contract),
             twins,
             source,
+            trees=trees,
         ),
         lambda rows: choose_policy(contract, costs, recipe.threshold, rows),
         seed=seed,
@@ -93,25 +96,32 @@ def train(
 
 def _fit_and_choose(
     recipe: Recipe,
-    contract: Contract,
+    inputs: Inputs,
     features: Matrix,
     labels: Labels,
     split: Split,
     seed: int,
     on_progress: Callable[[str], None],
-) -> tuple[Model, list[Epoch], Choice]:
-    """Fit, choose on the validation part if there is one, and then fit anew with it."""
+) -> tuple[Fit, Choice]:
+    """Fit, choose on the validation part if there is one, and then fit anew with it.
+
+    The fit is the latter; its checkpoints are those of the first, which validation measured.
+    """
     train_part = features[split.train], labels[split.train]
     validation = features[split.validation], labels[split.validation]
-    model, epochs = fit_model(recipe, contract, train_part, validation, seed, on_progress)
-    choice = choose(recipe, model, *validation)
+    fit = fit_model(recipe, inputs, train_part, validation, seed, on_progress)
+    choice = choose(recipe, fit.model, *validation)
     if choice.line is not None:
-        on_progress("fitting anew on the train and validation parts together")
+        on_progress(
+            "fitting anew on the train and validation parts together, for "
+            f"{fit.steps:,} steps again"
+        )
         rows = np.concatenate([split.train, split.validation])
         both, none = (features[rows], labels[rows]), (features[:0], labels[:0])
-        model, _ = fit_model(recipe, contract, both, none, seed, on_progress)
-        model.calibrate(choice.line)
-    return model, epochs, choice
+        again = fit_model(recipe, inputs, both, none, seed, on_progress, steps=fit.steps)
+        again.model.calibrate(choice.line)
+        fit = replace(fit, model=again.model)
+    return fit, choice
 
 
 def _tell_parts(
@@ -140,11 +150,12 @@ def _tell_parts(
 
 
 def _settings(
-    recipe: Recipe, test_share: float, seed: int, history: pa.Table, contract: Contract
+    recipe: Recipe, steps: int, test_share: float, seed: int, history: pa.Table, contract: Contract
 ) -> dict[str, object]:
     """What was trained with: what is the recipe's own, and what was asked for."""
     return {
         **{name: value for name, value in vars(recipe).items() if not callable(value)},
+        "steps": steps,
         "seed": seed,
         "test_share": test_share,
         "first_event": event_text(history, contract, 0),

@@ -53,9 +53,9 @@ def train_version(
 
         require_own_costs_to_train(project, read_amounts)
     from fraudline.training.history_checks import coarse_event_times
-    from fraudline.training.recipes.all_recipes import find_recipe
+    from fraudline.training.recipes.all_recipes import as_set, find_recipe
 
-    chosen = find_recipe(recipe)
+    chosen = as_set(find_recipe(recipe), project.settings.training, on_progress)
     history = read_history(project, first, end)
     on_progress(
         f"read {history.rows.num_rows:,} rows of {history.snapshot.table}, "

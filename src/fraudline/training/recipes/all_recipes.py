@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from fraudline.errors import InputError
+from fraudline.settings import TrainingSettings
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.recipes.mlp import MLP
 from fraudline.training.recipes.recipe import Recipe
@@ -23,3 +27,27 @@ def find_recipe(name: str) -> Recipe:
             "Give one of these to `fraudline train --recipe`."
         )
     return RECIPES[name]
+
+
+def as_set(
+    recipe: Recipe, settings: TrainingSettings, on_progress: Callable[[str], None]
+) -> Recipe:
+    """A recipe with what is set in `[training]`; the tutorial's stay as they are printed.
+
+    Args:
+        recipe: As it is.
+        settings: Only what is set counts.
+        on_progress: Called with a sentence that says what is otherwise than the recipe has it.
+    """
+    given = settings.model_dump(exclude_none=True)
+    if not given:
+        return recipe
+    told = ", ".join(f"{name} {value:g}" for name, value in given.items())
+    if recipe.epochs is not None:
+        on_progress(
+            f"LOOK: recipe '{recipe.name}' learns as the tutorial does, so [training] is not "
+            f"used: {told}"
+        )
+        return recipe
+    on_progress(f"as [training] says, not as recipe '{recipe.name}' has it: {told}")
+    return replace(recipe, **given)

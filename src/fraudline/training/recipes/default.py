@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from fraudline.training.keras_engine import keras
-from fraudline.training.preparation import with_log_amounts_and_time_of_day
-from fraudline.training.recipes.optimizer import adamw
+from fraudline.training.preparation import with_logarithms_and_time_of_day
+from fraudline.training.recipes.optimizer import (
+    AVERAGING,
+    BATCH_ROWS,
+    LEARNING_RATE,
+    LEGITIMATE_PER_FRAUD,
+    MOST_STEPS,
+    WEIGHT_DECAY,
+    adamw,
+)
 from fraudline.training.recipes.recipe import Recipe, keep_balance
 from fraudline.training.split import split_by_time
-
-LEGITIMATE_PER_FRAUD = 80
-WEIGHT_DECAY = 0.3
 
 
 def network(n_inputs: int) -> Any:
@@ -47,12 +52,15 @@ DEFAULT = Recipe(
     balancing=f"each epoch saw every fraud and, for each of them, {LEGITIMATE_PER_FRAUD} "
     "legitimate transactions, drawn anew; none was invented",
     learned_share=None,
-    inputs=with_log_amounts_and_time_of_day,
+    inputs=with_logarithms_and_time_of_day,
     network=network,
-    optimizer=adamw(4e-3, WEIGHT_DECAY),
+    optimizer=adamw,
+    learning_rate=LEARNING_RATE,
     weight_decay=WEIGHT_DECAY,
-    epochs=12,
-    batch_rows=256,
+    averaging=AVERAGING,
+    epochs=None,
+    most_steps=MOST_STEPS,
+    batch_rows=BATCH_ROWS,
     legitimate_per_fraud=LEGITIMATE_PER_FRAUD,
     threshold=None,
 )

@@ -23,13 +23,18 @@ class Recipe:
         balance: Features, labels and seed of the train part to rows with another balance.
         balancing: What `balance` does, in words.
         learned_share: Share of frauds among the rows that `balance` gives, if it sets one.
-        inputs: Which inputs the network gets of the contract's features.
+        inputs: A contract and the features of the train part to the inputs that a network gets.
         network: Number of inputs to a Keras `Sequential`, as `write_graph` takes them,
             whose last two layers are Dense(1) and a sigmoid.
-        optimizer: Number of steps of the whole fit to a Keras optimizer.
+        optimizer: Learning rate and weight decay to a Keras optimizer.
+        learning_rate: Of the optimizer.
         weight_decay: Share of a weight, times the rate, that a step of the optimizer takes from it,
             also where a version goes on learning.
-        epochs: Passes over the rows of an epoch.
+        averaging: How much of the mean of the weights so far stays in it at each step; that mean is
+            the network. 0 takes the weights as they are.
+        epochs: Passes over the rows of an epoch; None stops where the validation part is ranked
+            best, and then fits anew for as many steps.
+        most_steps: After which it stops at the latest, where `epochs` is None; else not used.
         batch_rows: Rows in a step.
         legitimate_per_fraud: Legitimate rows drawn for each fraud, anew for each epoch,
             which always has all frauds; None takes all legitimate rows.
@@ -44,11 +49,14 @@ class Recipe:
     balance: Callable[[Matrix, Labels, int], tuple[Matrix, Labels]]
     balancing: str
     learned_share: float | None
-    inputs: Callable[[Contract], Inputs]
+    inputs: Callable[[Contract, Matrix], Inputs]
     network: Callable[[int], Any]
-    optimizer: Callable[[int], Any]
+    optimizer: Callable[[float, float], Any]
+    learning_rate: float
     weight_decay: float
-    epochs: int
+    averaging: float
+    epochs: int | None
+    most_steps: int
     batch_rows: int
     legitimate_per_fraud: int | None
     threshold: float | None

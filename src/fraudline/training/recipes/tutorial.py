@@ -48,10 +48,10 @@ def network(n_inputs: int) -> Any:
     )
 
 
-def optimizer(steps: int) -> Any:
-    """Adam at the tutorial's constant rate."""
-    del steps
-    return keras.optimizers.Adam(1e-4)
+def optimizer(learning_rate: float, weight_decay: float) -> Any:
+    """Adam, at a constant rate, and no weight decays."""
+    del weight_decay
+    return keras.optimizers.Adam(learning_rate)
 
 
 TUTORIAL = Recipe(
@@ -66,8 +66,11 @@ TUTORIAL = Recipe(
     inputs=as_they_are,
     network=network,
     optimizer=optimizer,
+    learning_rate=1e-4,
     weight_decay=0.0,
+    averaging=0.0,
     epochs=10,
+    most_steps=0,
     batch_rows=32,
     legitimate_per_fraud=None,
     threshold=0.5,
