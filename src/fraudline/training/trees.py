@@ -154,11 +154,7 @@ def fit_trees(
     if len(split.test):
         both = np.concatenate([split.train, split.validation])
         learned = _drawn(both, labels, seen.shape[1], seed)
-        again = kit.train(
-            settings,
-            kit.Dataset(seen[learned], labels[learned], categorical_feature=categories),
-            count,
-        )
+        again = kit.train(settings, kit.Dataset(seen[learned], labels[learned], **columns), count)
         scores[split.test] = again.predict(seen[split.test])
     of = np.concatenate([split.train, split.validation]) if len(split.test) else split.train
     drawn = int((labels[learned] == 0).sum()) if len(learned) < len(of) else None
