@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from fraudline.bundle.reference import Reference, watched_values
 from fraudline.contract import Contract
-from fraudline.contract.alarms import COLUMNS, LEVELS
+from fraudline.contract.alarms import LEVELS
 from fraudline.measures.level_drift import count_levels
 from fraudline.measures.period_watch import OTHER_LEVELS, ColumnFound
 from fraudline.measures.policy_effect import percent
@@ -24,8 +24,8 @@ Row = dict[str, Any]
 _MOST_CHARACTERS = 60  # of a level that is an example
 
 
-def category_row(found: ColumnFound, levels: Sequence[str]) -> Row:
-    """How the levels of a category were in a period.
+def category_words(found: ColumnFound, levels: Sequence[str]) -> Row:
+    """How the levels of a category were in a period: what its row of `columns` tells.
 
     Args:
         found: What was found.
@@ -33,11 +33,6 @@ def category_row(found: ColumnFound, levels: Sequence[str]) -> Row:
     """
     first = f"'{levels[0]}'" if levels[0] != OTHER_LEVELS else OTHER_LEVELS
     return {
-        "detector": COLUMNS,
-        "column_name": found.name,
-        "is_alarm": found.is_alarm,
-        "statistic": found.excess,
-        "threshold": found.threshold,
         "told": (
             f"'{found.name}': {percent(found.distance)} of the values are other levels. "
             f"{percent(found.found[0])} are {first}, of the reference {percent(found.usual[0])}"
