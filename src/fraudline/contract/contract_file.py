@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -73,6 +73,11 @@ def examine_contract(name_or_path: str) -> Contract | list[ContractFault]:
             f"there is no contract {name_or_path[:200]!r}: expected the path of a .toml file, "
             f"or one of {', '.join(names)} ({getattr(error, 'strerror', None) or error})."
         ) from None
+    return examine_text(content)
+
+
+def examine_text(content: bytes) -> Contract | list[ContractFault]:
+    """What `examine_contract` gives, of the content of a file."""
     try:
         text = content.decode()
         parsed = tomllib.loads(text)
@@ -106,7 +111,7 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
         faults.add(("name",), f"name must be letters, digits and _, found {shown(name)}.")
     roles, columns = (_table(content, key, faults) for key in ("roles", "columns"))
     faults.known_keys(roles, ROLE_TYPES, ("roles",))
-    _check_names(columns, faults)
+    check_names(columns, faults)
     parsed = {key: parse_column(key, value, faults) for key, value in columns.items()}
     description = faults.value(content, "description", str, "", ())
     maturity_days = _parse_maturity(content, faults)
@@ -158,7 +163,8 @@ def _table(content: dict[str, Any], key: str, faults: Faults) -> dict[str, Any]:
     return table
 
 
-def _check_names(columns: Mapping[str, Any], faults: Faults) -> None:
+def check_names(columns: Iterable[str], faults: Faults) -> None:
+    """Note each name that no column of ours can have."""
     seen: dict[str, str] = {}
     for name in columns:
         path = ("columns", name)

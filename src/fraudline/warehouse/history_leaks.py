@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fraudline.contract import Column, Contract
+from fraudline.contract.leak_words import LEAK_AUC, LEAST_FRAUDS, null_leak_words
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.history_findings import Finding, is_fraud_sql
 from fraudline.warehouse.query import query, sql_literal
@@ -13,13 +14,8 @@ from fraudline.warehouse.query import query, sql_literal
 if TYPE_CHECKING:
     from fraudline.warehouse.history_quality import ColumnQuality
 
-LEAK_AUC = 0.99
-# Fewer frauds than this may lie apart from all else by chance.
-_LEAST_FRAUDS = 10
 # A suspect is sorted by its values, which BigQuery does in one place.
 _MOST_ROWS = 20_000_000
-# That no null is a fraud is suspicious where it happens by chance less often than this.
-_CHANCE = 0.001
 
 
 def find_leaks(
@@ -36,11 +32,11 @@ def find_leaks(
             f"no column was looked at as a possible leak of the label: of more than "
             f"{_MOST_ROWS:,} rows it takes too long; check a part of the table",
         )
-    if min(frauds, rows - frauds) < _LEAST_FRAUDS:
+    if min(frauds, rows - frauds) < LEAST_FRAUDS:
         return Finding(
             False,
             f"too few frauds, or too few others, to tell whether a column leaks the label: "
-            f"{frauds:,} and {rows - frauds:,}, expected at least {_LEAST_FRAUDS} of each",
+            f"{frauds:,} and {rows - frauds:,}, expected at least {LEAST_FRAUDS} of each",
         )
     found: dict[str, float] = {}
     told = []
@@ -77,13 +73,13 @@ def find_null_leaks(
         frauds: How many of them are labelled fraud.
     """
     others = rows - frauds
-    if min(frauds, others) < _LEAST_FRAUDS:
+    if min(frauds, others) < LEAST_FRAUDS:
         return []  # `find_leaks` says so
     told = [
         f"'{each.name}' {words}"
         for each in columns
         if each.name in contract.features
-        and (words := _null_leak_words(each.nulls, each.null_frauds, frauds, others))
+        and (words := null_leak_words(each.nulls, each.null_frauds, frauds, others))
     ]
     if not told:
         return []
@@ -95,32 +91,6 @@ def find_null_leaks(
             "it out",
         )
     ]
-
-
-def _null_leak_words(nulls: int, null_frauds: int, frauds: int, others: int) -> str:
-    """What is suspicious about the nulls of a feature, in words; empty if nothing is."""
-    if min(nulls, frauds + others - nulls) < _LEAST_FRAUDS:
-        return ""
-    null_others = nulls - null_frauds
-    is_chance = (others / (frauds + others)) ** nulls >= _CHANCE
-    # The area under the ROC curve of being null.
-    area = (1 + null_frauds / frauds - null_others / others) / 2
-    shares = (
-        f"is null in {100 * null_frauds / frauds:.3g} % of the frauds and "
-        f"{100 * null_others / others:.3g} % of the others"
-    )
-    suspicions = (
-        (area == 1, "has no value in any row that is labelled fraud, and one in all others"),
-        (area == 0, "has a value in every row that is labelled fraud, and in no other"),
-        (null_frauds == frauds, "has no value in any row that is labelled fraud"),
-        (not null_others, f"is null in {nulls:,} rows, and all of them are labelled fraud"),
-        (
-            not null_frauds and not is_chance,
-            f"is null in {nulls:,} rows, and none of them is labelled fraud",
-        ),
-        (max(area, 1 - area) > LEAK_AUC, shares),
-    )
-    return next((words for is_so, words in suspicions if is_so), "")
 
 
 def _suspects(warehouse: Warehouse, source: str, contract: Contract) -> list[Column]:
