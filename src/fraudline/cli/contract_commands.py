@@ -161,7 +161,7 @@ def _show(name: str, contract: Contract) -> None:
         (
             (
                 column.name,
-                column.type,
+                column.type if column.category is None else f"category of {column.type}",
                 column.unit,
                 roles.get(column.name, ""),
                 _limits(column),

@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from fraudline.contract.column_keys import parse_column
+from fraudline.contract.column_keys import CATEGORY, parse_column
 from fraudline.contract.columns import Column
 from fraudline.contract.contract import MATURITY_DAYS, Contract
 from fraudline.contract.contract_faults import ContractFault, Faults, meant, refusal, shown
@@ -218,11 +218,12 @@ def _check_roles(
 
 def _check_role(role: str, column: Column, faults: Faults) -> None:
     path, types = ("columns", column.name, "type"), ROLE_TYPES[role]
-    if column.type not in types or column.is_nullable:
+    kind = column.type if column.category is None else CATEGORY
+    if kind not in types or column.is_nullable:
         faults.add(
             path,
             f"{role} column '{column.name}' must be {' or '.join(types)} and not nullable, found "
-            f"{column.type}{', nullable' if column.is_nullable else ''}.",
+            f"{kind}{', nullable' if column.is_nullable else ''}.",
         )
     elif role == "event_time" and column.type != "timestamp" and seconds_of(column.unit) is None:
         faults.add(

@@ -40,8 +40,13 @@ def find_leaks(
         )
     found: dict[str, float] = {}
     told = []
-    for column in _suspects(warehouse, source, contract):
-        area = query(warehouse, _auc_sql(source, contract, column)).to_pylist()[0]["area"]
+    for column in (
+        *_suspects(warehouse, source, contract),
+        *(contract.column(name) for name in contract.categories),
+    ):
+        area, least = query(warehouse, _auc_sql(source, contract, column)).to_pylist()[0].values()
+        if column.category is not None and (least or 0) < LEAST_FRAUDS:
+            continue  # too few rows have a level that comes again
         if area is not None and max(area, 1 - area) > LEAK_AUC:
             found[column.name] = max(area, 1 - area)
     if found:
@@ -95,7 +100,9 @@ def _suspects(warehouse: Warehouse, source: str, contract: Contract) -> list[Col
     An area over .99 leaves at most one in twenty of the others beyond one of them; one in ten is
     let through, since quantiles are approximate.
     """
-    columns = [contract.column(name) for name in contract.features]
+    columns = [
+        contract.column(name) for name in contract.features if name not in contract.categories
+    ]
     quantiles = [
         f"APPROX_QUANTILES(IF({is_fraud_sql(contract)}, {_seen_sql(each)}, NULL), 5) AS q_{at}"
         for at, each in enumerate(columns)
@@ -135,13 +142,35 @@ def _seen_sql(column: Column) -> str:
     return f"`{column.name}`"
 
 
-def _auc_sql(source: str, contract: Contract, column: Column) -> str:
+def _values_sql(source: str, contract: Contract, column: Column) -> str:
+    """A query of the values of a feature, and how many frauds and others have each of them.
+
+    Of a category the value is the share of frauds among the rows of the level in one half of the
+    history, and what is counted is the other half: no level tells of its own rows.
+    """
     is_fraud = is_fraud_sql(contract)
+    counted = (
+        f"CAST(COUNTIF({is_fraud}) AS FLOAT64) AS frauds, "
+        f"CAST(COUNTIF(NOT ({is_fraud})) AS FLOAT64) AS others"
+    )
+    there = f"FROM {source} WHERE `{column.name}` IS NOT NULL"
+    if column.category is None:
+        return f"SELECT {_seen_sql(column)} AS value, {counted} {there} GROUP BY value"
+    time, amount = (f"CAST(`{name}` AS STRING)" for name in (contract.event_time, contract.amount))
+    half = f"SUBSTR(TO_HEX(MD5(CONCAT({time}, ':', {amount}))), 1, 1) < '8'"
+    by_half = f"SELECT `{column.name}` AS level, {half} AS half, {counted} {there} GROUP BY 1, 2"
+    return (
+        f"WITH halves AS ({by_half}) SELECT one.frauds / (one.frauds + one.others) AS value, "  # noqa: S608 - names come from settings and a checked contract
+        "SUM(two.frauds) AS frauds, SUM(two.others) AS others FROM halves AS two "
+        "JOIN halves AS one ON one.level = two.level AND one.half != two.half GROUP BY value"
+    )
+
+
+def _auc_sql(source: str, contract: Contract, column: Column) -> str:
     # A legitimate payment with a smaller value counts 1 for each fraud, one with the same a half.
     return (
-        "SELECT SUM(frauds * (below + others / 2)) / (SUM(frauds) * SUM(others)) AS area FROM ("  # noqa: S608 - names come from settings and a checked contract
+        "SELECT SUM(frauds * (below + others / 2)) / NULLIF(SUM(frauds) * SUM(others), 0) AS area, "  # noqa: S608 - names come from settings and a checked contract
+        "LEAST(SUM(frauds), SUM(others)) AS least FROM ("
         "SELECT frauds, others, SUM(others) OVER (ORDER BY value) - others AS below FROM ("
-        f"SELECT {_seen_sql(column)} AS value, CAST(COUNTIF({is_fraud}) AS FLOAT64) AS frauds, "
-        f"CAST(COUNTIF(NOT ({is_fraud})) AS FLOAT64) AS others FROM {source} "
-        f"WHERE `{column.name}` IS NOT NULL GROUP BY value))"
+        f"{_values_sql(source, contract, column)}))"
     )
