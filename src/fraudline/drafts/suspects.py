@@ -71,7 +71,10 @@ def _number_reason(profile: Profile, order: Integers) -> str:
     if unit := epoch_unit(profile):
         return f"it counts {unit} since 1970, which a network sees too coarsely to learn from"
     if profile.type == "int64" and is_called_id(profile.name):
-        return "it is a number that names something, not one that counts"
+        return (
+            "it is a number that names something, not one that counts; were its levels to be "
+            'learned, it would be type = "category", of = "int64"'
+        )
     if _grows(profile.numbers[order]):
         return "it grows with the event time, so what comes will be beyond all that was learned"
     return ""

@@ -45,7 +45,7 @@ def find_leaks(
         *(contract.column(name) for name in contract.categories),
     ):
         area, least = query(warehouse, _auc_sql(source, contract, column)).to_pylist()[0].values()
-        if column.category is not None and (least or 0) < _LEAST_FRAUDS:
+        if column.category is not None and (least or 0) < LEAST_FRAUDS:
             continue  # too few rows have a level that comes again
         if area is not None and max(area, 1 - area) > LEAK_AUC:
             found[column.name] = max(area, 1 - area)
