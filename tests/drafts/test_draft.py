@@ -203,6 +203,13 @@ def test_texts_that_come_again_and_again_are_categories_and_others_stay_texts():
     assert sound(draft).features[-2:] == ("merchant_category", "country")
 
 
+def test_few_rows_of_many_texts_are_no_leak_by_themselves():
+    rows = {name: each[:60] for name, each in SOUND.items()}
+    rows["is_fraud"] = np.resize([1, 0, 0], 60)
+    draft = drafted(**rows, remark=[f"remark {each}" for each in range(60)])
+    assert "alone tells fraud" not in told(draft)
+
+
 def test_a_category_of_many_levels_is_sorted_into_buckets():
     merchants = [f"m{each % 150}" for each in range(1500)]
     columns: dict[str, Any] = {

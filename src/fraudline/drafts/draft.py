@@ -27,10 +27,9 @@ from fraudline.drafts.roles import (
     find_label,
     fraud_share,
 )
-from fraudline.drafts.suspects import epoch_unit, find_suspects
+from fraudline.drafts.suspects import LEAST_REPEATED, epoch_unit, find_suspects
 from fraudline.errors import InputError
 
-_LEAST_REPEATED = 10  # in the mean, a text has to come so often
 _BUCKETS = 4096  # several thousand are enough for 100,000 levels
 MOST_ROWS = 500_000
 """Of more rows every so manyth is looked at; it shows what a contract says."""
@@ -293,7 +292,7 @@ def _see_levels(profile: Profile, keys: dict[str, Any], told: _Told) -> str:
             profile.name, "its texts are times without an offset, of which a network sees nothing"
         )
         return "times without an offset from UTC; a network sees nothing of them"
-    if profile.distinct * _LEAST_REPEATED > len(profile.values):
+    if profile.distinct * LEAST_REPEATED > len(profile.values):
         told.of(profile.name, "too many different texts to learn from; no network sees them")
         return f"{levels}, too many to learn from; no network sees them"
     keys["type"] = "category"
