@@ -240,7 +240,8 @@ def newest_of_line(
 ) -> Manifest:
     """The version that learned last of those that go on from the champion, or the champion.
 
-    Versions that are only calibrated anew are in no line: the network of each is there already.
+    Versions that are only calibrated anew, or that a person gave another policy, are in no line:
+    the network of each is there already, and a policy that was only tried is nobody's decision.
 
     Args:
         manifests: Every version.
@@ -262,7 +263,7 @@ def newest_of_line(
     made = [
         (each.learned.as_of, each.version, each.learned.parent)
         for each in manifests
-        if each.learned and not each.calibrated
+        if each.learned and not each.calibrated and not each.derived_from
     ]
     made += [
         (each.as_of, each.version, each.parent)
