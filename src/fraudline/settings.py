@@ -263,11 +263,19 @@ class PolicySettings(_Group):
 
 
 class TrainingSettings(_Group):
-    """How our own recipes learn; what is not set is the recipe's, and follows from measurements.
+    """What is learned from, and how our own recipes learn.
 
-    The tutorial's recipes learn as the tutorial has them, whatever stands here.
+    What is not set of a recipe is its own, and follows from measurements. The tutorial's recipes
+    learn as the tutorial has them, whatever stands here.
     """
 
+    most_rows: int = Field(
+        2_000_000,
+        ge=1000,
+        description="Most rows of the history that are read. Of a larger one all frauds are, and "
+        "of the legitimate payments one in so many, by a hash, so that they are the same each "
+        "time; each figure counts them as often. Two million rows of 30 numbers take some 4 GB.",
+    )
     learning_rate: float | None = Field(
         None, gt=0, le=0.1, description="Of AdamW, after its first steps."
     )

@@ -26,7 +26,11 @@ def loaded(services_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="module")
 def training(loaded: Place) -> Answer:
     """A training that makes a champion, while the MLflow server of its project is away."""
-    return loaded.run("train", "--promote", FRAUDLINE_MLFLOW__TRACKING_URI=AWAY)
+    return loaded.run(
+        *("train", "--promote"),
+        FRAUDLINE_MLFLOW__TRACKING_URI=AWAY,
+        FRAUDLINE_TRAINING__MOST_STEPS="300",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +93,8 @@ def test_a_version_that_mlflow_missed_is_champion_all_the_same_and_recorded_late
     later = f"fraudline models record {champion}"
     assert f"warning: recording {champion} in MLflow failed at {AWAY}" in training.said
     assert later in training.said
+    assert "as [training] says, not as recipe 'default' has it: most_steps 300" in training.said
+    assert "of the test part by boosted trees (LightGBM" in " ".join(training.said.split())
     assert_well(trained.run(*later.split()[1:]))
     found = reader(trained.project.settings).get_model_version_by_alias(
         "fraudline-creditcard", "champion"

@@ -56,7 +56,7 @@ def test_a_made_up_contract_needs_no_new_code(wallet: Place) -> None:
     pq.write_table(made_up_history(), history)
     assert_well(wallet.run("load", str(history)))
     assert_well(wallet.run("check"))
-    assert_well(wallet.run("train", "--promote", **COSTS))
+    assert_well(wallet.run("train", "--promote", **COSTS, FRAUDLINE_TRAINING__MOST_STEPS="300"))
     wallet.start("score")
     wallet.start("sink")
     assert_well(wallet.run("replay", str(history), "--rate", "0"))

@@ -79,6 +79,7 @@ def trained(
         history: pa.Table = history,
         contract: Contract = creditcard,
         test_share: float = 0.2,
+        source: Source = THE_SAMPLE,
     ) -> Candidate:
         directory, said = tmp_path_factory.mktemp("bundle"), []
         manifest = train(
@@ -86,7 +87,7 @@ def trained(
             contract,
             recipe,
             directory,
-            source=THE_SAMPLE,
+            source=source,
             test_share=test_share,
             seed=7,
             costs=PolicySettings(),

@@ -9,6 +9,7 @@ from fraudline.training.split import (
     split_at_random,
     split_by_time,
     split_by_time_in_two,
+    split_drawn,
 )
 
 
@@ -85,3 +86,28 @@ def test_twins_leave_the_test_part_of_a_random_split_and_stay_in_one_by_time(lab
     twins = random.test[:3]
     assert set(random.test) - set(drop_twins(random, twins).test) == set(twins)
     assert drop_twins(by_time, by_time.test[:3]) is by_time
+
+
+@pytest.mark.parametrize("split", [split_by_time, split_by_time_in_two])
+def test_of_a_draw_a_split_by_time_is_where_it_would_be_among_all_rows(split):
+    random = np.random.default_rng(5)
+    labels = np.zeros(60_000, np.int8)
+    labels[random.choice(20_000, 1500, replace=False)] = 1  # all frauds lie in the first third
+    drawn = np.flatnonzero((labels == 1) | (random.random(len(labels)) < 1 / 6))
+    found = split_drawn(split, labels[drawn], 6, 0.2, 0)
+    whole = split(labels, 0.2, 0)
+    for name, rows in found.parts.items():
+        first, last = drawn[rows[[0, -1]]]
+        expected = whole.parts[name]
+        assert abs(first - expected[0]) < 600
+        assert abs(last - expected[-1]) < 600
+    assert sum(map(len, found.parts.values())) == len(drawn)
+    assert len(split(labels[drawn], 0.2, 0).test) - len(found.test) > 200  # where it would be else
+
+
+def test_of_a_draw_a_random_split_is_random_among_the_rows_that_were_drawn():
+    labels = np.repeat(np.array([0, 1], np.int8), [900, 100])
+    assert (
+        split_drawn(split_at_random, labels, 6, 0.2, 3).test.tolist()
+        == split_at_random(labels, 0.2, 3).test.tolist()
+    )

@@ -36,6 +36,28 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics: dict[str, float] = {}
 
 
+class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which part of a history was read that is too large to be read whole.
+
+    Attributes:
+        one_in: Of the legitimate payments one in so many was drawn, by a hash of what it holds; it
+            counts as often in every figure. All frauds were read.
+        rows: How many rows the history has.
+        frauds: How many of them are frauds.
+    """
+
+    one_in: Annotated[int, msgspec.Meta(ge=2)]
+    rows: int
+    frauds: int
+
+    def __str__(self) -> str:
+        return (
+            f"all {self.frauds:,} frauds and one in {self.one_in:,} of the legitimate payments, "
+            f"drawn by a hash, of {self.rows:,} rows; a payment that was drawn counts "
+            f"{self.one_in:,} times in each figure"
+        )
+
+
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which rows a model was made from.
 
@@ -45,6 +67,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         read_at: When it was run, UTC.
         rows: How many rows it gave.
         sha256: Of their values in their order: the same digest is the same rows.
+        sample: Which part of the history they are; without it all of the period.
     """
 
     table: str
@@ -52,6 +75,16 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     read_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     rows: int
     sha256: str
+    sample: Sample | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def one_in(self) -> int:
+        """How many legitimate payments each one stands for."""
+        return 1 if self.sample is msgspec.UNSET else self.sample.one_in
+
+    def __str__(self) -> str:
+        part = "" if self.sample is msgspec.UNSET else f" ({self.sample})"
+        return f"{self.rows:,} rows of {self.table}{part}"
 
 
 RETRAINING = "retraining"

@@ -45,7 +45,7 @@ def show_manifest(manifest: Manifest) -> None:
         ("recipe", manifest.recipe),
         ("beside trees", manifest.trees or _no_trees(manifest)),
         ("contract", f"{manifest.contract} {manifest.contract_fingerprint[:16]}…"),
-        ("source", f"{manifest.source.rows:,} rows of {manifest.source.table}"),
+        ("source", str(manifest.source)),
         ("read", utc(manifest.source.read_at)),
         ("query", manifest.source.query),
         ("rows", f"SHA-256 {manifest.source.sha256}"),

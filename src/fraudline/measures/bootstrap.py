@@ -24,7 +24,9 @@ SEED = 0
 ENDS = (2.5, 97.5)  # percentiles between which 95 % of the resamples lie
 
 
-def average_precision_interval(labels: Labels, scores: Floats) -> tuple[float, float]:
+def average_precision_interval(
+    labels: Labels, scores: Floats, one_in: int = 1
+) -> tuple[float, float]:
     """The interval of the average precision.
 
     Average precision needs no more of the legitimate transactions than how many of them
@@ -33,6 +35,8 @@ def average_precision_interval(labels: Labels, scores: Floats) -> tuple[float, f
     Args:
         labels: 1 for fraud, shape (rows,).
         scores: Shape (rows,).
+        one_in: Of the legitimate transactions one in so many was drawn, and is there as often: a
+            resample draws as many as were drawn.
     """
     levels, frauds_at = np.unique(scores[labels == 1], return_counts=True)
     levels, frauds_at = levels[::-1], frauds_at[::-1]  # highest score first
@@ -41,8 +45,8 @@ def average_precision_interval(labels: Labels, scores: Floats) -> tuple[float, f
     legitimate_at = np.bincount(reached, minlength=len(levels) + 1)
     random = np.random.default_rng(SEED)
     drawn_frauds = random.multinomial(frauds_at.sum(), frauds_at / frauds_at.sum(), size=RESAMPLES)
-    drawn_legitimate = random.multinomial(
-        legitimate_at.sum(), legitimate_at / legitimate_at.sum(), size=RESAMPLES
+    drawn_legitimate = one_in * random.multinomial(
+        legitimate_at.sum() // one_in, legitimate_at / legitimate_at.sum(), size=RESAMPLES
     )
     precisions = average_precisions(drawn_frauds, drawn_legitimate[:, :-1])
     low, high = np.percentile(precisions, ENDS)
@@ -50,13 +54,14 @@ def average_precision_interval(labels: Labels, scores: Floats) -> tuple[float, f
 
 
 def average_precision_resamples(
-    labels: Labels, contenders: Sequence[Floats]
+    labels: Labels, contenders: Sequence[Floats], one_in: int = 1
 ) -> npt.NDArray[np.float64]:
     """Average precision of each contender on the same resamples.
 
     Args:
         labels: 1 for fraud, shape (rows,).
         contenders: Scores of each contender, shape (rows,).
+        one_in: Of the legitimate transactions one in so many was drawn, and counts as often.
 
     Returns:
         Shape (contenders, `RESAMPLES`).
@@ -70,7 +75,7 @@ def average_precision_resamples(
         drawn_frauds = np.bincount(random.integers(0, frauds, frauds), minlength=frauds)
         drawn = np.bincount(random.integers(0, legitimate, legitimate), minlength=legitimate)
         for number, each in enumerate(ranked):
-            found[number, resample] = each.average_precision(drawn_frauds, drawn)
+            found[number, resample] = each.average_precision(drawn_frauds, one_in * drawn)
     return found
 
 
@@ -111,24 +116,26 @@ def average_precisions(frauds: Counts, legitimate: Counts) -> npt.NDArray[np.flo
 
 
 def sum_intervals(
-    values: Floats, is_fraud: npt.NDArray[np.bool_]
+    values: Floats, is_fraud: npt.NDArray[np.bool_], one_in: int = 1
 ) -> list[tuple[float, float, float]]:
     """Sum of each column, and the ends of its interval; all columns meet the same resamples.
 
     Args:
         values: One row for each transaction, shape (rows, columns).
         is_fraud: Shape (rows,).
+        one_in: As for `average_precision_interval`.
     """
     random = np.random.default_rng(SEED)
     drawn = np.zeros((RESAMPLES, values.shape[1]))
-    for stratum in (values[is_fraud], values[~is_fraud]):
+    for stratum, each in ((values[is_fraud], 1), (values[~is_fraud], one_in)):
         if not len(stratum):
             continue
         # Most legitimate rows cost the same either way; only how often others are drawn counts.
         differing = stratum[stratum.any(axis=1)]
         shares = np.full(len(differing) + 1, 1 / len(stratum))
         shares[-1] = 1 - len(differing) / len(stratum)
-        drawn += random.multinomial(len(stratum), shares, RESAMPLES)[:, :-1] @ differing
+        often = each * random.multinomial(len(stratum) // each, shares, RESAMPLES)
+        drawn += often[:, :-1] @ differing
     low, high = np.percentile(drawn, ENDS, axis=0)
     return [
         (float(total), float(least), float(most))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fraudline.errors import InputError
 from fraudline.measures.bootstrap import average_precision_interval
 from fraudline.measures.classification_table import (
@@ -12,6 +14,7 @@ from fraudline.measures.classification_table import (
     classification_table,
     precision_recall_f1,
 )
+from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.ranking import rank
 from fraudline.measures.reliability import measure_reliability
 
@@ -95,7 +98,12 @@ class Evaluation:
 
 
 def evaluate(
-    labels: Labels, scores: Floats, threshold: float | Floats, amounts: Floats
+    labels: Labels,
+    scores: Floats,
+    threshold: float | Floats,
+    amounts: Floats,
+    *,
+    one_in: int = 1,
 ) -> Evaluation:
     """Judge scores and a threshold by the labels.
 
@@ -104,6 +112,7 @@ def evaluate(
         scores: Probability of fraud, shape (rows,).
         threshold: Least score that is stopped; one, or one for each row.
         amounts: In the contract's unit, shape (rows,).
+        one_in: Of the legitimate transactions one in so many was drawn, and counts as often.
 
     Raises:
         InputError: there are no frauds, or nothing but frauds, so nothing can be told apart.
@@ -115,7 +124,9 @@ def evaluate(
             "are frauds, expected at least one fraud and one legitimate transaction. "
             "Take a longer period."
         )
-    is_fraud, is_stopped = labels == 1, scores >= threshold
+    thresholds = np.broadcast_to(threshold, labels.shape)
+    labels, scores, thresholds, amounts = repeated(labels, one_in, scores, thresholds, amounts)
+    is_fraud, is_stopped = labels == 1, scores >= thresholds
     caught, missed = is_fraud & is_stopped, is_fraud & ~is_stopped
     wrong = int((~is_fraud & is_stopped).sum())
     counts = ConfusionCounts(
@@ -125,7 +136,7 @@ def evaluate(
         frauds_caught=int(caught.sum()),
     )
     precision, recall, f1 = precision_recall_f1(counts.frauds_caught, wrong, counts.frauds_missed)
-    low, high = average_precision_interval(labels, scores)
+    low, high = average_precision_interval(labels, scores, one_in)
     reliability = measure_reliability(labels, scores)
     ranking = rank(labels, scores)
     return Evaluation(

@@ -60,6 +60,7 @@ class PolicyEffect:
         explore_share: Which share of the blocked goes to review instead, so that people label it.
             `reviewed` and `blocked` are without it; the cost is with it, in the mean.
         is_drawn: Whether they were drawn at random from all of the history's time.
+        one_in: Of the legitimate ones one in so many was drawn, and is counted as often.
         unlabelled: Payments of the same time that were blocked and never labelled, by what is
             decided of them, as places in `DECISIONS`. They count among the reviews; no figure of
             frauds or money holds them.
@@ -84,6 +85,7 @@ class PolicyEffect:
     wrong_block_cost: float
     is_drawn: bool = False
     explore_share: float = 0.0
+    one_in: int = 1
     unlabelled: tuple[int, int, int] = (0, 0, 0)
 
     @property
@@ -213,6 +215,8 @@ class PolicyEffect:
             else "which also chose the policy, so the figures are a little kind"
         )
         drawn = "drawn at random, as many as come in " if self.is_drawn else ""
+        if self.one_in > 1:
+            kept = f"told by one in {self.one_in:,} of the legitimate ones, {kept}"
         return (
             f"the {self.rows.payments:,} payments ({counted(self.rows.frauds, 'fraud')}) of the "
             f"{self.part} part, {drawn}{number(self.days)} days, {kept}; decided by its own policy"
@@ -320,6 +324,7 @@ def measure_effect(policy: Policy, judged: ScoredRows) -> PolicyEffect:
         wrong_block_cost=policy.wrong_block_cost,
         is_drawn=judged.is_drawn,
         explore_share=policy.explored_share,
+        one_in=judged.one_in,
         unlabelled=of_unlabelled,
     )
 

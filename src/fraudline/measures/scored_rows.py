@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fraudline.measures.days import days_covered
+from fraudline.measures.drawn_rows import repeated
 
 if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
     import pyarrow as pa
@@ -20,6 +21,9 @@ UNLABELLED = "unlabelled"
 # Of a table of scored rows: which share of the history's rows they are, where they were drawn at
 # random. Metadata of its schema; a table of rows that follow each other in time has none.
 DRAWN_SHARE = b"fraudline.drawn_share"
+# Likewise: of the legitimate ones one in so many was drawn, and counts as often. Without it all are
+# there.
+ONE_IN = b"fraudline.legitimate_one_in"
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class ScoredRows:
         days: How long the rows took to come; of rows drawn at random, how long as many take.
         part: Which part of the history they are.
         is_drawn: Whether they were drawn at random from all of its time.
+        one_in: Of the legitimate ones one in so many was drawn, and is there as often.
         unlabelled_scores: Of payments of the same time that nobody labelled, as they were blocked,
             shape (others,). What is decided of them counts, and what they were is in no figure.
         unlabelled_amounts: Likewise.
@@ -44,6 +49,7 @@ class ScoredRows:
     days: float
     part: str = TEST
     is_drawn: bool = False
+    one_in: int = 1
     unlabelled_scores: Floats = field(default_factory=lambda: np.zeros(0))
     unlabelled_amounts: Floats = field(default_factory=lambda: np.zeros(0))
 
@@ -69,22 +75,32 @@ def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
     is_of_part = parts == part
     if not is_of_part.any():
         return None
+    one_in = one_in_of(rows)
     is_unlabelled = (parts == UNLABELLED) & (part == VALIDATION)
     event_s, scores, labels, amounts = (
         rows.column(name).to_numpy() for name in ("event_s", "score", "label", "amount")
     )
     drawn = (rows.schema.metadata or {}).get(DRAWN_SHARE)
     days = days_covered(event_s[is_of_part | is_unlabelled])
+    of_part, of_scores, of_amounts = repeated(
+        labels[is_of_part], one_in, scores[is_of_part], amounts[is_of_part]
+    )
     return ScoredRows(
-        scores[is_of_part],
-        labels[is_of_part],
-        amounts[is_of_part],
+        of_scores,
+        of_part,
+        of_amounts,
         days * (1.0 if drawn is None else float(drawn)),
         part,
         drawn is not None,
+        one_in,
         scores[is_unlabelled],
         amounts[is_unlabelled],
     )
+
+
+def one_in_of(rows: pa.Table) -> int:
+    """Of the legitimate ones among scored rows, one in how many was drawn."""
+    return int((rows.schema.metadata or {}).get(ONE_IN, 1))
 
 
 def judging_rows(rows: pa.Table) -> ScoredRows:

@@ -48,18 +48,21 @@ class Way:
     costs: Floats
 
 
-def measure_worth(ways: Mapping[str, Way], approving: str, labels: Labels) -> list[Saving]:
+def measure_worth(
+    ways: Mapping[str, Way], approving: str, labels: Labels, one_in: int = 1
+) -> list[Saving]:
     """What each way costs and saves; the first is the policy that the others are held against.
 
     Args:
         ways: By name, on the same transactions.
         approving: Name of the way that approves everything.
         labels: 1 for fraud, shape (rows,).
+        one_in: Of the legitimate transactions one in so many was drawn, and is there as often.
     """
     costs = [way.costs for way in ways.values()]
     differences = [ways[approving].costs - each for each in costs]
     differences += [each - costs[0] for each in costs]
-    intervals = sum_intervals(np.stack(differences, axis=1), labels == 1)
+    intervals = sum_intervals(np.stack(differences, axis=1), labels == 1, one_in)
     return [
         Saving(
             name,

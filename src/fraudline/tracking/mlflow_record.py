@@ -267,7 +267,7 @@ def _words(manifest: Manifest) -> str:
         return f"{told}the same model as `{manifest.derived_from}` with another policy."
     if manifest.calibrated:
         return f"{told}the network of `{manifest.calibrated.of}`, calibrated anew."
-    return f"{told}trained on {manifest.source.rows:,} rows of `{manifest.source.table}`."
+    return f"{told}trained on {manifest.source}."
 
 
 def _description(words: str, directory: Path, experiment: str, run: str) -> str:

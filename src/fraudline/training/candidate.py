@@ -21,6 +21,7 @@ from fraudline.bundle.manifest import Learned, Manifest, Part, Source
 from fraudline.bundle.policy import Policy
 from fraudline.contract import APPROVED, Contract
 from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
+from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.evaluation import Evaluation, evaluate
 from fraudline.measures.policy_effect import measure_effect
 from fraudline.measures.scored_rows import judging_rows
@@ -59,7 +60,9 @@ class Choice:
     validation_scores: Floats
 
 
-def choose(recipe: Recipe, model: Model, features: Matrix, labels: Labels) -> Choice:
+def choose(
+    recipe: Recipe, model: Model, features: Matrix, labels: Labels, one_in: int = 1
+) -> Choice:
     """Choose threshold and calibration on rows that a model has not learned from.
 
     Args:
@@ -67,6 +70,7 @@ def choose(recipe: Recipe, model: Model, features: Matrix, labels: Labels) -> Ch
         model: The model.
         features: Of the rows, perhaps none.
         labels: Likewise.
+        one_in: Of the legitimate rows one in so many was drawn, and counts as often.
 
     Raises:
         InputError: higher log-odds do not mean more fraud on these rows.
@@ -78,9 +82,9 @@ def choose(recipe: Recipe, model: Model, features: Matrix, labels: Labels) -> Ch
             plain = Platt(1.0, 0.0).probabilities(model.log_odds(features))
         return Choice(recipe.threshold, rule, None, plain)
     log_odds = model.log_odds(features)
-    line = fit_platt(labels, log_odds)
+    line = fit_platt(*repeated(labels, one_in, log_odds))
     scores = line.probabilities(log_odds)
-    threshold, rule = threshold_of(labels, scores)
+    threshold, rule = threshold_of(*repeated(labels, one_in, scores))
     return Choice(threshold, rule, line, scores)
 
 
@@ -155,7 +159,7 @@ def write_candidate(
             without it.
         unlabelled: What came in the validation part's time and was never labelled.
     """
-    model, choice = fitted.model, fitted.choice
+    model, choice, one_in = fitted.model, fitted.choice, fitted.source.one_in
     features, labels = contract.feature_matrix(history), contract.labels(history)
     graph = write_graph(model.preparation, model.network, len(contract.features))
     (directory / GRAPH_FILE).write_bytes(graph)
@@ -166,31 +170,35 @@ def write_candidate(
     # The model has learned from the validation part since: what counts is what it said before.
     scores[split.validation] = choice.validation_scores
     evaluations = {
-        name: evaluate(labels[rows], scores[rows], choice.threshold, amounts[rows])
+        name: evaluate(labels[rows], scores[rows], choice.threshold, amounts[rows], one_in=one_in)
         for name, rows in split.parts.items()
     }
-    rows = scored_rows(history, contract, split, labels, scores, amounts)
+    rows = scored_rows(history, contract, split, labels, scores, amounts, one_in)
     if unlabelled is not None:
         rows = with_unlabelled(rows, contract, unlabelled.rows, unlabelled.scores)
     policy = policy_by(rows)
     alerts = _alerts(policy, split, scores, amounts)
     natural = split.train if usual is None else split.validation
-    fraud_share = float(labels[natural].mean())
+    (known,) = repeated(labels[natural], one_in)
+    fraud_share = float(known.mean())
     faith = _explain(
         directory, contract, model, graph, features, labels, split, fraud_share, seed, alerts
     )
     examples = (
         show_examples(directory, contract, history, features, scores, alerts) if faith else []
     )
-    kept = np.ones(len(labels), bool) if usual is None else usual
+    kept = _as_the_stream(labels, one_in) if usual is None else usual
     stream = history.filter(pa.array(kept)), split.of(kept), scores[kept]
     if unlabelled is not None:
         stream = _with_unlabelled(contract, *stream, unlabelled)
     reference = keep_reference(directory, contract, *stream, seed, has_all_frauds=usual is None)
-    on_progress(f"the stream will be compared with {reference}")
+    compared = f"{reference}" + (f", of which one in {one_in:,} was drawn" if one_in > 1 else "")
+    on_progress(f"the stream will be compared with {compared}")
     quality = measure_model_quality(recipe, split, fraud_share, rows)
     effect = measure_effect(policy, judging_rows(rows))
-    comparison = None if fitted.trees is None else stand_beside(fitted.trees, labels, scores, split)
+    comparison = (
+        None if fitted.trees is None else stand_beside(fitted.trees, labels, scores, split, one_in)
+    )
     if comparison is not None:
         on_progress(f"{'LOOK: ' if comparison.is_behind else ''}{comparison}")
     result = TrainingResult(
@@ -225,7 +233,7 @@ def write_candidate(
         | {name: version(name) for name in _SOFTWARE},
         created_at=dt.datetime.now(dt.UTC),
         files={},
-        reference=str(reference),
+        reference=compared,
         learned=fitted.learned,
         trees=msgspec.UNSET if comparison is None else str(comparison),
     )
@@ -234,6 +242,13 @@ def write_candidate(
     write_scores(directory, rows)
     write_page(directory, manifest, rows)
     return write_manifest(directory, manifest)
+
+
+def _as_the_stream(labels: Labels, one_in: int) -> Flags:
+    """Rows in which frauds are as rare as in the stream: of them, too, one in so many."""
+    kept: Flags = labels == 0
+    kept[np.flatnonzero(labels == 1)[::one_in]] = True
+    return kept
 
 
 def _alerts(policy: Policy, split: Split, scores: Floats, amounts: Floats) -> Rows:
@@ -287,7 +302,7 @@ def _parts(
 ) -> dict[str, Part]:
     return {
         name: Part(
-            rows=len(rows),
+            rows=evaluations[name].rows,
             frauds=evaluations[name].frauds,
             first_event=event_text(history, contract, int(rows[0])),
             last_event=event_text(history, contract, int(rows[-1])),

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, log_loss
 
 from fraudline.contract.array_types import Floats, Integers, Labels, Matrix
+from fraudline.measures.drawn_rows import repeated
 from fraudline.training.calibration import Platt
 from fraudline.training.keras_engine import make_deterministic
 from fraudline.training.learner import Learner
@@ -67,6 +68,7 @@ def fit_model(
     on_progress: Callable[[str], None],
     *,
     steps: int | None = None,
+    one_in: int = 1,
 ) -> Fit:
     """Balance, scale and fit by a recipe.
 
@@ -79,6 +81,8 @@ def fit_model(
         on_progress: Called with a sentence after each checkpoint.
         steps: How long; None goes on as long as the recipe says or, where it does not, until
             the validation part is no longer ranked better.
+        one_in: Of the legitimate rows one in so many was drawn; it counts as often in what is
+            measured.
     """
     make_deterministic(seed)
     features, labels = recipe.balance(*train, seed)
@@ -98,7 +102,8 @@ def fit_model(
     drawn = iter(batches)
     for before, at in itertools.pairwise([0, *plan]):
         loss = learner.learn(list(itertools.islice(drawn, at - before)))
-        seen.append(_measure(at, loss, truth, learner.log_odds(judged) if len(truth) else None))
+        log_odds = learner.log_odds(judged) if len(truth) else None
+        seen.append(_measure(at, loss, truth, log_odds, one_in))
         on_progress(_told(seen[-1], f"{'at most ' if stops else ''}{plan[-1]:,}"))
         gain = math.inf if best is None or not stops else _gain(best[0], seen[-1])
         if gain > 0:
@@ -154,9 +159,12 @@ def _plan(recipe: Recipe, in_epoch: int, steps: int | None) -> list[int]:
     return [*itertools.takewhile(lambda at: at < most, growing), most]
 
 
-def _measure(at: int, loss: float, truth: Labels, log_odds: Floats | None) -> Checkpoint:
+def _measure(
+    at: int, loss: float, truth: Labels, log_odds: Floats | None, one_in: int
+) -> Checkpoint:
     if log_odds is None:
         return Checkpoint(at, loss)
+    truth, log_odds = repeated(truth, one_in, log_odds)
     return Checkpoint(
         at,
         loss,

@@ -8,6 +8,7 @@ import numpy as np
 
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Labels, Matrix
+from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.rate_ratio import Apart, absence_words, set_apart
 from fraudline.training.preparation import LEAST_ROWS
 
@@ -57,15 +58,17 @@ def measure_missing_values(
     ]
 
 
-def told_nulls(features: Matrix, labels: Labels, contract: Contract) -> list[str]:
+def told_nulls(features: Matrix, labels: Labels, contract: Contract, one_in: int = 1) -> list[str]:
     """Sentences on nulls of the train part: what they say of fraud, or why nothing is learned.
 
     Args:
         features: Of the train part.
         labels: Likewise.
         contract: What a transaction looks like.
+        one_in: Of the legitimate rows one in so many was drawn, and counts as often.
     """
-    share = float(labels.mean())
+    (known,) = repeated(labels, one_in)
+    share = float(known.mean())
     told = []
     for each in measure_missing_values(contract, features, labels, share, ()):
         there = len(labels) - each.rows

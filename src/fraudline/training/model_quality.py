@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 
 from fraudline.measures.alerts import Budget, Day, measure_budgets, measure_days
 from fraudline.measures.days import days_covered
+from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.reliability import Reliability, measure_reliability, without_prior_shift
+from fraudline.measures.scored_rows import one_in_of
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Split
 
@@ -48,8 +50,10 @@ def measure_model_quality(
         rows: Scored rows with columns `part`, `event_s`, `score` and `label`.
     """
     judged = rows.filter(pc.equal(rows.column("part"), split.judged_by))
-    event_s, score, label = (
-        judged.column(name).to_numpy() for name in ("event_s", "score", "label")
+    label, event_s, score = repeated(
+        judged.column("label").to_numpy(),
+        one_in_of(rows),
+        *(judged.column(name).to_numpy() for name in ("event_s", "score")),
     )
     corrected = None
     if recipe.learned_share is not None:

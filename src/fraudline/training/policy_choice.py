@@ -100,7 +100,7 @@ def compare(policy: Policy, judged: ScoredRows, threshold: float | None) -> list
     ours = codes["the policy"]
     explored = policy.expected_costs(ours, judged.labels, judged.amounts)
     ways["the policy"] = Way(ours, explored)
-    return measure_worth(ways, approving, judged.labels)
+    return measure_worth(ways, approving, judged.labels, judged.one_in)
 
 
 def _short(threshold: float) -> str:

@@ -29,6 +29,7 @@ from fraudline.measures.bootstrap import RESAMPLES
 from fraudline.measures.policy_effect import PolicyEffect, measure_effect, money, number
 from fraudline.measures.scored_rows import (
     DRAWN_SHARE,
+    ONE_IN,
     TEST,
     UNLABELLED,
     VALIDATION,
@@ -54,12 +55,14 @@ def scored_rows(
     labels: Labels,
     scores: Floats,
     amounts: Floats,
+    one_in: int = 1,
 ) -> pa.Table:
     """What a policy is chosen and judged by: the validation and test rows, scored.
 
     Returns:
         Columns `part`, `event_s` (in seconds, from where the contract counts), `score`,
-        `amount` and `label`; of a random split, the share that was drawn is in the schema.
+        `amount` and `label`. In the schema are, of a random split, the share that was drawn, and
+        of a history of which one in so many legitimate rows was drawn, `one_in`.
     """
     event_s = contract.event_seconds(history)
     parts = {name: rows for name, rows in split.parts.items() if name in (VALIDATION, TEST)}
@@ -73,9 +76,10 @@ def scored_rows(
             "label": labels[rows],
         }
     )
-    if not split.is_random:
-        return scored
-    return scored.replace_schema_metadata({DRAWN_SHARE: repr(len(rows) / history.num_rows)})
+    metadata = {DRAWN_SHARE: repr(len(rows) / history.num_rows)} if split.is_random else {}
+    if one_in > 1:
+        metadata[ONE_IN] = str(one_in)
+    return scored.replace_schema_metadata(metadata) if metadata else scored
 
 
 def with_unlabelled(

@@ -15,6 +15,7 @@ from fraudline.bundle.manifest import Manifest
 from fraudline.bundle.policy import score_text
 from fraudline.contract import Contract
 from fraudline.measures.bootstrap import RESAMPLES
+from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.evaluation import Evaluation
 from fraudline.measures.policy_effect import PolicyEffect, money, percent
 from fraudline.measures.reliability import BINS
@@ -113,7 +114,7 @@ def _pictures(manifest: Manifest, result: TrainingResult) -> dict[str, bytes]:
 
     judged_by = result.split.judged_by
     rows = result.split.parts[judged_by]
-    labels, scores = result.labels[rows], result.scores[rows]
+    labels, scores = repeated(result.labels[rows], manifest.source.one_in, result.scores[rows])
     evaluation = result.evaluations[judged_by]
     return {
         "learning_curves.png": charts.learning_curves(result.checkpoints),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from fraudline.contract.array_types import Flags
+from fraudline.contract.array_types import Flags, Labels
 from fraudline.errors import InputError
+from fraudline.measures.drawn_rows import times
 
 Rows = npt.NDArray[np.int64]
 
@@ -112,6 +114,35 @@ def _check_test_share(test_share: float) -> None:
             "this recipe has no validation part, so with a test share of 0 nothing is left "
             "to judge the model by. Give a test share above 0, or take the recipe 'default'."
         )
+
+
+def split_drawn(
+    split: Callable[[Labels, float, int], Split],
+    labels: Labels,
+    one_in: int,
+    test_share: float,
+    seed: int,
+) -> Split:
+    """The split of rows of which the legitimate ones were drawn, where it is in all of them.
+
+    Args:
+        split: Of a recipe. A random one, with the same share of frauds in each part, is the same
+            among the rows that were drawn.
+        labels: One a row that was drawn, in order of event time.
+        one_in: Of the legitimate rows one in so many was.
+        test_share: As for the split.
+        seed: Likewise.
+    """
+    drawn = split(labels, test_share, seed)
+    if one_in == 1 or drawn.is_random:
+        return drawn
+    often = times(labels, one_in)
+    whole = split(np.repeat(labels, often), test_share, seed)
+    part = np.zeros(often.sum(), np.int8)
+    part[whole.validation], part[whole.test] = 1, 2
+    of_drawn = part[np.cumsum(often) - often]  # a row is where the first that it stands for is
+    train, validation, test = (np.flatnonzero(of_drawn == number) for number in range(3))
+    return replace(whole, train=train, validation=validation, test=test)
 
 
 def check_split(split: Split, labels: npt.NDArray[np.int8]) -> None:

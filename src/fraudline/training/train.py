@@ -12,6 +12,7 @@ import pyarrow as pa
 from fraudline.bundle.manifest import Manifest, Source
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Labels, Matrix
+from fraudline.measures.drawn_rows import times
 from fraudline.settings import PolicySettings
 from fraudline.training.candidate import Choice, Fitted, choose, write_candidate
 from fraudline.training.fitting import Fit, fit_model
@@ -25,7 +26,7 @@ from fraudline.training.missing_values import told_nulls
 from fraudline.training.policy_pages import choose_policy
 from fraudline.training.preparation import Inputs
 from fraudline.training.recipes.recipe import Recipe
-from fraudline.training.split import Split, check_split, drop_twins, find_twins
+from fraudline.training.split import Split, check_split, drop_twins, find_twins, split_drawn
 from fraudline.training.trees import fit_trees
 
 
@@ -61,15 +62,17 @@ def train(
     require_trainable(history, contract, test_share)
     require_fitting_recipe(recipe, contract)
     features, labels = contract.feature_matrix(history), contract.labels(history)
-    drawn = recipe.split(labels, test_share, seed)
+    drawn = split_drawn(recipe.split, labels, source.one_in, test_share, seed)
     twins = find_twins(features, drawn)
     split = drop_twins(drawn, twins)
     check_split(split, labels)
-    _tell_parts(contract, features, labels, split, on_progress)
+    _tell_parts(contract, features, labels, split, source.one_in, on_progress)
 
     inputs = recipe.inputs(contract, features[split.train])
-    fit, choice = _fit_and_choose(recipe, inputs, features, labels, split, seed, on_progress)
-    trees = fit_trees(inputs, features, labels, split, seed, on_progress)
+    fit, choice = _fit_and_choose(
+        recipe, inputs, features, labels, split, source.one_in, seed, on_progress
+    )
+    trees = fit_trees(inputs, features, labels, split, seed, on_progress, source.one_in)
     return write_candidate(
         directory,
         history,
@@ -80,7 +83,8 @@ def train(
             fit.model,
             fit.checkpoints,
             choice,
-            _settings(recipe, fit.steps, test_share, seed, history, contract),
+            _settings(recipe, fit.steps, test_share, seed, history, contract)
+            | ({"legitimate_one_in": source.one_in} if source.one_in > 1 else {}),
             twins,
             source,
             trees=trees,
@@ -97,6 +101,7 @@ def _fit_and_choose(
     features: Matrix,
     labels: Labels,
     split: Split,
+    one_in: int,
     seed: int,
     on_progress: Callable[[str], None],
 ) -> tuple[Fit, Choice]:
@@ -106,8 +111,8 @@ def _fit_and_choose(
     """
     train_part = features[split.train], labels[split.train]
     validation = features[split.validation], labels[split.validation]
-    fit = fit_model(recipe, inputs, train_part, validation, seed, on_progress)
-    choice = choose(recipe, fit.model, *validation)
+    fit = fit_model(recipe, inputs, train_part, validation, seed, on_progress, one_in=one_in)
+    choice = choose(recipe, fit.model, *validation, one_in)
     if choice.line is not None:
         on_progress(
             "fitting anew on the train and validation parts together, for "
@@ -126,11 +131,14 @@ def _tell_parts(
     features: Matrix,
     labels: Labels,
     split: Split,
+    one_in: int,
     on_progress: Callable[[str], None],
 ) -> None:
     """Say what is learned from, and of what nothing can be learned."""
     parts = (
-        f"{name}: {len(rows):,} transactions, {int(labels[rows].sum()):,} frauds"
+        f"{name}: {int(times(labels[rows], one_in).sum()):,} transactions"
+        + (f" ({len(rows):,} of them drawn)" if one_in > 1 else "")
+        + f", {int(labels[rows].sum()):,} frauds"
         for name, rows in split.parts.items()
     )
     on_progress("; ".join(parts))
@@ -139,7 +147,7 @@ def _tell_parts(
             f"column '{name}' has one value in the whole train part, so nothing can be learned of "
             "it and no value of it will change a score. A longer period may have others."
         )
-    for told in told_nulls(features[split.train], labels[split.train], contract):
+    for told in told_nulls(features[split.train], labels[split.train], contract, one_in):
         on_progress(told)
 
 

@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score
 
 from fraudline.contract.array_types import Floats, Integers, Labels, Matrix
 from fraudline.measures.bootstrap import ENDS, average_precision_resamples
+from fraudline.measures.drawn_rows import repeated, times
 from fraudline.training.preparation import Inputs
 from fraudline.training.split import Split
 
@@ -112,6 +113,7 @@ def fit_trees(
     split: Split,
     seed: int,
     on_progress: Callable[[str], None],
+    one_in: int = 1,
 ) -> Trees | None:
     """Fit boosted trees as a network is fitted, and score what neither had learned by then.
 
@@ -125,6 +127,8 @@ def fit_trees(
         split: Which row is of which part.
         seed: Of everything that is random.
         on_progress: Called with a sentence for a person who waits.
+        one_in: Of the legitimate rows one in so many was drawn; it counts as often where the trees
+            are judged.
 
     Returns:
         None where LightGBM is not there, which is told.
@@ -145,7 +149,13 @@ def fit_trees(
             settings,
             kit.Dataset(seen[rows], labels[rows]),
             MOST_TREES,
-            valid_sets=[kit.Dataset(seen[split.validation], labels[split.validation])],
+            valid_sets=[
+                kit.Dataset(
+                    seen[split.validation],
+                    labels[split.validation],
+                    weight=times(labels[split.validation], one_in) if one_in > 1 else None,
+                )
+            ],
             callbacks=[kit.early_stopping(PATIENCE, verbose=False)],
         )
         count = first.best_iteration
@@ -165,7 +175,9 @@ def fit_trees(
     return Trees(f"LightGBM {version('lightgbm')}", count, drawn, scores)
 
 
-def stand_beside(trees: Trees, labels: Labels, scores: Floats, split: Split) -> BesideTrees:
+def stand_beside(
+    trees: Trees, labels: Labels, scores: Floats, split: Split, one_in: int = 1
+) -> BesideTrees:
     """The network beside the trees, on resamples that are the same for both.
 
     Args:
@@ -173,16 +185,18 @@ def stand_beside(trees: Trees, labels: Labels, scores: Floats, split: Split) -> 
         labels: Of every row.
         scores: Of the network, of every row.
         split: Which row is of which part.
+        one_in: As for `fit_trees`.
     """
     judged = {name: rows for name, rows in split.parts.items() if name != "train"}
     rows = judged[split.judged_by]
-    ours, theirs = average_precision_resamples(labels[rows], [scores[rows], trees.scores[rows]])
+    contenders = [scores[rows], trees.scores[rows]]
+    ours, theirs = average_precision_resamples(labels[rows], contenders, one_in)
     low, high = np.percentile(ours - theirs, ENDS)
     reached = {
-        name: float(average_precision_score(labels[part], trees.scores[part]))
+        name: float(average_precision_score(*repeated(labels[part], one_in, trees.scores[part])))
         for name, part in judged.items()
     }
-    own = float(average_precision_score(labels[rows], scores[rows]))
+    own = float(average_precision_score(*repeated(labels[rows], one_in, scores[rows])))
     return BesideTrees(
         trees.made_with,
         trees.count,

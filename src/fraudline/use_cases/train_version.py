@@ -6,8 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fraudline.bundle.manifest import Manifest, Source
+import msgspec
+import numpy as np
+
+from fraudline.bundle.manifest import Manifest, Sample, Source
 from fraudline.errors import RegistryError
+from fraudline.measures.drawn_rows import times
 from fraudline.use_cases.own_costs import require_own_costs_to_train
 from fraudline.use_cases.project import Project
 
@@ -49,7 +53,11 @@ def train_version(
     if is_to_be_promoted:  # before TensorFlow is loaded, which takes seconds
 
         def read_amounts() -> Floats:
-            return project.contract.amounts(read_history(project, first, end).rows)
+            read = read_history(project, first, end)
+            return np.repeat(
+                project.contract.amounts(read.rows),
+                times(project.contract.labels(read.rows), source_of(read).one_in),
+            )
 
         require_own_costs_to_train(project, read_amounts)
     from fraudline.training.history_checks import coarse_event_times
@@ -57,10 +65,15 @@ def train_version(
 
     chosen = as_set(find_recipe(recipe), project.settings.training, on_progress)
     history = read_history(project, first, end)
-    on_progress(
-        f"read {history.rows.num_rows:,} rows of {history.snapshot.table}, "
-        f"SHA-256 {history.snapshot.sha256[:16]}…"
-    )
+    on_progress(f"read {source_of(history)}, SHA-256 {history.snapshot.sha256[:16]}…")
+    if history.snapshot.sample is not None:
+        on_progress(
+            f"LOOK: the history has more than {project.settings.training.most_rows:,} rows "
+            "(training.most_rows), so most legitimate payments were left out. Intervals say how "
+            "much less certain figures are for that."
+        )
+    if history.taken:
+        on_progress(history.taken)
     for told in coarse_event_times(history.rows, project.contract):
         on_progress(told)
     candidate = project.registry.new_directory()
@@ -100,6 +113,8 @@ def _add(project: Project, candidate: Path, made: Manifest) -> Manifest:
 def read_history(project: Project, first: str | None = None, end: str | None = None) -> History:
     """The labelled history, or a period of it, and which rows that is.
 
+    Of one with more rows than `training.most_rows` a draw of the legitimate ones is read.
+
     Args:
         project: Whose history.
         first: Event time of the earliest rows, as the contract's event time has them.
@@ -111,7 +126,20 @@ def read_history(project: Project, first: str | None = None, end: str | None = N
     """
     from fraudline.warehouse import history_table
 
-    return history_table.read_history(project.warehouse, project.contract, first, end)
+    return history_table.read_history(
+        project.warehouse,
+        project.contract,
+        first,
+        end,
+        most_rows=project.settings.training.most_rows,
+    )
+
+
+def source_of(history: History) -> Source:
+    """What a manifest says of the rows that were read."""
+    values = vars(history.snapshot)
+    sample = values["sample"]
+    return Source(**values | {"sample": Sample(**vars(sample)) if sample else msgspec.UNSET})
 
 
 def train_candidate(
@@ -145,7 +173,7 @@ def train_candidate(
         project.contract,
         recipe,
         directory,
-        source=Source(**vars(history.snapshot)),
+        source=source_of(history),
         test_share=test_share,
         seed=seed,
         costs=project.settings.policy,

@@ -27,6 +27,7 @@ from fraudline.warehouse.history_files import (
     content_label,
     record_files,
 )
+from fraudline.warehouse.history_sample import HistorySample, choose_sample, drawn_condition
 from fraudline.warehouse.history_source import HistorySource, find_history
 from fraudline.warehouse.load_job import run_load_job
 from fraudline.warehouse.query import query, sql_literal
@@ -58,6 +59,7 @@ class HistorySnapshot:
         read_at: When it was run.
         rows: How many rows it gave.
         sha256: Of their values in their order: the same digest is the same rows.
+        sample: Which draw of a history that has too many rows; None if it was all of the period.
     """
 
     table: str
@@ -65,14 +67,22 @@ class HistorySnapshot:
     read_at: dt.datetime
     rows: int
     sha256: str
+    sample: HistorySample | None = None
 
 
 @dataclass(frozen=True)
 class History:
-    """Labelled transactions, oldest first, and a record of which rows they are."""
+    """Labelled transactions, oldest first, and a record of which rows they are.
+
+    Attributes:
+        rows: They.
+        snapshot: Which they are.
+        taken: How a table or view of somebody else's was read, in words; empty of our own.
+    """
 
     rows: pa.Table
     snapshot: HistorySnapshot
+    taken: str = ""
 
 
 def load_history(
@@ -174,7 +184,12 @@ def _cluster_columns(contract: Contract) -> list[str]:
 
 
 def read_history(
-    warehouse: Warehouse, contract: Contract, first: str | None = None, end: str | None = None
+    warehouse: Warehouse,
+    contract: Contract,
+    first: str | None = None,
+    end: str | None = None,
+    *,
+    most_rows: int | None = None,
 ) -> History:
     """Read the history of a period, oldest first.
 
@@ -187,16 +202,23 @@ def read_history(
         first: Event time of the earliest rows wanted, a number or an ISO 8601 time as the
             contract's event time is; a time without a zone is UTC. None: from the first row.
         end: Event time of the earliest rows no longer wanted. None: to the last row.
+        most_rows: Of more than so many a draw is read; see `history_sample`. None reads all.
 
     Raises:
-        InputError: the table has no row in the period, a row does not fit the contract, or the
-            period is invalid.
+        InputError: the table has no row in the period, a row does not fit the contract, the
+            period is invalid, or too many rows of it are frauds.
         WarehouseError: the table does not exist, does not fit the contract, or changed meanwhile.
     """
     limits = _limits(contract, first, end)
     source = find_history(warehouse, contract)
-    table, sql = source.table, _select(source, contract, *limits)
+    table, conditions = source.table, _conditions(contract, *limits)
     before = _state(warehouse, table)
+    sample = most_rows and choose_sample(
+        warehouse, contract, source.sql, _where(conditions), most_rows
+    )
+    if sample:
+        conditions.append(drawn_condition(contract, sample))
+    sql = _select(source, contract, conditions)
     read_at = dt.datetime.now(dt.UTC)
     rows = query(warehouse, sql)
     after = _state(warehouse, table)
@@ -216,7 +238,9 @@ def read_history(
             f"{refusals[0].message}. "
             "`fraudline check` shows each column; fix the table, or choose another period."
         )
-    return History(rows, HistorySnapshot(table, sql, read_at, rows.num_rows, digest_of(rows)))
+    digest = digest_of(rows)
+    snapshot = HistorySnapshot(table, sql, read_at, rows.num_rows, digest, sample or None)
+    return History(rows, snapshot, source.taken)
 
 
 def _limits(contract: Contract, first: str | None, end: str | None) -> tuple[str, str]:
@@ -258,13 +282,21 @@ def _finite(text: str) -> float:
     return number
 
 
-def _select(source: HistorySource, contract: Contract, low: str, high: str) -> str:
-    """The query for a period; its text alone says which rows were read."""
+def _conditions(contract: Contract, low: str, high: str) -> list[str]:
+    """The conditions of a period in SQL."""
+    conditions = [f"`{contract.event_time}` >= {low}"] if low else []
+    return conditions + ([f"`{contract.event_time}` < {high}"] if high else [])
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _select(source: HistorySource, contract: Contract, conditions: Sequence[str]) -> str:
+    """The query for the rows of some conditions; its text alone says which rows were read."""
     columns = [column.name for column in contract.columns]
     order = [contract.event_time, *(name for name in columns if name != contract.event_time)]
-    conditions = [f"`{contract.event_time}` >= {low}"] if low else []
-    conditions += [f"`{contract.event_time}` < {high}"] if high else []
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    where = _where(conditions)
     return f"SELECT {_quoted(columns)} FROM {source.sql}{where} ORDER BY {_quoted(order)}"  # noqa: S608 - names come from settings and a checked contract, limits were parsed
 
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from fraudline.contract import Contract
 from fraudline.warehouse.client import Warehouse
+from fraudline.warehouse.history_sample import is_drawn_sql
 from fraudline.warehouse.history_source import find_history
 from fraudline.warehouse.learning_tables import is_there
 from fraudline.warehouse.query import query, sql_literal
@@ -23,10 +24,7 @@ def drawn_sql(hashed: str, share: float) -> str:
         hashed: An expression that tells one row from others.
         share: Which share; 1 or more is all.
     """
-    if share >= 1:
-        return "TRUE"
-    below = f"{int(share * 2**32):08x}"
-    return f"(SUBSTR(TO_HEX(MD5(CONCAT('{_SEED}', {hashed}))), 1, 8) < '{below}')"
+    return is_drawn_sql(_SEED, hashed, share)
 
 
 def known_history(

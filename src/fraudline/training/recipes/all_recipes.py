@@ -39,7 +39,7 @@ def as_set(
         settings: Only what is set counts.
         on_progress: Called with a sentence that says what is otherwise than the recipe has it.
     """
-    given = settings.model_dump(exclude_none=True)
+    given = settings.model_dump(exclude_none=True, exclude={"most_rows"})  # which rows, not how
     if not given:
         return recipe
     told = ", ".join(f"{name} {value:g}" for name, value in given.items())
