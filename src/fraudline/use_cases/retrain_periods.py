@@ -153,7 +153,10 @@ def train_anew(
     if answer.fault:
         told = f"LOOK: nothing was trained: {answer.fault}"
         _LOG.warning("learn: training anew as of %s: %s", due.at, answer.fault)
-    told = f"{reason}: {told}"
+    why = reason
+    if due.at != due.period.end:  # by hand
+        why += f", as of {due.at:%Y-%m-%d %H:%M} UTC"
+    told = f"{why}: {told}"
     _write(project, due, answer, told)
     return answer, told.removesuffix(".")
 
