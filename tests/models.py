@@ -20,7 +20,7 @@ from fraudline.bundle.bundle_files import (
     SCORES_FILE,
     write_manifest,
 )
-from fraudline.bundle.comparisons import Comparison, Comparisons
+from fraudline.bundle.comparisons import Comparison, Comparisons, Frequency
 from fraudline.bundle.manifest import Manifest, Part, Source
 from fraudline.bundle.policy import Policy
 from fraudline.contract import Contract
@@ -79,9 +79,14 @@ def write_tiny_files(
     _write(directory / GRAPH_FILE, [*weighed[:-1], *summed], "score", 1, weight, power)
     _write(directory / REASONS_FILE, weighed, "contributions", len(weight), row, power)
     usual = Comparison("number", (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0))
+    some_levels = Comparison(*("level", ()), levels={"AT": Frequency(0.4)}, other=Frequency(0.6))
     hours = Comparison("time_of_day", (1 / 24,) * 24)
     features = {
-        name: hours if contract.column(name).type == "timestamp" else usual
+        name: some_levels
+        if name in contract.categories
+        else hours
+        if contract.column(name).type == "timestamp"
+        else usual
         for name in contract.features
     }
     comparisons = Comparisons(1000, 8, 0.0, features)

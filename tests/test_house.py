@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contract": set(),
     "bundle": {"contract"},
     "datasets": {"contract"},
+    "drafts": {"contract"},
     "registry": {"bundle", "contract"},
     "scoring": {"bundle", "contract"},
     "stream": {"contract", "scoring"},
@@ -42,12 +43,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"contract", "stream"},
     "local": {"datasets"},  # the cache directory
     "use_cases": {  # the way down from what people and programs ask for
-        *("bundle", "contract", "datasets", "local", "measures", "metrics", "reconcile"),
+        *("bundle", "contract", "datasets", "drafts", "local", "measures", "metrics", "reconcile"),
         *("registry", "scoring", "stream", "tracking", "training", "warehouse"),
     },
     "reconcile": {"contract", "stream", "warehouse"},
     "cli": {
-        *("bundle", "contract", "datasets", "measures", "reconcile", "stream", "tracking"),
+        *("bundle", "contract", "datasets", "drafts", "measures", "reconcile", "stream"),
+        "tracking",
         *("use_cases", "training"),
     },  # the names of its recipes
 }

@@ -32,6 +32,10 @@ SHOP_ROW = {
     "is_known": True,
     "last_login_at": "2026-01-02T01:02:03Z",
     "speed": 0.5,
+    "country": "Österreich",
+    "code": 5411,
+    "is_gift": False,
+    "merchant": "m-17",
 }
 
 

@@ -87,6 +87,36 @@ def test_a_missing_value_is_told_as_missing_and_never_as_a_number(missing, told)
         assert again == compared
 
 
+LEVELS = Comparison(
+    *("level", (), Frequency(0.1, 0.5)),
+    {"shopping_net": Frequency(0.041, 2.3), "5411": Frequency(0.2), "true": Frequency(0.3)},
+    Frequency(0.02, 3.1),
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (
+            "shopping_net",
+            "x is 'shopping_net': 2.3 times as often fraud; 4.1 % of legitimate payments have it",
+        ),
+        (5411, "x is 5411; 20 % of legitimate payments have it"),
+        (True, "x is true; 30 % of legitimate payments have it"),
+        (None, "x is missing: 0.5 times as often fraud; 10 % of legitimate payments lack it"),
+        (
+            "",
+            "x is '', none of the 3 most frequent: 3.1 times as often fraud; "
+            "2 % of legitimate payments have such a one",
+        ),
+    ],
+)
+def test_a_level_is_told_by_its_name_and_how_often_it_is_fraud(value, told):
+    again = msgspec.json.decode(msgspec.json.encode(LEVELS), type=Comparison)
+    assert sentence("x", value, "", again) == told
+    assert len(sentence("x", "long" * 300, "", again)) < 250
+
+
 def test_a_comparison_without_nulls_is_written_as_before():
     flag = Comparison("flag", (0.12,))
     assert msgspec.json.encode(flag) == b'{"kind":"flag","values":[0.12]}'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cli.conftest import Shell
-from tests.transactions import WALLET, WALLET_FILE
+from tests.transactions import SHOP_FILE, WALLET, WALLET_FILE
 
 
 def test_a_sound_contract_is_shown_with_roles_limits_and_what_a_network_sees(shell: Shell) -> None:
@@ -16,6 +16,23 @@ def test_a_sound_contract_is_shown_with_roles_limits_and_what_a_network_sees(she
     assert "payment_id string id 64 characters nothing" in said
     assert "paid_at timestamp event time" in said
     assert "is_abroad bool 0 or 1" in said
+
+
+def test_a_category_is_shown_with_its_levels_and_a_role_for_it_is_refused(
+    shell: Shell, tmp_path: Path
+) -> None:
+    code, said = shell("contract", "check", str(SHOP_FILE))
+    assert code == 0
+    assert "country category of string 12 characters, null which level, of at most 5" in said
+    assert "code category of int64 from 0 which level, of at most 100" in said
+    assert "merchant category of string 1,024 characters which level, of 32 buckets" in said
+    text = SHOP_FILE.read_text().replace('amount = "amount"', 'amount = "code"')
+    (tmp_path / "shop.toml").write_text(text.replace("buckets = 32", "buckets = 3, max_level = 2"))
+    code, said = shell("contract", "check", "shop.toml")
+    assert code == 1
+    assert "amount column 'code' must be float64 or int64 and not nullable, found category" in said
+    assert "column 'merchant': unknown key max_level" in said
+    assert "buckets = 3 must lie in 16 to 65,536" in said
 
 
 def test_the_contract_of_the_settings_is_meant_without_a_name(shell: Shell) -> None:

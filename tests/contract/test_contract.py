@@ -1,6 +1,7 @@
 """All that follows from a contract, for the one that fraudline brings and for another."""
 
 import datetime as dt
+import zlib
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,7 @@ from tests.transactions import CARD_ROW, CREDITCARD, SHOP, SHOP_ROW, WALLET, WAL
 
 from fraudline.contract import DECISION_COLUMNS, REJECT_COLUMNS, Decoder, json_lines
 from fraudline.contract.columns import Column, arrow_schema
+from fraudline.contract.level_codes import level_code
 from fraudline.errors import InputError
 
 AT = {
@@ -60,22 +62,55 @@ def test_a_network_sees_neither_label_nor_id_nor_strings_nor_what_is_no_feature(
 
 def test_a_null_is_nan_to_a_network_where_the_contract_permits_it_and_refused_elsewhere():
     orders = pa.Table.from_pylist(
-        [{**SHOP_ROW, **AT}, {"ordered_at": AT["ordered_at"], "amount": 1.0, "speed": 2.0}],
+        [
+            {**SHOP_ROW, **AT},
+            {
+                "ordered_at": AT["ordered_at"],
+                "amount": 1.0,
+                "speed": 2.0,
+                "code": 7,
+                "merchant": "",
+            },
+        ],
         schema=pa.schema([field.with_nullable(True) for field in SHOP.transaction_schema]),
     )
     nullable = ["items", "amount_of_last_order", "is_known", "last_login_at"]
-    assert list(SHOP.features) == ["amount", *nullable, "speed"]
+    levels = ["country", "code", "is_gift", "merchant"]
+    assert list(SHOP.features) == ["amount", *nullable, "speed", *levels]
     seen = SHOP.feature_matrix(orders)
-    assert seen[0].tolist() == [12.5, 3, 7.25, 1, 7323, 0.5]
-    assert np.isnan(seen[1]).tolist() == [False, True, True, True, True, False]
+    assert seen[0, :6].tolist() == [12.5, 3, 7.25, 1, 7323, 0.5]
+    assert np.isnan(seen[1]).tolist() == [False, *[True] * 4, False, True, False, True, False]
     assert not SHOP.unusable(seen).any()
-    assert SHOP.unusable(np.float32([[np.nan, np.inf, np.nan, 1, 1, np.nan]])).tolist() == [
-        [True, True, False, False, False, True]
-    ]
+    fault = np.float32([[np.nan, np.inf, np.nan, 1, 1, np.nan, np.nan, 1, 1, np.nan]])
+    assert SHOP.unusable(fault)[0].tolist() == [*[True] * 2, *[False] * 3, True, *[False] * 3, True]
     speed = orders.schema.get_field_index("speed")
     without = orders.set_column(speed, "speed", pa.nulls(2, pa.float64()))
     with pytest.raises(InputError, match="'speed' is null in 2 rows"):
         SHOP.feature_matrix(without)
+
+
+def test_a_level_is_the_upper_bits_of_the_crc_of_its_bytes_whatever_it_comes_as():
+    row = SHOP.feature_matrix(
+        pa.Table.from_pylist([{**SHOP_ROW, **AT}], schema=SHOP.transaction_schema)
+    )[0]
+    levels = ("Österreich", "5411", "false", "m-17")
+    assert row[6:].tolist() == [zlib.crc32(each.encode()) >> 8 for each in levels]
+    assert level_code("") == 0
+    assert level_code("at") != level_code("AT")
+    assert max(level_code(str(number)) for number in range(10_000)) < 2**24
+
+
+def test_categories_are_of_the_type_as_they_come_in_tables_and_messages():
+    assert [str(SHOP.history_schema.field(name).type) for name in SHOP.categories] == [
+        *("string", "int64", "bool", "string"),
+    ]
+    decoder = Decoder(SHOP.transaction_columns)
+    long, wrong = message(SHOP_ROW, country="x" * 13), message(SHOP_ROW, code="5411")
+    _, _, rejects = decoder.decode([long, message(SHOP_ROW), wrong])
+    assert [(each.index, str(each.reason)) for each in rejects] == [
+        (0, "out_of_range"),
+        (2, "wrong_type"),
+    ]
 
 
 def test_a_contract_that_did_not_change_keeps_the_fingerprint_that_its_models_have():

@@ -151,6 +151,30 @@ REFUSED = {
         *column('type = "string", feature = true'),
         "column 'x': a network cannot see",
     ),
+    "levels of what is none": (
+        *column('type = "category", of = "float64"'),
+        "column 'x': of = 'float64', expected the type of its levels as they come: string, int64",
+    ),
+    "two ways to tell levels apart": (
+        *column('type = "category", max_levels = 5, buckets = 64'),
+        "column 'x': max_levels and buckets are two ways",
+    ),
+    "too many levels": (
+        *column('type = "category", max_levels = 1001'),
+        "column 'x': max_levels = 1001 must lie in 1 to 1,000",
+    ),
+    "too few buckets": (
+        *column('type = "category", buckets = 2'),
+        "column 'x': buckets = 2 must lie in 16 to 65,536",
+    ),
+    "levels of a number": (
+        *column('type = "int64", max_levels = 9'),
+        "column 'x': unknown key max_levels",
+    ),
+    "limits of texts": (
+        *column('type = "category", min = 3'),
+        "column 'x': min needs a numeric column",
+    ),
     "names equal but for case": ("x = {", "A = {", "the column name 'A' is there twice"),
     "a decision's column": ("x = {", "Score = {", "the column name 'Score' is reserved"),
     "a reject's column": ("x = {", "reason = {", "the column name 'reason' is reserved"),

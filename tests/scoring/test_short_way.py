@@ -51,6 +51,12 @@ shop_rows = st.fixed_dictionaries(
         "is_known": st.none() | st.booleans(),
         "last_login_at": st.none() | times.map(dt.datetime.isoformat),
         "speed": st.floats(-1e6, 1e6),
+        "country": st.none()
+        | st.sampled_from(["", "AT", "at", "Österreich"])
+        | st.text(max_size=12),
+        "code": st.sampled_from([0, 5411, 7995]) | st.integers(0, 2**63 - 1),
+        "is_gift": st.none() | st.booleans(),
+        "merchant": st.text(max_size=20),
     }
 )
 ROWS = {"creditcard": card_rows, "wallet": wallet_rows, "shop": shop_rows}

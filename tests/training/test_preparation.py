@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from tests.models import weighed
 
+from fraudline.bundle.operators import fault_of
 from fraudline.contract import load_contract
 from fraudline.training.graph import read_preparation, run_graph, write_graph
+from fraudline.training.levels import LevelInput
 from fraudline.training.preparation import (
     Inputs,
     Preparation,
@@ -150,6 +152,81 @@ def test_a_null_that_no_contract_permits_stays_none():
     assert np.isnan(fitted.apply(np.float32([[np.nan, np.nan, 1]]))).tolist() == [
         [True, False, False, False]
     ]
+
+
+def with_levels(rows: int = 5000) -> np.ndarray:
+    random = np.random.default_rng(3)
+    codes = random.integers(0, 2**24, 60).astype(np.float32)
+    features = np.column_stack(
+        [
+            random.normal(size=rows),
+            random.choice(codes, rows),
+            random.choice(codes[:9], rows),
+            random.integers(0, 2**24, rows),
+        ]
+    ).astype(np.float32)
+    features[random.random(rows) < 0.1, 1] = np.nan
+    return features
+
+
+CATEGORIES = Inputs(
+    plain=(0,),
+    levels=(LevelInput(1, 20, None), LevelInput(2, 100, None), LevelInput(3, 100, 64)),
+)
+
+
+def test_the_most_frequent_levels_are_told_apart_and_all_others_are_one():
+    features = with_levels()
+    fitted = Preparation.fit(CATEGORIES, features).levels
+    assert fitted is not None
+    known = fitted.known_codes(1)
+    assert len(known) == 20
+    counts = [(features[:, 1] == code).sum() for code in known]
+    assert counts == sorted(counts, reverse=True)
+    places = fitted.places(features)
+    is_known = np.isin(features[:, 1], known)
+    assert len(np.unique(places[is_known, 0])) == 20
+    assert set(places[~is_known & ~np.isnan(features[:, 1]), 0]) == {fitted.others[0]}
+    assert set(places[np.isnan(features[:, 1]), 0]) == {fitted.nulls[0]}
+    assert len(np.unique(places[:, 1])) == 9
+    assert (places[:, 2] - places[:, 2].min() <= 64 + 2).all()
+    same = np.float32([features[0], features[0]])
+    same[1, 3] += 64 if same[1, 3] < 2**24 - 64 else -64
+    assert len(np.unique(fitted.places(same)[:, 2])) == 1
+
+
+def test_of_what_hardly_a_row_showed_nothing_is_told_apart():
+    features = with_levels()
+    features[:9, 2] = 7  # a level of nine rows
+    levels = Preparation.fit(CATEGORIES, features).levels
+    assert levels is not None
+    assert 7 not in levels.known_codes(2)
+    table = np.random.default_rng(1).normal(size=levels.table.shape).astype(np.float32)
+    learned = levels.learned(table, levels.places(features))
+    own = slice(levels.others[1], levels.others[2])
+    counts = np.bincount(levels.places(features)[:, 1], minlength=len(table))[own]
+    mean = counts @ table[own] / counts.sum()
+    assert learned.table[levels.others[1]] == pytest.approx(mean, abs=1e-6)  # nine rows
+    assert learned.table[levels.nulls[1]] == pytest.approx(mean, abs=1e-6)  # none
+    assert learned.table[levels.others[1] + 2].tolist() == table[levels.others[1] + 2].tolist()
+
+
+def test_levels_are_the_same_in_the_graph_and_are_read_from_it():
+    features = with_levels()
+    fitted = Preparation.fit(replace(CATEGORIES, missing=(0,)), features)
+    assert fitted.levels is not None
+    table = np.random.default_rng(1).normal(size=fitted.levels.table.shape).astype(np.float32)
+    fitted = replace(fitted, levels=replace(fitted.levels, table=table))
+    graph = write_graph(fitted, weighed(len(fitted.sources)), 4)
+    assert fault_of(graph) == ""
+    again = read_preparation(graph)
+    assert write_graph(again, weighed(len(fitted.sources)), 4) == graph
+    features[:1000, 1:3] = np.random.default_rng(2).integers(0, 2**24, (1000, 2))  # unseen
+    features[::7, 0] = np.nan
+    by_graph = run_graph(graph, features)
+    for preparation in (fitted, again):
+        log_odds = preparation.apply(features) @ np.linspace(-1, 1, len(fitted.sources))
+        assert by_graph == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=1e-5)
 
 
 def test_a_preparation_is_read_from_its_graph_number_by_number(creditcard):

@@ -5,11 +5,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from tests.models import manifest_for
-from tests.transactions import WALLET
+from tests.orders import orders
+from tests.transactions import SHOP, WALLET
 
 from fraudline.bundle.bundle_files import write_manifest
 from fraudline.bundle.policy import below_never
-from fraudline.bundle.reference import SCORE, Reference, read_reference
+from fraudline.bundle.reference import SCORE, Reference, read_reference, watched_values
+from fraudline.measures.period_watch import compare_columns
 from fraudline.training.reference_file import cut_periods, keep_reference
 from fraudline.training.split import split_by_time
 
@@ -58,6 +60,33 @@ def history() -> pa.Table:
         },
         schema=WALLET.history_schema,
     )
+
+
+def test_levels_and_nulls_of_another_draw_are_as_usual_and_others_are_not(tmp_path):
+    history = orders(6000)
+    split = split_by_time(SHOP.labels(history), 0.2, 0)
+    facts = keep_reference(tmp_path, SHOP, history, split, np.linspace(0, 0.9, 6000), seed=1)
+    write_manifest(tmp_path, manifest_for(SHOP, reference=str(facts)))
+    reference = read_reference(tmp_path)
+    assert reference.facts == facts
+    assert set(facts.levels) == {"country", "code", "is_gift", "merchant"}
+    assert facts.levels["country"].names[0] == "AT"
+    assert facts.levels["is_gift"].names == ("false", "true")
+    assert len(facts.levels["merchant"].names) == 100
+    assert facts.levels["country"].other.mean == 0
+    assert 0.01 < facts.levels["merchant"].other.mean < 0.5
+
+    seen = watched_values(SHOP, orders(1000, seed=12))
+    compared = compare_columns(reference, seen)
+    assert {each.name for each in compared} == set(SHOP.features)
+    assert [each.name for each in compared if each.is_alarm] == []
+    seen[:, SHOP.features.index("country")] = 7
+    seen[5:, SHOP.features.index("items")] = np.nan
+    compared = compare_columns(reference, seen)
+    (alarm,) = [each for each in compared if each.is_alarm]
+    assert (alarm.name, alarm.levels[0], alarm.found[0]) == ("country", "other levels", 1.0)
+    assert alarm.distance == 1
+    assert "items" not in {each.name for each in compared}  # too few values are left
 
 
 def read(directory: Path) -> Reference:

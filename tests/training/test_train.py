@@ -19,6 +19,7 @@ from fraudline.contract import Contract, load_contract
 from fraudline.errors import InputError
 from fraudline.scoring import Judge, assess
 from fraudline.training.graph import run_graph
+from fraudline.training.history_checks import require_fitting_recipe
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
 from fraudline.training.split import drop_twins, find_twins, split_at_random
 
@@ -159,7 +160,8 @@ def test_another_process_makes_the_same_bundle_byte_by_byte_and_prints_nothing(
     recipe, table, bundle = quick["default"], tmp_path / "history.parquet", tmp_path / "bundle"
     pq.write_table(history, table)
     bundle.mkdir()
-    source = msgspec.structs.asdict(candidates["default"].manifest.source)
+    given = msgspec.structs.asdict(candidates["default"].manifest.source)
+    source = {name: value for name, value in given.items() if value is not msgspec.UNSET}
     source["read_at"] += dt.timedelta(hours=1)  # at another moment, the same rows
     code = f"""
 from dataclasses import replace
@@ -304,6 +306,9 @@ def test_a_null_is_learned_told_scored_and_explained(shop):
     assert re.search(r"'is_known' may be null, and is in \d rows of the train part: too few", said)
     report = (shop.directory / "report.html").read_text()
     assert "<h2>Missing values</h2>" in report
+    assert "<h2>Categories</h2>" in report
+    assert "column 'country' has 7 levels in the train part: 5 are told apart, the others" in said
+    assert re.search(r"'merchant' has \d+ levels in the train part: sorted into 32 buckets", said)
     assert "nan" not in re.sub(r"<img[^>]*>", "", report)
 
     bundle = open_bundle(shop.directory, SHOP)
@@ -320,6 +325,9 @@ def test_a_null_is_learned_told_scored_and_explained(shop):
     assert [each.score for each in verdicts] == assessment.scores.tolist()
     told = [reason for each in verdicts for reason in each.reasons or ()]
     missing = [each.sentence for each in told if each.value is None]
+    levels = [each.sentence for each in told if each.feature == "code"]
+    words = r"code is 7995: [\d.]+ times as often fraud; [\d.]+ % of legitimate payments have it"
+    assert any(re.fullmatch(words, each) for each in levels)
     words = r"amount_of_last_order is missing: [\d.]+ times as often fraud; [\d.]+ % of legitimate"
     assert any(re.match(words, each) for each in missing)
     assert not any("nan" in each.sentence.lower() for each in told)
@@ -337,6 +345,26 @@ def test_what_scores_nulls_goes_on_learning_and_is_the_saved_keras_model(shop):
     )
 
 
+def test_a_level_that_is_new_scores_as_the_others_do_and_what_is_known_is_told_apart(shop):
+    bundle = open_bundle(shop.directory, SHOP)
+    rows = orders(400, seed=12)
+
+    def scores(country: str | None) -> np.ndarray:
+        at = rows.schema.get_field_index("country")
+        column = pa.array([country] * 400, pa.string())
+        return assess(rows.set_column(at, rows.schema.field(at), column), bundle).scores
+
+    new, newer = scores("new"), scores("newer")
+    assert (new == newer).all()
+    others = [scores(each) for each in ("AT", "DE", None)]
+    assert all((new != each).any() for each in others)
+    assert not np.isnan([new, *others]).any()
+
+
 def test_a_recipe_that_invents_frauds_refuses_a_contract_with_nulls(trained, quick):
     with pytest.raises(InputError, match=r"nothing lies between a value and a null.*items, amount"):
         trained(quick["tutorial"], history=orders(), contract=SHOP)
+    columns = [replace(each, is_nullable=False) for each in SHOP.columns]
+    levels = replace(SHOP, columns=tuple(columns))
+    with pytest.raises(InputError, match=r"two levels of a category.*country, code, is_gift, mer"):
+        require_fitting_recipe(quick["tutorial"], levels)

@@ -6,10 +6,27 @@ from pathlib import Path
 
 import pytest
 from tests.faulty_bigquery import FaultyBigQuery
+from tests.models import manifest_for, tiny_policy, write_tiny_files
+from tests.transactions import CREDITCARD
 from tests.use_cases.test_gate_periods import FRAUDS, SQUARES, Arena
 from tests.use_cases.test_run_learning import LENGTH
+from tests.use_cases.versions import add_learned
+
+from fraudline.bundle.bundle_files import write_manifest
+from fraudline.bundle.manifest import Calibrated
+from fraudline.use_cases import challenge_conditions
 
 AS_SET, OTHERWISE = {"update_rate": 3e-4}, {"update_rate": 1e-3}
+
+
+def calibration_of(arena: Arena) -> str:
+    """A version that says to have the champion's network, and another calibration."""
+    candidate, at = arena.registry.new_directory(), arena.now
+    write_tiny_files(candidate, CREDITCARD)
+    (candidate / "report.html").write_text("<p>calibrated</p>")
+    told = Calibrated(arena.champion, 1.0, 0.0, at, at, at, 100, 20, 0)
+    write_manifest(candidate, manifest_for(CREDITCARD, policy=tiny_policy(0.5), calibrated=told))
+    return arena.registry.add(candidate).version
 
 
 def test_a_version_that_learned_by_other_settings_begins_a_bet_of_its_own(
@@ -83,3 +100,55 @@ def test_a_newest_version_that_ranks_well_and_costs_more_is_not_promoted(
     arena.flow(1, negative_is_fraud=True)
     arena.gate()
     assert arena.registry.champion() not in {arena.champion, broken}
+
+
+def test_a_bet_begins_anew_by_other_settings_though_the_period_before_told_nothing(
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a calibration anew of the champion sums begin at nothing, and the bet does not."""
+    arena = Arena(faulty, home, "anew_nothing", monkeypatch, promotes=False)
+    first = arena.learn(arena.champion, SQUARES, **AS_SET)
+    arena.flow(2, negative_is_fraud=True)
+    arena.gate()
+    assert arena.rows()[-1]["wealth"] > 1
+    arena.registry.promote(calibration_of(arena))
+    arena.flow(1, negative_is_fraud=True, decision="block", is_labelled=False)
+    arena.learn(first, SQUARES, **OTHERWISE)
+    arena.flow(1, negative_is_fraud=True)
+    arena.gate()
+    *_, before, last = arena.rows()
+    assert before["wealth"] > 1, "no payment of that period is known"
+    assert "begins anew, at wealth 1 instead of" in last["told"]
+    assert last["frauds"] == FRAUDS
+
+
+def test_a_policy_that_a_person_only_tried_is_not_judged_and_promoted_with_the_line(
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arena = Arena(faulty, home, "anew_tried", monkeypatch)
+    first, as_of, tried = arena.learn(arena.champion, SQUARES), arena.now, ""
+    for hundredth in range(61, 99):  # of versions of one moment the last by name is the newest
+        if tried <= first:
+            threshold = hundredth / 100
+            tried = add_learned(
+                *(arena.registry, CREDITCARD, arena.champion, as_of, SQUARES),
+                threshold=threshold,
+                derived_from=first,
+            )
+    assert tried > first
+    arena.flow(3, negative_is_fraud=True)
+    arena.gate()
+    assert {row["version"] for row in arena.rows()} <= {arena.champion, first}
+    assert arena.registry.champion() == first
+
+
+def test_noise_of_a_busy_machine_holds_no_line_up(
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line has the champion's network: where one takes longer, that is chance."""
+    arena = Arena(faulty, home, "anew_noise", monkeypatch)
+    monkeypatch.setattr(challenge_conditions, "_TIMES_SLOWER", 0.0)
+    first = arena.learn(arena.champion, SQUARES)
+    arena.flow(3, negative_is_fraud=True)
+    arena.gate()
+    assert arena.registry.champion() == first

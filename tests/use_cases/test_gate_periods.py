@@ -55,7 +55,9 @@ class Arena:
         learning = self.project.settings.learning.model_copy(update=settings)
         self.project.settings = self.project.settings.model_copy(update={"learning": learning})
 
-    def flow(self, periods: int, *, negative_is_fraud: bool) -> None:
+    def flow(
+        self, periods: int, *, negative_is_fraud: bool, is_labelled: bool = True, **columns: str
+    ) -> None:
         """Let periods pass in which payments with a negative feature are frauds, or are none."""
         decided, told = [], []
         holding = Period.holding(self.now, LENGTH.total_seconds())
@@ -75,10 +77,11 @@ class Arena:
                 model_version=self.champion,
                 decided_at=at,
                 received_at=at,
+                **columns,
             )
             self.count += 1
             decided.append(row)
-            if is_fraud:
+            if is_fraud and is_labelled:
                 at += HOUR
                 told.append(Told(row, "fraud", "customer", at, at, self.count))
         warehouse = self.project.warehouse

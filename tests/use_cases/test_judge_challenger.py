@@ -158,6 +158,43 @@ def test_a_look_goes_on_from_the_verdict_before_and_finds_what_one_from_the_star
     assert judged[0] > 3 * PAYMENTS, "by another maturity"
 
 
+def test_each_payment_counts_once_though_periods_have_another_length_now(
+    faulty: FaultyBigQuery, tmp_path: Path
+) -> None:
+    """Else whoever sets another length has a second bet on the payments of the first one."""
+    arena = Arena(faulty, tmp_path, "judged_length", SQUARES)
+    arena.fill_periods()
+    arena.store()
+    before = arena.judge(arena.begin + 2 * LENGTH + MATURITY)
+    settings = arena.project.settings
+    learning = settings.learning.model_copy(update={"period_s": LENGTH.total_seconds() / 2})
+    arena.project.settings = settings.model_copy(update={"learning": learning})
+    after = arena.judge(arena.begin + 3 * LENGTH + MATURITY)
+    assert (before.periods, after.periods) == (2, 4)
+    assert after.found.rows == 3 * PAYMENTS
+    assert after.found.bet.days >= before.found.bet.days + 1
+
+
+def test_only_what_is_slower_more_than_once_and_mostly_is_too_slow(
+    faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long a batch takes is chance, too; one that was held up decides nothing."""
+    arena = Arena(faulty, tmp_path, "judged_slow", SQUARES)
+    arena.fill_periods()
+    arena.store()
+    monkeypatch.setattr(challenge_conditions, "_TIMES_SLOWER", 0.0)  # always slower
+    once = arena.judge(arena.begin + LENGTH + MATURITY)
+    assert met(once)["speed"]
+    assert not met(arena.judge(arena.begin + 2 * LENGTH + MATURITY))["speed"]
+    monkeypatch.setattr(challenge_conditions, "_TIMES_SLOWER", 1e6)  # never, from now on
+    assert met(arena.judge(arena.begin + 4 * LENGTH + MATURITY))["speed"]
+    monkeypatch.setattr(challenge_conditions, "_TIMES_SLOWER", 0.0)
+    mostly = arena.judge(arena.begin + 5 * LENGTH + MATURITY)
+    assert not met(mostly)["speed"]
+    told = {each.name: each.told for each in mostly.conditions}["speed"]
+    assert "; in 3 of 5 batches of payments more than 0 times as much" in told
+
+
 def test_an_equal_challenger_does_not_win_though_it_costs_no_more(
     faulty: FaultyBigQuery, tmp_path: Path
 ) -> None:
@@ -166,7 +203,7 @@ def test_an_equal_challenger_does_not_win_though_it_costs_no_more(
     arena.store()
     verdict = arena.judge(arena.end + MATURITY)
     assert verdict.found.bet.wealth == 1.0
-    assert {name for name, is_met in met(verdict).items() if not is_met} <= {"order", "speed"}
+    assert {name for name, is_met in met(verdict).items() if not is_met} == {"order"}
     assert not verdict.is_won
 
 

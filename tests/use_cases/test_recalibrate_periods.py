@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.faulty_bigquery import FaultyBigQuery
 from tests.transactions import CREDITCARD
-from tests.use_cases.test_gate_periods import SQUARES, Arena
+from tests.use_cases.test_gate_periods import MATURITY, SQUARES, Arena
 from tests.use_cases.test_run_learning import LENGTH
 from tests.use_cases.versions import add_version
 from tests.warehouse.test_counting_labels import HOUR, Told, decision, fill
@@ -32,6 +32,8 @@ PAYMENTS = 200
 class Scales(Arena):
     """A champion that ranks well, and says twice too much or too little."""
 
+    payments = PAYMENTS
+
     def __init__(
         self, faulty: FaultyBigQuery, home: Path, name: str, patch: pytest.MonkeyPatch, **settings
     ) -> None:
@@ -50,8 +52,8 @@ class Scales(Arena):
     def pay(self, periods: int, *, odds: float) -> None:
         """Let periods pass in which the champion's log-odds are too high by so much."""
         decided, told = [], []
-        for number in range(periods * PAYMENTS):
-            at, chance = self.now + number * LENGTH / PAYMENTS, random.Random(self.count)
+        for number in range(periods * self.payments):
+            at, chance = self.now + number * LENGTH / self.payments, random.Random(self.count)
             value = chance.gauss(0, 3)  # of the champion's log-odds it is half
             is_fraud = chance.random() < 1 / (1 + np.exp(odds - value / 2))
             row = decision(
@@ -131,6 +133,48 @@ def test_a_calibration_that_says_better_what_scores_mean_is_promoted_and_ranks_a
     last = last_calibration(world.project, world.now)
     assert last is not None
     assert world.advance() == [], "each period once"
+
+
+def test_nothing_is_calibrated_on_payments_that_a_trained_network_may_have_learned(
+    faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A history that grows may hold the stream's payments up to when it was read."""
+    world = Scales(faulty, tmp_path, "scales_trained", monkeypatch)
+    world.pay(5, odds=-3.0)
+    trained = add_version(world.registry, CREDITCARD, 1.0, read_at=world.now)
+    world.registry.promote(trained)
+    none = recalibrate_version(world.project, world.now + MATURITY, trained)
+    assert none.version is None
+    assert "0 mature frauds that the network has not learned" in none.told
+    read_at = world.now
+    world.pay(2, odds=-3.0)
+    made = recalibrate_version(world.project, world.now + MATURITY, trained)
+    assert made.version is not None
+    calibrated = read_manifest(world.registry.path(made.version)).calibrated
+    assert calibrated
+    assert calibrated.since >= read_at
+
+
+@pytest.mark.slow
+def test_a_calibration_is_judged_anew_by_periods_of_another_length_and_it_is_told(
+    faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = Scales(faulty, tmp_path, "scales_length", monkeypatch, promotes=False)
+    world.payments = 60
+    world.pay(5, odds=-3.0)
+    world.advance()
+    world.pay(1, odds=-3.0)
+    world.advance()
+    *_, before = world.calibrations()
+    assert before["wealth"] > 1
+    world.set(period_s=2 * LENGTH.total_seconds())
+    world.pay(5, odds=-3.0)
+    said = world.advance()
+    after = world.calibrations()[2:]
+    assert after[0]["period_start"] >= before["period_end"], "each payment counts in one bet"
+    assert f"begins anew, at wealth 1 instead of {before['wealth']:,.2f}: periods of " in said[0]
+    assert after[0]["version"] == before["newest"]
+    assert "begins anew" not in said[-1]
 
 
 def test_a_challenge_and_the_champions_line_go_on_when_it_is_calibrated_anew(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from fraudline import flows
 from fraudline.bundle.bundle_files import write_manifest
 from fraudline.bundle.reference import read_reference, write_reference
 from fraudline.contract import Contract
+from fraudline.contract.alarms import DETECTORS
+from fraudline.contract.columns import Category
 from fraudline.stream.counts import Task
 from fraudline.stream.progress import Progress
 from fraudline.training.reference_file import keep_reference
@@ -37,7 +39,9 @@ DAY = dt.timedelta(days=1)
 DAY_ROWS = 400
 
 
-def payments(contract: Contract, seed: int, rows: int) -> list[dict]:
+def payments(
+    contract: Contract, seed: int, rows: int, merchants: Sequence[str] = ("shop",)
+) -> list[dict]:
     """Payments of a day, evenly spread over it."""
     random = np.random.default_rng(seed)
     made = []
@@ -50,7 +54,7 @@ def payments(contract: Contract, seed: int, rows: int) -> list[dict]:
             "distance_km": float(random.exponential()),
             "is_abroad": bool(random.random() < 0.2),
             "risk_note": 1.0 if random.random() < 0.7 else None,
-            "merchant": "shop",
+            "merchant": merchants[number * 7919 % 101 % len(merchants)],
             "is_fraud": bool(random.random() < 0.02),
         }
         made.append({name: row[name] for name in contract.history_schema.names})
@@ -77,14 +81,14 @@ def reject(number: int, at: dt.datetime) -> dict[str, object]:
 class Stream:
     """A version with a reference of 21 days, and days that it decides."""
 
-    def __init__(self, project: Project) -> None:
-        self.project, self.contract = project, project.contract
+    def __init__(self, project: Project, merchants: Sequence[str] = ("shop",)) -> None:
+        self.project, self.contract, self.merchants = project, project.contract, merchants
         self._days = 0
         self.version = self.new_version("tiny")
 
     def new_version(self, recipe: str) -> str:
         contract, registry = self.contract, self.project.registry
-        days = [payments(contract, 1000 + day, DAY_ROWS) for day in range(21)]
+        days = [payments(contract, 1000 + day, DAY_ROWS, self.merchants) for day in range(21)]
         for number, rows in enumerate(days):
             for row in rows:
                 row["paid_at"] += number * DAY
@@ -115,7 +119,7 @@ class Stream:
         Its payments were made in so many hours.
         """
         contract, begin = self.contract, START + self._days * DAY
-        made = payments(contract, self._days, rows)
+        made = payments(contract, self._days, rows, self.merchants)
         for row in made:
             row["amount_minor"] *= times
             row["paid_at"] = START + (row["paid_at"] - START) * hours / 24
@@ -186,8 +190,7 @@ def test_a_column_times_4_is_one_alarm_that_names_it_and_nothing_before_is(strea
         (day, detector, "amount_minor") for day in (2, 3) for detector in ("amounts", "columns")
     ]
     shown = stream.progress.snapshot().alarms
-    quiet = dict.fromkeys(("scores", "nulls", "rejects", "reference"), 0)
-    assert shown == quiet | {"columns": 1, "amounts": 1}
+    assert shown == dict.fromkeys(DETECTORS, 0) | {"columns": 1, "amounts": 1}
     assert stream.watch() == []  # each once
 
     found = look_at_alarms(stream.project, most=7)
@@ -266,6 +269,43 @@ def test_nulls_and_rejects_alarm(stream):
     told = {alarm.detector: alarm.told for alarm in look_at_alarms(stream.project, 7).standing}
     assert told["nulls"].startswith("'risk_note' is null in 100 %, usually in 30.4 %")
     assert told["rejects"] == "6.98 % of 430 messages were rejected, usually 0 %"
+
+
+SHOPS = ["corner", "net", "Bäckerei", "mall"]
+LEVELS = replace(
+    WALLET,
+    columns=tuple(
+        replace(each, is_feature=True, category=Category() if each.name == "merchant" else None)
+        if each.name in {"merchant", "risk_note"}
+        else each
+        for each in WALLET.columns
+    ),
+)
+
+
+def test_levels_that_are_new_or_more_frequent_alarm_by_their_names(faulty, tmp_path):
+    stream = Stream(project_of(faulty, tmp_path, LEVELS, "watch_levels", 86400.0), SHOPS)
+    stream.day()
+    assert "nothing alarms" in stream.watch()[0]
+    stream.day(risk_note=None)
+    stream.merchants = ["corner", "net", "Bäckerei", "mall", "web"]
+    stream.day()
+    stream.merchants = ["net"]
+    stream.day()
+    stream.watch()
+    assert stream.alarms() == [
+        (1, "nulls", "risk_note"),
+        (2, "columns", "merchant"),
+        (2, "levels", "merchant"),
+        (3, "columns", "merchant"),
+    ]
+    told = [row["told"] for row in stream.rows if row["is_alarm"]]
+    assert told[1].startswith("'merchant': 19.5 % of the values are other levels. 19.5 % are other")
+    assert "were rare or unseen, such as 'web', in 19.5 %, usually in 0 %" in told[2]
+    assert ". 100 % are 'net', of the reference 2" in told[3]
+    (alarm,) = look_at_alarms(stream.project, most=7).standing
+    assert alarm.is_category
+    assert alarm.found["net"] == 1.0
 
 
 def test_a_period_of_nothing_but_rejects_is_watched_too(stream):

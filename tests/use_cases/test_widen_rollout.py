@@ -9,6 +9,7 @@ import pytest
 from tests.faulty_bigquery import FaultyBigQuery
 from tests.transactions import CREDITCARD
 from tests.use_cases.test_gate_periods import MATURITY, SQUARES, SUM, Arena
+from tests.use_cases.test_run_learning import LENGTH
 from tests.use_cases.versions import add_version
 from tests.warehouse.test_counting_labels import HOUR
 
@@ -164,6 +165,25 @@ def test_a_period_that_another_one_judged_meanwhile_is_judged_again_without_harm
         assert read_rows(arena.project.warehouse, table, CREDITCARD) == rows
     assert arena.share == 0.2, "one step"
     assert arena.registry.champion() == arena.champion
+
+
+def test_a_rollout_goes_on_after_periods_of_another_length_that_were_judged(
+    faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each payment counts once, whatever a period is."""
+    arena = Rolling(faulty, tmp_path, "rollout_length", monkeypatch, SQUARES)
+    arena.flow(1, negative_is_fraud=True)
+    arena.now += MATURITY + HOUR
+    arena.look()
+    arena.set(period_s=LENGTH.total_seconds() / 2)
+    arena.flow(1, negative_is_fraud=True)
+    arena.now += MATURITY + HOUR
+    arena.look()
+    first, *others = read_rows(arena.project.warehouse, flows.ROLLOUTS, CREDITCARD)
+    assert {row["period_end"] - row["period_start"] for row in others} == {LENGTH / 2}
+    assert others[0]["period_start"] >= first["period_end"]
+    assert others[-1]["frauds"] == 20, "of both lengths"
+    assert arena.share == 0.2
 
 
 def test_an_equal_version_widens_to_a_half_and_waits_there_for_the_proof(

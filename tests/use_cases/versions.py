@@ -16,13 +16,21 @@ from fraudline.registry import Registry
 
 
 def add_version(
-    registry: Registry, contract: Contract, power: float, threshold: float = 0.5
+    registry: Registry,
+    contract: Contract,
+    power: float,
+    threshold: float = 0.5,
+    read_at: dt.datetime | None = None,
 ) -> str:
     """A version whose features are raised to a power, and that blocks from a threshold."""
     candidate = registry.new_directory()
     write_tiny_files(candidate, contract, power)
     (candidate / "report.html").write_text("<p>tiny</p>")
-    write_manifest(candidate, manifest_for(contract, policy=tiny_policy(threshold)))
+    manifest = manifest_for(contract, policy=tiny_policy(threshold))
+    if read_at is not None:
+        source = msgspec.structs.replace(manifest.source, read_at=read_at)
+        manifest = msgspec.structs.replace(manifest, source=source, recipe="trained")
+    write_manifest(candidate, manifest)
     return registry.add(candidate).version
 
 
@@ -51,6 +59,7 @@ def add_learned(
     power: float,
     *,
     threshold: float = 0.6,
+    derived_from: str = "",
     **settings: float,
 ) -> str:
     """A version as `add_version` gives it, that says to have learned from another one on."""
@@ -60,5 +69,6 @@ def add_learned(
     known = settings or msgspec.UNSET
     learned = Learned(parent, "fine-tuning", as_of, as_of, as_of, 100, 10, 0, 0, settings=known)
     policy = tiny_policy(threshold)
-    write_manifest(candidate, manifest_for(contract, policy=policy, learned=learned))
+    manifest = manifest_for(contract, policy=policy, learned=learned, derived_from=derived_from)
+    write_manifest(candidate, manifest)
     return registry.add(candidate).version

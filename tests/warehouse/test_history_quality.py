@@ -303,6 +303,16 @@ def test_a_column_that_is_null_in_one_class_alone_is_named_as_a_leak(check, name
     assert told.startswith(f"'{name}' {words}: that looks like a leak of the label")
 
 
+def test_a_level_that_tells_frauds_by_itself_is_named_and_many_rare_ones_are_not(check):
+    line = {"merchant": 'type = "category"'}
+    shops = [f"shop-{number % 7}" for number in range(ROWS)]
+    leak = ["unknown" if fraud else shop for fraud, shop in zip(IS_FRAUD, shops, strict=True)]
+    (told,) = faults(check(line, merchant=leak))
+    assert re.match(r"'merchant' \(AUC (1\.0|0\.99)\d+\) alone tells fraud from the rest", told)
+    assert faults(check(line, merchant=shops)) == []
+    assert faults(check(line, merchant=[f"shop-{number}" for number in range(ROWS)])) == []
+
+
 def test_nulls_that_come_by_chance_are_no_leak_and_hide_none(check):
     line = {"velocity": 'type = "float64", nullable = true'}
     is_null = RANDOM.random(ROWS) < 0.6

@@ -10,15 +10,19 @@ import pytest
 from tests.transactions import WALLET, WALLET_FILE
 
 import bqlite
+from fraudline.contract import load_contract
+from fraudline.drafts import Answers
 from fraudline.errors import InputError, SettingsError, WarehouseError
 from fraudline.settings import BigQuerySettings, Settings, load_settings
 from fraudline.use_cases.load_history import load_history
 from fraudline.use_cases.project import Project
+from fraudline.use_cases.write_contract import WrittenContract, write_contract
 from fraudline.warehouse.client import Endpoint, Warehouse
 from fraudline.warehouse.history_quality import measure_history_quality
 from fraudline.warehouse.history_table import read_history
 from fraudline.warehouse.known_history import known_history
 from fraudline.warehouse.query import query
+from fraudline.warehouse.table_sample import sample_table
 
 THEIRS = "analytics.bank.labelled_payments"
 COLUMNS = {
@@ -176,3 +180,45 @@ def test_a_setting_that_is_no_table_or_column_is_refused(tmp_path, monkeypatch, 
     Path("fraudline.toml").write_text(f"[bigquery]\n{text}\n")
     with pytest.raises(SettingsError, match=told):
         load_settings()
+
+
+def test_a_contract_that_is_guessed_of_a_view_is_one_by_which_it_is_read(
+    made, server, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    project = Project(Settings(home=tmp_path / "home"))
+    vars(project)["warehouse"] = made()
+    written = write_contract(project, THEIRS, Answers(amount="cents"))
+    assert isinstance(written, WrittenContract)
+    assert any("'tags' is not in the contract" in each for each in written.left_out)
+    contract = load_contract("labelled_payments.toml")
+    assert {column.name: column.type for column in contract.columns} == {
+        "reference": "int64",
+        "at": "timestamp",
+        "cents": "float64",
+        "velocity": "int64",
+        "Distance_KM": "float64",
+        "foreign": "int64",
+        "risk_note": "float64",
+        "fraudulent": "int64",
+        "merchant": "string",
+    }
+    assert contract.column("risk_note").is_nullable
+    settings = load_settings()
+    assert settings.bigquery.history == THEIRS
+    opened = Warehouse(settings.bigquery, Endpoint(server.rest, server.storage))
+    opened.client.create_dataset("local.labelled_payments_fraud", exists_ok=True)
+    assert read_history(opened, contract).rows.num_rows == 50
+
+
+def test_a_sample_of_a_table_is_the_same_one_again_and_counts_all_nulls(made):
+    samples = [sample_table(made(), THEIRS, 20) for _ in range(2)]
+    first, second = (sorted(each.rows.column("reference").to_pylist()) for each in samples)
+    assert first == second
+    assert 0 < len(first) < 50
+    assert samples[0].row_count == samples[0].nulls["risk_note"] == 50
+
+
+def test_a_table_that_is_not_there_is_refused_by_name(made):
+    with pytest.raises(WarehouseError, match=r"no table or view analytics\.bank\.nowhere"):
+        sample_table(made(), "analytics.bank.nowhere", 20)

@@ -215,9 +215,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def is_step(self) -> bool:
         """Whether it learned what its parent had not, as the next one of a champion's line.
 
-        Not if it was trained anew, or only calibrated its parent.
+        Not if it was trained anew, if it only calibrated its parent, or if a person changed what it
+        decides by.
         """
-        if not self.learned or self.calibrated:
+        if not self.learned or self.calibrated or self.derived_from:
             return False
         return self.learned.road != RETRAINING
 

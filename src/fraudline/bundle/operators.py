@@ -13,9 +13,10 @@ from collections.abc import Iterator
 # What training writes (`training/graph.py`, `training/contributions_graph.py`), and its kin.
 STRAIGHT = frozenset(
     {"Abs", "Add", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Cos", "Div", "Elu"}
-    | {"Exp", "Flatten", "Floor", "Gather", "Gemm", "Identity", "IsNaN", "LeakyRelu", "Log"}
-    | {"MatMul", "Max", "Min", "Mul", "Neg", "Pow", "ReduceMean", "ReduceSum", "Relu", "Reshape"}
-    | {"Sigmoid", "Sign", "Sin", "Softplus", "Sqrt", "Sub", "Tanh", "Transpose", "Where"}
+    | {"Equal", "Exp", "Flatten", "Floor", "Gather", "Gemm", "Identity", "IsNaN", "LeakyRelu"}
+    | {"Log", "MatMul", "Max", "Min", "Mod", "Mul", "Neg", "Or", "Pow", "ReduceMean"}
+    | {"ReduceSum", "Relu", "Reshape", "Sigmoid", "Sign", "Sin", "Softplus", "Sqrt", "Sub"}
+    | {"Tanh", "Transpose", "Where"}
 )
 _STANDARD = ("", "ai.onnx")
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5

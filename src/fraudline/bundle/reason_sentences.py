@@ -13,6 +13,7 @@ import numpy as np
 from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons, Frequency
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Matrix
+from fraudline.contract.level_codes import level_text
 from fraudline.contract.time_units import seconds_of, to_seconds
 
 # More than four reasons are not likely to be helpful to a person: so say the official
@@ -20,12 +21,13 @@ from fraudline.contract.time_units import seconds_of, to_seconds
 MOST_REASONS = 4
 
 # A feature as Python has it; None where it is null.
-Seen = bool | int | float | dt.datetime
+Seen = bool | int | float | str | dt.datetime
 Value = Seen | None
 
 _HOUR_S, _DAY_S = 3600, 86400
 _HALF = len(LEVELS) // 2
 _LEGITIMATE = "legitimate payments"
+_MOST_CHARACTERS = 60  # of a level in a sentence
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
@@ -92,6 +94,8 @@ def sentence(name: str, value: Value, unit: str, comparison: Comparison) -> str:
     if value is None:
         seen = comparison.missing or Frequency(0.0)
         return f"{name} is missing{_often(seen)}; {_percent(seen.share)} of {_LEGITIMATE} lack it"
+    if comparison.kind == "level":
+        return _level_sentence(name, value, comparison)
     if comparison.kind == "flag":
         share = comparison.values[0] if value else 1 - comparison.values[0]
         return f"{name} is {str(bool(value)).lower()}; so are {_percent(share)} of {_LEGITIMATE}"
@@ -106,7 +110,24 @@ def sentence(name: str, value: Value, unit: str, comparison: Comparison) -> str:
     number = float(value)  # type: ignore[arg-type] # a time is compared by its time of day
     quantiles = comparison.values
     band = bisect_right(quantiles[:_HALF], number) + bisect_left(quantiles[_HALF:], number)
-    return f"{name} is {_number(number, unit)}; {_bands(comparison, unit)[band]}"
+    return f"{name} is {_number(number, unit)}; {_bands(comparison.values, unit)[band]}"
+
+
+def _level_sentence(name: str, value: Value, comparison: Comparison) -> str:
+    """A level beside how frequent it is; of one that is rare or new, how frequent such ones are."""
+    assert not isinstance(value, float | dt.datetime)
+    assert value is not None
+    text = level_text(value)
+    words = repr(text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…")
+    told = f"{name} is {words if isinstance(value, str) else text}"
+    seen = comparison.levels.get(text)
+    if seen is not None:
+        return f"{told}{_often(seen)}; {_percent(seen.share)} of {_LEGITIMATE} have it"
+    seen = comparison.other or Frequency(0.0)
+    return (
+        f"{told}, none of the {len(comparison.levels)} most frequent{_often(seen)}; "
+        f"{_percent(seen.share)} of {_LEGITIMATE} have such a one"
+    )
 
 
 def _often(seen: Frequency) -> str:
@@ -117,9 +138,9 @@ def _often(seen: Frequency) -> str:
 
 
 @cache
-def _bands(comparison: Comparison, unit: str) -> tuple[str, ...]:
+def _bands(quantiles: tuple[float, ...], unit: str) -> tuple[str, ...]:
     """What is said of a number in each band between quantiles, from the lowest up."""
-    numbers = [_number(quantile, unit) for quantile in comparison.values]
+    numbers = [_number(quantile, unit) for quantile in quantiles]
     below = [
         f"{_percent(1 - level)} of {_LEGITIMATE} have at least {number}"
         for level, number in zip(LEVELS[:_HALF], numbers[:_HALF], strict=True)
@@ -130,7 +151,7 @@ def _bands(comparison: Comparison, unit: str) -> tuple[str, ...]:
     ]
     usual = (
         f"not unusual by itself, as {_percent(LEVELS[_HALF] - LEVELS[_HALF - 1])} of "
-        f"{_LEGITIMATE} have {_number(comparison.values[_HALF - 1], '')} to {numbers[_HALF]}"
+        f"{_LEGITIMATE} have {_number(quantiles[_HALF - 1], '')} to {numbers[_HALF]}"
     )
     return (*below, usual, *above)
 

@@ -49,7 +49,25 @@ class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mean_sd: float
 
 
-class ReferenceFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class UsualLevels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The levels of a category that are watched one by one.
+
+    Attributes:
+        codes: Of each level.
+        names: Likewise, as text.
+        shares: Of the rows that have one.
+        other: Share of the rows whose level is none of these, rare or new.
+    """
+
+    codes: tuple[int, ...]
+    names: tuple[str, ...]
+    shares: tuple[float, ...]
+    other: Share
+
+
+class ReferenceFacts(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
     """What is usual, and of which rows.
 
     Attributes:
@@ -64,6 +82,7 @@ class ReferenceFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         high_share: Share of the scores that reach it.
         score_rows: How many scores that was seen on: of rows that the model had not learned from.
         nulls: By column that may be null, the share of nulls.
+        levels: By category, its levels.
     """
 
     cut: Literal["days", "blocks"]
@@ -77,6 +96,7 @@ class ReferenceFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high_share: Share
     score_rows: int
     nulls: dict[str, Share]
+    levels: dict[str, UsualLevels] = {}
 
     def __str__(self) -> str:
         each = f"{self.periods} {self.cut} of {self.rows // max(self.periods, 1):,} transactions"
@@ -101,7 +121,8 @@ class Reference:
 
     Attributes:
         facts: What is usual.
-        columns: By feature, and for `SCORE`, values at even steps of their order, sorted.
+        columns: By feature that is no category, and for `SCORE`, values at even steps of their
+            order, sorted.
         amounts: How usual the highest amounts are; None of a version from before that was kept.
     """
 
@@ -112,6 +133,8 @@ class Reference:
 
 def watched_values(contract: Contract, transactions: pa.RecordBatch | pa.Table) -> Matrix:
     """What is compared: the network's input, of an event time its second of the day.
+
+    Of a category it is the level's code, and of a null NaN.
 
     Returns:
         float32, shape (rows, features), in the order of `Contract.features`.
@@ -166,7 +189,8 @@ def read_reference(directory: Path) -> Reference:
         facts = msgspec.json.decode(metadata[_FACTS], type=ReferenceFacts)
         high = metadata.get(_AMOUNTS)
         amounts = None if high is None else msgspec.json.decode(high, type=HighAmounts)
-        columns = {name: table.column(name).to_numpy() for name in (*facts.distances, SCORE)}
+        numbers = [name for name in facts.distances if name not in facts.levels]
+        columns = {name: table.column(name).to_numpy() for name in (*numbers, SCORE)}
     except (pa.ArrowException, KeyError, ValueError, msgspec.MsgspecError) as error:
         raise BundleError(
             f"{directory / REFERENCE_FILE} is no reference that this fraudline reads: {error}. "

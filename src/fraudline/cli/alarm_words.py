@@ -17,6 +17,8 @@ _WHAT_TO_DO = {
     "amounts": "look at the payments with the highest amounts: many more of them may be a kind of "
     "fraud that the champion does not know, which only labels tell",
     "nulls": "ask who produces it why values are missing, or no longer are",
+    "levels": "ask who produces it whether levels are new or written in another way. What stays is "
+    "learned once its labels are there: `fraudline train`",
     "rejects": "`fraudline rejects list` tells which messages are rejected, and why",
     "reference": "train a version that has one, and promote it: `fraudline train --promote`",
 }
@@ -75,8 +77,11 @@ def _show_alarm(alarm: Alarm) -> None:
     show_facts(facts)
     if alarm.detector == "columns":
         unit = f" ({alarm.unit})" if alarm.unit else ""
+        heads = (f"share up to{unit}", *(f"{100 * float(share):g} %" for share in alarm.usual))
+        if alarm.is_category:
+            heads = ("share of", *alarm.usual)
         show_table(
-            (f"share up to{unit}", *(f"{100 * float(share):g} %" for share in alarm.usual)),
+            heads,
             [
                 (name, *(f"{value:.4g}" for value in values.values()))
                 for name, values in (("usual", alarm.usual), ("found", alarm.found))

@@ -1,20 +1,121 @@
-"""`contract check`: what a transaction looks like, and whether the file that says so is sound."""
+"""`contract init`, `contract check`: what a transaction looks like, guessed, and looked at."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fraudline.cli.file_options import QuotedNewlines
 from fraudline.cli.screen import OUT, printable, say, show_facts, show_table
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:
     from fraudline.contract import Column, Contract
+    from fraudline.drafts import Question
+    from fraudline.use_cases.write_contract import WrittenContract
+
+_MOST_CANDIDATES = 12
 
 contract = typer.Typer(
     help="What a transaction looks like: the contract file.", no_args_is_help=True
 )
+
+
+@contract.command("init")
+def init_contract(
+    table: Annotated[
+        str,
+        typer.Argument(
+            help="CSV or Parquet, also as .gz; or a table or view in BigQuery, "
+            "project.data_set.name.",
+            metavar="FILE|TABLE",
+        ),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(help="What to call the contract; else as the file is called."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column that is 1 or true where a payment was a fraud.")
+    ] = None,
+    amount: Annotated[
+        str | None, typer.Option(help="Column that says what a payment is worth.")
+    ] = None,
+    event_time: Annotated[
+        str | None, typer.Option(help="Column that says when it was made.")
+    ] = None,
+    identity: Annotated[
+        str | None, typer.Option("--id", help="Column that names it.", show_default=False)
+    ] = None,
+    time_unit: Annotated[
+        str | None,
+        typer.Option(
+            help="What an event time that is a number counts: s, ms, us, ns, min, h, day."
+        ),
+    ] = None,
+    quoted_newlines: QuotedNewlines = False,
+) -> None:
+    """Guess the contract of a table, and write it with the settings that it needs.
+
+    NAME.toml and fraudline.toml are written into this directory, over no file that is there. The
+    same table and answers give the same contract. Exit code 1 where something must be known that
+    only you can say: it tells what, and the option that answers it.
+    """
+    from fraudline.drafts import Answers
+    from fraudline.use_cases.write_contract import write_contract
+
+    answers = Answers(label, amount, event_time, identity, time_unit)
+    written = write_contract(Project(), table, answers, name=name, quoted_newlines=quoted_newlines)
+    if isinstance(written, list):
+        _ask(written)
+        raise typer.Exit(1)
+    _show_written(written, table)
+
+
+def _ask(questions: list[Question]) -> None:
+    for question in questions:
+        OUT.print(printable(f"{question.role}: {question.text}"), markup=False)
+        shown = question.candidates[:_MOST_CANDIDATES]
+        show_facts((f"  {question.option} {answer}", known) for answer, known in shown)
+        if more := len(question.candidates) - len(shown):
+            OUT.print(f"  and {more:,} columns more")
+    given = shlex.join(sys.argv[1:])
+    say(
+        "Nothing was written. Run the same command again with your answer at its end: "
+        f"fraudline {given} {questions[0].option} …"
+    )
+
+
+def _show_written(written: WrittenContract, table: str) -> None:
+    draft = written.draft
+    seen = len(written.contract.features)
+    is_all = draft.looked_at == draft.rows
+    looked_at = "" if is_all else f", of which {draft.looked_at:,} were looked at"
+    show_facts(
+        [
+            ("contract", f"{written.file}: {len(draft.columns):,} columns, {seen:,} features"),
+            ("from", f"{draft.source}, {draft.rows:,} rows{looked_at}"),
+            *draft.facts.items(),
+        ]
+    )
+    for sentence in (*written.left_out, *draft.told):
+        say(f"LOOK {sentence}")
+    say(
+        "LOOK what decisions cost ([policy]) are fraudline's round figures, brought to the scale "
+        "of these amounts: put in your own."
+    )
+    if written.settings_file is None:
+        OUT.print(printable(written.settings), markup=False)
+        say(
+            "There is a fraudline.toml already, and it was left as it is: these lines belong there."
+        )
+    else:
+        say(f"The settings that it needs are in {written.settings_file}.")
+    load = "" if written.is_table else f"load {shlex.quote(table)}, "
+    say(f"Then: fraudline up, {load}check, train --promote.")
 
 
 @contract.command("check")
@@ -60,7 +161,7 @@ def _show(name: str, contract: Contract) -> None:
         (
             (
                 column.name,
-                column.type,
+                column.type if column.category is None else f"category of {column.type}",
                 column.unit,
                 roles.get(column.name, ""),
                 _limits(column),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fraudline.contract.columns import Column
 
 # Each looks at something else; the last one says that nothing could be compared.
-COLUMNS, SCORES, AMOUNTS, NULLS, REJECTS, REFERENCE = DETECTORS = (
-    *("columns", "scores", "amounts", "nulls", "rejects", "reference"),
+COLUMNS, SCORES, AMOUNTS, NULLS, REJECTS, REFERENCE, LEVELS = DETECTORS = (
+    *("columns", "scores", "amounts", "nulls", "rejects", "reference", "levels"),
 )
 
 ALARM_COLUMNS: tuple[Column, ...] = (
@@ -20,8 +20,8 @@ ALARM_COLUMNS: tuple[Column, ...] = (
         "detector",
         "string",
         "What was looked at: columns (are they distributed as they were), scores (do as many reach "
-        "the highest), amounts (likewise), nulls, rejects, or reference where there is none to "
-        "compare with.",
+        "the highest), amounts (likewise), nulls, rejects, levels (have more than before one that "
+        "was rare or unseen), or reference where there is none to compare with.",
         words=DETECTORS,
     ),
     Column("column_name", "string", "Which column, where it is of one.", is_nullable=True),
@@ -30,7 +30,7 @@ ALARM_COLUMNS: tuple[Column, ...] = (
         "statistic",
         "float64",
         "How far it was from what is usual: of columns, scores and amounts in standard "
-        "deviations, of nulls and rejects the share itself.",
+        "deviations, of nulls, levels and rejects the share itself.",
         is_nullable=True,
     ),
     Column("threshold", "float64", "From where on it alarms.", is_nullable=True),

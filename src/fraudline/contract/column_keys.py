@@ -7,10 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from fraudline.contract.columns import CONTRACT_TYPES, FEATURE_TYPES, NUMERIC_TYPES, Column
+from fraudline.contract.columns import (
+    CONTRACT_TYPES,
+    FEATURE_TYPES,
+    LEVEL_TYPES,
+    NUMERIC_TYPES,
+    Category,
+    Column,
+    ColumnType,
+)
 from fraudline.contract.contract_faults import Faults, Keys, meant, shown
 
 _COLUMN_KEYS = {"type", "description", "unit", "min", "max", "max_length", "nullable", "feature"}
+# Of a column whose type is CATEGORY.
+_CATEGORY_KEYS = {"of", "max_levels", "buckets"}
+CATEGORY = "category"
+_MOST_LEVELS, _LEAST_BUCKETS, _MOST_BUCKETS = 1000, 16, 65_536
 _INT64 = (-(2**63), 2**63 - 1)
 # A network sees float32: a larger number would be infinite to it, and its score no number.
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -21,6 +33,7 @@ _OTHER_NAMES = {
     **dict.fromkeys(("str", "text", "varchar", "uuid", "bytes"), "string"),
     **dict.fromkeys(("datetime", "date", "time"), "timestamp"),
     "boolean": "bool",
+    **dict.fromkeys(("categorical", "enum", "factor", "level"), CATEGORY),
 }
 
 
@@ -36,19 +49,27 @@ def parse_column(name: str, value: Any, faults: Faults) -> Column | None:
     if not isinstance(value, dict):
         faults.add(path, 'expected a table such as { type = "float64" }.')
         return None
-    faults.known_keys(value, _COLUMN_KEYS, path)
-    kind = value.get("type")
+    kind, category = value.get("type"), None
+    is_category = kind == CATEGORY
+    faults.known_keys(value, _COLUMN_KEYS | (_CATEGORY_KEYS if is_category else set()), path)
+    if is_category:
+        kind, category = _parse_category(value, path, faults)
     if kind not in CONTRACT_TYPES:
-        found = f"type is {shown(kind)}, expected one of {', '.join(CONTRACT_TYPES)}."
+        known = (*CONTRACT_TYPES, CATEGORY)
+        found = f"type is {shown(kind)}, expected one of {', '.join(known)}."
         other = _OTHER_NAMES.get(str(kind).lower())
-        hint = f' Write type = "{other}".' if other else meant(kind, CONTRACT_TYPES)
+        hint = f' Write type = "{other}".' if other else meant(kind, known)
         faults.add((*path, "type"), found + hint)
         return None
-    is_seen = kind in NUMERIC_TYPES or kind == "bool"
+    is_seen = is_category or kind in NUMERIC_TYPES or kind == "bool"
     is_feature = faults.value(value, "feature", bool, is_seen, path)
     is_nullable = faults.value(value, "nullable", bool, False, path)
-    if is_feature and kind not in FEATURE_TYPES:
-        faults.add((*path, "feature"), f"a network cannot see a {kind}; set feature = false.")
+    if is_feature and kind not in FEATURE_TYPES and not is_category:
+        faults.add(
+            (*path, "feature"),
+            f"a network cannot see a {kind}; set feature = false, or, if its values come again and "
+            f'again, type = "{CATEGORY}".',
+        )
     max_length = faults.value(value, "max_length", int, Column.max_length, path)
     if max_length < 1 or ("max_length" in value and kind != "string"):
         faults.add(
@@ -69,7 +90,37 @@ def parse_column(name: str, value: Any, faults: Faults) -> Column | None:
         max_length=max_length,
         is_nullable=is_nullable,
         is_feature=is_feature,
+        category=category,
     )
+
+
+def _parse_category(
+    value: dict[str, Any], path: Keys, faults: Faults
+) -> tuple[ColumnType, Category]:
+    """The type of a category's levels, and how they are told apart."""
+    kind = faults.value(value, "of", str, "string", path)
+    if kind not in LEVEL_TYPES:
+        faults.add(
+            (*path, "of"),
+            f"of = {shown(kind)}, expected the type of its levels as they come: "
+            f"{', '.join(LEVEL_TYPES)}.{meant(kind, LEVEL_TYPES)}",
+        )
+        kind = "string"
+    if "max_levels" in value and "buckets" in value:
+        faults.add(
+            (*path, "buckets"),
+            "max_levels and buckets are two ways to tell levels apart; keep one. max_levels keeps "
+            "the most frequent ones by name, buckets hashes all of them.",
+        )
+    levels = faults.value(value, "max_levels", int, Category.max_levels, path)
+    buckets = faults.value(value, "buckets", int, None, path)
+    for key, found, least, most in (
+        ("max_levels", levels, 1, _MOST_LEVELS),
+        ("buckets", buckets, _LEAST_BUCKETS, _MOST_BUCKETS),
+    ):
+        if found is not None and not least <= found <= most:
+            faults.add((*path, key), f"{key} = {shown(found)} must lie in {least} to {most:,}.")
+    return kind, Category(levels, buckets)
 
 
 def _parse_limits(

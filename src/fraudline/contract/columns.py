@@ -13,9 +13,12 @@ import pyarrow as pa
 ColumnType = Literal["float64", "int64", "bool", "string", "timestamp", "bytes"]
 COLUMN_TYPES: tuple[str, ...] = get_args(ColumnType)
 NUMERIC_TYPES = frozenset({"float64", "int64"})
-# What a contract file may name. A new type is added here last, when all that reads it knows it.
+# What a contract file may name, beside `category`. A new type is added here last, when all that
+# reads it knows it.
 CONTRACT_TYPES: tuple[ColumnType, ...] = ("float64", "int64", "bool", "string", "timestamp")
-# What a network may see, and as what.
+# What the levels of a category may be.
+LEVEL_TYPES: tuple[ColumnType, ...] = ("string", "int64", "bool")
+# What a network may see, and as what, if it is no category.
 FEATURE_TYPES: dict[str, Literal["number", "second of the day"]] = {
     "float64": "number",
     "int64": "number",
@@ -61,6 +64,19 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Category:
+    """How the levels of a category are told apart by a model.
+
+    Attributes:
+        max_levels: At most so many, the most frequent ones; all others are one.
+        buckets: Instead, levels are sorted into so many buckets by their codes; None: they are not.
+    """
+
+    max_levels: int = 100
+    buckets: int | None = None
+
+
+@dataclass(frozen=True)
 class Column:
     """One column of a transaction, a decision, a reject or a label.
 
@@ -74,6 +90,7 @@ class Column:
         max: Largest number that is plausible; a larger one is refused.
         max_length: Most characters of a string.
         words: Of a string: its only values; empty: any. No contract has such a column.
+        category: How its values are told apart if they are levels, of a type of `LEVEL_TYPES`.
         is_nullable: Whether a value may be null. The column itself must always be there.
         is_feature: Whether a network sees it.
     """
@@ -88,6 +105,16 @@ class Column:
     is_nullable: bool = False
     is_feature: bool = False
     words: tuple[str, ...] = ()
+    category: Category | None = None
+
+    @property
+    def seen_as(self) -> Literal["number", "second of the day", "level"]:
+        """What a network sees of a feature.
+
+        Raises:
+            KeyError: no network can see it.
+        """
+        return "level" if self.category is not None else FEATURE_TYPES[self.type]
 
     @property
     def limits(self) -> Limits:

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
-from fraudline.contract.columns import FEATURE_TYPES, Column, arrow_schema
+from fraudline.contract.columns import Category, Column, arrow_schema
 from fraudline.contract.decisions import DECISION_COLUMNS
+from fraudline.contract.level_codes import level_codes
 from fraudline.contract.time_units import seconds_of, to_seconds
 from fraudline.errors import ContractError, InputError
 
@@ -80,6 +81,8 @@ class Contract:
         del content["description"], content["maturity_days"]
         for column in content["columns"]:
             del column["description"], column["words"]
+            if column["category"] is None:  # as before there were any
+                del column["category"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def key_of(self, message: bytes) -> bytes | None:
@@ -108,7 +111,8 @@ class Contract:
         """The input of a network: float32, shape (rows, features), in feature order.
 
         A bool counts as 0 or 1, and a timestamp as its second of the day in UTC, since a
-        float32 could not tell two seconds of this century apart. A null is NaN.
+        float32 could not tell two seconds of this century apart. Of a category it is the level's
+        code. A null is NaN.
 
         Raises:
             InputError: a feature is null where the contract permits none.
@@ -120,6 +124,12 @@ class Contract:
         tensor = batch.to_tensor(null_to_nan=True, row_major=True)
         matrix: Matrix = tensor.to_numpy().astype("f4")
         return matrix
+
+    @cached_property
+    def categories(self) -> dict[str, Category]:
+        """The features that are categories, in the order of the features."""
+        columns = map(self.column, self.features)
+        return {each.name: each.category for each in columns if each.category is not None}
 
     @cached_property
     def may_be_null(self) -> Flags:
@@ -192,7 +202,9 @@ def _as_floats(values: pa.Array | pa.ChunkedArray, column: Column) -> pa.Array:
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     kind = column.type
-    if FEATURE_TYPES[kind] == "second of the day":
+    if column.seen_as == "level":
+        return level_codes(values)
+    if column.seen_as == "second of the day":
         midnight = pc.floor_temporal(values, unit="day")
         since_midnight = pc.subtract(values.cast(pa.int64()), midnight.cast(pa.int64()))
         return pc.divide(since_midnight.cast(pa.float64()), 1e6)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from fraudline.contract.column_keys import parse_column
+from fraudline.contract.column_keys import CATEGORY, parse_column
 from fraudline.contract.columns import Column
 from fraudline.contract.contract import MATURITY_DAYS, Contract
 from fraudline.contract.contract_faults import ContractFault, Faults, meant, refusal, shown
@@ -73,6 +73,11 @@ def examine_contract(name_or_path: str) -> Contract | list[ContractFault]:
             f"there is no contract {name_or_path[:200]!r}: expected the path of a .toml file, "
             f"or one of {', '.join(names)} ({getattr(error, 'strerror', None) or error})."
         ) from None
+    return examine_text(content)
+
+
+def examine_text(content: bytes) -> Contract | list[ContractFault]:
+    """What `examine_contract` gives, of the content of a file."""
     try:
         text = content.decode()
         parsed = tomllib.loads(text)
@@ -106,7 +111,7 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
         faults.add(("name",), f"name must be letters, digits and _, found {shown(name)}.")
     roles, columns = (_table(content, key, faults) for key in ("roles", "columns"))
     faults.known_keys(roles, ROLE_TYPES, ("roles",))
-    _check_names(columns, faults)
+    check_names(columns, faults)
     parsed = {key: parse_column(key, value, faults) for key, value in columns.items()}
     description = faults.value(content, "description", str, "", ())
     maturity_days = _parse_maturity(content, faults)
@@ -158,7 +163,8 @@ def _table(content: dict[str, Any], key: str, faults: Faults) -> dict[str, Any]:
     return table
 
 
-def _check_names(columns: Mapping[str, Any], faults: Faults) -> None:
+def check_names(columns: Iterable[str], faults: Faults) -> None:
+    """Note each name that no column of ours can have."""
     seen: dict[str, str] = {}
     for name in columns:
         path = ("columns", name)
@@ -212,11 +218,12 @@ def _check_roles(
 
 def _check_role(role: str, column: Column, faults: Faults) -> None:
     path, types = ("columns", column.name, "type"), ROLE_TYPES[role]
-    if column.type not in types or column.is_nullable:
+    kind = column.type if column.category is None else CATEGORY
+    if kind not in types or column.is_nullable:
         faults.add(
             path,
             f"{role} column '{column.name}' must be {' or '.join(types)} and not nullable, found "
-            f"{column.type}{', nullable' if column.is_nullable else ''}.",
+            f"{kind}{', nullable' if column.is_nullable else ''}.",
         )
     elif role == "event_time" and column.type != "timestamp" and seconds_of(column.unit) is None:
         faults.add(

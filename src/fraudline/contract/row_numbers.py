@@ -6,17 +6,17 @@ import datetime as dt
 import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from itertools import chain, tee
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from fraudline.contract.array_types import Floats, Matrix
-from fraudline.contract.columns import FEATURE_TYPES, Column
+from fraudline.contract.columns import Column
 from fraudline.contract.contract import Contract
 from fraudline.contract.decoder import Row
+from fraudline.contract.level_codes import codes_from
 
 _NULL = {None: math.nan}
 
@@ -42,24 +42,32 @@ class RowNumbers:
         self._of_row = len(picked)
         self._pick = _picker(picked) if picked != list(range(len(columns))) else None
         self._features = _picker(features)
-        self._conversions = {
-            index: _as_numbers(columns[place])
+        self._converters = {
+            index: _converter(columns[place])
             for index, place in enumerate(picked)
-            if columns[place].is_nullable
-            or FEATURE_TYPES[columns[place].type] == "second of the day"
+            if columns[place].is_nullable or columns[place].seen_as != "number"
         }
+        self._plain = [index for index in range(len(picked)) if index not in self._converters]
 
     def read(self, rows: Sequence[Row]) -> tuple[Matrix, Floats]:
         """Features, shape (rows, features), and amounts, shape (rows,)."""
         values: Iterable[Row] = rows if self._pick is None else map(self._pick, rows)
-        if self._conversions and rows:
-            by_column: list[Iterable[Any]] = list(zip(*values, strict=True))
-            for index, as_numbers in self._conversions.items():
-                by_column[index] = as_numbers(by_column[index])
-            values = zip(*by_column, strict=True)
-        flat = struct.pack(f"{len(rows) * self._of_row}d", *chain.from_iterable(values))
-        numbers = np.frombuffer(flat).reshape(len(rows), self._of_row)
+        if self._converters and rows:
+            numbers = self._by_column(list(zip(*values, strict=True)), len(rows))
+        else:
+            flat = struct.pack(f"{len(rows) * self._of_row}d", *chain.from_iterable(values))
+            numbers = np.frombuffer(flat).reshape(len(rows), self._of_row)
         return numbers[:, : self._width].astype(np.float32), numbers[:, self._amount]
+
+    def _by_column(self, columns: list[Sequence[Any]], rows: int) -> Floats:
+        """The numbers of columns, of which some are no numbers yet, shape (rows, columns)."""
+        numbers = np.empty((rows, self._of_row))
+        plain = [columns[index] for index in self._plain]
+        flat = struct.pack(f"{rows * len(plain)}d", *chain.from_iterable(plain))
+        numbers[:, self._plain] = np.frombuffer(flat).reshape(len(plain), rows).T
+        for index, convert in self._converters.items():
+            numbers[:, index] = convert(columns[index])
+        return numbers
 
     def features(self, row: Row) -> Row:
         """The values of the features as they were sent, in order; times are in UTC."""
@@ -76,12 +84,14 @@ def _picker(places: list[int]) -> Callable[[Row], Row]:
     return lambda row: (row[place],)
 
 
-def _as_numbers(column: Column) -> Callable[[Iterable[Any]], Iterable[float]]:
+def _converter(column: Column) -> Callable[[Sequence[Any]], Floats]:
     """What turns the values of a column, or nulls, into numbers, or NaN."""
-    if FEATURE_TYPES[column.type] == "second of the day":
-        return partial(map, _second_of_day)
+    if column.seen_as == "level":
+        return codes_from(column.type, is_nullable=column.is_nullable)
+    if column.seen_as == "second of the day":
+        return lambda values: np.fromiter(map(_second_of_day, values), np.float64, len(values))
     # A value is not in the dictionary, and stands for itself: no Python for each of them.
-    return lambda values: map(_NULL.get, *tee(values))
+    return lambda values: np.fromiter(map(_NULL.get, values, values), np.float64, len(values))
 
 
 def _second_of_day(at: dt.datetime | None) -> float:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from fraudline.contract.columns import FEATURE_TYPES, Column
+from fraudline.contract.columns import Column
 
 
 def seen_words(column: Column) -> str:
     """What a network sees of a column of a contract, in a few words."""
     if not column.is_feature:
         return "nothing"
-    seen = "0 or 1" if column.type == "bool" else f"the {FEATURE_TYPES[column.type]}"
+    if column.category is not None:
+        ways = column.category
+        among = f"{ways.buckets:,} buckets" if ways.buckets else f"at most {ways.max_levels:,}"
+        seen = f"which level, of {among}"
+    elif column.type == "bool":
+        seen = "0 or 1"
+    else:
+        seen = f"the {column.seen_as}"
     return f"{seen}, and whether it is missing" if column.is_nullable else seen

@@ -26,6 +26,7 @@ from fraudline.measures.evaluation import Evaluation, evaluate
 from fraudline.measures.policy_effect import measure_effect
 from fraudline.measures.scored_rows import judging_rows
 from fraudline.training.calibration import Platt, fit_platt, threshold_of
+from fraudline.training.categories import measure_categories
 from fraudline.training.faithfulness import ALERTS, Faith, measure_faith
 from fraudline.training.fitting import Checkpoint
 from fraudline.training.graph import run_graph, write_graph
@@ -182,7 +183,8 @@ def write_candidate(
     (known,) = repeated(labels[natural], one_in)
     fraud_share = float(known.mean())
     faith = _explain(
-        directory, contract, model, graph, features, labels, split, fraud_share, seed, alerts
+        *(directory, contract, history, model, graph, features, labels, split, fraud_share),
+        *(seed, alerts),
     )
     examples = (
         show_examples(directory, contract, history, features, scores, alerts) if faith else []
@@ -216,8 +218,9 @@ def write_candidate(
         comparison,
         measure_missing_values(
             *(contract, features[split.train], labels[split.train]),
-            *(fraud_share, model.preparation.flags),
+            *(fraud_share, model.preparation.told_nulls),
         ),
+        measure_categories(contract, features[split.train], model.preparation.levels),
     )
     manifest = Manifest(
         recipe=recipe.name,
@@ -263,6 +266,7 @@ def _alerts(policy: Policy, split: Split, scores: Floats, amounts: Floats) -> Ro
 def _explain(
     directory: Path,
     contract: Contract,
+    history: pa.Table,
     model: Model,
     graph: bytes,
     features: Matrix,
@@ -275,7 +279,8 @@ def _explain(
     """Write what gives reasons, and test it on alerts, where there are any."""
     learned, kinds = features[split.train], labels[split.train]
     background = write_reason_files(
-        directory, contract, model.preparation, graph, learned, kinds, fraud_share, seed
+        *(directory, contract, model.preparation, graph, history, learned, kinds),
+        *(fraud_share, seed),
     )
     if not len(alerts):
         return None

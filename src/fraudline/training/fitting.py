@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score, log_loss
@@ -13,7 +14,7 @@ from sklearn.metrics import average_precision_score, log_loss
 from fraudline.contract.array_types import Floats, Integers, Labels, Matrix
 from fraudline.measures.drawn_rows import repeated
 from fraudline.training.calibration import Platt
-from fraudline.training.keras_engine import make_deterministic
+from fraudline.training.keras_engine import keras, make_deterministic
 from fraudline.training.learner import Learner
 from fraudline.training.model import Model
 from fraudline.training.preparation import Inputs, Preparation
@@ -87,12 +88,13 @@ def fit_model(
     make_deterministic(seed)
     features, labels = recipe.balance(*train, seed)
     preparation = Preparation.fit(chosen, features)
-    inputs = preparation.apply(features)
-    network = recipe.network(inputs.shape[1])
+    inputs = preparation.with_places(features)
+    network = recipe.network(len(preparation.sources))
     optimizer = recipe.optimizer(recipe.learning_rate, recipe.weight_decay)
-    learner = Learner(network, optimizer, inputs, labels, recipe.averaging)
+    front = _front(preparation)
+    learner = Learner(network, optimizer, inputs, labels, recipe.averaging, front)
     batches = Batches(labels, recipe.batch_rows, recipe.legitimate_per_fraud, seed)
-    judged, truth = preparation.apply(validation[0]), validation[1]
+    judged, truth = preparation.with_places(validation[0]), validation[1]
 
     plan = _plan(recipe, batches.in_epoch, steps)
     stops = steps is None and recipe.epochs is None and len(truth) > 0
@@ -115,8 +117,30 @@ def fit_model(
     assert best is not None
     if stops:
         on_progress(f"best on the validation part after {best[0].steps:,} steps")
-    network.set_weights(best[1])
+    of_network = len(network.weights)
+    network.set_weights(best[1][:of_network])
+    if preparation.levels is not None:
+        (table,) = best[1][of_network:]
+        levels = preparation.levels.learned(table, preparation.levels.places(features))
+        preparation = replace(preparation, levels=levels)
     return Fit(Model(preparation, network), best[0].steps, seen)
+
+
+def _front(preparation: Preparation) -> Any:
+    """What turns `Preparation.with_places` into the inputs of a network, and learns with it.
+
+    What stands for a level begins as nothing, so that one of which nothing is learned says nothing.
+    None where there is no category.
+    """
+    levels = preparation.levels
+    if levels is None:
+        return None
+    layers = keras.layers
+    numbers = len(preparation.sources) - len(levels.sources)
+    seen = keras.Input((numbers + len(levels.features),))
+    embedding = layers.Embedding(*levels.table.shape, embeddings_initializer="zeros")
+    vectors = layers.Reshape((len(levels.sources),))(embedding(seen[:, numbers:]))
+    return keras.Model(seen, layers.Concatenate()([seen[:, :numbers], vectors]))
 
 
 class Batches:

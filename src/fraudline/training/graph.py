@@ -16,6 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 from fraudline.bundle.onnx_runtime import ort
 from fraudline.bundle.policy import below_never
 from fraudline.errors import InputError
+from fraudline.training.levels import Levels
+from fraudline.training.levels_graph import read_levels, write_levels
 from fraudline.training.preparation import Inputs, Preparation
 
 OPSET = 17
@@ -100,14 +102,19 @@ def read_preparation(graph: bytes) -> Preparation:
         scaled = made_by[INPUTS]
         flags: tuple[int, ...] = ()
         missing: tuple[int, ...] = ()
-        if scaled.op_type == "Concat":  # values, and flags of nulls among them
-            filled, *flagged = (made_by[name] for name in scaled.input)
-            for each in flagged:
-                flags = tuple(map(int, values[made_by[each.input[0]].input[1]]))
-            scaled = made_by[filled.input[2]]
-            sources = values[made_by[filled.input[0]].input[1]]
-            is_permitted = ~np.isnan(values[filled.input[1]])
-            missing = tuple(np.unique(sources[is_permitted]).tolist())
+        levels: Levels | None = None
+        if scaled.op_type == "Concat":  # values, flags of nulls among them, and levels
+            scaled, *others = (made_by[name] for name in scaled.input)
+            for each in others:
+                if each.op_type == "Cast":
+                    flags = tuple(map(int, values[made_by[each.input[0]].input[1]]))
+                else:
+                    levels = read_levels(made_by, values, each)
+            if scaled.op_type == "Where":
+                sources = values[made_by[scaled.input[0]].input[1]]
+                is_permitted = ~np.isnan(values[scaled.input[1]])
+                missing = tuple(np.unique(sources[is_permitted]).tolist())
+                scaled = made_by[scaled.input[2]]
         centred = made_by[scaled.input[0]]
         parts = [made_by[name] for name in made_by[centred.input[0]].input]
         taken: dict[str, tuple[int, ...]] = {}
@@ -126,6 +133,7 @@ def read_preparation(graph: bytes) -> Preparation:
             values[centred.input[1]],
             values[scaled.input[1]],
             flags,
+            levels,
         )
     except (KeyError, IndexError) as error:
         raise ValueError(f"the graph has no preparation of a known form ({error})") from None
@@ -168,20 +176,28 @@ def _write_preparation(writer: Writer, preparation: Preparation) -> None:
         parts += [writer.add("Sin", angle), writer.add("Cos", angle)]
     derived = writer.add("Concat", *parts, axis=1)
     centred = writer.add("Sub", derived, writer.constant(preparation.mean))
-    if not inputs.missing:
+    if not inputs.missing and preparation.levels is None:
         writer.add("Div", centred, writer.constant(preparation.scale), output=INPUTS)
         return
     scaled = writer.add("Div", centred, writer.constant(preparation.scale))
+    parts = _write_nulls(writer, preparation, scaled) if inputs.missing else [scaled]
+    if preparation.levels is not None:
+        parts.append(write_levels(writer, preparation.levels))
+    writer.add("Concat", *parts, axis=1, output=INPUTS)
+
+
+def _write_nulls(writer: Writer, preparation: Preparation, scaled: str) -> list[str]:
+    """The inputs with nulls replaced, and the flags, if there are any."""
     is_null = writer.add("IsNaN", "features")
 
     def null(indices: tuple[int, ...]) -> str:
         return writer.add("Gather", is_null, writer.constant(indices, np.int64), axis=1)
 
     filling = writer.constant(preparation.filling)
-    parts = [writer.add("Where", null(inputs.sources), filling, scaled)]
+    parts = [writer.add("Where", null(preparation.inputs.sources), filling, scaled)]
     if preparation.flags:
         parts.append(writer.add("Cast", null(preparation.flags), to=TensorProto.FLOAT))
-    writer.add("Concat", *parts, axis=1, output=INPUTS)
+    return parts
 
 
 def _write_network(writer: Writer, network: Any) -> None:

@@ -71,14 +71,24 @@ def require_fitting_recipe(recipe: Recipe, contract: Contract) -> None:
     """Refuse a recipe that cannot learn from what the contract's features may be.
 
     Raises:
-        InputError: it invents frauds between known ones, and a feature may be null.
+        InputError: it invents frauds between known ones, and a feature may be null or is a
+            category; or no feature is a number.
     """
     nullable = [name for name in contract.features if contract.column(name).is_nullable]
-    if recipe.learned_share is not None and nullable:
+    for names, fault, what in (
+        (nullable, "a value and a null", "may be null"),
+        (list(contract.categories), "two levels of a category", "are categories"),
+    ):
+        if recipe.learned_share is not None and names:
+            raise InputError(
+                f"recipe '{recipe.name}' invents frauds between known ones, and nothing lies "
+                f"between {fault}; of contract '{contract.name}' {what}: {', '.join(names)}. Take "
+                "recipe 'default' or 'mlp', or set feature = false for these columns."
+            )
+    if len(contract.categories) == len(contract.features):
         raise InputError(
-            f"recipe '{recipe.name}' invents frauds between known ones, and nothing lies between a "
-            f"value and a null; of contract '{contract.name}' may be null: {', '.join(nullable)}. "
-            "Take recipe 'default' or 'mlp', or set feature = false for these columns."
+            f"every feature of contract '{contract.name}' is a category; expected at least one "
+            "number: let the amount be a feature, for example."
         )
 
 

@@ -28,14 +28,26 @@ class Learner:
         labels: Shape (rows,).
         averaging: From 0 to below 1: how much of the mean of the weights so far stays in it at
             each step. 0 keeps no mean.
+        front: A Keras model that turns what is given into the inputs of the network, and learns
+            with it; None: they are the same.
     """
 
     def __init__(
-        self, network: Any, optimizer: Any, inputs: Matrix, labels: Labels, averaging: float
+        self,
+        network: Any,
+        optimizer: Any,
+        inputs: Matrix,
+        labels: Labels,
+        averaging: float,
+        front: Any = None,
     ) -> None:
-        self._network, self._optimizer, self._averaging = network, optimizer, averaging
+        self._optimizer, self._averaging = optimizer, averaging
         # A model around the same layers learns, so that the network is saved without its optimizer.
         self._inner = keras.Model(network.inputs, network.layers[-2].output)
+        self._all = list(network.weights)
+        if front is not None:
+            self._inner = keras.Model(front.inputs, self._inner(front.outputs[0]))
+            self._all += front.weights
         self._inputs = tf.constant(inputs)
         self._labels = tf.constant(labels.astype(np.float32)[:, None])
         self._weights = self._inner.trainable_variables
@@ -60,22 +72,26 @@ class Learner:
         return float(self._run(tf.constant(np.concatenate(batches)), tf.constant(ends)))
 
     def averaged(self) -> list[Matrix]:
-        """All weights of the network, and those that learn as their mean if one is kept."""
+        """All weights of the network, and then of the front; as their mean if one is kept."""
         if not self._averaging:
-            return list(self._network.get_weights())
+            return [np.asarray(each) for each in self._all]
         means = {id(each): mean for each, mean in zip(self._weights, self._means, strict=True)}
-        return [np.asarray(means.get(id(each), each)) for each in self._network.weights]
+        return [np.asarray(means.get(id(each), each)) for each in self._all]
 
     def log_odds(self, inputs: Matrix) -> Floats:
         """What the network with these weights gives before its sigmoid, float64, shape (rows,)."""
-        learned = self._network.get_weights()
-        self._network.set_weights(self.averaged())
+        learned = [np.array(each) for each in self._all]
+        self._put(self.averaged())
         given = [
             self._ask(tf.constant(inputs[at : at + _AT_ONCE])).numpy()[:, 0]
             for at in range(0, len(inputs), _AT_ONCE)
         ]
-        self._network.set_weights(learned)
+        self._put(learned)
         return np.concatenate(given).astype(np.float64)
+
+    def _put(self, values: list[Matrix]) -> None:
+        for each, value in zip(self._all, values, strict=True):
+            each.assign(value)
 
     def _asked(self, inputs: Any) -> Any:
         return self._inner(inputs, training=False)
@@ -90,7 +106,8 @@ class Learner:
                     self._inner(tf.gather(self._inputs, rows), training=True),
                 )
                 loss = tf.reduce_mean(losses)
-            gradients = tape.gradient(loss, [each.value for each in self._weights])
+            found = tape.gradient(loss, [each.value for each in self._weights])
+            gradients = [tf.convert_to_tensor(each) for each in found]  # of levels, some rows
             self._optimizer.apply(gradients, self._weights)
             if self._averaging:
                 self._steps.assign_add(1.0)

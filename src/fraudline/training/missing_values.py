@@ -10,7 +10,7 @@ from fraudline.contract import Contract
 from fraudline.contract.array_types import Labels, Matrix
 from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.rate_ratio import Apart, absence_words, set_apart
-from fraudline.training.preparation import LEAST_ROWS
+from fraudline.training.levels import LEAST_ROWS
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ import numpy as np
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Matrix
 from fraudline.measures.days import DAY_S
+from fraudline.training.levels import LEAST_ROWS, LevelInput, Levels
 
 WIDE = 100  # times as much at its largest as at its least
-# What fewer rows of the train part show is not learned: it would be learned by heart.
-LEAST_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class Inputs:
         time_of_day: Features that are times, taken as sine and cosine of the time of day.
         day: How long a day is in the unit of those.
         missing: Features that may be null.
+        levels: Features that are categories; they are in none of the above.
     """
 
     plain: tuple[int, ...]
@@ -34,6 +34,7 @@ class Inputs:
     time_of_day: tuple[int, ...] = ()
     day: float = DAY_S
     missing: tuple[int, ...] = ()
+    levels: tuple[LevelInput, ...] = ()
 
     @property
     def sources(self) -> tuple[int, ...]:
@@ -78,17 +79,25 @@ class Preparation:
             learned of it, and no weight that never learned may speak in flight.
         flags: Features that have a flag, of those that may be null: null in enough rows to learn
             something of it, and not null in enough.
+        levels: What stands for the levels of categories; None where there is no category.
     """
 
     inputs: Inputs
     mean: Matrix
     scale: Matrix
     flags: tuple[int, ...] = ()
+    levels: Levels | None = None
 
     @property
     def sources(self) -> tuple[int, ...]:
         """The feature that each input of the network derives from."""
-        return self.inputs.sources + self.flags
+        of_levels = self.levels.sources if self.levels is not None else ()
+        return self.inputs.sources + self.flags + of_levels
+
+    @property
+    def told_nulls(self) -> tuple[int, ...]:
+        """The features of which the network is told that they are null."""
+        return self.flags + (self.levels.features if self.levels is not None else ())
 
     @property
     def filling(self) -> Matrix:
@@ -98,7 +107,10 @@ class Preparation:
 
     @classmethod
     def fit(cls, inputs: Inputs, features: Matrix) -> Preparation:
-        """Measure mean and standard deviation over the train rows, and over no others."""
+        """Measure mean and standard deviation over the train rows, and over no others.
+
+        Levels are chosen likewise; what stands for each of them is still to be learned.
+        """
         derived = inputs.derive(features, np).astype(np.float64)
         # An input without any value is as one that is constant.
         derived[:, np.isnan(derived).all(axis=0)] = 0
@@ -108,10 +120,29 @@ class Preparation:
         scale[is_constant] = np.finfo(np.float32).max
         mean = np.nanmean(derived, axis=0)
         flags = _told_apart(inputs.missing, features)
-        return cls(inputs, mean.astype(np.float32), scale.astype(np.float32), flags)
+        levels = Levels.fit(inputs.levels, features) if inputs.levels else None
+        return cls(inputs, mean.astype(np.float32), scale.astype(np.float32), flags, levels)
 
     def apply(self, features: Any, ops: Any = np) -> Any:
         """What the network sees, float32, shape (rows, inputs); see `Inputs.derive`."""
+        numbers = self.numbers(features, ops)
+        if self.levels is None:
+            return numbers
+        return ops.concatenate([numbers, self.levels.vectors(features, ops)], axis=1)
+
+    def with_places(self, features: Matrix) -> Matrix:
+        """What a network sees that learns what stands for a level.
+
+        Returns:
+            `numbers`, and then, of each category, the row of the table for the level.
+        """
+        numbers: Matrix = self.numbers(features)
+        if self.levels is None:
+            return numbers
+        return np.concatenate([numbers, self.levels.places(features).astype(np.float32)], axis=1)
+
+    def numbers(self, features: Any, ops: Any = np) -> Any:
+        """The inputs that do not come from categories, scaled, and the flags, float32."""
         scaled = (self.inputs.derive(features, ops) - self.mean) / self.scale
         if not self.inputs.missing:
             return scaled
@@ -155,18 +186,23 @@ def with_logarithms_and_time_of_day(contract: Contract, features: Matrix) -> Inp
     """
     names = contract.features
     unit = contract.column(contract.amount).unit
+    levels = tuple(
+        LevelInput(names.index(name), category.max_levels, category.buckets)
+        for name, category in contract.categories.items()
+    )
     time_of_day = tuple(i for i, name in enumerate(names) if name == contract.event_time)
+    apart = {*time_of_day, *(each.feature for each in levels)}
     low, high = np.fmin.reduce(features), np.fmax.reduce(features)  # NaN where all values are null
     is_wide = (low >= 0) & (high + 1 >= WIDE * (low + 1))
     logarithm = tuple(
         i
         for i, name in enumerate(names)
-        if i not in time_of_day
+        if i not in apart
         and (is_wide[i] or name == contract.amount or (unit and contract.column(name).unit == unit))
     )
-    plain = tuple(i for i in range(len(names)) if i not in time_of_day)
+    plain = tuple(i for i in range(len(names)) if i not in apart)
     # A timestamp that is a feature is its second of the day.
     is_timestamp = contract.column(contract.event_time).type == "timestamp"
     day = DAY_S if is_timestamp else DAY_S / contract.event_unit_s
-    missing = tuple(np.flatnonzero(contract.may_be_null).tolist())
-    return Inputs(plain, logarithm, time_of_day, day, missing)
+    missing = tuple(i for i in np.flatnonzero(contract.may_be_null).tolist() if i not in apart)
+    return Inputs(plain, logarithm, time_of_day, day, missing, levels)

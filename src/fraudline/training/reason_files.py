@@ -16,10 +16,12 @@ from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons, Freque
 from fraudline.bundle.onnx_runtime import ort
 from fraudline.bundle.reason_sentences import Reason, name_reasons
 from fraudline.contract import Contract
-from fraudline.contract.array_types import Flags, Labels, Matrix
+from fraudline.contract.array_types import Flags, Labels, Matrix, Vector
 from fraudline.measures.days import DAY_S
 from fraudline.measures.rate_ratio import set_apart
+from fraudline.training.categories import level_names
 from fraudline.training.contributions_graph import log_odds, write_reasons
+from fraudline.training.levels import most_frequent
 from fraudline.training.preparation import Preparation
 
 # Chosen as below, as faithful as 32 rows drawn at random, at a quarter of their cost.
@@ -56,6 +58,7 @@ def write_reason_files(
     contract: Contract,
     preparation: Preparation,
     graph: bytes,
+    history: pa.Table,
     features: Matrix,
     labels: Labels,
     fraud_share: float,
@@ -68,6 +71,7 @@ def write_reason_files(
         contract: What the features are.
         preparation: What happens to them before the network.
         graph: The graph of scores.
+        history: Rows that hold every level of the train part.
         features: Of the train part.
         labels: Likewise.
         fraud_share: Share of frauds among payments; of the train part, legitimate ones may be a
@@ -81,12 +85,17 @@ def write_reason_files(
     background = choose_background(legitimate, preparation, seed)
     reasons = write_reasons(graph, background, preparation.sources)
     (directory / REASONS_FILE).write_bytes(reasons)
+    names = {name: level_names(history.column(name)) for name in contract.categories}
     comparisons = Comparisons(
         rows=len(legitimate),
         background_rows=len(background),
         background_log_odds=float(log_odds(graph, background).mean()),
         features={
-            name: _compare(
+            name: _compare_levels(
+                *(contract, names[name], features[:, index], labels, fraud_share, index),
+            )
+            if name in names
+            else _compare(
                 *(contract, preparation, index, features[:, index].astype(np.float64)),
                 *(labels, fraud_share),
             )
@@ -171,6 +180,30 @@ def _compare(
         return compared
     return msgspec.structs.replace(
         compared, missing=frequency(np.isnan(values), labels, fraud_share)
+    )
+
+
+def _compare_levels(
+    contract: Contract,
+    names: dict[int, str],
+    codes: Vector,
+    labels: Labels,
+    fraud_share: float,
+    index: int,
+) -> Comparison:
+    """The most frequent levels of a category, which a model tells apart where it does by name."""
+    column = contract.column(contract.features[index])
+    assert column.category is not None
+    is_null = np.isnan(codes)
+    kept = most_frequent(codes[~is_null].astype(np.int64), column.category.max_levels)
+    levels = {names[int(code)]: frequency(codes == code, labels, fraud_share) for code in kept}
+    is_other = ~is_null & ~np.isin(codes, kept)
+    return Comparison(
+        "level",
+        (),
+        missing=frequency(is_null, labels, fraud_share) if column.is_nullable else None,
+        levels=levels,
+        other=frequency(is_other, labels, fraud_share),
     )
 
 

@@ -17,11 +17,12 @@ from fraudline.bundle.reference import (
     ReferenceFacts,
     Share,
     UsualDistance,
+    UsualLevels,
     watched_values,
     write_reference,
 )
 from fraudline.contract import Contract
-from fraudline.contract.array_types import Flags, Floats, Integers
+from fraudline.contract.array_types import Flags, Floats, Integers, Matrix, Vector
 from fraudline.measures.column_drift import (
     LEAST_ROWS,
     PERIOD_ROWS,
@@ -30,7 +31,13 @@ from fraudline.measures.column_drift import (
     usual_distances,
 )
 from fraudline.measures.days import DAY_S
+from fraudline.measures.level_drift import (
+    count_levels,
+    level_distances_from_others,
+    watched_levels,
+)
 from fraudline.measures.share_drift import HIGH_SHARE, UsualShare, usual_share
+from fraudline.training.categories import level_names
 from fraudline.training.history_checks import event_text
 from fraudline.training.split import Rows, Split
 
@@ -112,7 +119,7 @@ def keep_reference(
     random = np.random.default_rng(seed)
     of_periods = [np.flatnonzero(cut.period == number) for number in range(cut.periods)]
     drawn = [random.permutation(rows)[:PERIOD_ROWS] for rows in of_periods]
-    usual = usual_distances(distances_from_others([values[rows] for rows in drawn]))
+    usual = usual_distances(_distances(contract, [values[rows] for rows in drawn]))
 
     judged = np.concatenate([split.validation, split.test])
     judged = judged[is_kept[judged]] if is_kept[judged].any() else judged
@@ -140,9 +147,21 @@ def keep_reference(
             for column in contract.transaction_columns
             if column.is_nullable
         },
+        levels={
+            name: _usual_levels(
+                level_names(history.column(name)),
+                values[kept, contract.features.index(name)],
+                cut.period[kept],
+            )
+            for name in contract.categories
+        },
     )
     points = max(min(POINTS, MOST_VALUES // (len(contract.features) + 1)), LEAST_ROWS)
-    columns = {name: sketch(values[kept, at], points) for at, name in enumerate(contract.features)}
+    columns = {
+        name: sketch(values[kept, at], points)
+        for at, name in enumerate(contract.features)
+        if name not in contract.categories
+    }
     high = _high_amounts(contract, history, cut, kept if has_all_frauds else judged)
     columns[SCORE] = sketch(scores[judged], points)
     write_reference(directory, Reference(facts, columns, high))
@@ -153,6 +172,42 @@ def _high_amounts(contract: Contract, history: pa.Table, cut: Cut, rows: Rows) -
     amounts = contract.amounts(history)[rows]
     high = float(np.quantile(amounts, 1 - HIGH_SHARE, method="inverted_cdf"))
     return HighAmounts(high, _share(amounts >= high, cut.period[rows]))
+
+
+def _distances(contract: Contract, periods: list[Matrix]) -> Floats:
+    """How far each period is from the others, column by column."""
+    found = distances_from_others(periods)
+    for name in contract.categories:
+        at = contract.features.index(name)
+        found[:, at] = level_distances_from_others([period[:, at] for period in periods])
+    return found
+
+
+def _usual_levels(names: dict[int, str], codes: Vector, period: Integers) -> UsualLevels:
+    """The levels of a category, and how many rows of a period have one that the others do not show.
+
+    Args:
+        names: By code.
+        codes: Of each row that is kept.
+        period: Of each of those rows.
+    """
+    levels, shares = watched_levels(codes)
+    of_periods = [codes[period == number] for number in np.unique(period)]
+    others, rows = [], []
+    for number, own in enumerate(of_periods):
+        elsewhere = np.concatenate([each for at, each in enumerate(of_periods) if at != number])
+        known, _ = watched_levels(elsewhere)
+        counts = count_levels(known, own)
+        if counts.sum():
+            others.append(counts[-1])
+            rows.append(counts.sum())
+    usual = usual_share(np.array(others or [0]), np.array(rows or [1]))
+    return UsualLevels(
+        tuple(map(int, levels)),
+        tuple(names[int(code)] for code in levels),
+        tuple(shares.tolist()),
+        Share(usual.mean, usual.between_sd, usual.mean_sd),
+    )
 
 
 def _share(counts: Flags, period: Integers) -> Share:

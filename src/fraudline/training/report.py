@@ -19,12 +19,13 @@ from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.evaluation import Evaluation
 from fraudline.measures.policy_effect import PolicyEffect, money, percent
 from fraudline.measures.reliability import BINS
+from fraudline.training.categories import CategoryLevels
 from fraudline.training.faithfulness import TOP, Faith
 from fraudline.training.fitting import Checkpoint
+from fraudline.training.levels import LEAST_ROWS
 from fraudline.training.missing_values import MissingValues
 from fraudline.training.model_quality import ModelQuality
 from fraudline.training.pages import PAGES
-from fraudline.training.preparation import LEAST_ROWS
 from fraudline.training.reason_files import Example
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Rows, Split
@@ -49,6 +50,7 @@ class TrainingResult:
         effect: Of the policy, on the part that judges.
         comparison: With boosted trees, if there were any.
         missing: Of each feature that may be null, in the train part.
+        categories: Of each category, likewise.
     """
 
     split: Split
@@ -64,6 +66,7 @@ class TrainingResult:
     effect: PolicyEffect
     comparison: BesideTrees | None
     missing: list[MissingValues]
+    categories: list[CategoryLevels]
 
 
 def write_report(
@@ -99,6 +102,7 @@ def write_report(
         is_random=result.split.is_random,
         quality=result.quality,
         missing=result.missing,
+        categories=result.categories,
         percent=percent,
         least_rows=LEAST_ROWS,
         resamples=RESAMPLES,

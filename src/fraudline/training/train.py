@@ -15,6 +15,7 @@ from fraudline.contract.array_types import Labels, Matrix
 from fraudline.measures.drawn_rows import times
 from fraudline.settings import PolicySettings
 from fraudline.training.candidate import Choice, Fitted, choose, write_candidate
+from fraudline.training.categories import shared_codes, told_levels
 from fraudline.training.fitting import Fit, fit_model
 from fraudline.training.history_checks import (
     constant_features,
@@ -67,6 +68,8 @@ def train(
     split = drop_twins(drawn, twins)
     check_split(split, labels)
     _tell_parts(contract, features, labels, split, source.one_in, on_progress)
+    for told in shared_codes(contract, history):
+        on_progress(told)
 
     inputs = recipe.inputs(contract, features[split.train])
     fit, choice = _fit_and_choose(
@@ -147,7 +150,10 @@ def _tell_parts(
             f"column '{name}' has one value in the whole train part, so nothing can be learned of "
             "it and no value of it will change a score. A longer period may have others."
         )
-    for told in told_nulls(features[split.train], labels[split.train], contract, one_in):
+    for told in (
+        *told_nulls(features[split.train], labels[split.train], contract, one_in),
+        *told_levels(contract, features[split.train]),
+    ):
         on_progress(told)
 
 

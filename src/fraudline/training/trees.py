@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score
 from fraudline.contract.array_types import Floats, Integers, Labels, Matrix
 from fraudline.measures.bootstrap import ENDS, average_precision_resamples
 from fraudline.measures.drawn_rows import repeated, times
+from fraudline.training.levels import Levels
 from fraudline.training.preparation import Inputs
 from fraudline.training.split import Split
 
@@ -137,7 +138,7 @@ def fit_trees(
     if kit is None:
         return None
     begun_at = time.perf_counter()
-    seen = inputs.derive(features, np)
+    seen, columns = _seen(inputs, features, split)
     # With any number of threads the trees are the same; on a busy machine they wait for each other.
     threads = 1 if seen.size < VALUES_OF_A_THREAD else len(os.sched_getaffinity(0))
     settings = {**_SETTINGS, "seed": seed, "num_threads": threads}
@@ -147,7 +148,7 @@ def fit_trees(
     if len(split.validation):
         first = kit.train(
             settings,
-            kit.Dataset(seen[rows], labels[rows]),
+            kit.Dataset(seen[rows], labels[rows], **columns),
             MOST_TREES,
             valid_sets=[
                 kit.Dataset(
@@ -163,7 +164,7 @@ def fit_trees(
     if len(split.test):
         both = np.concatenate([split.train, split.validation])
         learned = _drawn(both, labels, seen.shape[1], seed)
-        again = kit.train(settings, kit.Dataset(seen[learned], labels[learned]), count)
+        again = kit.train(settings, kit.Dataset(seen[learned], labels[learned], **columns), count)
         scores[split.test] = again.predict(seen[split.test])
     of = np.concatenate([split.train, split.validation]) if len(split.test) else split.train
     drawn = int((labels[learned] == 0).sum()) if len(learned) < len(of) else None
@@ -173,6 +174,17 @@ def fit_trees(
         f"{told}"
     )
     return Trees(f"LightGBM {version('lightgbm')}", count, drawn, scores)
+
+
+def _seen(inputs: Inputs, features: Matrix, split: Split) -> tuple[Matrix, dict[str, list[int]]]:
+    """What the trees learn from, and which columns of it are levels, as LightGBM takes them."""
+    seen: Matrix = inputs.derive(features, np)
+    if not inputs.levels:
+        return seen, {}
+    places = Levels.fit(inputs.levels, features[split.train]).places(features)
+    columns = list(range(seen.shape[1], seen.shape[1] + places.shape[1]))
+    together = np.concatenate([seen, places.astype(np.float32)], axis=1)
+    return together, {"categorical_feature": columns}
 
 
 def stand_beside(

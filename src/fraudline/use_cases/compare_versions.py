@@ -19,7 +19,7 @@ from fraudline.contract import APPROVED, FRAUD, Period, json_lines
 from fraudline.contract.array_types import DecisionCodes, Floats, Labels
 from fraudline.measures.challenge import Challenge, DayOfOne
 from fraudline.scoring.judge import Judge, Judged
-from fraudline.use_cases.challenge_conditions import Condition, Measured, conditions_of
+from fraudline.use_cases.challenge_conditions import Condition, Measured, Pace, conditions_of
 from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.turned_out import flags
@@ -73,12 +73,14 @@ class PairSums:
         other: What the other version did.
         hidden: Payments that were blocked and never labelled, which were left out.
         unjudged: Payments that one of the two has no verdict on, left out too.
+        pace: How often the other version was clearly slower; none is counted by one of before.
     """
 
     champion: Spent = field(default_factory=Spent)
     other: Spent = field(default_factory=Spent)
     hidden: int = 0
     unjudged: int = 0
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass
@@ -91,7 +93,7 @@ class _Side:
     scores: list[Floats] = field(default_factory=list)
     codes: list[DecisionCodes] = field(default_factory=list)
 
-    def judge_lines(self, lines: list[bytes]) -> Judged:
+    def judge_lines(self, lines: list[bytes]) -> tuple[Judged, float]:
         begun_at = time.thread_time()
         judged = self.judge.judge_batch(lines)
         took_s = time.thread_time() - begun_at
@@ -103,7 +105,7 @@ class _Side:
             before.refused + len(judged.rejects),
             before.without_reasons + stopped - len(judged.reasons),
         )
-        return judged
+        return judged, took_s
 
     def take_day(self, labels: Labels, amounts: Floats, costs_by: Policy) -> DayOfOne:
         """What it said of a period, with what that cost; forgets it."""
@@ -155,12 +157,14 @@ class VersionPair:
             )
         )
         self._maturity = dt.timedelta(days=project.contract.maturity_days)
-        self._hidden, self._unjudged = before.hidden, before.unjudged
+        self._hidden, self._unjudged, self._pace = before.hidden, before.unjudged, before.pace
 
     @property
     def sums(self) -> PairSums:
         """What both took so far, and what was left out."""
-        return PairSums(self._champion.spent, self._other.spent, self._hidden, self._unjudged)
+        return PairSums(
+            self._champion.spent, self._other.spent, self._hidden, self._unjudged, self._pace
+        )
 
     def conditions(self, found: Challenge) -> list[Condition]:
         """All that the other version has to meet, by what was found of both."""
@@ -170,6 +174,7 @@ class VersionPair:
             self._other.bundle.manifest.policy,
             self._champion.measured(),
             self._other.measured(),
+            self._pace,
         )
 
     def after(self, found: _Found, period: Period) -> _Found:
@@ -183,11 +188,13 @@ class VersionPair:
         labels, amounts = [np.zeros(0, np.int8)], [np.zeros(0)]
         for rows in self._known_later(period):
             lines = json_lines(rows.select([each.name for each in contract.transaction_columns]))
-            sides = [(side, side.judge_lines(lines)) for side in (self._champion, self._other)]
-            (_, first), (_, second) = sides
+            first, champion_s = self._champion.judge_lines(lines)
+            second, other_s = self._other.judge_lines(lines)
+            if lines:
+                self._pace = self._pace.after(champion_s, other_s)
             both = np.intersect1d(first.indices, second.indices)
             self._unjudged += len(lines) - len(both)
-            for side, judged in sides:
+            for side, judged in ((self._champion, first), (self._other, second)):
                 kept = np.isin(judged.indices, both)
                 side.scores.append(judged.assessment.scores[kept])
                 side.codes.append(judged.assessment.decision_codes[kept])

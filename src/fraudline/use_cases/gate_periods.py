@@ -20,7 +20,7 @@ from fraudline.use_cases.challenge_conditions import brief_conditions, told_cond
 from fraudline.use_cases.champion import challenge, roll_back
 from fraudline.use_cases.judge_line import LineVerdict, judge_line
 from fraudline.use_cases.learning_steps import Due
-from fraudline.use_cases.line_rows import rows_of_line
+from fraudline.use_cases.line_rows import first_after, last_end, rows_of_line
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.promote_winner import (
     LEARN,
@@ -32,7 +32,6 @@ from fraudline.warehouse.decided_periods import decided_periods
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 
 _LOG = logging.getLogger(__name__)
-_MOMENT = dt.timedelta(microseconds=1)
 _MOST_TOLD = 4096
 
 
@@ -64,9 +63,8 @@ class GatePeriods:
         until = now - self._maturity
         if until <= since:
             return []
-        ends = [row["period_end"] for row in rows_of_line(self._project)]
-        if ends:  # in their order, so none before the last is left; a payment counts in one bet
-            since = Period.holding(max(ends) - _MOMENT, self._length_s).end
+        if rows := rows_of_line(self._project):
+            since = first_after(last_end(rows), self._length_s)
         periods = decided_periods(
             self._project.warehouse, self._length_s, since=since, until=max(until, since)
         )

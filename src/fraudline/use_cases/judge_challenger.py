@@ -13,6 +13,7 @@ from fraudline.measures.challenge import Challenge
 from fraudline.registry import Challenger
 from fraudline.use_cases.challenge_conditions import Condition
 from fraudline.use_cases.compare_versions import PairSums, VersionPair
+from fraudline.use_cases.line_rows import first_after
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.decided_periods import decided_periods
 
@@ -22,7 +23,7 @@ class _SoFar:
     """Of a verdict, what the next one goes on from if nothing of it is otherwise.
 
     Attributes:
-        length_s: How long its periods are, seconds.
+        length_s: How long its last periods are, seconds.
         maturity_days: After how many days they were mature.
         counted_until: The end of the last period that it counts; None if it counts none.
         sums: What both versions took.
@@ -143,7 +144,7 @@ def _judged(
     maturity_days = project.contract.maturity_days
     maturity = dt.timedelta(days=maturity_days)
     until = at - maturity
-    known = _kept(project, champion, challenger, length_s, until)
+    known = _kept(project, champion, challenger, until)
     found, compared, goes_on = Challenge(), 0, _SoFar(length_s, maturity_days)
     if known is not None:
         found, compared, goes_on = known.found, known.periods, known.goes_on
@@ -151,7 +152,9 @@ def _judged(
     pair = VersionPair(
         project, champion, challenger.version, challenger.since, on_judged, goes_on.sums
     )
-    since = counted_until or challenger.since - maturity - dt.timedelta(seconds=length_s)
+    since = challenger.since - maturity - dt.timedelta(seconds=length_s)
+    if counted_until is not None:
+        since = first_after(counted_until, length_s)
     for period in decided_periods(project.warehouse, length_s, since=since, until=until):
         if period.end <= until:
             found = pair.after(found, period)
@@ -173,24 +176,21 @@ def _judged(
 
 
 def _kept(
-    project: Project,
-    champion: str,
-    challenger: Challenger,
-    length_s: float,
-    until: dt.datetime,
+    project: Project, champion: str, challenger: Challenger, until: dt.datetime
 ) -> _Kept | None:
     """The last verdict on this challenge that counts nothing after a moment; None if there is none.
 
-    One by another maturity, or on periods of another length, is none: all is judged again.
+    One by another maturity is none: all is judged again. Of one on periods of another length each
+    payment counts, and in no second bet.
     """
-    wanted = (champion, challenger.since, length_s, project.contract.maturity_days)
+    wanted = (champion, challenger.since, project.contract.maturity_days)
     for line in reversed(project.registry.verdicts(challenger.version)):
         try:
             kept = msgspec.json.decode(line, type=_Kept)
         except msgspec.DecodeError:  # of before, or cut short
             continue
         by = kept.goes_on
-        if (kept.champion, kept.since, by.length_s, by.maturity_days) == wanted and (
+        if (kept.champion, kept.since, by.maturity_days) == wanted and (
             by.counted_until is None or by.counted_until <= until
         ):
             return kept

@@ -24,8 +24,10 @@ from fraudline.warehouse.decided_periods import decided_periods
 
 _MOMENT = dt.timedelta(microseconds=1)
 _NEWEST_JUDGED_ON = 5  # periods on which the newest version must not be worse than the champion
-# A few periods prove no order, and two versions of one network take the same time.
-_OF_LINE_ALONE = ("order", "speed")
+# Two versions of one network take the same time: what differs is noise.
+_OF_NETWORK = ("speed",)
+# A few periods prove no order.
+_OF_LINE_ALONE = ("order", *_OF_NETWORK)
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _so_far(
         why = f"periods of {due.period.length} instead of {length}"
     if other := difference(_way_before(last), way):
         why = f"it learned {other}"
-    if not (why and found.rows):
+    if not why or found == Challenge():
         # A calibration anew of the champion ranks as before, and decides otherwise.
         return found if last["champion"] == champion else found.on_another_scale(), ""
     return Challenge(), f"begins anew, at wealth 1 instead of {found.bet.wealth:,.2f}: {why}; "
@@ -156,7 +158,7 @@ def _judged(
     assert line.learned
     pair = VersionPair(project, champion, line.version, line.learned.as_of, on_judged)
     found = pair.after(found, due.period)
-    conditions = pair.conditions(found)
+    conditions = [each for each in pair.conditions(found) if each.name not in _OF_NETWORK]
     if found.bet.is_proved and newest.version != line.version:
         conditions.append(_newest_does(project, due, champion, newest.version, on_judged))
     return found, conditions

@@ -25,6 +25,7 @@ class Alarm:
         detector: What was looked at.
         column: Of which column, where it is of one.
         unit: The unit of that column.
+        is_category: Whether it is a category: the figures are of levels.
         version: Which version decided, None where that does not matter.
         since: Since when.
         period: The last period in which it alarmed.
@@ -39,6 +40,7 @@ class Alarm:
     detector: str
     column: str | None
     unit: str
+    is_category: bool
     version: str | None
     since: dt.datetime
     period: Period
@@ -122,6 +124,7 @@ def _alarm(project: Project, row: Mapping[str, Any], last: dt.datetime) -> Alarm
         detector=row["detector"],
         column=column,
         unit=project.contract.column(column).unit if column else "",
+        is_category=column in project.contract.categories,
         version=row["model_version"],
         since=row["alarm_since"],
         period=Period(row["period_start"], row["period_end"]),

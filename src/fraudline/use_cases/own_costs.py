@@ -20,7 +20,7 @@ from fraudline.settings import PolicySettings
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from fraudline.contract.array_types import Floats
 
@@ -45,7 +45,7 @@ def require_own_costs_to_train(project: Project, read_amounts: Callable[[], Floa
         amounts = read_amounts()
         positive = amounts[amounts > 0]
         median_amount = float(np.median(positive)) if len(positive) else None
-        scaled = _scaled(missing, median_amount)
+        scaled = scaled_costs(missing, median_amount)
         lines = "\n".join(f"{name} = {value}" for name, value in scaled.items())
         raise InputError(
             f"{_what_is_missing(project, missing, median_amount)} Nothing was trained. Put what "
@@ -70,7 +70,7 @@ def require_own_costs(
     """
     missing = _not_given(project, costs)
     if missing:
-        scaled = _scaled(missing, median_amount)
+        scaled = scaled_costs(missing, median_amount)
         options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in scaled.items())
         lines = "\n".join(f"{name} = {_DEFAULTS[name]:g}" for name in missing)
         raise InputError(
@@ -133,7 +133,16 @@ def _what_is_missing(project: Project, missing: list[str], median_amount: float 
     )
 
 
-def _scaled(names: list[str], median_amount: float | None) -> dict[str, str]:
+def scaled_costs(names: Sequence[str], median_amount: float | None) -> dict[str, str]:
+    """The defaults of some costs, brought to the scale of a contract's amounts.
+
+    Args:
+        names: Which costs.
+        median_amount: Of the amounts above 0.
+
+    Returns:
+        Each as it may be written into the settings; "…" where there is no scale.
+    """
     if not median_amount:
         return dict.fromkeys(names, "…")
     scale = median_amount / _CARD_AMOUNT

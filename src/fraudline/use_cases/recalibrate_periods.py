@@ -28,6 +28,7 @@ from fraudline.use_cases.challenge_conditions import (
     wealth_words,
 )
 from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.line_rows import first_after, last_end
 from fraudline.use_cases.own_process import Answer, ask
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.promote_winner import promote_winner
@@ -77,7 +78,8 @@ class RecalibratePeriods:
             return []
         until, rows = now - self._maturity, self._rows()
         begin = registry.champion_since() - self._maturity
-        since = max([Period.holding(begin, self._length_s).start, *(r["period_end"] for r in rows)])
+        since = Period.holding(begin, self._length_s).start
+        since = max(since, first_after(last_end(rows), self._length_s)) if rows else since
         if until <= since:
             return []
         mature = [
@@ -126,7 +128,7 @@ class RecalibratePeriods:
         rows = [each for each in self._rows() if each["period_start"] < due.period.start]
         version = rows[-1]["newest"] if rows else None
         version = version if version in manifests else None  # it may have been removed
-        found = msgspec.json.decode(rows[-1]["state"] if rows else "{}", type=CalibrationChallenge)
+        found, anew = _so_far(rows[-1] if rows else None, due.period)
         said = told = f"{champion} has no other calibration yet that is older than this period"
         is_won = False
         if version is not None:
@@ -134,6 +136,7 @@ class RecalibratePeriods:
             is_won, told = all(each.is_met for each in conditions), told_conditions(conditions)
             wealth = wealth_words(found.calibration.wealth, found.bet.frauds)
             said = brief_words(wealth, conditions)
+        said, told = f"{anew}{said}", f"{anew}{told}"
         answer = Answer()
         if due.period == self._last:  # of those that were missed, the last one is enough
             answer = self._calibrated(due, champion)
@@ -186,13 +189,7 @@ class RecalibratePeriods:
             self._project.contract,
             since=Period.holding(of[1] - self._maturity, self._length_s).start,
         )
-        length = dt.timedelta(seconds=self._length_s)
-        return [
-            row
-            for row in rows
-            if (row["champion"], row["champion_since"]) == of
-            and row["period_end"] - row["period_start"] == length
-        ]
+        return [row for row in rows if (row["champion"], row["champion_since"]) == of]
 
     def _write(
         self,
@@ -224,6 +221,19 @@ class RecalibratePeriods:
             "state": msgspec.json.encode(found).decode(),
         }
         write_rows(self._project.warehouse, flows.CALIBRATIONS, [row])
+
+
+def _so_far(last: dict[str, Any] | None, period: Period) -> tuple[CalibrationChallenge, str]:
+    """What the periods before have found, if that stands for this one; and if not why, in words."""
+    if last is None:
+        return CalibrationChallenge(), ""
+    found = msgspec.json.decode(last["state"], type=CalibrationChallenge)
+    length = last["period_end"] - last["period_start"]
+    if length == period.length or found == CalibrationChallenge():
+        return found, ""
+    was = f"at wealth 1 instead of {found.calibration.wealth:,.2f}"
+    why = f"periods of {period.length} instead of {length}"
+    return CalibrationChallenge(), f"begins anew, {was}: {why}; "
 
 
 def _line(version: Manifest) -> Line:

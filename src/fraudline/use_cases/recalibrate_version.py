@@ -6,7 +6,6 @@ import datetime as dt
 
 from fraudline.bundle.manifest import Calibrated, Manifest, Source
 from fraudline.contract import Period
-from fraudline.contract.columns import EARLIEST
 from fraudline.errors import InputError
 from fraudline.measures.policy_effect import counted
 from fraudline.training.recipes.recipe_names import UNCALIBRATED
@@ -62,7 +61,7 @@ def recalibrate_version(project: Project, as_of: dt.datetime, champion: str) -> 
         as_of=as_of,
         since=until - PERIODS * dt.timedelta(seconds=length_s),
         until=until,
-        not_before=base.learned.until if base.learned else EARLIEST,
+        not_before=_learned_until(base),
     )
     if isinstance(known, TooFew):
         told = (
@@ -82,6 +81,14 @@ def recalibrate_version(project: Project, as_of: dt.datetime, champion: str) -> 
         told += f"; {left_out} without a label left out"
     frauds = made.calibrated.frauds
     return Updated(made.version, base.version, known.rows.num_rows, frauds, told)
+
+
+def _learned_until(network: Manifest) -> dt.datetime:
+    """Until when what was decided may be among what a network learned.
+
+    Of one that was trained that is when its history was read: it may hold payments of the stream.
+    """
+    return network.learned.until if network.learned else network.source.read_at
 
 
 def _make(

@@ -270,7 +270,8 @@ def newest_of_line(
 ) -> Manifest:
     """The version that learned last of those that go on from the champion, or the champion.
 
-    Versions that are only calibrated anew are in no line: the network of each is there already.
+    Versions that are only calibrated anew, or that a person gave another policy, are in no line:
+    the network of each is there already, and a policy that was only tried is nobody's decision.
     Nor are those that were trained anew, which are challengers of their own.
 
     Args:

@@ -34,6 +34,7 @@ from fraudline.measures.policy_effect import counted, number, percent
 from fraudline.measures.share_drift import Cusum, UsualShare, share_limits, usual_share
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.level_rows import category_words, level_rows
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.share_rows import (
     amount_row,
@@ -166,6 +167,7 @@ class WatchPeriods:
             score_row(reference, counts, memory.cusum(version, SCORES), period),
             amount_row(contract, reference, counts, memory.cusum(version, AMOUNTS), period),
             *null_rows(reference, counts)[:_MOST_COLUMNS],
+            *level_rows(contract, reference, rows)[:_MOST_COLUMNS],
         ]
         return [
             *({**head, **each, "transactions": rows.num_rows} for each in columns),
@@ -173,15 +175,19 @@ class WatchPeriods:
         ]
 
     def _column(self, found: ColumnFound) -> Row:
-        unit = self._project.contract.column(found.name).unit
-        middle = len(TOLD_SHARES) // 2
-        half, usual = (f"{number(of[middle])} {unit}".rstrip() for of in (found.found, found.usual))
-        return {
+        row = {
             "detector": COLUMNS,
             "column_name": found.name,
             "is_alarm": found.is_alarm,
             "statistic": found.excess,
             "threshold": found.threshold,
+        }
+        if found.levels is not None:
+            return row | category_words(found, found.levels)
+        unit = self._project.contract.column(found.name).unit
+        middle = len(TOLD_SHARES) // 2
+        half, usual = (f"{number(of[middle])} {unit}".rstrip() for of in (found.found, found.usual))
+        return row | {
             "told": (
                 f"'{found.name}': {percent(found.distance)} of the values lie elsewhere. Half of "
                 f"them are at most {half}, of the reference at most {usual}"

@@ -23,6 +23,7 @@ from fraudline.stream.progress import Progress
 from fraudline.use_cases.challenge_conditions import Condition
 from fraudline.use_cases.champion import end_rollout, promote, widen
 from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.line_rows import first_after, last_end
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.promote_winner import LEARN, told_beside
 from fraudline.use_cases.widening_rule import (
@@ -69,8 +70,7 @@ class WidenRollout:
         if rollout is None:
             return []
         rows, until = self._rows(rollout), now - self._maturity
-        length = dt.timedelta(seconds=self._length_s)
-        since = rows[-1]["period_start"] + length if rows else rollout.since
+        since = first_after(last_end(rows), self._length_s) if rows else rollout.since
         if until <= since:
             return []
         periods = decided_periods(self._project.warehouse, self._length_s, since=since, until=until)
@@ -159,14 +159,13 @@ class WidenRollout:
             self._progress.begin_step(self.name)
 
     def _rows(self, rollout: Rollout) -> list[dict[str, Any]]:
-        """What was written of this rollout, oldest first."""
-        contract, length = self._project.contract, dt.timedelta(seconds=self._length_s)
+        """What was written of this rollout, oldest first, whatever the periods' length was."""
+        contract = self._project.contract
         rows = read_rows(self._project.warehouse, flows.ROLLOUTS, contract, since=rollout.since)
         return [
             row
             for row in rows
             if (row["version"], row["since"]) == (rollout.version, rollout.since)
-            and row["period_end"] - row["period_start"] == length
         ]
 
     def _write(self, due: Due, champion: str, rollout: Rollout, both: BothWays, told: str) -> None:

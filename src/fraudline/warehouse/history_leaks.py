@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fraudline.contract import Column, Contract
+from fraudline.contract.leak_words import LEAK_AUC, LEAST_FRAUDS, null_leak_words
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.history_findings import Finding, is_fraud_sql
 from fraudline.warehouse.query import query, sql_literal
@@ -13,13 +14,8 @@ from fraudline.warehouse.query import query, sql_literal
 if TYPE_CHECKING:
     from fraudline.warehouse.history_quality import ColumnQuality
 
-LEAK_AUC = 0.99
-# Fewer frauds than this may lie apart from all else by chance.
-_LEAST_FRAUDS = 10
 # A suspect is sorted by its values, which BigQuery does in one place.
 _MOST_ROWS = 20_000_000
-# That no null is a fraud is suspicious where it happens by chance less often than this.
-_CHANCE = 0.001
 
 
 def find_leaks(
@@ -36,16 +32,21 @@ def find_leaks(
             f"no column was looked at as a possible leak of the label: of more than "
             f"{_MOST_ROWS:,} rows it takes too long; check a part of the table",
         )
-    if min(frauds, rows - frauds) < _LEAST_FRAUDS:
+    if min(frauds, rows - frauds) < LEAST_FRAUDS:
         return Finding(
             False,
             f"too few frauds, or too few others, to tell whether a column leaks the label: "
-            f"{frauds:,} and {rows - frauds:,}, expected at least {_LEAST_FRAUDS} of each",
+            f"{frauds:,} and {rows - frauds:,}, expected at least {LEAST_FRAUDS} of each",
         )
     found: dict[str, float] = {}
     told = []
-    for column in _suspects(warehouse, source, contract):
-        area = query(warehouse, _auc_sql(source, contract, column)).to_pylist()[0]["area"]
+    for column in (
+        *_suspects(warehouse, source, contract),
+        *(contract.column(name) for name in contract.categories),
+    ):
+        area, least = query(warehouse, _auc_sql(source, contract, column)).to_pylist()[0].values()
+        if column.category is not None and (least or 0) < LEAST_FRAUDS:
+            continue  # too few rows have a level that comes again
         if area is not None and max(area, 1 - area) > LEAK_AUC:
             found[column.name] = max(area, 1 - area)
     if found:
@@ -72,13 +73,13 @@ def find_null_leaks(
         frauds: How many of them are labelled fraud.
     """
     others = rows - frauds
-    if min(frauds, others) < _LEAST_FRAUDS:
+    if min(frauds, others) < LEAST_FRAUDS:
         return []  # `find_leaks` says so
     told = [
         f"'{each.name}' {words}"
         for each in columns
         if each.name in contract.features
-        and (words := _null_leak_words(each.nulls, each.null_frauds, frauds, others))
+        and (words := null_leak_words(each.nulls, each.null_frauds, frauds, others))
     ]
     if not told:
         return []
@@ -92,32 +93,6 @@ def find_null_leaks(
     ]
 
 
-def _null_leak_words(nulls: int, null_frauds: int, frauds: int, others: int) -> str:
-    """What is suspicious about the nulls of a feature, in words; empty if nothing is."""
-    if min(nulls, frauds + others - nulls) < _LEAST_FRAUDS:
-        return ""
-    null_others = nulls - null_frauds
-    is_chance = (others / (frauds + others)) ** nulls >= _CHANCE
-    # The area under the ROC curve of being null.
-    area = (1 + null_frauds / frauds - null_others / others) / 2
-    shares = (
-        f"is null in {100 * null_frauds / frauds:.3g} % of the frauds and "
-        f"{100 * null_others / others:.3g} % of the others"
-    )
-    suspicions = (
-        (area == 1, "has no value in any row that is labelled fraud, and one in all others"),
-        (area == 0, "has a value in every row that is labelled fraud, and in no other"),
-        (null_frauds == frauds, "has no value in any row that is labelled fraud"),
-        (not null_others, f"is null in {nulls:,} rows, and all of them are labelled fraud"),
-        (
-            not null_frauds and not is_chance,
-            f"is null in {nulls:,} rows, and none of them is labelled fraud",
-        ),
-        (max(area, 1 - area) > LEAK_AUC, shares),
-    )
-    return next((words for is_so, words in suspicions if is_so), "")
-
-
 def _suspects(warehouse: Warehouse, source: str, contract: Contract) -> list[Column]:
     """Features that may be leaks, without sorting any.
 
@@ -125,7 +100,9 @@ def _suspects(warehouse: Warehouse, source: str, contract: Contract) -> list[Col
     An area over .99 leaves at most one in twenty of the others beyond one of them; one in ten is
     let through, since quantiles are approximate.
     """
-    columns = [contract.column(name) for name in contract.features]
+    columns = [
+        contract.column(name) for name in contract.features if name not in contract.categories
+    ]
     quantiles = [
         f"APPROX_QUANTILES(IF({is_fraud_sql(contract)}, {_seen_sql(each)}, NULL), 5) AS q_{at}"
         for at, each in enumerate(columns)
@@ -165,13 +142,35 @@ def _seen_sql(column: Column) -> str:
     return f"`{column.name}`"
 
 
-def _auc_sql(source: str, contract: Contract, column: Column) -> str:
+def _values_sql(source: str, contract: Contract, column: Column) -> str:
+    """A query of the values of a feature, and how many frauds and others have each of them.
+
+    Of a category the value is the share of frauds among the rows of the level in one half of the
+    history, and what is counted is the other half: no level tells of its own rows.
+    """
     is_fraud = is_fraud_sql(contract)
+    counted = (
+        f"CAST(COUNTIF({is_fraud}) AS FLOAT64) AS frauds, "
+        f"CAST(COUNTIF(NOT ({is_fraud})) AS FLOAT64) AS others"
+    )
+    there = f"FROM {source} WHERE `{column.name}` IS NOT NULL"
+    if column.category is None:
+        return f"SELECT {_seen_sql(column)} AS value, {counted} {there} GROUP BY value"
+    time, amount = (f"CAST(`{name}` AS STRING)" for name in (contract.event_time, contract.amount))
+    half = f"SUBSTR(TO_HEX(MD5(CONCAT({time}, ':', {amount}))), 1, 1) < '8'"
+    by_half = f"SELECT `{column.name}` AS level, {half} AS half, {counted} {there} GROUP BY 1, 2"
+    return (
+        f"WITH halves AS ({by_half}) SELECT one.frauds / (one.frauds + one.others) AS value, "  # noqa: S608 - names come from settings and a checked contract
+        "SUM(two.frauds) AS frauds, SUM(two.others) AS others FROM halves AS two "
+        "JOIN halves AS one ON one.level = two.level AND one.half != two.half GROUP BY value"
+    )
+
+
+def _auc_sql(source: str, contract: Contract, column: Column) -> str:
     # A legitimate payment with a smaller value counts 1 for each fraud, one with the same a half.
     return (
-        "SELECT SUM(frauds * (below + others / 2)) / (SUM(frauds) * SUM(others)) AS area FROM ("  # noqa: S608 - names come from settings and a checked contract
+        "SELECT SUM(frauds * (below + others / 2)) / NULLIF(SUM(frauds) * SUM(others), 0) AS area, "  # noqa: S608 - names come from settings and a checked contract
+        "LEAST(SUM(frauds), SUM(others)) AS least FROM ("
         "SELECT frauds, others, SUM(others) OVER (ORDER BY value) - others AS below FROM ("
-        f"SELECT {_seen_sql(column)} AS value, CAST(COUNTIF({is_fraud}) AS FLOAT64) AS frauds, "
-        f"CAST(COUNTIF(NOT ({is_fraud})) AS FLOAT64) AS others FROM {source} "
-        f"WHERE `{column.name}` IS NOT NULL GROUP BY value))"
+        f"{_values_sql(source, contract, column)}))"
     )

@@ -180,7 +180,7 @@ def _totals_sql(source: str, contract: Contract) -> str:
         parts.append(f"COUNTIF({quoted} IS NULL) AS nulls_{index}")
         parts.append(f"COUNTIF({quoted} IS NULL AND {is_fraud}) AS null_frauds_{index}")
         parts.append(f"COUNTIF({out_of_range_sql(column)}) AS out_of_range_{index}")
-        if column.type in NUMERIC_TYPES:
+        if column.type in NUMERIC_TYPES and column.category is None:
             parts += [
                 f"{function}({quoted}) AS {function.lower()}_{index}"
                 for function in ("MIN", "AVG", "MAX")

@@ -48,7 +48,7 @@ _CONVERSIONS |= {
     for (found, wanted), how in list(_CONVERSIONS.items())
     if found == "NUMERIC"
 }
-_WAYS_ON = {
+WAYS_ON = {
     "DATETIME": "it has no time zone; make a view with TIMESTAMP(column, 'zone')",
     "DATE": "it has no time zone; make a view with TIMESTAMP(column, 'zone')",
     "STRING": "a text is not parsed here; make a view that casts it",
@@ -153,7 +153,7 @@ def _columns(
             continue
         taken.append(_Taken(column, wanted[column.name], field))
         if taken[-1].conversion is None:
-            way = _WAYS_ON.get(taken[-1].kind, "make a view that has another")
+            way = WAYS_ON.get(taken[-1].kind, "make a view that has another")
             faults.append(
                 f"'{column.name}' is read from '{field.name}', of type {taken[-1].kind}, which is "
                 f"not taken as {column.type}: {way}"

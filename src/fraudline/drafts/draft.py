@@ -1,0 +1,386 @@
+"""A contract guessed from a sample, and what of it only a person can know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fraudline.contract import Column
+from fraudline.contract.contract_faults import Faults, meant
+from fraudline.contract.contract_file import check_names
+from fraudline.contract.number_words import number_words
+from fraudline.contract.time_units import seconds_of
+from fraudline.drafts.name_words import limits_of, money_unit_of
+from fraudline.drafts.profiles import Profile, profile_column
+from fraudline.drafts.roles import (
+    Answers,
+    Question,
+    find_amount,
+    find_event_time,
+    find_id,
+    find_label,
+    fraud_share,
+)
+from fraudline.drafts.suspects import epoch_unit, find_suspects
+from fraudline.errors import InputError
+
+MOST_ROWS = 500_000
+"""Of more rows every so manyth is looked at; it shows what a contract says."""
+
+
+@dataclass(frozen=True)
+class ColumnDraft:
+    """A column as the file is to have it.
+
+    Attributes:
+        name: Its name.
+        keys: What its table says, in order.
+        note: What a person should know of it, a sentence without a full stop; else empty.
+    """
+
+    name: str
+    keys: Mapping[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A contract that can be written.
+
+    Attributes:
+        name: Its name.
+        source: What it was guessed from, in words.
+        rows: How many rows there are.
+        looked_at: How many of them were looked at.
+        columns: In the order of the table.
+        roles: By role, its column.
+        facts: By role, what was found of it.
+        told: What a person must look at, each in sentences.
+        median_amount: Of the amounts above 0; None if there are none.
+    """
+
+    name: str
+    source: str
+    rows: int
+    looked_at: int
+    columns: tuple[ColumnDraft, ...]
+    roles: Mapping[str, str]
+    facts: Mapping[str, str]
+    told: tuple[str, ...]
+    median_amount: float | None
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A table in BigQuery, of which a sample was read.
+
+    Attributes:
+        rows: How many rows it has.
+        nulls: By column, in how many of them it is null.
+    """
+
+    rows: int
+    nulls: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Roles:
+    label: str
+    amount: str
+    event_time: str
+    unit: str
+    id: str | None
+
+    @property
+    def named(self) -> dict[str, str]:
+        """By role, its column."""
+        found = {"label": self.label, "amount": self.amount, "event_time": self.event_time}
+        return found | ({} if self.id is None else {"id": self.id})
+
+
+@dataclass
+class _Told:
+    """What a person must look at; one sentence may name ten columns."""
+
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+
+    def of(self, column: str, text: str) -> None:
+        self.columns.setdefault(text, []).append(f"'{column}'")
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        named = (f"{', '.join(names)}: {text}." for text, names in self.columns.items())
+        return (*named, *self.others)
+
+
+def draft_contract(
+    name: str, source: str, table: pa.Table, answers: Answers, whole: Whole | None = None
+) -> Draft | list[Question]:
+    """Guess what a table's transactions look like.
+
+    Args:
+        name: What the contract is to be called.
+        source: What the table is, in words, for the head of the file.
+        table: Its rows; values of a CSV file as bytes.
+        answers: What a person has said.
+        whole: What `table` is a sample of; None: it is all there is.
+
+    Returns:
+        The draft, or all that only a person can say.
+
+    Raises:
+        InputError: no contract can have such a table, whatever a person says.
+    """
+    _require_usable(source, table)
+    step = -(-table.num_rows // MOST_ROWS)
+    profiles = {
+        column: profile_column(column, table.column(column), step, are_texts_read=whole is None)
+        for column in table.column_names
+    }
+    if whole is not None:
+        profiles = {
+            column: replace(profile, nulls=whole.nulls[column])
+            for column, profile in profiles.items()
+        }
+    _require_known(answers, profiles)
+    roles = _find_roles(profiles, answers)
+    if not isinstance(roles, _Roles):
+        return roles
+    told = _Told()
+    columns = _columns(profiles, roles, told)
+    amounts = profiles[roles.amount].numbers
+    positive = amounts[amounts > 0]
+    _tell_roles(profiles, roles, answers, told)
+    return Draft(
+        name=name,
+        source=source,
+        rows=table.num_rows if whole is None else whole.rows,
+        looked_at=len(amounts),
+        columns=columns,
+        roles=roles.named,
+        facts=_facts(profiles, roles),
+        told=told.sentences,
+        median_amount=float(np.median(positive)) if len(positive) else None,
+    )
+
+
+def _require_usable(source: str, table: pa.Table) -> None:
+    """Refuse a table that no answer makes usable.
+
+    Raises:
+        InputError: it has no rows, or columns that no contract can have; all are told.
+    """
+    if not table.num_rows:
+        raise InputError(f"{source} has no rows, so nothing can be guessed of it.")
+    faults = Faults()
+    check_names(table.column_names, faults)
+    told = [each.text for each in faults.listed("")]
+    twice = sorted({each for each in table.column_names if table.column_names.count(each) > 1})
+    told += [f"the column name '{each}' is there twice." for each in twice]
+    if {"", "__index_level_0__"} & set(table.column_names):
+        told.append("One is the index that pandas writes unless it is told index=False.")
+    if told:
+        raise InputError(
+            f"{source} has columns that no table of BigQuery can have: {' '.join(told)} Give them "
+            "other names in the file, or by a view, and in what sends the messages."
+        )
+
+
+def _require_known(answers: Answers, profiles: Mapping[str, Profile]) -> None:
+    """Refuse answers that name no column, and a table with a column that has no type.
+
+    Raises:
+        InputError: there is one.
+    """
+    for role in ("label", "amount", "event_time", "id"):
+        answer = getattr(answers, role)
+        if answer is not None and answer not in profiles:
+            option = role.replace("_", "-")
+            raise InputError(
+                f"--{option} {answer}: there is no such column.{meant(answer, profiles)} There are "
+                f"{', '.join(profiles)}."
+            )
+    if answers.time_unit is not None and seconds_of(answers.time_unit) is None:
+        raise InputError(f"--time-unit {answers.time_unit}: expected s, ms, us, ns, min, h or day.")
+    if faulty := [f"'{each.name}': {each.fault}" for each in profiles.values() if not each.type]:
+        raise InputError(f"{'; '.join(faulty)}. Leave such a column out, or write it as text.")
+
+
+def _find_roles(profiles: Mapping[str, Profile], answers: Answers) -> _Roles | list[Question]:
+    given = [answers.label, answers.amount, answers.event_time, answers.id]
+    if twice := [each for each in given if each is not None and given.count(each) > 1]:
+        raise InputError(f"column '{twice[0]}' cannot have two roles; each needs its own.")
+    taken = {each for each in given if each is not None}
+
+    def left(answer: str | None) -> dict[str, Profile]:
+        return {
+            name: each for name, each in profiles.items() if name == answer or name not in taken
+        }
+
+    label = find_label(left(answers.label), answers.label)
+    taken |= {label} if isinstance(label, str) else set()
+    amount = find_amount(left(answers.amount), answers.amount)
+    taken |= {amount} if isinstance(amount, str) else set()
+    event_time = find_event_time(left(answers.event_time), answers.event_time, answers.time_unit)
+    taken |= {event_time[0]} if isinstance(event_time, tuple) else set()
+    identity = find_id(left(answers.id), answers.id)
+    found = (label, amount, event_time, identity)
+    if questions := [each for each in found if isinstance(each, Question)]:
+        return questions
+    assert isinstance(label, str)
+    assert isinstance(amount, str)
+    assert isinstance(event_time, tuple)
+    assert not isinstance(identity, Question)
+    return _Roles(label, amount, *event_time, identity)
+
+
+def _columns(
+    profiles: Mapping[str, Profile], roles: _Roles, told: _Told
+) -> tuple[ColumnDraft, ...]:
+    plain = {name: each for name, each in profiles.items() if name not in roles.named.values()}
+    is_fraud = profiles[roles.label].numbers == 1
+    suspects = find_suspects(plain, is_fraud, profiles[roles.event_time].numbers)
+    found = []
+    for name, profile in profiles.items():
+        if profile.unreadable:
+            told.of(
+                name,
+                f"`load` would refuse {profile.unreadable:,} of the rows ({profile.fault})",
+            )
+        if profile.is_naive:
+            told.of(name, "its times have no time zone and are taken as UTC")
+        if name in plain:
+            found.append(_plain_column(profile, suspects.get(name, ""), told))
+        else:
+            found.append(_role_column(profile, roles, told))
+    return tuple(found)
+
+
+def _plain_column(profile: Profile, suspicion: str, told: _Told) -> ColumnDraft:
+    keys = _keys(profile)
+    note = suspicion
+    if profile.is_number and profile.distinct:
+        (low, high), (least, most) = limits_of(profile.name), profile.spread
+        if low is not None and least >= low:
+            keys["min"] = low
+        if high is not None and most <= high:
+            keys["max"] = high
+    if suspicion:
+        told.of(profile.name, suspicion)
+        if profile.type not in {"string", "timestamp"}:
+            keys["feature"] = False
+    elif profile.type == "string":
+        note = (
+            f"{profile.distinct:,} different texts, which no network sees; numbers made of them "
+            "upstream it would"
+        )
+        told.of(profile.name, "a text is kept, but no network sees it")
+    elif profile.type == "timestamp":
+        note = "with feature = true a network would see the second of the day, in UTC"
+    return ColumnDraft(profile.name, keys, note)
+
+
+def _role_column(profile: Profile, roles: _Roles, told: _Told) -> ColumnDraft:
+    keys = _keys(profile)
+    keys.pop("nullable", None)
+    if profile.name == roles.label:
+        return _label_column(profile, keys)
+    if profile.name == roles.amount:
+        return _amount_column(profile, keys, told)
+    if profile.name == roles.event_time:
+        return _time_column(profile, keys, roles.unit)
+    return ColumnDraft(profile.name, keys)
+
+
+def _label_column(profile: Profile, keys: dict[str, Any]) -> ColumnDraft:
+    note = f"is fraud, as {100 * fraud_share(profile):.3g} % of the rows are"
+    if profile.type == "bool":
+        return ColumnDraft(profile.name, keys, f"true {note}")
+    return ColumnDraft(profile.name, {"type": "int64", "min": 0, "max": 1}, f"1 {note}")
+
+
+def _amount_column(profile: Profile, keys: dict[str, Any], told: _Told) -> ColumnDraft:
+    unit = money_unit_of(profile.name)
+    if unit:
+        keys["unit"] = unit
+    if profile.spread[0] >= 0:
+        keys["min"] = 0
+    else:
+        told.of(
+            profile.name,
+            f"{int((profile.numbers < 0).sum()):,} amounts are below 0; a refund is no payment, "
+            "and what a fraud costs is not below 0. Leave such rows out, or write min = 0, and "
+            "`load` refuses them",
+        )
+    note = "" if unit else 'its unit may be added, for people, such as unit = "EUR"'
+    return ColumnDraft(profile.name, keys, note)
+
+
+def _time_column(profile: Profile, keys: dict[str, Any], unit: str) -> ColumnDraft:
+    if profile.type == "timestamp":
+        note = "a network sees the second of the day, in UTC"
+        return ColumnDraft(profile.name, keys | {"feature": True}, note)
+    keys["unit"] = unit
+    if not epoch_unit(profile):
+        return ColumnDraft(profile.name, keys)
+    note = "a network would see such large numbers too coarsely"
+    return ColumnDraft(profile.name, keys | {"feature": False}, note)
+
+
+def _keys(profile: Profile) -> dict[str, Any]:
+    keys: dict[str, Any] = {"type": profile.type}
+    if profile.type == "string":
+        longest = pc.max(pc.utf8_length(profile.values)).as_py() or 0
+        if 2 * longest > Column.max_length:
+            keys["max_length"] = 1 << (2 * longest).bit_length()
+    if profile.nulls:
+        keys["nullable"] = True
+    return keys
+
+
+def _tell_roles(
+    profiles: Mapping[str, Profile], roles: _Roles, answers: Answers, told: _Told
+) -> None:
+    share = fraud_share(profiles[roles.label])
+    if share in {0, 1}:
+        told.of(
+            roles.label, f"every row looked at is {share:g}, so nothing can be learned of fraud"
+        )
+    elif share > 0.5:
+        told.of(
+            roles.label,
+            f"{100 * share:.3g} % of the rows are fraud, as you said; 1 is taken as fraud",
+        )
+    if roles.id is None:
+        told.others.append(
+            "No column is known to name a payment, so topic and position do: a payment that is "
+            "sent twice is decided twice. If one does, give --id."
+        )
+    elif answers.id is not None and profiles[roles.id].distinct < len(profiles[roles.id].values):
+        told.of(roles.id, "it does not name each payment alone; one that comes again with other "
+                "values is rejected")  # fmt: skip
+
+
+def _facts(profiles: Mapping[str, Profile], roles: _Roles) -> dict[str, str]:
+    label = profiles[roles.label]
+    frauds = int(label.numbers.sum())
+    low, high = profiles[roles.amount].spread
+    begin, end = profiles[roles.event_time].spread
+    if profiles[roles.event_time].type != "timestamp":
+        begin, end = (f"{number_words(each)} {roles.unit}" for each in (begin, end))
+    else:
+        begin, end = (f"{each:%Y-%m-%d %H:%M:%S} UTC" for each in (begin, end))
+    identity = "none: topic, partition and offset name a payment"
+    return {
+        "label": f"'{roles.label}', fraud where it is {'true' if label.type == 'bool' else 1}: "
+        f"{frauds:,} of {len(label.values):,} rows ({100 * fraud_share(label):.3g} %)",
+        "amount": f"'{roles.amount}', from {number_words(low)} to {number_words(high)}",
+        "event time": f"'{roles.event_time}', from {begin} to {end}",
+        "id": identity if roles.id is None else f"'{roles.id}'",
+    }

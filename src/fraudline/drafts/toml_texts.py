@@ -1,0 +1,99 @@
+"""A draft as the text of its two files."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from fraudline import flows
+from fraudline.drafts.draft import ColumnDraft, Draft
+
+_ROLE_NOTES = {
+    "label": "in the history only; a payment in flight has none",
+    "amount": "what is lost if a fraud is approved",
+    "event_time": "orders the history",
+    "id": "names a payment; one that is sent twice is decided once",
+}
+
+
+def contract_text(draft: Draft) -> str:
+    """The contract file: the same draft gives the same text."""
+    looked_at = "" if draft.looked_at == draft.rows else f", {draft.looked_at:,} of them looked at"
+    lines = [
+        f"# What a transaction looks like, guessed from {_comment(draft.source)} "
+        f"({draft.rows:,} rows{looked_at}).",
+        "# A guess: read it once. `fraudline contract check` tells what is wrong with a change.",
+        "# Limits stand only where the meaning of a column gives them; add your own with min and",
+        "# max, and what lies outside is refused.",
+        "",
+        f"name = {_value(draft.name)}",
+        "",
+        "[roles]",
+        *(f"{role} = {_value(name)}  # {_ROLE_NOTES[role]}" for role, name in draft.roles.items()),
+        *([] if "id" in draft.roles else ['# id = "..."  # no column is known to name a payment']),
+        "",
+        "[labels]",
+        "maturity_days = 30  # a payment without a label counts as legitimate after so many",
+        "",
+        "[columns]",
+    ]
+    for column in draft.columns:
+        lines += _column_lines(column)
+    return "\n".join(lines) + "\n"
+
+
+def settings_text(
+    draft: Draft, contract_file: str, costs: Mapping[str, str], history: str | None
+) -> str:
+    """The lines of the settings that a contract of one's own needs.
+
+    Args:
+        draft: The contract.
+        contract_file: Where it is.
+        costs: By setting, what a decision costs, at the scale of the amounts.
+        history: A table or view that is the history; None: files are loaded.
+    """
+    named = [f'topic_{flow.name} = "{draft.name}.{_topic(flow)}"' for flow in flows.FLOWS]
+    median = draft.median_amount
+    scaled = (
+        "their own amounts are 0" if median is None else f"half of them are above {median:,.6g}"
+    )
+    lines = [
+        f"contract = {_value(contract_file)}",
+        "",
+        "[bigquery]",
+        f"dataset = {_value(f'{draft.name}_fraud')}",
+        *([] if history is None else [f"history = {_value(history)}"]),
+        "",
+        "[kafka]",
+        f"group = {_value(draft.name)}",
+        *named,
+        "",
+        "# What decisions cost, in the unit of the amount. These are fraudline's round figures for",
+        f"# card payments, brought to the scale of these amounts ({scaled}): put in your own.",
+        "[policy]",
+        *(f"{name} = {value}" for name, value in costs.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _topic(flow: flows.Flow) -> str:
+    return flow.topic.rpartition(".")[2]
+
+
+def _column_lines(column: ColumnDraft) -> list[str]:
+    keys = ", ".join(f"{key} = {_value(value)}" for key, value in column.keys.items())
+    note = column.note[:1].upper() + column.note[1:]
+    lines = textwrap.wrap(_comment(f"{note}."), 97, break_long_words=False) if note else []
+    return [*(f"# {line}" for line in lines), f"{column.name} = {{ {keys} }}"]
+
+
+def _value(value: Any) -> str:
+    """A text, number or flag as TOML has it, which is as JSON has it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _comment(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text)

@@ -1,0 +1,316 @@
+"""A contract is guessed where the table says enough, and a person is asked where it does not."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.card_table import card_number, write_card_table
+
+from fraudline.contract import Contract
+from fraudline.contract.contract_file import examine_text
+from fraudline.datasets.files import read_table
+from fraudline.drafts import Answers, Draft, Question, contract_text, draft_contract
+from fraudline.errors import InputError
+
+ROWS = 400
+NUMBERS = np.random.default_rng(3)
+BEGIN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+IS_FRAUD = np.arange(ROWS) % 10 == 0
+SOUND: dict[str, Any] = {
+    "amount": np.arange(ROWS) % 50 + 1.5,
+    "paid_at": [BEGIN + dt.timedelta(minutes=each) for each in range(ROWS)],
+    "speed": NUMBERS.normal(size=ROWS),
+    "is_fraud": IS_FRAUD.astype(int),
+}
+
+
+def guess(answers: Answers | None = None, **columns: Any) -> Draft | list[Question]:
+    values = {name: each for name, each in (SOUND | columns).items() if each is not None}
+    return draft_contract("made_up", "made_up.parquet", pa.table(values), answers or Answers())
+
+
+def drafted(answers: Answers | None = None, **columns: Any) -> Draft:
+    found = guess(answers, **columns)
+    assert isinstance(found, Draft)
+    return found
+
+
+def asked(answers: Answers | None = None, **columns: Any) -> dict[str, Question]:
+    found = guess(answers, **columns)
+    assert isinstance(found, list)
+    return {each.role: each for each in found}
+
+
+def keys(draft: Draft, column: str) -> dict[str, Any]:
+    return dict(next(each.keys for each in draft.columns if each.name == column))
+
+
+def told(draft: Draft) -> str:
+    return "\n".join(draft.told)
+
+
+def sound(draft: Draft) -> Contract:
+    contract = examine_text(contract_text(draft).encode())
+    assert isinstance(contract, Contract), contract
+    return contract
+
+
+def from_csv(tmp_path: Path, text: str) -> pa.Table:
+    path = tmp_path / "made_up.csv"
+    path.write_text(text)
+    return read_table(path, (), quoted_newlines=False)[0]
+
+
+def test_roles_are_known_by_names_and_values():
+    draft = drafted()
+    assert draft.roles == {"label": "is_fraud", "amount": "amount", "event_time": "paid_at"}
+    assert sound(draft).features == ("amount", "paid_at", "speed")
+    assert "40 of 400 rows (10 %)" in draft.facts["label"]
+
+
+def test_limits_stand_only_where_the_meaning_gives_them_and_never_the_largest_of_a_sample():
+    draft = drafted(item_count=np.arange(ROWS) % 7, lat=NUMBERS.uniform(40, 50, ROWS))
+    assert keys(draft, "amount") == {"type": "float64", "min": 0}
+    assert keys(draft, "item_count") == {"type": "int64", "min": 0}
+    assert keys(draft, "lat") == {"type": "float64", "min": -90, "max": 90}
+    assert keys(draft, "speed") == {"type": "float64"}
+
+
+def test_amounts_below_0_are_told_and_no_limit_refuses_them():
+    draft = drafted(amount=np.where(np.arange(ROWS) < 3, -5.0, 7.0))
+    assert keys(draft, "amount") == {"type": "float64"}
+    assert "'amount': 3 amounts are below 0; a refund is no payment" in told(draft)
+
+
+def test_two_columns_that_may_be_the_label_are_a_question_and_an_answer_settles_it():
+    other = {"chargeback": (np.arange(ROWS) % 20 == 0).astype(int)}
+    question = asked(**other)["label"]
+    assert question.option == "--label"
+    assert question.candidates == (
+        ("is_fraud", "1 in 10 % of the rows"),
+        ("chargeback", "1 in 5 % of the rows"),
+    )
+    assert drafted(Answers(label="chargeback"), **other).roles["label"] == "chargeback"
+
+
+def test_a_flag_that_is_called_like_nothing_is_not_taken_for_the_label():
+    question = asked(is_fraud=None, is_abroad=IS_FRAUD)["label"]
+    assert question.text.startswith("No column is called like one that says which")
+    assert [name for name, _ in question.candidates] == ["is_abroad"]
+
+
+def test_a_label_that_is_nearly_always_1_is_a_question_of_which_way_is_fraud():
+    turned = {"is_fraud": (~IS_FRAUD).astype(int)}
+    assert "is 1 in 90 % of the rows, and 1 must be fraud" in asked(**turned)["label"].text
+    draft = drafted(Answers(label="is_fraud"), **turned)
+    assert "90 % of the rows are fraud, as you said" in told(draft)
+
+
+def test_a_label_in_words_is_told_to_be_written_as_0_and_1():
+    question = asked(is_fraud=["yes" if each else "no" for each in IS_FRAUD])["label"]
+    assert "'is_fraud' is called like one, but it is string with 2 values." in question.text
+    assert "write such a column into the file, 1 for fraud" in question.text
+
+
+def test_a_float_of_0_and_1_is_a_label_too():
+    assert keys(drafted(is_fraud=IS_FRAUD.astype(float)), "is_fraud")["type"] == "int64"
+
+
+def test_all_that_is_missing_is_asked_at_once():
+    questions = asked(amount=None, paid_at=None, is_fraud=None)
+    assert [each.option for each in questions.values()] == ["--label", "--amount", "--event-time"]
+
+
+def test_a_local_time_is_told_to_need_an_offset():
+    question = asked(paid_at=["2026-01-02 03:04:05"] * ROWS)["event time"]
+    assert "'paid_at' holds times without an offset from UTC, such as 2026-01-02" in question.text
+
+
+def test_a_number_that_is_the_event_time_needs_a_unit_which_is_never_assumed():
+    question = asked(paid_at=None, time=np.arange(ROWS) * 900.0)["time unit"]
+    assert question.option == "--event-time time --time-unit"
+    assert ("s", "then the table spans 4.16 days") in question.candidates
+    draft = drafted(Answers(time_unit="s"), paid_at=None, time=np.arange(ROWS) * 900.0)
+    assert keys(draft, "time") == {"type": "float64", "unit": "s"}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "unit"),
+    [
+        ("time_seconds", np.arange(ROWS), "seconds"),
+        ("unix_time", 1_700_000_000 + np.arange(ROWS), "s"),
+        ("event_ts", 1_700_000_000_000 + np.arange(ROWS), "ms"),
+    ],
+)
+def test_a_unit_is_known_by_the_name_or_by_the_size_of_a_time_since_1970(name, values, unit):
+    draft = drafted(paid_at=None, **{name: values})
+    assert draft.roles["event_time"] == name
+    assert keys(draft, name)["unit"] == unit
+    sound(draft)
+
+
+def test_a_column_that_tells_the_label_alone_is_no_feature_and_said():
+    late = np.where(IS_FRAUD, 5.0, 1.0) + np.arange(ROWS) % 3 / 10
+    missing = [None if each else 1.0 + place % 7 for place, each in enumerate(IS_FRAUD)]
+    draft = drafted(days_to_report=late, review_note=missing)
+    assert sound(draft).features == ("amount", "paid_at", "speed")
+    assert "'days_to_report': it alone tells fraud from the rest (AUC 1.0000)" in told(draft)
+    assert "'review_note': it has no value in any row that is labelled fraud" in told(draft)
+    lines = contract_text(draft).splitlines()
+    place = lines.index('days_to_report = { type = "float64", feature = false }')
+    assert "# It alone tells fraud from the rest" in "\n".join(lines[place - 3 : place])
+
+
+def test_what_cannot_be_learned_from_is_no_feature_and_said():
+    draft = drafted(
+        version=np.ones(ROWS, dtype=int),
+        nothing=pa.nulls(ROWS),
+        customer_id=NUMBERS.integers(0, 50, ROWS),
+        time_days=np.arange(ROWS),
+        opened_ts=1_600_000_000 + NUMBERS.integers(0, 10**6, ROWS),
+    )
+    assert sound(draft).features == ("amount", "paid_at", "speed")
+    for begin in (
+        "'version': it holds one value alone",
+        "'nothing': it holds no value at all",
+        "'customer_id': it is a number that names something",
+        "'time_days': it grows with the event time",
+        "'opened_ts': it counts s since 1970",
+    ):
+        assert begin in told(draft)
+
+
+@pytest.mark.parametrize("as_number", [False, True])
+def test_card_numbers_are_never_a_feature_nor_an_id_and_never_written(as_number):
+    cards = [card_number(each) for each in range(ROWS)]
+    values = list(map(int, cards)) if as_number else cards
+    draft = drafted(payment_id=values)
+    assert "id" not in draft.roles
+    assert "payment_id" not in sound(draft).features
+    assert "'payment_id': its values look like card numbers" in told(draft)
+    assert cards[0] not in contract_text(draft) + told(draft)
+    assert (
+        "looks like card numbers" in asked(Answers(id="payment_id"), payment_id=values)["id"].text
+    )
+
+
+def test_a_column_that_names_each_payment_is_the_id():
+    assert drafted(tx_id=[f"t{each}" for each in range(ROWS)]).roles["id"] == "tx_id"
+    assert "id" not in drafted(tx_id=[f"t{each % 9}" for each in range(ROWS)]).roles
+
+
+def test_the_types_of_a_csv_file_are_those_that_load_reads(tmp_path):
+    rows = [
+        f"{each}.5,2026-01-01T{each // 60:02}:{each % 60:02}:00Z,{'' if each % 4 else 7},"
+        f"00{each % 10},{'true' if each % 3 else 'false'},{'NA' if each == 5 else each % 13},"
+        f"{int(each % 10 == 0)}"
+        for each in range(ROWS)
+    ]
+    head = "amount,paid_at,age,code,is_abroad,score_1,fraud"
+    draft = draft_contract("x", "x.csv", from_csv(tmp_path, "\n".join([head, *rows])), Answers())
+    assert isinstance(draft, Draft)
+    types = {each.name: each.keys["type"] for each in draft.columns}
+    assert types == {
+        "amount": "float64",
+        "paid_at": "timestamp",
+        "age": "int64",
+        "code": "string",
+        "is_abroad": "bool",
+        "score_1": "int64",
+        "fraud": "int64",
+    }
+    assert keys(draft, "age")["nullable"] is True
+    assert "nullable" not in keys(draft, "score_1")
+    assert (
+        "'score_1': `load` would refuse 1 of the rows (expected int64 or nothing, found 'NA'"
+        in told(draft)
+    )
+
+
+def test_the_same_table_gives_the_same_file(tmp_path):
+    tables = [read_table(write_card_table(tmp_path / "a.csv"), (), quoted_newlines=False)[0]] * 2
+    texts = [
+        contract_text(draft)
+        for table in tables
+        if isinstance(draft := draft_contract("a", "a", table, Answers("is_fraud")), Draft)
+    ]
+    assert texts[0] == texts[1]
+    assert tomllib.loads(texts[0])["columns"]["distance_km"] == {
+        "type": "float64",
+        "min": 0,
+        "nullable": True,
+    }
+
+
+def test_names_that_no_table_can_have_are_refused_all_at_once():
+    with pytest.raises(InputError) as caught:
+        guess(**{"Transaction ID": np.arange(ROWS), "score": np.arange(ROWS)})
+    assert "'Transaction ID' is not a BigQuery column name" in str(caught.value)
+    assert "the column name 'score' is reserved" in str(caught.value)
+
+
+def test_a_column_of_lists_is_refused_by_name():
+    with pytest.raises(InputError, match=r"'tags': it is a list, which no column of a contract"):
+        guess(tags=[["a"]] * ROWS)
+
+
+def test_an_answer_that_names_no_column_is_refused_with_the_one_that_was_meant():
+    with pytest.raises(InputError, match=r"--label is_frau: .* Did you mean 'is_fraud'\?"):
+        guess(Answers(label="is_frau"))
+
+
+def test_a_column_that_is_called_like_a_role_and_cannot_have_it_is_told_with_the_reason():
+    amounts = ["1,50"] * ROWS
+    times = [None, *SOUND["paid_at"][1:]]
+    questions = asked(amount=amounts, paid_at=pa.array(times, pa.timestamp("us", "UTC")))
+    assert "'amount' cannot be it: it is string, expected float64 or" in questions["amount"].text
+    assert "'paid_at' cannot be it: it is null in 1 rows" in questions["event time"].text
+
+
+def test_a_column_that_was_answered_for_one_role_is_not_guessed_for_another():
+    draft = drafted(Answers(id="is_fraud"), flagged_fraud=IS_FRAUD)
+    assert draft.roles["label"] == "flagged_fraud"
+
+
+def test_a_unit_of_a_time_that_needs_none_is_refused_and_not_ignored():
+    with pytest.raises(InputError, match="'paid_at' is a timestamp, which needs no unit"):
+        guess(Answers(time_unit="s"))
+
+
+def test_two_roles_for_one_column_are_refused():
+    with pytest.raises(InputError, match="'amount' cannot have two roles"):
+        guess(Answers(amount="amount", event_time="amount"))
+
+
+COLUMNS = st.sampled_from(["amount", "fraud", "time", "id", "a_ts", "x", "lat", "zip"])
+CELLS = st.one_of(
+    st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), min_size=6, max_size=6),
+    st.lists(st.none() | st.floats(), min_size=6, max_size=6),
+    st.lists(st.none() | st.booleans(), min_size=6, max_size=6),
+    st.lists(st.none() | st.text(max_size=4), min_size=6, max_size=6),
+    st.lists(st.sampled_from([0, 1]), min_size=6, max_size=6),
+    st.lists(st.none() | st.datetimes(), min_size=6, max_size=6),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(COLUMNS, CELLS, min_size=1, max_size=6))
+def test_whatever_a_table_holds_it_gives_a_sound_contract_or_says_why_not(columns):
+    try:
+        found = draft_contract("made_up", "a table", pa.table(columns), Answers())
+    except InputError:
+        return
+    if isinstance(found, Draft):
+        examined = examine_text(contract_text(found).encode())
+        faults = [] if isinstance(examined, Contract) else [each.text for each in examined]
+        assert all("no column is a feature" in fault for fault in faults)
+    else:
+        assert all(each.text and each.option for each in found)
