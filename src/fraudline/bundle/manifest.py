@@ -218,9 +218,13 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Not if it was trained anew, if it only calibrated its parent, or if a person changed what it
         decides by.
         """
-        if not self.learned or self.calibrated or self.derived_from:
-            return False
-        return self.learned.road != RETRAINING
+        is_other = self.is_anew or self.calibrated or self.derived_from
+        return bool(self.learned) and not is_other
+
+    @property
+    def is_anew(self) -> bool:
+        """Whether its network was trained from fresh weights, by `learn`."""
+        return self.learned.road == RETRAINING if self.learned else False
 
     @property
     def went_on(self) -> tuple[str, dt.datetime] | None:

@@ -8,7 +8,7 @@ from fraudline.cli.screen import show_facts, show_table, utc
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # numpy comes with what computes, and listing versions needs none
-    from fraudline.bundle.manifest import RETRAINING, Manifest, Part
+    from fraudline.bundle.manifest import Manifest, Part
     from fraudline.bundle.policy import Policy
 
 NO_REFERENCE = (
@@ -93,7 +93,7 @@ def _derived(manifest: Manifest) -> str:
 
 
 def _no_trees(manifest: Manifest) -> str:
-    if manifest.learned and manifest.learned.road == RETRAINING:
+    if manifest.is_anew:
         return "not compared, as `learn` trained it anew; `fraudline train` compares"
     if manifest.learned:
         return f"not compared, as it goes on from {manifest.learned.parent}"
