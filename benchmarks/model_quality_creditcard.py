@@ -19,7 +19,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from fraudline.bundle.bundle import open_bundle
-from fraudline.bundle.manifest import Source
 from fraudline.contract import Contract
 from fraudline.measures.bootstrap import ENDS, RESAMPLES, average_precision_resamples
 from fraudline.settings import PolicySettings
@@ -30,6 +29,7 @@ from fraudline.training.preparation import with_logarithms_and_time_of_day
 from fraudline.training.recipes.all_recipes import find_recipe
 from fraudline.training.split import split_by_time
 from fraudline.training.train import train
+from fraudline.use_cases.train_version import source_of
 from fraudline.warehouse.history_table import History
 
 RECIPES = ("default", "mlp")
@@ -115,7 +115,7 @@ def _trained(
     with tempfile.TemporaryDirectory() as directory:
         train(
             history.rows, contract, find_recipe(name), Path(directory),
-            source=Source(**vars(history.snapshot)), test_share=test_share, seed=seed,
+            source=source_of(history), test_share=test_share, seed=seed,
             costs=PolicySettings(), on_progress=lambda _: None,
         )  # fmt: skip
         yield Path(directory)

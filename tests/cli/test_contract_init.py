@@ -33,7 +33,7 @@ def test_a_contract_and_its_settings_are_written_and_both_are_sound(
 ) -> None:
     code, said = shell("contract", "init", cards.name, "--label", "is_fraud")
     assert code == 0
-    assert "card_payments.toml: 11 columns, 5 features" in said
+    assert "card_payments.toml: 11 columns, 6 features" in said
     assert "LOOK 'card_number': its values look like card numbers" in said
     assert "LOOK 'chargeback_filed': it alone tells fraud from the rest" in said
     assert "The settings that it needs are in fraudline.toml." in said
@@ -43,7 +43,7 @@ def test_a_contract_and_its_settings_are_written_and_both_are_sound(
     assert set(settings["policy"]) == {"fraud_cost", "review_cost", "wrong_block_cost"}
     code, said = shell("contract", "check")  # by these settings
     assert code == 0
-    assert "contract card_payments: 5 features" in said
+    assert "contract card_payments: 6 features" in said
 
 
 def test_no_file_that_is_there_is_written_over(shell: Shell, cards: Path, tmp_path: Path) -> None:

@@ -188,6 +188,40 @@ def test_what_cannot_be_learned_from_is_no_feature_and_said():
         assert begin in told(draft)
 
 
+def test_texts_that_come_again_and_again_are_categories_and_others_stay_texts():
+    draft = drafted(
+        merchant_category=[("food", "fuel", "games")[each % 3] for each in range(ROWS)],
+        country=[None if not each % 7 else "AT" if each % 2 else "DE" for each in range(ROWS)],
+        remark=[f"remark {each}" for each in range(ROWS)],
+        booked=["2026-01-02 03:04"] * 200 + ["2026-01-03 03:04"] * 200,
+    )
+    assert keys(draft, "merchant_category") == {"type": "category"}
+    assert keys(draft, "country") == {"type": "category", "nullable": True}
+    assert keys(draft, "remark") == keys(draft, "booked") == {"type": "string"}
+    assert "'merchant_category', 'country': its texts come again and again" in told(draft)
+    assert "'remark': too many different texts to learn from" in told(draft)
+    assert sound(draft).features[-2:] == ("merchant_category", "country")
+
+
+def test_few_rows_of_many_texts_are_no_leak_by_themselves():
+    rows = {name: each[:60] for name, each in SOUND.items()}
+    rows["is_fraud"] = np.resize([1, 0, 0], 60)
+    draft = drafted(**rows, remark=[f"remark {each}" for each in range(60)])
+    assert "alone tells fraud" not in told(draft)
+
+
+def test_a_category_of_many_levels_is_sorted_into_buckets():
+    merchants = [f"m{each % 150}" for each in range(1500)]
+    columns: dict[str, Any] = {
+        "amount": np.arange(1500) % 50 + 1.5,
+        "paid_at": [BEGIN + dt.timedelta(minutes=each) for each in range(1500)],
+        "is_fraud": np.resize(IS_FRAUD, 1500).astype(int),
+    }
+    draft = drafted(**columns, speed=None, merchant=merchants)
+    assert keys(draft, "merchant") == {"type": "category", "buckets": 4096}
+    sound(draft)
+
+
 @pytest.mark.parametrize("as_number", [False, True])
 def test_card_numbers_are_never_a_feature_nor_an_id_and_never_written(as_number):
     cards = [card_number(each) for each in range(ROWS)]

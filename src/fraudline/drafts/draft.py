@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline.contract import Column
+from fraudline.contract.columns import Category
 from fraudline.contract.contract_faults import Faults, meant
 from fraudline.contract.contract_file import check_names
 from fraudline.contract.number_words import number_words
@@ -26,9 +27,10 @@ from fraudline.drafts.roles import (
     find_label,
     fraud_share,
 )
-from fraudline.drafts.suspects import epoch_unit, find_suspects
+from fraudline.drafts.suspects import LEAST_REPEATED, epoch_unit, find_suspects
 from fraudline.errors import InputError
 
+_BUCKETS = 4096  # several thousand are enough for 100,000 levels
 MOST_ROWS = 500_000
 """Of more rows every so manyth is looked at; it shows what a contract says."""
 
@@ -276,14 +278,32 @@ def _plain_column(profile: Profile, suspicion: str, told: _Told) -> ColumnDraft:
         if profile.type not in {"string", "timestamp"}:
             keys["feature"] = False
     elif profile.type == "string":
-        note = (
-            f"{profile.distinct:,} different texts, which no network sees; numbers made of them "
-            "upstream it would"
-        )
-        told.of(profile.name, "a text is kept, but no network sees it")
+        note = _see_levels(profile, keys, told)
     elif profile.type == "timestamp":
         note = "with feature = true a network would see the second of the day, in UTC"
     return ColumnDraft(profile.name, keys, note)
+
+
+def _see_levels(profile: Profile, keys: dict[str, Any], told: _Told) -> str:
+    """Make a text a category where its values come again and again; what a person should know."""
+    levels = f"{profile.distinct:,} different texts"
+    if profile.local_time:
+        told.of(
+            profile.name, "its texts are times without an offset, of which a network sees nothing"
+        )
+        return "times without an offset from UTC; a network sees nothing of them"
+    if profile.distinct * LEAST_REPEATED > len(profile.values):
+        told.of(profile.name, "too many different texts to learn from; no network sees them")
+        return f"{levels}, too many to learn from; no network sees them"
+    keys["type"] = "category"
+    if profile.distinct > Category.max_levels:
+        keys["buckets"] = _BUCKETS
+    told.of(
+        profile.name,
+        "its texts come again and again and are learned, as a category; write feature = false "
+        "where a model must not decide by them",
+    )
+    return levels
 
 
 def _role_column(profile: Profile, roles: _Roles, told: _Told) -> ColumnDraft:

@@ -12,7 +12,11 @@ from fraudline.contract.leak_words import LEAK_AUC, LEAST_FRAUDS, null_leak_word
 from fraudline.drafts.name_words import is_called_id, is_called_time
 from fraudline.drafts.profiles import Profile
 
-MOST_LEVELS = 100
+LEAST_REPEATED = 10
+"""How often a text has to come, in the mean, to be a level and not a name or a remark."""
+
+# The shares of fraud of more levels would tell their own rows apart by themselves.
+_MOST_LEVELS = 100
 _LEAST_STEPS = 10  # fewer may all go up by chance
 _GROWS = 0.999
 # From which number on it is a time since 1970, by its unit; the years 1990 to 2100.
@@ -71,7 +75,10 @@ def _number_reason(profile: Profile, order: Integers) -> str:
     if unit := epoch_unit(profile):
         return f"it counts {unit} since 1970, which a network sees too coarsely to learn from"
     if profile.type == "int64" and is_called_id(profile.name):
-        return "it is a number that names something, not one that counts"
+        return (
+            "it is a number that names something, not one that counts; were its levels to be "
+            'learned, it would be type = "category", of = "int64"'
+        )
     if _grows(profile.numbers[order]):
         return "it grows with the event time, so what comes will be beyond all that was learned"
     return ""
@@ -101,7 +108,7 @@ def _ranks(profile: Profile, is_fraud: Flags, is_null: Flags) -> Floats:
     """Values that can be sorted; levels of a text by their share of frauds. Empty: none."""
     if profile.type != "string":
         return profile.numbers[~is_null]
-    if profile.distinct > MOST_LEVELS:
+    if profile.distinct > _MOST_LEVELS or LEAST_REPEATED * profile.distinct > (~is_null).sum():
         return np.empty(0)
     codes = profile.values.drop_null().combine_chunks().dictionary_encode().indices.to_numpy()
     shares = np.bincount(codes, is_fraud[~is_null]) / np.bincount(codes)
