@@ -396,6 +396,19 @@ class LearningSettings(_Group):
         "period, and promotes that calibration where the gate finds that it says better what "
         "scores mean. It ranks as before.",
     )
+    retrain_every_days: float = Field(
+        0.0,
+        ge=0,
+        le=3660,
+        description="How many days after the last time `learn` trains a new network on all that is "
+        "known by then, and makes it a challenger; 0 never does by itself. `fraudline learning "
+        "retrain` does it now.",
+    )
+    retrain_on_alarm: bool = Field(
+        False,
+        description="Whether `learn` does so, too, where an alarm still stands when seven periods "
+        "since it began are mature; once for an alarm.",
+    )
     removed_after_days: int = Field(
         90,
         ge=0,

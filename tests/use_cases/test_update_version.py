@@ -200,7 +200,7 @@ def test_without_enough_reviewed_ones_blocked_payments_stay_out_and_it_is_told()
 def test_a_line_goes_on_from_its_newest_version_and_is_judged_by_one_that_had_not_learned(
     faulty: FaultyBigQuery, tmp_path: Path, road: str
 ) -> None:
-    stream = Stream(faulty, tmp_path, f"update_{road[:4]}", road)
+    stream = Stream(faulty, tmp_path, f"line_{road[:4]}", road)
     project, registry = stream.project, stream.project.registry
     champion = champion_of(project)
     versions = [update_version(project, stream.flow(periods)).version for periods in (3, 6)]

@@ -87,12 +87,17 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.rows:,} rows of {self.table}{part}"
 
 
+RETRAINING = "retraining"
+"""The road of a version that was trained anew, from fresh weights."""
+
+
 class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a version has learned beyond the one that it goes on from.
 
     Attributes:
         parent: That version.
-        road: `fine-tuning` of all layers, or the `last-layer` alone.
+        road: `fine-tuning` of all layers, the `last-layer` alone, or `retraining`: another network,
+            trained from fresh weights while that one was the champion.
         as_of: The moment: no label that arrived later was seen.
         since: When the oldest payment of the stream among them was decided.
         until: When the newest one was.
@@ -205,6 +210,21 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.calibrated and not self.derived_from:
             return self.calibrated.of
         return self.version
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it learned what its parent had not, as the next one of a champion's line.
+
+        Not if it was trained anew, if it only calibrated its parent, or if a person changed what it
+        decides by.
+        """
+        is_other = self.is_anew or self.calibrated or self.derived_from
+        return bool(self.learned) and not is_other
+
+    @property
+    def is_anew(self) -> bool:
+        """Whether its network was trained from fresh weights, by `learn`."""
+        return self.learned.road == RETRAINING if self.learned else False
 
     @property
     def went_on(self) -> tuple[str, dt.datetime] | None:

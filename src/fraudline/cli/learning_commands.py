@@ -10,7 +10,7 @@ import typer
 from fraudline.cli.label_commands import AsOf, moment
 from fraudline.cli.screen import OUT, progress_bar, say, show_facts, show_table, utc
 from fraudline.cli.stop_signal import stop_on_signal
-from fraudline.errors import ProofError
+from fraudline.errors import FraudlineError, InputError, ProofError
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Google's clients come with them, and take a second to import
@@ -69,6 +69,7 @@ def show_status(
     from fraudline.cli.learning_words import (
         judged_row,
         learned_facts,
+        retrained_facts,
         rolling_facts,
         rollout_facts,
         what_is_next,
@@ -77,6 +78,7 @@ def show_status(
     from fraudline.use_cases.learning_status import learning_status
     from fraudline.use_cases.look_at_alarms import look_at_alarms
     from fraudline.use_cases.recalibrate_periods import last_calibration
+    from fraudline.use_cases.retrain_periods import retrained_rows
     from fraudline.use_cases.update_periods import last_update
     from fraudline.use_cases.widen_rollout import rollout_status
 
@@ -84,6 +86,7 @@ def show_status(
     found = learning_status(project, most=periods, as_of=as_of)
     watched = alarm_facts(look_at_alarms(project, periods, as_of=as_of))
     watched += learned_facts(last_update(project, found.at))
+    watched += retrained_facts(retrained_rows(project, found.at))
     watched += calibration_facts(last_calibration(project, found.at))
     watched += line_facts(last_gate(project, found.at))
     watched += rollout_facts(rollout_status(project, found.at))
@@ -157,6 +160,33 @@ def gate(
         OUT.print(verdict_words(verdict), markup=False)
     if not verdicts:
         say("There is no challenger: `fraudline models challenge VERSION` makes one.")
+
+
+@learning.command("retrain")
+def retrain(
+    reason: Annotated[
+        str, typer.Option(help="Why, in words; it is kept.")
+    ] = "somebody asked for it",
+) -> None:
+    """Train a new network on all that is known now, and make it a challenger.
+
+    By the champion's recipe, from fresh weights, on the labelled history and what is known of the
+    stream, in a process that lets scorers go first. `fraudline learn` judges it, and does the same
+    by itself where learning.retrain_every_days or learning.retrain_on_alarm is set. Ends with exit
+    code 1 if it fails, and 2 if too little is known.
+    """
+    from fraudline.use_cases.retrain_periods import retrain_now
+
+    say("training anew on what is known now; that may take minutes")
+    answer, told = retrain_now(Project(), reason)
+    if answer.fault:
+        raise FraudlineError(f"{told}.")
+    if answer.version is None:
+        raise InputError(
+            f"{told}. `fraudline train` trains on the labelled history alone, and `fraudline "
+            "models challenge` lets what it makes be judged."
+        )
+    say(told)
 
 
 def backtest(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fraudline.cli.screen import utc
 from fraudline.measures.policy_effect import counted, money, number, percent
@@ -144,6 +146,14 @@ def learned_facts(last: LastUpdate | None) -> list[tuple[str, str]]:
         return []
     made, *more = f"{last.period}: {last.told}".split("; ")
     return [("learned", made), *(("", each) for each in more)]
+
+
+def retrained_facts(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What was trained anew last, or why nothing was, of rows of `updates`; a line each thing."""
+    if not rows:
+        return []
+    made, *more = f"{utc(rows[-1]['period_end'])}: {rows[-1]['told']}".split("; ")
+    return [("retrained", made), *(("", each) for each in more)]
 
 
 def rollout_facts(found: RolloutStatus) -> list[tuple[str, str]]:

@@ -93,6 +93,8 @@ def _derived(manifest: Manifest) -> str:
 
 
 def _no_trees(manifest: Manifest) -> str:
+    if manifest.is_anew:
+        return "not compared, as `learn` trained it anew; `fraudline train` compares"
     if manifest.learned:
         return f"not compared, as it goes on from {manifest.learned.parent}"
     return "not compared: LightGBM was not there. `pip install 'fraudline[trees]'`; train anew"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from fraudline.contract.columns import Column
 
-ROADS = ("fine-tuning", "last-layer")
+ROADS = ("fine-tuning", "last-layer", "retraining")
 
 UPDATE_COLUMNS: tuple[Column, ...] = (
     Column(
-        "road", "string", "Which layers learned: fine-tuning all, or the last one.", words=ROADS
+        "road",
+        "string",
+        "Which layers learned: fine-tuning all, or the last one; or retraining, from fresh "
+        "weights.",
+        words=ROADS,
     ),
     Column("version", "string", "The version that was made; null if none was.", is_nullable=True),
     Column("parent", "string", "The version that it goes on from.", is_nullable=True),

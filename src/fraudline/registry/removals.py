@@ -29,7 +29,8 @@ class Removal(msgspec.Struct, frozen=True):
         parent: The version that it went on from.
         as_of: Of what was known at this moment it was made.
         signature: Who and why.
-        is_of_line: Whether others may have gone on from it; not if it only calibrated its parent.
+        is_of_line: Whether it was of its parent's line; not if it only calibrated that, or was
+            trained anew.
     """
 
     at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
@@ -103,7 +104,7 @@ class Removals:
         with self._store.changing():
             named, at = self.named(contract), dt.datetime.now(dt.UTC)
             going = [
-                (each, Removal(at, each.version, *each.went_on, signature, not each.calibrated))
+                (each, Removal(at, each.version, *each.went_on, signature, each.is_step))
                 for each in versions
                 if each.went_on and each.version not in named
             ]

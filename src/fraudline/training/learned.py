@@ -2,7 +2,8 @@
 
 As `train` does, it is done twice: first without the newest rows, on which calibration, policy and
 figures then stand, and then with them. The first time it goes on from a version that had not
-learned those rows either, which is the parent or one of its parents.
+learned those rows either, which is the parent or one of its parents. What is trained anew goes on
+from none: its parent only says what blocked payments are like.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from fraudline.bundle.manifest import Learned, Manifest, Source
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
 from fraudline.errors import BundleError, InputError
+from fraudline.training.anew import Anew, begin_anew, end_anew, with_drawn_labels
 from fraudline.training.calibration import Platt
-from fraudline.training.candidate import Fitted, Unlabelled, choose, write_candidate
+from fraudline.training.candidate import Choice, Fitted, Unlabelled, choose, write_candidate
 from fraudline.training.fine_tuning import FineTuning
 from fraudline.training.fitting import Checkpoint
 from fraudline.training.keras_engine import make_deterministic
@@ -30,7 +32,7 @@ from fraudline.training.model import Model
 from fraudline.training.policy_pages import capped
 from fraudline.training.recipes.all_recipes import find_recipe
 from fraudline.training.recipes.recipe import Recipe
-from fraudline.training.soft_labels import among_drawn, shares_of_frauds
+from fraudline.training.soft_labels import LEAST_EXPLORED, among_drawn, shares_of_frauds
 from fraudline.training.split import Split, check_split, find_twins
 from fraudline.training.update import Examples, LastLayer, balanced, open_model, tuned
 
@@ -101,6 +103,10 @@ class Road:
     learning_rate: float
     averaging: float
 
+    def told(self) -> dict[str, object]:
+        """How it learns, by name."""
+        return dict(vars(self))
+
 
 def learn_on(
     known: KnownRows,
@@ -108,7 +114,7 @@ def learn_on(
     parent: Path,
     earlier: Path,
     directory: Path,
-    road: Road,
+    road: Road | Anew,
     *,
     source: Source,
     learned: Learned,
@@ -132,7 +138,7 @@ def learn_on(
         InputError: nothing can be learned or judged from these rows; the message says why.
     """
     manifest = read_manifest(parent)
-    recipe = find_recipe(manifest.recipe)
+    recipe = road.recipe if isinstance(road, Anew) else find_recipe(manifest.recipe)
     features, labels = contract.feature_matrix(known.rows), contract.labels(known.rows)
     never = known.never_labelled
     data = _Data(features, labels, contract.feature_matrix(never.rows))
@@ -147,10 +153,15 @@ def learn_on(
     was_known = known.is_explored & known.is_before & (known.known_s <= known.judged_s)
     on_progress(f"learning {int(is_before.sum()):,} rows that were known before those that judge")
     make_deterministic(_SEED)  # names of layers count on otherwise, and are in the Keras file
-    way = FineTuning(recipe, learning_rate=road.learning_rate, averaging=road.averaging)
     before = _Taken(is_before, was_known, never.is_learned & never.is_before)
-    first, _ = _learned(road, recipe, earlier, data, known, before, way)
     judged = features[split.validation], labels[split.validation]
+    begun = None
+    if isinstance(road, Anew):
+        shown = _shown(earlier, data, known, before)
+        begun = begin_anew(road, contract, shown, judged, _SEED, on_progress)
+        first = begun.fit.model
+    else:
+        first, _ = _learned(road, recipe, earlier, data, known, before)
     choice = choose(recipe, first, *judged)
     unlabelled = None
     if never.is_judged.any():
@@ -160,18 +171,22 @@ def learn_on(
         )
     on_progress(f"learning all {int(known.is_learned.sum()):,} rows")
     now = _Taken(known.is_learned, known.is_explored, never.is_learned)
-    model, state = _learned(road, recipe, parent, data, known, now, way)
+    state = None
+    if isinstance(road, Anew):
+        assert begun is not None
+        shown = _shown(parent, data, known, now)
+        model = end_anew(road, begun, shown, _SEED, on_progress)
+    else:
+        model, state = _learned(road, recipe, parent, data, known, now)
     if choice.line is not None:
         model.calibrate(choice.line)
     if state is not None:
         (directory / LAST_LAYER_FILE).write_bytes(state.to_bytes())
-    scores = choice.validation_scores
-    measured = Checkpoint(
-        1,  # pass, of which nothing is measured on the way
-        float(log_loss(labels[is_before], _probabilities(first, features[is_before]))),
-        float(log_loss(judged[1], scores)),
-        float(average_precision_score(judged[1], scores)),
-    )
+    fitted = road.told() | {"recipe": recipe.name, "parent": learned.parent, "seed": _SEED}
+    if begun is None:
+        seen = [_measured(first, choice, (features[is_before], labels[is_before]), judged[1])]
+    else:
+        seen, fitted = begun.fit.checkpoints, fitted | {"steps": begun.fit.steps}
     return write_candidate(
         directory,
         known.rows,
@@ -180,9 +195,9 @@ def learn_on(
         split,
         Fitted(
             model,
-            [measured],
+            seen,
             choice,
-            {**vars(road), "recipe": recipe.name, "parent": learned.parent, "seed": _SEED},
+            fitted,
             find_twins(features, split),
             source,
             learned,
@@ -193,6 +208,18 @@ def learn_on(
         # Frauds are far more frequent among what is learned than among payments.
         usual=known.is_judged | (known.is_learned & (labels == 0)),
         unlabelled=unlabelled,
+    )
+
+
+def _measured(
+    first: Model, choice: Choice, learned: tuple[Matrix, Labels], judged: Labels
+) -> Checkpoint:
+    """What a version says of rows that it has just learned, and of those that judge."""
+    return Checkpoint(
+        1,  # pass, of which nothing is measured on the way
+        float(log_loss(learned[1], _probabilities(first, learned[0]))),
+        float(log_loss(judged, choice.validation_scores)),
+        float(average_precision_score(judged, choice.validation_scores)),
     )
 
 
@@ -232,7 +259,6 @@ def _learned(
     data: _Data,
     known: KnownRows,
     taken: _Taken,
-    way: FineTuning,
 ) -> tuple[Model, LastLayer | None]:
     """What a version becomes by these rows, and the state that its last layer goes on from."""
     model = open_model(begin)
@@ -246,7 +272,21 @@ def _learned(
             state = state.update(_examples(recipe, model, data, known, new))
         return state.model(), state
     examples = _examples(recipe, model, data, known, taken)
+    way = FineTuning(recipe, learning_rate=road.learning_rate, averaging=road.averaging)
     return tuned(model, recipe, examples, way, _SEED), None
+
+
+def _shown(alike: Path, data: _Data, known: KnownRows, taken: _Taken) -> tuple[Matrix, Labels]:
+    """What a fresh network is shown; by an older one it is known what blocked payments are like."""
+    hidden = data.never_labelled[taken.never_labelled]
+    shares = None
+    if len(hidden) and int(taken.explored.sum()) >= LEAST_EXPLORED:
+        explored = data.features[taken.explored], data.labels[taken.explored]
+        shares = shares_of_frauds(open_model(alike), *explored, hidden)
+    if shares is not None:
+        shares = among_drawn(shares, known.drawn_share)
+    rows = data.features[taken.known], data.labels[taken.known]
+    return with_drawn_labels(rows, hidden, shares, _SEED)
 
 
 def _examples(

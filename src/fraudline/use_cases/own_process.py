@@ -45,7 +45,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def ask(
-    settings: Settings, words: Sequence[str], on_alive: Callable[[], None] = lambda: None
+    settings: Settings,
+    words: Sequence[str],
+    on_alive: Callable[[], None] = lambda: None,
+    *,
+    limit_s: float = LIMIT_S,
+    again: str = "It is tried again after the next period.",
 ) -> Answer:
     """Let a process of its own do something, and wait for its answer.
 
@@ -53,6 +58,8 @@ def ask(
         settings: What it has for its own.
         words: What it does, as `update_process` takes it.
         on_alive: Called every second while it runs.
+        limit_s: After which it is ended.
+        again: What happens, or is to be done, where it failed: a sentence.
 
     Raises:
         WarehouseAwayError: BigQuery did not answer it; ask again, later.
@@ -63,7 +70,7 @@ def ask(
     process = subprocess.Popen(  # noqa: S603 - our own module
         call, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
     )
-    ends_at = time.monotonic() + LIMIT_S
+    ends_at = time.monotonic() + limit_s
     try:
         while True:
             try:
@@ -71,7 +78,7 @@ def ask(
                 break
             except subprocess.TimeoutExpired:
                 if time.monotonic() > ends_at:
-                    return Answer(fault=f"it took longer than {LIMIT_S:g} s and was ended.")
+                    return Answer(fault=f"it took longer than {limit_s:g} s and was ended. {again}")
                 on_alive()
     finally:
         if process.poll() is None:
@@ -82,7 +89,7 @@ def ask(
     except msgspec.DecodeError:
         return Answer(
             fault=f"its process ended with exit code {process.returncode} and no answer; "
-            "its log is above. It is tried again after the next period."
+            f"its log is above. {again}"
         )
     if answer.away is not None:
         raise AWAY[answer.away](answer.fault)

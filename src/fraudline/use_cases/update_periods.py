@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fraudline import flows
+from fraudline.bundle.manifest import RETRAINING
 from fraudline.contract import Period
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.learning_steps import Due
@@ -87,7 +88,7 @@ class UpdatePeriods:
             since=period.start,
             until=period.end,
         )
-        return any(row["period_end"] == period.end for row in rows)
+        return any(row["period_end"] == period.end and row["road"] != RETRAINING for row in rows)
 
     def _is_alive(self) -> None:
         if self._progress is not None:
@@ -122,7 +123,7 @@ def last_update(project: Project, until: dt.datetime) -> LastUpdate | None:
         since=until - dt.timedelta(days=60),
         until=until,
     )
-    done = [row for row in rows if row["period_end"] <= until]
+    done = [row for row in rows if row["period_end"] <= until and row["road"] != RETRAINING]
     if not done:
         return None
     row = done[-1]

@@ -21,9 +21,10 @@ import msgspec
 
 from fraudline.errors import FraudlineError, RegistryError, WarehouseAwayError
 
-UPDATE, RECALIBRATE = "update", "recalibrate"
+UPDATE, RECALIBRATE, RETRAIN = "update", "recalibrate", "retrain"
 NICENESS = 15
 LIMIT_S = 1800.0
+RETRAIN_LIMIT_S = 7200.0
 THREADS = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 AWAY: dict[str, type[FraudlineError]] = {
     "warehouse": WarehouseAwayError,
@@ -60,6 +61,10 @@ def _do(what: str, at: dt.datetime, words: list[str]) -> Any:
         from fraudline.use_cases.recalibrate_version import recalibrate_version
 
         return recalibrate_version(Project(), at, *words)
+    if what == RETRAIN:
+        from fraudline.use_cases.retrain_version import retrain_version
+
+        return retrain_version(Project(), at, *words)
     from fraudline.use_cases.update_version import update_version
 
     return update_version(Project(), at)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fraudline.bundle.manifest import Learned, Manifest, Source
+from fraudline.bundle.manifest import RETRAINING, Learned, Manifest, Source
+from fraudline.contract import Contract
 from fraudline.errors import BundleError, InputError
 from fraudline.measures.policy_effect import counted
 from fraudline.registry import Removal
@@ -68,13 +69,7 @@ def update_version(
     network, since = registry.networks.of(registry.champion()), registry.networks.since()
     removed = registry.removals.all(contract.name)
     parent = newest_of_line(manifests, network, since=since, before=as_of, removed=removed)
-    if parent.contract_fingerprint != contract.fingerprint:
-        raise InputError(
-            f"version {parent.version} was made for contract '{parent.contract}' with fingerprint "
-            f"{parent.contract_fingerprint[:16]}…, but '{contract.name}' has "
-            f"{contract.fingerprint[:16]}…. Train anew, and promote that."
-        )
-    _require_learnable(parent)
+    require_learnable(parent, contract)
     known = read_known(
         project.warehouse,
         contract,
@@ -97,7 +92,7 @@ def update_version(
         told = f"nothing was learned: no fraud became known since {parent.version} was made"
         return Updated(None, parent.version, 0, 0, told)
     earlier = _not_learned(manifests, removed, parent, known)
-    made = _make(project, known, parent, earlier, as_of, on_progress)
+    made = learn_known(project, known, parent, earlier, as_of, settings.update, on_progress)
     assert isinstance(made.learned, Learned)
     figures = made.parts["validation"]
     told = (
@@ -132,8 +127,19 @@ def of_never_labelled(learned: Learned) -> str:
     return "; " + "; ".join(told)
 
 
-def _require_learnable(version: Manifest) -> None:
-    """Refuse what cannot go on learning before TensorFlow is loaded, which takes seconds."""
+def require_learnable(version: Manifest, contract: Contract) -> None:
+    """Refuse what cannot go on learning before TensorFlow is loaded, which takes seconds.
+
+    Raises:
+        InputError: it is for another contract.
+        BundleError: nobody knows how it learned, or its network is not kept.
+    """
+    if version.contract_fingerprint != contract.fingerprint:
+        raise InputError(
+            f"version {version.version} was made for contract '{version.contract}' with "
+            f"fingerprint {version.contract_fingerprint[:16]}…, but '{contract.name}' has "
+            f"{contract.fingerprint[:16]}…. Train anew, and promote that."
+        )
     fault = ""
     if version.recipe not in RECIPE_NAMES:
         fault = f"recipe '{version.recipe}', of which this fraudline knows no way to learn"
@@ -154,29 +160,51 @@ def too_few(mature_frauds: int) -> str:
     )
 
 
-def _make(
+def learn_known(
     project: Project,
     known: Known,
     parent: Manifest,
     earlier: Manifest,
     as_of: dt.datetime,
+    road: str,
     on_progress: Callable[[str], None],
 ) -> Manifest:
+    """Learn known rows by a road, and register what comes of it.
+
+    Args:
+        project: Whose contract, settings and registry.
+        known: The rows.
+        parent: The version that it goes on from, or that is trained anew.
+        earlier: The one of before that has not learned the rows that judge.
+        as_of: The moment as of which they are known.
+        road: As in `Learned`.
+        on_progress: Called with a sentence for a person who waits.
+
+    Raises:
+        BundleError: a version is altered, or cannot go on learning.
+        InputError: nothing can be learned or judged from these rows.
+    """
+    from fraudline.training.anew import Anew
     from fraudline.training.learned import (  # loads TensorFlow
         HiddenRows,
         KnownRows,
         Road,
         learn_on,
     )
+    from fraudline.training.recipes.all_recipes import as_set, find_recipe
     from fraudline.training.soft_labels import LEAST_EXPLORED
 
     settings, registry = project.settings.learning, project.registry
+    way: Road | Anew = Road(road, settings.update_rate, settings.update_averaging)
+    if road == RETRAINING:
+        recipe = find_recipe(parent.recipe)
+        way = Anew(as_set(recipe, project.settings.training, on_progress))
     never, explored = known.never_labelled, int(known.is_explored.sum())
     by_share = int(never.is_learned.sum()) if explored >= LEAST_EXPLORED else 0
     frauds = project.contract.labels(known.rows)[known.is_learned]
     learned = Learned(
         parent=parent.version,
-        road=settings.update,
+        road=road,
         as_of=as_of,
         since=known.since,
         until=known.until,
@@ -186,7 +214,7 @@ def _make(
         hidden=known.hidden,
         by_share=by_share,
         explored=explored,
-        settings=_counting(settings),
+        settings=_counting(settings, road),
     )
     source = Source(
         known.table, known.query, dt.datetime.now(dt.UTC), known.rows.num_rows, known.sha256
@@ -209,7 +237,7 @@ def _make(
             registry.path(parent.version),
             registry.path(earlier.version),
             candidate,
-            Road(settings.update, settings.update_rate, settings.update_averaging),
+            way,
             source=source,
             learned=learned,
             on_progress=on_progress,
@@ -219,10 +247,12 @@ def _make(
         registry.discard(candidate)
 
 
-def _counting(settings: LearningSettings) -> dict[str, float]:
+def _counting(settings: LearningSettings, road: str) -> dict[str, float]:
     """The settings that make a difference to what a version learns by its road."""
+    if road == RETRAINING:
+        return {}
     counting = {"memory_frauds": float(settings.memory_frauds)}
-    if settings.update == "fine-tuning":
+    if road == "fine-tuning":
         counting |= {
             "update_rate": settings.update_rate,
             "update_averaging": settings.update_averaging,
@@ -242,6 +272,7 @@ def newest_of_line(
 
     Versions that are only calibrated anew, or that a person gave another policy, are in no line:
     the network of each is there already, and a policy that was only tried is nobody's decision.
+    Nor are those that were trained anew, which are challengers of their own.
 
     Args:
         manifests: Every version.
@@ -263,7 +294,7 @@ def newest_of_line(
     made = [
         (each.learned.as_of, each.version, each.learned.parent)
         for each in manifests
-        if each.learned and not each.calibrated and not each.derived_from
+        if each.learned and each.is_step
     ]
     made += [
         (each.as_of, each.version, each.parent)
