@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.parquet
 import pytest
 from tests.transactions import CREDITCARD, WALLET
 
+from fraudline.contract.columns import Category
 from fraudline.datasets import file_content
 from fraudline.datasets.files import RowFile, read_transactions
 from fraudline.errors import ContractError, InputError
@@ -154,6 +156,24 @@ def test_text_is_kept_as_it_is_and_space_around_a_number_is_not(read):
     file = read("\n".join([HEADER, line(1, merchant="  NULL ", velocity=" 1.5\t")]))
     assert file.rows["merchant"].to_pylist() == ["  NULL "]
     assert file.rows["velocity"].to_pylist() == [1.5]
+
+
+@pytest.mark.parametrize("quoted_newlines", [False, True])
+def test_a_category_that_a_csv_file_leaves_empty_is_null_where_it_may_be_and_told(
+    tmp_path, quoted_newlines
+):
+    seen = {"type": "string", "category": Category(), "is_feature": True}
+    changes = {"risk_note": seen, "merchant": seen | {"is_nullable": False}}
+    columns = tuple(replace(each, **changes.get(each.name, {})) for each in WALLET.columns)
+    payments = replace(WALLET, columns=columns)
+    path = tmp_path / "payments.csv"
+    path.write_text("\n".join([HEADER, line(1), line(2, risk_note="late", merchant='""')]))
+
+    found = read_transactions(path, payments, quoted_newlines=quoted_newlines)
+
+    assert found.rows["risk_note"].to_pylist() == [None, "late"]
+    assert found.notes == ["column 'risk_note' is empty in 1 rows; these are taken as null"]
+    assert found.rows["merchant"].to_pylist() == ["shop", ""]  # may not be null, so it is a level
 
 
 def test_no_float_of_a_file_is_changed(read):

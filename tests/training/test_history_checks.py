@@ -5,9 +5,9 @@ import pytest
 from fraudline.errors import InputError
 from fraudline.training.history_checks import (
     coarse_event_times,
-    constant_features,
     event_text,
     require_trainable,
+    told_constants,
 )
 
 
@@ -77,6 +77,18 @@ def test_an_event_time_is_told_in_the_unit_of_the_contract(history, creditcard):
 
 def test_a_feature_with_one_value_is_named(history, creditcard):
     features = creditcard.feature_matrix(history)
-    assert constant_features(features, creditcard) == []
+    assert told_constants(features, creditcard) == []
     features[:, 4] = 0.1
-    assert constant_features(features, creditcard) == ["V4"]
+    (told,) = told_constants(features, creditcard)
+    assert told.startswith("column 'V4' has one value in the whole train part, so nothing can be")
+
+
+def test_of_one_value_and_nulls_it_is_told_that_the_nulls_are_learned(history, creditcard):
+    features = creditcard.feature_matrix(history)
+    features[:, 4] = 0.1
+    features[:10, 4] = np.nan
+    (told,) = told_constants(features, creditcard)
+    assert "'V4' has one value in the whole train part, or none, so all that is learned" in told
+    features[9, 4] = 0.1  # nine nulls are too few
+    (told,) = told_constants(features, creditcard)
+    assert "no value of it will change a score" in told

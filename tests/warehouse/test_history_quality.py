@@ -313,6 +313,18 @@ def test_a_level_that_tells_frauds_by_itself_is_named_and_many_rare_ones_are_not
     assert faults(check(line, merchant=[f"shop-{number}" for number in range(ROWS)])) == []
 
 
+def test_a_contract_whose_every_feature_is_a_category_is_looked_at_too(check):
+    unseen = {
+        "paid_at": 'type = "timestamp"',
+        "amount_minor": 'type = "int64", feature = false',
+        "velocity": 'type = "float64", feature = false',
+        "distance_km": 'type = "float64", feature = false',
+    }
+    lines = {"is_abroad": 'type = "category", of = "bool"', "merchant": 'type = "category"'}
+    shops = [f"shop-{number % 7}" for number in range(ROWS)]
+    assert faults(check(unseen | lines, merchant=shops)) == []
+
+
 def test_nulls_that_come_by_chance_are_no_leak_and_hide_none(check):
     line = {"velocity": 'type = "float64", nullable = true'}
     is_null = RANDOM.random(ROWS) < 0.6

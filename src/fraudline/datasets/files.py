@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from fraudline.contract import Column, Contract, Refusal, RefusalGroup, conform, group_refusals
@@ -118,6 +119,7 @@ def read_transactions(path: Path, contract: Contract, *, quoted_newlines: bool =
     table, skipped = read_table(path, contract.columns, quoted_newlines=quoted_newlines)
     is_labelled = contract.label in table.column_names
     columns = contract.columns if is_labelled else contract.transaction_columns
+    table = _with_null_levels(table, columns, notes)
     try:
         rows, refusals = conform(table, columns, notes.append, id_column=contract.id)
     except ContractError as error:
@@ -128,6 +130,28 @@ def read_transactions(path: Path, contract: Contract, *, quoted_newlines: bool =
         refusals = _with_labels(refusals, table, contract)
     refused = merged(refusals, skipped)
     return RowFile(path, sha256_of(path), rows, refused, is_labelled, notes)
+
+
+def _with_null_levels(table: pa.Table, columns: Sequence[Column], notes: list[str]) -> pa.Table:
+    """The table with null where a CSV file leaves a category empty that may be null; told.
+
+    A CSV file has no other way to say so, and a message that says null must meet what was learned.
+    """
+    for column in columns:
+        at = table.schema.get_field_index(column.name)
+        if at < 0 or column.category is None or column.type != "string" or not column.is_nullable:
+            continue
+        values = table.column(at)
+        if not pa.types.is_binary(values.type):  # texts of Parquet, which has nulls
+            continue
+        is_empty = pc.equal(values, b"")
+        count = pc.sum(is_empty).as_py() or 0
+        if count:
+            table = table.set_column(at, column.name, pc.if_else(is_empty, None, values))
+            notes.append(
+                f"column '{column.name}' is empty in {count:,} rows; these are taken as null"
+            )
+    return table
 
 
 def read_table(

@@ -220,7 +220,10 @@ def write_candidate(
             *(contract, features[split.train], labels[split.train]),
             *(fraud_share, model.preparation.told_nulls),
         ),
-        measure_categories(contract, features[split.train], model.preparation.levels),
+        measure_categories(
+            *(contract, features[split.train], labels[split.train]),
+            *(fraud_share, model.preparation.levels),
+        ),
     )
     manifest = Manifest(
         recipe=recipe.name,

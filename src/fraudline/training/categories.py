@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline.contract import Contract
-from fraudline.contract.array_types import Integers, Matrix
+from fraudline.contract.array_types import Labels, Matrix
 from fraudline.contract.level_codes import level_code, level_text
-from fraudline.training.levels import LEAST_ROWS, Levels, most_frequent
+from fraudline.training.levels import LEAST_ROWS, LevelInput, Levels
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class CategoryLevels:
         name: Of the feature.
         levels: How many there are.
         known: How many of them, or buckets, are told apart.
-        other_share: Share of the rows whose level is told apart from no other rare one.
+        other_share: Share of the payments whose level is told apart from no other rare one.
         buckets: How many buckets there may be; None where levels are told apart by name.
     """
 
@@ -31,6 +31,14 @@ class CategoryLevels:
     known: int
     other_share: float
     buckets: int | None
+
+
+def level_inputs(contract: Contract) -> tuple[LevelInput, ...]:
+    """The categories of a contract as inputs, in the order of the features."""
+    return tuple(
+        LevelInput(contract.features.index(name), category.max_levels, category.buckets)
+        for name, category in contract.categories.items()
+    )
 
 
 def level_names(values: pa.ChunkedArray | pa.Array) -> dict[int, str]:
@@ -63,13 +71,19 @@ def shared_codes(contract: Contract, history: pa.Table) -> list[str]:
 
 
 def measure_categories(
-    contract: Contract, features: Matrix, levels: Levels | None
+    contract: Contract,
+    features: Matrix,
+    labels: Labels,
+    fraud_share: float,
+    levels: Levels | None,
 ) -> list[CategoryLevels]:
     """Look at each category.
 
     Args:
         contract: What a transaction looks like.
         features: Of the train part.
+        labels: Likewise.
+        fraud_share: Share of frauds among payments; legitimate rows may be a draw.
         levels: Those of the model; None where there is no category.
     """
     if levels is None:
@@ -80,28 +94,33 @@ def measure_categories(
         own = slice(levels.offsets[at], levels.offsets[at] + levels.moduli[at])
         known = len(np.setdiff1d(levels.rows[own], levels.others[at]))
         is_other = places[:, at] == levels.others[at]
+        among_frauds, among_others = (is_other[labels == kind].mean() for kind in (1, 0))
+        share = float(fraud_share * among_frauds + (1 - fraud_share) * among_others)
         count = len(np.unique(codes[~np.isnan(codes)]))
-        found.append(CategoryLevels(name, count, known, float(is_other.mean()), category.buckets))
+        found.append(CategoryLevels(name, count, known, share, category.buckets))
     return found
 
 
-def told_levels(contract: Contract, features: Matrix) -> list[str]:
+def told_levels(
+    contract: Contract, features: Matrix, labels: Labels, fraud_share: float
+) -> list[str]:
     """A sentence for each category: how many levels there are, and what becomes of them.
 
     Args:
         contract: What a transaction looks like.
         features: Of the train part.
+        labels: Likewise.
+        fraud_share: As for `measure_categories`.
     """
+    inputs = level_inputs(contract)
+    levels = Levels.fit(inputs, features) if inputs else None
     told = []
-    for name, category in contract.categories.items():
-        given = features[:, contract.features.index(name)]
-        codes: Integers = given[~np.isnan(given)].astype(np.int64)
-        levels = len(np.unique(codes))
-        if category.buckets is not None:
-            ways = f"sorted into {category.buckets:,} buckets by their codes"
-        else:
-            kept = most_frequent(codes, category.max_levels)
-            share = float(np.isin(codes, kept, invert=True).mean()) if len(codes) else 0.0
-            ways = f"{len(kept):,} are told apart, the others are {100 * share:.3g} % of rows"
-        told.append(f"column '{name}' has {levels:,} levels in the train part: {ways}")
+    for each in measure_categories(contract, features, labels, fraud_share, levels):
+        ways = f"{each.known:,} are told apart"
+        if each.buckets is not None:
+            ways = f"sorted into {each.buckets:,} buckets by their codes, of which {ways}"
+        told.append(
+            f"column '{each.name}' has {each.levels:,} levels in the train part: {ways}, the "
+            f"others are {100 * each.other_share:.3g} % of rows"
+        )
     return told

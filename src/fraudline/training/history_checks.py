@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from fraudline.contract import Contract
 from fraudline.errors import InputError
+from fraudline.training.levels import LEAST_ROWS
 from fraudline.training.recipes.recipe import Recipe
 
 MIN_ROWS = 100
@@ -92,11 +93,30 @@ def require_fitting_recipe(recipe: Recipe, contract: Contract) -> None:
         )
 
 
-def constant_features(features: npt.NDArray[np.float32], contract: Contract) -> list[str]:
-    """Names of the features that have one value in all rows that have one, or none at all."""
+def told_constants(features: npt.NDArray[np.float32], contract: Contract) -> list[str]:
+    """A sentence for each feature that has one value in all rows that have one, or none at all.
+
+    Args:
+        features: Of the train part.
+        contract: What a transaction looks like.
+    """
     least = np.fmin.reduce(features, axis=0)  # NaN only where all are
     is_constant = ~(np.fmax.reduce(features, axis=0) > least)
-    return [contract.features[at] for at in np.flatnonzero(is_constant)]
+    nulls = np.isnan(features).sum(axis=0)
+    told = []
+    for at in np.flatnonzero(is_constant):
+        begin = f"column '{contract.features[at]}' has one value in the whole train part"
+        end = "A longer period may have others."
+        if min(nulls[at], len(features) - nulls[at]) >= LEAST_ROWS:
+            told.append(
+                f"{begin}, or none, so all that is learned of it is whether it is null. {end}"
+            )
+        else:
+            told.append(
+                f"{begin}, so nothing can be learned of it and no value of it will change a score. "
+                + end
+            )
+    return told
 
 
 def coarse_event_times(history: pa.Table, contract: Contract) -> list[str]:

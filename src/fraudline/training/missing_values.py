@@ -8,7 +8,6 @@ import numpy as np
 
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Labels, Matrix
-from fraudline.measures.drawn_rows import repeated
 from fraudline.measures.rate_ratio import Apart, absence_words, set_apart
 from fraudline.training.levels import LEAST_ROWS
 
@@ -58,19 +57,19 @@ def measure_missing_values(
     ]
 
 
-def told_nulls(features: Matrix, labels: Labels, contract: Contract, one_in: int = 1) -> list[str]:
+def told_nulls(
+    features: Matrix, labels: Labels, contract: Contract, fraud_share: float
+) -> list[str]:
     """Sentences on nulls of the train part: what they say of fraud, or why nothing is learned.
 
     Args:
         features: Of the train part.
         labels: Likewise.
         contract: What a transaction looks like.
-        one_in: Of the legitimate rows one in so many was drawn, and counts as often.
+        fraud_share: As for `measure_missing_values`.
     """
-    (known,) = repeated(labels, one_in)
-    share = float(known.mean())
     told = []
-    for each in measure_missing_values(contract, features, labels, share, ()):
+    for each in measure_missing_values(contract, features, labels, fraud_share, ()):
         there = len(labels) - each.rows
         if min(each.rows, there) < LEAST_ROWS:
             told.append(

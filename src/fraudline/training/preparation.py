@@ -10,6 +10,7 @@ import numpy as np
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Matrix
 from fraudline.measures.days import DAY_S
+from fraudline.training.categories import level_inputs
 from fraudline.training.levels import LEAST_ROWS, LevelInput, Levels
 
 WIDE = 100  # times as much at its largest as at its least
@@ -186,10 +187,7 @@ def with_logarithms_and_time_of_day(contract: Contract, features: Matrix) -> Inp
     """
     names = contract.features
     unit = contract.column(contract.amount).unit
-    levels = tuple(
-        LevelInput(names.index(name), category.max_levels, category.buckets)
-        for name, category in contract.categories.items()
-    )
+    levels = level_inputs(contract)
     time_of_day = tuple(i for i, name in enumerate(names) if name == contract.event_time)
     apart = {*time_of_day, *(each.feature for each in levels)}
     low, high = np.fmin.reduce(features), np.fmax.reduce(features)  # NaN where all values are null

@@ -12,16 +12,16 @@ import pyarrow as pa
 from fraudline.bundle.manifest import Manifest, Source
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Labels, Matrix
-from fraudline.measures.drawn_rows import times
+from fraudline.measures.drawn_rows import repeated, times
 from fraudline.settings import PolicySettings
 from fraudline.training.candidate import Choice, Fitted, choose, write_candidate
 from fraudline.training.categories import shared_codes, told_levels
 from fraudline.training.fitting import Fit, fit_model
 from fraudline.training.history_checks import (
-    constant_features,
     event_text,
     require_fitting_recipe,
     require_trainable,
+    told_constants,
 )
 from fraudline.training.missing_values import told_nulls
 from fraudline.training.policy_pages import choose_policy
@@ -145,14 +145,13 @@ def _tell_parts(
         for name, rows in split.parts.items()
     )
     on_progress("; ".join(parts))
-    for name in constant_features(features[split.train], contract):
-        on_progress(
-            f"column '{name}' has one value in the whole train part, so nothing can be learned of "
-            "it and no value of it will change a score. A longer period may have others."
-        )
+    known, seen = labels[split.train], features[split.train]
+    (as_often,) = repeated(known, one_in)
+    fraud_share = float(as_often.mean())
     for told in (
-        *told_nulls(features[split.train], labels[split.train], contract, one_in),
-        *told_levels(contract, features[split.train]),
+        *told_constants(seen, contract),
+        *told_nulls(seen, known, contract, fraud_share),
+        *told_levels(contract, seen, known, fraud_share),
     ):
         on_progress(told)
 

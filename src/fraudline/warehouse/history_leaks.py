@@ -103,6 +103,8 @@ def _suspects(warehouse: Warehouse, source: str, contract: Contract) -> list[Col
     columns = [
         contract.column(name) for name in contract.features if name not in contract.categories
     ]
+    if not columns:
+        return []
     quantiles = [
         f"APPROX_QUANTILES(IF({is_fraud_sql(contract)}, {_seen_sql(each)}, NULL), 5) AS q_{at}"
         for at, each in enumerate(columns)
