@@ -269,6 +269,19 @@ def test_the_types_of_a_csv_file_are_those_that_load_reads(tmp_path):
     )
 
 
+def test_a_category_that_a_csv_file_leaves_empty_may_be_null(tmp_path):
+    rows = [
+        f"{each % 50}.5,2026-01-01T{each // 60:02}:{each % 60:02}:00Z,"
+        f"{'' if each == 7 else 'ab'[each % 2]},{'cd'[each % 2]},{int(each % 10 == 0)}"
+        for each in range(ROWS)
+    ]
+    table = from_csv(tmp_path, "\n".join(["amount,paid_at,country,kind,fraud", *rows]))
+    draft = draft_contract("x", "x.csv", table, Answers())
+    assert isinstance(draft, Draft)
+    assert keys(draft, "country") == {"type": "category", "nullable": True}
+    assert keys(draft, "kind") == {"type": "category"}
+
+
 def test_the_same_table_gives_the_same_file(tmp_path):
     tables = [read_table(write_card_table(tmp_path / "a.csv"), (), quoted_newlines=False)[0]] * 2
     texts = [

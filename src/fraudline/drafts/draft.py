@@ -296,6 +296,8 @@ def _see_levels(profile: Profile, keys: dict[str, Any], told: _Told) -> str:
         told.of(profile.name, "too many different texts to learn from; no network sees them")
         return f"{levels}, too many to learn from; no network sees them"
     keys["type"] = "category"
+    if profile.empty:  # `load` takes them as null then, as a message says it
+        keys["nullable"] = True
     if profile.distinct > Category.max_levels:
         keys["buckets"] = _BUCKETS
     told.of(

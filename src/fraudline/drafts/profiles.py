@@ -44,6 +44,7 @@ class Profile:
         fault: What the first of these is, or why there is no type, in words.
         is_naive: Whether it has times without a time zone.
         local_time: A text of it that is a time without an offset; None: its texts are no times.
+        empty: How many are texts of a CSV file that are empty, in all rows that there are.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Profile:
     fault: str = ""
     is_naive: bool = False
     local_time: str | None = None
+    empty: int = 0
 
     @cached_property
     def distinct(self) -> int:
@@ -133,12 +135,13 @@ def profile_column(
         found = _read(name, sample, candidate, is_last=candidate == candidates[-1])
         if found is not None:
             read, unreadable, fault = found
+            empty = 0
             if candidate == "string" and is_bytes(kind):
-                nulls = 0  # an empty text of a CSV file is a text
+                nulls, empty = 0, nulls  # an empty text of a CSV file is a text, but for a category
             is_naive = candidate == "timestamp" and getattr(kind, "tz", "") is None
             is_naive = is_naive or pa.types.is_date(kind)
             local = _local_time(read) if candidate == "string" else None
-            return Profile(name, candidate, read, nulls, unreadable, fault, is_naive, local)
+            return Profile(name, candidate, read, nulls, unreadable, fault, is_naive, local, empty)
     raise AssertionError("the last candidate is taken whatever it holds")
 
 
