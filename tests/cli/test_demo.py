@@ -226,6 +226,24 @@ def test_columns_of_the_short_day_go_missing_at_their_hour_and_no_other_value_ch
         assert np.array_equal(after, np.where(is_missing, 0, before)), name
 
 
+def test_that_learning_decided_nothing_is_told_whether_promoted_too_late_or_never(tmp_path):
+    project = Project(Settings(home=tmp_path / "home"))
+    registry = project.registry
+    first, late = judged_version(registry), judged_version(registry, review_cost=3.0)
+    registry.promote(first)
+    nothing: Any = None  # what else came of the day is not asked
+    began = dt.datetime.now(dt.UTC)
+    day = demo_learn.LearnedDay(first, {first: 9}, nothing, nothing, nothing, 0, began, began)
+    ((title, said),) = demo_learn._late(project, day)
+    assert title == "LOOK"
+    assert "nothing was promoted" in said
+    registry.promote(late)
+    ((_, said),) = demo_learn._late(project, day)
+    assert said == f"{late} was promoted after the last payment of the day: it decided none"
+    day.versions[late] = 1
+    assert demo_learn._late(project, day) == []
+
+
 def test_a_rate_does_not_go_with_a_day_of_its_own_speed(shell: Shell):
     code, said = shell("demo", "--learn", "--rate", "100")
     assert code == 2

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from fraudline.cli.screen import OUT, progress_bar, say
 from fraudline.errors import ProofError
+from fraudline.registry.promotions import PROMOTED
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Arrow and Google's clients come with them, and take a second to import
@@ -38,7 +39,8 @@ PERIOD_S = PERIOD_HOURS * HOUR_S / SPEED
 LABEL_DELAY = "30min"
 MATURITY_S = HOUR_S / SPEED
 """On the clock of the wall: a payment without a label is legitimate after one of its hours."""
-CHANGED_COLUMNS, CHANGED_AT_H = ("V4", "V10", "V12", "V14"), 2.0
+CHANGED_COLUMNS = ("V3", "V4", "V10", "V11", "V12", "V14", "V16", "V17")
+CHANGED_AT_H = 2.0
 KEPT_BACK_H = 1.0
 """So much of the day's end is sent after the roll-back."""
 
@@ -276,6 +278,7 @@ def show_day(project: Project, found: LearnedDay, took_s: float) -> None:
             ("" if index else "Decided by", f"{version}: {counted(count, 'decision')}")
             for index, (version, count) in enumerate(found.versions.items())
         ),
+        *_late(project, found),
         *_worth(project, found),
         (
             "Speed",
@@ -295,6 +298,22 @@ def show_day(project: Project, found: LearnedDay, took_s: float) -> None:
         "`fraudline learning status`, `fraudline learning alarms`",
         markup=False,
     )
+
+
+def _late(project: Project, found: LearnedDay) -> list[tuple[str, str]]:
+    """That learning changed no decision, where it was so."""
+    promoted = [
+        each.version
+        for each in project.registry.changes()
+        if each.is_done and each.change == PROMOTED and each.at >= found.begun_at
+    ]
+    if not promoted:
+        return [("LOOK", "no version was proved better in time, so nothing was promoted")]
+    return [
+        ("LOOK", f"{version} was promoted after the last payment of the day: it decided none")
+        for version in promoted
+        if version not in found.versions
+    ]
 
 
 def _worth(project: Project, found: LearnedDay) -> list[tuple[str, str]]:
