@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from fraudline.cli.screen import OUT, progress_bar, say
 from fraudline.errors import ProofError
-from fraudline.registry.promotions import PROMOTED
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Arrow and Google's clients come with them, and take a second to import
@@ -305,7 +304,7 @@ def _late(project: Project, found: LearnedDay) -> list[tuple[str, str]]:
     promoted = [
         each.version
         for each in project.registry.changes()
-        if each.is_done and each.change == PROMOTED and each.at >= found.begun_at
+        if each.is_of_champion and each.at >= found.begun_at and each.version != found.first
     ]
     if not promoted:
         return [("LOOK", "no version was proved better in time, so nothing was promoted")]
