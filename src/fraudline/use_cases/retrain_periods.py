@@ -17,15 +17,15 @@ from fraudline.use_cases.look_at_alarms import look_at_alarms
 from fraudline.use_cases.own_process import Answer, ask
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.promote_winner import LEARN
+from fraudline.use_cases.update_periods import write_update
 from fraudline.use_cases.update_process import RETRAIN, RETRAIN_LIMIT_S
 from fraudline.use_cases.update_version import too_few
 from fraudline.warehouse.known_rows import LEAST_FRAUDS, count_mature_frauds
-from fraudline.warehouse.learning_tables import read_rows, write_rows
+from fraudline.warehouse.learning_tables import read_rows
 
 _LOG = logging.getLogger(__name__)
 MATURE_PERIODS = 7
 """So many periods since an alarm began are mature before a network is trained for what it told."""
-_MOST_TOLD = 4096
 _AGAIN = "It is tried again when it is due again; `fraudline learning retrain` does it now."
 
 
@@ -157,27 +157,9 @@ def train_anew(
     if due.at != due.period.end:  # by hand
         why += f", as of {due.at:%Y-%m-%d %H:%M} UTC"
     told = f"{why}: {told}"
-    _write(project, due, answer, told)
+    which = f"{RETRAINING} as of {due.at.isoformat()}"
+    write_update(project, due.period, RETRAINING, answer, told, which)
     return answer, told.removesuffix(".")
-
-
-def _write(project: Project, due: Due, answer: Answer, told: str) -> None:
-    name, period = project.contract.name, due.period
-    of = f"{name}|{period.start.isoformat()}|{period.length.total_seconds():g} s"
-    row = {
-        "row_key": f"{of}|{RETRAINING} as of {due.at.isoformat()}",
-        "contract": name,
-        "period_start": period.start,
-        "period_end": period.end,
-        "road": RETRAINING,
-        "version": answer.version,
-        "parent": answer.parent,
-        "rows": answer.rows,
-        "frauds": answer.frauds,
-        "processor_s": answer.processor_s,
-        "told": told[:_MOST_TOLD],
-    }
-    write_rows(project.warehouse, flows.UPDATES, [row])
 
 
 def retrained_rows(project: Project, until: dt.datetime | None = None) -> list[dict[str, Any]]:

@@ -62,22 +62,7 @@ class UpdatePeriods:
         if answer.fault:
             told = f"LOOK: nothing was learned: {answer.fault}"
             _LOG.warning("learn: update of %s: %s", due.period, answer.fault)
-        name, period = self._project.contract.name, due.period
-        length_s = period.length.total_seconds()
-        row = {
-            "row_key": f"{name}|{period.start.isoformat()}|{length_s:g} s",
-            "contract": name,
-            "period_start": period.start,
-            "period_end": period.end,
-            "road": self._project.settings.learning.update,
-            "version": answer.version,
-            "parent": answer.parent,
-            "rows": answer.rows,
-            "frauds": answer.frauds,
-            "processor_s": answer.processor_s,
-            "told": told[:_MOST_TOLD],
-        }
-        write_rows(self._project.warehouse, flows.UPDATES, [row])
+        write_update(project, due.period, project.settings.learning.update, answer, told)
         return "; ".join(filter(None, [told.removesuffix("."), self._removal.at(due.at)]))
 
     def _is_done(self, period: Period) -> bool:
@@ -93,6 +78,40 @@ class UpdatePeriods:
     def _is_alive(self) -> None:
         if self._progress is not None:
             self._progress.begin_step(self.name)
+
+
+def write_update(
+    project: Project, period: Period, road: str, answer: Answer, told: str, which: str = ""
+) -> None:
+    """Write a row of table `updates`; the same row again is one row.
+
+    Args:
+        project: Whose table.
+        period: At the end of which period.
+        road: What was done; as `Learned.road`.
+        answer: What the process said that did it.
+        told: That in words.
+        which: What tells the row from others of this period, if there may be others.
+
+    Raises:
+        WarehouseError: the table does not take it.
+    """
+    name = project.contract.name
+    of = f"{name}|{period.start.isoformat()}|{period.length.total_seconds():g} s"
+    row = {
+        "row_key": f"{of}|{which}" if which else of,
+        "contract": name,
+        "period_start": period.start,
+        "period_end": period.end,
+        "road": road,
+        "version": answer.version,
+        "parent": answer.parent,
+        "rows": answer.rows,
+        "frauds": answer.frauds,
+        "processor_s": answer.processor_s,
+        "told": told[:_MOST_TOLD],
+    }
+    write_rows(project.warehouse, flows.UPDATES, [row])
 
 
 @dataclass(frozen=True)
