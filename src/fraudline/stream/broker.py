@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, TopicMetadata
 from confluent_kafka.cimpl import NewTopic
 
 from fraudline.errors import BrokerError
@@ -138,13 +138,18 @@ def require_enough_partitions(counts: Mapping[str, int], why: str) -> None:
 
 
 def create_topics(kafka: KafkaSettings, topics: Iterable[str]) -> list[str]:
-    """Create the topics that do not exist yet.
+    """Create the topics that do not exist yet, and wait until they can be written to.
+
+    A broker says that a topic is created once the controller has written that down; it may take
+    the broker that is asked next a moment to hear of it, and its partitions a moment to have a
+    leader.
 
     Returns:
         Names of those that were created.
 
     Raises:
-        BrokerError: the broker cannot be reached or refuses.
+        BrokerError: the broker cannot be reached, refuses, or does not know within 10 seconds the
+            topics that it created.
     """
     existing = existing_topics(kafka)
     missing = [topic for topic in topics if topic not in existing]
@@ -174,7 +179,37 @@ def create_topics(kafka: KafkaSettings, topics: Iterable[str]) -> list[str]:
                 f"{_reason(error)}. Create it yourself, or change kafka.partitions and "
                 "kafka.replication_factor."
             ) from None
+    _wait_for_leaders(kafka, admin, missing)
     return missing
+
+
+def _wait_for_leaders(kafka: KafkaSettings, admin: AdminClient, topics: Iterable[str]) -> None:
+    waiting = set(topics)
+    deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+    while True:
+        try:
+            known = admin.list_topics(timeout=_ANSWER_TIMEOUT_S).topics
+        except KafkaException as error:
+            raise BrokerError(
+                f"topics {', '.join(map(repr, sorted(waiting)))} were created at "
+                f"{kafka.bootstrap_servers}, which then gave no answer: {_reason(error)}. Repeat "
+                "the command: it goes on with the topics that are there."
+            ) from None
+        waiting = {topic for topic in waiting if topic not in known or not _is_led(known[topic])}
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            raise BrokerError(
+                f"topic {', '.join(map(repr, sorted(waiting)))} was created at "
+                f"{kafka.bootstrap_servers}, but has no leader after {_ANSWER_TIMEOUT_S:.0f} "
+                "seconds. Check that the brokers of the cluster are up, and repeat the command."
+            )
+        time.sleep(0.05)
+
+
+def _is_led(topic: TopicMetadata) -> bool:
+    partitions = topic.partitions.values()
+    return bool(partitions) and all(partition.leader >= 0 for partition in partitions)
 
 
 def _reason(error: Exception) -> str:
