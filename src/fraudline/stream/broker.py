@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, TopicMetadata
+from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from fraudline.errors import BrokerError
@@ -195,7 +195,13 @@ def _wait_for_leaders(kafka: KafkaSettings, admin: AdminClient, topics: Iterable
                 f"{kafka.bootstrap_servers}, which then gave no answer: {_reason(error)}. Repeat "
                 "the command: it goes on with the topics that are there."
             ) from None
-        waiting = {topic for topic in waiting if topic not in known or not _is_led(known[topic])}
+        waiting = {
+            topic
+            for topic in waiting
+            if topic not in known
+            or not known[topic].partitions
+            or any(partition.leader < 0 for partition in known[topic].partitions.values())
+        }
         if not waiting:
             return
         if time.monotonic() > deadline:
@@ -205,11 +211,6 @@ def _wait_for_leaders(kafka: KafkaSettings, admin: AdminClient, topics: Iterable
                 "seconds. Check that the brokers of the cluster are up, and repeat the command."
             )
         time.sleep(0.05)
-
-
-def _is_led(topic: TopicMetadata) -> bool:
-    partitions = topic.partitions.values()
-    return bool(partitions) and all(partition.leader >= 0 for partition in partitions)
 
 
 def _reason(error: Exception) -> str:
