@@ -35,10 +35,10 @@ class RowNumbers:
         columns = contract.transaction_columns
         places = {column.name: index for index, column in enumerate(columns)}
         features = [places[name] for name in contract.features]
-        amount = places[contract.amount]
+        amounts = [] if contract.amount is None else [places[contract.amount]]
+        picked = list(dict.fromkeys((*features, *amounts)))
         self._width = len(features)
-        self._amount = features.index(amount) if amount in features else len(features)
-        picked = features if amount in features else [*features, amount]
+        self._amount = picked.index(amounts[0]) if amounts else None
         self._of_row = len(picked)
         self._pick = _picker(picked) if picked != list(range(len(columns))) else None
         self._features = _picker(features)
@@ -57,7 +57,8 @@ class RowNumbers:
         else:
             flat = struct.pack(f"{len(rows) * self._of_row}d", *chain.from_iterable(values))
             numbers = np.frombuffer(flat).reshape(len(rows), self._of_row)
-        return numbers[:, : self._width].astype(np.float32), numbers[:, self._amount]
+        amounts = np.zeros(len(rows)) if self._amount is None else numbers[:, self._amount]
+        return numbers[:, : self._width].astype(np.float32), amounts
 
     def _by_column(self, columns: list[Sequence[Any]], rows: int) -> Floats:
         """The numbers of columns, of which some are no numbers yet, shape (rows, columns)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,19 @@ import pyarrow.compute as pc
 
 from fraudline.contract import Column
 from fraudline.contract.columns import Category
-from fraudline.contract.contract_faults import Faults, meant
+from fraudline.contract.contract_faults import Faults
 from fraudline.contract.contract_file import check_names
-from fraudline.contract.number_words import number_words
-from fraudline.contract.time_units import seconds_of
+from fraudline.drafts.found_roles import (
+    Roles,
+    Told,
+    find_roles,
+    require_known,
+    role_facts,
+    tell_roles,
+)
 from fraudline.drafts.name_words import limits_of, money_unit_of
 from fraudline.drafts.profiles import Profile, profile_column
-from fraudline.drafts.roles import (
-    Answers,
-    Question,
-    find_amount,
-    find_event_time,
-    find_id,
-    find_label,
-    fraud_share,
-)
+from fraudline.drafts.roles import Answers, Question, fraud_share
 from fraudline.drafts.suspects import LEAST_REPEATED, epoch_unit, find_suspects
 from fraudline.errors import InputError
 
@@ -64,6 +62,7 @@ class Draft:
         facts: By role, what was found of it.
         told: What a person must look at, each in sentences.
         median_amount: Of the amounts above 0; None if there are none.
+        payments_a_day: How many rows count as a day, of a table that tells no time.
     """
 
     name: str
@@ -75,6 +74,12 @@ class Draft:
     facts: Mapping[str, str]
     told: tuple[str, ...]
     median_amount: float | None
+    payments_a_day: float | None = None
+
+    @property
+    def has_amount(self) -> bool:
+        """Whether a column is the amount."""
+        return "amount" in self.roles
 
 
 @dataclass(frozen=True)
@@ -88,37 +93,6 @@ class Whole:
 
     rows: int
     nulls: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class _Roles:
-    label: str
-    amount: str
-    event_time: str
-    unit: str
-    id: str | None
-
-    @property
-    def named(self) -> dict[str, str]:
-        """By role, its column."""
-        found = {"label": self.label, "amount": self.amount, "event_time": self.event_time}
-        return found | ({} if self.id is None else {"id": self.id})
-
-
-@dataclass
-class _Told:
-    """What a person must look at; one sentence may name ten columns."""
-
-    columns: dict[str, list[str]] = field(default_factory=dict)
-    others: list[str] = field(default_factory=list)
-
-    def of(self, column: str, text: str) -> None:
-        self.columns.setdefault(text, []).append(f"'{column}'")
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        named = (f"{', '.join(names)}: {text}." for text, names in self.columns.items())
-        return (*named, *self.others)
 
 
 def draft_contract(
@@ -150,25 +124,26 @@ def draft_contract(
             column: replace(profile, nulls=whole.nulls[column])
             for column, profile in profiles.items()
         }
-    _require_known(answers, profiles)
-    roles = _find_roles(profiles, answers)
-    if not isinstance(roles, _Roles):
+    require_known(answers, profiles)
+    roles = find_roles(profiles, answers)
+    if not isinstance(roles, Roles):
         return roles
-    told = _Told()
+    told = Told()
     columns = _columns(profiles, roles, told)
-    amounts = profiles[roles.amount].numbers
+    amounts = np.empty(0) if roles.amount is None else profiles[roles.amount].numbers
     positive = amounts[amounts > 0]
-    _tell_roles(profiles, roles, answers, told)
+    tell_roles(profiles, roles, answers, told)
     return Draft(
         name=name,
         source=source,
         rows=table.num_rows if whole is None else whole.rows,
-        looked_at=len(amounts),
+        looked_at=len(profiles[roles.label].values),
         columns=columns,
         roles=roles.named,
-        facts=_facts(profiles, roles),
+        facts=role_facts(profiles, roles),
         told=told.sentences,
         median_amount=float(np.median(positive)) if len(positive) else None,
+        payments_a_day=roles.payments_a_day,
     )
 
 
@@ -194,60 +169,11 @@ def _require_usable(source: str, table: pa.Table) -> None:
         )
 
 
-def _require_known(answers: Answers, profiles: Mapping[str, Profile]) -> None:
-    """Refuse answers that name no column, and a table with a column that has no type.
-
-    Raises:
-        InputError: there is one.
-    """
-    for role in ("label", "amount", "event_time", "id"):
-        answer = getattr(answers, role)
-        if answer is not None and answer not in profiles:
-            option = role.replace("_", "-")
-            raise InputError(
-                f"--{option} {answer}: there is no such column.{meant(answer, profiles)} There are "
-                f"{', '.join(profiles)}."
-            )
-    if answers.time_unit is not None and seconds_of(answers.time_unit) is None:
-        raise InputError(f"--time-unit {answers.time_unit}: expected s, ms, us, ns, min, h or day.")
-    if faulty := [f"'{each.name}': {each.fault}" for each in profiles.values() if not each.type]:
-        raise InputError(f"{'; '.join(faulty)}. Leave such a column out, or write it as text.")
-
-
-def _find_roles(profiles: Mapping[str, Profile], answers: Answers) -> _Roles | list[Question]:
-    given = [answers.label, answers.amount, answers.event_time, answers.id]
-    if twice := [each for each in given if each is not None and given.count(each) > 1]:
-        raise InputError(f"column '{twice[0]}' cannot have two roles; each needs its own.")
-    taken = {each for each in given if each is not None}
-
-    def left(answer: str | None) -> dict[str, Profile]:
-        return {
-            name: each for name, each in profiles.items() if name == answer or name not in taken
-        }
-
-    label = find_label(left(answers.label), answers.label)
-    taken |= {label} if isinstance(label, str) else set()
-    amount = find_amount(left(answers.amount), answers.amount)
-    taken |= {amount} if isinstance(amount, str) else set()
-    event_time = find_event_time(left(answers.event_time), answers.event_time, answers.time_unit)
-    taken |= {event_time[0]} if isinstance(event_time, tuple) else set()
-    identity = find_id(left(answers.id), answers.id)
-    found = (label, amount, event_time, identity)
-    if questions := [each for each in found if isinstance(each, Question)]:
-        return questions
-    assert isinstance(label, str)
-    assert isinstance(amount, str)
-    assert isinstance(event_time, tuple)
-    assert not isinstance(identity, Question)
-    return _Roles(label, amount, *event_time, identity)
-
-
-def _columns(
-    profiles: Mapping[str, Profile], roles: _Roles, told: _Told
-) -> tuple[ColumnDraft, ...]:
+def _columns(profiles: Mapping[str, Profile], roles: Roles, told: Told) -> tuple[ColumnDraft, ...]:
     plain = {name: each for name, each in profiles.items() if name not in roles.named.values()}
     is_fraud = profiles[roles.label].numbers == 1
-    suspects = find_suspects(plain, is_fraud, profiles[roles.event_time].numbers)
+    times = None if roles.event_time is None else profiles[roles.event_time].numbers
+    suspects = find_suspects(plain, is_fraud, times)
     found = []
     for name, profile in profiles.items():
         if profile.unreadable:
@@ -264,7 +190,7 @@ def _columns(
     return tuple(found)
 
 
-def _plain_column(profile: Profile, suspicion: str, told: _Told) -> ColumnDraft:
+def _plain_column(profile: Profile, suspicion: str, told: Told) -> ColumnDraft:
     keys = _keys(profile)
     note = suspicion
     if profile.is_number and profile.distinct:
@@ -284,7 +210,7 @@ def _plain_column(profile: Profile, suspicion: str, told: _Told) -> ColumnDraft:
     return ColumnDraft(profile.name, keys, note)
 
 
-def _see_levels(profile: Profile, keys: dict[str, Any], told: _Told) -> str:
+def _see_levels(profile: Profile, keys: dict[str, Any], told: Told) -> str:
     """Make a text a category where its values come again and again; what a person should know."""
     levels = f"{profile.distinct:,} different texts"
     if profile.local_time:
@@ -308,7 +234,7 @@ def _see_levels(profile: Profile, keys: dict[str, Any], told: _Told) -> str:
     return levels
 
 
-def _role_column(profile: Profile, roles: _Roles, told: _Told) -> ColumnDraft:
+def _role_column(profile: Profile, roles: Roles, told: Told) -> ColumnDraft:
     keys = _keys(profile)
     keys.pop("nullable", None)
     if profile.name == roles.label:
@@ -327,7 +253,7 @@ def _label_column(profile: Profile, keys: dict[str, Any]) -> ColumnDraft:
     return ColumnDraft(profile.name, {"type": "int64", "min": 0, "max": 1}, f"1 {note}")
 
 
-def _amount_column(profile: Profile, keys: dict[str, Any], told: _Told) -> ColumnDraft:
+def _amount_column(profile: Profile, keys: dict[str, Any], told: Told) -> ColumnDraft:
     unit = money_unit_of(profile.name)
     if unit:
         keys["unit"] = unit
@@ -364,45 +290,3 @@ def _keys(profile: Profile) -> dict[str, Any]:
     if profile.nulls:
         keys["nullable"] = True
     return keys
-
-
-def _tell_roles(
-    profiles: Mapping[str, Profile], roles: _Roles, answers: Answers, told: _Told
-) -> None:
-    share = fraud_share(profiles[roles.label])
-    if share in {0, 1}:
-        told.of(
-            roles.label, f"every row looked at is {share:g}, so nothing can be learned of fraud"
-        )
-    elif share > 0.5:
-        told.of(
-            roles.label,
-            f"{100 * share:.3g} % of the rows are fraud, as you said; 1 is taken as fraud",
-        )
-    if roles.id is None:
-        told.others.append(
-            "No column is known to name a payment, so topic and position do: a payment that is "
-            "sent twice is decided twice. If one does, give --id."
-        )
-    elif answers.id is not None and profiles[roles.id].distinct < len(profiles[roles.id].values):
-        told.of(roles.id, "it does not name each payment alone; one that comes again with other "
-                "values is rejected")  # fmt: skip
-
-
-def _facts(profiles: Mapping[str, Profile], roles: _Roles) -> dict[str, str]:
-    label = profiles[roles.label]
-    frauds = int(label.numbers.sum())
-    low, high = profiles[roles.amount].spread
-    begin, end = profiles[roles.event_time].spread
-    if profiles[roles.event_time].type != "timestamp":
-        begin, end = (f"{number_words(each)} {roles.unit}" for each in (begin, end))
-    else:
-        begin, end = (f"{each:%Y-%m-%d %H:%M:%S} UTC" for each in (begin, end))
-    identity = "none: topic, partition and offset name a payment"
-    return {
-        "label": f"'{roles.label}', fraud where it is {'true' if label.type == 'bool' else 1}: "
-        f"{frauds:,} of {len(label.values):,} rows ({100 * fraud_share(label):.3g} %)",
-        "amount": f"'{roles.amount}', from {number_words(low)} to {number_words(high)}",
-        "event time": f"'{roles.event_time}', from {begin} to {end}",
-        "id": identity if roles.id is None else f"'{roles.id}'",
-    }
