@@ -22,7 +22,24 @@ from fraudline.contract import Contract, Decoder
 from fraudline.contract.contract_file import examine_text
 from fraudline.schemas import avro_schema, data_contract, json_schema
 
-CONTRACTS = [CREDITCARD, WALLET, SHOP]
+TIMES = examine_text(
+    b"""
+name = "times"
+[roles]
+label = "is_fraud"
+amount = "amount"
+event_time = "at"
+[columns]
+amount = { type = "float64" }
+born_on = { type = "date", nullable = true }
+opened_at = { type = "timestamp", format = "%d.%m.%Y %H:%M", timezone = "Europe/Vienna" }
+at = { type = "int64", unit = "s" }
+is_fraud = { type = "int64" }
+"""
+)
+assert isinstance(TIMES, Contract)
+TIMES_ROW = {"amount": 1.5, "born_on": "1999-12-31", "opened_at": "02.01.2026 03:04", "at": 5}
+CONTRACTS = [CREDITCARD, WALLET, SHOP, TIMES]
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda each: each.name)
@@ -51,15 +68,17 @@ _VALUES = st.one_of(
     st.integers(-(2**70), 2**70),
     st.floats(allow_nan=False, allow_infinity=False).filter(lambda one: not one.is_integer()),
     st.text(max_size=3),
-    st.sampled_from(["2026-01-02T03:04:05Z", "x" * 13, "x" * 70, " ", "", [], {}]),
+    st.sampled_from(["2026-01-02T03:04:05Z", "2026-01-02", "x" * 13, "x" * 70, " ", "", [], {}]),
 )
 
 
 @given(data=st.data())
 @settings(max_examples=50, deadline=None)
 def test_what_a_json_schema_takes_is_what_is_decoded(data: st.DataObject) -> None:
-    contract, row = data.draw(st.sampled_from([(WALLET, WALLET_ROW), (SHOP, SHOP_ROW)]))
-    names = st.sampled_from([*row, "another"])
+    contract, row = data.draw(
+        st.sampled_from([(WALLET, WALLET_ROW), (SHOP, SHOP_ROW), (TIMES, TIMES_ROW)])
+    )
+    names = st.sampled_from([*(name for name in row if name != "opened_at"), "another"])
     changed = {**row, **data.draw(st.dictionaries(names, _VALUES, max_size=2))}
     for name in data.draw(st.sets(names, max_size=1)):
         changed.pop(name, None)

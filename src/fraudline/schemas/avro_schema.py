@@ -14,6 +14,7 @@ _TYPES: dict[str, Any] = {
     "bool": "boolean",
     "string": "string",
     "timestamp": {"type": "long", "logicalType": "timestamp-micros"},
+    "date": {"type": "int", "logicalType": "date"},
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fraudline.contract import Column, Contract
+from fraudline.contract.seen_words import seen_words
 
 _STANDARD = "v3.1.0"
 _LOGICAL_TYPES = {
@@ -15,6 +16,7 @@ _LOGICAL_TYPES = {
     "bool": "boolean",
     "string": "string",
     "timestamp": "timestamp",
+    "date": "date",
 }
 _JSON_TYPES = {"float64": "number", "int64": "number", "bool": "boolean"}
 _TABLE_TYPES = {
@@ -23,6 +25,7 @@ _TABLE_TYPES = {
     "bool": "BOOL",
     "string": "STRING",
     "timestamp": "TIMESTAMP",
+    "date": "DATE",
 }
 
 
@@ -96,6 +99,8 @@ def _options(column: Column) -> dict[str, Any]:
     limits = column.limits
     if column.type == "timestamp":
         return {"timezone": True}
+    if column.type == "date":
+        return {}
     if column.type == "string":
         return {"maxLength": limits.most_characters}
     named = (("minimum", column.min), ("maximum", column.max))
@@ -104,13 +109,14 @@ def _options(column: Column) -> dict[str, Any]:
 
 def _told(contract: Contract, column: Column) -> Iterator[tuple[str, Any]]:
     """What the standard has no word for."""
-    if column.unit:
-        yield "unit", column.unit
+    for key in ("unit", "format", "timezone"):
+        if value := getattr(column, key):
+            yield key, value
     for role in ("label", "amount", "event_time", "id"):
         if getattr(contract, role) == column.name:
             yield "role", role
     if column.is_feature:
-        yield "seenAs", column.seen_as
+        yield "networkSees", seen_words(column)
 
 
 def _scalar(value: Any) -> str:

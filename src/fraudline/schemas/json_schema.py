@@ -15,10 +15,17 @@ _TYPES = {
     "bool": "boolean",
     "string": "string",
     "timestamp": "string",
+    "date": "string",
 }
 _NOT_BLANK = r"\S"
 # Whoever checks a schema checks patterns; formats are left out by many.
-_MOMENT = r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$"
+_TIMES = {
+    "timestamp": (
+        "date-time",
+        r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$",
+    ),
+    "date": ("date", r"^\d{4}-\d\d-\d\d$"),
+}
 
 
 def json_schema(contract: Contract) -> str:
@@ -26,7 +33,8 @@ def json_schema(contract: Contract) -> str:
 
     A message that is valid is one that is decoded, and the other way round, but for what draft 07
     cannot say: a column that is there twice, a whole number written with a point, a size of more
-    than 64 KiB, a day that no calendar has.
+    than 64 KiB, a day that no calendar has, a time in a format or of a time zone that the contract
+    names.
     """
     columns = contract.transaction_columns
     schema = {
@@ -48,8 +56,11 @@ def _property(column: Column, *, is_id: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"type": [kind, "null"] if column.is_nullable else kind}
     if column.description:
         found["description"] = column.description
-    if column.type == "timestamp":
-        found |= {"format": "date-time", "pattern": _MOMENT}
+    if column.format or column.timezone:
+        found["description"] = f"{column.description} {_written(column)}".strip()
+    elif column.type in _TIMES:
+        name, pattern = _TIMES[column.type]
+        found |= {"format": name, "pattern": pattern}
     elif kind == "string":
         found["maxLength"] = limits.most_characters
         if is_id:
@@ -63,3 +74,9 @@ def _property(column: Column, *, is_id: bool) -> dict[str, Any]:
     if column.unit:
         found["x-unit"] = column.unit
     return found
+
+
+def _written(column: Column) -> str:
+    """How a time or a date is written, where not as everybody would."""
+    zone = f" Without an offset it is of {column.timezone}." if column.timezone else ""
+    return f"Written as {column.format or 'RFC 3339'}.{zone}"
