@@ -23,7 +23,6 @@ from fraudline import local
 from fraudline.local.process import free_port
 from fraudline.settings import Settings
 
-
 # How long an example takes is no property of our code: the machine may be busy.
 settings.register_profile(
     "patient", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
