@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bundle": {"contract"},
     "datasets": {"contract"},
     "drafts": {"contract"},
+    "schemas": {"contract"},
     "registry": {"bundle", "contract"},
     "scoring": {"bundle", "contract"},
     "stream": {"contract", "scoring"},
@@ -44,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "local": {"datasets"},  # the cache directory
     "use_cases": {  # the way down from what people and programs ask for
         *("bundle", "contract", "datasets", "drafts", "local", "measures", "metrics", "reconcile"),
-        *("registry", "scoring", "stream", "tracking", "training", "warehouse"),
+        *("registry", "schemas", "scoring", "stream", "tracking", "training", "warehouse"),
     },
     "reconcile": {"contract", "stream", "warehouse"},
     "cli": {
