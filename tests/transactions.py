@@ -9,11 +9,13 @@ from fraudline.contract import Contract, load_contract
 
 WALLET_FILE = Path(__file__).parent / "data" / "contracts" / "wallet.toml"
 SHOP_FILE = WALLET_FILE.with_name("shop.toml")
+ACQUIRER_FILE = WALLET_FILE.with_name("acquirer.toml")
 CREDITCARD: Contract = load_contract("creditcard")
 WALLET: Contract = load_contract(str(WALLET_FILE))
 SHOP: Contract = load_contract(str(SHOP_FILE))
 # Of a table in which no column says what a payment is worth, nor when it was made.
 BARE: Contract = replace(SHOP, name="bare", amount=None, event_time=None, payments_a_day=400.0)
+ACQUIRER: Contract = load_contract(str(ACQUIRER_FILE))
 
 CARD_ROW = {column.name: 1.0 for column in CREDITCARD.transaction_columns}
 WALLET_ROW = {
@@ -39,6 +41,16 @@ SHOP_ROW = {
     "code": 5411,
     "is_gift": False,
     "merchant": "m-17",
+}
+ACQUIRER_ROW = {
+    "acquirer": "north|sea",
+    "rrn": 12,
+    "paid_at": "2026-01-02T03:04:05.678901Z",
+    "card": "c-1",
+    "terminal": None,
+    "merchant": 9,
+    "amount": 12.5,
+    "speed": 0.5,
 }
 
 

@@ -13,9 +13,17 @@ from typing import Any
 
 from fraudline.contract.column_keys import CATEGORY, parse_column
 from fraudline.contract.columns import Column
-from fraudline.contract.contract import MATURITY_DAYS, Contract
+from fraudline.contract.contract import MATURITY_DAYS, Contract, Entity
 from fraudline.contract.contract_faults import ContractFault, Faults, meant, refusal, shown
 from fraudline.contract.decisions import DECISION_COLUMNS
+from fraudline.contract.named_columns import (
+    NAMING_TYPES,
+    check_length,
+    check_several,
+    listed,
+    never_seen,
+    parse_entities,
+)
 from fraudline.contract.rejects import REJECT_COLUMNS
 from fraudline.contract.time_units import TIME_UNITS, seconds_of
 from fraudline.errors import ContractError
@@ -25,10 +33,11 @@ ROLE_TYPES: dict[str, tuple[str, ...]] = {
     "label": ("int64", "bool"),
     "amount": ("float64", "int64"),
     "event_time": ("float64", "int64", "timestamp"),
-    "id": ("string", "int64"),
+    "id": NAMING_TYPES,
 }
 _MAY_BE_ABSENT = ("amount", "id")
 _MOST_PAYMENTS_A_DAY = 1e12
+_KEYS = ("name", "description", "roles", "entities", "history", "labels", "columns")
 # What our own records have beside a contract's columns, or may have; a test holds it to the flows.
 RESERVED_NAMES = frozenset(column.name.lower() for column in (*DECISION_COLUMNS, *REJECT_COLUMNS))
 _RESERVED_PREFIXES = (  # of BigQuery
@@ -107,7 +116,7 @@ def _brought(name: str) -> Traversable:
 
 def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
     """The contract; None if there is a fault."""
-    faults.known_keys(content, {"name", "description", "roles", "history", "labels", "columns"}, ())
+    faults.known_keys(content, _KEYS, ())
     name = content.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         faults.add(("name",), f"name must be letters, digits and _, found {shown(name)}.")
@@ -120,9 +129,10 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
     payments_a_day = _parse_payments_a_day(content, roles, faults)
     if roles and columns:
         _check_roles(roles, parsed, faults, needs_time=payments_a_day is None)
+    entities = parse_entities(content, parsed, roles, faults)
+    never_features = _never_features(roles, entities, parsed, columns, faults)
     if faults:
         return None
-    never_features = (roles["label"], roles.get("id"))
     contract = Contract(
         name=str(name),
         description=description,
@@ -134,8 +144,9 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
         label=roles["label"],
         amount=roles.get("amount"),
         event_time=roles.get("event_time"),
-        id=roles.get("id"),
+        id=tuple(roles["id"]) if isinstance(roles.get("id"), list) else roles.get("id"),
         maturity_days=maturity_days,
+        entities=entities,
         payments_a_day=payments_a_day,
     )
     if contract.features:
@@ -146,6 +157,25 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
         "that a network may see.",
     )
     return None
+
+
+def _never_features(
+    roles: Mapping[str, Any],
+    entities: Iterable[Entity],
+    columns: Mapping[str, Column | None],
+    tables: Mapping[str, Any],
+    faults: Faults,
+) -> set[str]:
+    """The columns that no network sees, whatever their type."""
+    identity = listed(roles.get("id"))
+    named = {column: f"the entity '{one.name}'" for one in entities for column in one.columns}
+    whole = [roles.get("label")]
+    if len(identity) == 1:
+        whole += identity
+    else:
+        named |= {column: "a part of the id" for column in identity if isinstance(column, str)}
+    found = never_seen(named, columns, tables, faults)
+    return found | {name for name in whole if isinstance(name, str)}
 
 
 def _parse_maturity(content: dict[str, Any], faults: Faults) -> float:
@@ -228,34 +258,45 @@ def _check_roles(
     for role, types in ROLE_TYPES.items():
         if role not in roles:
             if role not in _MAY_BE_ABSENT and (role != "event_time" or needs_time):
-                told = f"'{role}' is missing; name its column, which is {' or '.join(types)}."
-                if role == "event_time":
-                    told += (
-                        " If the history tells no time, say how many payments come in a day: "
-                        "payments_a_day under [history]."
-                    )
-                faults.add(("roles", role), told)
+                _tell_missing(role, types, faults)
             continue
-        name, path = roles[role], ("roles", role)
-        if not isinstance(name, str) or name not in columns:
-            faults.add(
-                path, f"{role} = {shown(name)} is not one of its columns.{meant(name, columns)}"
-            )
+        value, path = roles[role], ("roles", role)
+        is_several = role == "id" and isinstance(value, list)
+        if is_several and not check_several(value, path, faults):
             continue
-        if name in holders:
-            faults.add(
-                path,
-                f"column '{name}' has two roles, {holders[name]} and {role}; each needs its own.",
-            )
-        holders.setdefault(name, role)
-        column = columns[name]
-        if column is not None:
-            _check_role(role, column, faults)
+        found = []
+        for name in listed(value) if is_several else [value]:
+            if not isinstance(name, str) or name not in columns:
+                faults.add(
+                    path, f"{role} = {shown(name)} is not one of its columns.{meant(name, columns)}"
+                )
+                continue
+            if name in holders:
+                other = holders[name]
+                faults.add(
+                    path, f"column '{name}' has two roles, {other} and {role}; each needs its own."
+                )
+            holders.setdefault(name, role)
+            if (column := columns[name]) is not None:
+                _check_role(role, column, faults, is_part=is_several)
+                found.append(column)
+        if is_several and len(found) == len(value):
+            check_length(found, faults)
 
 
-def _check_role(role: str, column: Column, faults: Faults) -> None:
+def _tell_missing(role: str, types: tuple[str, ...], faults: Faults) -> None:
+    told = f"'{role}' is missing; name its column, which is {' or '.join(types)}."
+    if role == "event_time":
+        told += (
+            " If the history tells no time, say how many payments come in a day: payments_a_day "
+            "under [history]."
+        )
+    faults.add(("roles", role), told)
+
+
+def _check_role(role: str, column: Column, faults: Faults, *, is_part: bool) -> None:
     path, types = ("columns", column.name, "type"), ROLE_TYPES[role]
-    kind = column.type if column.category is None else CATEGORY
+    kind = column.type if column.category is None or is_part else CATEGORY
     if kind not in types or column.is_nullable:
         faults.add(
             path,
@@ -268,7 +309,7 @@ def _check_role(role: str, column: Column, faults: Faults) -> None:
             f"event_time column '{column.name}' has unit {column.unit!r}, expected one "
             f"of {', '.join(TIME_UNITS)}: days, rates and periods follow from it.",
         )
-    elif role == "id" and column.max_length > Column.max_length:
+    elif role == "id" and not is_part and column.max_length > Column.max_length:
         faults.add(
             ("columns", column.name, "max_length"),
             f"id column '{column.name}' has max_length {column.max_length}; a decision's "

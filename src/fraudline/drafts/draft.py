@@ -15,18 +15,13 @@ from fraudline.contract.columns import Category
 from fraudline.contract.contract_faults import Faults
 from fraudline.contract.contract_file import check_names
 from fraudline.contract.local_times import UTC
-from fraudline.drafts.found_roles import (
-    Roles,
-    Told,
-    find_roles,
-    require_known,
-    role_facts,
-    tell_roles,
-)
+from fraudline.drafts.found_roles import FoundRoles, find_roles, role_facts
 from fraudline.drafts.name_words import limits_of, money_unit_of
+from fraudline.drafts.naming import find_entities, names_each
 from fraudline.drafts.profiles import Profile, profile_column
 from fraudline.drafts.roles import Answers, Question, fraud_share
 from fraudline.drafts.suspects import LEAST_REPEATED, epoch_unit, find_suspects
+from fraudline.drafts.told import Told, require_known, tell_roles
 from fraudline.errors import InputError
 
 _BUCKETS = 4096  # several thousand are enough for 100,000 levels
@@ -59,7 +54,8 @@ class Draft:
         rows: How many rows there are.
         looked_at: How many of them were looked at.
         columns: In the order of the table.
-        roles: By role, its column.
+        roles: By role, its column; the id may have several.
+        entities: By what takes part, the column that names it.
         facts: By role, what was found of it.
         told: What a person must look at, each in sentences.
         median_amount: Of the amounts above 0; None if there are none.
@@ -71,7 +67,8 @@ class Draft:
     rows: int
     looked_at: int
     columns: tuple[ColumnDraft, ...]
-    roles: Mapping[str, str]
+    roles: Mapping[str, str | tuple[str, ...]]
+    entities: Mapping[str, str]
     facts: Mapping[str, str]
     told: tuple[str, ...]
     median_amount: float | None
@@ -127,13 +124,16 @@ def draft_contract(
         }
     require_known(answers, profiles)
     roles = find_roles(profiles, answers)
-    if not isinstance(roles, Roles):
+    if not isinstance(roles, FoundRoles):
         return roles
     told = Told()
     columns = _columns(profiles, roles, told)
+    plain = {name: each for name, each in profiles.items() if name not in roles.columns}
+    entities = find_entities(plain)
     amounts = np.empty(0) if roles.amount is None else profiles[roles.amount].numbers
     positive = amounts[amounts > 0]
-    tell_roles(profiles, roles, answers, told)
+    is_sure = not answers.id or names_each(table, roles.id)
+    tell_roles(profiles, roles, answers, told, is_sure=is_sure)
     return Draft(
         name=name,
         source=source,
@@ -141,7 +141,8 @@ def draft_contract(
         looked_at=len(profiles[roles.label].values),
         columns=columns,
         roles=roles.named,
-        facts=role_facts(profiles, roles),
+        entities=entities,
+        facts=role_facts(profiles, roles, entities),
         told=told.sentences,
         median_amount=float(np.median(positive)) if len(positive) else None,
         payments_a_day=roles.payments_a_day,
@@ -170,8 +171,10 @@ def _require_usable(source: str, table: pa.Table) -> None:
         )
 
 
-def _columns(profiles: Mapping[str, Profile], roles: Roles, told: Told) -> tuple[ColumnDraft, ...]:
-    plain = {name: each for name, each in profiles.items() if name not in roles.named.values()}
+def _columns(
+    profiles: Mapping[str, Profile], roles: FoundRoles, told: Told
+) -> tuple[ColumnDraft, ...]:
+    plain = {name: each for name, each in profiles.items() if name not in roles.columns}
     is_fraud = profiles[roles.label].numbers == 1
     times = None if roles.event_time is None else profiles[roles.event_time].numbers
     suspects = find_suspects(plain, is_fraud, times)
@@ -239,7 +242,7 @@ def _see_levels(profile: Profile, keys: dict[str, Any], told: Told) -> str:
     return levels
 
 
-def _role_column(profile: Profile, roles: Roles, told: Told) -> ColumnDraft:
+def _role_column(profile: Profile, roles: FoundRoles, told: Told) -> ColumnDraft:
     keys = _keys(profile)
     keys.pop("nullable", None)
     if profile.name == roles.label:
@@ -248,6 +251,9 @@ def _role_column(profile: Profile, roles: Roles, told: Told) -> ColumnDraft:
         return _amount_column(profile, keys, told)
     if profile.name == roles.event_time:
         return _time_column(profile, keys, roles.unit)
+    if len(roles.id) > 1 and profile.type == "string":  # what is made of them has an end
+        longest = pc.max(pc.utf8_length(profile.values)).as_py() or 0
+        keys["max_length"] = max(32, 1 << (2 * longest - 1).bit_length())
     return ColumnDraft(profile.name, keys)
 
 

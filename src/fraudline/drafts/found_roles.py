@@ -1,39 +1,34 @@
-"""The roles of a table's columns together, what was found of them, and what must be looked at."""
+"""Every role of a table with the column that has it, or all that has to be asked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from fraudline.contract.contract_faults import meant
 from fraudline.contract.number_words import number_words
-from fraudline.contract.time_units import seconds_of
+from fraudline.contract.role_words import together
+from fraudline.drafts.naming import find_id
 from fraudline.drafts.profiles import Profile
 from fraudline.drafts.roles import (
-    NONE,
     Answers,
     Question,
     find_amount,
     find_event_time,
-    find_id,
     find_label,
     fraud_share,
 )
 from fraudline.errors import InputError
 
-_MOST_A_DAY = 1e12
-
 
 @dataclass(frozen=True)
-class Roles:
+class FoundRoles:
     """Which column has which role.
 
     Attributes:
-        label: Which one is the label.
-        amount: Which is the amount; None: the table has none.
-        event_time: Which is the event time; likewise.
-        unit: What that counts; empty of a timestamp.
-        id: Which names a payment; None: none does.
+        label: And so on, as a contract has them.
+        amount, event_time: None where the table has none.
+        unit: What an event time that is a number counts; empty of a timestamp.
+        id: The columns that name a payment together; none: topic and position do.
         payments_a_day: How many rows count as a day; None where there is an event time.
     """
 
@@ -41,79 +36,41 @@ class Roles:
     amount: str | None
     event_time: str | None
     unit: str
-    id: str | None
+    id: tuple[str, ...]
     payments_a_day: float | None
 
     @property
-    def named(self) -> dict[str, str]:
+    def named(self) -> dict[str, str | tuple[str, ...]]:
         """By role, its column."""
-        found = {
-            "label": self.label,
-            "amount": self.amount,
-            "event_time": self.event_time,
-            "id": self.id,
-        }
-        return {role: name for role, name in found.items() if name is not None}
-
-
-@dataclass
-class Told:
-    """What a person must look at; one sentence may name ten columns."""
-
-    columns: dict[str, list[str]] = field(default_factory=dict)
-    others: list[str] = field(default_factory=list)
-
-    def of(self, column: str, text: str) -> None:
-        """Note it of a column, a sentence without a full stop."""
-        self.columns.setdefault(text, []).append(f"'{column}'")
+        its = self.id[0] if len(self.id) == 1 else self.id
+        found = {"label": self.label, "amount": self.amount, "event_time": self.event_time}
+        return {role: name for role, name in (found | {"id": its}).items() if name}
 
     @property
-    def sentences(self) -> tuple[str, ...]:
-        """All of it, those of columns first."""
-        named = (f"{', '.join(names)}: {text}." for text, names in self.columns.items())
-        return (*named, *self.others)
+    def columns(self) -> tuple[str, ...]:
+        """All of them."""
+        roles = (self.label, self.amount, self.event_time)
+        return (*(each for each in roles if each is not None), *self.id)
 
 
-def require_known(answers: Answers, profiles: Mapping[str, Profile]) -> None:
-    """Refuse answers that name no column, and a table with a column that has no type.
+def find_roles(profiles: Mapping[str, Profile], answers: Answers) -> FoundRoles | list[Question]:
+    """The columns with a role, or all questions that there are.
+
+    Args:
+        profiles: Every column.
+        answers: What a person has said, of columns that there are.
 
     Raises:
-        InputError: there is one.
+        InputError: a column was given two roles.
     """
-    for role in ("label", "amount", "event_time", "id"):
-        answer = getattr(answers, role)
-        if role == "amount" and answer == NONE:
-            continue
-        if answer is not None and answer not in profiles:
-            option = role.replace("_", "-")
-            raise InputError(
-                f"--{option} {answer}: there is no such column.{meant(answer, profiles)} There are "
-                f"{', '.join(profiles)}."
-            )
-    if answers.time_unit is not None and seconds_of(answers.time_unit) is None:
-        raise InputError(f"--time-unit {answers.time_unit}: expected s, ms, us, ns, min, h or day.")
-    a_day = answers.payments_a_day
-    if a_day is not None and answers.event_time is not None:
-        raise InputError(
-            f"--payments-a-day {a_day:g}: it is for a table that tells no time, and "
-            f"--event-time {answers.event_time} names one. Give one of the two."
-        )
-    if a_day is not None and not 0 < a_day <= _MOST_A_DAY:
-        raise InputError(f"--payments-a-day {a_day:g}: expected a number above 0.")
-    if faulty := [f"'{each.name}': {each.fault}" for each in profiles.values() if not each.type]:
-        raise InputError(f"{'; '.join(faulty)}. Leave such a column out, or write it as text.")
-
-
-def find_roles(profiles: Mapping[str, Profile], answers: Answers) -> Roles | list[Question]:
-    """The roles, or all that only a person can say of them."""
-    given = [answers.label, answers.amount, answers.event_time, answers.id]
+    given = [answers.label, answers.amount, answers.event_time, *answers.id]
     if twice := [each for each in given if each is not None and given.count(each) > 1]:
         raise InputError(f"column '{twice[0]}' cannot have two roles; each needs its own.")
     taken = {each for each in given if each is not None}
 
-    def left(answer: str | None) -> dict[str, Profile]:
+    def left(*answer: str | None) -> dict[str, Profile]:
         return {
-            name: each for name, each in profiles.items() if name == answer or name not in taken
+            name: each for name, each in profiles.items() if name in answer or name not in taken
         }
 
     label = find_label(left(answers.label), answers.label)
@@ -126,7 +83,7 @@ def find_roles(profiles: Mapping[str, Profile], answers: Answers) -> Roles | lis
             left(answers.event_time), answers.event_time, answers.time_unit
         )
     taken |= {event_time[0]} if isinstance(event_time, tuple) and event_time[0] else set()
-    identity = find_id(left(answers.id), answers.id)
+    identity = find_id(left(*answers.id), answers.id)
     found = (label, amount, event_time, identity)
     if questions := [each for each in found if isinstance(each, Question)]:
         return questions
@@ -134,59 +91,30 @@ def find_roles(profiles: Mapping[str, Profile], answers: Answers) -> Roles | lis
     assert not isinstance(amount, Question)
     assert isinstance(event_time, tuple)
     assert not isinstance(identity, Question)
-    return Roles(label, amount, *event_time, identity, answers.payments_a_day)
+    return FoundRoles(label, amount, *event_time, identity, answers.payments_a_day)
 
 
-def tell_roles(profiles: Mapping[str, Profile], roles: Roles, answers: Answers, told: Told) -> None:
-    """Say what a person must look at of the roles."""
-    share = fraud_share(profiles[roles.label])
-    if share in {0, 1}:
-        told.of(
-            roles.label, f"every row looked at is {share:g}, so nothing can be learned of fraud"
-        )
-    elif share > 0.5:
-        told.of(
-            roles.label,
-            f"{100 * share:.3g} % of the rows are fraud, as you said; 1 is taken as fraud",
-        )
-    if roles.amount is None:
-        told.others.append(
-            "The contract has no amount, so each missed fraud costs the same: fraud_cost under "
-            "[policy], which is a guess until you set it."
-            + (
-                ""
-                if answers.amount == NONE
-                else " If a column says what a payment is worth, give --amount."
-            )
-        )
-    if roles.event_time is None:
-        told.others.append(
-            "The contract has no event time: the history is taken in an order that is drawn, no "
-            "figure tells how a model ages, and `learn` updates no network from the stream. In "
-            "flight a payment is from when its message was sent."
-        )
-    if roles.id is None:
-        told.others.append(
-            "No column is known to name a payment, so topic and position do: a payment that is "
-            "sent twice is decided twice. If one does, give --id."
-        )
-    elif answers.id is not None and profiles[roles.id].distinct < len(profiles[roles.id].values):
-        told.of(roles.id, "it does not name each payment alone; one that comes again with other "
-                "values is rejected")  # fmt: skip
+def role_facts(
+    profiles: Mapping[str, Profile], roles: FoundRoles, entities: Mapping[str, str]
+) -> dict[str, str]:
+    """What was found of each role, in words.
 
-
-def role_facts(profiles: Mapping[str, Profile], roles: Roles) -> dict[str, str]:
-    """By role, what was found of it."""
+    Args:
+        profiles: Every column.
+        roles: Which has which.
+        entities: By what takes part, the column that names it.
+    """
     label = profiles[roles.label]
     frauds = int(label.numbers.sum())
     identity = "none: topic, partition and offset name a payment"
+    named = ", ".join(f"{entity} '{name}'" for entity, name in entities.items())
     return {
         "label": f"'{roles.label}', fraud where it is {'true' if label.type == 'bool' else 1}: "
         f"{frauds:,} of {len(label.values):,} rows ({100 * fraud_share(label):.3g} %)",
         "amount": _amount_fact(profiles, roles.amount),
         "event time": _time_fact(profiles, roles),
-        "id": identity if roles.id is None else f"'{roles.id}'",
-    }
+        "id": together(roles.id) or identity,
+    } | ({"entities": named} if named else {})
 
 
 def _amount_fact(profiles: Mapping[str, Profile], amount: str | None) -> str:
@@ -196,7 +124,7 @@ def _amount_fact(profiles: Mapping[str, Profile], amount: str | None) -> str:
     return f"'{amount}', from {number_words(low)} to {number_words(high)}"
 
 
-def _time_fact(profiles: Mapping[str, Profile], roles: Roles) -> str:
+def _time_fact(profiles: Mapping[str, Profile], roles: FoundRoles) -> str:
     if roles.event_time is None:
         return f"none: {roles.payments_a_day:,.15g} payments count as a day, as you said"
     begin, end = profiles[roles.event_time].spread

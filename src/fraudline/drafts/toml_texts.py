@@ -44,6 +44,7 @@ def contract_text(draft: Draft) -> str:
         ),
         *_history_lines(draft),
         "",
+        *_entity_lines(draft.entities),
         "[labels]",
         "maturity_days = 30  # a payment without a label counts as legitimate after so many",
         "",
@@ -62,6 +63,13 @@ def _history_lines(draft: Draft) -> list[str]:
         "[history]",
         f"payments_a_day = {draft.payments_a_day:.15g}  # it tells no time: so many are a day",
     ]
+
+
+def _entity_lines(entities: Mapping[str, str]) -> list[str]:
+    if not entities:
+        return []
+    lines = [f"{entity} = {_value(name)}" for entity, name in entities.items()]
+    return ["[entities]  # who and what takes part, as far as names of columns say it", *lines, ""]
 
 
 def settings_text(

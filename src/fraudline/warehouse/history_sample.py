@@ -73,7 +73,7 @@ def choose_sample(
 
 def drawn_condition(contract: Contract, sample: HistorySample) -> str:
     """The condition of the rows that are read: what is not legitimate, and what is drawn."""
-    hashed = [contract.id] if contract.id is not None else telling_columns(contract)
+    hashed = contract.id_columns or telling_columns(contract)
     drawn = is_drawn_sql(_SEED, _BETWEEN.join(map(_text, hashed)), 1 / sample.one_in)
     return f"(NOT IFNULL({_is_legitimate(contract)}, FALSE) OR {drawn})"
 
