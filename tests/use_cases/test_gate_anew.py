@@ -9,7 +9,7 @@ import pytest
 from tests.faulty_bigquery import FaultyBigQuery
 from tests.models import manifest_for, tiny_policy, write_tiny_files
 from tests.transactions import CREDITCARD
-from tests.use_cases.test_gate_periods import FRAUDS, MATURITY, SQUARES, Arena
+from tests.use_cases.test_gate_periods import FRAUDS, MATURITY, SQUARES, SUM, Arena
 from tests.use_cases.test_run_learning import LENGTH
 from tests.use_cases.versions import add_learned
 from tests.warehouse.test_counting_labels import HOUR
@@ -26,12 +26,12 @@ from fraudline.use_cases.promote_winner import LEARN
 AS_SET, OTHERWISE = {"update_rate": 3e-4}, {"update_rate": 1e-3}
 
 
-def calibration_of(arena: Arena) -> str:
-    """A version that says to have the champion's network, and another calibration."""
+def calibration_of(arena: Arena, version: str, power: float = SUM) -> str:
+    """A version that says to have another one's network, and another calibration."""
     candidate, at = arena.registry.new_directory(), arena.now
-    write_tiny_files(candidate, CREDITCARD)
+    write_tiny_files(candidate, CREDITCARD, power)
     (candidate / "report.html").write_text("<p>calibrated</p>")
-    told = Calibrated(arena.champion, 1.0, 0.0, at, at, at, 100, 20, 0)
+    told = Calibrated(version, 1.0, 0.0, at, at, at, 100, 20, 0)
     write_manifest(candidate, manifest_for(CREDITCARD, policy=tiny_policy(0.5), calibrated=told))
     return arena.registry.add(candidate).version
 
@@ -186,7 +186,7 @@ def test_a_bet_begins_anew_by_other_settings_though_the_period_before_told_nothi
     arena.flow(2, negative_is_fraud=True)
     arena.gate()
     assert arena.rows()[-1]["wealth"] > 1
-    arena.registry.promote(calibration_of(arena))
+    arena.registry.promote(calibration_of(arena, arena.champion))
     arena.flow(1, negative_is_fraud=True, decision="block", is_labelled=False)
     arena.learn(first, SQUARES, **OTHERWISE)
     arena.flow(1, negative_is_fraud=True)

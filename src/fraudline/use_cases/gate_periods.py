@@ -161,8 +161,8 @@ class GatePeriods:
 
     def _follow(self, version: str, champion: str, reason: str) -> str:
         """Promote a challenger that won, or go back to it where it was the champion before."""
-        registry, ours = self._project.registry, self._was_ours(champion)
-        if not ours or registry.networks.earlier_champion() != version:
+        registry = self._project.registry
+        if not self._was_ours() or registry.networks.earlier_champion() != version:
             return self._promote(version, champion, reason)
         if not self._project.settings.learning.promotes:
             return "; learning.promotes is false: `fraudline models rollback` does it"
@@ -178,14 +178,19 @@ class GatePeriods:
             return f"; LOOK: did not go back: {error}"
         return f"; went back to {version}{told}"
 
-    def _was_ours(self, champion: str) -> bool:
-        """Whether the champion's network was promoted by itself."""
+    def _was_ours(self) -> bool:
+        """Whether the champion's network became that because it was promoted by itself.
+
+        An earlier time counts for nothing: a person may have put it back.
+        """
         registry = self._project.registry
-        network = registry.networks.of(champion)
-        for each in reversed(registry.changes()):
-            if each.is_done and each.change == PROMOTED and each.version == network:
-                return each.signature is not None and each.signature.by == LEARN
-        return False
+        first = registry.networks.stint()[0]
+        began = first.at, PROMOTED, first.version
+        return any(
+            each.signature is not None and each.signature.by == LEARN
+            for each in registry.changes()
+            if each.is_done and (each.at, each.change, each.version) == began
+        )
 
     def _write(self, due: Due, champion: str, found: LineVerdict) -> None:
         name, period = self._project.contract.name, due.period
