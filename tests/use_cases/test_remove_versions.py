@@ -13,7 +13,7 @@ from fraudline import flows
 from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.registry import Registry
 from fraudline.registry import registry as registry_module
-from fraudline.use_cases.champion_line import line_of
+from fraudline.use_cases.champion_line import champions_line
 from fraudline.use_cases.remove_versions import remove_unneeded
 from fraudline.use_cases.run_learning import LearningRun, StepDone
 from fraudline.warehouse.learning_tables import create_learning_tables, write_rows
@@ -95,9 +95,9 @@ def test_of_a_line_those_go_that_never_decided_and_that_no_period_is_judged_by(
     assert {each.version for each in gone} == {versions[0], versions[3], versions[4]}
     assert all("never decided, nobody named it" in each.told for each in gone)
     whole = {"since": EARLIEST, "before": LATEST}
-    found = line_of(registry.versions(), champion, **whole, removed=gone).newest
+    found = champions_line(registry.versions(), champion, **whole, removed=gone).newest
     assert found.version == versions[-1], "the line goes on through what is gone"
-    assert line_of(registry.versions(), champion, **whole).newest.version == champion
+    assert champions_line(registry.versions(), champion, **whole).newest.version == champion
     assert remove_unneeded(project, late) == "", "once"
     asked = here.run("models", "show", versions[0])
     assert asked.code != 0

@@ -27,7 +27,7 @@ from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.registry import Registry, Signature
 from fraudline.registry.challengers import CHALLENGED
 from fraudline.use_cases import retrain_version as retrain_module
-from fraudline.use_cases.champion_line import line_of
+from fraudline.use_cases.champion_line import champions_line
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.retrain_periods import (
     MATURE_PERIODS,
@@ -154,13 +154,13 @@ def test_who_is_killed_trains_again_and_the_challenge_goes_on(
         "a new pattern",
     )
     of = {"since": EARLIEST, "before": LATEST}
-    assert line_of(registry.versions(), champion, **of).newest.version == champion
+    assert champions_line(registry.versions(), champion, **of).newest.version == champion
     other = add_version(registry, CREDITCARD, 1.0)
     unnamed = add_retrained(registry, other, at, RETRAINING)
     registry.removals.remove(CREDITCARD.name, [unnamed], Signature.of_this_process("learn", ""))
     (removed,) = registry.removals.all(CREDITCARD.name)
     child = add_learned(registry, CREDITCARD, unnamed.version, at + HOUR, 2.0)
-    found = line_of(registry.versions(), other, removed=[removed], **of).newest.version
+    found = champions_line(registry.versions(), other, removed=[removed], **of).newest.version
     assert found == other != child, "nor is what was removed, and what goes on from it"
 
 

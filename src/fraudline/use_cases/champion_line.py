@@ -52,7 +52,7 @@ class ChampionLine:
         return self.versions[self.versions.index(version) + 1 :]
 
 
-def line_of(
+def champions_line(
     manifests: Sequence[Manifest],
     champion: str,
     *,

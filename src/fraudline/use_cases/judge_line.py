@@ -16,7 +16,7 @@ from fraudline.use_cases.challenge_conditions import (
     brief_conditions,
     told_conditions,
 )
-from fraudline.use_cases.champion_line import line_of
+from fraudline.use_cases.champion_line import champions_line
 from fraudline.use_cases.learned_alike import WayOfLearning, difference, newest_alike
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
@@ -88,7 +88,7 @@ def judge_line(
     network = registry.networks.of(champion)
     # A version as of the very moment at which a period begins knows nothing of it.
     then, now = (
-        line_of(manifests, network, since=since, before=at + _MOMENT, removed=removed)
+        champions_line(manifests, network, since=since, before=at + _MOMENT, removed=removed)
         for at in (due.period.start, due.at)
     )
     line, youngest, gap = then.newest, now.newest, f"; {now.gap}" if now.gap else ""

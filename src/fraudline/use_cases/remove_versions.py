@@ -14,7 +14,7 @@ from fraudline.contract.columns import LATEST
 from fraudline.errors import FraudlineError
 from fraudline.measures.policy_effect import counted
 from fraudline.registry import Removal, Signature
-from fraudline.use_cases.champion_line import line_of
+from fraudline.use_cases.champion_line import champions_line
 from fraudline.use_cases.learning_steps import Due, last_over
 from fraudline.use_cases.line_rows import rows_of_line
 from fraudline.use_cases.project import Project
@@ -145,7 +145,7 @@ def unneeded(
     kept = {*named, champion, *(each.derived_from for each in manifests)}
     # Of what was known when a period began, the newest judges it, as the gate has it.
     for before in (judged_until + dt.timedelta(microseconds=1), LATEST):
-        found = line_of(manifests, champion, since=since, before=before, removed=removed)
+        found = champions_line(manifests, champion, since=since, before=before, removed=removed)
         kept.add(found.newest.version)
     return [
         each

@@ -16,7 +16,7 @@ from fraudline.registry import Removal
 from fraudline.settings import LearningSettings
 from fraudline.training.keras_file import MODEL_FILE
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
-from fraudline.use_cases.champion_line import line_of
+from fraudline.use_cases.champion_line import champions_line
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.known_payments import Known
 from fraudline.warehouse.known_rows import LEAST_FRAUDS, TooFew, read_known
@@ -67,7 +67,7 @@ def update_version(
         raise InputError("learning.update is off. Set it to fine-tuning or last-layer.")
     manifests, removed = registry.versions(), registry.removals.all(contract.name)
     network, since = registry.networks.of(registry.champion()), registry.networks.since()
-    line = line_of(manifests, network, since=since, before=as_of, removed=removed)
+    line = champions_line(manifests, network, since=since, before=as_of, removed=removed)
     require_learnable(line.newest, contract)
     done = _went_on(project, line.newest, (manifests, removed), as_of, on_progress)
     return replace(done, told=f"{done.told}; {line.gap}") if line.gap else done
