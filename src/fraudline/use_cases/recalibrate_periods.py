@@ -38,6 +38,8 @@ from fraudline.use_cases.update_process import RECALIBRATE
 from fraudline.warehouse.decided_periods import decided_periods
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 
+_decode_challenge = msgspec.json.Decoder(CalibrationChallenge).decode
+
 _LOG = logging.getLogger(__name__)
 _MOST_TOLD = 4096
 
@@ -224,7 +226,7 @@ def _so_far(last: dict[str, Any] | None, period: Period) -> tuple[CalibrationCha
     """What the periods before have found, if that stands for this one; and if not why, in words."""
     if last is None:
         return CalibrationChallenge(), ""
-    found = msgspec.json.decode(last["state"], type=CalibrationChallenge)
+    found = _decode_challenge(last["state"])
     length = last["period_end"] - last["period_start"]
     if length == period.length or found == CalibrationChallenge():
         return found, ""
