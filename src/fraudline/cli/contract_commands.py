@@ -191,6 +191,10 @@ def _limits(column: Column) -> str:
             words.append(f"{word} {number_words(limit)}")
     if column.type == "string":
         words.append(f"{column.max_length:,} characters")
+    if column.format:
+        words.append(column.format)
+    if column.timezone:
+        words.append(f"of clocks in {column.timezone}")
     if column.is_nullable:
         words.append("null")
     return ", ".join(words)
