@@ -16,6 +16,7 @@ from fraudline.contract.columns import Column
 from fraudline.contract.contract import MATURITY_DAYS, Contract, Entity
 from fraudline.contract.contract_faults import ContractFault, Faults, meant, refusal, shown
 from fraudline.contract.decisions import DECISION_COLUMNS
+from fraudline.contract.message_keys import check_places, parse_messages
 from fraudline.contract.named_columns import (
     NAMING_TYPES,
     check_length,
@@ -37,7 +38,7 @@ ROLE_TYPES: dict[str, tuple[str, ...]] = {
 }
 _MAY_BE_ABSENT = ("amount", "id")
 _MOST_PAYMENTS_A_DAY = 1e12
-_KEYS = ("name", "description", "roles", "entities", "history", "labels", "columns")
+_KEYS = ("name", "description", "roles", "entities", "history", "messages", "labels", "columns")
 # What our own records have beside a contract's columns, or may have; a test holds it to the flows.
 RESERVED_NAMES = frozenset(column.name.lower() for column in (*DECISION_COLUMNS, *REJECT_COLUMNS))
 _RESERVED_PREFIXES = (  # of BigQuery
@@ -127,6 +128,8 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
     description = faults.value(content, "description", str, "", ())
     maturity_days = _parse_maturity(content, faults)
     payments_a_day = _parse_payments_a_day(content, roles, faults)
+    messages = parse_messages(content, faults)
+    check_places(filter(None, parsed.values()), faults)
     if roles and columns:
         _check_roles(roles, parsed, faults, needs_time=payments_a_day is None)
     entities = parse_entities(content, parsed, roles, faults)
@@ -148,6 +151,7 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
         maturity_days=maturity_days,
         entities=entities,
         payments_a_day=payments_a_day,
+        messages=messages,
     )
     if contract.features:
         return contract
@@ -239,7 +243,8 @@ def check_names(columns: Iterable[str], faults: Faults) -> None:
             faults.add(
                 path,
                 f"the column name '{name}' is reserved, by a column of every decision or reject, "
-                "or by BigQuery; give it another, in files and messages, too.",
+                f'or by BigQuery; give it another, such as own_{name} = {{ from = "{name}", … }}, '
+                "and it is read from files and messages all the same.",
             )
         # BigQuery tells column names apart without regard to case, and so must we.
         elif seen.setdefault(lower, name) != name:
