@@ -83,7 +83,8 @@ def settings() -> None:
     """List every setting: its value here, and what it means."""
     from fraudline.settings import ENVIRONMENT_PREFIX, SETTINGS_FILE, find_settings_file
 
-    for name, value, meaning in listed(Project().settings):
+    here = Project().settings
+    for name, value, meaning in listed(here):
         OUT.print(f"{name} = {'' if value is None else value}".rstrip(), markup=False)
         show_facts([("   ", meaning or "")])
     file = find_settings_file()
@@ -95,7 +96,7 @@ def settings() -> None:
     )
     OUT.print(
         f"In the environment, `kafka.group` is {ENVIRONMENT_PREFIX}KAFKA__GROUP; "
-        f"in {SETTINGS_FILE} it is group = … under [kafka].",
+        f"in {SETTINGS_FILE} it is group = … under {here.heading('kafka')}.",
         markup=False,
     )
 

@@ -26,7 +26,7 @@ from fraudline.settings.places import (
     RegistrySettings,
 )
 from fraudline.settings.settings_file import SETTINGS_FILE, find_settings_file
-from fraudline.settings.several import NAMES, by_contract, is_brought
+from fraudline.settings.several import NAMES, by_contract, comes_with_us
 from fraudline.settings.stream_and_tables import BigQuerySettings, KafkaSettings
 from fraudline.settings.ways import (
     LearningSettings,
@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     def named(self) -> str | None:
         """Which of a project's contracts they are of; None where it has but one, without a name."""
         return self._named
+
+    def heading(self, group: str) -> str:
+        """Under which heading of `fraudline.toml` a group stands that is of this contract."""
+        return f"[{group}]" if self._named is None else f"[contract.{self._named}.{group}]"
 
     def of_contract(self, name: str | None, contract: str) -> Self:
         """The same settings, of one of a project's contracts.
@@ -138,7 +142,7 @@ class _ProjectFile(TomlConfigSettingsSource):
         for *groups, name in _PATHS:
             holder = named.get(groups[0]) if groups else named
             value = holder.get(name) if isinstance(holder, dict) else None
-            is_path = name != "contract" or not (value == SEVERAL or is_brought(value or ""))
+            is_path = name != "contract" or not (value == SEVERAL or comes_with_us(value or ""))
             if isinstance(value, str | Path) and is_path:
                 assert isinstance(holder, dict)
                 holder[name] = str(self._file.parent / value)

@@ -39,7 +39,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _PREFIX = re.compile(r"[A-Za-z0-9_]{0,128}")
 
 
-def is_brought(contract: str | Path) -> bool:
+def comes_with_us(contract: str | Path) -> bool:
     """Whether this names a contract that fraudline brings, as `contract_file` has them."""
     name = str(contract)
     contracts = Path(__file__).parent.with_name("contracts")
@@ -123,7 +123,7 @@ def _alone(name: str, table: Mapping[str, Any], content: Mapping[str, Any]) -> d
     prefix = table.get("prefix", name)
     base = {group: content.get(group, {}) for group in OF_A_CONTRACT}
     found = {key: value for key, value in content.items() if key != "contract"}
-    found["contract"] = table.get("file", name if is_brought(name) else f"{name}.toml")
+    found["contract"] = table.get("file", name if comes_with_us(name) else f"{name}.toml")
     topics = {key: f"{prefix}.{topic}" if prefix else topic for key, topic in _TOPICS.items()}
     tables = {key: f"{prefix}_{each}" if prefix else each for key, each in _TABLES.items()}
     called: dict[str, dict[str, Any]] = {"kafka": topics, "bigquery": tables}
