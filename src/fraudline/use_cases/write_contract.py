@@ -22,7 +22,7 @@ from fraudline.drafts import (
 )
 from fraudline.errors import InputError
 from fraudline.settings import SETTINGS_FILE, contract_names, find_settings_file
-from fraudline.use_cases.own_costs import COSTS, scaled_costs
+from fraudline.use_cases.own_costs import COSTS, costs_without_amount, scaled_costs
 from fraudline.use_cases.project import Project
 
 _MOST_NAME = 60  # topics and data sets are named by it
@@ -101,7 +101,11 @@ def write_contract(
         return draft
     text = contract_text(draft)
     contract = _sound(text, source)
-    costs = scaled_costs(COSTS, draft.median_amount or _NO_AMOUNTS)
+    costs = (
+        scaled_costs(COSTS, draft.median_amount or _NO_AMOUNTS)
+        if draft.has_amount
+        else costs_without_amount()
+    )
     is_alone = find_settings_file() is None
     is_beside = not is_alone and bool(contract_names())
     of_its_own = settings_beside if is_beside else settings_text
