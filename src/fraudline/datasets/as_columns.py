@@ -48,7 +48,8 @@ def as_columns(table: pa.Table, contract: Contract, notes: list[str]) -> pa.Tabl
 
 def _renamed(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
     names = list(table.column_names)
-    by_source = {column.source: column.name for column in columns if column.source in names}
+    moved = (column for column in columns if column.source and column.source in names)
+    by_source = {column.source: column.name for column in moved}
     if both := [source for source, name in by_source.items() if name in names and name != source]:
         raise ContractError(
             f"column '{by_source[both[0]]}' is there under its own name, and as '{both[0]}', from "
