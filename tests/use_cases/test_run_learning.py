@@ -120,11 +120,13 @@ def some_decision(
     at = START + chance.uniform(0, 30) * HOUR
     kinds = {"float64": float, "int64": int}
     amount = kinds[contract.column(contract.amount).type](chance.choice([0, 5, 80]))
+    decided = chance.choices(DECISIONS, [6, 2, 1])[0]
     return decision(
         contract,
         number,
         score=chance.choice([0.1, 0.5, chance.random()]),
-        decision=chance.choices(DECISIONS, [6, 2, 1])[0],
+        decision=decided,
+        propensity=0.05 if decided == "review" and chance.random() < 0.4 else None,
         model_version=chance.choice(versions),
         decided_at=at,
         received_at=at,
@@ -167,10 +169,11 @@ class World:
             row["score"],
             DECISIONS.index(row["decision"]),
             None if one is None else is_fraud,
-            one is None and not is_mature,
+            one is None and (not is_mature or row["propensity"] is not None),
             None if one is None else (one.arrived_at - row["decided_at"]).total_seconds(),
             costs[row["decision"]],
             approving,
+            one is None and row["propensity"] is not None,
         )
 
 
@@ -394,7 +397,10 @@ def test_status_puts_the_last_periods_together_and_shows_what_was_corrected(
     ]
     assert found.rolling["all"].decisions == len(payments)
     assert found.rolling["all"].frauds == sum(each.told is True for each in payments)
-    assert found.rolling["all"].cost == pytest.approx(sum(each.cost for each in payments))
+    told = [each for each in payments if not each.is_hidden]
+    assert found.rolling["all"].left_out == len(payments) - len(told) > 0
+    assert found.rolling["all"].cost == pytest.approx(sum(each.cost for each in told))
+    assert "in place of being blocked, which no figure holds" in str(rolling_facts(found))
     assert "days of maturity" not in str(rolling_facts(found))
     project.contract = replace(project.contract, maturity_days=2.0)
     run_at(project, START + 92 * HOUR)
