@@ -109,7 +109,8 @@ class JudgePeriods:
     def do(self, due: Due) -> str:
         """Judge a period by what had arrived at a moment, and write it down."""
         project, contract = self._project, self._project.contract
-        beside = (contract.amount, *explored_columns(project.warehouse))
+        amount = () if contract.amount is None else (contract.amount,)
+        beside = (*amount, *explored_columns(project.warehouse))
         pieces = labelled_pieces(
             project.warehouse,
             contract,
