@@ -32,6 +32,7 @@ from fraudline.registry.changes import (
 )
 from fraudline.registry.networks import Networks
 from fraudline.registry.open_store import open_store
+from fraudline.registry.periods_in_use import PeriodsInUse
 from fraudline.registry.promotions import PROMOTED, ROLLED_BACK, Promotion, standing
 from fraudline.registry.removals import Removals
 from fraudline.registry.rollouts import Rollout, Rollouts
@@ -65,6 +66,7 @@ class Registry:
         self._champions = Champions(self._store)
         self._changes = Changes(self._store)
         self.networks = Networks(self._store, lambda: self._champions.read(contract()))
+        self.periods = PeriodsInUse(self._store)
         self.removals = Removals(self._store, self._changes_of)
         self.rollouts = Rollouts(
             self._store, self._champions, self._changes, self._require, self.networks
