@@ -250,7 +250,7 @@ def _decided(decided: dict[str, Any], found: LabelHistory) -> list[tuple[str, st
 def why_it_counts(decided: dict[str, Any], found: LabelHistory) -> str:
     """What a decision counts as at the moment, and why, in words."""
     from fraudline.contract import SOURCES
-    from fraudline.warehouse.explored import PROPENSITY
+    from fraudline.use_cases.look_at_labels import is_explored
 
     as_of = f"as of {utc(found.as_of)}"
     matures_at = decided["decided_at"] + dt.timedelta(days=found.maturity_days)
@@ -263,7 +263,7 @@ def why_it_counts(decided: dict[str, Any], found: LabelHistory) -> str:
             f"{decided['label']} {as_of}, by {source}:{rank} of one source the newest known_at "
             "counts."
         )
-    if decided.get(PROPENSITY) is not None:
+    if is_explored(decided):
         return (
             f"nothing {as_of}: it was reviewed in place of being blocked, and no label counts, so "
             "nobody knows what it was, however old it is. `fraudline labels send` says what it was."

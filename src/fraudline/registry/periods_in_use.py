@@ -28,6 +28,9 @@ class PeriodInUse(msgspec.Struct, frozen=True):
     signature: Signature
 
 
+_LINE = msgspec.json.Decoder(PeriodInUse)
+
+
 class PeriodsInUse:
     """The files `periods.<contract>` of a registry; each only ever gets longer.
 
@@ -43,7 +46,7 @@ class PeriodsInUse:
         held = self._store.read(_file_of(contract))
         for line in reversed(held.content.splitlines() if held else []):
             try:
-                return msgspec.json.decode(line, type=PeriodInUse)
+                return _LINE.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 logger.warning("%s/%s: %s", self._store.where, _file_of(contract), error)
         return None
