@@ -280,6 +280,10 @@ def test_nulls_and_rejects_alarm(stream):
     told = {alarm.detector: alarm.told for alarm in look_at_alarms(stream.project, 7).standing}
     assert told["nulls"].startswith("'risk_note' is null in 100 %, usually in 30.4 %")
     assert told["rejects"] == "6.98 % of 430 messages were rejected, usually 0 %"
+    rows = read_rows(stream.project.warehouse, flows.ALARMS, stream.contract)
+    left_out = [row["told"] for row in rows if row["detector"] == "columns"]
+    assert "not compared" not in left_out[0]
+    assert "'risk_note' not compared: fewer than" in left_out[2]
 
 
 SHOPS = ["corner", "net", "Bäckerei", "mall"]
