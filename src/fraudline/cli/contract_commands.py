@@ -149,6 +149,29 @@ def check_contract(
     raise typer.Exit(1)
 
 
+@contract.command("sql")
+def show_sql(
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            help="A contract's file, or the name of one that fraudline brings; without it, the one "
+            "of the settings.",
+            show_default=False,
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            help="Table or view with the columns of a transaction; without it, the decisions."
+        ),
+    ] = None,
+) -> None:
+    """Print a query that gives a table's rows with the derived columns of a contract beside them."""
+    from fraudline.use_cases.derived_query import derived_query
+
+    OUT.print(derived_query(Project(), file, table), markup=False, highlight=False, soft_wrap=True)
+
+
 def _show(name: str, contract: Contract) -> None:
     from fraudline.contract.seen_words import seen_words
 
@@ -156,18 +179,19 @@ def _show(name: str, contract: Contract) -> None:
         getattr(contract, role): role.replace("_", " ")
         for role in ("label", "amount", "event_time", "id")
     }
+    derived = {each.name: each.words for each in contract.derivations}
     show_table(
         ("column", "type", "unit", "role", "may be", "network sees"),
         (
             (
                 column.name,
-                column.type if column.category is None else f"category of {column.type}",
+                _type_words(column, derived),
                 column.unit,
                 roles.get(column.name, ""),
                 _limits(column),
-                seen_words(column),
+                seen_words(column, is_circle=column.name in contract.turns),
             )
-            for column in contract.columns
+            for column in (*contract.columns, *(each.column for each in contract.derivations))
         ),
         title=f"contract {contract.name}: {len(contract.features):,} features",
     )
@@ -180,9 +204,15 @@ def _show(name: str, contract: Contract) -> None:
     )
 
 
+def _type_words(column: Column, derived: dict[str, str]) -> str:
+    if column.name in derived:
+        return f"derived: {derived[column.name]}"
+    return column.type if column.category is None else f"category of {column.type}"
+
+
 def _limits(column: Column) -> str:
     """What its values may be, as far as its file says so."""
-    from fraudline.contract.column_keys import FLOAT32_MAX
+    from fraudline.contract.columns import FLOAT32_MAX
     from fraudline.contract.number_words import number_words
 
     words = []

@@ -11,11 +11,13 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from fraudline.contract.column_keys import CATEGORY, parse_column
+from fraudline.contract import derived_keys
+from fraudline.contract.column_keys import CATEGORY, in_float32, parse_column
 from fraudline.contract.columns import Column
 from fraudline.contract.contract import MATURITY_DAYS, Contract
 from fraudline.contract.contract_faults import ContractFault, Faults, meant, refusal, shown
 from fraudline.contract.decisions import DECISION_COLUMNS
+from fraudline.contract.derived import Derived, parts_of
 from fraudline.contract.rejects import REJECT_COLUMNS
 from fraudline.contract.time_units import TIME_UNITS, seconds_of
 from fraudline.errors import ContractError
@@ -105,26 +107,31 @@ def _brought(name: str) -> Traversable:
 
 def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
     """The contract; None if there is a fault."""
-    faults.known_keys(content, {"name", "description", "roles", "labels", "columns"}, ())
+    known = {"name", "description", "roles", "labels", "columns", derived_keys.TABLE}
+    faults.known_keys(content, known, ())
     name = content.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         faults.add(("name",), f"name must be letters, digits and _, found {shown(name)}.")
     roles, columns = (_table(content, key, faults) for key in ("roles", "columns"))
     faults.known_keys(roles, ROLE_TYPES, ("roles",))
-    check_names(columns, faults)
     parsed = {key: parse_column(key, value, faults) for key, value in columns.items()}
     description = faults.value(content, "description", str, "", ())
     maturity_days = _parse_maturity(content, faults)
     if roles and columns:
         _check_roles(roles, parsed, faults)
+    derived = _parse_derived(content, parsed, roles, faults)
     if faults:
         return None
+    limited = {name for each in derived for name in each.of}
     never_features = (roles["label"], roles.get("id"))
     contract = Contract(
         name=str(name),
         description=description,
         columns=tuple(
-            replace(column, is_feature=False) if column.name in never_features else column
+            replace(
+                in_float32(column) if column.name in limited else column,
+                is_feature=column.is_feature and column.name not in never_features,
+            )
             for column in parsed.values()
             if column is not None
         ),
@@ -133,6 +140,7 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
         event_time=roles["event_time"],
         id=roles.get("id"),
         maturity_days=maturity_days,
+        derived=derived,
     )
     if contract.features:
         return contract
@@ -156,6 +164,31 @@ def _parse_maturity(content: dict[str, Any], faults: Faults) -> float:
     return float(days) if abs(days) <= _MOST_MATURITY_DAYS else 0.0
 
 
+def _parse_derived(
+    content: dict[str, Any],
+    columns: Mapping[str, Column | None],
+    roles: Mapping[str, Any],
+    faults: Faults,
+) -> tuple[Derived, ...]:
+    tables: dict[str, Any] = faults.value(content, derived_keys.TABLE, dict, {}, ())
+    parts = {
+        part.name: column.name
+        for column in columns.values()
+        if column is not None
+        for part in parts_of(column)
+    }
+    for name, whose in parts.items():
+        if name.lower() in {each.lower() for each in (*columns, *tables)}:
+            faults.add(
+                ("columns", whose, "parts"),
+                f"the part would be called '{name}', as another column is; give that another name.",
+            )
+    check_names(columns, faults, tables)
+    return derived_keys.parse_derived(
+        tables, columns, roles.get("label"), roles.get("event_time"), faults
+    )
+
+
 def _table(content: dict[str, Any], key: str, faults: Faults) -> dict[str, Any]:
     table: dict[str, Any] = faults.value(content, key, dict, {}, ())
     if not table and not (key in content and not isinstance(content[key], dict)):
@@ -163,11 +196,18 @@ def _table(content: dict[str, Any], key: str, faults: Faults) -> dict[str, Any]:
     return table
 
 
-def check_names(columns: Iterable[str], faults: Faults) -> None:
-    """Note each name that no column of ours can have."""
+def check_names(columns: Iterable[str], faults: Faults, derived: Iterable[str] = ()) -> None:
+    """Note each name that no column of ours can have.
+
+    Args:
+        columns: The names.
+        faults: Takes what is wrong.
+        derived: Those of derived columns, beside the others.
+    """
     seen: dict[str, str] = {}
-    for name in columns:
-        path = ("columns", name)
+    named = (("columns", columns), (derived_keys.TABLE, derived))
+    for path in ((table, name) for table, names in named for name in names):
+        name = path[1]
         lower = name.lower()
         if not _NAME.fullmatch(name):
             faults.add(
@@ -182,8 +222,10 @@ def check_names(columns: Iterable[str], faults: Faults) -> None:
                 "or by BigQuery; give it another, in files and messages, too.",
             )
         # BigQuery tells column names apart without regard to case, and so must we.
-        elif seen.setdefault(lower, name) != name:
-            faults.add(path, f"the column name '{name}' is there twice, but for case.")
+        elif lower in seen:
+            but = "" if seen[lower] == name else ", but for case"
+            faults.add(path, f"the column name '{name}' is there twice{but}.")
+        seen.setdefault(lower, name)
 
 
 def _check_roles(

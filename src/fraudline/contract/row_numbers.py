@@ -11,11 +11,13 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from fraudline.contract.array_types import Floats, Matrix
 from fraudline.contract.columns import Column
-from fraudline.contract.contract import Contract
+from fraudline.contract.contract import Contract, shown_values
 from fraudline.contract.decoder import Row
+from fraudline.contract.derived import derive
 from fraudline.contract.level_codes import codes_from
 
 _NULL = {None: math.nan}
@@ -34,7 +36,7 @@ class RowNumbers:
     def __init__(self, contract: Contract) -> None:
         columns = contract.transaction_columns
         places = {column.name: index for index, column in enumerate(columns)}
-        features = [places[name] for name in contract.features]
+        features = [places[name] for name in contract.own_features]
         amount = places[contract.amount]
         self._width = len(features)
         self._amount = features.index(amount) if amount in features else len(features)
@@ -48,6 +50,10 @@ class RowNumbers:
             if columns[place].is_nullable or columns[place].seen_as != "number"
         }
         self._plain = [index for index in range(len(picked)) if index not in self._converters]
+        self._contract = contract
+        self._derived = [name for name in contract.features if name not in contract.own_features]
+        self._sources = [(name, places[name], columns[places[name]].arrow_type)
+                         for name in contract.derived_from]  # fmt: skip
 
     def read(self, rows: Sequence[Row]) -> tuple[Matrix, Floats]:
         """Features, shape (rows, features), and amounts, shape (rows,)."""
@@ -57,7 +63,20 @@ class RowNumbers:
         else:
             flat = struct.pack(f"{len(rows) * self._of_row}d", *chain.from_iterable(values))
             numbers = np.frombuffer(flat).reshape(len(rows), self._of_row)
-        return numbers[:, : self._width].astype(np.float32), numbers[:, self._amount]
+        features, amounts = numbers[:, : self._width].astype(np.float32), numbers[:, self._amount]
+        if self._derived:
+            found = self._derive(rows)
+            derived = np.column_stack([found[name] for name in self._derived])
+            features = np.concatenate([features, derived.astype(np.float32)], axis=1)
+        return features, amounts
+
+    def _derive(self, rows: Sequence[Row]) -> dict[str, Floats]:
+        """The derived columns of rows, by name."""
+        columns = {
+            name: pa.array([row[place] for row in rows], kind)
+            for name, place, kind in self._sources
+        }
+        return derive(self._contract.derivations, columns)
 
     def _by_column(self, columns: list[Sequence[Any]], rows: int) -> Floats:
         """The numbers of columns, of which some are no numbers yet, shape (rows, columns)."""
@@ -70,16 +89,23 @@ class RowNumbers:
         return numbers
 
     def features(self, row: Row) -> Row:
-        """The values of the features as they were sent, in order; times are in UTC."""
-        return tuple(
+        """The values of the features as they were sent, or derived, in order; times are in UTC."""
+        sent = tuple(
             value.astimezone(dt.UTC) if isinstance(value, dt.datetime) else value
             for value in self._features(row)
         )
+        if not self._derived:
+            return sent
+        found = self._derive([row])
+        shown = (shown_values(found[name], self._contract.column(name)) for name in self._derived)
+        return (*sent, *chain.from_iterable(shown))
 
 
 def _picker(places: list[int]) -> Callable[[Row], Row]:
     if len(places) > 1:
         return itemgetter(*places)
+    if not places:
+        return lambda _: ()
     (place,) = places
     return lambda row: (row[place],)
 

@@ -11,7 +11,7 @@ from fraudline.contract.time_formats import format_fault, has_offset
 
 # Beside the keys that every column may have, by type.
 TIME_KEYS: dict[object, set[str]] = {
-    "timestamp": {"format", "timezone"},
+    "timestamp": {"format", "timezone", "parts"},
     "date": {"format"},
 }
 
