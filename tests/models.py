@@ -53,12 +53,17 @@ class Activation:
 
 
 def write_tiny_files(
-    directory: Path, contract: Contract, power: float = 1.0, *, inputs: int | None = None
+    directory: Path,
+    contract: Contract,
+    power: float = 1.0,
+    *,
+    inputs: int | None = None,
+    name: str = "tiny",
 ) -> None:
     """The files that a scorer needs: a graph of scores, one of contributions, comparisons.
 
     Features are raised to a power, then weighed and summed: 1e30 squared is infinite. Where nulls
-    are permitted they count as 2.
+    are permitted they count as 2. Graphs of other names are other networks that rank alike.
     """
     weight = weights(inputs or len(contract.features))
     filled = [
@@ -76,7 +81,7 @@ def write_tiny_files(
         helper.make_node("Sigmoid", ["sum"], ["score"]),
     ]
     row = weight.T
-    _write(directory / GRAPH_FILE, [*weighed[:-1], *summed], "score", 1, weight, power)
+    _write(directory / GRAPH_FILE, [*weighed[:-1], *summed], "score", 1, weight, power, name)
     _write(directory / REASONS_FILE, weighed, "contributions", len(weight), row, power)
     usual = Comparison("number", (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0))
     some_levels = Comparison(*("level", ()), levels={"AT": Frequency(0.4)}, other=Frequency(0.6))
@@ -100,11 +105,12 @@ def _write(
     width: int,
     weight: np.ndarray,
     power: float,
+    name: str = "tiny",
 ) -> None:
     features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", weight.size])
     graph = helper.make_graph(
         nodes,
-        "tiny",
+        name,
         [features],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["rows", width])],
         [
@@ -149,9 +155,16 @@ def manifest_for(contract: Contract, **changes: object) -> Manifest:
 
 def write_tiny_bundle(directory: Path, contract: Contract, **changes: object) -> Manifest:
     directory.mkdir(parents=True, exist_ok=True)
-    write_tiny_files(directory, contract)
+    manifest = manifest_for(contract, **changes)
+    write_tiny_files(directory, contract, name=_network_of(manifest))
     (directory / "report.html").write_text("<p>tiny</p>")
-    return write_manifest(directory, manifest_for(contract, **changes))
+    return write_manifest(directory, manifest)
+
+
+def _network_of(manifest: Manifest) -> str:
+    """What is told to be trained otherwise has another network, as trainings give it."""
+    told = manifest.threshold, manifest.policy.block_from
+    return "tiny" if told == (0.5, 0.5) else f"tiny {told}"
 
 
 def write_tiny_metrics(directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""`contract init`, `contract check`: what a transaction looks like, guessed, and looked at."""
+"""`contract init`, `check`, `export`: what a transaction looks like, guessed, seen, passed on."""
 
 from __future__ import annotations
 
@@ -48,7 +48,12 @@ def init_contract(
         str | None, typer.Option(help="Column that says when it was made.")
     ] = None,
     identity: Annotated[
-        str | None, typer.Option("--id", help="Column that names it.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            "--id",
+            help="Column that names it; given several times, those that do so together.",
+            show_default=False,
+        ),
     ] = None,
     time_unit: Annotated[
         str | None,
@@ -67,7 +72,7 @@ def init_contract(
     from fraudline.drafts import Answers
     from fraudline.use_cases.write_contract import write_contract
 
-    answers = Answers(label, amount, event_time, identity, time_unit)
+    answers = Answers(label, amount, event_time, tuple(identity or ()), time_unit)
     written = write_contract(Project(), table, answers, name=name, quoted_newlines=quoted_newlines)
     if isinstance(written, list):
         _ask(written)
@@ -166,19 +171,40 @@ def show_sql(
         ),
     ] = None,
 ) -> None:
-    """Print a query that gives a table's rows with the derived columns of a contract beside them."""
+    """Print a query of a table with the derived columns of a contract beside its own."""
     from fraudline.use_cases.derived_query import derived_query
 
     OUT.print(derived_query(Project(), file, table), markup=False, highlight=False, soft_wrap=True)
 
 
+@contract.command("export")
+def write_schema(
+    as_avro: Annotated[bool, typer.Option("--avro", help="As an Avro schema.")] = False,
+    as_json_schema: Annotated[
+        bool, typer.Option("--json-schema", help="As a JSON Schema, draft 07.")
+    ] = False,
+    as_odcs: Annotated[
+        bool, typer.Option("--odcs", help="In the Open Data Contract Standard, as YAML.")
+    ] = False,
+) -> None:
+    """Print the contract of the settings in a form that other tools read.
+
+    Avro and JSON Schema are of a transaction in flight, for a producer or a schema registry; an
+    Open Data Contract is of the topic and of the history's table, for a catalogue.
+    """
+    from fraudline.use_cases.export_contract import Form, export_contract
+
+    asked: dict[Form, bool] = {"avro": as_avro, "json-schema": as_json_schema, "odcs": as_odcs}
+    forms = [form for form, is_asked in asked.items() if is_asked]
+    if len(forms) != 1:
+        raise typer.BadParameter("give one of --avro, --json-schema and --odcs.")
+    sys.stdout.buffer.write(export_contract(Project(), forms[0]).encode() + b"\n")
+
+
 def _show(name: str, contract: Contract) -> None:
+    from fraudline.contract.role_words import role_words
     from fraudline.contract.seen_words import seen_words
 
-    roles = {
-        getattr(contract, role): role.replace("_", " ")
-        for role in ("label", "amount", "event_time", "id")
-    }
     derived = {each.name: each.words for each in contract.derivations}
     show_table(
         ("column", "type", "unit", "role", "may be", "network sees"),
@@ -187,7 +213,7 @@ def _show(name: str, contract: Contract) -> None:
                 column.name,
                 _type_words(column, derived),
                 column.unit,
-                roles.get(column.name, ""),
+                role_words(contract, column.name),
                 _limits(column),
                 seen_words(column, is_circle=column.name in contract.turns),
             )

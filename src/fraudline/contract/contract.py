@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +18,7 @@ from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
 from fraudline.contract.columns import Category, Column, arrow_schema
 from fraudline.contract.decisions import DECISION_COLUMNS
 from fraudline.contract.derived import Derived, derive, parts_of
+from fraudline.contract.id_texts import message_id, row_ids
 from fraudline.contract.level_codes import level_codes
 from fraudline.contract.local_times import UTC
 from fraudline.contract.time_units import seconds_of, to_seconds
@@ -25,6 +26,19 @@ from fraudline.errors import ContractError, InputError
 
 MATURITY_DAYS = 30.0
 """Of a contract that does not say; most cardholders see a fraud on their next statement."""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """Somebody or something that takes part in a transaction: a card, a terminal, a merchant.
+
+    Attributes:
+        name: What it is called.
+        columns: Those that name it, together.
+    """
+
+    name: str
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -38,11 +52,13 @@ class Contract:
         label: Column that is 1 (or true) where the transaction was a fraud.
         amount: Column with what is lost if a fraud is approved.
         event_time: Column that orders the history: a number in a unit of time, or a timestamp.
-        id: Column that identifies a transaction, if there is one.
-        derived: Columns that follow from these, in an order in which each follows from what is
-            before it. No message and no table has them.
+        id: Column that identifies a transaction, or the several that do so together, if there
+            are any.
         maturity_days: How long after its decision a transaction without a label counts as
             legitimate, until told otherwise.
+        entities: Who and what takes part in it.
+        derived: Columns that follow from these, in an order in which each follows from what is
+            before it. No message and no table has them.
     """
 
     name: str
@@ -51,8 +67,9 @@ class Contract:
     label: str
     amount: str
     event_time: str
-    id: str | None = None
+    id: str | tuple[str, ...] | None = None
     maturity_days: float = MATURITY_DAYS
+    entities: tuple[Entity, ...] = ()
     derived: tuple[Derived, ...] = ()
 
     @cached_property
@@ -105,9 +122,12 @@ class Contract:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over columns, types, limits and roles: equal when data are interchangeable."""
+        """SHA-256 over columns, types, limits and roles: equal when data are interchangeable.
+
+        What entities are called alters no data: they may be named at any time.
+        """
         content = asdict(self)
-        del content["description"], content["maturity_days"]
+        del content["description"], content["maturity_days"], content["entities"]
         for each in content["derived"]:
             del each["description"]
         if not content["derived"]:  # as before there were any
@@ -127,15 +147,32 @@ class Contract:
         """The key under which a transaction is sent: its id, so that repeats meet; else none."""
         if self.id is None:
             return None
-        try:
-            return str(self._id_decoder.decode(message).id).encode()
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None  # it will be rejected, wherever it goes
+        found = self._message_id(message)
+        return None if found is None else found.encode()  # it will be rejected, wherever it goes
 
     @cached_property
-    def _id_decoder(self) -> msgspec.json.Decoder[Any]:
-        identity = msgspec.defstruct("Identity", [("id", str | int)], rename={"id": self.id or ""})
-        return msgspec.json.Decoder(identity)
+    def _message_id(self) -> Callable[[bytes], str | None]:
+        return message_id(self.id_columns)
+
+    @cached_property
+    def id_columns(self) -> tuple[str, ...]:
+        """The columns of the id in their order; none where it has no id."""
+        if self.id is None:
+            return ()
+        return (self.id,) if isinstance(self.id, str) else self.id
+
+    def row_ids(self, rows: Iterable[Sequence[Any]]) -> list[str]:
+        """The id of each transaction as text; for a contract with an id.
+
+        Args:
+            rows: The values of each, in the order of `transaction_columns`.
+        """
+        return row_ids(self._id_places, rows)
+
+    @cached_property
+    def _id_places(self) -> tuple[int, ...]:
+        names = [column.name for column in self.transaction_columns]
+        return tuple(map(names.index, self.id_columns))
 
     def column(self, name: str) -> Column:
         """The column with this name, a derived one or another."""

@@ -30,7 +30,7 @@ from fraudline.bundle.bundle_files import (
     read_manifest,
     write_manifest,
 )
-from fraudline.bundle.comparisons import Comparisons
+from fraudline.bundle.comparisons import decode_comparisons
 from fraudline.bundle.manifest import FORMAT, Calibrated, Manifest, Part, Source
 from fraudline.bundle.policy import below_never, score_text
 from fraudline.bundle.reference import SCORE, read_reference, write_reference
@@ -163,7 +163,7 @@ def _copy_rest(source: Path, directory: Path, base: Manifest, before: Platt, lin
             shutil.copy2(source / name, directory / name)
     reasons = read_file(source, REASONS_FILE)
     (directory / REASONS_FILE).write_bytes(scaled(reasons, line.slope))
-    comparisons = msgspec.json.decode(read_file(source, COMPARISONS_FILE), type=Comparisons)
+    comparisons = decode_comparisons(read_file(source, COMPARISONS_FILE))
     odds = (comparisons.background_log_odds - before.intercept) / before.slope
     comparisons = msgspec.structs.replace(
         comparisons, background_log_odds=line.slope * odds + line.intercept
