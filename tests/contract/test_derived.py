@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from google.cloud import bigquery
-from tests.transactions import message
+from tests.transactions import TRIP, TRIP_FILE, message
 
 import bqlite
 from fraudline.contract import Contract, Decoder, json_lines
@@ -25,47 +25,7 @@ from fraudline.warehouse.client import Endpoint, Warehouse
 from fraudline.warehouse.query import query
 from fraudline.warehouse.schema import table_schema
 
-TEXT = """name = "shop"
-[roles]
-label = "is_fraud"
-amount = "amount"
-event_time = "paid_at"
-
-[columns]
-paid_at = { type = "timestamp", timezone = "Europe/Vienna", parts = ["hour", "weekday"] }
-opened_at = { type = "timestamp", nullable = true, parts = ["weekday"] }
-born_on = { type = "date", nullable = true }
-issued_on = { type = "date" }
-amount = { type = "float64", unit = "EUR" }
-usual = { type = "float64", unit = "EUR", nullable = true, feature = false }
-items = { type = "int64" }
-large = { type = "int64", feature = false }
-home_lat = { type = "float64", min = -90, max = 90 }
-home_lon = { type = "float64", min = -180, max = 180 }
-shop_lat = { type = "float64", min = -90, max = 90, nullable = true }
-shop_lon = { type = "float64", min = -180, max = 180, nullable = true }
-home_country = { type = "category" }
-shop_country = { type = "category", nullable = true }
-is_fraud = { type = "bool" }
-
-[derived]
-more = { difference = ["amount", "usual"], nullable = true }
-times = { ratio = ["amount", "usual"], nullable = true }
-each = { ratio = ["amount", "items"], nullable = true }
-whole = { difference = ["large", "items"] }
-off = { absolute = "more", nullable = true }
-log_amount = { log = "amount", nullable = true }
-log_times = { log = "times", nullable = true, description = "How much more than usual." }
-km = { distance = ["home_lat", "home_lon", "shop_lat", "shop_lon"], nullable = true }
-is_home = { equal = ["home_country", "shop_country"], nullable = true }
-days_open = { difference = ["paid_at", "opened_at"], unit = "day", nullable = true }
-open_s = { difference = ["paid_at", "opened_at"], nullable = true, feature = false }
-days_between = { difference = ["issued_on", "born_on"], nullable = true }
-years = { age = "born_on", nullable = true }
-card_days = { age = "issued_on", unit = "day" }
-"""
-SHOP = examine_text(TEXT.encode())
-assert isinstance(SHOP, Contract), SHOP
+TEXT = TRIP_FILE.read_text()
 # What SQL may round otherwise, as its logarithms, sines and arcs are another library's.
 INEXACT = {"log_amount": 1, "log_times": 1, "km": 8}
 ODD = (0.0, -0.0, 1.0, -1.0, 5e-324, 1e-310, 3.4028234663852886e38, -3.4028234663852886e38, 0.1)
@@ -110,7 +70,7 @@ def rows(count: int, seed: int = 1) -> pa.Table:
         }
         for _ in range(count)
     ]
-    return pa.Table.from_pylist(made, schema=SHOP.transaction_schema)
+    return pa.Table.from_pylist(made, schema=TRIP.transaction_schema)
 
 
 def bits(value: float | None) -> bytes | None:
@@ -119,7 +79,7 @@ def bits(value: float | None) -> bytes | None:
 
 def test_a_message_gives_the_bits_that_a_file_does():
     table = rows(300)
-    contract = SHOP
+    contract = TRIP
     decoded, _, rejects = Decoder(contract.transaction_columns).decode_rows(json_lines(table))
     assert not rejects
     numbers = RowNumbers(contract)
@@ -140,7 +100,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pa.Table]:
     with bqlite.serve(tmp_path_factory.mktemp("derived")) as running:
         warehouse = Warehouse(BigQuerySettings(), Endpoint(running.rest, running.storage))
         warehouse.client.create_dataset(warehouse.settings.dataset, exists_ok=True)
-        table = warehouse.table("shop")
+        table = warehouse.table("trips")
         file = tmp_path_factory.mktemp("rows") / "rows.parquet"
         sent = rows(1500)
         pq.write_table(sent.append_column("n", pa.array(range(len(sent)), pa.int64())), file)
@@ -148,14 +108,14 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pa.Table]:
         config = bigquery.LoadJobConfig(source_format="PARQUET", schema=schema)
         with file.open("rb") as opened:
             warehouse.client.load_table_from_file(opened, table, job_config=config).result()
-        source = with_derived_sql(f"`{table}`", SHOP.derivations)
+        source = with_derived_sql(f"`{table}`", TRIP.derivations)
         yield query(warehouse, f"SELECT * FROM {source} ORDER BY n")
 
 
-@pytest.mark.parametrize("name", [each.name for each in SHOP.derivations])
+@pytest.mark.parametrize("name", [each.name for each in TRIP.derivations])
 def test_sql_gives_the_same_as_files_row_by_row(stored, name):
     sent = rows(1500)
-    found = SHOP.derive(sent)[name].tolist()
+    found = TRIP.derive(sent)[name].tolist()
     mine = [None if math.isnan(each) else each for each in found]
     theirs = [None if each is None else float(each) for each in stored[name].to_pylist()]
     assert sum(each is None for each in mine) < 1300
@@ -175,8 +135,8 @@ def row(**values: object) -> dict[str, object]:
 
 
 def derived(**values: object) -> dict[str, float | None]:
-    table = pa.Table.from_pylist([row(**values)], schema=SHOP.transaction_schema)
-    found = {name: each.tolist()[0] for name, each in SHOP.derive(table).items()}
+    table = pa.Table.from_pylist([row(**values)], schema=TRIP.transaction_schema)
+    found = {name: each.tolist()[0] for name, each in TRIP.derive(table).items()}
     return {name: None if math.isnan(each) else each for name, each in found.items()}
 
 
@@ -261,8 +221,8 @@ def test_a_null_that_the_contract_permits_none_of_is_refused_by_name():
 
 
 def test_messages_and_tables_have_no_derived_column():
-    assert not {each.name for each in SHOP.derivations} & {*SHOP.history_schema.names}
-    _, _, rejects = Decoder(SHOP.transaction_columns).decode_rows([message(row() | {"km": 1.0})])
+    assert not {each.name for each in TRIP.derivations} & {*TRIP.history_schema.names}
+    _, _, rejects = Decoder(TRIP.transaction_columns).decode_rows([message(row() | {"km": 1.0})])
     assert "'km' is unknown" in rejects[0].message
 
 
@@ -272,10 +232,10 @@ def test_derived_columns_are_part_of_the_fingerprint_and_their_descriptions_are_
         assert isinstance(contract, Contract)
         return contract.fingerprint
 
-    assert made("How much more", "How many times more") == SHOP.fingerprint
-    assert made('unit = "day", nullable', 'unit = "h", nullable') != SHOP.fingerprint
-    assert made('["hour", "weekday"]', '["weekday"]') != SHOP.fingerprint
-    assert made('["hour", "weekday"]', '["weekday", "hour"]') == SHOP.fingerprint
+    assert made("How much more", "How many times more") == TRIP.fingerprint
+    assert made('unit = "day", nullable', 'unit = "h", nullable') != TRIP.fingerprint
+    assert made('["hour", "weekday"]', '["weekday"]') != TRIP.fingerprint
+    assert made('["hour", "weekday"]', '["weekday", "hour"]') == TRIP.fingerprint
 
 
 FAULTS = {

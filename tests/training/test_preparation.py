@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.models import weighed
+from tests.transactions import TRIP
 
 from fraudline.bundle.operators import fault_of
 from fraudline.contract import load_contract
@@ -248,3 +249,25 @@ def test_a_preparation_is_read_from_its_graph_number_by_number(creditcard):
         by_graph = run_graph(graph, rows)
         log_odds = fitted.apply(rows) @ np.linspace(-1, 1, len(fitted.sources))
         assert by_graph == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=1e-5)
+
+
+def test_parts_of_a_time_are_circles_and_nulls_of_them_are_filled():
+    random = np.random.default_rng(5)
+    features = random.uniform(0, 6, (200, len(TRIP.features))).astype(np.float32)
+    nullable = np.flatnonzero(TRIP.may_be_null)
+    features[:20, nullable] = np.nan
+    inputs = with_logarithms_and_time_of_day(TRIP, features)
+    names = [TRIP.features[at] for at in inputs.circles]
+    assert dict(zip(names, inputs.turns, strict=True)) == {
+        "paid_at_hour": 86400.0,
+        "paid_at_weekday": 7.0,
+        "opened_at_weekday": 7.0,
+    }
+    assert not {*inputs.circles} & {*inputs.plain, *inputs.logarithm}
+    seen = Preparation.fit(inputs, features).numbers(features)
+    assert np.isfinite(seen).all()
+    week = inputs.sources.index(inputs.circles[1])
+    late, early = features.copy(), features.copy()
+    late[:, inputs.circles[1]], early[:, inputs.circles[1]] = 6.999, 0.001
+    beside = inputs.derive(late, np)[:, week] - inputs.derive(early, np)[:, week]
+    assert np.abs(beside).max() < 0.01, "a week begins where it ends"

@@ -201,7 +201,8 @@ def with_logarithms_and_time_of_day(contract: Contract, features: Matrix) -> Inp
     day = DAY_S if is_timestamp else DAY_S / contract.event_unit_s
     turns = {contract.event_time: day} | contract.turns
     circles = tuple(i for i, name in enumerate(names) if name in turns)
-    apart = {*circles, *(each.feature for each in levels)}
+    of_levels = {each.feature for each in levels}
+    apart = {*circles, *of_levels}
     low, high = np.fmin.reduce(features), np.fmax.reduce(features)  # NaN where all values are null
     is_wide = (low >= 0) & (high + 1 >= WIDE * (low + 1))
     logarithm = tuple(
@@ -211,6 +212,7 @@ def with_logarithms_and_time_of_day(contract: Contract, features: Matrix) -> Inp
         and (is_wide[i] or name == contract.amount or (unit and contract.column(name).unit == unit))
     )
     plain = tuple(i for i in range(len(names)) if i not in apart)
-    missing = tuple(i for i in np.flatnonzero(contract.may_be_null).tolist() if i not in apart)
+    nullable = np.flatnonzero(contract.may_be_null).tolist()
+    missing = tuple(i for i in nullable if i not in of_levels)
     of_circles = tuple(turns[names[i]] for i in circles)
     return Inputs(plain, logarithm, circles, of_circles, missing, levels)
