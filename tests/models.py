@@ -38,14 +38,50 @@ def weighed(n_inputs: int) -> SimpleNamespace:
     return SimpleNamespace(input_shape=(None, n_inputs), layers=[dense, Activation()])
 
 
-class Dense:
-    units, name, activation = 1, "dense", SimpleNamespace(__name__="linear")
+def convolved(n_inputs: int) -> SimpleNamespace:
+    """A network of the form of recipe `default`, without TensorFlow; its weights are drawn."""
+    random = np.random.default_rng(5)
 
-    def __init__(self, *weights: np.ndarray) -> None:
+    def drawn(*shape: int, gain: float = 1) -> tuple[np.ndarray, np.ndarray]:
+        kernel = gain * random.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))
+        return kernel.astype(np.float32), np.zeros(shape[-1], np.float32)
+
+    return SimpleNamespace(
+        input_shape=(None, n_inputs),
+        layers=[
+            Reshape(n_inputs),
+            Conv1D(*drawn(2, 1, 16), activation="relu"),
+            Flatten(n_inputs - 1),
+            Dense(*drawn((n_inputs - 1) * 16, 64), activation="relu"),
+            Dense(*drawn(64, 32), activation="relu"),
+            Dense(*drawn(32, 1, gain=12)),  # so that scores are far apart
+            Activation(),
+        ],
+    )
+
+
+class Dense:
+    def __init__(self, *weights: np.ndarray, activation: str = "linear") -> None:
         self._weights = weights
+        self.units = self.filters = weights[0].shape[-1]
+        self.name, self.activation = "layer", SimpleNamespace(__name__=activation)
 
     def get_weights(self) -> list[np.ndarray]:
         return list(self._weights)
+
+
+class Conv1D(Dense):
+    padding, dilation_rate, groups, strides = "valid", (1,), 1, (1,)
+
+
+class Reshape:
+    def __init__(self, positions: int) -> None:
+        self.target_shape = (positions, 1)
+
+
+class Flatten:
+    def __init__(self, positions: int) -> None:
+        self.input = SimpleNamespace(shape=(None, positions, 16))
 
 
 class Activation:
