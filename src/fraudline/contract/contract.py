@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -12,17 +11,21 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
 from fraudline.contract.columns import Category, Column, arrow_schema
 from fraudline.contract.decisions import DECISION_COLUMNS
 from fraudline.contract.derived import Derived, derive, parts_of
+from fraudline.contract.feature_values import (
+    as_floats,
+    permitted,
+    shown_values,
+    whole_array,
+)
 from fraudline.contract.id_texts import message_id, row_ids
-from fraudline.contract.level_codes import level_codes
 from fraudline.contract.local_times import UTC
 from fraudline.contract.time_units import seconds_of, to_seconds
-from fraudline.errors import ContractError, InputError
+from fraudline.errors import ContractError
 
 MATURITY_DAYS = 30.0
 """Of a contract that does not say; most cardholders see a fraud on their next statement."""
@@ -210,11 +213,11 @@ class Contract:
             InputError: a feature is null where the contract permits none.
         """
         columns = [
-            _as_floats(transactions.column(name), self.column(name)) for name in self.own_features
+            as_floats(transactions.column(name), self.column(name)) for name in self.own_features
         ]
         if self.derivations:
             found = self.derive(transactions)
-            columns += [_permitted(found[name], self.column(name))
+            columns += [permitted(found[name], self.column(name))
                         for name in self.features[len(columns) :]]  # fmt: skip
         batch = pa.RecordBatch.from_arrays(columns, names=list(self.features))
         tensor = batch.to_tensor(null_to_nan=True, row_major=True)
@@ -223,7 +226,7 @@ class Contract:
 
     def derive(self, transactions: pa.RecordBatch | pa.Table) -> dict[str, Floats]:
         """The derived columns of transactions, by name; see `fraudline.contract.derived`."""
-        columns = {name: _whole(transactions.column(name)) for name in self.derived_from}
+        columns = {name: whole_array(transactions.column(name)) for name in self.derived_from}
         return derive(self.derivations, columns)
 
     def seen_values(self, transactions: pa.RecordBatch | pa.Table) -> list[list[Any]]:
@@ -309,44 +312,3 @@ class Contract:
     def amounts(self, transactions: pa.RecordBatch | pa.Table) -> Floats:
         """The amount of each row, in the contract's unit, shape (rows,)."""
         return np.asarray(transactions.column(self.amount), dtype=np.float64)
-
-
-def _as_floats(values: pa.Array | pa.ChunkedArray, column: Column) -> pa.Array:
-    if values.null_count and not column.is_nullable:
-        raise InputError(
-            f"column '{column.name}' is null in {values.null_count:,} rows; a network sees it, and "
-            "the contract permits no null of it. Leave these rows out, or set nullable = true and "
-            "train anew."
-        )
-    values = _whole(values)
-    kind = column.type
-    if column.seen_as == "level":
-        return level_codes(values)
-    if column.seen_as == "second of the day":
-        midnight = pc.floor_temporal(values, unit="day")
-        since_midnight = pc.subtract(values.cast(pa.int64()), midnight.cast(pa.int64()))
-        return pc.divide(since_midnight.cast(pa.float64()), 1e6)
-    if kind == "bool":
-        values = values.cast(pa.int8())
-    return values if kind == "float64" else values.cast(pa.float64(), safe=False)
-
-
-def _whole(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-
-
-def _permitted(values: Floats, column: Column) -> pa.Array:
-    """The values of a derived feature, if each may be what it is."""
-    nulls = int(np.isnan(values).sum())
-    if nulls and not column.is_nullable:
-        raise InputError(
-            f"derived column '{column.name}' is null in {nulls:,} rows, and the contract permits "
-            "none. Leave these rows out, or set nullable = true and train anew."
-        )
-    return pa.array(values)
-
-
-def shown_values(values: Floats, column: Column) -> list[Any]:
-    """The values of a derived column as people read them, None for null."""
-    as_python = bool if column.type == "bool" else float
-    return [None if math.isnan(each) else as_python(each) for each in values.tolist()]

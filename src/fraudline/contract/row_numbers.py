@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from fraudline.contract.array_types import Floats, Matrix
 from fraudline.contract.columns import Column
-from fraudline.contract.contract import Contract, shown_values
+from fraudline.contract.contract import Contract
 from fraudline.contract.decoder import Row
 from fraudline.contract.derived import derive
+from fraudline.contract.feature_values import shown_values
 from fraudline.contract.level_codes import codes_from
 
 _NULL = {None: math.nan}
