@@ -301,3 +301,13 @@ def test_an_age_needs_an_event_time_that_is_a_time():
     assert isinstance(found, list)
     assert any("to an event time that is a timestamp; 'issued_on' is date" in each.text
                for each in found)  # fmt: skip
+
+
+def test_an_age_needs_an_event_time():
+    text = TRIP_FILE.read_text().replace('event_time = "paid_at"', "")
+    found = examine_text(f"{text}[history]\npayments_a_day = 100\n".encode())
+    assert isinstance(found, list)
+    assert [each.place for each in found] == [
+        "derived column 'years'",
+        "derived column 'card_days'",
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from fraudline.contract.columns import Column
 from fraudline.contract.contract_faults import Faults, Keys, meant, shown
-from fraudline.contract.derived import UNITS_US, Derived, Kind
+from fraudline.contract.derived import UNITS_US, Derived, Kind, parts_of
 
 TABLE = "derived"
 # How many columns each kind follows from, beside the event time of an age.
@@ -28,8 +28,7 @@ _PLACE = (("latitude", 90), ("longitude", 180))
 def parse_derived(
     tables: Mapping[str, Any],
     columns: Mapping[str, Column | None],
-    label: object,
-    event_time: object,
+    roles: Mapping[str, Any],
     faults: Faults,
 ) -> tuple[Derived, ...]:
     """The derived columns, in the order of the file; one with a fault is left out, and told.
@@ -37,11 +36,14 @@ def parse_derived(
     Args:
         tables: What the file says of them, by name.
         columns: Those of the contract; None: one with a fault, which is told already.
-        label: The column that no transaction in flight has.
-        event_time: The column to whose time an age is.
+        roles: By role, its column: no transaction in flight has the label, and an age is to the
+            event time.
         faults: Takes what is wrong.
     """
-    known: dict[str, Column | None] = {k: v for k, v in columns.items() if k != label}
+    _check_parts(columns, tables, faults)
+    known: dict[str, Column | None] = {
+        name: column for name, column in columns.items() if name != roles.get("label")
+    }
     found = []
     for name, table in tables.items():
         path = (TABLE, name)
@@ -49,11 +51,28 @@ def parse_derived(
             faults.add(path, 'expected a table such as { ratio = ["amount", "usual_amount"] }.')
             continue
         before = len(faults)
-        each = _parse(name, table, known, tables, columns.get(str(event_time)), faults)
+        if "age" in table and "event_time" not in roles:
+            faults.add((*path, "age"), "an age is to the event time, and the contract has none.")
+        each = _parse(name, table, known, tables, columns.get(str(roles.get("event_time"))), faults)
         if each is not None and len(faults) == before:
             found.append(each)
         known[name] = None if each is None else each.column
     return tuple(found)
+
+
+def _check_parts(
+    columns: Mapping[str, Column | None], tables: Mapping[str, Any], faults: Faults
+) -> None:
+    """Note each part of a time that would be called as another column is."""
+    taken = {each.lower() for each in (*columns, *tables)}
+    for column in filter(None, columns.values()):
+        for part in parts_of(column):
+            if part.name.lower() in taken:
+                faults.add(
+                    ("columns", column.name, "parts"),
+                    f"the part would be called '{part.name}', as another column is; give that "
+                    "another name.",
+                )
 
 
 def _parse(

@@ -39,10 +39,10 @@ class RowNumbers:
         columns = contract.transaction_columns
         places = {column.name: index for index, column in enumerate(columns)}
         features = [places[name] for name in contract.own_features]
-        amount = places[contract.amount]
+        amounts = [] if contract.amount is None else [places[contract.amount]]
+        picked = list(dict.fromkeys((*features, *amounts)))
         self._width = len(features)
-        self._amount = features.index(amount) if amount in features else len(features)
-        picked = features if amount in features else [*features, amount]
+        self._amount = picked.index(amounts[0]) if amounts else None
         self._of_row = len(picked)
         self._pick = _picker(picked) if picked != list(range(len(columns))) else None
         self._features = _picker(features)
@@ -70,12 +70,13 @@ class RowNumbers:
                 for convert, values in zip(self._converters, columns, strict=True)
             )
             numbers = np.frombuffer(_packed(converted, shape)).reshape(shape[::-1]).T
+        amounts = np.zeros(len(rows)) if self._amount is None else numbers[:, self._amount]
         features = numbers[:, : self._width].astype(np.float32, order="C")
         if self._derived:
             found = self._derive(rows)
             derived = np.column_stack([found[name] for name in self._derived])
             features = np.concatenate([features, derived.astype(np.float32)], axis=1)
-        return features, numbers[:, self._amount]
+        return features, amounts
 
     def _derive(self, rows: Sequence[Row]) -> dict[str, Floats]:
         """The derived columns of rows, by name."""

@@ -194,12 +194,12 @@ def with_logarithms_and_time_of_day(contract: Contract, features: Matrix) -> Inp
         features: Of the train rows, which tell what is wide, float32, shape (rows, features).
     """
     names = contract.features
-    unit = contract.column(contract.amount).unit
+    unit = contract.amount_unit
     levels = level_inputs(contract)
-    # A timestamp that is a feature is its second of the day.
-    is_timestamp = contract.column(contract.event_time).type == "timestamp"
-    day = DAY_S if is_timestamp else DAY_S / contract.event_unit_s
-    turns = {contract.event_time: day} | contract.turns
+    turns = dict(contract.turns)
+    if contract.event_time is not None:  # a timestamp that is a feature is its second of the day
+        day = DAY_S if contract.has_timestamps else DAY_S / contract.event_unit_s
+        turns[contract.event_time] = day
     circles = tuple(i for i, name in enumerate(names) if name in turns)
     of_levels = {each.feature for each in levels}
     apart = {*circles, *of_levels}

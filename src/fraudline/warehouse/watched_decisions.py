@@ -133,12 +133,14 @@ def count_decided(
     nulls = "".join(
         f", COUNTIF(`{name}` IS NULL) AS nulls_{at}" for at, name in enumerate(nullable)
     )
-    time, table = f"`{contract.event_time}`", f"`{_decisions(warehouse)}`"
+    is_high = "FALSE" if high_amount is None else f"`{contract.amount}` >= @high_amount"
+    time = _event_time(contract)
+    table = f"`{_decisions(warehouse)}`"
     row = query(
         warehouse,
         "SELECT COUNT(*) AS decided, COUNTIF(decision != @approve) AS stopped, "  # noqa: S608 - names come from settings and a checked contract
         "COUNTIF(score >= @high) AS high, SUM(score) AS expected_frauds, "
-        f"COUNTIF(`{contract.amount}` >= @high_amount) AS high_amounts, "
+        f"COUNTIF({is_high}) AS high_amounts, "
         "SUM(IF(decision != @approve, score, 0)) AS expected_caught, "
         f"MIN({time}) AS first_event, MAX({time}) AS last_event{nulls} "
         f"FROM {with_derived_sql(table, contract.derivations)} WHERE {_BY_VERSION}",
@@ -151,8 +153,12 @@ def count_decided(
         ],
     )
     counts = row.to_pylist()[0]
-    ends = pa.table({contract.event_time: [counts["first_event"], counts["last_event"]]})
-    first, last = contract.event_seconds(ends)
+    ends = counts["first_event"], counts["last_event"]
+    if contract.event_time is None:
+        event_s = (ends[1] - ends[0]).total_seconds()
+    else:
+        first, last = contract.event_seconds(pa.table({contract.event_time: ends}))
+        event_s = float(last - first)
     return PeriodCounts(
         decided=counts["decided"],
         stopped=counts["stopped"],
@@ -160,7 +166,7 @@ def count_decided(
         high_amounts=counts["high_amounts"],
         expected_frauds=counts["expected_frauds"] or 0.0,
         expected_caught=counts["expected_caught"] or 0.0,
-        event_s=float(last - first),
+        event_s=event_s,
         nulls={name: counts[f"nulls_{at}"] for at, name in enumerate(nullable)},
     )
 
@@ -182,7 +188,8 @@ def draw_decided(
         WarehouseError: the table cannot be queried.
     """
     names = ", ".join(
-        f"`{name}`" for name in dict.fromkeys((*contract.seen_columns, contract.event_time))
+        f"`{name}`"
+        for name in dict.fromkeys(filter(None, (*contract.seen_columns, contract.event_time)))
     )
     return query(
         warehouse,
@@ -195,6 +202,13 @@ def draw_decided(
             ("seed", "STRING", _SEED),
         ],
     )
+
+
+def _event_time(contract: Contract) -> str:
+    """When a payment was made: what the contract says, or when its message says it was sent."""
+    if contract.event_time is not None:
+        return f"`{contract.event_time}`"
+    return "IFNULL(received_at, decided_at)"
 
 
 def _decisions(warehouse: Warehouse) -> str:
