@@ -20,6 +20,7 @@ from msgspec.structs import astuple
 from fraudline.contract.columns import NUMERIC_TYPES, Column, arrow_schema
 from fraudline.contract.messages import UnreadableValue
 from fraudline.contract.rejects import Reject, RejectReason
+from fraudline.contract.time_formats import COUNTS
 from fraudline.contract.times_of_column import TimesOfColumn, put_times
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -98,7 +99,7 @@ class Decoder:
         quoted = [
             index
             for index, column in enumerate(columns)
-            if _PYTHON_TYPES[column.type] not in (float, int, bool)
+            if _PYTHON_TYPES[column.type] not in (float, int, bool) and column.format not in COUNTS
         ]
         self._quoted_or_null = [index for index in quoted if columns[index].is_nullable]
         self._fewest_quotes = 2 * (len(columns) + len(quoted) - len(self._quoted_or_null))
@@ -453,6 +454,8 @@ def _python_type(column: Column) -> Any:
         kind = Annotated[kind, msgspec.Meta(ge=limits.least, le=limits.most)]  # type: ignore[arg-type] # numbers
     elif column.format:
         kind = Annotated[str, msgspec.Meta(max_length=_MOST_TIME_CHARACTERS)]
+        if column.format in COUNTS:
+            kind |= int
     elif column.type == "timestamp" and not column.timezone:  # see `_beyond` for its limits
         kind = Annotated[kind, msgspec.Meta(tz=True)]
     elif limits.words:

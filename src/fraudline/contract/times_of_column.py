@@ -123,7 +123,8 @@ def put_times(
         rows: The values of each message.
         index: Which of them.
         times: What reads them.
-        is_text: Whether they are texts; else they are times, some without a zone.
+        is_text: Whether they are texts, or numbers that count; else they are times, some without
+            a zone.
 
     Returns:
         Of each that is no time its row, whether it is written like one, and what was found.
@@ -131,12 +132,13 @@ def put_times(
     there = [
         (row, values[index])
         for row, values in enumerate(rows)
-        if values[index] is not None and (is_text or values[index].tzinfo is None)
+        if values[index] is not None
+        and (not isinstance(values[index], dt.datetime) or values[index].tzinfo is None)
     ]
     if not there:
         return []
     found = [value for _, value in there]
-    read = times.of_texts(found) if is_text else times.of_clocks(_on_clock(found))
+    read = times.of_texts(list(map(str, found))) if is_text else times.of_clocks(_on_clock(found))
     is_good = read.is_read & read.is_possible
     values = times.as_python(np.where(is_good, read.values, 0))
     for (row, _), value, is_value in zip(there, values, is_good.tolist(), strict=True):
