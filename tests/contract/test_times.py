@@ -207,7 +207,7 @@ near = st.tuples(st.integers(0, 33), st.integers(0, 13), st.integers(0, 9999), s
 
 
 @settings(max_examples=50, deadline=None)
-@given(texts=st.lists(st.text() | near.map(lambda each: "%d-%d-%04d %d:30" % each)))
+@given(texts=st.lists(st.text() | near.map(lambda each: "{}-{}-{:04d} {}:30".format(*each))))
 def test_whatever_stands_for_a_time_is_a_row_or_a_reject(texts):
     column = time("%d-%m-%Y %H:%M", "America/New_York")
     rows, rejects = of_messages(column, texts)
