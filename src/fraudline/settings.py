@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -35,15 +33,13 @@ from pydantic_settings import (
 
 from fraudline import flows
 from fraudline.errors import SettingsError
+from fraudline.settings_groups import SchemaRegistrySettings
+from fraudline.settings_groups import SettingsGroup as _Group
 
 SETTINGS_FILE = Path("fraudline.toml")
 ENVIRONMENT_PREFIX = "FRAUDLINE_"
 LOCAL = "local"
 _DAY_S = 86400.0
-
-
-class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class _Broker(_Group):
@@ -497,6 +493,7 @@ class Settings(BaseSettings):
         "brings, or the path of a TOML file.",
     )
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    schema_registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)
     bigquery: BigQuerySettings = Field(default_factory=BigQuerySettings)
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
@@ -547,7 +544,10 @@ class _ProjectFile(TomlConfigSettingsSource):
         return named
 
 
-_PATHS = (("home",), ("contract",), ("kafka", "ssl_ca_location"), ("bigquery", "credentials_file"))
+_PATHS = (
+    *(("home",), ("contract",), ("kafka", "ssl_ca_location"), ("bigquery", "credentials_file")),
+    ("schema_registry", "ssl_ca_location"),
+)
 
 
 def _is_brought(contract: str | Path) -> bool:

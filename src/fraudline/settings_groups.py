@@ -1,0 +1,49 @@
+"""What a group of settings is, and those that are of one room alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+
+class SettingsGroup(BaseModel):
+    """Settings that belong together: a table of `fraudline.toml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SchemaRegistrySettings(SettingsGroup):
+    """The schema registry by which others' transactions are written, if there is one."""
+
+    url: str = Field(
+        "",
+        description="Address of a schema registry with Confluent's API, or several of one, "
+        "separated by commas; with it, transactions may be Avro, Protobuf or JSON Schema, too.",
+    )
+    username: str = Field("", description="User name, where the registry asks for one.")
+    password: SecretStr = Field(
+        SecretStr(""), description="Its password; set it in the environment, not in the file."
+    )
+    ssl_ca_location: Path | None = Field(
+        None, description="PEM file of the authority that signed the registry's certificate."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _are_addresses_without_a_secret(cls, value: str) -> str:
+        for one in filter(None, value.split(",")):
+            found = urlsplit(one.strip())
+            if found.scheme not in ("http", "https") or not found.hostname or "@" in one:
+                raise ValueError(
+                    "expected http(s)://host:port/path without '@'; user and password are username "
+                    "and password"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _credentials_are_whole(self) -> SchemaRegistrySettings:
+        if bool(self.username) != bool(self.password.get_secret_value()):
+            raise ValueError("username and password belong together; one of them is empty")
+        return self
