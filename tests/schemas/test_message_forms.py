@@ -20,7 +20,7 @@ from tests.transactions import CARD_ROW, CREDITCARD, SHOP, SHOP_ROW, WALLET, WAL
 from fraudline.contract import Contract, Decoder, Messages, RejectReason
 from fraudline.errors import SchemaRegistryError, SettingsError
 from fraudline.schemas import MessageForms, schema_source
-from fraudline.settings_groups import SchemaRegistrySettings
+from fraudline.settings import SchemaRegistrySettings
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A scorer reads what others' serialisers wrote, and waits for a registry without losing a thing."""
+"""A scorer reads what others' serialisers wrote, and waits for a registry and loses nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.transactions import WALLET, WALLET_FILE, WALLET_ROW, message
 
 from fraudline.reconcile import reconcile
 from fraudline.schemas import MessageForms
-from fraudline.settings_groups import SchemaRegistrySettings
+from fraudline.settings import SchemaRegistrySettings
 from fraudline.stream.broker import client_config
 from fraudline.use_cases.sink_routes import routes
 

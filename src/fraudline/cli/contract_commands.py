@@ -42,7 +42,8 @@ def init_contract(
         str | None, typer.Option(help="Column that is 1 or true where a payment was a fraud.")
     ] = None,
     amount: Annotated[
-        str | None, typer.Option(help="Column that says what a payment is worth.")
+        str | None,
+        typer.Option(help="Column that says what a payment is worth; `none`: no column does."),
     ] = None,
     event_time: Annotated[
         str | None, typer.Option(help="Column that says when it was made.")
@@ -61,6 +62,14 @@ def init_contract(
             help="What an event time that is a number counts: s, ms, us, ns, min, h, day."
         ),
     ] = None,
+    payments_a_day: Annotated[
+        float | None,
+        typer.Option(
+            help="How many payments come in a day, of a table in which no column says when one "
+            "was made.",
+            show_default=False,
+        ),
+    ] = None,
     quoted_newlines: QuotedNewlines = False,
 ) -> None:
     """Guess the contract of a table, and write it with the settings that it needs.
@@ -72,7 +81,7 @@ def init_contract(
     from fraudline.drafts import Answers
     from fraudline.use_cases.write_contract import write_contract
 
-    answers = Answers(label, amount, event_time, tuple(identity or ()), time_unit)
+    answers = Answers(label, amount, event_time, tuple(identity or ()), time_unit, payments_a_day)
     written = write_contract(Project(), table, answers, name=name, quoted_newlines=quoted_newlines)
     if isinstance(written, list):
         _ask(written)
@@ -108,9 +117,10 @@ def _show_written(written: WrittenContract, table: str) -> None:
     )
     for sentence in (*written.left_out, *draft.told):
         say(f"LOOK {sentence}")
+    scale = "brought to the scale of these amounts" if draft.has_amount else "which know no amount"
     say(
-        "LOOK what decisions cost ([policy]) are fraudline's round figures, brought to the scale "
-        "of these amounts: put in your own."
+        f"LOOK what decisions cost ([policy]) are fraudline's round figures, {scale}: put in your "
+        "own."
     )
     if written.settings_file is None:
         OUT.print(printable(written.settings), markup=False)
@@ -201,9 +211,25 @@ def _show(name: str, contract: Contract) -> None:
         [
             ("file", name),
             ("fingerprint", contract.fingerprint),
+            *_absent_roles(contract),
             ("without a label", f"legitimate after {contract.maturity_days:g} days"),
         ]
     )
+
+
+def _absent_roles(contract: Contract) -> list[tuple[str, str]]:
+    found = []
+    if contract.amount is None:
+        found.append(("amount", "none: each missed fraud costs the same, policy.fraud_cost"))
+    if contract.event_time is None:
+        found.append(
+            (
+                "event time",
+                f"none: {contract.payments_a_day:,.15g} rows of the history count as a day, and in "
+                "flight a payment is from when its message was sent",
+            )
+        )
+    return found
 
 
 def _limits(column: Column) -> str:

@@ -9,7 +9,7 @@ from fraudline.contract import Messages, RefusedValue, RejectReason
 from fraudline.contract.decoder import MAX_MESSAGE_BYTES
 from fraudline.schemas.plain_values import MalformedError
 from fraudline.schemas.schema_source import FRAME_BYTES, SchemaRefusal, SchemaSource, ToJson
-from fraudline.settings_groups import SchemaRegistrySettings
+from fraudline.settings import SchemaRegistrySettings
 
 _MAGIC = b"\0"
 _GUID = b"\x01"  # the byte before an id of 16 bytes

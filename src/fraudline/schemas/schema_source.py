@@ -12,7 +12,7 @@ from fraudline.contract import RejectReason
 from fraudline.errors import SchemaRegistryError, SettingsError
 from fraudline.schemas.avro_reader import avro_reader
 from fraudline.schemas.plain_values import UnusableSchemaError, encode
-from fraudline.settings_groups import SchemaRegistrySettings
+from fraudline.settings import SchemaRegistrySettings
 
 if TYPE_CHECKING:
     from confluent_kafka.schema_registry import Schema, SchemaRegistryClient

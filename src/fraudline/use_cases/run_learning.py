@@ -18,11 +18,13 @@ from fraudline.use_cases.label_rule import note_label_rule
 from fraudline.use_cases.learning_steps import Due, LearningStep
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.recalibrate_periods import RecalibratePeriods
+from fraudline.use_cases.remove_versions import RemoveVersions
 from fraudline.use_cases.retrain_periods import RetrainPeriods
 from fraudline.use_cases.update_periods import UpdatePeriods
 from fraudline.use_cases.watch_periods import WatchPeriods
 from fraudline.use_cases.widen_rollout import WidenRollout
 from fraudline.warehouse.learning_tables import create_learning_tables
+from fraudline.warehouse.needs_time import why_not_learned
 
 # A sink has stored by then what was decided, or told, at the end of a period. What it stores later
 # is seen the next time that the period is judged.
@@ -85,7 +87,10 @@ class LearningRun:
         self._on_done = on_done
         self._clock = clock
         create_learning_tables(project.warehouse, on_created)
-        self.look = note_label_rule(project)
+        looks = [note_label_rule(project)]
+        if project.settings.learning.update != "off":
+            looks.append(why_not_learned(project.contract))
+        self.look = " ".join(filter(None, looks)) or None
         ours: list[LearningStep] = [
             WatchPeriods(project, self.progress),
             JudgePeriods(project, self.progress),
@@ -94,6 +99,7 @@ class LearningRun:
             GatePeriods(project, self.progress),
             RecalibratePeriods(project, self.progress),
             WidenRollout(project, self.progress),
+            RemoveVersions(project),
         ]
         self._steps = ours if steps is None else list(steps)
 

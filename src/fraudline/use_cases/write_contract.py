@@ -21,7 +21,7 @@ from fraudline.drafts import (
 )
 from fraudline.errors import InputError
 from fraudline.settings import SETTINGS_FILE, find_settings_file
-from fraudline.use_cases.own_costs import COSTS, scaled_costs
+from fraudline.use_cases.own_costs import COSTS, costs_without_amount, scaled_costs
 from fraudline.use_cases.project import Project
 
 _MOST_NAME = 60  # topics and data sets are named by it
@@ -98,7 +98,11 @@ def write_contract(
         return draft
     text = contract_text(draft)
     contract = _sound(text, source)
-    costs = scaled_costs(COSTS, draft.median_amount or _NO_AMOUNTS)
+    costs = (
+        scaled_costs(COSTS, draft.median_amount or _NO_AMOUNTS)
+        if draft.has_amount
+        else costs_without_amount()
+    )
     settings = settings_text(draft, file.name, costs, history)
     _write_new(file, text)
     settings_file = None

@@ -1,20 +1,16 @@
-"""What a group of settings is, and those that are of one room alone."""
+"""The schema registry by which others write messages."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from fraudline.settings.group import Group
 
 
-class SettingsGroup(BaseModel):
-    """Settings that belong together: a table of `fraudline.toml`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SchemaRegistrySettings(SettingsGroup):
+class SchemaRegistrySettings(Group):
     """The schema registry by which others' transactions are written, if there is one."""
 
     url: str = Field(
