@@ -338,7 +338,7 @@ def test_the_password_is_sent_and_never_said(
         ({"url": "registry:8081"}, r"expected http\(s\)://host:port/path without '@'"),
         ({"url": "http://user:secret@registry"}, "without '@'"),
         ({"url": "http://a,ftp://b"}, "expected http"),
-        ({"username": "me"}, "username and password belong together"),
+        ({"password": "s3cret"}, "there is a password, but username is empty"),
     ],
     ids=str,
 )

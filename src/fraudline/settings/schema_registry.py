@@ -39,7 +39,7 @@ class SchemaRegistrySettings(Group):
         return value
 
     @model_validator(mode="after")
-    def _credentials_are_whole(self) -> SchemaRegistrySettings:
-        if bool(self.username) != bool(self.password.get_secret_value()):
-            raise ValueError("username and password belong together; one of them is empty")
+    def _password_is_of_somebody(self) -> SchemaRegistrySettings:
+        if self.password.get_secret_value() and not self.username:
+            raise ValueError("there is a password, but username is empty")
         return self
