@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fraudline.cli.contract_option import ContractName, choose
 from fraudline.cli.file_options import QuotedNewlines
 from fraudline.cli.screen import OUT, printable, say, show_facts, show_table
-from fraudline.use_cases.project import Project
+from fraudline.use_cases.project import Project, every_project, shared_project
 
 if TYPE_CHECKING:
     from fraudline.contract import Column, Contract
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from fraudline.use_cases.write_contract import WrittenContract
 
 _MOST_CANDIDATES = 12
+_ALONE = (
+    " It names one contract alone. For both, give that one a table [contract.NAME], too: "
+    "docs/guides/several-contracts.md says how it keeps its topics and tables."
+)
 
 contract = typer.Typer(
     help="What a transaction looks like: the contract file.", no_args_is_help=True
@@ -82,7 +87,9 @@ def init_contract(
     from fraudline.use_cases.write_contract import write_contract
 
     answers = Answers(label, amount, event_time, tuple(identity or ()), time_unit, payments_a_day)
-    written = write_contract(Project(), table, answers, name=name, quoted_newlines=quoted_newlines)
+    written = write_contract(
+        shared_project(), table, answers, name=name, quoted_newlines=quoted_newlines
+    )
     if isinstance(written, list):
         _ask(written)
         raise typer.Exit(1)
@@ -126,6 +133,7 @@ def _show_written(written: WrittenContract, table: str) -> None:
         OUT.print(printable(written.settings), markup=False)
         say(
             "There is a fraudline.toml already, and it was left as it is: these lines belong there."
+            + ("" if written.is_beside else _ALONE)
         )
     else:
         say(f"The settings that it needs are in {written.settings_file}.")
@@ -139,29 +147,50 @@ def check_contract(
         str | None,
         typer.Argument(
             help="A contract's file, or the name of one that fraudline brings; without it, the one "
-            "of the settings.",
+            "of the settings, or each of several.",
             show_default=False,
         ),
     ] = None,
+    contract: ContractName = None,
 ) -> None:
     """Show what a contract says, or all that is wrong with it, each with its line.
 
     Exit code 1 if there is a fault.
     """
+    files: dict[str, str | None]
+    if file is not None:
+        files = {file: None}
+    elif contract is not None:
+        choose(contract)
+        files = {Project().settings.contract: contract}
+    else:
+        files = {each.settings.contract: each.settings.named for each in every_project()}
+    are_sound = [_is_sound(name, named) for name, named in files.items()]
+    if not all(are_sound):
+        raise typer.Exit(1)
+
+
+def _is_sound(name: str, named: str | None) -> bool:
+    """Show a contract, or what is wrong with it."""
     from fraudline.contract import Contract, examine_contract
 
-    name = Project().settings.contract if file is None else file
     examined = examine_contract(name)
-    if isinstance(examined, Contract):
-        _show(name, examined)
-        return
-    for fault in examined:
-        OUT.print(
-            printable(f"{name}, {fault}" if fault.where else f"{name}: {fault}"), markup=False
+    if not isinstance(examined, Contract):
+        for fault in examined:
+            OUT.print(
+                printable(f"{name}, {fault}" if fault.where else f"{name}: {fault}"), markup=False
+            )
+        number = "One fault" if len(examined) == 1 else f"{len(examined):,} faults"
+        say(f"{number} in {name}: mend what is named, and check it again.")
+        return False
+    _show(name, examined)
+    if named not in (None, examined.name):
+        say(
+            f"One fault in fraudline.toml: [contract.{named}] is of a contract that calls itself "
+            f"'{examined.name}'; both must be one name."
         )
-    number = "One fault" if len(examined) == 1 else f"{len(examined):,} faults"
-    say(f"{number} in {name}: mend what is named, and check it again.")
-    raise typer.Exit(1)
+        return False
+    return True
 
 
 @contract.command("export")

@@ -102,6 +102,23 @@ def settings_text(
     return "\n".join(lines) + "\n"
 
 
+def settings_beside(
+    draft: Draft, contract_file: str, costs: Mapping[str, str], history: str | None
+) -> str:
+    """The same for a contract beside others, whose names follow from its own."""
+    table = f"contract.{draft.name}"
+    lines = [
+        f"[{table}]",
+        f"file = {_value(contract_file)}",
+        *([] if history is None else ["", f"[{table}.bigquery]", f"history = {_value(history)}"]),
+        "",
+        *_cost_notes(draft),
+        f"[{table}.policy]",
+        *(f"{name} = {value}" for name, value in costs.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _cost_notes(draft: Draft) -> list[str]:
     if not draft.has_amount:
         return [

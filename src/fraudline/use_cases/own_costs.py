@@ -50,7 +50,8 @@ def require_own_costs_to_train(project: Project, read_amounts: Callable[[], Floa
         raise InputError(
             f"{_what_is_missing(project, missing, median_amount)} Nothing was trained. Put what "
             "they cost you into fraudline.toml, or train without --promote to look first. "
-            f"Scaled to these amounts, the defaults would be:\n\n[policy]\n{lines}"
+            f"Scaled to these amounts, the defaults would be:\n\n"
+            f"{project.settings.heading('policy')}\n{lines}"
         )
 
 
@@ -77,7 +78,8 @@ def require_own_costs(
             f"{_what_is_missing(project, missing, median_amount)} {version} was not made the "
             "champion. Make a version with your own costs; scaled to these amounts, the defaults "
             f"would be:\n\nfraudline models policy {version} {options}\n\n"
-            f"If the defaults are right, say so in fraudline.toml:\n\n[policy]\n{lines}"
+            f"If the defaults are right, say so in fraudline.toml:\n\n"
+            f"{project.settings.heading('policy')}\n{lines}"
         )
 
 
