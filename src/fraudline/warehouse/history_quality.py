@@ -14,6 +14,7 @@ from fraudline.contract.number_words import number_words
 from fraudline.errors import InputError
 from fraudline.home import make_private
 from fraudline.warehouse.client import Warehouse
+from fraudline.warehouse.history_entities import find_participants
 from fraudline.warehouse.history_findings import (
     Finding,
     count_distinct,
@@ -134,6 +135,7 @@ def measure_history_quality(
             f"({100 * frauds / rows:.3f} %)" if frauds else f"{rows:,} rows, no fraud among them",
         ),
         *find_ids(contract, rows, distinct),
+        *find_participants(warehouse, source.sql, contract, rows),
         *find_times(contract, totals["first_event"], totals["last_event"], rows),
         *find_amounts(contract, totals["negative"]),
         find_leaks(warehouse, source.sql, contract, rows, frauds),
