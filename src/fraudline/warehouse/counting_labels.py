@@ -13,7 +13,7 @@ a label before it arrived.
 
 What has no label that counts is legitimate once it is mature; but not a payment that would have
 been blocked and was reviewed in place of it (`propensity`): people looked at it and said nothing,
-so nobody knows, however old it is (`docs/decisions/0048-explored-and-not-told.md`).
+so nobody knows, however old it is (`docs/decisions/0049-explored-and-not-told.md`).
 """
 
 from __future__ import annotations
