@@ -21,6 +21,11 @@ class Fault(NamedTuple):
 
 def no_json(message: bytes) -> str | None:
     """What is wrong with a message that is no JSON, where msgspec's words would be a riddle."""
+    if message.startswith(b"\0"):
+        return (
+            "the message begins with byte 0, as those do that a schema registry knows (Avro, "
+            "Protobuf, JSON Schema); set schema_registry.url to have such messages decoded"
+        )
     if message.startswith(codecs.BOM_UTF8):
         return (
             "the message begins with a UTF-8 byte order mark, which JSON forbids (RFC 8259); "

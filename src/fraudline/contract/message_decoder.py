@@ -10,7 +10,7 @@ import msgspec
 from fraudline.contract.columns import Column
 from fraudline.contract.decode_faults import Fault
 from fraudline.contract.decoder import MAX_MESSAGE_BYTES, Decoder, Row
-from fraudline.contract.messages import UnreadableValue
+from fraudline.contract.messages import RefusedValue
 from fraudline.contract.plain_messages import PlainMessages, Repeated
 from fraudline.contract.rejects import Reject, RejectReason
 
@@ -68,7 +68,7 @@ class MessageDecoder(Decoder):
         return rows, [indices[at] for at in accepted], sorted(rejects, key=lambda one: one.index)
 
     def _read(self, message: bytes | None) -> tuple[bytes, bool] | Fault:
-        if message is None or isinstance(message, UnreadableValue):
+        if message is None or isinstance(message, RefusedValue):
             return self._fault(message, "")
         if len(message) > self._max_message_bytes:
             return self._fault(message, "")

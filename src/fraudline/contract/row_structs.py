@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from fraudline.contract.columns import NUMERIC_TYPES, Column
+from fraudline.contract.time_formats import COUNTS
 
 PYTHON_TYPES = {
     "float64": float,
@@ -55,6 +56,8 @@ def _python_type(column: Column) -> Any:
         kind = Annotated[kind, msgspec.Meta(ge=limits.least, le=limits.most)]  # type: ignore[arg-type] # numbers
     elif column.format:
         kind = Annotated[str, msgspec.Meta(max_length=_MOST_TIME_CHARACTERS)]
+        if column.format in COUNTS:
+            kind |= int
     elif column.type == "timestamp" and not column.timezone:  # see `_beyond` for its limits
         kind = Annotated[kind, msgspec.Meta(tz=True)]
     elif limits.words:
