@@ -83,7 +83,7 @@ def _road(
 ) -> Road:  # fmt: skip
     recipe, begin = find_recipe(recipe_name), streamed.world.begin
     if road == FINE_TUNED:
-        return FineTuned(start, recipe, choices, seed, known_until=begin)
+        return FineTuned(start, recipe, streamed.contract, choices, seed, known_until=begin)
     if road == LAST_LAYER:
         return LastLayerOnly(LastLayer.of(start), choices, seed, known_until=begin)
     if road == RETRAINED:

@@ -140,6 +140,9 @@ class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         frauds: How many of them are frauds.
         hidden: Payments of that time that were blocked, or reviewed in place of it, and never
             labelled, which were left out.
+        unit: How many times as large money comes as its network learned it: its features in the
+            unit of the amount are divided by that first, and so it ranks otherwise than the version
+            whose network it has. Unset where money comes as it was learned.
     """
 
     of: str
@@ -151,6 +154,7 @@ class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: int
     frauds: int
     hidden: int
+    unit: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -205,9 +209,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def network(self) -> str:
         """The version that ranks as this one does: itself, or the one that it only calibrates.
 
-        One whose policy a person changed stands for itself.
+        One whose policy a person changed stands for itself, and one that takes money in another
+        unit.
         """
-        if self.calibrated and not self.derived_from:
+        if self.calibrated and not self.calibrated.unit and not self.derived_from:
             return self.calibrated.of
         return self.version
 

@@ -159,7 +159,13 @@ class RecalibratePeriods:
         from fraudline.use_cases.compare_versions import VersionPair  # brings ONNX Runtime
 
         pair = VersionPair(self._project, champion.version, version.version, EARLIEST)
-        judged = pair.after(found.between(_line(champion), _line(version)), due.period)
+        of = self._project.registry.networks.of
+        lines = _line(champion), _line(version)
+        if of(champion.version) == of(version.version):
+            found = found.between(*lines)
+        else:  # one of them takes money in another unit
+            found = found.beyond_lines()
+        judged = pair.after(found, due.period)
         return judged, calibration_conditions(judged, pair.conditions(judged))
 
     def _calibrated(self, due: Due, champion: str) -> Answer:

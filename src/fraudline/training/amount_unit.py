@@ -1,0 +1,191 @@
+"""Whether money comes in another unit than a network learned it in, seen without a label.
+
+All amounts of a stream may become four or a hundred times as large from one payment to the next: a
+source sends cents, another currency, a column of another kind. A network that knows the limit of an
+amount is then wrong about each payment, and no calibration of its scores mends that. Every feature
+in the amount's unit moves by the same factor then, which is what tells it from other changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from fraudline.contract import Contract
+from fraudline.contract.array_types import Floats, Labels, Matrix
+from fraudline.contract.columns import NUMERIC_TYPES
+from fraudline.training.preparation import Preparation
+
+LEAST_FACTOR = 2.0
+"""Less than that is no other unit, or its inverse: prices and habits change that much."""
+_ALIKE = 1.5  # factors of two features are at most so many times apart
+_DEVIATIONS = 6.0  # of the mean of a logarithm from what was learned
+_PIECES, _LEAST_ROWS = 20, 200  # of rows in order of time, each in one unit
+_FURTHEST, _HALVINGS = 14.0, 40  # of the search, in logarithms
+
+
+@dataclass(frozen=True)
+class Unit:
+    """In which unit payments come, piece by piece of their time.
+
+    Attributes:
+        starts: When each piece begins, rising, seconds, shape (pieces,).
+        factors: How many times as large as learned money is in it, shape (pieces,); 1 if it is not.
+    """
+
+    starts: Floats
+    factors: Floats
+
+    @property
+    def factor(self) -> float:
+        """That of the newest payments."""
+        return float(self.factors[-1])
+
+    @property
+    def is_one(self) -> bool:
+        """Whether money is in one unit all the time."""
+        return bool((self.factors == self.factors[-1]).all())
+
+    def restated(self, seconds: Floats) -> Floats:
+        """What money in payments is to be multiplied by to be in the unit of the newest.
+
+        Args:
+            seconds: When each was made, shape (rows,).
+        """
+        piece = np.searchsorted(self.starts, seconds, side="right") - 1
+        found: Floats = (self.factors[-1] / self.factors)[np.maximum(piece, 0)]
+        return found
+
+
+def are_alike(one: float, other: float) -> bool:
+    """Whether two factors say the same of the unit, as far as chance lets them."""
+    return 1 / _ALIKE < one / other < _ALIKE
+
+
+def money_of(contract: Contract) -> tuple[int, ...]:
+    """The features in the unit of the amount, as indices."""
+    names = money_columns(contract)
+    return tuple(at for at, name in enumerate(contract.features) if name in names)
+
+
+def money_columns(contract: Contract) -> tuple[str, ...]:
+    """The columns of a transaction in the unit of the amount; without a unit, the amount alone."""
+    unit = contract.column(contract.amount).unit
+    return tuple(
+        each.name
+        for each in contract.transaction_columns
+        if each.name == contract.amount
+        or (unit and each.unit == unit and each.type in NUMERIC_TYPES and each.category is None)
+    )
+
+
+def find_unit(
+    preparation: Preparation, money: tuple[int, ...], features: Matrix, seconds: Floats
+) -> Unit:
+    """In which unit payments come.
+
+    Args:
+        preparation: Of the network; it knows the mean of each amount's logarithm.
+        money: As `money_of` gives it.
+        features: Of legitimate payments, which are not chosen by their amount, float32, shape
+            (rows, features).
+        seconds: When each payment was made, shape (rows,).
+    """
+    places = _logarithms(preparation, money)
+    if not places or not len(features):
+        return Unit(np.zeros(1), np.ones(1))
+    if preparation.units is not None:
+        features = features * preparation.units
+    order = np.argsort(seconds, kind="stable")
+    pieces = np.array_split(order, max(min(_PIECES, len(order) // _LEAST_ROWS), 1))
+    return Unit(
+        np.array([seconds[piece[0]] for piece in pieces]),
+        np.array([_factor(preparation, places, features[piece]) for piece in pieces]),
+    )
+
+
+def restate(
+    rows: pa.Table, labels: Labels, others: pa.Table, contract: Contract, preparation: Preparation
+) -> tuple[float, pa.Table, pa.Table]:
+    """Payments with money in the unit of the newest of them.
+
+    Args:
+        rows: With the columns of a transaction.
+        labels: 1 for fraud, shape (rows,).
+        others: Payments of the same time that nobody labelled.
+        contract: What a transaction looks like.
+        preparation: Of a network.
+
+    Returns:
+        How many times as large as that learned money is in the newest, and both tables; they are
+        the ones that were given where money is in one unit all the time.
+    """
+    told = rows.filter(pa.array(labels == 0))
+    features, seconds = contract.feature_matrix(told), contract.event_seconds(told)
+    unit = find_unit(preparation, money_of(contract), features, np.asarray(seconds))
+    if unit.is_one:
+        return unit.factor, rows, others
+    now, of_others = (
+        times(each, contract, unit.restated(contract.event_seconds(each)))
+        for each in (rows, others)
+    )
+    return unit.factor, now, of_others
+
+
+def times(rows: pa.Table, contract: Contract, factors: Floats) -> pa.Table:
+    """Payments whose money is multiplied by a factor, each by its own; types stay."""
+    for name in money_columns(contract):
+        if (at := rows.schema.get_field_index(name)) < 0:
+            continue
+        field, column = rows.schema.field(at), rows.column(name)
+        values = column.cast(pa.float64()).to_numpy() * factors
+        if not pa.types.is_floating(field.type):
+            values = np.rint(values)
+        made = pa.array(values, from_pandas=True).cast(field.type, safe=False)
+        rows = rows.set_column(at, field, made)
+    return rows
+
+
+def _logarithms(preparation: Preparation, money: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Feature, and number of its logarithm among the inputs, of money that has one."""
+    first = len(preparation.inputs.plain)
+    taken = enumerate(preparation.inputs.logarithm, first)
+    return [(feature, at) for at, feature in taken if feature in money]
+
+
+def _factor(preparation: Preparation, places: list[tuple[int, int]], features: Matrix) -> float:
+    """How many times as large money is than it was learned; 1 where chance or habits may do it."""
+    found = []
+    for feature, at in places:
+        values = features[:, feature].astype(np.float64)
+        values = values[~np.isnan(values)]
+        if not (values != 0).any():
+            return 1.0
+        mean, deviation = float(preparation.mean[at]), float(preparation.scale[at])
+        found.append(_times_as_large(values, mean))
+        moved = abs(_mean_logarithm(values, 0.0) - mean)
+        if moved < _DEVIATIONS * deviation / np.sqrt(len(values)):
+            return 1.0
+    if max(found) - min(found) > np.log(_ALIKE):
+        return 1.0
+    factor = float(np.mean(found))
+    return float(np.exp(factor)) if abs(factor) >= np.log(LEAST_FACTOR) else 1.0
+
+
+def _times_as_large(values: Floats, mean: float) -> float:
+    """The logarithm of what values are divided by to have this mean of logarithms; by halving."""
+    low, high = -_FURTHEST, _FURTHEST
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if _mean_logarithm(values, middle) > mean:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _mean_logarithm(values: Floats, by: float) -> float:
+    """Of values over e to the power `by`, as an input is taken."""
+    return float((np.sign(values) * np.log1p(np.abs(values) * np.exp(-by))).mean())
