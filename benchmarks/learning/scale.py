@@ -9,13 +9,14 @@ from benchmarks.learning.costs import policy
 from benchmarks.learning.world import Floats, Known, Matrix
 from sklearn.metrics import log_loss
 
+from fraudline.bundle.manifest import UNITS_ALIKE
 from fraudline.contract import Contract
 from fraudline.measures.calibration_bet import (
     CalibrationBet,
     CalibrationChallenge,
     Line,
 )
-from fraudline.training.amount_unit import are_alike, find_unit, money_of
+from fraudline.training.amount_unit import find_unit, money_of
 from fraudline.training.calibration import Platt, fit_platt
 from fraudline.training.graph import run_graph, write_graph
 from fraudline.training.model import Model
@@ -139,7 +140,8 @@ class Scale:
 
     def _judge(self, number: int, fresh: Known) -> bool:
         assert self.waiting is not None
-        if not are_alike(self.judged, self.waiting.factor):  # another question is another bet
+        apart = self.judged / self.waiting.factor
+        if not 1 / UNITS_ALIKE < apart < UNITS_ALIKE:  # another question is another bet
             self.bet, self.costs = CalibrationBet(), (0.0, 0.0)
         self.judged = self.waiting.factor
         both = self.deployed, self.waiting

@@ -126,6 +126,10 @@ class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
 
 
+UNITS_ALIKE = 1.5
+"""Two factors of money that are less far apart say the same of its unit."""
+
+
 class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which calibration a version has in place of another one's, with the same network.
 
@@ -155,6 +159,11 @@ class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     frauds: int
     hidden: int
     unit: float | msgspec.UnsetType = msgspec.UNSET
+
+    def takes_money_as(self, other: Calibrated) -> bool:
+        """Whether both have one network and money comes to it alike, as far as chance lets it."""
+        apart = (self.unit or 1.0) / (other.unit or 1.0)
+        return self.of == other.of and 1 / UNITS_ALIKE < apart < UNITS_ALIKE
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from fraudline.bundle.manifest import UNITS_ALIKE
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Floats, Labels, Matrix
 from fraudline.contract.columns import NUMERIC_TYPES
@@ -20,7 +21,6 @@ from fraudline.training.preparation import Preparation
 
 LEAST_FACTOR = 2.0
 """Less than that is no other unit, or its inverse: prices and habits change that much."""
-_ALIKE = 1.5  # factors of two features are at most so many times apart
 _DEVIATIONS = 6.0  # of the mean of a logarithm from what was learned
 _PIECES, _LEAST_ROWS = 20, 200  # of rows in order of time, each in one unit
 _FURTHEST, _HALVINGS = 14.0, 40  # of the search, in logarithms
@@ -57,11 +57,6 @@ class Unit:
         piece = np.searchsorted(self.starts, seconds, side="right") - 1
         found: Floats = (self.factors[-1] / self.factors)[np.maximum(piece, 0)]
         return found
-
-
-def are_alike(one: float, other: float) -> bool:
-    """Whether two factors say the same of the unit, as far as chance lets them."""
-    return 1 / _ALIKE < one / other < _ALIKE
 
 
 def money_of(contract: Contract) -> tuple[int, ...]:
@@ -168,7 +163,7 @@ def _factor(preparation: Preparation, places: list[tuple[int, int]], features: M
         moved = abs(_mean_logarithm(values, 0.0) - mean)
         if moved < _DEVIATIONS * deviation / np.sqrt(len(values)):
             return 1.0
-    if max(found) - min(found) > np.log(_ALIKE):
+    if max(found) - min(found) > np.log(UNITS_ALIKE):
         return 1.0
     factor = float(np.mean(found))
     return float(np.exp(factor)) if abs(factor) >= np.log(LEAST_FACTOR) else 1.0
