@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests import lanes
 from tests.faults.proxy import Network, Proxy
 from tests.faulty_bigquery import FaultyBigQuery, faulty_bigquery
@@ -21,6 +22,12 @@ from tests.s3_server import S3Server, running_server
 from fraudline import local
 from fraudline.local.process import free_port
 from fraudline.settings import Settings
+
+# How long an example takes is no property of our code: the machine may be busy.
+settings.register_profile(
+    "patient", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+)
+settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:

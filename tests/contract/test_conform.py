@@ -80,20 +80,10 @@ EXACT = {
     "bytes": ("merchant", pa.array(["é".encode(), None]), ["é", None]),
     "integers as ids": ("payment_id", pa.array([7, 8]), ["7", "8"]),
     "nothing but nulls": ("merchant", pa.nulls(2), [None, None]),
-    "times without a zone": (
-        "paid_at",
-        pa.array([MOMENT_US, 0], pa.timestamp("us")),
-        [MOMENT, dt.datetime(1970, 1, 1, tzinfo=dt.UTC)],
-    ),
     "times of another zone": (
         "paid_at",
         pa.array([MOMENT_US * 1000, 0], pa.timestamp("ns", "Asia/Tokyo")),
         [MOMENT, dt.datetime(1970, 1, 1, tzinfo=dt.UTC)],
-    ),
-    "days": (
-        "paid_at",
-        pa.array([dt.date(2026, 1, 2), dt.date(1, 1, 1)]),
-        [dt.datetime(2026, 1, 2, tzinfo=dt.UTC), dt.datetime(1, 1, 1, tzinfo=dt.UTC)],
     ),
     "times as text": (
         "paid_at",
@@ -183,12 +173,6 @@ def test_a_column_that_means_something_else_is_named(name, values, told):
 
 
 NOTES = {
-    "times without a zone": (
-        "paid_at",
-        pa.array([MOMENT.replace(tzinfo=None)] * 2, pa.timestamp("us")),
-        "column 'paid_at' has times without a time zone; they are taken as UTC",
-    ),
-    "days": ("paid_at", pa.array([dt.date(2026, 1, 2)] * 2), "they are taken as UTC"),
     "decimals": (
         "velocity",
         pa.array([Decimal("0.1"), Decimal("12345678901234567.89")], pa.decimal128(38, 2)),
@@ -267,7 +251,6 @@ def test_a_time_of_a_file_is_cut_to_the_microsecond_before_it_as_that_of_a_messa
     texts = ["2026-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.9999999Z"]
     for values in (
         pa.array([late, early], pa.timestamp("ns", "UTC")),
-        pa.array([late, early], pa.timestamp("ns")),
         pa.array(texts),
         pa.array(texts).cast(pa.binary()),
     ):

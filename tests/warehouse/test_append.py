@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Iterator
+from typing import Literal
 
 import pyarrow as pa
 import pytest
 from tests.faulty_bigquery import FaultyBigQuery
 
+from fraudline.contract.columns import EARLIEST, LATEST, Column, arrow_schema
 from fraudline.errors import (
     StreamFinalizedError,
     StreamForgottenError,
@@ -193,3 +196,25 @@ def test_a_stream_that_does_not_end_where_it_must_stops_the_writer(
         stream.wait(10)
     assert not isinstance(caught.value, WarehouseAwayError)
     assert stored(warehouse) == [1, 2]
+
+
+@pytest.mark.parametrize("road", ["arrow", "protobuf"])
+def test_dates_and_times_are_stored_as_they_are_by_either_road(
+    faulty: FaultyBigQuery, road: Literal["arrow", "protobuf"]
+) -> None:
+    columns = [Column("at", "timestamp", is_nullable=True), Column("day", "date", is_nullable=True)]
+    days = [dt.date.min, dt.date(1969, 12, 31), dt.date(2024, 2, 29), dt.date.max, None]
+    times = [EARLIEST, dt.datetime(1969, 12, 31, 23, 59, 59, 999_999, dt.UTC), None, LATEST, None]
+    sent = pa.RecordBatch.from_arrays(
+        [pa.array(times, columns[0].arrow_type), pa.array(days, columns[1].arrow_type)],
+        schema=arrow_schema(columns),
+    )
+    made = faulty.warehouse(BigQuerySettings(dataset="appends", append_format=road))
+    made.client.create_dataset("appends", exists_ok=True)
+    query(made, "CREATE OR REPLACE TABLE days (at TIMESTAMP, day DATE)")
+    opened = CommittedStream(made, "days", sent.schema)
+    opened.send(sent)
+    opened.wait(30.0)
+    opened.close()
+    found = query(made, "SELECT at, day FROM days")
+    assert sorted(map(repr, found.to_pylist())) == sorted(map(repr, sent.to_pylist()))

@@ -25,6 +25,7 @@ WHOLE = Column("c", "int64")
 COUNT = Column("c", "int64", min=0, max=10)
 BETWEEN = Column("c", "int64", min=0.5, max=2.5)
 MOMENT = Column("c", "timestamp")
+DAY = Column("c", "date")
 WORD = Column("c", "string", max_length=3)
 FLAG = Column("c", "bool")
 KIND = Column("c", "string", words=("fraud", "legitimate"))
@@ -65,6 +66,8 @@ CASES: list[tuple[Column, object, bool]] = [
     (MOMENT, EARLIEST, True),
     (MOMENT, LATEST, True),
     (MOMENT, dt.datetime(1970, 1, 1, tzinfo=dt.UTC), True),
+    (DAY, dt.date.min, True),
+    (DAY, dt.date.max, True),
     (WORD, "", True),
     (WORD, "abc", True),
     (WORD, "äöü", True),
@@ -87,6 +90,8 @@ def literal(column: Column, value: object) -> str:
     kind = {"float64": "FLOAT64", "int64": "INT64", "bool": "BOOL", "string": "STRING"}
     if column.type == "timestamp":
         return f"TIMESTAMP '{value}'"
+    if column.type == "date":
+        return f"DATE '{value}'"
     shown = "NULL" if value is None else f"'{value}'"
     return f"CAST({shown} AS {kind[column.type]})"
 
@@ -95,7 +100,7 @@ def literal(column: Column, value: object) -> str:
 def test_three_ways_to_check_a_value_agree(
     warehouse: Warehouse, column: Column, value: object, *, is_within: bool
 ) -> None:
-    sent = value.isoformat() if isinstance(value, dt.datetime) else value
+    sent = value.isoformat() if isinstance(value, dt.date) else value
     _, accepted, _ = Decoder([column]).decode([json.dumps({"c": sent}).encode()])
     _, refusals = conform(pa.table({"c": pa.array([value], column.arrow_type)}), [column])
     sql = f"SELECT {out_of_range_sql(column)} AS is_out FROM (SELECT {literal(column, value)} AS c)"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from fraudline.bundle.bundle_files import (
@@ -15,7 +14,7 @@ from fraudline.bundle.bundle_files import (
     REASONS_FILE,
     checked_files,
 )
-from fraudline.bundle.comparisons import Comparisons
+from fraudline.bundle.comparisons import Comparisons, decode_comparisons
 from fraudline.bundle.manifest import Manifest
 from fraudline.bundle.policy import below_never
 from fraudline.bundle.trial import Graph, try_graphs
@@ -130,7 +129,7 @@ def open_bundle(directory: Path, contract: Contract) -> Bundle:
             directory,
             contract,
             manifest,
-            msgspec.json.decode(content[COMPARISONS_FILE], type=Comparisons),
+            decode_comparisons(content[COMPARISONS_FILE]),
             opened(scores),
             opened(reasons),
         )

@@ -14,6 +14,8 @@ import msgspec
 from fraudline.bundle.manifest import READABLE, Manifest
 from fraudline.errors import BundleError
 
+_decode_manifest = msgspec.json.Decoder(Manifest).decode
+
 GRAPH_FILE = "graph.onnx"
 REASONS_FILE = "reasons.onnx"
 COMPARISONS_FILE = "comparisons.json"
@@ -73,8 +75,8 @@ def parse_manifest(content: bytes, path: str) -> Manifest:
     """
     try:
         # The number first: another format may have other fields.
-        found = msgspec.json.decode(content, type=_Format).format
-        manifest = msgspec.json.decode(content, type=Manifest) if found in READABLE else None
+        found = _decode_format(content).format
+        manifest = _decode_manifest(content) if found in READABLE else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{path} is not a bundle's manifest: {error}. Train anew.") from None
     if manifest is None:
@@ -139,6 +141,9 @@ def _read_whole(path: Path) -> tuple[bytes, str]:
 
 class _Format(msgspec.Struct):
     format: int
+
+
+_decode_format = msgspec.json.Decoder(_Format).decode
 
 
 def _difference(expected: str | None, found: str | None) -> str:

@@ -66,3 +66,6 @@ class Comparisons(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     background_rows: int
     background_log_odds: float
     features: dict[str, Comparison]
+
+
+decode_comparisons = msgspec.json.Decoder(Comparisons).decode

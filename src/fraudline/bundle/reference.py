@@ -103,6 +103,9 @@ class ReferenceFacts(
         return f"{each}, {self.first_event} to {self.last_event}"
 
 
+_decode_facts = msgspec.json.Decoder(ReferenceFacts).decode
+
+
 class HighAmounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How usual the highest amounts are.
 
@@ -113,6 +116,9 @@ class HighAmounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     amount: float
     share: Share
+
+
+_decode_high = msgspec.json.Decoder(HighAmounts).decode
 
 
 @dataclass(frozen=True)
@@ -186,9 +192,9 @@ def read_reference(directory: Path) -> Reference:
         table = pa.ipc.open_file(content).read_all()
         table.validate(full=True)
         metadata = table.schema.metadata or {}
-        facts = msgspec.json.decode(metadata[_FACTS], type=ReferenceFacts)
+        facts = _decode_facts(metadata[_FACTS])
         high = metadata.get(_AMOUNTS)
-        amounts = None if high is None else msgspec.json.decode(high, type=HighAmounts)
+        amounts = None if high is None else _decode_high(high)
         numbers = [name for name in facts.distances if name not in facts.levels]
         columns = {name: table.column(name).to_numpy() for name in (*numbers, SCORE)}
     except (pa.ArrowException, KeyError, ValueError, msgspec.MsgspecError) as error:

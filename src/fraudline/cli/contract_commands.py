@@ -1,4 +1,4 @@
-"""`contract init`, `contract check`: what a transaction looks like, guessed, and looked at."""
+"""`contract init`, `check`, `export`: what a transaction looks like, guessed, seen, passed on."""
 
 from __future__ import annotations
 
@@ -149,6 +149,30 @@ def check_contract(
     raise typer.Exit(1)
 
 
+@contract.command("export")
+def write_schema(
+    as_avro: Annotated[bool, typer.Option("--avro", help="As an Avro schema.")] = False,
+    as_json_schema: Annotated[
+        bool, typer.Option("--json-schema", help="As a JSON Schema, draft 07.")
+    ] = False,
+    as_odcs: Annotated[
+        bool, typer.Option("--odcs", help="In the Open Data Contract Standard, as YAML.")
+    ] = False,
+) -> None:
+    """Print the contract of the settings in a form that other tools read.
+
+    Avro and JSON Schema are of a transaction in flight, for a producer or a schema registry; an
+    Open Data Contract is of the topic and of the history's table, for a catalogue.
+    """
+    from fraudline.use_cases.export_contract import Form, export_contract
+
+    asked: dict[Form, bool] = {"avro": as_avro, "json-schema": as_json_schema, "odcs": as_odcs}
+    forms = [form for form, is_asked in asked.items() if is_asked]
+    if len(forms) != 1:
+        raise typer.BadParameter("give one of --avro, --json-schema and --odcs.")
+    sys.stdout.buffer.write(export_contract(Project(), forms[0]).encode() + b"\n")
+
+
 def _show(name: str, contract: Contract) -> None:
     from fraudline.contract.seen_words import seen_words
 
@@ -191,6 +215,10 @@ def _limits(column: Column) -> str:
             words.append(f"{word} {number_words(limit)}")
     if column.type == "string":
         words.append(f"{column.max_length:,} characters")
+    if column.format:
+        words.append(column.format)
+    if column.timezone:
+        words.append(f"of clocks in {column.timezone}")
     if column.is_nullable:
         words.append("null")
     return ", ".join(words)

@@ -17,6 +17,7 @@ from fraudline.contract.columns import (
     ColumnType,
 )
 from fraudline.contract.contract_faults import Faults, Keys, meant, shown
+from fraudline.contract.time_keys import TIME_KEYS, parse_time
 
 _COLUMN_KEYS = {"type", "description", "unit", "min", "max", "max_length", "nullable", "feature"}
 # Of a column whose type is CATEGORY.
@@ -31,7 +32,7 @@ _OTHER_NAMES = {
     **dict.fromkeys(("float", "float32", "double", "number", "numeric", "decimal"), "float64"),
     **dict.fromkeys(("int", "integer", "int32", "bigint", "long"), "int64"),
     **dict.fromkeys(("str", "text", "varchar", "uuid", "bytes"), "string"),
-    **dict.fromkeys(("datetime", "date", "time"), "timestamp"),
+    **dict.fromkeys(("datetime", "time"), "timestamp"),
     "boolean": "bool",
     **dict.fromkeys(("categorical", "enum", "factor", "level"), CATEGORY),
 }
@@ -51,7 +52,8 @@ def parse_column(name: str, value: Any, faults: Faults) -> Column | None:
         return None
     kind, category = value.get("type"), None
     is_category = kind == CATEGORY
-    faults.known_keys(value, _COLUMN_KEYS | (_CATEGORY_KEYS if is_category else set()), path)
+    own_keys = _CATEGORY_KEYS if is_category else TIME_KEYS.get(str(kind), set())
+    faults.known_keys(value, _COLUMN_KEYS | own_keys, path)
     if is_category:
         kind, category = _parse_category(value, path, faults)
     if kind not in CONTRACT_TYPES:
@@ -63,12 +65,16 @@ def parse_column(name: str, value: Any, faults: Faults) -> Column | None:
         return None
     is_seen = is_category or kind in NUMERIC_TYPES or kind == "bool"
     is_feature = faults.value(value, "feature", bool, is_seen, path)
+    written = parse_time(value, kind, path, faults)
     is_nullable = faults.value(value, "nullable", bool, False, path)
     if is_feature and kind not in FEATURE_TYPES and not is_category:
+        way = (
+            "let it see an age, which is a derived column"
+            if kind == "date"
+            else f'if its values come again and again, type = "{CATEGORY}"'
+        )
         faults.add(
-            (*path, "feature"),
-            f"a network cannot see a {kind}; set feature = false, or, if its values come again and "
-            f'again, type = "{CATEGORY}".',
+            (*path, "feature"), f"a network cannot see a {kind}; set feature = false, or {way}."
         )
     max_length = faults.value(value, "max_length", int, Column.max_length, path)
     if max_length < 1 or ("max_length" in value and kind != "string"):
@@ -89,8 +95,11 @@ def parse_column(name: str, value: Any, faults: Faults) -> Column | None:
         max=high,
         max_length=max_length,
         is_nullable=is_nullable,
-        is_feature=is_feature,
+        is_feature=is_feature and not written.parts,
         category=category,
+        format=written.format,
+        timezone=written.timezone,
+        parts=written.parts,
     )
 
 

@@ -10,12 +10,14 @@ from typing import Literal, get_args
 
 import pyarrow as pa
 
-ColumnType = Literal["float64", "int64", "bool", "string", "timestamp", "bytes"]
+ColumnType = Literal["float64", "int64", "bool", "string", "timestamp", "date", "bytes"]
 COLUMN_TYPES: tuple[str, ...] = get_args(ColumnType)
 NUMERIC_TYPES = frozenset({"float64", "int64"})
 # What a contract file may name, beside `category`. A new type is added here last, when all that
 # reads it knows it.
-CONTRACT_TYPES: tuple[ColumnType, ...] = ("float64", "int64", "bool", "string", "timestamp")
+CONTRACT_TYPES: tuple[ColumnType, ...] = (
+    *("float64", "int64", "bool", "string", "timestamp", "date"),
+)
 # What the levels of a category may be.
 LEVEL_TYPES: tuple[ColumnType, ...] = ("string", "int64", "bool")
 # What a network may see, and as what, if it is no category.
@@ -25,6 +27,9 @@ FEATURE_TYPES: dict[str, Literal["number", "second of the day"]] = {
     "bool": "number",
     "timestamp": "second of the day",
 }
+
+# What a network may see of a timestamp instead, each as a circle: where on it the hand stands.
+PARTS = ("hour", "weekday")
 
 # What BigQuery and Python can tell of time.
 EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -37,6 +42,7 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "string": pa.string(),
     "timestamp": pa.timestamp("us", tz="UTC"),
+    "date": pa.date32(),
     "bytes": pa.binary(),
 }
 
@@ -49,15 +55,15 @@ class Limits:
     their own way to ask; a table of cases holds their answers together.
 
     Attributes:
-        least: Smallest number, or earliest time, that is no fault; None: there is none.
-        most: Largest number, or latest time; likewise.
+        least: Smallest number, or earliest time or date, that is no fault; None: there is none.
+        most: Largest number, or latest time or date; likewise.
         is_finite: Whether NaN and the infinities are faults.
         most_characters: How long a text may be.
         words: The only ones that a text may be; empty: any.
     """
 
-    least: float | dt.datetime | None = None
-    most: float | dt.datetime | None = None
+    least: float | dt.date | None = None
+    most: float | dt.date | None = None
     is_finite: bool = False
     most_characters: int | None = None
     words: tuple[str, ...] = ()
@@ -91,6 +97,11 @@ class Column:
         max_length: Most characters of a string.
         words: Of a string: its only values; empty: any. No contract has such a column.
         category: How its values are told apart if they are levels, of a type of `LEVEL_TYPES`.
+        format: Of a time or date as text: how it is written, in directives of `strftime`. Empty: as
+            RFC 3339, or ISO 8601.
+        timezone: Whose clock a timestamp without an offset is of, an IANA name; empty: there is
+            none without. Also the one in which `parts` are.
+        parts: What of a timestamp a network sees, of `PARTS`; empty: what `is_feature` says.
         is_nullable: Whether a value may be null. The column itself must always be there.
         is_feature: Whether a network sees it.
     """
@@ -106,6 +117,9 @@ class Column:
     is_feature: bool = False
     words: tuple[str, ...] = ()
     category: Category | None = None
+    format: str = ""
+    timezone: str = ""
+    parts: tuple[str, ...] = ()
 
     @property
     def seen_as(self) -> Literal["number", "second of the day", "level"]:
@@ -129,6 +143,8 @@ class Column:
             )
         if self.type == "timestamp":
             return Limits(EARLIEST, LATEST)
+        if self.type == "date":
+            return Limits(dt.date.min, dt.date.max)
         if self.type == "string":
             return Limits(most_characters=self.max_length, words=self.words)
         return Limits()

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline.contract.columns import Column, arrow_schema
+from fraudline.contract.conform_times import read_times
 from fraudline.contract.exactness import altered
 from fraudline.contract.found_words import (
     found_words,
@@ -42,7 +43,7 @@ def conform(
 
     Args:
         table: Columns of any order; a column of text, also as bytes, is parsed. A timestamp
-            without a time zone is taken as UTC.
+            without a time zone is of the column's.
         columns: What the result is to have.
         on_note: Called with a sentence for each column in which something was assumed.
         id_column: Which of them identifies a transaction: a row with a blank text in it is refused.
@@ -53,7 +54,8 @@ def conform(
 
     Raises:
         ContractError: a column is missing, unknown, there twice, or of a type that cannot
-            hold what it should, so no row can fit.
+            hold what it should, so no row can fit; or times have no zone, and the contract names
+            none.
     """
     expected = [column.name for column in columns]
     _check_names(table.column_names, expected)
@@ -111,10 +113,8 @@ def _cast(
     elif column.type == "bool" and not pa.types.is_boolean(values.type):
         # As a number, whatever is not 0 would be taken for true; as text, only 1 is.
         values = _convert(values, pa.int64(), refuse_type).cast(pa.string())
-    elif pa.types.is_date(values.type) or getattr(values.type, "tz", "") is None:
-        on_note(f"column '{column.name}' has times without a time zone; they are taken as UTC")
-    if column.type == "timestamp":
-        values = _cut(values, column, on_note)
+    if column.type in {"timestamp", "date"}:
+        values = read_times(values, column, partial(_refuse, faults, column), on_note)
     converted = _convert(values, column.arrow_type, refuse_type)
     if column.type == "float64":
         _tell_altered(values, converted, column, refuse_type, on_note)
@@ -168,22 +168,6 @@ def _tell_altered(
         )
 
 
-def _cut(times: pa.ChunkedArray, column: Column, on_note: Callable[[str], None]) -> pa.ChunkedArray:
-    """Times without what is finer than a microsecond, which is cut and never rounded; told."""
-    if is_text(times.type):
-        cut = pc.replace_substring_regex(times, r"(\.\d{6})\d+", r"\1")
-    elif pa.types.is_timestamp(times.type) and times.type.unit == "ns":
-        cut = pc.floor_temporal(times, unit="microsecond")
-    else:
-        return times
-    count = pc.sum(pc.not_equal(cut, times)).as_py() or 0
-    if count:
-        on_note(
-            f"column '{column.name}' has {count:,} times finer than a microsecond, which are cut"
-        )
-    return cut
-
-
 def _convert(
     values: pa.ChunkedArray,
     target: pa.DataType,
@@ -217,6 +201,7 @@ _READABLE: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
     "bool": _NUMBERS,
     "string": (pa.types.is_integer,),
     "timestamp": (pa.types.is_timestamp, pa.types.is_date),
+    "date": (pa.types.is_date, lambda kind: pa.types.is_timestamp(kind) and kind.tz is None),
 }
 
 
@@ -270,9 +255,11 @@ def _check(
         )
 
 
-def _in_words(side: str, limit: float | dt.datetime) -> str:
+def _in_words(side: str, limit: float | dt.date) -> str:
     if isinstance(limit, dt.datetime):  # a contract sets none: it is the calendar's
         return "a time of the years 1 to 9999 in UTC"
+    if isinstance(limit, dt.date):
+        return "a date of the years 1 to 9999"
     return f"{side} {number_words(limit)}"
 
 

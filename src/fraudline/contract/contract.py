@@ -17,6 +17,7 @@ from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
 from fraudline.contract.columns import Category, Column, arrow_schema
 from fraudline.contract.decisions import DECISION_COLUMNS
 from fraudline.contract.level_codes import level_codes
+from fraudline.contract.local_times import UTC
 from fraudline.contract.time_units import seconds_of, to_seconds
 from fraudline.errors import ContractError, InputError
 
@@ -81,8 +82,13 @@ class Contract:
         del content["description"], content["maturity_days"]
         for column in content["columns"]:
             del column["description"], column["words"]
-            if column["category"] is None:  # as before there were any
-                del column["category"]
+            # As before there were any. Whether a clock's times are taken as UTC or not at all
+            # changes nothing of what is.
+            if column["timezone"] == UTC and not column["format"]:
+                column["timezone"] = ""
+            for key in ("category", "format", "timezone", "parts"):
+                if not column[key]:
+                    del column[key]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def key_of(self, message: bytes) -> bytes | None:

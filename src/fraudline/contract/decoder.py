@@ -20,6 +20,7 @@ from msgspec.structs import astuple
 from fraudline.contract.columns import NUMERIC_TYPES, Column, arrow_schema
 from fraudline.contract.messages import UnreadableValue
 from fraudline.contract.rejects import Reject, RejectReason
+from fraudline.contract.times_of_column import TimesOfColumn, on_clock
 
 MAX_MESSAGE_BYTES = 64 * 1024
 _PYTHON_TYPES = {
@@ -28,8 +29,10 @@ _PYTHON_TYPES = {
     "bool": bool,
     "string": str,
     "timestamp": dt.datetime,
+    "date": dt.date,
     "bytes": bytes,
 }
+_MOST_TIME_CHARACTERS = 128  # of a time in a format of its own
 # To be raised with each change of what `Decoder` takes for a row and what for a fault.
 _RULES = 1
 # Of a time: a digit beyond the sixth of its second's fraction.
@@ -74,6 +77,12 @@ class Decoder:
             index: (column.limits.least, column.limits.most)
             for index, column in enumerate(columns)
             if column.type == "timestamp"
+        }
+        # Of these msgspec gives texts, or times that may be of a clock somewhere.
+        self._written = {
+            index: (bool(column.format), TimesOfColumn(column))
+            for index, column in enumerate(columns)
+            if column.format or column.timezone
         }
         texts = (index for index, one in enumerate(columns) if one.type == "string")
         self._text_id = next((index for index in texts if columns[index].name == id_column), None)
@@ -207,8 +216,13 @@ class Decoder:
                         rows[row] = astuple(self._decode(self._cut(text)))
         yield from self._beyond(rows)
 
-    def _beyond(self, rows: Sequence[Row]) -> Iterator[tuple[int, _Fault]]:
-        """Each time that is out of range, and each id that is none, with the row it is in."""
+    def _beyond(self, rows: list[Row]) -> Iterator[tuple[int, _Fault]]:
+        """Each time that is none or out of range, and each id that is none, with the row it is in.
+
+        Times that are written in a way of their own are read.
+        """
+        for index, (is_text, times) in self._written.items():
+            yield from self._read_times(rows, index, times, is_text=is_text)
         if self._text_id is not None:
             for row, values in enumerate(rows):
                 if not (values[self._text_id] or "").strip():
@@ -227,6 +241,34 @@ class Decoder:
                             f"9999 in UTC, found {values[index].isoformat()}",
                         ),
                     )
+
+    def _read_times(
+        self, rows: list[Row], index: int, times: TimesOfColumn, *, is_text: bool
+    ) -> Iterator[tuple[int, _Fault]]:
+        """Put the times of a column into rows; those that are none stay what they were, as null."""
+        there = [
+            (row, values[index])
+            for row, values in enumerate(rows)
+            if values[index] is not None and (is_text or values[index].tzinfo is None)
+        ]
+        if not there:
+            return
+        found = [value for _, value in there]
+        read = times.of_texts(found) if is_text else times.of_clocks(on_clock(found))
+        is_good = read.is_read & read.is_possible
+        values = times.as_python(np.where(is_good, read.values, 0))
+        for (row, _), value, is_value in zip(there, values, is_good.tolist(), strict=True):
+            of_row = rows[row]
+            rows[row] = (*of_row[:index], value if is_value else None, *of_row[index + 1 :])
+        name = self._names[index]
+        for at in np.flatnonzero(~is_good).tolist():
+            row, value = there[at]
+            if read.is_read[at]:
+                reason, expected = RejectReason.OUT_OF_RANGE, times.possible_words
+            else:
+                reason, expected = RejectReason.WRONG_TYPE, times.words
+            told = value if is_text else value.isoformat()
+            yield row, _Fault(reason, f"column '{name}': expected {expected}, found {told!r}")
 
     def _decode_cut(self, text: bytes | None) -> msgspec.Struct | None:
         """What a message is with its times cut, if these are beyond the calendar when rounded."""
@@ -249,6 +291,8 @@ class Decoder:
             return text
         values = json.loads(text)
         for index in self._timestamps:
+            if self._written.get(index, (False,))[0]:  # its fraction is cut as it is read
+                continue
             value = values.get(self._names[index]) if isinstance(values, dict) else None
             if isinstance(value, str):
                 values[self._names[index]] = _FINER_DIGITS.sub(r"\1", value)
@@ -375,7 +419,14 @@ def _fingerprint(columns: Sequence[Column], max_message_bytes: int, id_column: s
         )
         for column in columns
     ]
+    written = [
+        (column.name, column.format, column.timezone)
+        for column in columns
+        if column.format or column.timezone
+    ]
     rules = [_RULES, msgspec.__version__, max_message_bytes, limits]
+    if written:
+        rules.append(written)
     if id_column is not None:  # as before for all that is stored, which has none
         rules.append(id_column)
     return hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:12]
@@ -412,7 +463,9 @@ def _python_type(column: Column) -> Any:
     kind: Any = _PYTHON_TYPES[column.type]
     if column.type in NUMERIC_TYPES:  # what is not finite is no number in JSON
         kind = Annotated[kind, msgspec.Meta(ge=limits.least, le=limits.most)]  # type: ignore[arg-type] # numbers
-    elif column.type == "timestamp":  # see `_second_look` for its limits
+    elif column.format:
+        kind = Annotated[str, msgspec.Meta(max_length=_MOST_TIME_CHARACTERS)]
+    elif column.type == "timestamp" and not column.timezone:  # see `_beyond` for its limits
         kind = Annotated[kind, msgspec.Meta(tz=True)]
     elif limits.words:
         kind = Literal[limits.words]

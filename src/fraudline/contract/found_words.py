@@ -15,7 +15,7 @@ _HINTS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
     (types, re.compile(pattern, re.IGNORECASE), words)
     for types, pattern, words in (
         (
-            (*_NUMBERS, "bool", "timestamp"),
+            (*_NUMBERS, "bool", "timestamp", "date"),
             r"na|n/a|#n/a|nan|null|none|\\n|-",
             "; leave a value that is not there empty",
         ),
@@ -30,7 +30,19 @@ _HINTS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
         (
             ("timestamp",),
             r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?",
-            "; add the offset from UTC, such as 2026-01-02T03:04:05Z",
+            "; add the offset from UTC, such as 2026-01-02T03:04:05Z, or say in the contract whose "
+            'clock it is, such as timezone = "Europe/Vienna"',
+        ),
+        (
+            ("timestamp",),
+            r"\d{1,4}[-/. ](\d{1,2}|[a-z]{3})[-/. ]\d{1,4}.*",
+            '; say in the contract how it is written, such as format = "%d/%m/%Y %H:%M:%S", and '
+            'whose clock it is, such as timezone = "Europe/Vienna"',
+        ),
+        (
+            ("date",),
+            r"\d{1,4}[-/. ]?(\d{1,2}|[a-z]{3})[-/. ]?\d{1,4}",
+            '; say in the contract how it is written, such as format = "%d/%m/%Y"',
         ),
     )
 )
@@ -78,6 +90,8 @@ def type_hint(kind: pa.DataType, column: Column) -> str:
         )
     if column.type in _NUMBERS and pa.types.is_timestamp(kind):
         return '; say in the contract that it is type = "timestamp"'
+    if column.type == "date" and pa.types.is_timestamp(kind):
+        return "; its day depends on the time zone: write dates in the file"
     if column.type == "string" and pa.types.is_floating(kind):
         return "; a number with decimals has no one way to be written: write it as text"
     return ""

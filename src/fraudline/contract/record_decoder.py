@@ -98,13 +98,13 @@ class RecordDecoder(Decoder):
         if reject.reason not in _OTHER_COLUMNS:
             return reject
         try:
-            row = astuple(self._own(self._cut(message)))
+            rows = [astuple(self._own(self._cut(message)))]
             repeated = repeated_key(message or b"")
         except _NOT_DECODED:
             return reject
         if repeated is not None:
             words = f"column '{repeated}' is there more than once"
             return Reject(reject.index, RejectReason.DUPLICATE_COLUMN, words)
-        for _, fault in self._beyond([row]):
+        for _, fault in self._beyond(rows):
             return Reject(reject.index, fault.reason, fault.message)
-        return row
+        return rows[0]

@@ -14,6 +14,7 @@ from fraudline.contract import Column
 from fraudline.contract.columns import Category
 from fraudline.contract.contract_faults import Faults, meant
 from fraudline.contract.contract_file import check_names
+from fraudline.contract.local_times import UTC
 from fraudline.contract.number_words import number_words
 from fraudline.contract.time_units import seconds_of
 from fraudline.drafts.name_words import limits_of, money_unit_of
@@ -256,7 +257,11 @@ def _columns(
                 f"`load` would refuse {profile.unreadable:,} of the rows ({profile.fault})",
             )
         if profile.is_naive:
-            told.of(name, "its times have no time zone and are taken as UTC")
+            told.of(
+                name,
+                "its times have no time zone, and are taken for those of clocks in UTC: write "
+                'whose they are where they are not, such as timezone = "Europe/Vienna"',
+            )
         if name in plain:
             found.append(_plain_column(profile, suspects.get(name, ""), told))
         else:
@@ -363,6 +368,8 @@ def _keys(profile: Profile) -> dict[str, Any]:
             keys["max_length"] = 1 << (2 * longest).bit_length()
     if profile.nulls:
         keys["nullable"] = True
+    if profile.is_naive:
+        keys["timezone"] = UTC
     return keys
 
 

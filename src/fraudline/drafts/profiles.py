@@ -15,6 +15,7 @@ from fraudline.contract import Column, conform
 from fraudline.contract.array_types import Floats
 from fraudline.contract.columns import ColumnType
 from fraudline.contract.found_words import is_bytes, is_text, type_name
+from fraudline.contract.local_times import UTC
 from fraudline.errors import ContractError
 
 _HEAD = 1000
@@ -138,11 +139,16 @@ def profile_column(
             empty = 0
             if candidate == "string" and is_bytes(kind):
                 nulls, empty = 0, nulls  # an empty text of a CSV file is a text, but for a category
-            is_naive = candidate == "timestamp" and getattr(kind, "tz", "") is None
-            is_naive = is_naive or pa.types.is_date(kind)
+            is_naive = _is_naive(kind)
             local = _local_time(read) if candidate == "string" else None
             return Profile(name, candidate, read, nulls, unreadable, fault, is_naive, local, empty)
     raise AssertionError("the last candidate is taken whatever it holds")
+
+
+def _is_naive(kind: pa.DataType) -> bool:
+    """Whether values are times of a clock that nobody names."""
+    is_clock = pa.types.is_timestamp(kind) and kind.tz is None
+    return bool(is_clock or pa.types.is_date(kind))
 
 
 def _candidates(kind: pa.DataType) -> tuple[ColumnType, ...]:
@@ -217,7 +223,9 @@ def _conformed(
     name: str, values: pa.ChunkedArray, kind: ColumnType
 ) -> tuple[pa.ChunkedArray, int, str]:
     """Values as `load` would read them, null where it would refuse the row."""
-    column = Column(name, kind, is_nullable=True, max_length=2**31)
+    # `load` takes times without a zone if the contract names one.
+    zone = UTC if kind == "timestamp" and _is_naive(values.type) else ""
+    column = Column(name, kind, is_nullable=True, max_length=2**31, timezone=zone)
     table = pa.table({name: values})
     try:
         rows, refusals = conform(table, [column])

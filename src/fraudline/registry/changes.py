@@ -123,6 +123,9 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
         return "; ".join(filter(None, [reason, fields, until, live, same]))
 
 
+_decode_change = msgspec.json.Decoder(Change).decode
+
+
 class Changes:
     """The files `changes.<contract>` of a registry; each only ever gets longer.
 
@@ -179,7 +182,7 @@ class Changes:
         lines = held.content.splitlines() if held is not None else []
         for number, line in enumerate(lines, start=1):
             try:
-                changes.append(msgspec.json.decode(line, type=Change))
+                changes.append(_decode_change(line))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 if line:
                     where = f"{self._store.where}/{name}"

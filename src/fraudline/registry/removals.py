@@ -50,6 +50,9 @@ class Removal(msgspec.Struct, frozen=True):
         )
 
 
+_decode_removal = msgspec.json.Decoder(Removal).decode
+
+
 class Removals:
     """The files `removed.<contract>` of a registry; each only ever gets longer.
 
@@ -68,7 +71,7 @@ class Removals:
         found: dict[str, Removal] = {}
         for number, line in enumerate(held.content.splitlines() if held else [], start=1):
             try:
-                one = msgspec.json.decode(line, type=Removal)
+                one = _decode_removal(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 if line:
                     where = f"{self._store.where}/{name}"

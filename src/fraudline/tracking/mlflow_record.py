@@ -55,6 +55,9 @@ class _Figures(msgspec.Struct):
     epochs: list[dict[str, float | None]] = []
 
 
+_decode_figures = msgspec.json.Decoder(_Figures).decode
+
+
 class MlflowRecord:
     """The record of one project's versions.
 
@@ -183,7 +186,7 @@ def _name(contract: str) -> str:
 def _read_figures(directory: Path) -> _Figures:
     path = directory / METRICS_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Figures)
+        return _decode_figures(path.read_bytes())
     except (OSError, msgspec.DecodeError) as error:
         raise TrackingError(
             f"{path} cannot be recorded: {error}. Versions trained from now on have what "

@@ -12,7 +12,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from fraudline.bundle.bundle_files import COMPARISONS_FILE, REASONS_FILE
-from fraudline.bundle.comparisons import LEVELS, Comparison, Comparisons, Frequency
+from fraudline.bundle.comparisons import (
+    LEVELS,
+    Comparison,
+    Comparisons,
+    Frequency,
+    decode_comparisons,
+)
 from fraudline.bundle.onnx_runtime import ort
 from fraudline.bundle.reason_sentences import Reason, name_reasons
 from fraudline.contract import Contract
@@ -145,7 +151,7 @@ def show_examples(
     rows = alerts[np.unique(np.linspace(0, len(alerts) - 1, EXAMPLES).astype(np.int64))]
     session = ort.InferenceSession(directory / REASONS_FILE, providers=["CPUExecutionProvider"])
     (contributions,) = session.run(None, {"features": features[rows]})
-    comparisons = msgspec.json.decode((directory / COMPARISONS_FILE).read_bytes(), type=Comparisons)
+    comparisons = decode_comparisons((directory / COMPARISONS_FILE).read_bytes())
     shown = history.take(rows)
     values = list(zip(*(shown.column(name).to_pylist() for name in contract.features), strict=True))
     found = name_reasons(values, contributions, contract, comparisons)

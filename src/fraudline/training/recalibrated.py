@@ -31,7 +31,7 @@ from fraudline.bundle.bundle_files import (
     read_manifest,
     write_manifest,
 )
-from fraudline.bundle.comparisons import Comparisons
+from fraudline.bundle.comparisons import decode_comparisons
 from fraudline.bundle.manifest import FORMAT, Calibrated, Manifest, Part, Source
 from fraudline.bundle.policy import below_never, score_text
 from fraudline.bundle.reference import SCORE, read_reference, write_reference
@@ -176,7 +176,7 @@ def _copy_rest(
     reasons = read_file(source, REASONS_FILE)
     reasons = reasons if units is None else with_units(reasons, units)
     (directory / REASONS_FILE).write_bytes(scaled(reasons, line.slope))
-    comparisons = msgspec.json.decode(read_file(source, COMPARISONS_FILE), type=Comparisons)
+    comparisons = decode_comparisons(read_file(source, COMPARISONS_FILE))
     odds = (comparisons.background_log_odds - before.intercept) / before.slope
     comparisons = msgspec.structs.replace(
         comparisons, background_log_odds=line.slope * odds + line.intercept

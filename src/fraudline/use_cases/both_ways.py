@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fraudline.measures.challenge import Challenge, DayOfOne
 from fraudline.measures.fair_bet import FairBet
 from fraudline.use_cases.compare_versions import PairSums
@@ -41,3 +43,6 @@ class BothWays:
             found=self.found.after(day, labels, champion, challenger, costs_of_approving),
             back=self.back.after(day, labels, challenger.scores, champion.scores),
         )
+
+
+decode_both_ways = msgspec.json.Decoder(BothWays).decode

@@ -46,6 +46,9 @@ class _Kept:
     goes_on: _SoFar
 
 
+_decode_kept = msgspec.json.Decoder(_Kept).decode
+
+
 @dataclass(frozen=True)
 class ChallengerVerdict:
     """What is known of a challenger at a moment.
@@ -186,7 +189,7 @@ def _kept(
     wanted = (champion, challenger.since, project.contract.maturity_days)
     for line in reversed(project.registry.verdicts(challenger.version)):
         try:
-            kept = msgspec.json.decode(line, type=_Kept)
+            kept = _decode_kept(line)
         except msgspec.DecodeError:  # of before, or cut short
             continue
         by = kept.goes_on

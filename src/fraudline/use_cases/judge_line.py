@@ -22,6 +22,8 @@ from fraudline.use_cases.project import Project
 from fraudline.use_cases.update_version import newest_of_line
 from fraudline.warehouse.decided_periods import decided_periods
 
+_decode_challenge = msgspec.json.Decoder(Challenge).decode
+
 _MOMENT = dt.timedelta(microseconds=1)
 _NEWEST_JUDGED_ON = 5  # periods on which the newest version must not be worse than the champion
 # Two versions of one network take the same time: what differs is noise.
@@ -58,6 +60,9 @@ class _WayOfState(msgspec.Struct):
     """How the version learned that the last period was judged by; states of before do not say."""
 
     way: WayOfLearning | None = None
+
+
+_decode_way = msgspec.json.Decoder(_WayOfState).decode
 
 
 def judge_line(
@@ -122,7 +127,7 @@ def _so_far(
     """What the periods before have found, if that stands for this one; and if not why, in words."""
     if last is None:
         return Challenge(), ""
-    found, why = msgspec.json.decode(last["state"], type=Challenge), ""
+    found, why = _decode_challenge(last["state"]), ""
     length = last["period_end"] - last["period_start"]
     if length != due.period.length:
         why = f"periods of {due.period.length} instead of {length}"
@@ -135,7 +140,7 @@ def _so_far(
 
 
 def _way_before(last: dict[str, Any] | None) -> WayOfLearning | None:
-    return None if last is None else msgspec.json.decode(last["state"], type=_WayOfState).way
+    return None if last is None else _decode_way(last["state"]).way
 
 
 def _state(found: Challenge, way: WayOfLearning | None) -> str:

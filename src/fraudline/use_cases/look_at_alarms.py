@@ -16,6 +16,8 @@ from fraudline.measures.estimated_performance import Estimate
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.learning_tables import read_rows
 
+_decode_figures = msgspec.json.Decoder(dict[str, float]).decode
+
 
 @dataclass(frozen=True)
 class Alarm:
@@ -142,7 +144,7 @@ def _is_untold(row: Mapping[str, Any]) -> bool:
 
 
 def _figures(text: str | None) -> dict[str, float]:
-    return msgspec.json.decode(text, type=dict[str, float]) if text else {}
+    return _decode_figures(text) if text else {}
 
 
 def _estimate(rows: Sequence[Mapping[str, Any]]) -> Estimate | None:

@@ -44,6 +44,9 @@ class Answer(msgspec.Struct, frozen=True):
     away: Literal["warehouse", "registry"] | None = None
 
 
+_decode_answer = msgspec.json.Decoder(Answer).decode
+
+
 def ask(
     settings: Settings,
     words: Sequence[str],
@@ -85,7 +88,7 @@ def ask(
             process.kill()
             process.communicate()
     try:
-        answer = msgspec.json.decode(out, type=Answer)
+        answer = _decode_answer(out)
     except msgspec.DecodeError:
         return Answer(
             fault=f"its process ended with exit code {process.returncode} and no answer; "

@@ -40,6 +40,8 @@ from fraudline.warehouse.decided_periods import decided_periods
 from fraudline.warehouse.known_rows import LEAST_FRAUDS, count_mature_frauds
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 
+_decode_challenge = msgspec.json.Decoder(CalibrationChallenge).decode
+
 _LOG = logging.getLogger(__name__)
 _MOST_TOLD = 4096
 
@@ -238,7 +240,7 @@ def _so_far(
     """What the periods before have found, if that stands for this one; and if not why, in words."""
     if last is None:
         return CalibrationChallenge(), ""
-    found = msgspec.json.decode(last["state"], type=CalibrationChallenge)
+    found = _decode_challenge(last["state"])
     length = last["period_end"] - last["period_start"]
     judged, judges = (
         manifests[each].calibrated if each in manifests else msgspec.UNSET

@@ -53,6 +53,8 @@ from fraudline.warehouse.watched_decisions import (
     watchable_periods,
 )
 
+_decode_cusum = msgspec.json.Decoder(Cusum).decode
+
 _LOG = logging.getLogger(__name__)
 # A stream that was never watched is watched from so many periods back; what is usual of rejects,
 # and a sum of deviations, go back as far.
@@ -288,7 +290,7 @@ class Memory:
         """The sums of a version's scores or amounts; at 0 where another network decided before."""
         for row in self._of(version):
             if row["detector"] == detector and row["state"]:
-                return msgspec.json.decode(row["state"], type=Cusum)
+                return _decode_cusum(row["state"])
         return Cusum()
 
     def alarm_since(self, version: str, detector: str, column: str) -> dt.datetime | None:

@@ -93,13 +93,13 @@ class WidenRollout:
             return f"LOOK: nothing was judged: {error}".removesuffix(".")
 
     def _judge(self, due: Due, rollout: Rollout) -> str:
-        from fraudline.use_cases.both_ways import BothWays  # brings ONNX Runtime
+        from fraudline.use_cases.both_ways import decode_both_ways  # brings ONNX Runtime
         from fraudline.use_cases.compare_versions import VersionPair
 
         champion = self._project.registry.champion()
         # Another one that runs may have written this period, too.
         rows = [each for each in self._rows(rollout) if each["period_start"] < due.period.start]
-        before = msgspec.json.decode(rows[-1]["state"] if rows else "{}", type=BothWays)
+        before = decode_both_ways(rows[-1]["state"] if rows else "{}")
         version, since = rollout.version, rollout.since
         pair = VersionPair(
             self._project, champion, version, since, self._is_alive, so_far=before.sums

@@ -50,7 +50,8 @@ _CONVERSIONS |= {
 }
 WAYS_ON = {
     "DATETIME": "it has no time zone; make a view with TIMESTAMP(column, 'zone')",
-    "DATE": "it has no time zone; make a view with TIMESTAMP(column, 'zone')",
+    "DATE": 'a date is no time; take it as type = "date", or make a view with '
+    "TIMESTAMP(column, 'zone')",
     "STRING": "a text is not parsed here; make a view that casts it",
 }
 

@@ -81,14 +81,16 @@ def _run(
     return warehouse.client.query(sql, job_config=config, retry=RETRY, job_retry=None)
 
 
-def sql_literal(value: float | dt.datetime) -> str:
-    """A number or a time as it stands in GoogleSQL.
+def sql_literal(value: float | dt.date) -> str:
+    """A number, a time or a date as it stands in GoogleSQL.
 
     Raises:
-        TypeError: it is neither, so that Python's way to print it would be no SQL.
+        TypeError: it is none of these, so that Python's way to print it would be no SQL.
     """
     if isinstance(value, dt.datetime):
         return f"TIMESTAMP '{value.isoformat()}'"
+    if isinstance(value, dt.date):
+        return f"DATE '{value.isoformat()}'"
     if isinstance(value, int | float):
         return repr(value)
     raise TypeError(f"there is no literal here for a {type(value).__name__}, {value!r}")

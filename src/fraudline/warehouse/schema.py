@@ -19,7 +19,10 @@ _TYPES: dict[pa.DataType, tuple[str, int]] = {
     pa.string(): ("STRING", _FIELD.TYPE_STRING),
     pa.binary(): ("BYTES", _FIELD.TYPE_BYTES),
     _MICROSECONDS: ("TIMESTAMP", _FIELD.TYPE_INT64),  # microseconds since 1970
+    pa.date32(): ("DATE", _FIELD.TYPE_INT32),  # days since 1970
 }
+# What a time or a date is in a message of protobuf.
+_NUMBERS = {_MICROSECONDS: pa.int64(), pa.date32(): pa.int32()}
 
 _CONTRACT_TYPES: dict[str, str] = {
     _TYPES[Column("", kind).arrow_type][0]: kind for kind in get_args(ColumnType)
@@ -66,10 +69,10 @@ class ProtobufRows:
 
     def encode(self, rows: pa.RecordBatch) -> list[bytes]:
         """One serialized message for each row; a null is a field that is not set."""
-        columns = []
-        for values in rows.columns:
-            is_timestamp = values.type == _MICROSECONDS
-            columns.append((values.cast(pa.int64()) if is_timestamp else values).to_pylist())
+        columns = [
+            values.cast(_NUMBERS.get(values.type, values.type)).to_pylist()
+            for values in rows.columns
+        ]
         names = rows.schema.names
         return [
             self._message(**dict(zip(names, row, strict=True))).SerializeToString()

@@ -76,6 +76,9 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     seed: int = 0
 
 
+_decode_fault = msgspec.json.Decoder(Fault).decode
+
+
 class Armed:
     """A fault that waits for its calls.
 
@@ -124,7 +127,7 @@ class Faults:
     def arm(self, text: bytes) -> None:
         """Adds the fault in a JSON text; raises `InvalidError` naming what is wrong with it."""
         try:
-            fault = msgspec.json.decode(text, type=Fault)
+            fault = _decode_fault(text)
         except msgspec.MsgspecError as error:
             raise InvalidError(f"fault: {error}") from error
         if fault.call not in self.calls:
