@@ -95,10 +95,11 @@ def find_unit(
         features = features * preparation.units
     order = np.argsort(seconds, kind="stable")
     pieces = np.array_split(order, max(min(_PIECES, len(order) // _LEAST_ROWS), 1))
-    return Unit(
-        np.array([seconds[piece[0]] for piece in pieces]),
-        np.array([_factor(preparation, places, features[piece]) for piece in pieces]),
-    )
+    factors = np.array([_factor(preparation, places, features[piece]) for piece in pieces])
+    apart = np.abs(np.log(factors / factors[-1]))
+    is_of_now = apart < np.log(UNITS_ALIKE)  # what they are apart is chance
+    factors[is_of_now] = np.exp(np.log(factors[is_of_now]).mean())
+    return Unit(np.array([seconds[piece[0]] for piece in pieces]), factors)
 
 
 def restate(
