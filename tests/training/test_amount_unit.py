@@ -26,6 +26,7 @@ from fraudline.training.preparation import Preparation, with_logarithms_and_time
 from fraudline.training.recalibrated import recalibrate_on
 from fraudline.training.unit_graph import with_units
 
+RISK = "TERMINAL_ID_RISK_7DAY"
 NOW = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
 
 
@@ -35,17 +36,20 @@ def contract() -> Contract:
 
 
 def payments(contract: Contract, count: int, seed: int, times: float = 1.0) -> pa.Table:
-    """Payments with a customer's usual amounts; one in ten is a fraud, of a high amount."""
+    """Payments of near what is usual; frauds are of high amounts, at risky terminals."""
     random = np.random.default_rng(seed)
-    is_fraud = random.random(count) < 0.1
+    risk = random.integers(0, 3, count)
     usual = random.lognormal(3.5, 0.5, count)
+    odds = (usual - 40) / 20 + 2.5 * (risk - 1) - 3.5
+    is_fraud = random.random(count) < 1 / (1 + np.exp(-odds))
     columns = {}
     for name in (each.name for each in contract.transaction_columns):
         column = contract.column(name)
         values = random.integers(0, 3, count).astype(float)
         if column.unit == contract.column(contract.amount).unit:
             values = usual * random.lognormal(0, 0.1, count) * times
-            values[is_fraud] *= 6 if name == contract.amount else 1
+        if name == RISK:
+            values = risk.astype(float)
         columns[name] = values
         if column.type == "timestamp":
             columns[name] = [NOW + dt.timedelta(seconds=30 * number) for number in range(count)]
@@ -131,12 +135,13 @@ def test_a_graph_in_another_unit_gives_the_scores_of_before_and_is_read_back(con
 
 
 def version(contract: Contract, preparation: Preparation, directory: Path) -> Path:
-    """A version that blocks by amounts beside the usual ones."""
+    """A version that scores by the amount and by the terminal's risk."""
     directory.mkdir()
     write_tiny_files(directory, contract)
     network = weighed(len(preparation.sources))
     kernel = np.zeros((len(preparation.sources), 1), np.float32)
-    kernel[contract.features.index(contract.amount)] = 2.0
+    for name, weight in ((contract.amount, 1.0), (RISK, 2.0)):
+        kernel[preparation.sources.index(contract.features.index(name))] = weight
     network.layers[0]._weights = (kernel, np.zeros(1, np.float32))
     graph = write_graph(preparation, network, len(contract.features))
     (directory / GRAPH_FILE).write_bytes(graph)

@@ -22,7 +22,7 @@ from fraudline.training.preparation import Preparation
 LEAST_FACTOR = 2.0
 """Less than that is no other unit, or its inverse: prices and habits change that much."""
 _DEVIATIONS = 6.0  # of the mean of a logarithm from what was learned
-_PIECES, _LEAST_ROWS = 20, 200  # of rows in order of time, each in one unit
+_PIECES, _LEAST_ROWS = 20, 100  # of rows in order of time, each in one unit
 _FURTHEST, _HALVINGS = 14.0, 40  # of the search, in logarithms
 
 
