@@ -9,7 +9,10 @@ from typing import Any
 from benchmarks.place import SAMPLE, opened
 from benchmarks.results import measured
 
-BENCHES = ("model", "scorer", "reasons", "latency", "sink", "scaling", "start", "proof", "swap")
+BENCHES = (
+    *("model", "scorer", "wide", "reasons", "latency", "sink", "scaling", "start", "proof"),
+    "swap",
+)
 
 
 def main(names: list[str]) -> None:

@@ -26,22 +26,36 @@ _SENT_MS = 1_767_323_045_678
 
 
 def main(way: str, contract_file: str, directory: str, lines_file: str) -> None:
-    """Measure one way: `alone` or `ids`."""
+    """Measure one way: `alone`, `stopped` or `ids`."""
     contract = load_contract(contract_file)
     lines = Path(lines_file).read_bytes().splitlines()
-    measure = {"alone": alone, "ids": ids}[way]
+    measure = {"alone": alone, "stopped": stopped, "ids": ids}[way]
     print(json.dumps(measure(contract, Path(directory), lines)))
 
 
 def alone(contract: Contract, directory: Path, lines: list[bytes]) -> dict[str, float]:
     """Processor time of one message by itself, from its bytes to its decision's."""
+    return _by_itself(contract, directory, lines[:200], is_approved=True)
+
+
+def stopped(contract: Contract, directory: Path, lines: list[bytes]) -> dict[str, float]:
+    """The same of messages that are not approved, so that their decisions have reasons."""
+    return _by_itself(contract, directory, lines, is_approved=False)
+
+
+def _by_itself(
+    contract: Contract, directory: Path, lines: list[bytes], *, is_approved: bool
+) -> dict[str, float]:
     decide = decider(contract, directory, None).decide
-    approved = [
-        line for line in lines[:200] if b'"approve"' in decide(at(0, [line]), now())[0].value
+    outcomes = decide(at(0, lines), now())
+    wanted = [
+        line
+        for line, outcome in zip(lines, outcomes, strict=True)
+        if (b'"decision":"approve"' in outcome.value) == is_approved
     ]
     begun = time.process_time()
     for number in range(_ALONE):
-        decide(at(number, [approved[number % len(approved)]]), now())
+        decide(at(number, [wanted[number % len(wanted)]]), now())
     return {"us": (time.process_time() - begun) / _ALONE * 1e6}
 
 

@@ -26,7 +26,7 @@ from fraudline.contract import json_lines
 from fraudline.datasets.files import read_transactions
 from fraudline.errors import BrokerError
 from fraudline.local import Companion
-from fraudline.settings import KafkaSettings, Settings, load_settings
+from fraudline.settings import KafkaSettings, PolicySettings, Settings, load_settings
 from fraudline.stream.broker import client_config, create_topics, existing_topics
 from fraudline.stream.read_topic import offset_ranges, read_range
 from fraudline.use_cases.project import Project
@@ -77,7 +77,9 @@ class Place:
         for shared in ("services.json", "kafka", "bqlite"):
             (home / shared).symlink_to(self.project.settings.home / shared)
         (home / "logs").mkdir()
-        update = {"home": home, "contract": contract}
+        # No contract that fraudline brings: its costs have to be given, and any will do here.
+        costs = PolicySettings(fraud_cost=15, review_cost=4, wrong_block_cost=25)
+        update = {"home": home, "contract": contract, "policy": costs}
         return Place(
             _fresh(
                 self.project.settings.model_copy(update=update),

@@ -38,14 +38,50 @@ def weighed(n_inputs: int) -> SimpleNamespace:
     return SimpleNamespace(input_shape=(None, n_inputs), layers=[dense, Activation()])
 
 
-class Dense:
-    units, name, activation = 1, "dense", SimpleNamespace(__name__="linear")
+def convolved(n_inputs: int) -> SimpleNamespace:
+    """A network of the form of recipe `default`, without TensorFlow; its weights are drawn."""
+    random = np.random.default_rng(5)
 
-    def __init__(self, *weights: np.ndarray) -> None:
+    def drawn(*shape: int, gain: float = 1) -> tuple[np.ndarray, np.ndarray]:
+        kernel = gain * random.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))
+        return kernel.astype(np.float32), np.zeros(shape[-1], np.float32)
+
+    return SimpleNamespace(
+        input_shape=(None, n_inputs),
+        layers=[
+            Reshape(n_inputs),
+            Conv1D(*drawn(2, 1, 16), activation="relu"),
+            Flatten(n_inputs - 1),
+            Dense(*drawn((n_inputs - 1) * 16, 64), activation="relu"),
+            Dense(*drawn(64, 32), activation="relu"),
+            Dense(*drawn(32, 1, gain=12)),  # so that scores are far apart
+            Activation(),
+        ],
+    )
+
+
+class Dense:
+    def __init__(self, *weights: np.ndarray, activation: str = "linear") -> None:
         self._weights = weights
+        self.units = self.filters = weights[0].shape[-1]
+        self.name, self.activation = "layer", SimpleNamespace(__name__=activation)
 
     def get_weights(self) -> list[np.ndarray]:
         return list(self._weights)
+
+
+class Conv1D(Dense):
+    padding, dilation_rate, groups, strides = "valid", (1,), 1, (1,)
+
+
+class Reshape:
+    def __init__(self, positions: int) -> None:
+        self.target_shape = (positions, 1)
+
+
+class Flatten:
+    def __init__(self, positions: int) -> None:
+        self.input = SimpleNamespace(shape=(None, positions, 16))
 
 
 class Activation:
@@ -53,12 +89,17 @@ class Activation:
 
 
 def write_tiny_files(
-    directory: Path, contract: Contract, power: float = 1.0, *, inputs: int | None = None
+    directory: Path,
+    contract: Contract,
+    power: float = 1.0,
+    *,
+    inputs: int | None = None,
+    name: str = "tiny",
 ) -> None:
     """The files that a scorer needs: a graph of scores, one of contributions, comparisons.
 
     Features are raised to a power, then weighed and summed: 1e30 squared is infinite. Where nulls
-    are permitted they count as 2.
+    are permitted they count as 2. Graphs of other names are other networks that rank alike.
     """
     weight = weights(inputs or len(contract.features))
     filled = [
@@ -76,7 +117,7 @@ def write_tiny_files(
         helper.make_node("Sigmoid", ["sum"], ["score"]),
     ]
     row = weight.T
-    _write(directory / GRAPH_FILE, [*weighed[:-1], *summed], "score", 1, weight, power)
+    _write(directory / GRAPH_FILE, [*weighed[:-1], *summed], "score", 1, weight, power, name)
     _write(directory / REASONS_FILE, weighed, "contributions", len(weight), row, power)
     usual = Comparison("number", (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0))
     some_levels = Comparison(*("level", ()), levels={"AT": Frequency(0.4)}, other=Frequency(0.6))
@@ -100,11 +141,12 @@ def _write(
     width: int,
     weight: np.ndarray,
     power: float,
+    name: str = "tiny",
 ) -> None:
     features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", weight.size])
     graph = helper.make_graph(
         nodes,
-        "tiny",
+        name,
         [features],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["rows", width])],
         [
@@ -149,9 +191,16 @@ def manifest_for(contract: Contract, **changes: object) -> Manifest:
 
 def write_tiny_bundle(directory: Path, contract: Contract, **changes: object) -> Manifest:
     directory.mkdir(parents=True, exist_ok=True)
-    write_tiny_files(directory, contract)
+    manifest = manifest_for(contract, **changes)
+    write_tiny_files(directory, contract, name=_network_of(manifest))
     (directory / "report.html").write_text("<p>tiny</p>")
-    return write_manifest(directory, manifest_for(contract, **changes))
+    return write_manifest(directory, manifest)
+
+
+def _network_of(manifest: Manifest) -> str:
+    """What is told to be trained otherwise has another network, as trainings give it."""
+    told = manifest.threshold, manifest.policy.block_from
+    return "tiny" if told == (0.5, 0.5) else f"tiny {told}"
 
 
 def write_tiny_metrics(directory: Path) -> None:

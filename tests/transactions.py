@@ -8,9 +8,11 @@ from fraudline.contract import Contract, load_contract
 
 WALLET_FILE = Path(__file__).parent / "data" / "contracts" / "wallet.toml"
 SHOP_FILE = WALLET_FILE.with_name("shop.toml")
+ACQUIRER_FILE = WALLET_FILE.with_name("acquirer.toml")
 CREDITCARD: Contract = load_contract("creditcard")
 WALLET: Contract = load_contract(str(WALLET_FILE))
 SHOP: Contract = load_contract(str(SHOP_FILE))
+ACQUIRER: Contract = load_contract(str(ACQUIRER_FILE))
 
 CARD_ROW = {column.name: 1.0 for column in CREDITCARD.transaction_columns}
 WALLET_ROW = {
@@ -36,6 +38,16 @@ SHOP_ROW = {
     "code": 5411,
     "is_gift": False,
     "merchant": "m-17",
+}
+ACQUIRER_ROW = {
+    "acquirer": "north|sea",
+    "rrn": 12,
+    "paid_at": "2026-01-02T03:04:05.678901Z",
+    "card": "c-1",
+    "terminal": None,
+    "merchant": 9,
+    "amount": 12.5,
+    "speed": 0.5,
 }
 
 

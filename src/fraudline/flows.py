@@ -83,8 +83,8 @@ class Flow:
         if self.is_own or self.may_lack:
             return RecordDecoder(columns, most_bytes, is_own=self.is_own)
         # What a sink stores stays a row as it was; a transaction without an id is none.
-        id_column = contract.id if self.table is None else None
-        return Decoder(columns, most_bytes, id_column=id_column)
+        id_columns = contract.id_columns if self.table is None else ()
+        return Decoder(columns, most_bytes, id_columns=id_columns)
 
 
 @dataclass(frozen=True)

@@ -515,15 +515,25 @@ def test_two_contracts_in_one_home_have_a_champion_each_and_both_are_listed(
         assert f"/{champion}/report.html" in models("models", "report")[1]
 
 
+def test_a_challenge_without_days_outlasts_the_maturity_of_what_it_is_judged_by(models, registry):
+    """Else nothing would be mature before it expires."""
+    models("models", "promote", add(registry))
+    begun = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    assert models("models", "challenge", add(registry, threshold=0.25))[0] == 0
+    (made,) = registry.challengers()
+    assert made.until - begun >= dt.timedelta(days=28 + CREDITCARD.maturity_days)
+
+
 def test_every_command_works_on_a_registry_in_an_object_store(models, home, bucket):
     url = f"{bucket}/models"
     models.set(**{name: os.environ[name] for name in os.environ if name.startswith("AWS_")})
     models.set(FRAUDLINE_REGISTRY__URL=url)
     registry = Registry(home, lambda: "creditcard", url)
     first, second = judged_version(registry), judged_version(registry, review_cost=3.0)
+    other = add(registry, threshold=0.25)
     for arguments in (
         ("promote", first, "--by", "anna"),
-        ("challenge", second),
+        ("challenge", other),
         ("promote", second),
         ("rollback",),
         ("show", first),

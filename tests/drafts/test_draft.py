@@ -232,7 +232,8 @@ def test_card_numbers_are_never_a_feature_nor_an_id_and_never_written(as_number)
     assert "'payment_id': its values look like card numbers" in told(draft)
     assert cards[0] not in contract_text(draft) + told(draft)
     assert (
-        "looks like card numbers" in asked(Answers(id="payment_id"), payment_id=values)["id"].text
+        "looks like card numbers"
+        in asked(Answers(id=("payment_id",)), payment_id=values)["id"].text
     )
 
 
@@ -323,7 +324,7 @@ def test_a_column_that_is_called_like_a_role_and_cannot_have_it_is_told_with_the
 
 
 def test_a_column_that_was_answered_for_one_role_is_not_guessed_for_another():
-    draft = drafted(Answers(id="is_fraud"), flagged_fraud=IS_FRAUD)
+    draft = drafted(Answers(id=("is_fraud",)), flagged_fraud=IS_FRAUD)
     assert draft.roles["label"] == "flagged_fraud"
 
 
@@ -361,3 +362,42 @@ def test_whatever_a_table_holds_it_gives_a_sound_contract_or_says_why_not(column
         assert all("no column is a feature" in fault for fault in faults)
     else:
         assert all(each.text and each.option for each in found)
+
+
+def test_who_takes_part_is_known_by_names_and_is_never_learned_as_a_number():
+    draft = drafted(
+        customer_id=np.arange(ROWS) % 40,
+        TERMINAL_ID=[f"t{each % 7}" for each in range(ROWS)],
+        merchant=[f"m{each % 90}" for each in range(ROWS)],
+        merchant_category=np.arange(ROWS) % 5,
+        card_hash=[f"c{each}" for each in range(ROWS)],  # comes once each: it names the payment
+        device_id=np.zeros(ROWS, int),
+        user_agent=["x", "y"] * (ROWS // 2),
+    )
+    expected = {"customer": "customer_id", "terminal": "TERMINAL_ID", "merchant": "merchant"}
+    assert draft.entities == expected
+    contract = sound(draft)
+    assert {one.name: one.columns for one in contract.entities} == {
+        entity: (name,) for entity, name in expected.items()
+    }
+    assert "customer_id" not in contract.features
+    assert "customer 'customer_id', terminal 'TERMINAL_ID'" in draft.facts["entities"]
+
+
+def test_two_columns_that_name_a_card_are_two_entities():
+    named = {"card_id": np.arange(ROWS) % 9, "card_token": [f"{each % 8}" for each in range(ROWS)]}
+    assert drafted(**named).entities == {"card": "card_id", "card_token": "card_token"}
+
+
+def test_an_id_may_be_answered_by_several_columns_and_its_texts_have_an_end():
+    columns = {"acquirer": ["a", "bc"] * (ROWS // 2), "rrn": np.arange(ROWS) // 2}
+    draft = drafted(Answers(id=("acquirer", "rrn")), **columns)
+    assert draft.facts["id"] == "'acquirer' with 'rrn'"
+    assert not any("does not name each payment" in each for each in draft.told)
+    contract = sound(draft)
+    assert contract.id == ("acquirer", "rrn")
+    assert contract.column("acquirer").max_length == 32
+    twice = drafted(Answers(id=("acquirer", "rrn")), **columns | {"rrn": np.arange(ROWS) // 3})
+    assert "'acquirer' with 'rrn': it does not name each payment alone" in told(twice)
+    with pytest.raises(InputError, match=r"--id rnr: there is no such column. Did you mean 'rrn'"):
+        guess(Answers(id=("acquirer", "rnr")), **columns)

@@ -6,8 +6,9 @@ import pytest
 from tests.registry.test_registry import add, of_the_last_release, registry_of, roll_back
 from tests.transactions import CREDITCARD
 
+from fraudline.bundle.manifest import Calibrated
 from fraudline.errors import InputError
-from fraudline.registry import Registry
+from fraudline.registry import Registry, Signature
 from fraudline.registry.challengers import challengers_of
 
 SOON = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=1)
@@ -122,3 +123,42 @@ def test_each_contract_has_challengers_of_its_own(registry):
     assert ends(registry) == {card: None, wallet: None}
     wallets.promote(wallet)
     assert ends(registry) == {card: None, wallet: "became the champion"}
+
+
+def alike(registry: Registry, champion: str) -> dict[str, str]:
+    """Versions that rank as the champion does, by how they came about."""
+    at = dt.datetime.now(dt.UTC)
+    told = Calibrated(champion, 2.0, 1.0, at, at, at, 100, 20, 0)
+    calibrated = add(registry, calibrated=told, threshold=0.2)
+    return {
+        "its policy was changed": add(registry, derived_from=champion, threshold=0.3),
+        "it was calibrated anew": calibrated,
+        "its calibration's policy was changed": add(
+            registry, calibrated=told, derived_from=calibrated, threshold=0.4
+        ),
+        "it was trained on the same rows again, with other costs": add(registry, recipe="same"),
+    }
+
+
+def test_what_has_the_champions_network_neither_challenges_it_nor_widens_by_itself(registry):
+    """A bet on who ranks better would never be won, and nobody would be told why."""
+    champion = add(registry)
+    registry.promote(champion)
+    nobody = Signature.of_this_process()
+    for how, version in alike(registry, champion).items():
+        for is_live in (False, True):
+            with pytest.raises(InputError) as refused:
+                registry.challenge(version, SOON, is_live=is_live)
+            assert f"cannot challenge it: it has the network of the champion {champion}" in str(
+                refused.value
+            ), how
+            assert f"--model {version}` says what it would have decided" in str(refused.value)
+        with pytest.raises(InputError, match="cannot widen by itself"):
+            registry.rollouts.begin(version, 0.05, nobody, widens=True)
+        registry.rollouts.begin(version, 0.05, nobody)
+        with pytest.raises(InputError, match="cannot widen by itself"):
+            registry.rollouts.widen(version, 0.1, nobody, widens=True)
+        registry.rollouts.widen(version, 0.1, nobody)
+        registry.rollouts.end(version, nobody)
+    assert registry.challengers() == []
+    registry.challenge(add(registry, threshold=0.25), SOON)

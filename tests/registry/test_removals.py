@@ -58,7 +58,7 @@ def test_a_version_that_was_removed_is_gone_and_told_and_what_was_named_stays(re
 
 
 def test_what_a_person_names_while_it_is_about_to_be_removed_is_not_removed(registry):
-    champion = add(registry)
+    champion = add(registry, threshold=0.25)
     version = learned(registry, champion, 1)
     registry.promote(champion)
     found = registry.versions()

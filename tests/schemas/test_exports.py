@@ -16,7 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_data_contract_standard.model import OpenDataContractStandard
 from tests.harness import SCREEN, typed
-from tests.transactions import CREDITCARD, SHOP, SHOP_ROW, WALLET, WALLET_ROW, message
+from tests.transactions import (
+    ACQUIRER,
+    ACQUIRER_ROW,
+    CREDITCARD,
+    SHOP,
+    SHOP_ROW,
+    WALLET,
+    WALLET_ROW,
+    message,
+)
 
 from fraudline.contract import Contract, Decoder
 from fraudline.contract.contract_file import examine_text
@@ -39,7 +48,7 @@ is_fraud = { type = "int64" }
 )
 assert isinstance(TIMES, Contract)
 TIMES_ROW = {"amount": 1.5, "born_on": "1999-12-31", "opened_at": "02.01.2026 03:04", "at": 5}
-CONTRACTS = [CREDITCARD, WALLET, SHOP, TIMES]
+CONTRACTS = [CREDITCARD, WALLET, SHOP, TIMES, ACQUIRER]
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda each: each.name)
@@ -76,7 +85,9 @@ _VALUES = st.one_of(
 @settings(max_examples=50, deadline=None)
 def test_what_a_json_schema_takes_is_what_is_decoded(data: st.DataObject) -> None:
     contract, row = data.draw(
-        st.sampled_from([(WALLET, WALLET_ROW), (SHOP, SHOP_ROW), (TIMES, TIMES_ROW)])
+        st.sampled_from(
+            [(WALLET, WALLET_ROW), (SHOP, SHOP_ROW), (TIMES, TIMES_ROW), (ACQUIRER, ACQUIRER_ROW)]
+        )
     )
     names = st.sampled_from([*(name for name in row if name != "opened_at"), "another"])
     changed = {**row, **data.draw(st.dictionaries(names, _VALUES, max_size=2))}
@@ -84,7 +95,7 @@ def test_what_a_json_schema_takes_is_what_is_decoded(data: st.DataObject) -> Non
         changed.pop(name, None)
     sent = json.loads(message(changed))
     checks = jsonschema.Draft7Validator(json.loads(json_schema(contract)))
-    decoder = Decoder(contract.transaction_columns, id_column=contract.id)
+    decoder = Decoder(contract.transaction_columns, id_columns=contract.id_columns)
     rows, _, rejects = decoder.decode_rows([json.dumps(sent).encode()])
     faults = [error.message for error in checks.iter_errors(sent)]
     assert bool(rows) == (not faults), (sent, faults, rejects)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.models import manifest_for, tiny_bundle, tiny_policy, write_tiny_files
-from tests.transactions import WALLET, WALLET_ROW, message
+from tests.transactions import ACQUIRER, ACQUIRER_ROW, WALLET, WALLET_ROW, message
 
 from fraudline.bundle.bundle import Bundle, open_bundle
 from fraudline.bundle.bundle_files import write_manifest
@@ -155,3 +155,14 @@ def test_rejects_keep_the_order_of_their_messages_whatever_found_them(decider):
     rejects = [one for one in outcomes if one.is_reject]
     offsets = [msgspec.json.decode(one.value, type=RejectRecord).source_offset for one in rejects]
     assert offsets == [2, 3, 4, 5]
+
+
+def test_an_id_of_two_columns_is_repeated_only_where_both_are(tmp_path: Path) -> None:
+    decider = Decider(tiny_bundle(tmp_path, ACQUIRER), RepeatMemory(ACQUIRER, WINDOW))
+    values = [
+        message(ACQUIRER_ROW, acquirer=acquirer, rrn=rrn)
+        for acquirer, rrn in (("a|1", 2), ("a", 2), ("a|1", 3), ("a|1", 2))
+    ]
+    found = [decision(each) for each in decider.decide(at(1, 2, 3, 4, values=values), NOW)]
+    assert [each.transaction_id for each in found] == ["a\\|1|2", "a|2", "a\\|1|3", "a\\|1|2"]
+    assert [each.repeat_of for each in found] == [None, None, None, "in:0:1"]

@@ -9,7 +9,15 @@ import msgspec
 import pytest
 from tests.models import manifest_for, tiny_policy, write_tiny_files
 from tests.scoring.test_repeats import at
-from tests.transactions import CARD_ROW, CREDITCARD, WALLET, WALLET_ROW, message
+from tests.transactions import (
+    ACQUIRER,
+    ACQUIRER_ROW,
+    CARD_ROW,
+    CREDITCARD,
+    WALLET,
+    WALLET_ROW,
+    message,
+)
 
 from fraudline.bundle.bundle import Bundle, open_bundle
 from fraudline.bundle.bundle_files import write_manifest
@@ -154,3 +162,17 @@ def test_challengers_score_what_either_version_decides(
 def test_a_batch_without_a_decision_has_none_of_either(bundles: tuple[Bundle, Bundle]) -> None:
     assert rolling(bundles).decide(at(values=[]), NOW) == []
     assert [each.is_reject for each in rolling(bundles).decide(at(1, values=[b"{"]), NOW)] == [True]
+
+
+def test_a_payment_of_an_id_of_two_columns_meets_one_version_wherever_it_stands(
+    tmp_path: Path,
+) -> None:
+    pair = version(tmp_path / "first", ACQUIRER, 1.0), version(tmp_path / "second", ACQUIRER, 3.0)
+    lines = [message(ACQUIRER_ROW, acquirer=f"a{n % 5}", rrn=n // 5) for n in range(COUNT)]
+    orders = lines, lines[::-1]
+    found = [
+        [version_of(each) for each in rolling(pair).decide(at(*range(COUNT), values=order), NOW)]
+        for order in orders
+    ]
+    assert found[0] == found[1][::-1]
+    assert len(set(found[0])) == 2

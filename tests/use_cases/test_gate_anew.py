@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from tests.faulty_bigquery import FaultyBigQuery
 from tests.models import manifest_for, tiny_policy, write_tiny_files
 from tests.transactions import CREDITCARD
-from tests.use_cases.test_gate_periods import FRAUDS, SQUARES, Arena
+from tests.use_cases.test_gate_periods import FRAUDS, MATURITY, SQUARES, SUM, Arena
 from tests.use_cases.test_run_learning import LENGTH
 from tests.use_cases.versions import add_learned
+from tests.warehouse.test_counting_labels import HOUR
 
 from fraudline.bundle.bundle_files import write_manifest
 from fraudline.bundle.manifest import Calibrated
+from fraudline.cli.gate_words import line_facts
+from fraudline.registry import Signature
 from fraudline.use_cases import challenge_conditions
+from fraudline.use_cases.gate_periods import last_gate
+from fraudline.use_cases.learning_steps import WON_BEFORE
+from fraudline.use_cases.promote_winner import LEARN
 
 AS_SET, OTHERWISE = {"update_rate": 3e-4}, {"update_rate": 1e-3}
 
 
-def calibration_of(arena: Arena) -> str:
-    """A version that says to have the champion's network, and another calibration."""
+def calibration_of(arena: Arena, version: str, power: float = SUM) -> str:
+    """A version that says to have another one's network, and another calibration."""
     candidate, at = arena.registry.new_directory(), arena.now
-    write_tiny_files(candidate, CREDITCARD)
+    write_tiny_files(candidate, CREDITCARD, power)
     (candidate / "report.html").write_text("<p>calibrated</p>")
-    told = Calibrated(arena.champion, 1.0, 0.0, at, at, at, 100, 20, 0)
+    told = Calibrated(version, 1.0, 0.0, at, at, at, 100, 20, 0)
     write_manifest(candidate, manifest_for(CREDITCARD, policy=tiny_policy(0.5), calibrated=told))
     return arena.registry.add(candidate).version
 
@@ -60,6 +67,74 @@ def test_what_won_is_promoted_and_not_a_younger_version_that_learned_otherwise(
     said = arena.gate()
     assert arena.registry.champion() == second
     assert f"{third} is younger, and learned update_rate 0.001 instead of 0.0003" in said[-1]
+
+
+def test_a_line_that_had_two_ends_never_promotes_what_is_older_than_what_was_judged(
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where somebody set another rate between a version and its row: both have one parent."""
+    arena = Arena(faulty, home, "ends", monkeypatch)
+    first = arena.learn(arena.champion, SQUARES, **AS_SET)
+    arena.now += HOUR
+    judged = arena.learn(first, SQUARES, **AS_SET)
+    arena.flow(3, negative_is_fraud=True)
+    arena.learn(first, SQUARES, **OTHERWISE)
+    arena.gate()
+    assert arena.rows()[-1]["version"] == judged
+    assert arena.registry.champion() == judged
+
+
+def test_a_period_is_not_judged_by_an_older_version_where_the_one_of_its_time_was_removed(
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arena = Arena(faulty, home, "gone", monkeypatch)
+    registry = arena.registry
+    first = arena.learn(arena.champion, SQUARES)
+    arena.now += HOUR
+    second = arena.learn(first, SQUARES)
+    arena.flow(2, negative_is_fraud=True)
+    (manifest,) = [each for each in registry.versions() if each.version == second]
+    registry.removals.remove(CREDITCARD.name, [manifest], Signature.of_this_process(LEARN))
+    arena.gate()
+    (*_, row) = arena.rows()
+    assert (row["version"], row["frauds"]) == (arena.champion, 0)
+    assert row["told"] == f"the version of that time, {second}, was removed, so nothing was judged"
+
+
+def test_what_hangs_on_a_version_that_vanished_is_told_to_be_left_out(
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removed by hand, or broken: nobody wrote down where the line goes on."""
+    arena = Arena(faulty, home, "vanished", monkeypatch)
+    first = arena.learn(arena.champion, SQUARES)
+    arena.now += HOUR
+    second = arena.learn(first, SQUARES)
+    shutil.rmtree(arena.registry.path(first))
+    arena.flow(2, negative_is_fraud=True)
+    said = arena.gate()
+    told = (
+        f"LOOK: {second} and what goes on from it are left out, as its parent {first} is broken "
+        "or not in this registry, and was not removed by learn"
+    )
+    assert told in said[-1]
+    last = last_gate(arena.project, arena.now)
+    assert last is not None
+    assert told in " ".join(text for _, text in line_facts(last))
+
+
+def test_after_an_outage_what_won_is_asked_once_all_is_judged_and_the_newest_is_promoted(
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arena = Arena(faulty, home, "outage", monkeypatch)
+    first = arena.learn(arena.champion, SQUARES)
+    arena.flow(3, negative_is_fraud=True)
+    arena.now += MATURITY  # the gate could not judge meanwhile, and learning went on
+    second = arena.learn(first, SQUARES)
+    arena.flow(1, negative_is_fraud=True)
+    said = arena.gate()
+    assert [row["is_won"] for row in arena.rows()] == [False, True, True]
+    assert said[-2].endswith(WON_BEFORE)
+    assert arena.registry.champion() == second
 
 
 def test_periods_of_another_length_begin_a_bet_of_their_own_after_those_that_were_judged(
@@ -111,7 +186,7 @@ def test_a_bet_begins_anew_by_other_settings_though_the_period_before_told_nothi
     arena.flow(2, negative_is_fraud=True)
     arena.gate()
     assert arena.rows()[-1]["wealth"] > 1
-    arena.registry.promote(calibration_of(arena))
+    arena.registry.promote(calibration_of(arena, arena.champion))
     arena.flow(1, negative_is_fraud=True, decision="block", is_labelled=False)
     arena.learn(first, SQUARES, **OTHERWISE)
     arena.flow(1, negative_is_fraud=True)

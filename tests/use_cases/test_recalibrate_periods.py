@@ -20,7 +20,8 @@ from tests.warehouse.test_counting_labels import HOUR, Told, decision, fill
 from fraudline import flows
 from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.bundle_files import read_manifest
-from fraudline.use_cases import own_process, recalibrate_periods
+from fraudline.use_cases import make_beside, own_process
+from fraudline.use_cases.learning_steps import WON_BEFORE
 from fraudline.use_cases.recalibrate_periods import RecalibratePeriods, last_calibration
 from fraudline.use_cases.recalibrate_version import recalibrate_version
 from fraudline.use_cases.run_learning import LearningRun
@@ -39,7 +40,9 @@ class Scales(Arena):
     ) -> None:
         super().__init__(faulty, home, name, patch, **settings)
 
-        def ask(_settings: object, words: list[str], _on_alive: object) -> own_process.Answer:
+        def ask(
+            _settings: object, words: list[str], _on_alive: object, **_: object
+        ) -> own_process.Answer:
             """In this process: another one would look for another BigQuery and another clock."""
             done = recalibrate_version(
                 self.project, dt.datetime.fromisoformat(words[1]), *words[2:]
@@ -47,7 +50,7 @@ class Scales(Arena):
             found = done.version, done.parent, done.rows, done.frauds, done.told
             return own_process.Answer(0.1, *found)
 
-        patch.setattr(recalibrate_periods, "ask", ask)
+        patch.setattr(make_beside, "ask", ask)
 
     def pay(self, periods: int, *, odds: float) -> None:
         """Let periods pass in which the champion's log-odds are too high by so much."""
@@ -153,6 +156,22 @@ def test_nothing_is_calibrated_on_payments_that_a_trained_network_may_have_learn
     calibrated = read_manifest(world.registry.path(made.version)).calibrated
     assert calibrated
     assert calibrated.since >= read_at
+
+
+def test_after_an_outage_the_calibration_that_is_made_last_is_promoted_and_not_an_older_one(
+    faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = Scales(faulty, tmp_path, "scales_outage", monkeypatch)
+    world.payments = 100
+    world.pay(5, odds=-3.0)
+    world.advance()
+    world.pay(3, odds=-3.0)  # the bet is won on the second of them
+    said = world.advance()
+    before, *missed = world.calibrations()
+    assert [row["is_won"] for row in missed] == [False, True, True], "all are judged"
+    assert said[1].endswith(WON_BEFORE)
+    assert {row["version"] for row in missed} == {before["newest"]}
+    assert world.registry.champion() == missed[-1]["newest"] != before["newest"]
 
 
 @pytest.mark.slow

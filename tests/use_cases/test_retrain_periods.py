@@ -27,6 +27,7 @@ from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.registry import Registry, Signature
 from fraudline.registry.challengers import CHALLENGED
 from fraudline.use_cases import retrain_version as retrain_module
+from fraudline.use_cases.champion_line import champions_line
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.retrain_periods import (
     MATURE_PERIODS,
@@ -36,7 +37,7 @@ from fraudline.use_cases.retrain_periods import (
 from fraudline.use_cases.retrain_version import retrain_version
 from fraudline.use_cases.run_learning import LearningRun
 from fraudline.use_cases.update_periods import UpdatePeriods, last_update
-from fraudline.use_cases.update_version import newest_of_line, update_version
+from fraudline.use_cases.update_version import update_version
 from fraudline.warehouse.known_payments import Known
 from fraudline.warehouse.learning_tables import write_rows
 
@@ -153,13 +154,13 @@ def test_who_is_killed_trains_again_and_the_challenge_goes_on(
         "a new pattern",
     )
     of = {"since": EARLIEST, "before": LATEST}
-    assert newest_of_line(registry.versions(), champion, **of).version == champion
+    assert champions_line(registry.versions(), champion, **of).newest.version == champion
     other = add_version(registry, CREDITCARD, 1.0)
     unnamed = add_retrained(registry, other, at, RETRAINING)
     registry.removals.remove(CREDITCARD.name, [unnamed], Signature.of_this_process("learn", ""))
     (removed,) = registry.removals.all(CREDITCARD.name)
     child = add_learned(registry, CREDITCARD, unnamed.version, at + HOUR, 2.0)
-    found = newest_of_line(registry.versions(), other, removed=[removed], **of).version
+    found = champions_line(registry.versions(), other, removed=[removed], **of).newest.version
     assert found == other != child, "nor is what was removed, and what goes on from it"
 
 

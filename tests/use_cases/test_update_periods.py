@@ -13,13 +13,14 @@ import pytest
 from tests.faults.proxy import Proxy
 from tests.harness import Place
 from tests.transactions import CREDITCARD
-from tests.use_cases.versions import add_version
+from tests.use_cases.versions import add_learned, add_version
 from tests.warehouse.test_counting_labels import HOUR, Told, decision, fill
 
 from fraudline import flows
 from fraudline.contract import Period
 from fraudline.errors import RegistryError
 from fraudline.settings import RegistrySettings
+from fraudline.use_cases import make_beside, own_process
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.run_learning import LearningRun, StepDone
@@ -75,6 +76,27 @@ def test_a_period_is_learned_once_and_why_nothing_was_is_written(here: Place) ->
     assert (last.period, last.version) == (LAST, None)
     status = here.run("learning", "status", "--as-of", "2026-03-01T12:00:00Z")
     assert "0 mature frauds of the stream" in " ".join(status.said.split())
+
+
+def test_frauds_are_counted_by_the_process_that_learns_alone_once_a_version_has_learned(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time it is a query over the decisions of weeks, which is paid for."""
+    project, counted = here.project, list[dt.datetime]()
+
+    def count(_warehouse: object, _contract: object, at: dt.datetime) -> int:
+        counted.append(at)
+        return 0
+
+    monkeypatch.setattr(make_beside, "count_mature_frauds", count)
+    monkeypatch.setattr(make_beside, "ask", lambda *_, **__: own_process.Answer(told="asked"))
+    champion = add_version(project.registry, CREDITCARD, 1.0)
+    project.registry.promote(champion)
+    step = UpdatePeriods(project)
+    assert "0 mature frauds" in step.do(Due(LAST, LAST.end))
+    add_learned(project.registry, CREDITCARD, champion, LAST.end, 2.0)
+    assert step.do(Due(TODAY, TODAY.end)) == "asked"
+    assert counted == [LAST.end]
 
 
 def children() -> list[int]:

@@ -25,10 +25,11 @@ from fraudline.bundle.manifest import Learned
 from fraudline.contract import Period
 from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.errors import BundleError
+from fraudline.use_cases.champion_line import champions_line
 from fraudline.use_cases.judge_policy import judge_policy
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.recalibrate_version import recalibrate_version
-from fraudline.use_cases.update_version import newest_of_line, of_never_labelled, update_version
+from fraudline.use_cases.update_version import of_never_labelled, update_version
 
 pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded
 START = Period.holding(dt.datetime.now(dt.UTC), 86400.0).end
@@ -136,7 +137,7 @@ def test_a_version_is_made_of_what_became_known_and_the_same_one_again(
     assert (found.network, found.learned) == (made.version, manifest.learned)
     assert later.learning_on().open_model(registry.path(anew)).network is not None, "learns on"
     of = {"since": registry.networks.since(), "before": LATEST}
-    assert newest_of_line(registry.versions(), found.network, **of).version == made.version
+    assert champions_line(registry.versions(), found.network, **of).newest.version == made.version
     registry.promote(add_version(registry, CREDITCARD, 1.0))
     with pytest.raises(BundleError, match="has recipe 'tiny', of which this"):
         update_version(project, at + HOUR)
@@ -221,9 +222,9 @@ def test_a_line_goes_on_from_its_newest_version_and_is_judged_by_one_that_had_no
     registry.promote(first.version)
     found = registry.versions()
     whole = {"since": EARLIEST, "before": LATEST}
-    assert newest_of_line(found, first.version, **whole).version == second.version
-    assert newest_of_line(found, champion, **whole).version == second.version
+    assert champions_line(found, first.version, **whole).newest.version == second.version
+    assert champions_line(found, champion, **whole).newest.version == second.version
     begun_later = {**whole, "since": second.learned.as_of + HOUR}
-    assert newest_of_line(found, champion, **begun_later).version == champion
+    assert champions_line(found, champion, **begun_later).newest.version == champion
     other = add_version(registry, CREDITCARD, 2.0)
-    assert newest_of_line(registry.versions(), other, **whole).version == other
+    assert champions_line(registry.versions(), other, **whole).newest.version == other

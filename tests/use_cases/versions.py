@@ -24,7 +24,9 @@ def add_version(
 ) -> str:
     """A version whose features are raised to a power, and that blocks from a threshold."""
     candidate = registry.new_directory()
-    write_tiny_files(candidate, contract, power)
+    write_tiny_files(
+        candidate, contract, power, name="tiny" if threshold == 0.5 else f"tiny {threshold:g}"
+    )
     (candidate / "report.html").write_text("<p>tiny</p>")
     manifest = manifest_for(contract, policy=tiny_policy(threshold))
     if read_at is not None:

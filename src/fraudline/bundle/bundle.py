@@ -61,16 +61,12 @@ class Bundle:
         Returns:
             float64 from 0 to below 1, shape (rows,).
         """
-        rows = len(features)
-        missing = -rows % _ALIKE_ROWS
-        if missing:
-            features = np.concatenate([features, np.zeros((missing, features.shape[1]), "f4")])
         scores = np.empty(len(features), dtype=np.float64)
         for start in range(0, len(features), CHUNK_ROWS):
-            stop = start + CHUNK_ROWS
-            (chunk,) = self._scores.run(None, {"features": features[start:stop]})
-            scores[start:stop] = chunk.reshape(-1)
-        return below_never(scores[:rows])
+            chunk = features[start : start + CHUNK_ROWS]
+            (found,) = self._scores.run(None, {"features": _filled_up(chunk)})
+            scores[start : start + CHUNK_ROWS] = found.reshape(-1)[: len(chunk)]
+        return below_never(scores)
 
     def contributions(self, features: Matrix) -> Matrix:
         """What each feature adds to the log-odds of each row.
@@ -90,6 +86,16 @@ class Bundle:
                 None, {"features": features[start:stop]}
             )
         return contributions
+
+
+def _filled_up(features: Matrix) -> Matrix:
+    """The rows, and rows of zeros until there are as many as take the same kernels."""
+    rows, width = features.shape
+    if not rows % _ALIKE_ROWS:
+        return features
+    filled = np.zeros((rows + -rows % _ALIKE_ROWS, width), np.float32)
+    filled[:rows] = features
+    return filled
 
 
 def open_bundle(directory: Path, contract: Contract) -> Bundle:

@@ -105,6 +105,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         import numpy as np  # noqa: PLC0415 - see above
 
+        if self.review_from is not None and self.block_from is not None:
+            blocked = np.full(amounts.shape, self.block_from)
+            return np.minimum(self.review_from, blocked), blocked
         losses, wrong = self.losses(amounts), self.wrong_block_cost
         extra, rule = self.review_surcharge, self.above_review_cap
         # What a review has to save against approving, and against blocking, to be made.

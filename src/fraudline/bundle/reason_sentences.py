@@ -68,20 +68,19 @@ def name_reasons(
     """
     finite = np.where(np.isfinite(contributions), contributions, 0.0)
     strongest = np.argsort(-finite, axis=1, kind="stable")[:, :MOST_REASONS]
-    parts = np.take_along_axis(finite, strongest, axis=1)
     compared = comparisons.features
     return [
         [
             Reason(
                 name := contract.features[index],
                 value := of_row[index],
-                round(part, 3),
+                round(parts[index], 3),
                 sentence(name, value, contract.column(name).unit, compared[name]),
             )
-            for index, part in zip(indices, added, strict=True)
-            if part > 0
+            for index in indices
+            if parts[index] > 0
         ]
-        for of_row, indices, added in zip(values, strongest.tolist(), parts.tolist(), strict=True)
+        for of_row, indices, parts in zip(values, strongest.tolist(), finite.tolist(), strict=True)
     ]
 
 

@@ -154,7 +154,7 @@ def rollback(by: By = None, reason: Reason = "") -> None:
     Once more goes one further back, and never forward to what was rolled back: that takes
     `fraudline models promote`.
     """
-    from fraudline.use_cases.champion import end_rollout, roll_back
+    from fraudline.use_cases.champion import end_rollout, roll_back, same_network_words
 
     project = Project()
     ended = end_rollout(project, by=by, reason=reason)
@@ -167,12 +167,23 @@ def rollback(by: By = None, reason: Reason = "") -> None:
         show_effect(project, now)
         say(f"champion: {now}, as before {before}")
 
-    _tell(roll_back(project, tell, by=by, reason=reason))
+    done = roll_back(project, tell, by=by, reason=reason)
+    _tell(done)
+    look = same_network_words(project, done)
+    if look is not None:
+        say(f"LOOK: {look}")
 
 
 def challenge(
     version: Annotated[str, typer.Argument(help="A version, as `models list` names it.")],
-    days: Annotated[float, typer.Option(min=0.001, max=3650, help="When it expires.")] = 28.0,
+    days: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=3650,
+            help="When it expires; without it, four weeks after what is decided today is mature.",
+        ),
+    ] = None,
     is_live: Annotated[
         bool,
         typer.Option("--live", help="It also scores in the scorers, into each decision; two may."),
@@ -183,7 +194,7 @@ def challenge(
     """Make a version a challenger: from now on it is judged beside the champion.
 
     It decides nothing. It ends when it is promoted, when another version becomes the champion, or
-    after so many days.
+    when it expires. A version that ranks as the champion does is refused: nothing would be proved.
     """
     from fraudline.use_cases import champion
 

@@ -48,7 +48,12 @@ def init_contract(
         str | None, typer.Option(help="Column that says when it was made.")
     ] = None,
     identity: Annotated[
-        str | None, typer.Option("--id", help="Column that names it.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            "--id",
+            help="Column that names it; given several times, those that do so together.",
+            show_default=False,
+        ),
     ] = None,
     time_unit: Annotated[
         str | None,
@@ -67,7 +72,7 @@ def init_contract(
     from fraudline.drafts import Answers
     from fraudline.use_cases.write_contract import write_contract
 
-    answers = Answers(label, amount, event_time, identity, time_unit)
+    answers = Answers(label, amount, event_time, tuple(identity or ()), time_unit)
     written = write_contract(Project(), table, answers, name=name, quoted_newlines=quoted_newlines)
     if isinstance(written, list):
         _ask(written)
@@ -174,12 +179,9 @@ def write_schema(
 
 
 def _show(name: str, contract: Contract) -> None:
+    from fraudline.contract.role_words import role_words
     from fraudline.contract.seen_words import seen_words
 
-    roles = {
-        getattr(contract, role): role.replace("_", " ")
-        for role in ("label", "amount", "event_time", "id")
-    }
     show_table(
         ("column", "type", "unit", "role", "may be", "network sees"),
         (
@@ -187,7 +189,7 @@ def _show(name: str, contract: Contract) -> None:
                 column.name,
                 column.type if column.category is None else f"category of {column.type}",
                 column.unit,
-                roles.get(column.name, ""),
+                role_words(contract, column.name),
                 _limits(column),
                 seen_words(column),
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fraudline.cli.screen import utc
 from fraudline.measures.policy_effect import counted
 from fraudline.use_cases.challenge_conditions import NOT_MET, wealth_words
+from fraudline.use_cases.champion_line import LOOK
 
 if TYPE_CHECKING:  # ONNX Runtime comes with what judges
     from fraudline.use_cases.judge_challenger import ChallengerVerdict
@@ -29,8 +30,10 @@ def line_facts(gate: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         ("beside", gate["champion"]),
         ("newest", gate["newest"]),
     ]
-    missing = gate["told"].rpartition(NOT_MET)[2]
-    return [*facts, ("met", "all conditions") if gate["is_won"] else ("not met", missing)]
+    missing = gate["told"].rpartition(NOT_MET)[2].partition("; ")[0]
+    facts.append(("met", "all conditions") if gate["is_won"] else ("not met", missing))
+    _, found, look = gate["told"].partition(LOOK)
+    return [*facts, *([("", f"{LOOK}{look}")] if found else [])]
 
 
 def whole_line_facts(gate: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ def conform(
     columns: Sequence[Column],
     on_note: Callable[[str], None] = lambda _: None,
     *,
-    id_column: str | None = None,
+    id_columns: Sequence[str] = (),
 ) -> tuple[pa.Table, list[Refusal]]:
     """Give a table exactly these columns and types; refuse each row that does not fit.
 
@@ -46,7 +46,7 @@ def conform(
             without a time zone is of the column's.
         columns: What the result is to have.
         on_note: Called with a sentence for each column in which something was assumed.
-        id_column: Which of them identifies a transaction: a row with a blank text in it is refused.
+        id_columns: Which of them identify a transaction: a row with a blank text in one is refused.
 
     Returns:
         The rows that fit, in their order, and a refusal for each row that does not, with
@@ -62,7 +62,7 @@ def conform(
     faults: dict[int, Refusal] = {}
     cast = [_cast(table.column(column.name), column, faults, on_note) for column in columns]
     for values, column in zip(cast, columns, strict=True):
-        _check(values, column, faults, is_id=column.name == id_column)
+        _check(values, column, faults, is_id=column.name in id_columns)
     conformed = pa.Table.from_arrays(cast, schema=_all_nullable(arrow_schema(columns)))
     if faults:
         keep = np.ones(table.num_rows, dtype=bool)

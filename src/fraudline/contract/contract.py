@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
 from fraudline.contract.columns import Category, Column, arrow_schema
 from fraudline.contract.decisions import DECISION_COLUMNS
+from fraudline.contract.id_texts import message_id, row_ids
 from fraudline.contract.level_codes import level_codes
 from fraudline.contract.local_times import UTC
 from fraudline.contract.time_units import seconds_of, to_seconds
@@ -23,6 +24,19 @@ from fraudline.errors import ContractError, InputError
 
 MATURITY_DAYS = 30.0
 """Of a contract that does not say; most cardholders see a fraud on their next statement."""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """Somebody or something that takes part in a transaction: a card, a terminal, a merchant.
+
+    Attributes:
+        name: What it is called.
+        columns: Those that name it, together.
+    """
+
+    name: str
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -36,9 +50,11 @@ class Contract:
         label: Column that is 1 (or true) where the transaction was a fraud.
         amount: Column with what is lost if a fraud is approved.
         event_time: Column that orders the history: a number in a unit of time, or a timestamp.
-        id: Column that identifies a transaction, if there is one.
+        id: Column that identifies a transaction, or the several that do so together, if there
+            are any.
         maturity_days: How long after its decision a transaction without a label counts as
             legitimate, until told otherwise.
+        entities: Who and what takes part in it.
     """
 
     name: str
@@ -47,8 +63,9 @@ class Contract:
     label: str
     amount: str
     event_time: str
-    id: str | None = None
+    id: str | tuple[str, ...] | None = None
     maturity_days: float = MATURITY_DAYS
+    entities: tuple[Entity, ...] = ()
 
     @cached_property
     def transaction_columns(self) -> tuple[Column, ...]:
@@ -77,9 +94,12 @@ class Contract:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over columns, types, limits and roles: equal when data are interchangeable."""
+        """SHA-256 over columns, types, limits and roles: equal when data are interchangeable.
+
+        What entities are called alters no data: they may be named at any time.
+        """
         content = asdict(self)
-        del content["description"], content["maturity_days"]
+        del content["description"], content["maturity_days"], content["entities"]
         for column in content["columns"]:
             del column["description"], column["words"]
             # As before there were any. Whether a clock's times are taken as UTC or not at all
@@ -95,15 +115,32 @@ class Contract:
         """The key under which a transaction is sent: its id, so that repeats meet; else none."""
         if self.id is None:
             return None
-        try:
-            return str(self._id_decoder.decode(message).id).encode()
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None  # it will be rejected, wherever it goes
+        found = self._message_id(message)
+        return None if found is None else found.encode()  # it will be rejected, wherever it goes
 
     @cached_property
-    def _id_decoder(self) -> msgspec.json.Decoder[Any]:
-        identity = msgspec.defstruct("Identity", [("id", str | int)], rename={"id": self.id or ""})
-        return msgspec.json.Decoder(identity)
+    def _message_id(self) -> Callable[[bytes], str | None]:
+        return message_id(self.id_columns)
+
+    @cached_property
+    def id_columns(self) -> tuple[str, ...]:
+        """The columns of the id in their order; none where it has no id."""
+        if self.id is None:
+            return ()
+        return (self.id,) if isinstance(self.id, str) else self.id
+
+    def row_ids(self, rows: Iterable[Sequence[Any]]) -> list[str]:
+        """The id of each transaction as text; for a contract with an id.
+
+        Args:
+            rows: The values of each, in the order of `transaction_columns`.
+        """
+        return row_ids(self._id_places, rows)
+
+    @cached_property
+    def _id_places(self) -> tuple[int, ...]:
+        names = [column.name for column in self.transaction_columns]
+        return tuple(map(names.index, self.id_columns))
 
     def column(self, name: str) -> Column:
         """The column with this name."""

@@ -13,9 +13,17 @@ from typing import Any
 
 from fraudline.contract.column_keys import CATEGORY, parse_column
 from fraudline.contract.columns import Column
-from fraudline.contract.contract import MATURITY_DAYS, Contract
+from fraudline.contract.contract import MATURITY_DAYS, Contract, Entity
 from fraudline.contract.contract_faults import ContractFault, Faults, meant, refusal, shown
 from fraudline.contract.decisions import DECISION_COLUMNS
+from fraudline.contract.named_columns import (
+    NAMING_TYPES,
+    check_length,
+    check_several,
+    listed,
+    never_seen,
+    parse_entities,
+)
 from fraudline.contract.rejects import REJECT_COLUMNS
 from fraudline.contract.time_units import TIME_UNITS, seconds_of
 from fraudline.errors import ContractError
@@ -25,8 +33,9 @@ ROLE_TYPES: dict[str, tuple[str, ...]] = {
     "label": ("int64", "bool"),
     "amount": ("float64", "int64"),
     "event_time": ("float64", "int64", "timestamp"),
-    "id": ("string", "int64"),
+    "id": NAMING_TYPES,
 }
+_KEYS = ("name", "description", "roles", "entities", "labels", "columns")
 # What our own records have beside a contract's columns, or may have; a test holds it to the flows.
 RESERVED_NAMES = frozenset(column.name.lower() for column in (*DECISION_COLUMNS, *REJECT_COLUMNS))
 _RESERVED_PREFIXES = (  # of BigQuery
@@ -105,7 +114,7 @@ def _brought(name: str) -> Traversable:
 
 def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
     """The contract; None if there is a fault."""
-    faults.known_keys(content, {"name", "description", "roles", "labels", "columns"}, ())
+    faults.known_keys(content, _KEYS, ())
     name = content.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         faults.add(("name",), f"name must be letters, digits and _, found {shown(name)}.")
@@ -117,9 +126,10 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
     maturity_days = _parse_maturity(content, faults)
     if roles and columns:
         _check_roles(roles, parsed, faults)
+    entities = parse_entities(content, parsed, roles, faults)
+    never_features = _never_features(roles, entities, parsed, columns, faults)
     if faults:
         return None
-    never_features = (roles["label"], roles.get("id"))
     contract = Contract(
         name=str(name),
         description=description,
@@ -131,8 +141,9 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
         label=roles["label"],
         amount=roles["amount"],
         event_time=roles["event_time"],
-        id=roles.get("id"),
+        id=tuple(roles["id"]) if isinstance(roles.get("id"), list) else roles.get("id"),
         maturity_days=maturity_days,
+        entities=entities,
     )
     if contract.features:
         return contract
@@ -142,6 +153,25 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
         "that a network may see.",
     )
     return None
+
+
+def _never_features(
+    roles: Mapping[str, Any],
+    entities: Iterable[Entity],
+    columns: Mapping[str, Column | None],
+    tables: Mapping[str, Any],
+    faults: Faults,
+) -> set[str]:
+    """The columns that no network sees, whatever their type."""
+    identity = listed(roles.get("id"))
+    named = {column: f"the entity '{one.name}'" for one in entities for column in one.columns}
+    whole = [roles.get("label")]
+    if len(identity) == 1:
+        whole += identity
+    else:
+        named |= {column: "a part of the id" for column in identity if isinstance(column, str)}
+    found = never_seen(named, columns, tables, faults)
+    return found | {name for name in whole if isinstance(name, str)}
 
 
 def _parse_maturity(content: dict[str, Any], faults: Faults) -> float:
@@ -199,26 +229,33 @@ def _check_roles(
                     f"'{role}' is missing; name its column, which is {' or '.join(types)}.",
                 )
             continue
-        name, path = roles[role], ("roles", role)
-        if not isinstance(name, str) or name not in columns:
-            faults.add(
-                path, f"{role} = {shown(name)} is not one of its columns.{meant(name, columns)}"
-            )
+        value, path = roles[role], ("roles", role)
+        is_several = role == "id" and isinstance(value, list)
+        if is_several and not check_several(value, path, faults):
             continue
-        if name in holders:
-            faults.add(
-                path,
-                f"column '{name}' has two roles, {holders[name]} and {role}; each needs its own.",
-            )
-        holders.setdefault(name, role)
-        column = columns[name]
-        if column is not None:
-            _check_role(role, column, faults)
+        found = []
+        for name in listed(value) if is_several else [value]:
+            if not isinstance(name, str) or name not in columns:
+                faults.add(
+                    path, f"{role} = {shown(name)} is not one of its columns.{meant(name, columns)}"
+                )
+                continue
+            if name in holders:
+                other = holders[name]
+                faults.add(
+                    path, f"column '{name}' has two roles, {other} and {role}; each needs its own."
+                )
+            holders.setdefault(name, role)
+            if (column := columns[name]) is not None:
+                _check_role(role, column, faults, is_part=is_several)
+                found.append(column)
+        if is_several and len(found) == len(value):
+            check_length(found, faults)
 
 
-def _check_role(role: str, column: Column, faults: Faults) -> None:
+def _check_role(role: str, column: Column, faults: Faults, *, is_part: bool) -> None:
     path, types = ("columns", column.name, "type"), ROLE_TYPES[role]
-    kind = column.type if column.category is None else CATEGORY
+    kind = column.type if column.category is None or is_part else CATEGORY
     if kind not in types or column.is_nullable:
         faults.add(
             path,
@@ -231,7 +268,7 @@ def _check_role(role: str, column: Column, faults: Faults) -> None:
             f"event_time column '{column.name}' has unit {column.unit!r}, expected one "
             f"of {', '.join(TIME_UNITS)}: days, rates and periods follow from it.",
         )
-    elif role == "id" and column.max_length > Column.max_length:
+    elif role == "id" and not is_part and column.max_length > Column.max_length:
         faults.add(
             ("columns", column.name, "max_length"),
             f"id column '{column.name}' has max_length {column.max_length}; a decision's "

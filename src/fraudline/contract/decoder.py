@@ -53,7 +53,7 @@ class Decoder:
     Args:
         columns: What a message has, and nothing else.
         max_message_bytes: Largest message that is decoded.
-        id_column: Which of them identifies a transaction: a blank text in it rejects the message.
+        id_columns: Which of them identify a transaction: a blank text in one rejects the message.
             Records of our own have none: earlier releases wrote what they were sent.
 
     Attributes:
@@ -67,10 +67,10 @@ class Decoder:
         columns: Sequence[Column],
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         *,
-        id_column: str | None = None,
+        id_columns: Sequence[str] = (),
     ) -> None:
         self.schema = arrow_schema(columns)
-        self.fingerprint = _fingerprint(columns, max_message_bytes, id_column)
+        self.fingerprint = _fingerprint(columns, max_message_bytes, id_columns)
         self._names = [column.name for column in columns]
         self._words = {column.name: column.words for column in columns if column.words}
         self._timestamps = {
@@ -84,8 +84,12 @@ class Decoder:
             for index, column in enumerate(columns)
             if column.format or column.timezone
         }
-        texts = (index for index, one in enumerate(columns) if one.type == "string")
-        self._text_id = next((index for index in texts if columns[index].name == id_column), None)
+        self._text_ids = [
+            index
+            for index, one in enumerate(columns)
+            if one.type == "string" and one.name in id_columns
+        ]
+        self._is_part = len(id_columns) > 1
         self._max_message_bytes = max_message_bytes
         self._decode = msgspec.json.Decoder(row_struct(columns)).decode
         # A column's name takes two quotation marks and a string or timestamp that is not null at
@@ -223,11 +227,12 @@ class Decoder:
         """
         for index, (is_text, times) in self._written.items():
             yield from self._read_times(rows, index, times, is_text=is_text)
-        if self._text_id is not None:
+        for index in self._text_ids:
             for row, values in enumerate(rows):
-                if not (values[self._text_id] or "").strip():
-                    name = self._names[self._text_id]
-                    words = f"column '{name}': the id is empty; each transaction needs its own"
+                if not (values[index] or "").strip():
+                    what = "this part of the id" if self._is_part else "the id"
+                    name = self._names[index]
+                    words = f"column '{name}': {what} is empty; each transaction needs its own"
                     yield row, _Fault(RejectReason.OUT_OF_RANGE, words)
         for index, (earliest, latest) in self._timestamps.items():
             for row, values in enumerate(rows):
@@ -411,7 +416,9 @@ def repeated_key(message: bytes) -> str | None:
     return repeated[0] if repeated else None
 
 
-def _fingerprint(columns: Sequence[Column], max_message_bytes: int, id_column: str | None) -> str:
+def _fingerprint(
+    columns: Sequence[Column], max_message_bytes: int, id_columns: Sequence[str]
+) -> str:
     limits = [
         (
             *(column.name, column.type, column.min, column.max, column.max_length),
@@ -427,8 +434,7 @@ def _fingerprint(columns: Sequence[Column], max_message_bytes: int, id_column: s
     rules = [_RULES, msgspec.__version__, max_message_bytes, limits]
     if written:
         rules.append(written)
-    if id_column is not None:  # as before for all that is stored, which has none
-        rules.append(id_column)
+    rules += id_columns  # as before for all that is stored, which has none
     return hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:12]
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline.contract.contract import Contract
+from fraudline.contract.id_texts import id_column
 
 
 def are_blank(ids: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -53,12 +54,12 @@ def find_id_faults(history: pa.Table, contract: Contract) -> IdFaults:
     """
     if contract.id is None:
         return IdFaults()
-    ids = history.column(contract.id)
+    ids = id_column(history, contract.id_columns)
     counts = ids.value_counts()
     often = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
     repeated = history.filter(pc.is_in(ids, often))
     distinct = repeated.group_by(repeated.column_names).aggregate([])
-    its_ids = distinct.column(contract.id)
+    its_ids = id_column(distinct, contract.id_columns)
     reused = len(its_ids) - len(its_ids.unique())
     example = ""
     if repeated.num_rows:

@@ -8,16 +8,20 @@ folded or normalised: what differs by a byte is another level, and an empty text
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import repeat
 from math import nan
+from operator import rshift
 from typing import Any
 from zlib import crc32
 
-import numpy as np
 import pyarrow as pa
 
-from fraudline.contract.array_types import Floats
+from fraudline.contract.columns import Column
 
 _LOWER_BITS = 8  # of the 32; the other 24 are what a float32 holds
+# Of the levels of a column: whatever is sent, they take less than two megabytes.
+_MOST_KEPT, _LONGEST_KEPT = 4096, 64
 _BOOLS = {True: "true", False: "false"}
 _TEXT_OF_NULL: dict[Any, Any] = {None: ""}
 _NUMBER_OF_NULL: dict[Any, float] = {None: nan}
@@ -43,30 +47,38 @@ def level_codes(levels: pa.Array) -> pa.Array:
     return pa.array(codes, pa.float64()).take(encoded.indices)
 
 
-def codes_from(kind: str, *, is_nullable: bool) -> Callable[[Sequence[Any]], Floats]:
-    """What turns values into the codes of their levels, without Python for each of them.
+def codes_from(column: Column) -> Callable[[Sequence[Any]], Iterable[float]]:
+    """What turns the values of a category into the codes of their levels; a null becomes NaN.
 
-    Args:
-        kind: The type of the values: `string`, `int64` or `bool`.
-        is_nullable: Whether there may be nulls, which become NaN.
+    Levels that come again and again are looked up. Where they are sorted into buckets there may be
+    any number of them, and each is hashed, without Python for it.
     """
-    if kind == "bool":
-        known: dict[Any, float] = {level: level_code(level) for level in _BOOLS}
-        code = (known | _NUMBER_OF_NULL).__getitem__
-        return lambda values: np.fromiter(map(code, values), np.float64, len(values))
+    assert column.category is not None
+    if column.category.buckets is None or column.type == "bool":
+        return partial(map, _Codes().__getitem__)
     as_text: Callable[[Iterable[Any]], Iterable[str]] = (
-        (lambda values: map(str, values)) if kind == "int64" else iter
+        partial(map, str) if column.type == "int64" else iter
     )
 
-    def codes(values: Sequence[Any]) -> Floats:
-        crcs = np.fromiter(map(crc32, map(str.encode, as_text(values))), np.uint32, len(values))
-        return (crcs >> _LOWER_BITS).astype(np.float64)
+    def codes(values: Iterable[Any]) -> Iterable[int]:
+        return map(rshift, map(crc32, map(str.encode, as_text(values))), repeat(_LOWER_BITS))
 
-    def codes_or_nan(values: Sequence[Any]) -> Floats:
-        texts = as_text(map(_TEXT_OF_NULL.get, values, values))
-        # A level is not in the dictionary, and its own CRC stands for it.
-        crcs = map(_NUMBER_OF_NULL.get, values, map(crc32, map(str.encode, texts)))
-        found: Floats = np.floor(np.fromiter(crcs, np.float64, len(values)) / 2.0**_LOWER_BITS)
-        return found
+    if not column.is_nullable:
+        return codes
+    # What is no null is not in the dictionaries, and its own text and code stand for it.
+    return lambda values: map(
+        _NUMBER_OF_NULL.get, values, codes(map(_TEXT_OF_NULL.get, values, values))
+    )
 
-    return codes_or_nan if is_nullable else codes
+
+class _Codes(dict[Any, float]):
+    """The codes of the levels that came first, and the way to that of each other one."""
+
+    def __init__(self) -> None:
+        self[None] = nan
+
+    def __missing__(self, level: Level) -> float:
+        code = float(level_code(level))
+        if len(self) < _MOST_KEPT and len(str(level)) <= _LONGEST_KEPT:
+            self[level] = code
+        return code

@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -42,39 +43,37 @@ class RowNumbers:
         self._of_row = len(picked)
         self._pick = _picker(picked) if picked != list(range(len(columns))) else None
         self._features = _picker(features)
-        self._converters = {
-            index: _converter(columns[place])
-            for index, place in enumerate(picked)
-            if columns[place].is_nullable or columns[place].seen_as != "number"
-        }
-        self._plain = [index for index in range(len(picked)) if index not in self._converters]
+        self._times = [
+            index for index, place in enumerate(features) if columns[place].type == "timestamp"
+        ]
+        converters = [_converter(columns[place]) for place in picked]
+        self._converters = converters if any(converters) else None
 
     def read(self, rows: Sequence[Row]) -> tuple[Matrix, Floats]:
         """Features, shape (rows, features), and amounts, shape (rows,)."""
-        values: Iterable[Row] = rows if self._pick is None else map(self._pick, rows)
-        if self._converters and rows:
-            numbers = self._by_column(list(zip(*values, strict=True)), len(rows))
+        picked: Iterable[Row] = rows if self._pick is None else map(self._pick, rows)
+        shape = len(rows), self._of_row
+        if self._converters is None or not rows:
+            numbers = np.frombuffer(_packed(picked, shape)).reshape(shape)
         else:
-            flat = struct.pack(f"{len(rows) * self._of_row}d", *chain.from_iterable(values))
-            numbers = np.frombuffer(flat).reshape(len(rows), self._of_row)
-        return numbers[:, : self._width].astype(np.float32), numbers[:, self._amount]
-
-    def _by_column(self, columns: list[Sequence[Any]], rows: int) -> Floats:
-        """The numbers of columns, of which some are no numbers yet, shape (rows, columns)."""
-        numbers = np.empty((rows, self._of_row))
-        plain = [columns[index] for index in self._plain]
-        flat = struct.pack(f"{rows * len(plain)}d", *chain.from_iterable(plain))
-        numbers[:, self._plain] = np.frombuffer(flat).reshape(len(plain), rows).T
-        for index, convert in self._converters.items():
-            numbers[:, index] = convert(columns[index])
-        return numbers
+            columns = zip(*picked, strict=True)
+            converted = (
+                values if convert is None else convert(values)
+                for convert, values in zip(self._converters, columns, strict=True)
+            )
+            numbers = np.frombuffer(_packed(converted, shape)).reshape(shape[::-1]).T
+        return numbers[:, : self._width].astype(np.float32, order="C"), numbers[:, self._amount]
 
     def features(self, row: Row) -> Row:
         """The values of the features as they were sent, in order; times are in UTC."""
-        return tuple(
-            value.astimezone(dt.UTC) if isinstance(value, dt.datetime) else value
-            for value in self._features(row)
-        )
+        values = self._features(row)
+        if not self._times:
+            return values
+        changed = list(values)
+        for index in self._times:
+            if changed[index] is not None:
+                changed[index] = changed[index].astimezone(dt.UTC)
+        return tuple(changed)
 
 
 def _picker(places: list[int]) -> Callable[[Row], Row]:
@@ -84,14 +83,21 @@ def _picker(places: list[int]) -> Callable[[Row], Row]:
     return lambda row: (row[place],)
 
 
-def _converter(column: Column) -> Callable[[Sequence[Any]], Floats]:
-    """What turns the values of a column, or nulls, into numbers, or NaN."""
+def _packed(numbers: Iterable[Iterable[float]], shape: tuple[int, int]) -> bytes:
+    """All of them as float64, one after the other; so many rows and columns of them."""
+    return struct.pack(f"{shape[0] * shape[1]}d", *chain.from_iterable(numbers))
+
+
+def _converter(column: Column) -> Callable[[Sequence[Any]], Iterable[float]] | None:
+    """What turns the values of a column, or nulls, into numbers, or NaN; None if they are that."""
     if column.seen_as == "level":
-        return codes_from(column.type, is_nullable=column.is_nullable)
+        return codes_from(column)
     if column.seen_as == "second of the day":
-        return lambda values: np.fromiter(map(_second_of_day, values), np.float64, len(values))
-    # A value is not in the dictionary, and stands for itself: no Python for each of them.
-    return lambda values: np.fromiter(map(_NULL.get, values, values), np.float64, len(values))
+        return partial(map, _second_of_day)
+    if column.is_nullable:
+        # A value is not in the dictionary, and stands for itself: no Python for each of them.
+        return lambda values: map(_NULL.get, values, values)
+    return None
 
 
 def _second_of_day(at: dt.datetime | None) -> float:

@@ -121,7 +121,7 @@ def read_transactions(path: Path, contract: Contract, *, quoted_newlines: bool =
     columns = contract.columns if is_labelled else contract.transaction_columns
     table = _with_null_levels(table, columns, notes)
     try:
-        rows, refusals = conform(table, columns, notes.append, id_column=contract.id)
+        rows, refusals = conform(table, columns, notes.append, id_columns=contract.id_columns)
     except ContractError as error:
         raise ContractError(
             f"{path}, contract '{contract.name}': {error}{_pandas_index(table.column_names)}"

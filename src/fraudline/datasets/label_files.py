@@ -13,12 +13,14 @@ import pyarrow as pa
 from fraudline import flows
 from fraudline.contract import (
     LABEL_COLUMNS,
+    Column,
     Contract,
     Refusal,
     RefusalReason,
     arrow_schema,
     conform,
 )
+from fraudline.contract.id_texts import id_column, id_parts
 from fraudline.datasets.cache import sha256_of
 from fraudline.datasets.csv_rows import merged
 from fraudline.datasets.file_content import kind_of, read_lines
@@ -26,14 +28,16 @@ from fraudline.datasets.files import RowFile, read_table
 from fraudline.errors import ContractError
 
 _POSITION = re.compile(r".+:\d+:\d+", re.DOTALL)
-_AT = "transaction_received_at"
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_ID, _AT = "transaction_id", "transaction_received_at"
 
 
 def read_labels(path: Path, contract: Contract, *, quoted_newlines: bool = False) -> RowFile:
     """Read a file of labels for transactions of a contract.
 
     The columns are those of a label, in any order; `contract` and those that may be null may be
-    left out. A row is refused, too, if it can name no transaction of the contract.
+    left out. In the place of `transaction_id` a table may have the columns of the contract's id. A
+    row is refused, too, if it can name no transaction of the contract.
 
     Args:
         path: CSV, Parquet or .jsonl, also as gzip.
@@ -49,9 +53,15 @@ def read_labels(path: Path, contract: Contract, *, quoted_newlines: bool = False
     if kind_of(path, ("csv", "parquet", "jsonl")) == "jsonl":
         rows, refusals = _from_lines(path, contract)
     else:
-        table, skipped = read_table(path, LABEL_COLUMNS, quoted_newlines=quoted_newlines)
+        named_by = _naming_columns(contract)
+        columns = (*LABEL_COLUMNS, *named_by)
+        table, skipped = read_table(path, columns, quoted_newlines=quoted_newlines)
         try:
-            rows, refusals = conform(_completed(table, contract), LABEL_COLUMNS, notes.append)
+            given = set(table.column_names)
+            if _ID not in given and any(column.name in given for column in named_by):
+                rows, refusals = _by_columns(table, named_by, contract, notes)
+            else:
+                rows, refusals = conform(_completed(table, contract), LABEL_COLUMNS, notes.append)
         except ContractError as error:
             raise ContractError(f"{path}, labels of '{contract.name}': {error}") from None
     rows, nameless = _named(rows, refusals, contract)
@@ -73,6 +83,32 @@ def _completed(table: pa.Table, contract: Contract) -> pa.Table:
     return table
 
 
+def _naming_columns(contract: Contract) -> tuple[Column, ...]:
+    """The columns of the id that a file may have in the place of `transaction_id`."""
+    named = {column.name for column in LABEL_COLUMNS}
+    if not named.isdisjoint(contract.id_columns):
+        return ()
+    return tuple(map(contract.column, contract.id_columns))
+
+
+def _by_columns(
+    table: pa.Table, named_by: tuple[Column, ...], contract: Contract, notes: list[str]
+) -> tuple[pa.Table, list[Refusal]]:
+    """Labels that name their transaction by the columns of its id."""
+    others = tuple(column for column in LABEL_COLUMNS if column.name != _ID)
+    rows, refusals = conform(
+        _completed(table, contract),
+        (*named_by, *others),
+        notes.append,
+        id_columns=contract.id_columns,
+    )
+    ids = id_column(rows, contract.id_columns).cast(pa.string())
+    rows = rows.append_column(pa.field(_ID, pa.string(), nullable=False), ids)
+    return rows.select([column.name for column in LABEL_COLUMNS]).cast(
+        arrow_schema(LABEL_COLUMNS)
+    ), refusals
+
+
 def _from_lines(path: Path, contract: Contract) -> tuple[pa.Table, list[Refusal]]:
     lines = read_lines(path)
     rows, _, rejects = flows.LABELS.decoder(contract).decode(lines)
@@ -90,7 +126,7 @@ def _named(
     )
     keep = np.ones(rows.num_rows, dtype=bool)
     nameless = []
-    named = rows.select(["contract", "transaction_id", _AT]).to_pylist()
+    named = rows.select(["contract", _ID, _AT]).to_pylist()
     for place, (number, row) in enumerate(zip(numbers, named, strict=True)):
         for fault in _naming_faults(row, contract):
             keep[place] = False
@@ -107,19 +143,38 @@ def _naming_faults(row: dict[str, object], contract: Contract) -> Iterator[Refus
         words = f"column '{column}': expected {expected}, found {shown}"
         return Refusal(0, reason, words, column)
 
-    identity = str(row["transaction_id"])
+    identity = str(row[_ID])
     if row["contract"] != contract.name:
         expected = f"{contract.name!r}, the contract of the settings"
         yield fault(RefusalReason.OUT_OF_RANGE, "contract", expected, row["contract"])
     if contract.id is not None:
         if not identity:
-            yield fault(RefusalReason.NULL_VALUE, "transaction_id", "an id", identity)
+            yield fault(RefusalReason.NULL_VALUE, _ID, "an id", identity)
+        elif not _is_id(identity, contract):
+            shape = "|".join(
+                "a whole number" if contract.column(name).type == "int64" else name
+                for name in contract.id_columns
+            )
+            expected = f"an id as its decision has it, {shape}"
+            yield fault(RefusalReason.OUT_OF_RANGE, _ID, expected, identity)
         return
     if not _POSITION.fullmatch(identity):
         expected = f"topic:partition:offset, since contract '{contract.name}' has no id"
-        yield fault(RefusalReason.OUT_OF_RANGE, "transaction_id", expected, identity)
+        yield fault(RefusalReason.OUT_OF_RANGE, _ID, expected, identity)
     if row[_AT] is None:
         expected = (
             "the decision's received_at, without which a position is of any topic of that name"
         )
         yield fault(RefusalReason.NULL_VALUE, _AT, expected, None)
+
+
+def _is_id(text: str, contract: Contract) -> bool:
+    """Whether a decision could name its transaction like that."""
+    parts = id_parts(text, len(contract.id_columns))
+    if parts is None:
+        return False
+    kinds = (contract.column(name).type for name in contract.id_columns)
+    return all(
+        _WHOLE.fullmatch(part) if kind == "int64" else part.strip()
+        for part, kind in zip(parts, kinds, strict=True)
+    )

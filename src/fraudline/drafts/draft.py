@@ -15,19 +15,13 @@ from fraudline.contract.columns import Category
 from fraudline.contract.contract_faults import Faults, meant
 from fraudline.contract.contract_file import check_names
 from fraudline.contract.local_times import UTC
-from fraudline.contract.number_words import number_words
+from fraudline.contract.role_words import together
 from fraudline.contract.time_units import seconds_of
+from fraudline.drafts.found_roles import FoundRoles, find_roles, role_facts
 from fraudline.drafts.name_words import limits_of, money_unit_of
+from fraudline.drafts.naming import find_entities, names_each
 from fraudline.drafts.profiles import Profile, profile_column
-from fraudline.drafts.roles import (
-    Answers,
-    Question,
-    find_amount,
-    find_event_time,
-    find_id,
-    find_label,
-    fraud_share,
-)
+from fraudline.drafts.roles import Answers, Question, fraud_share
 from fraudline.drafts.suspects import LEAST_REPEATED, epoch_unit, find_suspects
 from fraudline.errors import InputError
 
@@ -61,7 +55,8 @@ class Draft:
         rows: How many rows there are.
         looked_at: How many of them were looked at.
         columns: In the order of the table.
-        roles: By role, its column.
+        roles: By role, its column; the id may have several.
+        entities: By what takes part, the column that names it.
         facts: By role, what was found of it.
         told: What a person must look at, each in sentences.
         median_amount: Of the amounts above 0; None if there are none.
@@ -72,7 +67,8 @@ class Draft:
     rows: int
     looked_at: int
     columns: tuple[ColumnDraft, ...]
-    roles: Mapping[str, str]
+    roles: Mapping[str, str | tuple[str, ...]]
+    entities: Mapping[str, str]
     facts: Mapping[str, str]
     told: tuple[str, ...]
     median_amount: float | None
@@ -89,21 +85,6 @@ class Whole:
 
     rows: int
     nulls: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class _Roles:
-    label: str
-    amount: str
-    event_time: str
-    unit: str
-    id: str | None
-
-    @property
-    def named(self) -> dict[str, str]:
-        """By role, its column."""
-        found = {"label": self.label, "amount": self.amount, "event_time": self.event_time}
-        return found | ({} if self.id is None else {"id": self.id})
 
 
 @dataclass
@@ -152,14 +133,17 @@ def draft_contract(
             for column, profile in profiles.items()
         }
     _require_known(answers, profiles)
-    roles = _find_roles(profiles, answers)
-    if not isinstance(roles, _Roles):
+    roles = find_roles(profiles, answers)
+    if not isinstance(roles, FoundRoles):
         return roles
     told = _Told()
     columns = _columns(profiles, roles, told)
+    plain = {name: each for name, each in profiles.items() if name not in roles.columns}
+    entities = find_entities(plain)
     amounts = profiles[roles.amount].numbers
     positive = amounts[amounts > 0]
-    _tell_roles(profiles, roles, answers, told)
+    is_sure = not answers.id or names_each(table, roles.id)
+    _tell_roles(profiles, roles, told, is_sure=is_sure)
     return Draft(
         name=name,
         source=source,
@@ -167,7 +151,8 @@ def draft_contract(
         looked_at=len(amounts),
         columns=columns,
         roles=roles.named,
-        facts=_facts(profiles, roles),
+        entities=entities,
+        facts=role_facts(profiles, roles, entities),
         told=told.sentences,
         median_amount=float(np.median(positive)) if len(positive) else None,
     )
@@ -201,8 +186,8 @@ def _require_known(answers: Answers, profiles: Mapping[str, Profile]) -> None:
     Raises:
         InputError: there is one.
     """
-    for role in ("label", "amount", "event_time", "id"):
-        answer = getattr(answers, role)
+    given = [(role, getattr(answers, role)) for role in ("label", "amount", "event_time")]
+    for role, answer in (*given, *(("id", name) for name in answers.id)):
         if answer is not None and answer not in profiles:
             option = role.replace("_", "-")
             raise InputError(
@@ -215,38 +200,10 @@ def _require_known(answers: Answers, profiles: Mapping[str, Profile]) -> None:
         raise InputError(f"{'; '.join(faulty)}. Leave such a column out, or write it as text.")
 
 
-def _find_roles(profiles: Mapping[str, Profile], answers: Answers) -> _Roles | list[Question]:
-    given = [answers.label, answers.amount, answers.event_time, answers.id]
-    if twice := [each for each in given if each is not None and given.count(each) > 1]:
-        raise InputError(f"column '{twice[0]}' cannot have two roles; each needs its own.")
-    taken = {each for each in given if each is not None}
-
-    def left(answer: str | None) -> dict[str, Profile]:
-        return {
-            name: each for name, each in profiles.items() if name == answer or name not in taken
-        }
-
-    label = find_label(left(answers.label), answers.label)
-    taken |= {label} if isinstance(label, str) else set()
-    amount = find_amount(left(answers.amount), answers.amount)
-    taken |= {amount} if isinstance(amount, str) else set()
-    event_time = find_event_time(left(answers.event_time), answers.event_time, answers.time_unit)
-    taken |= {event_time[0]} if isinstance(event_time, tuple) else set()
-    identity = find_id(left(answers.id), answers.id)
-    found = (label, amount, event_time, identity)
-    if questions := [each for each in found if isinstance(each, Question)]:
-        return questions
-    assert isinstance(label, str)
-    assert isinstance(amount, str)
-    assert isinstance(event_time, tuple)
-    assert not isinstance(identity, Question)
-    return _Roles(label, amount, *event_time, identity)
-
-
 def _columns(
-    profiles: Mapping[str, Profile], roles: _Roles, told: _Told
+    profiles: Mapping[str, Profile], roles: FoundRoles, told: _Told
 ) -> tuple[ColumnDraft, ...]:
-    plain = {name: each for name, each in profiles.items() if name not in roles.named.values()}
+    plain = {name: each for name, each in profiles.items() if name not in roles.columns}
     is_fraud = profiles[roles.label].numbers == 1
     suspects = find_suspects(plain, is_fraud, profiles[roles.event_time].numbers)
     found = []
@@ -313,7 +270,7 @@ def _see_levels(profile: Profile, keys: dict[str, Any], told: _Told) -> str:
     return levels
 
 
-def _role_column(profile: Profile, roles: _Roles, told: _Told) -> ColumnDraft:
+def _role_column(profile: Profile, roles: FoundRoles, told: _Told) -> ColumnDraft:
     keys = _keys(profile)
     keys.pop("nullable", None)
     if profile.name == roles.label:
@@ -322,6 +279,9 @@ def _role_column(profile: Profile, roles: _Roles, told: _Told) -> ColumnDraft:
         return _amount_column(profile, keys, told)
     if profile.name == roles.event_time:
         return _time_column(profile, keys, roles.unit)
+    if len(roles.id) > 1 and profile.type == "string":  # what is made of them has an end
+        longest = pc.max(pc.utf8_length(profile.values)).as_py() or 0
+        keys["max_length"] = max(32, 1 << (2 * longest - 1).bit_length())
     return ColumnDraft(profile.name, keys)
 
 
@@ -374,7 +334,7 @@ def _keys(profile: Profile) -> dict[str, Any]:
 
 
 def _tell_roles(
-    profiles: Mapping[str, Profile], roles: _Roles, answers: Answers, told: _Told
+    profiles: Mapping[str, Profile], roles: FoundRoles, told: _Told, *, is_sure: bool
 ) -> None:
     share = fraud_share(profiles[roles.label])
     if share in {0, 1}:
@@ -386,30 +346,13 @@ def _tell_roles(
             roles.label,
             f"{100 * share:.3g} % of the rows are fraud, as you said; 1 is taken as fraud",
         )
-    if roles.id is None:
+    if not roles.id:
         told.others.append(
             "No column is known to name a payment, so topic and position do: a payment that is "
             "sent twice is decided twice. If one does, give --id."
         )
-    elif answers.id is not None and profiles[roles.id].distinct < len(profiles[roles.id].values):
-        told.of(roles.id, "it does not name each payment alone; one that comes again with other "
-                "values is rejected")  # fmt: skip
-
-
-def _facts(profiles: Mapping[str, Profile], roles: _Roles) -> dict[str, str]:
-    label = profiles[roles.label]
-    frauds = int(label.numbers.sum())
-    low, high = profiles[roles.amount].spread
-    begin, end = profiles[roles.event_time].spread
-    if profiles[roles.event_time].type != "timestamp":
-        begin, end = (f"{number_words(each)} {roles.unit}" for each in (begin, end))
-    else:
-        begin, end = (f"{each:%Y-%m-%d %H:%M:%S} UTC" for each in (begin, end))
-    identity = "none: topic, partition and offset name a payment"
-    return {
-        "label": f"'{roles.label}', fraud where it is {'true' if label.type == 'bool' else 1}: "
-        f"{frauds:,} of {len(label.values):,} rows ({100 * fraud_share(label):.3g} %)",
-        "amount": f"'{roles.amount}', from {number_words(low)} to {number_words(high)}",
-        "event time": f"'{roles.event_time}', from {begin} to {end}",
-        "id": identity if roles.id is None else f"'{roles.id}'",
-    }
+    elif not is_sure:
+        told.others.append(
+            f"{together(roles.id)}: it does not name each payment alone; one that comes again with "
+            "other values is rejected."
+        )

@@ -34,6 +34,18 @@ _NO_EVENT = {
 }
 _PAYMENTS = {"transaction", "trans", "tx", "txn", "payment", "order", "event"}
 _IDS = {"id", "uuid", "guid", "nr", "no", "num", "number", "key", "ref", "reference"}
+# What takes part in a payment, by the words for it.
+_ENTITIES = {
+    **dict.fromkeys(("card", "cc"), "card"),
+    **dict.fromkeys(("customer", "cust", "client", "cardholder", "user", "member"), "customer"),
+    **dict.fromkeys(("account", "acct", "acc", "iban"), "account"),
+    **dict.fromkeys(("merchant", "merch", "shop", "store", "seller"), "merchant"),
+    **dict.fromkeys(("terminal", "pos", "atm"), "terminal"),
+    **dict.fromkeys(("device", "phone"), "device"),
+    **{each: each for each in ("acquirer", "wallet", "payer", "payee", "sender", "receiver")},
+}
+# What may stand beside one of them.
+_OF_AN_ENTITY = {*_IDS, "hash", "hashed", "token", "pan", "code", "name"}
 _NEVER_BELOW_0 = {"age", "count", "distance", "items", "nb", "qty", "quantity"}
 _LATITUDES, _LONGITUDES = {"lat", "latitude"}, {"lon", "lng", "long", "longitude"}
 _CENTS = {"cent", "cents", "minor"}
@@ -75,6 +87,14 @@ def is_called_payment_id(name: str) -> bool:
     """Whether it says that it names the payment."""
     words = set(words_of(name))
     return bool(words & _IDS and words & _PAYMENTS) or words <= _IDS & {"id", "uuid", "guid"}
+
+
+def entity_of(name: str) -> str | None:
+    """Who or what takes part in a payment and is named by it; None if its name says nobody."""
+    words = words_of(name)
+    named = [_ENTITIES[word] for word in words if word in _ENTITIES]
+    others = {word for word in words if word not in _ENTITIES}
+    return named[0] if len(named) == 1 and others <= _OF_AN_ENTITY else None
 
 
 def is_called_id(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which column is the label, the amount, the event time and the id, or what has to be asked."""
+"""Which column is the label, the amount and the event time, or what has to be asked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from fraudline.drafts.name_words import (
     is_called_amount,
     is_called_event_time,
     is_called_label,
-    is_called_payment_id,
     is_called_time,
     time_unit_of,
 )
@@ -33,14 +32,14 @@ class Answers:
         label: Which column is the label.
         amount: Which is the amount.
         event_time: Which is the event time.
-        id: Which names a payment.
+        id: Which names a payment, or the several that do so together; none: nothing was said.
         time_unit: What a number that is the event time counts.
     """
 
     label: str | None = None
     amount: str | None = None
     event_time: str | None = None
-    id: str | None = None
+    id: tuple[str, ...] = ()
     time_unit: str | None = None
 
 
@@ -121,7 +120,7 @@ def find_amount(profiles: Profiles, answer: str | None) -> str | Question:
             return answer
         return Question(
             "amount",
-            f"Column '{answer}' cannot be the amount: {_no_role(profiles[answer], 'amount')}.",
+            f"Column '{answer}' cannot be the amount: {no_role(profiles[answer], 'amount')}.",
             _with_spreads(profiles, [name for name in usable if is_called_amount(name)]),
             "--amount",
         )
@@ -170,7 +169,7 @@ def find_event_time(
         return Question(
             "event time",
             f"Column '{answer}' cannot be the event time: "
-            f"{_no_role(profiles[answer], 'event_time')}.",
+            f"{no_role(profiles[answer], 'event_time')}.",
             _with_spreads(profiles, [name for name in usable if is_called_time(name)]),
             "--event-time",
         )
@@ -187,30 +186,6 @@ def find_event_time(
         return name, ""
     known = unit or epoch_unit(profile) or time_unit_of(name)
     return (name, known) if known else _which_unit(profile)
-
-
-def find_id(profiles: Profiles, answer: str | None) -> str | Question | None:
-    """The column that names a payment, or none: then topic and position do; as `find_label`."""
-    usable = [
-        name
-        for name, profile in profiles.items()
-        if profile.type in ROLE_TYPES["id"] and not profile.nulls and not profile.are_cards
-    ]
-    if answer is not None:
-        if answer in usable:
-            return answer
-        return Question(
-            "id",
-            f"Column '{answer}' cannot be the id: {_no_role(profiles[answer], 'id')}.",
-            (),
-            "--id",
-        )
-    called = [
-        name
-        for name in usable
-        if is_called_payment_id(name) and profiles[name].distinct == len(profiles[name].values)
-    ]
-    return called[0] if len(called) == 1 else None
 
 
 def fraud_share(profile: Profile) -> float:
@@ -291,11 +266,17 @@ def _no_flag(profile: Profile) -> str:
 
 def _but(profiles: Profiles, role: str, names: list[str]) -> str:
     """Why columns that are called like a role cannot have it, as sentences to go on with."""
-    reasons = (f" '{name}' cannot be it: {_no_role(profiles[name], role)}." for name in names)
+    reasons = (f" '{name}' cannot be it: {no_role(profiles[name], role)}." for name in names)
     return "".join(reasons)
 
 
-def _no_role(profile: Profile, role: str) -> str:
+def no_role(profile: Profile, role: str) -> str:
+    """Why a column cannot have a role, in words.
+
+    Args:
+        profile: The column.
+        role: As a contract calls it.
+    """
     if profile.are_cards:
         return "it looks like card numbers"
     if profile.local_time and role == "event_time":

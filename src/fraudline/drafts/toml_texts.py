@@ -34,6 +34,7 @@ def contract_text(draft: Draft) -> str:
         *(f"{role} = {_value(name)}  # {_ROLE_NOTES[role]}" for role, name in draft.roles.items()),
         *([] if "id" in draft.roles else ['# id = "..."  # no column is known to name a payment']),
         "",
+        *_entity_lines(draft.entities),
         "[labels]",
         "maturity_days = 30  # a payment without a label counts as legitimate after so many",
         "",
@@ -42,6 +43,13 @@ def contract_text(draft: Draft) -> str:
     for column in draft.columns:
         lines += _column_lines(column)
     return "\n".join(lines) + "\n"
+
+
+def _entity_lines(entities: Mapping[str, str]) -> list[str]:
+    if not entities:
+        return []
+    lines = [f"{entity} = {_value(name)}" for entity, name in entities.items()]
+    return ["[entities]  # who and what takes part, as far as names of columns say it", *lines, ""]
 
 
 def settings_text(

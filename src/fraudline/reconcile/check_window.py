@@ -211,8 +211,8 @@ def _expected(
     unseen = offsets_of(rejects.filter(_is_unseen(rejects)))
     may_be_reject = np.isin(offsets[rows], unseen)
     may_be_reject |= np.isin(offsets[rows], sent_again)
-    if contract.id is not None:  # earlier releases decided the first that came without one
-        without_id = are_blank(transactions[contract.id]).to_numpy(zero_copy_only=False)
+    for name in contract.id_columns:  # earlier releases decided the first that came without one
+        without_id = are_blank(transactions[name]).to_numpy(zero_copy_only=False)
         may_be_reject |= without_id & np.isin(offsets[rows], offsets_of(rejects))
     sent = pa.Table.from_batches([transactions]).append_column(
         "source_offset", pa.array(offsets[rows], pa.int64())

@@ -66,7 +66,9 @@ class Registry:
         self._changes = Changes(self._store)
         self.networks = Networks(self._store, lambda: self._champions.read(contract()))
         self.removals = Removals(self._store, self._changes_of)
-        self.rollouts = Rollouts(self._store, self._champions, self._changes, self._require)
+        self.rollouts = Rollouts(
+            self._store, self._champions, self._changes, self._require, self.networks
+        )
 
     @property
     def directory(self) -> Path:
@@ -337,13 +339,17 @@ class Registry:
             is_live: Whether it scores in the scorers, too.
 
         Raises:
-            InputError: there is no such version, no champion to challenge, or it is the champion;
-                or as many are live as may be.
+            InputError: there is no such version, no champion to challenge, or it is the champion
+                or has its network; or as many are live as may be.
         """
         with self._changing(version):
             contract, at = contract_of(version), _now()
             champion = self._champions.read(contract).champion
-            require_place(version, champion, self._changes_of(contract), at, is_live=is_live)
+            changes = self._changes_of(contract)
+            require_place(version, champion, changes, at, is_live=is_live)
+            stands = {one.version for one in challengers_of(changes, at) if one.ended is None}
+            if is_live or version not in stands:  # of the last release it may end to score live
+                self.networks.require_another(version, str(champion), "challenge it")
             signed = _signed(signature)
             self._changes.append(
                 contract,

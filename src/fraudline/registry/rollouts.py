@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from fraudline.errors import InputError
 from fraudline.registry.champions import Champions, contract_of
 from fraudline.registry.changes import Change, Changes, Signature, with_champions
+from fraudline.registry.networks import Networks
 from fraudline.registry.store import Store
 
 ROLLED_OUT = "rolled-out"
@@ -78,13 +79,19 @@ class Rollouts:
         champions: Who the champion is.
         changes: Where a change of the share is written.
         require: Refuses what is no version of the registry.
+        networks: Which versions rank alike.
     """
 
     def __init__(
-        self, store: Store, champions: Champions, changes: Changes, require: Callable[[str], None]
+        self,
+        store: Store,
+        champions: Champions,
+        changes: Changes,
+        require: Callable[[str], None],
+        networks: Networks,
     ) -> None:
         self._store, self._champions, self._changes = store, champions, changes
-        self._require = require
+        self._require, self._networks = require, networks
 
     def of(self, contract: str) -> Rollout | None:
         """The rollout of a contract, if one stands.
@@ -111,7 +118,8 @@ class Rollouts:
 
         Raises:
             InputError: there is no such version, no champion beside which it could decide, it is
-                the champion, another rollout stands, or that is no share.
+                the champion, another rollout stands, or that is no share; or it is to widen by
+                itself and has the champion's network.
         """
         self._require(version)
         with self._store.changing():
@@ -130,6 +138,7 @@ class Rollouts:
                     f"{found} already. `fraudline models rollout --share` widens that, `fraudline "
                     "models rollback` ends it; then another one can begin."
                 )
+            self._require_proof(version, champion, widens=widens)
             return self._write(version, (0.0, share), (False, widens), signature)
 
     def widen(
@@ -155,7 +164,7 @@ class Rollouts:
 
         Raises:
             InputError: it decides no share, that is no larger one, or the rollout was changed
-                meanwhile.
+                meanwhile; or it is to widen by itself from now on and has the champion's network.
         """
         with self._store.changing():
             found = self._standing(version, of)
@@ -164,6 +173,8 @@ class Rollouts:
                     f"{found} already, and a rollout only widens: {100 * share:g} % is no more. "
                     "`fraudline models rollback` ends it."
                 )
+            champion = self._champions.read(contract_of(version)).champion
+            self._require_proof(version, champion, widens=widens and not found.widens)
             shares, are = (found.share, share), (found.widens, widens)
             return self._write(version, shares, are, signature)
 
@@ -189,6 +200,11 @@ class Rollouts:
             InputError: it ended, or has another share.
         """
         self._standing(of.version, of)
+
+    def _require_proof(self, version: str, champion: str | None, *, widens: bool) -> None:
+        """Refuse to let widen by itself what can never be proved to rank better."""
+        if widens and champion is not None:
+            self._networks.require_another(version, champion, "widen by itself beside it")
 
     def _standing(self, version: str, of: Rollout | None = None) -> Rollout:
         contract = contract_of(version)

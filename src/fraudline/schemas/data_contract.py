@@ -77,15 +77,17 @@ def data_contract(contract: Contract, *, topic: str, table: str) -> str:
 
 
 def _property(contract: Contract, column: Column, physical_type: str) -> dict[str, Any]:
-    is_id = column.name == contract.id
     found: dict[str, Any] = {
         "name": column.name,
         "logicalType": _LOGICAL_TYPES[column.type],
         "physicalType": physical_type,
         "required": not column.is_nullable,
     }
-    if is_id:
+    if column.name == contract.id:
         found["unique"] = True
+    elif column.name in contract.id_columns:
+        found["primaryKey"] = True
+        found["primaryKeyPosition"] = contract.id_columns.index(column.name) + 1
     if column.description:
         found["description"] = column.description
     if options := _options(column):

@@ -43,7 +43,8 @@ def json_schema(contract: Contract) -> str:
         **({"description": contract.description} if contract.description else {}),
         "type": "object",
         "properties": {
-            column.name: _property(column, is_id=column.name == contract.id) for column in columns
+            column.name: _property(column, is_id=column.name in contract.id_columns)
+            for column in columns
         },
         "required": [column.name for column in columns],
         "additionalProperties": False,

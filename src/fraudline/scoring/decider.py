@@ -51,9 +51,7 @@ class Decider:
         self._memory = memory
         self._challengers = challengers
         self._rollout = rollout
-        contract = bundle.contract
-        names = [column.name for column in contract.transaction_columns]
-        self._id = names.index(contract.id) if contract.id is not None else None
+        self._contract = bundle.contract
 
     def decide(self, messages: Messages, decided_at: dt.datetime) -> list[Outcome]:
         """Exactly one outcome for each message: decisions in order, then rejects.
@@ -89,7 +87,7 @@ class Decider:
         assessment = judged.assessment
         return DecisionBatch(
             judged.indices,
-            [str(row[self._id]) for row in judged.rows] if self._id is not None else None,
+            None if self._contract.id is None else self._contract.row_ids(judged.rows),
             assessment.scores.tolist(),
             assessment.decisions,
             assessment.thresholds.tolist(),

@@ -99,8 +99,9 @@ class Judge:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        self._decoder = Decoder(bundle.contract.transaction_columns, id_column=bundle.contract.id)
-        self._numbers = RowNumbers(bundle.contract)
+        contract = bundle.contract
+        self._decoder = Decoder(contract.transaction_columns, id_columns=contract.id_columns)
+        self._numbers = RowNumbers(contract)
 
     def judge(self, transactions: Sequence[bytes | None]) -> list[Verdict | Reject]:
         """A verdict on each transaction, or why there is none, in their order.

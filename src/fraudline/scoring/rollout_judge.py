@@ -32,9 +32,6 @@ class RolloutJudge:
         self.fault: str | None = None
         self._champion, self._newer = Judge(champion), Judge(newer)
         self._bundle, self._share = newer, share
-        contract = newer.contract
-        names = [column.name for column in contract.transaction_columns]
-        self._id = names.index(contract.id) if contract.id is not None else None
 
     def judge_messages(self, messages: Messages) -> Judged:
         """Each message by the version that decides it, in their order."""
@@ -58,8 +55,9 @@ class RolloutJudge:
         return None
 
     def _identities(self, messages: Messages, decoded: Decoded) -> list[bytes]:
-        if self._id is not None:
-            return [str(row[self._id]).encode() for row in decoded.rows]
+        contract = self._bundle.contract
+        if contract.id is not None:
+            return [each.encode() for each in contract.row_ids(decoded.rows)]
         partitions, offsets = messages.partitions, messages.offsets
         return [b"%d:%d" % (partitions[index], offsets[index]) for index in decoded.indices]
 

@@ -182,6 +182,8 @@ def _order(found: Challenge) -> Condition:
         f"{wealth_words(bet.wealth, bet.frauds)} in "
         f"{counted(bet.days, 'period')}; average precision within periods {bet.mean_gain:+.4f}"
     )
+    if bet.frauds and not bet.telling_days:
+        told += "; they rank all payments alike, so nothing is ever proved of this"
     return Condition("order", bet.is_proved, told)
 
 

@@ -191,6 +191,28 @@ def roll_back(
     return _ending(_promoted(project, version, before, look, challengers), rollout)
 
 
+def same_network_words(project: Project, done: Promoted) -> str | None:
+    """What a person should know who went back to a version with the network of the one before.
+
+    Args:
+        project: Whose registry.
+        done: What `roll_back` gave.
+
+    Returns:
+        A sentence for people; None where the networks are two.
+    """
+    if not project.registry.networks.are_alike(done.before, done.version):
+        return None
+    try:
+        further = f"once more goes back to {project.registry.earlier_champion()}"
+    except InputError:
+        further = "has none before it to go back to"
+    return (
+        f"{done.version} has the same network as {done.before}, calibrated otherwise, and ranks "
+        f"payments alike; `fraudline models rollback` {further}."
+    )
+
+
 def end_rollout(
     project: Project, *, of: Rollout | None = None, by: str | None = None, reason: str = ""
 ) -> Rollout | None:

@@ -19,7 +19,7 @@ from fraudline.stream.progress import Progress
 from fraudline.use_cases.challenge_conditions import brief_conditions, told_conditions
 from fraudline.use_cases.champion import challenge, roll_back
 from fraudline.use_cases.judge_line import LineVerdict, judge_line
-from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.learning_steps import WON_BEFORE, Due, alive
 from fraudline.use_cases.line_rows import first_after, last_end, rows_of_line
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.promote_winner import (
@@ -46,7 +46,7 @@ class GatePeriods:
     name = "gate"
 
     def __init__(self, project: Project, progress: Progress | None = None) -> None:
-        self._project, self._progress = project, progress
+        self._project, self._is_alive = project, alive(progress, self.name)
         self._last: Period | None = None  # that is due; challengers are judged once, then
         self._no_guard = ""
         self._failed: Period | None = None  # the periods after it wait, for they stand on it
@@ -98,7 +98,9 @@ class GatePeriods:
         self._write(due, champion, found)
         said = found.said
         if found.is_won:
-            said += self._promote(found.newest, champion, found.told)
+            is_last = due.period == self._last  # younger periods and versions are looked at first
+            acted = self._promote(found.newest, champion, found.told) if is_last else WON_BEFORE
+            said += acted
         if due.period == self._last:
             said = "; ".join([said, *self._challengers(due.at)])
         return said
@@ -157,14 +159,10 @@ class GatePeriods:
             said.append(named)
         return said
 
-    def _is_alive(self, judged: int) -> None:
-        if self._progress is not None and judged:
-            self._progress.begin_step(self.name)
-
     def _follow(self, version: str, champion: str, reason: str) -> str:
         """Promote a challenger that won, or go back to it where it was the champion before."""
-        registry, ours = self._project.registry, self._was_ours(champion)
-        if not ours or registry.networks.earlier_champion() != version:
+        registry = self._project.registry
+        if not self._was_ours() or registry.networks.earlier_champion() != version:
             return self._promote(version, champion, reason)
         if not self._project.settings.learning.promotes:
             return "; learning.promotes is false: `fraudline models rollback` does it"
@@ -180,14 +178,19 @@ class GatePeriods:
             return f"; LOOK: did not go back: {error}"
         return f"; went back to {version}{told}"
 
-    def _was_ours(self, champion: str) -> bool:
-        """Whether the champion's network was promoted by itself."""
+    def _was_ours(self) -> bool:
+        """Whether the champion's network became that because it was promoted by itself.
+
+        An earlier time counts for nothing: a person may have put it back.
+        """
         registry = self._project.registry
-        network = registry.networks.of(champion)
-        for each in reversed(registry.changes()):
-            if each.is_done and each.change == PROMOTED and each.version == network:
-                return each.signature is not None and each.signature.by == LEARN
-        return False
+        first = registry.networks.stint()[0]
+        began = first.at, PROMOTED, first.version
+        return any(
+            each.signature is not None and each.signature.by == LEARN
+            for each in registry.changes()
+            if each.is_done and (each.at, each.change, each.version) == began
+        )
 
     def _write(self, due: Due, champion: str, found: LineVerdict) -> None:
         name, period = self._project.contract.name, due.period

@@ -16,10 +16,10 @@ from fraudline.use_cases.challenge_conditions import (
     brief_conditions,
     told_conditions,
 )
+from fraudline.use_cases.champion_line import champions_line
 from fraudline.use_cases.learned_alike import WayOfLearning, difference, newest_alike
 from fraudline.use_cases.learning_steps import Due
 from fraudline.use_cases.project import Project
-from fraudline.use_cases.update_version import newest_of_line
 from fraudline.warehouse.decided_periods import decided_periods
 
 _decode_challenge = msgspec.json.Decoder(Challenge).decode
@@ -92,28 +92,31 @@ def judge_line(
     manifests, removed = registry.versions(), registry.removals.all(project.contract.name)
     network = registry.networks.of(champion)
     # A version as of the very moment at which a period begins knows nothing of it.
-    line, youngest = (
-        newest_of_line(manifests, network, since=since, before=at + _MOMENT, removed=removed)
+    then, now = (
+        champions_line(manifests, network, since=since, before=at + _MOMENT, removed=removed)
         for at in (due.period.start, due.at)
     )
-    if line.version == network:
+    line, youngest, gap = then.newest, now.newest, f"; {now.gap}" if now.gap else ""
+    # An older one in its place would be another bet than the one that the line has made.
+    is_gone = then.last != line.version
+    if line.version == network or is_gone:
         found, anew = _so_far(last, due, None, champion)
         told = f"{champion} has no line yet that is older than this period"
-        if any(each.is_of_line and since <= each.as_of <= due.period.start for each in removed):
-            told = "the versions of that time were removed, so nothing was judged"
-        told, state = f"{anew}{told}", _state(found, _way_before(last))
+        if is_gone:
+            told = f"the version of that time, {then.last}, was removed, so nothing was judged"
+        told, state = f"{anew}{told}{gap}", _state(found, _way_before(last))
         newest_name = champion if youngest.version == network else youngest.version
         return LineVerdict(
             champion, newest_name, found, is_won=False, told=told, said=told, state=state
         )
     way = WayOfLearning.of(line)
     found, anew = _so_far(last, due, way, champion)
-    newest = newest_alike(manifests, removed, youngest, line)
+    newest = newest_alike(now, line)
     found, conditions = _judged(project, due, champion, line, newest, found, on_judged)
-    is_won, left_out = all(each.is_met for each in conditions), ""
+    is_won, left_out = all(each.is_met for each in conditions), gap
     if is_won and youngest.version != newest.version:
         other = difference(way, WayOfLearning.of(youngest))
-        left_out = f"; {youngest.version} is younger, and learned {other}"
+        left_out = f"; {youngest.version} is younger, and learned {other}{gap}"
     told, said = (
         f"{anew}{words}{left_out}"
         for words in (told_conditions(conditions), brief_conditions(found, conditions))

@@ -6,12 +6,10 @@ was set, versions learn otherwise: nothing is known of those yet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from fraudline.bundle.manifest import Learned, Manifest
-from fraudline.registry import Removal
+from fraudline.use_cases.champion_line import ChampionLine
 
 
 class WayOfLearning(msgspec.Struct, frozen=True):
@@ -51,24 +49,15 @@ def difference(before: WayOfLearning | None, after: WayOfLearning | None) -> str
     )
 
 
-def newest_alike(
-    manifests: Sequence[Manifest], removed: Sequence[Removal], newest: Manifest, judged: Manifest
-) -> Manifest:
-    """The youngest version that learned as the judged one did: the newest, or one that it is of.
+def newest_alike(line: ChampionLine, judged: Manifest) -> Manifest:
+    """The youngest version of a line that learned as one of it did; that one, if none did later.
+
+    By when they learned and not from child to parent: a line may have had two ends for a while.
 
     Args:
-        manifests: Every version.
-        removed: Those that were removed: who goes from child to parent passes over them.
-        newest: The newest of the line.
-        judged: One of the same line, not younger than the newest.
+        line: With the judged version.
+        judged: One of its versions.
     """
-    by_name = {each.version: each for each in manifests}
-    parents = {each.version: each.learned.parent for each in manifests if each.learned}
-    parents |= {each.version: each.parent for each in removed}
-    at: str | None = newest.version
-    while at is not None and at != judged.version:
-        found = by_name.get(at)
-        if found is not None and not difference(WayOfLearning.of(judged), WayOfLearning.of(found)):
-            return found
-        at = parents.get(at)
-    return judged
+    way = WayOfLearning.of(judged)
+    alike = (each for each in line.after(judged) if not difference(way, WayOfLearning.of(each)))
+    return max(alike, key=line.versions.index, default=judged)

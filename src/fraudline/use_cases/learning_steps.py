@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fraudline.contract import Period
 
+if TYPE_CHECKING:
+    from fraudline.stream.progress import Progress
+
 BEGUN = "learning from periods of"
 """With these words `fraudline learn` says that it has begun."""
+WON_BEFORE = "; what follows is asked after the last period that is mature"
+"""So it is said of a period that wins while younger ones wait to be judged."""
 
 
 @dataclass(frozen=True, order=True)
@@ -55,3 +61,32 @@ class LearningStep(Protocol):
             FraudlineError: it cannot be done.
         """
         ...
+
+
+def last_over(now: dt.datetime, length_s: float) -> Due:
+    """The last period that is over, as of its end.
+
+    Args:
+        now: The moment.
+        length_s: How long a period is, seconds.
+    """
+    last = Period.holding(now - dt.timedelta(seconds=length_s), length_s)
+    return Due(last, last.end)
+
+
+def alive(progress: Progress | None, step: str) -> Callable[..., None]:
+    """What tells that a step lives while something takes long.
+
+    Args:
+        progress: Who is told; nobody without one.
+        step: Its name.
+
+    Returns:
+        To be called now and then; with how many transactions were judged, if that is known.
+    """
+
+    def tell(judged: int = 1) -> None:
+        if progress is not None and judged:
+            progress.begin_step(step)
+
+    return tell

@@ -216,7 +216,7 @@ def _content(read: RowFile, contract: Contract) -> str:
     release loaded.
     """
     without_ids = sum(
-        each.column == contract.id and each.reason is RefusalReason.OUT_OF_RANGE
+        each.column in contract.id_columns and each.reason is RefusalReason.OUT_OF_RANGE
         for each in read.refusals
     )
     which = f"{read.sha256} {contract.fingerprint}" + (f" {without_ids}" if without_ids else "")

@@ -97,7 +97,8 @@ def show_labels(
     decided = decisions_of(project.warehouse, project.contract, transaction_id, at)
     events = label_events(project.warehouse, project.contract, transaction_id, at)
     if not decided and not events:
-        named = "its id" if project.contract.id is not None else "topic:partition:offset"
+        its = "|".join(project.contract.id_columns)
+        named = f"its id ({its})" if its else "topic:partition:offset"
         raise InputError(
             f"there is neither a decision nor a label for transaction {transaction_id[:200]!r} "
             f"(as of {at:%Y-%m-%d %H:%M:%S} UTC). Give {named}, as `transaction_id` in the table "

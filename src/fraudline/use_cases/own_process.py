@@ -15,7 +15,7 @@ import msgspec
 
 from fraudline import local
 from fraudline.settings import Settings
-from fraudline.use_cases.update_process import AWAY, LIMIT_S, THREADS
+from fraudline.use_cases.update_process import AWAY, THREADS
 
 _ALIVE_S = 1.0
 
@@ -50,10 +50,10 @@ _decode_answer = msgspec.json.Decoder(Answer).decode
 def ask(
     settings: Settings,
     words: Sequence[str],
-    on_alive: Callable[[], None] = lambda: None,
+    on_alive: Callable[[], None],
     *,
-    limit_s: float = LIMIT_S,
-    again: str = "It is tried again after the next period.",
+    limit_s: float,
+    again: str,
 ) -> Answer:
     """Let a process of its own do something, and wait for its answer.
 

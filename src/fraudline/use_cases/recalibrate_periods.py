@@ -27,17 +27,15 @@ from fraudline.use_cases.challenge_conditions import (
     told_conditions,
     wealth_words,
 )
-from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.learning_steps import WON_BEFORE, Due, alive
 from fraudline.use_cases.line_rows import first_after, last_end
-from fraudline.use_cases.own_process import Answer, ask
+from fraudline.use_cases.make_beside import make_beside
+from fraudline.use_cases.own_process import Answer
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.promote_winner import promote_winner
 from fraudline.use_cases.recalibrate_version import can_be_calibrated
-from fraudline.use_cases.remove_versions import DailyRemoval
 from fraudline.use_cases.update_process import RECALIBRATE
-from fraudline.use_cases.update_version import too_few
 from fraudline.warehouse.decided_periods import decided_periods
-from fraudline.warehouse.known_rows import LEAST_FRAUDS, count_mature_frauds
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 
 _decode_challenge = msgspec.json.Decoder(CalibrationChallenge).decode
@@ -60,9 +58,8 @@ class RecalibratePeriods:
     name = "recalibrate"
 
     def __init__(self, project: Project, progress: Progress | None = None) -> None:
-        self._project, self._progress = project, progress
+        self._project, self._is_alive = project, alive(progress, self.name)
         self._last: Period | None = None
-        self._removal = DailyRemoval(project)
         self._is_told = False
         self._failed: Period | None = None  # the periods after it wait, for they stand on it
         self._length_s = project.settings.learning.period_s
@@ -141,14 +138,31 @@ class RecalibratePeriods:
         said, told = f"{anew}{said}", f"{anew}{told}"
         answer = Answer()
         if due.period == self._last:  # of those that were missed, the last one is enough
-            answer = self._calibrated(due, champion)
+            answer = make_beside(
+                self._project,
+                RECALIBRATE,
+                due.at,
+                [champion],
+                self._is_alive,
+                nothing="not calibrated anew",
+            )
             said, told = f"{said}; {answer.told}", f"{told}; {answer.told}"
         newest = answer.version or version
         # Before anything follows from it: whoever is killed then has judged this period.
         self._write(due, (champion, since), (version, newest), found, told, answer, is_won=is_won)
         if is_won and newest is not None:
-            said += promote_winner(self._project, newest, champion, told)
-        return "; ".join(filter(None, [said.removesuffix("."), self._removal.at(due.at)]))
+            said += self._follow(due, newest, champion, told)
+        return said.removesuffix(".")
+
+    def _follow(self, due: Due, newest: str, champion: str, reason: str) -> str:
+        """Promote what won; gives what followed, in words.
+
+        Of periods that matured while nothing ran, the last one acts: with it the newest calibration
+        is made, and by then all is judged that is known.
+        """
+        if due.period != self._last:
+            return WON_BEFORE
+        return promote_winner(self._project, newest, champion, reason)
 
     def _judged(
         self, due: Due, champion: Manifest, version: Manifest, found: CalibrationChallenge
@@ -169,23 +183,6 @@ class RecalibratePeriods:
             found = found.beyond_lines()
         judged = pair.after(found, due.period)
         return judged, calibration_conditions(judged, pair.conditions(judged))
-
-    def _calibrated(self, due: Due, champion: str) -> Answer:
-        project = self._project
-        frauds = count_mature_frauds(project.warehouse, project.contract, due.at)
-        if frauds < LEAST_FRAUDS:  # no reason to start a process
-            return Answer(told=too_few(frauds))
-        words = [RECALIBRATE, due.at.isoformat(), champion]
-        answer = ask(project.settings, words, self._is_alive)
-        if not answer.fault:
-            return answer
-        _LOG.warning("learn: calibration of %s: %s", due.period, answer.fault)
-        told = f"LOOK: not calibrated anew: {answer.fault}"
-        return msgspec.structs.replace(answer, told=told)
-
-    def _is_alive(self) -> None:
-        if self._progress is not None:
-            self._progress.begin_step(self.name)
 
     def _rows(self) -> list[dict[str, Any]]:
         """What was written beside the present champion, oldest first."""

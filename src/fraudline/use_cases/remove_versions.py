@@ -14,36 +14,47 @@ from fraudline.contract.columns import LATEST
 from fraudline.errors import FraudlineError
 from fraudline.measures.policy_effect import counted
 from fraudline.registry import Removal, Signature
+from fraudline.use_cases.champion_line import champions_line
+from fraudline.use_cases.learning_steps import Due, last_over
 from fraudline.use_cases.line_rows import rows_of_line
 from fraudline.use_cases.project import Project
-from fraudline.use_cases.update_version import newest_of_line
 from fraudline.warehouse.decided_periods import versions_that_decided
 
 _LOG = logging.getLogger(__name__)
 BY = "learn"
 
 
-class DailyRemoval:
-    """Removes what nobody can need, once a day of those at which it is asked.
+class RemoveVersions:
+    """The step that removes what nobody can need, once a day, whatever else is switched off.
+
+    It has no table: what was removed is written in the registry, and what is gone is not due.
 
     Args:
         project: Whose registry, settings and tables.
     """
 
+    name = "remove"
+
     def __init__(self, project: Project) -> None:
         self._project = project
+        self._length_s = project.settings.learning.period_s
         self._done_on: dt.date | None = None
 
-    def at(self, moment: dt.datetime) -> str:
-        """What was removed, or why nothing could be, in words; empty if nothing was."""
-        if self._done_on == moment.date():
-            return ""
-        self._done_on = moment.date()
+    def due(self, now: dt.datetime) -> list[Due]:
+        """The last period that is over, once a day, if a version is old enough."""
+        due = last_over(now, self._length_s)
+        is_done = self._done_on == due.at.date()
+        return [] if is_done or not _old(self._project, due.at) else [due]
+
+    def do(self, due: Due) -> str:
+        """Remove them; gives which, or why none could be."""
+        self._done_on = due.at.date()
         try:
-            return remove_unneeded(self._project, moment)
+            removed = remove_unneeded(self._project, due.at)
         except (FraudlineError, OSError) as error:
             _LOG.warning("learn: no version was removed: %s", error)
             return f"LOOK: no version was removed: {error}".removesuffix(".")
+        return removed or "no version was removed: each of those that are old enough is needed"
 
 
 def remove_unneeded(project: Project, now: dt.datetime) -> str:
@@ -60,17 +71,11 @@ def remove_unneeded(project: Project, now: dt.datetime) -> str:
         WarehouseError: the tables cannot be queried.
         RegistryError: the object store cannot be reached, or lets nothing be removed.
     """
-    days, registry, contract = (
-        project.settings.learning.removed_after_days,
-        project.registry,
-        project.contract,
-    )
-    if not days or not registry.has_champion():
+    registry, contract = project.registry, project.contract
+    if not _old(project, now):
         return ""
-    until = now - dt.timedelta(days=days + contract.maturity_days)
+    until = _old_before(project, now)
     manifests = [each for each in registry.versions() if each.contract == contract.name]
-    if not any(each.went_on and each.went_on[1] < until for each in manifests):
-        return ""
     network, since = registry.networks.of(registry.champion()), registry.networks.since()
     found = unneeded(
         manifests,
@@ -83,6 +88,7 @@ def remove_unneeded(project: Project, now: dt.datetime) -> str:
         return ""
     first = min(each.created_at for each in found)
     decided = versions_that_decided(project.warehouse, contract, since=min(first, until))
+    days = project.settings.learning.removed_after_days
     reason = (
         f"it never decided, nobody named it, and its labels were mature {counted(days, 'day')} ago"
     )
@@ -92,6 +98,23 @@ def remove_unneeded(project: Project, now: dt.datetime) -> str:
         Signature.of_this_process(BY, reason),
     )
     return f"removed {counted(len(gone), 'version')} that never decided" if gone else ""
+
+
+def _old_before(project: Project, now: dt.datetime) -> dt.datetime:
+    days = project.settings.learning.removed_after_days + project.contract.maturity_days
+    return now - dt.timedelta(days=days)
+
+
+def _old(project: Project, now: dt.datetime) -> list[Manifest]:
+    """The versions that learned so long ago that they may go, if any may."""
+    if not project.settings.learning.removed_after_days or not project.registry.has_champion():
+        return []
+    until, name = _old_before(project, now), project.contract.name
+    return [
+        each
+        for each in project.registry.versions()
+        if each.contract == name and each.went_on and each.went_on[1] < until
+    ]
 
 
 def unneeded(
@@ -122,8 +145,8 @@ def unneeded(
     kept = {*named, champion, *(each.derived_from for each in manifests)}
     # Of what was known when a period began, the newest judges it, as the gate has it.
     for before in (judged_until + dt.timedelta(microseconds=1), LATEST):
-        newest = newest_of_line(manifests, champion, since=since, before=before, removed=removed)
-        kept.add(newest.version)
+        found = champions_line(manifests, champion, since=since, before=before, removed=removed)
+        kept.add(found.newest.version)
     return [
         each
         for each in manifests

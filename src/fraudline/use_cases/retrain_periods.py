@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from fraudline import flows
 from fraudline.bundle.manifest import RETRAINING
-from fraudline.contract import Period
 from fraudline.stream.progress import Progress
-from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.learning_steps import Due, alive, last_over
 from fraudline.use_cases.look_at_alarms import look_at_alarms
-from fraudline.use_cases.own_process import Answer, ask
+from fraudline.use_cases.make_beside import make_beside
+from fraudline.use_cases.own_process import Answer
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.promote_winner import LEARN
 from fraudline.use_cases.update_periods import write_update
 from fraudline.use_cases.update_process import RETRAIN, RETRAIN_LIMIT_S
-from fraudline.use_cases.update_version import too_few
-from fraudline.warehouse.known_rows import LEAST_FRAUDS, count_mature_frauds
 from fraudline.warehouse.learning_tables import read_rows
 
-_LOG = logging.getLogger(__name__)
 MATURE_PERIODS = 7
 """So many periods since an alarm began are mature before a network is trained for what it told."""
 _AGAIN = "It is tried again when it is due again; `fraudline learning retrain` does it now."
@@ -49,7 +45,7 @@ class RetrainPeriods:
     name = "retrain"
 
     def __init__(self, project: Project, progress: Progress | None = None) -> None:
-        self._project, self._progress = project, progress
+        self._project, self._is_alive = project, alive(progress, self.name)
         self._length_s = project.settings.learning.period_s
 
     def due(self, now: dt.datetime) -> list[Due]:
@@ -65,10 +61,6 @@ class RetrainPeriods:
             return "nothing was trained: it is done already"
         return train_anew(project, due, wanted.reason, LEARN, self._is_alive)[1]
 
-    def _is_alive(self) -> None:
-        if self._progress is not None:
-            self._progress.begin_step(self.name)
-
     def _wanted(self, now: dt.datetime) -> _Wanted | None:
         """What is to be done at the end of the last period, and why; None where nothing is."""
         project, learning = self._project, self._project.settings.learning
@@ -76,14 +68,13 @@ class RetrainPeriods:
             return None
         if not project.registry.has_champion():
             return None
-        last = Period.holding(now - dt.timedelta(seconds=self._length_s), self._length_s)
-        due, rows = Due(last, last.end), retrained_rows(project)
+        due, rows = last_over(now, self._length_s), retrained_rows(project)
         done = max((row["period_end"] for row in rows), default=None)
-        if done is not None and done >= last.end:
+        if done is not None and done >= due.at:
             return None
         if learning.retrain_every_days:
             every = dt.timedelta(days=learning.retrain_every_days)
-            if last.end >= (done or project.registry.networks.since()) + every:
+            if due.at >= (done or project.registry.networks.since()) + every:
                 return _Wanted(due, f"every {learning.retrain_every_days:g} days")
         return self._on_alarm(due, done) if learning.retrain_on_alarm else None
 
@@ -125,8 +116,8 @@ def retrain_now(
     """
     project.registry.champion()  # told at once
     now, length_s = dt.datetime.now(dt.UTC), project.settings.learning.period_s
-    last = Period.holding(now - dt.timedelta(seconds=length_s), length_s)
-    return train_anew(project, Due(last, now), reason, None, on_alive)
+    due = Due(last_over(now, length_s).period, now)
+    return train_anew(project, due, reason, None, on_alive)
 
 
 def train_anew(
@@ -144,19 +135,20 @@ def train_anew(
     Returns:
         What was made, and that in words.
     """
-    frauds = count_mature_frauds(project.warehouse, project.contract, due.at)
-    answer = Answer(told=too_few(frauds))
-    if frauds >= LEAST_FRAUDS:  # else no reason to start a process
-        words = [RETRAIN, due.at.isoformat(), reason, *([by] if by else [])]
-        answer = ask(project.settings, words, on_alive, limit_s=RETRAIN_LIMIT_S, again=_AGAIN)
-    told = answer.told
-    if answer.fault:
-        told = f"LOOK: nothing was trained: {answer.fault}"
-        _LOG.warning("learn: training anew as of %s: %s", due.at, answer.fault)
+    answer = make_beside(
+        project,
+        RETRAIN,
+        due.at,
+        [reason, *([by] if by else [])],
+        on_alive,
+        nothing="nothing was trained",
+        limit_s=RETRAIN_LIMIT_S,
+        again=_AGAIN,
+    )
     why = reason
     if due.at != due.period.end:  # by hand
         why += f", as of {due.at:%Y-%m-%d %H:%M} UTC"
-    told = f"{why}: {told}"
+    told = f"{why}: {answer.told}"
     which = f"{RETRAINING} as of {due.at.isoformat()}"
     write_update(project, due.period, RETRAINING, answer, told, which)
     return answer, told.removesuffix(".")

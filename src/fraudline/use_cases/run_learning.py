@@ -18,6 +18,7 @@ from fraudline.use_cases.label_rule import note_label_rule
 from fraudline.use_cases.learning_steps import Due, LearningStep
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.recalibrate_periods import RecalibratePeriods
+from fraudline.use_cases.remove_versions import RemoveVersions
 from fraudline.use_cases.retrain_periods import RetrainPeriods
 from fraudline.use_cases.update_periods import UpdatePeriods
 from fraudline.use_cases.watch_periods import WatchPeriods
@@ -94,6 +95,7 @@ class LearningRun:
             GatePeriods(project, self.progress),
             RecalibratePeriods(project, self.progress),
             WidenRollout(project, self.progress),
+            RemoveVersions(project),
         ]
         self._steps = ours if steps is None else list(steps)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +10,13 @@ from fraudline import flows
 from fraudline.bundle.manifest import RETRAINING
 from fraudline.contract import Period
 from fraudline.stream.progress import Progress
-from fraudline.use_cases.learning_steps import Due
-from fraudline.use_cases.own_process import Answer, ask
+from fraudline.use_cases.learning_steps import Due, alive, last_over
+from fraudline.use_cases.make_beside import make_beside
+from fraudline.use_cases.own_process import Answer
 from fraudline.use_cases.project import Project
-from fraudline.use_cases.remove_versions import DailyRemoval
 from fraudline.use_cases.update_process import UPDATE
-from fraudline.use_cases.update_version import too_few
-from fraudline.warehouse.known_rows import LEAST_FRAUDS, count_mature_frauds
 from fraudline.warehouse.learning_tables import read_rows, write_rows
 
-_LOG = logging.getLogger(__name__)
 _MOST_TOLD = 4096
 
 
@@ -38,32 +34,25 @@ class UpdatePeriods:
     name = "update"
 
     def __init__(self, project: Project, progress: Progress | None = None) -> None:
-        self._project, self._progress = project, progress
+        self._project, self._is_alive = project, alive(progress, self.name)
         self._length_s = project.settings.learning.period_s
-        self._removal = DailyRemoval(project)
 
     def due(self, now: dt.datetime) -> list[Due]:
         """The last period that is over, if nothing was written of it, and there is a champion."""
         project = self._project
         if project.settings.learning.update == "off" or not project.registry.has_champion():
             return []
-        last = Period.holding(now - dt.timedelta(seconds=self._length_s), self._length_s)
-        return [] if self._is_done(last) else [Due(last, last.end)]
+        due = last_over(now, self._length_s)
+        return [] if self._is_done(due.period) else [due]
 
     def do(self, due: Due) -> str:
         """Learn in another process, and write down what came of it."""
-        project = self._project
-        frauds = count_mature_frauds(project.warehouse, project.contract, due.at)
-        # Most streams that begin have too few for months: that is no reason to load TensorFlow.
-        answer = Answer(told=too_few(frauds))
-        if frauds >= LEAST_FRAUDS:
-            answer = ask(project.settings, [UPDATE, due.at.isoformat()], self._is_alive)
-        told = answer.told
-        if answer.fault:
-            told = f"LOOK: nothing was learned: {answer.fault}"
-            _LOG.warning("learn: update of %s: %s", due.period, answer.fault)
-        write_update(project, due.period, project.settings.learning.update, answer, told)
-        return "; ".join(filter(None, [told.removesuffix("."), self._removal.at(due.at)]))
+        project, road = self._project, self._project.settings.learning.update
+        answer = make_beside(
+            project, UPDATE, due.at, [], self._is_alive, nothing="nothing was learned"
+        )
+        write_update(project, due.period, road, answer, answer.told)
+        return answer.told.removesuffix(".")
 
     def _is_done(self, period: Period) -> bool:
         rows = read_rows(
@@ -74,10 +63,6 @@ class UpdatePeriods:
             until=period.end,
         )
         return any(row["period_end"] == period.end and row["road"] != RETRAINING for row in rows)
-
-    def _is_alive(self) -> None:
-        if self._progress is not None:
-            self._progress.begin_step(self.name)
 
 
 def write_update(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from fraudline.registry import Removal
 from fraudline.settings import LearningSettings
 from fraudline.training.keras_file import MODEL_FILE
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
+from fraudline.use_cases.champion_line import champions_line
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.known_payments import Known
 from fraudline.warehouse.known_rows import LEAST_FRAUDS, TooFew, read_known
@@ -61,15 +62,26 @@ def update_version(
         BundleError: there is no champion, or it cannot go on learning.
         WarehouseError: the tables cannot be queried.
     """
-    settings, contract = project.settings.learning, project.contract
-    if settings.update == "off":
+    registry, contract = project.registry, project.contract
+    if project.settings.learning.update == "off":
         raise InputError("learning.update is off. Set it to fine-tuning or last-layer.")
-    manifests = project.registry.versions()
-    registry = project.registry
+    manifests, removed = registry.versions(), registry.removals.all(contract.name)
     network, since = registry.networks.of(registry.champion()), registry.networks.since()
-    removed = registry.removals.all(contract.name)
-    parent = newest_of_line(manifests, network, since=since, before=as_of, removed=removed)
-    require_learnable(parent, contract)
+    line = champions_line(manifests, network, since=since, before=as_of, removed=removed)
+    require_learnable(line.newest, contract)
+    done = _went_on(project, line.newest, (manifests, removed), as_of, on_progress)
+    return replace(done, told=f"{done.told}; {line.gap}") if line.gap else done
+
+
+def _went_on(
+    project: Project,
+    parent: Manifest,
+    all_versions: tuple[Sequence[Manifest], Sequence[Removal]],
+    as_of: dt.datetime,
+    on_progress: Callable[[str], None],
+) -> Updated:
+    """What was made from a version on, if anything was."""
+    settings, contract = project.settings.learning, project.contract
     known = read_known(
         project.warehouse,
         contract,
@@ -91,7 +103,7 @@ def update_version(
     if not is_new.any():
         told = f"nothing was learned: no fraud became known since {parent.version} was made"
         return Updated(None, parent.version, 0, 0, told)
-    earlier = _not_learned(manifests, removed, parent, known)
+    earlier, kind = _not_learned(*all_versions, parent, known)
     made = learn_known(project, known, parent, earlier, as_of, settings.update, on_progress)
     assert isinstance(made.learned, Learned)
     figures = made.parts["validation"]
@@ -101,7 +113,7 @@ def update_version(
         f"precision {figures.metrics['average_precision']:.3f} on "
         f"{counted(figures.frauds, 'fraud')} before it learned them"
     )
-    told += of_never_labelled(made.learned)
+    told += of_never_labelled(made.learned) + kind
     return Updated(made.version, parent.version, made.learned.rows, made.learned.frauds, told)
 
 
@@ -260,61 +272,13 @@ def _counting(settings: LearningSettings, road: str) -> dict[str, float]:
     return counting
 
 
-def newest_of_line(
-    manifests: Sequence[Manifest],
-    champion: str,
-    *,
-    since: dt.datetime,
-    before: dt.datetime,
-    removed: Sequence[Removal] = (),
-) -> Manifest:
-    """The version that learned last of those that go on from the champion, or the champion.
-
-    Versions that are only calibrated anew, or that a person gave another policy, are in no line:
-    the network of each is there already, and a policy that was only tried is nobody's decision.
-    Nor are those that were trained anew, which are challengers of their own.
-
-    Args:
-        manifests: Every version.
-        champion: Which version, of those with its network the one that this was made with.
-        since: When that network became the champion's: what was made before is of an earlier line.
-        before: Only versions of what was known before this moment.
-        removed: Versions that are no more, which the line goes on through.
-
-    Raises:
-        InputError: the champion's own manifest is not among them.
-    """
-    by_name = {each.version: each for each in manifests}
-    if champion not in by_name:
-        raise InputError(
-            f"the champion {champion} is broken or not in this registry, so nothing can go on "
-            "from it. `fraudline models list` shows the versions that are."
-        )
-    newest, line = by_name[champion], {champion}
-    made = [
-        (each.learned.as_of, each.version, each.learned.parent)
-        for each in manifests
-        if each.learned and each.is_step
-    ]
-    made += [
-        (each.as_of, each.version, each.parent)
-        for each in removed
-        if each.is_of_line and each.version not in by_name
-    ]
-    for as_of, version, its_parent in sorted(made):  # a parent before its children
-        if its_parent in line and since <= as_of < before:
-            line.add(version)
-            newest = by_name.get(version, newest)
-    return newest
-
-
 def _not_learned(
     manifests: Sequence[Manifest], removed: Sequence[Removal], parent: Manifest, known: Known
-) -> Manifest:
+) -> tuple[Manifest, str]:
     """The youngest version before the parent that has not learned the rows that judge.
 
     Where that one was removed it is one before it, which has learned less: figures are then a
-    little too strict.
+    little too strict. Where nobody knows which one it was, they are too kind, which is told.
     """
     by_name = {each.version: each for each in manifests}
     parents = {each.version: each.parent for each in removed}
@@ -326,9 +290,12 @@ def _not_learned(
         while before not in by_name and before in parents:
             before = parents[before]
         if before not in by_name:
-            break  # by hand, or before that was kept: figures are then a little too kind
+            return at, (
+                f"; LOOK: its figures are too kind: they stand on {at.version}, which has learned "
+                f"some of these frauds, as its parent {before} is broken or not in this registry"
+            )
         at = by_name[before]
-    return at
+    return at, ""
 
 
 def _known_to(version: Manifest) -> float:

@@ -22,7 +22,7 @@ from fraudline.registry import Rollout
 from fraudline.stream.progress import Progress
 from fraudline.use_cases.challenge_conditions import Condition
 from fraudline.use_cases.champion import end_rollout, promote, widen
-from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.learning_steps import Due, alive
 from fraudline.use_cases.line_rows import first_after, last_end
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.promote_winner import LEARN, told_beside
@@ -58,7 +58,7 @@ class WidenRollout:
     name = "rollout"
 
     def __init__(self, project: Project, progress: Progress | None = None) -> None:
-        self._project, self._progress = project, progress
+        self._project, self._is_alive = project, alive(progress, self.name)
         self._last: Period | None = None  # that is due; what follows waits for it
         self._failed: Period | None = None  # the periods after it wait, for they stand on it
         self._length_s = project.settings.learning.period_s
@@ -153,10 +153,6 @@ class WidenRollout:
         registry = self._project.registry
         rollout = registry.rollout() if registry.has_champion() else None
         return rollout if rollout is not None and rollout.widens else None
-
-    def _is_alive(self, judged: int) -> None:
-        if self._progress is not None and judged:
-            self._progress.begin_step(self.name)
 
     def _rows(self, rollout: Rollout) -> list[dict[str, Any]]:
         """What was written of this rollout, oldest first, whatever the periods' length was."""

@@ -18,6 +18,7 @@ from google.api_core import exceptions as google_errors
 from google.cloud import bigquery
 
 from fraudline.contract import Contract
+from fraudline.contract.id_texts import id_column
 from fraudline.errors import WarehouseError
 from fraudline.warehouse.client import RETRY, Warehouse, translated
 from fraudline.warehouse.history_files import (
@@ -30,6 +31,7 @@ from fraudline.warehouse.history_files import (
     recorded_files,
 )
 from fraudline.warehouse.history_table import create_history_table, load_rows
+from fraudline.warehouse.id_sql import id_sql
 from fraudline.warehouse.load_job import has_run
 from fraudline.warehouse.query import query_pieces
 from fraudline.warehouse.tables import create_dataset
@@ -160,9 +162,11 @@ def _count_known_ids(
     """How many different ids of some rows the history holds already, and one of them."""
     if contract.id is None or not tables:
         return 0, ""
-    ids = pa.concat_tables(tables).column(contract.id).unique()
+    names = contract.id_columns
+    ids = id_column(pa.concat_tables(tables), names).unique()
     name = warehouse.table(warehouse.settings.table_history)
-    sql = f"SELECT DISTINCT `{contract.id}` AS id FROM `{name}`"  # noqa: S608 - names come from settings and a checked contract
+    expression = f"`{names[0]}`" if len(names) == 1 else id_sql(names)
+    sql = f"SELECT DISTINCT {expression} AS id FROM `{name}`"  # noqa: S608 - names come from settings and a checked contract
     count, example = 0, ""
     for piece in _larger(query_pieces(warehouse, sql)()):
         there = piece.filter(pc.is_in(piece, value_set=ids))

@@ -8,8 +8,10 @@ from typing import Any
 
 from fraudline.contract import Contract
 from fraudline.contract.number_words import number_words
+from fraudline.contract.role_words import together
 from fraudline.contract.time_units import to_seconds
 from fraudline.warehouse.client import Warehouse
+from fraudline.warehouse.id_sql import id_sql, is_blank_sql
 from fraudline.warehouse.query import query
 
 _SHORTEST_S = 3600.0
@@ -50,8 +52,9 @@ def count_distinct(warehouse: Warehouse, source: str, contract: Contract) -> Dis
         contract: What its rows are.
     """
     names = ", ".join(f"`{column.name}`" for column in contract.columns)
-    text = f"CAST(`{contract.id}` AS STRING)"
-    given = "NULL" if contract.id is None else f"IF(TRIM({text}) = '', NULL, {text})"
+    given, its = "NULL", contract.id_columns
+    if its:
+        given = f"IF({is_blank_sql(its)}, NULL, {id_sql(its)})"
     sql = (
         f"SELECT COUNT(*) AS n, COUNT({given}) AS with_id, COUNT(DISTINCT {given}) AS ids "  # noqa: S608 - names come from settings and a checked contract
         f"FROM (SELECT DISTINCT {names} FROM {source})"
@@ -77,8 +80,9 @@ def find_ids(contract: Contract, rows: int, distinct: DistinctRows) -> list[Find
                 empty == reused == 0,
                 "each id belongs to one transaction"
                 if empty == reused == 0
-                else f"'{contract.id}': {empty:,} different rows without an id, {reused:,} whose "
-                "id belongs to a row with other values; in flight such a payment is rejected",
+                else f"{together(contract.id_columns)}: {empty:,} different rows without an id, "
+                f"{reused:,} whose id belongs to a row with other values; in flight such a payment "
+                "is rejected",
             )
         )
     return findings

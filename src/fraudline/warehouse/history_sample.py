@@ -72,7 +72,7 @@ def drawn_condition(contract: Contract, sample: HistorySample) -> str:
     """The condition of the rows that are read: what is not legitimate, and what is drawn."""
     others = (column.name for column in contract.transaction_columns)
     telling = list(dict.fromkeys((contract.event_time, contract.amount, *others)))[:_MOST_HASHED]
-    hashed = [contract.id] if contract.id is not None else telling
+    hashed = contract.id_columns or telling
     drawn = is_drawn_sql(_SEED, ", '|', ".join(map(_text, hashed)), 1 / sample.one_in)
     return f"(NOT IFNULL({_is_legitimate(contract)}, FALSE) OR {drawn})"
 
