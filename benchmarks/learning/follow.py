@@ -96,9 +96,9 @@ def follow(
             alive = (gated, None if is_promoted else acting)
             for each in {id(each): each for each in alive if each}.values():
                 each.go_on(number, fresh, recent)
-            gated = gated or _begun(start, contract, recent, -np.inf)
+            gated = gated or _begun(start, contract, world, recent, -np.inf)
             if is_promoted:  # it has learned what is known by now
-                acting = _begun(champion, contract, recent, moment.at)
+                acting = _begun(champion, contract, world, recent, moment.at)
             acting = acting or gated
             if acting.deployed.model is not champion:  # it takes money in another unit
                 champion, bet = acting.deployed.model, FairBet(day=number)
@@ -110,7 +110,7 @@ def follow(
         begun = time.process_time()
         of_line = line
         if recent is not None:
-            of_line = calibrated(line, restated(line, contract, recent)[1])
+            of_line = calibrated(line, restated(line, contract, recent, world.unit_s)[1])
         followed.calibrate_s.append(time.process_time() - begun)
         arrived = moment.arriving()
         models = [start, start, of_line, champion, start]
@@ -127,9 +127,9 @@ def follow(
     return followed
 
 
-def _begun(model: Model, contract: Contract, recent: Known, since: float) -> Scale:
-    line = _line(model, restated(model, contract, recent)[1])
-    return Scale(Calibrated(model, line), contract, since)
+def _begun(model: Model, contract: Contract, world: World, recent: Known, since: float) -> Scale:
+    line = _line(model, restated(model, contract, recent, world.unit_s)[1])
+    return Scale(Calibrated(model, line), contract, world.unit_s, since)
 
 
 def _line(model: Model, known: Known) -> Platt:

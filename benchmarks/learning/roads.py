@@ -88,6 +88,7 @@ class FineTuned:
     choices: Choices
     seed: int
     known_until: float
+    unit_s: float
 
     def model(self) -> Model:
         """The latest."""
@@ -105,7 +106,7 @@ class FineTuned:
         if not new.labels.any():
             return
         drawn = draw(moment.known(), int(new.labels.sum()), self.choices, random)
-        drawn = restated(self.current, self.contract, drawn)[1]
+        drawn = restated(self.current, self.contract, drawn, self.unit_s)[1]
         self.current = fine_tune(
             self.current,
             self.recipe,
@@ -172,6 +173,7 @@ class Retrained:
     seed: int
     every: int  # moments
     since: float
+    unit_s: float
     moments: int = 0
 
     def model(self) -> Model:
@@ -188,7 +190,7 @@ class Retrained:
         if (self.moments - 1) % self.every or self.moments == 1:
             return
         known = moment.known(max(self.since, moment.at - self.choices.window))
-        known = restated(self.current, self.contract, known)[1]
+        known = restated(self.current, self.contract, known, self.unit_s)[1]
         self.current = fitted(self.recipe, self.contract, known, self.seed)
 
 

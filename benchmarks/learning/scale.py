@@ -36,20 +36,21 @@ def scored(model: Model, contract: Contract, features: Matrix) -> Floats:
     return run_graph(graph, features)
 
 
-def restated(model: Model, contract: Contract, known: Known) -> tuple[float, Known]:
+def restated(model: Model, contract: Contract, known: Known, unit_s: float) -> tuple[float, Known]:
     """What is known with money in the unit of the newest, and how many times as large that is.
 
     Args:
         model: Whose unit is 1.
         contract: Of its transactions.
         known: With labels of both kinds.
+        unit_s: The unit of their times, seconds.
     """
     money = money_of(contract)
     told = known.where(known.labels == 0)
-    unit = find_unit(model.preparation, money, told.features, told.event_at)
+    unit = find_unit(model.preparation, money, told.features, told.event_at * unit_s)
     if unit.is_one:
         return unit.factor, known
-    factors, features = unit.restated(known.event_at), known.features.copy()
+    factors, features = unit.restated(known.event_at * unit_s), known.features.copy()
     features[:, money] *= factors[:, None].astype(np.float32)
     return unit.factor, replace(known, features=features, amounts=known.amounts * factors)
 
@@ -82,6 +83,7 @@ class Scale:
     Attributes:
         deployed: What decides; as it was made until another wins.
         contract: Of its transactions.
+        unit_s: The unit of their times, seconds.
         unlearned_since: It may have learned what was made before.
         waiting: The newest one.
         bet: That these do better.
@@ -92,6 +94,7 @@ class Scale:
 
     deployed: Calibrated
     contract: Contract
+    unit_s: float
     unlearned_since: float = -np.inf
     waiting: Calibrated | None = None
     bet: CalibrationBet = field(default_factory=CalibrationBet)
@@ -124,7 +127,7 @@ class Scale:
     def _found(self, known: Known) -> Calibrated:
         """As `training.scale.find_scale` does."""
         model = self.deployed.model
-        factor, now = restated(model, self.contract, known)
+        factor, now = restated(model, self.contract, known, self.unit_s)
         ways = [(model, known, 1.0)]
         if factor != 1:
             ways.append((_in_unit(model, self.contract, factor), now, factor))

@@ -80,7 +80,7 @@ def unit_of(contract, preparation, rows):
 @pytest.mark.parametrize("times", [4.0, 100.0, 0.01])
 def test_another_unit_is_seen_without_a_label_and_since_when(contract, preparation, times):
     before, after = payments(contract, 4000, 2), payments(contract, 4000, 3, times)
-    later = contract.event_seconds(before)[-1] + np.arange(4000.0)
+    later = contract.event_seconds(before)[-1] + np.arange(30.0, 120_001.0, 30.0)
     features = np.concatenate([contract.feature_matrix(each) for each in (before, after)])
     seconds = np.concatenate([contract.event_seconds(before), later])
     unit = find_unit(preparation, money_of(contract), features, seconds)
@@ -100,6 +100,14 @@ def test_a_feature_that_changes_alone_is_no_other_unit(contract, preparation):
     features, seconds = contract.feature_matrix(rows), contract.event_seconds(rows)
     features[:, contract.features.index(contract.amount)] *= 4
     assert find_unit(preparation, money_of(contract), features, seconds).factor == 1
+
+
+def test_a_burst_of_cheap_payments_is_no_other_unit(contract, preparation):
+    rows = payments(contract, 4000, 2)
+    features, seconds = contract.feature_matrix(rows), contract.event_seconds(rows)
+    for burst in (slice(1000, 1300), slice(3700, 4000)):
+        features[burst, list(money_of(contract))] *= 0.1
+    assert (find_unit(preparation, money_of(contract), features, seconds).factors == 1).all()
 
 
 def test_a_few_payments_say_nothing_of_the_unit(contract, preparation):

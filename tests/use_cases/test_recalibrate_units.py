@@ -96,7 +96,7 @@ def test_money_in_another_unit_is_divided_before_the_network_once_a_bet_of_its_o
     world.come(4, times=4.0)  # as long as it takes until a period is mature
     said += world.advance()
     assert registry.champion() == first, "nothing is known to be amiss"
-    for _ in range(3):
+    for _ in range(5):
         world.come(1, times=4.0)
         said += world.advance()
     told = "\n".join(said)

@@ -17,12 +17,15 @@ from fraudline.bundle.manifest import UNITS_ALIKE
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Floats, Labels, Matrix
 from fraudline.contract.columns import NUMERIC_TYPES
+from fraudline.measures.days import DAY_S
 from fraudline.training.preparation import Preparation
 
 LEAST_FACTOR = 2.0
 """Less than that is no other unit, or its inverse: prices and habits change that much."""
 _DEVIATIONS = 6.0  # of the mean of a logarithm from what was learned
 _PIECES, _LEAST_ROWS = 20, 100  # of rows in order of time, each in one unit
+_LEAST_RUN = 3  # pieces one after the other: cheap payments come in bursts ...
+_LEAST_S = DAY_S / 2  # ... and at night, so a run has to last as long, too
 _FURTHEST, _HALVINGS = 14.0, 40  # of the search, in logarithms
 
 
@@ -96,10 +99,8 @@ def find_unit(
     order = np.argsort(seconds, kind="stable")
     pieces = np.array_split(order, max(min(_PIECES, len(order) // _LEAST_ROWS), 1))
     factors = np.array([_factor(preparation, places, features[piece]) for piece in pieces])
-    apart = np.abs(np.log(factors / factors[-1]))
-    is_of_now = apart < np.log(UNITS_ALIKE)  # what they are apart is chance
-    factors[is_of_now] = np.exp(np.log(factors[is_of_now]).mean())
-    return Unit(np.array([seconds[piece[0]] for piece in pieces]), factors)
+    starts = np.array([seconds[piece[0]] for piece in pieces])
+    return Unit(starts, _in_runs(factors, np.append(starts, seconds[order[-1]])))
 
 
 def restate(
@@ -142,6 +143,23 @@ def times(rows: pa.Table, contract: Contract, factors: Floats) -> pa.Table:
         made = pa.array(values, from_pandas=True).cast(field.type, safe=False)
         rows = rows.set_column(at, field, made)
     return rows
+
+
+def _in_runs(factors: Floats, bounds: Floats) -> Floats:
+    """The factors of pieces that follow each other and are alike, each the mean of its run.
+
+    Too short a run is no other unit. Runs that are alike are of one unit: what they are apart is
+    chance.
+    """
+    logarithms = np.log(factors)
+    begins = np.abs(np.diff(logarithms)) >= np.log(UNITS_ALIKE)
+    for run in np.split(np.arange(len(factors)), np.flatnonzero(begins) + 1):
+        if len(run) < _LEAST_RUN or bounds[run[-1] + 1] - bounds[run[0]] < _LEAST_S:
+            logarithms[run] = 0.0
+    is_of_now = np.abs(logarithms - logarithms[-1]) < np.log(UNITS_ALIKE)
+    logarithms[is_of_now] = logarithms[is_of_now].mean()
+    found: Floats = np.exp(logarithms)
+    return found
 
 
 def _logarithms(preparation: Preparation, money: tuple[int, ...]) -> list[tuple[int, int]]:
