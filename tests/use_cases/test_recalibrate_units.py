@@ -17,11 +17,12 @@ from tests.warehouse.test_counting_labels import HOUR, Told, decision, fill
 
 from fraudline import flows
 from fraudline.bundle.bundle_files import GRAPH_FILE, REASONS_FILE, read_manifest, write_manifest
+from fraudline.training import amount_unit
 from fraudline.training.contributions_graph import write_reasons
 from fraudline.training.graph import write_graph
 from fraudline.training.preparation import Preparation, with_logarithms_and_time_of_day
+from fraudline.use_cases.champion_line import champions_line
 from fraudline.use_cases.recalibrate_version import recalibrate_version
-from fraudline.use_cases.update_version import newest_of_line
 
 _USUAL, _SPREAD = 50.0, 0.5
 _AMOUNT, _OTHER = (CREDITCARD.features.index(name) for name in ("Amount", "V28"))
@@ -88,6 +89,9 @@ class Units(Scales):
 def test_money_in_another_unit_is_divided_before_the_network_once_a_bet_of_its_own_is_won(
     faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # How long a unit has to last is held in tests/training/test_amount_unit.py; here a period does.
+    monkeypatch.setattr(amount_unit, "_LEAST_RUN", 1)
+    monkeypatch.setattr(amount_unit, "_LEAST_S", 0.0)
     world = Units(faulty, tmp_path, "units", monkeypatch)
     registry = world.registry
     first = world.begin()
@@ -96,7 +100,7 @@ def test_money_in_another_unit_is_divided_before_the_network_once_a_bet_of_its_o
     world.come(4, times=4.0)  # as long as it takes until a period is mature
     said += world.advance()
     assert registry.champion() == first, "nothing is known to be amiss"
-    for _ in range(5):
+    for _ in range(3):
         world.come(1, times=4.0)
         said += world.advance()
     told = "\n".join(said)
@@ -111,10 +115,10 @@ def test_money_in_another_unit_is_divided_before_the_network_once_a_bet_of_its_o
     assert registry.networks.of(version) == version, "it ranks otherwise"
     (changed,) = [each for each in registry.changes() if each.version == version]
     assert not changed.is_recalibrated, "challenges of the one before end"
-    line = newest_of_line(
+    line = champions_line(
         registry.versions(), version, since=registry.networks.since(), before=world.now
     )
-    assert line.version == version, "what learns goes on from it"
+    assert line.newest.version == version, "what learns goes on from it"
     world.come(5, times=4.0)
     again = recalibrate_version(world.project, world.now + MATURITY, version)
     assert again.version is not None, again.told

@@ -125,13 +125,13 @@ def restate(
     if unit.is_one:
         return unit.factor, rows, others
     now, of_others = (
-        times(each, contract, unit.restated(contract.event_seconds(each)))
+        multiplied(each, contract, unit.restated(contract.event_seconds(each)))
         for each in (rows, others)
     )
     return unit.factor, now, of_others
 
 
-def times(rows: pa.Table, contract: Contract, factors: Floats) -> pa.Table:
+def multiplied(rows: pa.Table, contract: Contract, factors: Floats) -> pa.Table:
     """Payments whose money is multiplied by a factor, each by its own; types stay."""
     for name in money_columns(contract):
         if (at := rows.schema.get_field_index(name)) < 0:
