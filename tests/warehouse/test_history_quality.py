@@ -7,6 +7,7 @@ import io
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 from google.cloud import bigquery
 from sklearn.metrics import roc_auc_score
-from tests.transactions import CREDITCARD, WALLET, WALLET_FILE
+from tests.orders import orders
+from tests.transactions import BARE, CREDITCARD, WALLET, WALLET_FILE
 
 import bqlite
 from fraudline.contract import Contract, load_contract
+from fraudline.contract.contract import Entity
 from fraudline.contract.number_words import number_words
 from fraudline.settings import BigQuerySettings
 from fraudline.warehouse import history_leaks
@@ -95,6 +98,31 @@ def made_by_hand(server: bqlite.Bqlite, tmp_path: Path) -> Check:
     return checked
 
 
+def test_who_takes_part_is_counted_and_told_where_nobody_comes_again(
+    server: bqlite.Bqlite, tmp_path: Path
+) -> None:
+    named = {"wallet": ("risk_note",), "shop": ("merchant",), "visit": ("merchant", "payment_id")}
+    entities = tuple(Entity(name, columns) for name, columns in named.items())
+    contract = replace(WALLET, entities=(*entities, Entity("buyer", ("velocity",))))
+    warehouse = Warehouse(
+        BigQuerySettings(dataset=f"quality_{uuid.uuid4().hex[:8]}"),
+        Endpoint(server.rest, server.storage),
+    )
+    columns = GOOD | {"velocity": [number % 7 for number in range(ROWS)]}
+    rows = pa.table(columns, schema=contract.history_schema)
+    load_history(warehouse, contract, rows, "a1")
+    findings = measure_history_quality(warehouse, contract, tmp_path / "none.json").findings
+    assert [each for each in findings if each.text.startswith("entity ")] == [
+        Finding(False, "entity 'wallet': 0 different in 0 rows, and none in 400; so nobody is told "
+                "from anybody else by it"),
+        Finding(False, "entity 'shop': 1 different in 200 rows, and none in 200; so nobody is told "
+                "from anybody else by it"),
+        Finding(False, "entity 'visit': 200 different in 200 rows, and none in 200; each comes "
+                "once, as a payment does and nobody else"),
+        Finding(True, "entity 'buyer': 7 different in 400 rows"),
+    ]  # fmt: skip
+
+
 def contract_with(directory: Path, lines: dict[str, str]) -> Contract:
     kept = []
     for old in WALLET_FILE.read_text().splitlines():
@@ -138,7 +166,7 @@ def test_a_number_is_read_off_with_all_its_digits_before_the_point(value, words)
 def test_event_times_since_1970_are_told_as_dates_and_others_are_not(check):
     text = next(each.text for each in check() if each.text.startswith("the history spans"))
     assert re.search(r", from \d{4}-\d\d-\d\d [\d:]+ UTC to \d{4}-", text)
-    seconds = find_times(CREDITCARD, 0.0, 172_792.0)
+    seconds = find_times(CREDITCARD, 0.0, 172_792.0, 100)
     assert seconds[-1].text == "the history spans 48.0 hours"
 
 
@@ -250,6 +278,23 @@ def test_negative_amounts_are_told_where_the_contract_permits_them(check):
     amounts = [-5, -7, *GOOD["amount_minor"][2:]]
     (told,) = faults(check({"amount_minor": 'type = "int64", unit = "cent"'}, amount_minor=amounts))
     assert told.startswith("2 rows have a negative 'amount_minor'")
+
+
+def test_of_a_history_without_amounts_or_times_that_is_told_and_levels_are_looked_at(
+    server, tmp_path
+):
+    warehouse = Warehouse(
+        BigQuerySettings(dataset="quality_bare"), Endpoint(server.rest, server.storage)
+    )
+    rows = orders(600)
+    leak = pa.array(["fraud" if each else "none" for each in rows.column("is_fraud").to_pylist()])
+    rows = rows.set_column(rows.column_names.index("country"), "country", leak)
+    load_history(warehouse, BARE, rows.cast(BARE.history_schema), "a1")
+    found = measure_history_quality(warehouse, BARE, tmp_path / "none.json").findings
+    told = "\n".join(each.text for each in found)
+    assert "600 rows count as 1.5 days (payments_a_day = 400)" in told
+    assert "has no amount: a fraud costs the same (policy.fraud_cost)" in told
+    assert "country" in "\n".join(faults(found))
 
 
 def test_nulls_that_the_table_took_from_somebody_else_are_told_and_end_nothing(made_by_hand):

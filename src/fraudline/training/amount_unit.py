@@ -70,6 +70,8 @@ def money_of(contract: Contract) -> tuple[int, ...]:
 
 def money_columns(contract: Contract) -> tuple[str, ...]:
     """The columns of a transaction in the unit of the amount; without a unit, the amount alone."""
+    if contract.amount is None:
+        return ()
     unit = contract.column(contract.amount).unit
     return tuple(
         each.name
@@ -117,11 +119,15 @@ def restate(
 
     Returns:
         How many times as large as that learned money is in the newest, and both tables; they are
-        the ones that were given where money is in one unit all the time.
+        the ones that were given where money is in one unit all the time. Without an amount or a
+        time in the contract nobody can tell, and it is in one unit.
     """
+    money = money_of(contract)
+    if not money or contract.event_time is None:
+        return 1.0, rows, others
     told = rows.filter(pa.array(labels == 0))
     features, seconds = contract.feature_matrix(told), contract.event_seconds(told)
-    unit = find_unit(preparation, money_of(contract), features, np.asarray(seconds))
+    unit = find_unit(preparation, money, features, np.asarray(seconds))
     if unit.is_one:
         return unit.factor, rows, others
     now, of_others = (
