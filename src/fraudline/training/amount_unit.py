@@ -69,16 +69,21 @@ def money_of(contract: Contract) -> tuple[int, ...]:
 
 
 def money_columns(contract: Contract) -> tuple[str, ...]:
-    """The columns of a transaction in the unit of the amount; without a unit, the amount alone."""
+    """The columns of a transaction in the unit of the amount; without a unit, the amount alone.
+
+    None where there is no amount, or features are derived from such a column.
+    """
     if contract.amount is None:
         return ()
     unit = contract.column(contract.amount).unit
-    return tuple(
+    names = tuple(
         each.name
         for each in contract.transaction_columns
         if each.name == contract.amount
         or (unit and each.unit == unit and each.type in NUMERIC_TYPES and each.category is None)
     )
+    # What is derived from money, no factor of a feature undoes.
+    return () if set(names) & set(contract.derived_from) else names
 
 
 def find_unit(

@@ -49,6 +49,7 @@ from fraudline.training.keras_file import LAST_LAYER_FILE, MODEL_FILE
 from fraudline.training.pages import PAGES
 from fraudline.training.policy_pages import capped, with_unlabelled, write_page, write_scores
 from fraudline.training.scale import find_scale
+from fraudline.training.segment_rows import segments_of
 from fraudline.training.unit_graph import with_units
 
 _OF_NETWORK = (MODEL_FILE, LAST_LAYER_FILE)  # what learns on, byte for byte
@@ -119,11 +120,12 @@ def recalibrate_on(
             "amount": amounts,
             "label": labels,
         }
+        | segments_of(rows, contract, labels, np.arange(len(labels)))
     )
     of_hidden = run_graph(written, contract.feature_matrix(hidden)) if len(hidden) else np.zeros(0)
     scored = with_unlabelled(scored, contract, hidden, of_hidden)
     threshold, rule = threshold_of(labels, scores)
-    metrics = evaluate(labels, scores, threshold, contract.known_amounts(rows)).metrics()
+    metrics = evaluate(labels, scores, threshold, contract.known_amounts(restated)).metrics()
     manifest = msgspec.structs.replace(
         base,
         policy=capped(before.policy, scored),
