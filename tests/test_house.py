@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IN = {
     "confluent_kafka": {"stream", "local", "schemas"},  # local asks its broker for a message back
     "fastavro": {"schemas"},
-    "google": {"warehouse", "local"},  # local asks its bqlite the same
+    "google": {"warehouse", "local", "schemas"},  # local asks its bqlite the same
     "grpc": {"warehouse", "local"},
     "onnxruntime": {"bundle"},
     "tensorflow": {"training"},
