@@ -149,7 +149,7 @@ TRAINING = ("tensorflow", "keras", "sklearn", "imblearn", "matplotlib", "onnx")
 GOOGLE = ("google.cloud", "google.api_core", "grpc")
 SLOW = (
     *(*TRAINING, *GOOGLE, "mlflow", "onnxruntime", "confluent_kafka", "duckdb", "pandas"),
-    *("obstore", "fastavro", "confluent_kafka.schema_registry"),
+    *("obstore", "fastavro", "grpc_tools", "confluent_kafka.schema_registry"),
 )
 # What a statement must not load, itself or by what it imports.
 NEVER_LOADED = {
