@@ -451,6 +451,7 @@ def test_what_is_imported_is_what_is_declared():
         "grpc": "google_cloud_bigquery_storage",  # part of its public signatures
         "requests": "google_cloud_bigquery",  # likewise
         "click": "typer",
+        "grpc_tools": "grpcio_tools",
         "imblearn": "imbalanced_learn",
         "keras": "tensorflow_cpu",
         "pydantic": "pydantic_settings",
