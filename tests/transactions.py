@@ -1,5 +1,6 @@
 """Transactions of both contracts, as a producer would send them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,8 @@ ACQUIRER_FILE = WALLET_FILE.with_name("acquirer.toml")
 CREDITCARD: Contract = load_contract("creditcard")
 WALLET: Contract = load_contract(str(WALLET_FILE))
 SHOP: Contract = load_contract(str(SHOP_FILE))
+# Of a table in which no column says what a payment is worth, nor when it was made.
+BARE: Contract = replace(SHOP, name="bare", amount=None, event_time=None, payments_a_day=400.0)
 ACQUIRER: Contract = load_contract(str(ACQUIRER_FILE))
 
 CARD_ROW = {column.name: 1.0 for column in CREDITCARD.transaction_columns}

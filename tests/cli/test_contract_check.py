@@ -46,12 +46,12 @@ def test_every_fault_stands_in_a_line_of_its_own_and_the_exit_code_is_1(
 ) -> None:
     text = WALLET_FILE.read_text()
     (tmp_path / "wallet.toml").write_text(
-        text.replace('type = "bool"', 'type = "flag"').replace("amount =", "amont =", 1)
+        text.replace('type = "bool"', 'type = "flag"').replace("event_time =", "event_tim =", 1)
     )
     code, said = shell("contract", "check", "wallet.toml")
     assert code == 1
-    assert "[roles]: unknown key amont" in said
-    assert "[roles]: 'amount' is missing" in said
+    assert "[roles]: unknown key event_tim" in said
+    assert "[roles]: 'event_time' is missing" in said
     assert "column 'is_abroad': type is 'flag', expected one of" in said
     assert "faults in wallet.toml: mend what is named, and check it again." in said
 

@@ -46,6 +46,25 @@ def test_a_contract_and_its_settings_are_written_and_both_are_sound(
     assert "contract card_payments: 6 features" in said
 
 
+def test_a_table_that_says_neither_what_nor_when_gives_settings_that_say_what_a_fraud_costs(
+    shell: Shell, tmp_path: Path
+) -> None:
+    lines = [f"{number},{number % 7},{int(number % 9 == 0)}" for number in range(200)]
+    (tmp_path / "bare.csv").write_text("\n".join(["level,items,is_fraud", *lines]) + "\n")
+    code, said = shell("contract", "init", "bare.csv")
+    assert code == 1
+    assert "fraudline contract init bare.csv --payments-a-day …" in said
+    code, said = shell("contract", "init", "bare.csv", "--payments-a-day", "50")
+    assert code == 0
+    assert "[policy]) are fraudline's round figures, which know no amount" in said
+    settings = tomllib.loads((tmp_path / "fraudline.toml").read_text())
+    assert settings["policy"] == {"fraud_cost": 37, "review_cost": 4, "wrong_block_cost": 25}
+    code, said = shell("contract", "check")
+    assert code == 0
+    assert "none: each missed fraud costs the same, policy.fraud_cost" in said
+    assert "none: 50 rows of the history count as a day" in said
+
+
 def test_no_file_that_is_there_is_written_over(shell: Shell, cards: Path, tmp_path: Path) -> None:
     (tmp_path / "fraudline.toml").write_text('contract = "creditcard"\n')
     (tmp_path / "mine.toml").write_text("mine")

@@ -6,11 +6,21 @@ import zlib
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.transactions import CARD_ROW, CREDITCARD, SHOP, SHOP_ROW, WALLET, WALLET_ROW, message
+from tests.transactions import (
+    BARE,
+    CARD_ROW,
+    CREDITCARD,
+    SHOP,
+    SHOP_ROW,
+    WALLET,
+    WALLET_ROW,
+    message,
+)
 
 from fraudline.contract import DECISION_COLUMNS, REJECT_COLUMNS, Decoder, json_lines
 from fraudline.contract.columns import Column, arrow_schema
 from fraudline.contract.level_codes import level_code
+from fraudline.contract.row_numbers import RowNumbers
 from fraudline.errors import InputError
 
 AT = {
@@ -34,6 +44,20 @@ def test_a_transaction_in_flight_has_every_column_but_the_label():
 
 def test_a_decision_has_the_transactions_columns_and_then_its_own():
     assert WALLET.decision_columns == (*WALLET.transaction_columns, *DECISION_COLUMNS)
+
+
+def test_rows_without_an_amount_or_a_time_are_worth_nothing_by_themselves_and_come_evenly():
+    rows, *_ = Decoder(BARE.transaction_columns).decode([message(SHOP_ROW)] * 3)
+    assert BARE.amounts(rows).tolist() == [0, 0, 0]
+    assert (BARE.known_amounts(rows), BARE.amount_unit) == (None, "")
+    assert SHOP.known_amounts(rows).tolist() == [12.5] * 3
+    assert BARE.event_seconds(rows).tolist() == [0, 216, 432]
+    assert BARE.event_seconds(rows, np.array([0, 9, 10])).tolist() == [0, 9 * 216, 10 * 216]
+    assert BARE.features == SHOP.features
+    plain, *_ = Decoder(BARE.transaction_columns).decode_rows([message(SHOP_ROW)] * 3)
+    features, amounts = RowNumbers(BARE).read(plain)
+    assert features.tobytes() == SHOP.feature_matrix(rows).tobytes()
+    assert amounts.tolist() == [0, 0, 0]
 
 
 def test_a_schema_has_the_columns_in_order_with_their_types_and_nulls():

@@ -78,8 +78,28 @@ REFUSED = {
     "no columns": ("[columns]", "[elsewhere]", "unknown key elsewhere"),
     "an unknown role": ('id = "i"', 'card = "i"', "[roles]: unknown key card"),
     "no label": ('label = "y"', "", "[roles]: 'label' is missing"),
-    "no amount": ('amount = "a"', "", "[roles]: 'amount' is missing"),
     "no event time": ('event_time = "t"', "", "[roles]: 'event_time' is missing"),
+    "no event time, and no way on": ('event_time = "t"', "", "payments_a_day under [history]"),
+    "days told twice": (
+        "[columns]",
+        "[history]\npayments_a_day = 9\n[columns]",
+        "[history]: payments_a_day is for a history that tells no time",
+    ),
+    "a history with an unknown key": (
+        "[columns]",
+        "[history]\nper_day = 9\n[columns]",
+        "[history]: unknown key per_day",
+    ),
+    "no payments a day": (
+        'event_time = "t"\nid = "i"',
+        "[history]\npayments_a_day = 0",
+        "[history]: payments_a_day = 0 must be above 0",
+    ),
+    "payments a day in quotes": (
+        'event_time = "t"\nid = "i"',
+        '[history]\npayments_a_day = "9"',
+        "[history]: payments_a_day = '9', expected float or int",
+    ),
     "a role without its column": ('label = "y"', 'label = "Y"', "label = 'Y' is not one of its"),
     "a role that is a list": ('label = "y"', 'label = ["y"]', "label = ['y'] is not one of its"),
     "two roles for a column": ('amount = "a"', 'amount = "t"', "column 't' has two roles"),
@@ -223,7 +243,6 @@ def test_all_faults_are_told_at_once_each_with_its_line(tmp_path):
     assert head == f"contract {path} has {len(told)} faults:"
     found = [line.strip() for line in told]
     expected = [
-        "line 3, [roles]: 'amount' is missing",
         "line 5, [roles]: unknown key amuont; known are amount, event_time, id, label. Did you "
         "mean 'amount'?",
         "line 6, [roles]: event_time = 'tt' is not one of its columns. Did you mean 't'?",
@@ -245,6 +264,14 @@ def test_a_column_that_is_sound_is_judged_in_its_role_while_another_is_not(load)
         load('a = { type = "float64" }\nx = { type = "float64" }', 'a = { type = "string" }\nx = 1')
     assert "line 12, column 'a': amount column 'a' must be float64 or int64" in str(caught.value)
     assert "line 13, column 'x': expected a table such as" in str(caught.value)
+
+
+def test_amount_and_event_time_may_be_absent_where_days_are_told_by_a_number(load):
+    contract = load('amount = "a"\nevent_time = "t"\nid = "i"', "[history]\npayments_a_day = 500")
+    assert (contract.amount, contract.event_time, contract.payments_a_day) == (None, None, 500)
+    assert contract.features == ("t", "a", "x")
+    other = replace(contract, payments_a_day=7.0)
+    assert other.fingerprint == contract.fingerprint  # the same rows fit
 
 
 def test_a_number_that_no_python_can_write_is_a_fault_like_any_other(load):

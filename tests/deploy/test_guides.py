@@ -12,7 +12,7 @@ import typer
 import fraudline
 from fraudline.cli.app import app
 from fraudline.contract import Decoder, load_contract
-from fraudline.settings import load_settings
+from fraudline.settings import contract_names, load_settings, load_shared_settings
 
 ROOT = Path(__file__).parents[2]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
@@ -104,11 +104,12 @@ def test_every_setting_of_a_guide_exists(page, tmp_path, monkeypatch):
     for block in blocks(page, "toml"):
         if "[columns]" not in block:
             Path("fraudline.toml").write_text(block)
-            load_settings()
+            for name in contract_names() or [None]:
+                load_settings(name)
     text = page.read_text()
     for variable in set(re.findall(r"export (FRAUDLINE_\w+)=", text)):
         monkeypatch.setenv(variable, "SCRAM-SHA-256" if "MECHANISM" in variable else "value")
-    load_settings()
+    load_shared_settings()
 
 
 def test_the_contract_of_the_guide_reads_the_message_of_the_guide(tmp_path):

@@ -126,7 +126,42 @@ def test_a_float_of_0_and_1_is_a_label_too():
 
 def test_all_that_is_missing_is_asked_at_once():
     questions = asked(amount=None, paid_at=None, is_fraud=None)
-    assert [each.option for each in questions.values()] == ["--label", "--amount", "--event-time"]
+    assert [each.option for each in questions.values()] == ["--label", "--payments-a-day"]
+
+
+def test_a_table_without_an_amount_has_a_contract_that_says_so():
+    draft = drafted(amount=None)
+    assert set(draft.roles) == {"label", "event_time"}
+    assert draft.facts["amount"] == "none: each missed fraud costs the same"
+    assert "so each missed fraud costs the same: fraud_cost under [policy]" in told(draft)
+    assert "give --amount" in told(draft)
+    assert sound(draft).amount is None
+    assert '# amount = "..."  # none: each missed fraud' in contract_text(draft)
+
+
+def test_several_amounts_are_asked_and_may_all_be_none():
+    other = {"amount_of_order": np.arange(ROWS) % 9 + 0.5}
+    question = asked(**other)["amount"]
+    assert "--amount none" in question.text
+    draft = drafted(Answers(amount="none"), **other)
+    assert sound(draft).amount is None
+    assert keys(draft, "amount") == {"type": "float64"}
+    assert "give --amount" not in told(draft)
+
+
+def test_a_table_that_tells_no_time_has_a_contract_once_somebody_says_how_many_come_in_a_day():
+    question = asked(paid_at=None)["event time"]
+    assert "say how many payments come in a day: --payments-a-day" in question.text
+    draft = drafted(Answers(payments_a_day=1300), paid_at=None)
+    contract = sound(draft)
+    assert (contract.event_time, contract.payments_a_day) == (None, 1300)
+    assert draft.facts["event time"] == "none: 1,300 payments count as a day, as you said"
+    assert "no figure tells how a model ages" in told(draft)
+    with pytest.raises(InputError, match="Give one of the two"):
+        guess(Answers(payments_a_day=1300, event_time="paid_at"))
+    for wrong in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="expected a number above 0"):
+            guess(Answers(payments_a_day=wrong), paid_at=None)
 
 
 def test_a_local_time_is_told_to_need_an_offset():

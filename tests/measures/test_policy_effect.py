@@ -146,6 +146,18 @@ def test_amounts_of_nothing_are_no_scale():
     assert "no amount is above 0" in looks(by_costs(), rows(0.0))
 
 
+def test_costs_that_are_the_same_for_each_payment_are_told_to_be_per_payment():
+    effect = measure_effect(by_costs(lost_share=0.0, fraud_cost=40.0), rows(0.0))
+    assert effect.cost_of_approving == 10 * 40
+    assert "Costs are per payment: each missed fraud counts 40.00 EUR" in facts(effect)["money"]
+    assert not [each for each in effect.looks() if "amount" in each]
+    dear = looks(by_costs(lost_share=0.0, fraud_cost=0.2), rows(0.0))
+    assert "a wrong block is said to cost 25.00 EUR where a missed fraud costs 0.2 EUR" in dear
+    free = looks(by_costs(lost_share=0.0, fraud_cost=0.0), rows(0.0))
+    assert "a missed fraud is said to cost nothing, so there is no reason to stop one" in free
+    assert "Costs are per payment" not in facts(measure_effect(by_costs(), rows()))["money"]
+
+
 def test_numbers_for_people_never_say_0_of_what_is_more():
     assert [money(each) for each in (0.0, -0.0, 1234.5, 0.00012345)] == [
         "0.00", "0.00", "1,234.50", "0.000123",

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.models import tiny_policy
-from tests.transactions import CREDITCARD, WALLET, WALLET_ROW, message
+from tests.orders import orders
+from tests.transactions import BARE, CREDITCARD, SHOP, WALLET, WALLET_ROW, message
 
 from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.bundle_files import GRAPH_FILE, check_bundle
@@ -17,9 +18,11 @@ from fraudline.errors import BundleError, InputError
 from fraudline.measures.policy_effect import measure_effect, money
 from fraudline.measures.scored_rows import judging_rows, part_of
 from fraudline.scoring import assess
+from fraudline.settings import PolicySettings
 from fraudline.training.policy_pages import (
     SCORES_FILE,
     capped,
+    choose_policy,
     scored_rows,
     with_policy,
     with_unlabelled,
@@ -168,3 +171,18 @@ def test_times_of_a_timestamp_count_in_seconds():
     )
     assert part_of(scored, "train") is None
     assert part_of(scored, "test").days * 86400 == pytest.approx(19)
+
+
+def test_without_an_amount_no_share_of_one_is_lost_and_rows_without_a_time_stand_for_their_days():
+    history = orders(1000).cast(BARE.history_schema)
+    labels, scores = BARE.labels(history), np.linspace(0, 1, 1000)
+    rows = np.arange(1000)
+    split = Split(rows[:600], rows[600:800], rows[800:], is_random=True)
+    kept = scored_rows(history, BARE, split, labels, scores, BARE.amounts(history), one_in=3)
+    test = part_of(kept, "test")
+    stand_for = 3 * 200 - 2 * int(labels[800:].sum())
+    assert test.days * 400 == pytest.approx(stand_for, abs=3)
+    assert test.is_drawn
+    policy = choose_policy(BARE, PolicySettings(), None, kept)
+    assert (policy.lost_share, policy.unit) == (0, "")
+    assert choose_policy(SHOP, PolicySettings(), None, kept).lost_share == 1

@@ -105,6 +105,18 @@ def test_of_a_draw_a_split_by_time_is_where_it_would_be_among_all_rows(split):
     assert len(split(labels[drawn], 0.2, 0).test) - len(found.test) > 200  # where it would be else
 
 
+def test_a_split_of_rows_without_a_time_is_by_their_order_and_counts_as_random():
+    labels = (np.arange(500) % 10 == 0).astype(np.int8)
+    by_order = split_by_time(labels, 0.2, 1)
+    for one_in in (1, 3):
+        drawn = split_drawn(split_by_time, labels, one_in, 0.2, 1, has_time=False)
+        assert drawn.is_random
+        assert np.concatenate(list(drawn.parts.values())).tolist() == list(range(500))
+    assert split_drawn(split_by_time, labels, 1, 0.2, 1, has_time=False).test.tolist() == (
+        by_order.test.tolist()
+    )
+
+
 def test_of_a_draw_a_random_split_is_random_among_the_rows_that_were_drawn():
     labels = np.repeat(np.array([0, 1], np.int8), [900, 100])
     assert (

@@ -251,6 +251,17 @@ def test_that_nothing_watches_amounts_is_told_of_a_version_of_before(stream):
     assert "keeps no share of high amounts, so nothing watches them" in untold
 
 
+def test_a_stream_without_amounts_or_times_of_its_own_is_watched_and_says_so(faulty, tmp_path):
+    bare = replace(WALLET, name="bare", amount=None, event_time=None, payments_a_day=400.0)
+    stream = Stream(project_of(faulty, tmp_path, bare, "watch_bare", 86400.0))
+    stream.day()
+    stream.day(velocity=9.0)
+    assert "nothing alarms" in stream.watch()[0]
+    assert {name for _, _, name in stream.alarms()} == {"velocity", None}
+    found = look_at_alarms(stream.project, most=7)
+    assert "amounts are not watched: contract 'bare' has none to look at" in found.untold
+
+
 def test_a_period_that_covers_less_event_time_than_the_reference_says_so(stream):
     stream.day(hours=3)
     said = stream.watch()[0]

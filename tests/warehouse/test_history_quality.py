@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from google.cloud import bigquery
 from sklearn.metrics import roc_auc_score
-from tests.transactions import CREDITCARD, WALLET, WALLET_FILE
+from tests.orders import orders
+from tests.transactions import BARE, CREDITCARD, WALLET, WALLET_FILE
 
 import bqlite
 from fraudline.contract import Contract, load_contract
@@ -138,7 +139,7 @@ def test_a_number_is_read_off_with_all_its_digits_before_the_point(value, words)
 def test_event_times_since_1970_are_told_as_dates_and_others_are_not(check):
     text = next(each.text for each in check() if each.text.startswith("the history spans"))
     assert re.search(r", from \d{4}-\d\d-\d\d [\d:]+ UTC to \d{4}-", text)
-    seconds = find_times(CREDITCARD, 0.0, 172_792.0)
+    seconds = find_times(CREDITCARD, 0.0, 172_792.0, 100)
     assert seconds[-1].text == "the history spans 48.0 hours"
 
 
@@ -250,6 +251,23 @@ def test_negative_amounts_are_told_where_the_contract_permits_them(check):
     amounts = [-5, -7, *GOOD["amount_minor"][2:]]
     (told,) = faults(check({"amount_minor": 'type = "int64", unit = "cent"'}, amount_minor=amounts))
     assert told.startswith("2 rows have a negative 'amount_minor'")
+
+
+def test_of_a_history_without_amounts_or_times_that_is_told_and_levels_are_looked_at(
+    server, tmp_path
+):
+    warehouse = Warehouse(
+        BigQuerySettings(dataset="quality_bare"), Endpoint(server.rest, server.storage)
+    )
+    rows = orders(600)
+    leak = pa.array(["fraud" if each else "none" for each in rows.column("is_fraud").to_pylist()])
+    rows = rows.set_column(rows.column_names.index("country"), "country", leak)
+    load_history(warehouse, BARE, rows.cast(BARE.history_schema), "a1")
+    found = measure_history_quality(warehouse, BARE, tmp_path / "none.json").findings
+    told = "\n".join(each.text for each in found)
+    assert "600 rows count as 1.5 days (payments_a_day = 400)" in told
+    assert "has no amount: a fraud costs the same (policy.fraud_cost)" in told
+    assert "country" in "\n".join(faults(found))
 
 
 def test_nulls_that_the_table_took_from_somebody_else_are_told_and_end_nothing(made_by_hand):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute
 import pytest
-from tests.transactions import CREDITCARD, WALLET
+from tests.orders import orders
+from tests.transactions import BARE, CREDITCARD, WALLET
 
 import bqlite
 from fraudline.contract import Contract
@@ -105,6 +108,25 @@ def test_a_limit_that_is_no_event_time_is_refused(loaded, limit):
 def test_a_period_that_ends_before_it_begins_is_refused(loaded):
     with pytest.raises(InputError, match="has to end after it begins"):
         read_history(loaded, CREDITCARD, "12", "12")
+
+
+def test_rows_without_a_time_have_an_order_that_is_drawn_and_twins_side_by_side(server):
+    made = warehouse(server, BARE)
+    rows = orders(300).replace_schema_metadata(None).cast(BARE.history_schema)
+    twins = pa.concat_tables([rows, rows.slice(100, 5)])
+    load_history(made, BARE, twins, "a1")
+    first, again = (read_history(made, BARE) for _ in range(2))
+    assert first.snapshot.sha256 == again.snapshot.sha256
+    ids = first.rows.column(BARE.id).to_pylist()
+    assert sum(one == other for one, other in itertools.pairwise(ids)) == 5
+    assert sorted(ids) != ids
+    halves = [pa.compute.mean(each.column("amount")).as_py() for each in (
+        first.rows.slice(0, 150), first.rows.slice(150))]  # fmt: skip
+    assert max(halves) / min(halves) < 1.5
+    sql = first.snapshot.query
+    assert BARE.label not in sql[sql.index("MD5") : sql.index("))", sql.index("MD5"))]
+    with pytest.raises(InputError, match="'bare' has no event time, so its history has no periods"):
+        read_history(made, BARE, "2026-01-01")
 
 
 def test_a_table_that_changes_while_it_is_read_is_noticed(loaded, monkeypatch):

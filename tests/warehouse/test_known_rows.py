@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.transactions import CREDITCARD
+from tests.transactions import BARE, CREDITCARD
 from tests.warehouse.test_counting_labels import (
     BY_ID,
     BY_POSITION,
@@ -27,6 +27,7 @@ from tests.warehouse.test_counting_labels import (
 
 from fraudline import flows
 from fraudline.contract import Contract
+from fraudline.errors import InputError
 from fraudline.warehouse import known_rows
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.history_table import load_history
@@ -292,3 +293,10 @@ def test_frauds_are_looked_for_further_and_further_back_and_no_further_than_ther
         assert int(contract.labels(known.rows).sum()) == min(most, len(ages))
         found = sum("ORDER BY decided_at DESC, source_topic" in sql for sql in asked)
         assert turns in {None, found}, "no further than there are enough"
+
+
+def test_without_an_event_time_nothing_is_learned_and_what_to_do_is_told(server) -> None:
+    with pytest.raises(InputError, match="'bare' has no event time, so nothing tells which pay"):
+        read_known(
+            tables(server, BARE, "bare"), BARE, as_of=START, most_frauds=9, legitimate_per_fraud=1
+        )

@@ -46,7 +46,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         unit: Of the costs and of the amount.
-        lost_share: Share of the amount that is lost where a fraud is approved.
+        lost_share: Share of the amount that is lost where a fraud is approved; 0 where the
+            contract has no amount.
         fraud_cost: What an approved fraud costs besides.
         review_cost: Of one review.
         wrong_block_cost: Of blocking a payment that was none of a fraud.

@@ -129,7 +129,8 @@ class Reference:
         facts: What is usual.
         columns: By feature that is no category, and for `SCORE`, values at even steps of their
             order, sorted.
-        amounts: How usual the highest amounts are; None of a version from before that was kept.
+        amounts: How usual the highest amounts are; None of a version from before that was kept,
+            and where the contract has no amount.
     """
 
     facts: ReferenceFacts
@@ -146,8 +147,7 @@ def watched_values(contract: Contract, transactions: pa.RecordBatch | pa.Table) 
         float32, shape (rows, features), in the order of `Contract.features`.
     """
     values = contract.feature_matrix(transactions)
-    is_number = contract.column(contract.event_time).type != "timestamp"
-    if is_number and contract.event_time in contract.features:  # it only grows
+    if contract.event_time in contract.features and not contract.has_timestamps:  # it only grows
         at = contract.features.index(contract.event_time)
         values[:, at] = contract.event_seconds(transactions) % _DAY_S
     return values

@@ -25,6 +25,7 @@ from fraudline.cli import (
     service_commands,
     stream_commands,
 )
+from fraudline.cli.contract_option import of_one_contract
 from fraudline.cli.screen import ERR, LogFormatter, printable
 from fraudline.errors import FraudlineError
 
@@ -66,6 +67,19 @@ app.add_typer(offset_commands.offsets, name="offsets", rich_help_panel="The stre
 app.add_typer(label_commands.labels, name="labels", rich_help_panel="The stream")
 app.add_typer(learning_commands.learning, name="learning", rich_help_panel="Learning")
 app.add_typer(reject_commands.rejects, name="rejects", rich_help_panel="The stream")
+
+# What is about no contract, or by itself about one of several or all.
+OF_NO_ONE_CONTRACT = (
+    *(demo.demo, service_commands.up, service_commands.down, service_commands.status),
+    *(service_commands.setup, history_commands.dataset, model_commands.list_versions),
+    *(contract_commands.init_contract, contract_commands.check_contract),
+)
+for group in (app, *(each.typer_instance for each in app.registered_groups)):
+    assert group is not None
+    for info in group.registered_commands:
+        assert info.callback is not None
+        if info.callback not in OF_NO_ONE_CONTRACT:
+            info.callback = of_one_contract(info.callback)
 
 
 def _tell_version(is_asked: bool) -> None:  # noqa: FBT001 - as the option gives it

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fraudline.cli.contract_option import ContractName, choose
 from fraudline.cli.file_options import QuotedNewlines
 from fraudline.cli.screen import OUT, printable, say, show_facts, show_table
-from fraudline.use_cases.project import Project
+from fraudline.use_cases.project import Project, every_project, shared_project
 
 if TYPE_CHECKING:
     from fraudline.contract import Column, Contract
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from fraudline.use_cases.write_contract import WrittenContract
 
 _MOST_CANDIDATES = 12
+_ALONE = (
+    " It names one contract alone. For both, give that one a table [contract.NAME], too: "
+    "docs/guides/several-contracts.md says how it keeps its topics and tables."
+)
 
 contract = typer.Typer(
     help="What a transaction looks like: the contract file.", no_args_is_help=True
@@ -42,7 +47,8 @@ def init_contract(
         str | None, typer.Option(help="Column that is 1 or true where a payment was a fraud.")
     ] = None,
     amount: Annotated[
-        str | None, typer.Option(help="Column that says what a payment is worth.")
+        str | None,
+        typer.Option(help="Column that says what a payment is worth; `none`: no column does."),
     ] = None,
     event_time: Annotated[
         str | None, typer.Option(help="Column that says when it was made.")
@@ -61,6 +67,14 @@ def init_contract(
             help="What an event time that is a number counts: s, ms, us, ns, min, h, day."
         ),
     ] = None,
+    payments_a_day: Annotated[
+        float | None,
+        typer.Option(
+            help="How many payments come in a day, of a table in which no column says when one "
+            "was made.",
+            show_default=False,
+        ),
+    ] = None,
     quoted_newlines: QuotedNewlines = False,
 ) -> None:
     """Guess the contract of a table, and write it with the settings that it needs.
@@ -72,8 +86,10 @@ def init_contract(
     from fraudline.drafts import Answers
     from fraudline.use_cases.write_contract import write_contract
 
-    answers = Answers(label, amount, event_time, tuple(identity or ()), time_unit)
-    written = write_contract(Project(), table, answers, name=name, quoted_newlines=quoted_newlines)
+    answers = Answers(label, amount, event_time, tuple(identity or ()), time_unit, payments_a_day)
+    written = write_contract(
+        shared_project(), table, answers, name=name, quoted_newlines=quoted_newlines
+    )
     if isinstance(written, list):
         _ask(written)
         raise typer.Exit(1)
@@ -108,14 +124,16 @@ def _show_written(written: WrittenContract, table: str) -> None:
     )
     for sentence in (*written.left_out, *draft.told):
         say(f"LOOK {sentence}")
+    scale = "brought to the scale of these amounts" if draft.has_amount else "which know no amount"
     say(
-        "LOOK what decisions cost ([policy]) are fraudline's round figures, brought to the scale "
-        "of these amounts: put in your own."
+        f"LOOK what decisions cost ([policy]) are fraudline's round figures, {scale}: put in your "
+        "own."
     )
     if written.settings_file is None:
         OUT.print(printable(written.settings), markup=False)
         say(
             "There is a fraudline.toml already, and it was left as it is: these lines belong there."
+            + ("" if written.is_beside else _ALONE)
         )
     else:
         say(f"The settings that it needs are in {written.settings_file}.")
@@ -129,29 +147,50 @@ def check_contract(
         str | None,
         typer.Argument(
             help="A contract's file, or the name of one that fraudline brings; without it, the one "
-            "of the settings.",
+            "of the settings, or each of several.",
             show_default=False,
         ),
     ] = None,
+    contract: ContractName = None,
 ) -> None:
     """Show what a contract says, or all that is wrong with it, each with its line.
 
     Exit code 1 if there is a fault.
     """
+    files: dict[str, str | None]
+    if file is not None:
+        files = {file: None}
+    elif contract is not None:
+        choose(contract)
+        files = {Project().settings.contract: contract}
+    else:
+        files = {each.settings.contract: each.settings.named for each in every_project()}
+    are_sound = [_is_sound(name, named) for name, named in files.items()]
+    if not all(are_sound):
+        raise typer.Exit(1)
+
+
+def _is_sound(name: str, named: str | None) -> bool:
+    """Show a contract, or what is wrong with it."""
     from fraudline.contract import Contract, examine_contract
 
-    name = Project().settings.contract if file is None else file
     examined = examine_contract(name)
-    if isinstance(examined, Contract):
-        _show(name, examined)
-        return
-    for fault in examined:
-        OUT.print(
-            printable(f"{name}, {fault}" if fault.where else f"{name}: {fault}"), markup=False
+    if not isinstance(examined, Contract):
+        for fault in examined:
+            OUT.print(
+                printable(f"{name}, {fault}" if fault.where else f"{name}: {fault}"), markup=False
+            )
+        number = "One fault" if len(examined) == 1 else f"{len(examined):,} faults"
+        say(f"{number} in {name}: mend what is named, and check it again.")
+        return False
+    _show(name, examined)
+    if named not in (None, examined.name):
+        say(
+            f"One fault in fraudline.toml: [contract.{named}] is of a contract that calls itself "
+            f"'{examined.name}'; both must be one name."
         )
-    number = "One fault" if len(examined) == 1 else f"{len(examined):,} faults"
-    say(f"{number} in {name}: mend what is named, and check it again.")
-    raise typer.Exit(1)
+        return False
+    return True
 
 
 @contract.command("export")
@@ -201,9 +240,25 @@ def _show(name: str, contract: Contract) -> None:
         [
             ("file", name),
             ("fingerprint", contract.fingerprint),
+            *_absent_roles(contract),
             ("without a label", f"legitimate after {contract.maturity_days:g} days"),
         ]
     )
+
+
+def _absent_roles(contract: Contract) -> list[tuple[str, str]]:
+    found = []
+    if contract.amount is None:
+        found.append(("amount", "none: each missed fraud costs the same, policy.fraud_cost"))
+    if contract.event_time is None:
+        found.append(
+            (
+                "event time",
+                f"none: {contract.payments_a_day:,.15g} rows of the history count as a day, and in "
+                "flight a payment is from when its message was sent",
+            )
+        )
+    return found
 
 
 def _limits(column: Column) -> str:

@@ -273,7 +273,7 @@ def _show(project: Project, ledger: Ledger, seen: _Watched, live: pa.Table, took
     from fraudline.use_cases.judge_decisions import judge_decisions
     from fraudline.use_cases.list_versions import find_pages
 
-    unit = project.contract.column(project.contract.amount).unit
+    unit = project.contract.amount_unit
     judged = judge_decisions(project, live)
     home = os.path.relpath(project.settings.home)
     found = shutil.which("fraudline")

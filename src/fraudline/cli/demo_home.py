@@ -28,9 +28,9 @@ def demo_settings(*, is_learning: bool = False) -> Settings:
     """
     from pydantic import BaseModel
 
-    from fraudline.settings import LocalSettings, Settings, load_settings
+    from fraudline.settings import LocalSettings, Settings, load_shared_settings
 
-    given = load_settings()
+    given = load_shared_settings()
     groups = {name: type(value)() for name, value in given if isinstance(value, BaseModel)}
     home = (given.home / "demo").absolute()
     plain = given.model_copy(

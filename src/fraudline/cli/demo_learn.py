@@ -320,7 +320,7 @@ def _worth(project: Project, found: LearnedDay) -> list[tuple[str, str]]:
     from fraudline.measures.policy_effect import money
     from fraudline.measures.prequential import put_together
 
-    unit = project.contract.column(project.contract.amount).unit
+    unit = project.contract.amount_unit
     lines = []
     for title, since, until in (
         ("Before the change", found.begun_at, found.changed_at),

@@ -1,4 +1,4 @@
-"""`dataset`, `load`, `check`: labelled history, from a file into BigQuery."""
+"""`dataset`, `generate`, `load`, `check`: labelled history, from a file into BigQuery."""
 
 from __future__ import annotations
 
@@ -25,6 +25,25 @@ def dataset(
     short goes on where it stopped.
     """
     OUT.print(fetch_dataset(name, source))
+
+
+def generate(
+    file: Annotated[Path, typer.Argument(help="Where to: a new .csv or .parquet.")],
+    rows: Annotated[int, typer.Option(help="How many payments.")] = 100_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same file.")] = 1,
+) -> None:
+    """Write made-up card payments to a file, to try things with where you have no table.
+
+    They have customers, cards, merchants, places, categories, missing values, four kinds of fraud,
+    and a change from day 60 on. What is learned of them says nothing about real fraud.
+    """
+    from fraudline.use_cases.generate_payments import generate_payments
+
+    made = generate_payments(file, rows, seed)
+    say(
+        f"{made.rows:,} payments that nobody made are in {made.file}, {made.frauds:,} of them "
+        f"fraud. Go on with `fraudline contract init {made.file}`."
+    )
 
 
 def fetch_dataset(name: str, source: Path | None = None) -> Path:
@@ -134,4 +153,4 @@ def show_check(project: Project) -> None:
     say(f"The report is in {checked.file}.")
 
 
-COMMANDS = (dataset, load, check)
+COMMANDS = (dataset, generate, load, check)

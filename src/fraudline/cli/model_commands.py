@@ -12,10 +12,11 @@ import typer
 
 from fraudline.cli import champion_commands
 from fraudline.cli.champion_commands import By, Reason
+from fraudline.cli.contract_option import ContractName, choose
 from fraudline.cli.screen import OUT, say, show_table, utc, warn
 from fraudline.cli.version_facts import judged, show_effect, show_manifest
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
-from fraudline.use_cases.project import Project
+from fraudline.use_cases.project import Project, shared_project
 
 models = typer.Typer(
     help="Versions of the model: list, show, challenge, promote, roll out and back, change policy.",
@@ -82,11 +83,16 @@ def train(
 
 
 @models.command("list")
-def list_versions() -> None:
-    """List the versions, oldest first; * marks the champion of each contract."""
+def list_versions(contract: ContractName = None) -> None:
+    """List the versions, oldest first; * marks the champion of each contract.
+
+    Those of every contract, or of the one that is named.
+    """
     from fraudline.use_cases.list_versions import list_versions as find_versions
 
-    found = find_versions(Project())
+    if contract is not None:
+        choose(contract)
+    found = find_versions(shared_project(), contract)
     show_table(
         ("", "version", "made (UTC)", "recipe", "average precision"),
         (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from fraudline.cli.contract_option import ContractName, choose
 from fraudline.cli.screen import OUT, say, show_facts, show_table
-from fraudline.use_cases.project import Project
+from fraudline.use_cases.project import Project, every_project, shared_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,8 @@ def up() -> None:
     """
     from fraudline.use_cases.set_up import start
 
-    services = start(Project(), say, say_created).services
+    for project in every_project():
+        services = start(project, say, say_created).services
     OUT.print(f"Kafka      {services.kafka_bootstrap}")
     OUT.print(f"BigQuery   {services.bigquery_rest}  (Storage API {services.bigquery_storage})")
 
@@ -31,14 +33,14 @@ def down() -> None:
     """Stop the local services; what they hold stays on disk."""
     from fraudline.use_cases.local_services import stop
 
-    stop(Project(), say)
+    stop(shared_project(), say)
 
 
 def status() -> None:
     """Show the local services: whether each runs and answers, and where its log is."""
     from fraudline.use_cases.local_services import status as find_services
 
-    services = find_services(Project())
+    services = find_services(shared_project())
     show_table(
         ("service", "state", "pid", "address", "MiB", "up s"),
         (
@@ -57,8 +59,10 @@ def status() -> None:
         OUT.print(f"log of {service.name}: {os.path.relpath(service.log)}", markup=False)
 
 
-def setup() -> None:
+def setup(contract: ContractName = None) -> None:
     """Create the topics, the data set, the tables and the view that do not exist yet.
+
+    Of several contracts it does so for each, or for the one that is named.
 
     Tables of an earlier release are brought up to date, and it says what changed.
     Works on whatever broker and BigQuery project the settings name. `up` does it for the
@@ -66,15 +70,21 @@ def setup() -> None:
     """
     from fraudline.use_cases.set_up import set_up
 
-    set_up(Project(), say_created, say)
-    say("topics and tables are there.")
+    if contract is not None:
+        choose(contract)
+    for project in [Project()] if contract is not None else every_project():
+        set_up(project, say_created, say)
+        named = project.settings.named
+        of = "" if named is None else f" of contract {named}"
+        say(f"topics and tables{of} are there.")
 
 
 def settings() -> None:
     """List every setting: its value here, and what it means."""
     from fraudline.settings import ENVIRONMENT_PREFIX, SETTINGS_FILE, find_settings_file
 
-    for name, value, meaning in listed(Project().settings):
+    here = Project().settings
+    for name, value, meaning in listed(here):
         OUT.print(f"{name} = {'' if value is None else value}".rstrip(), markup=False)
         show_facts([("   ", meaning or "")])
     file = find_settings_file()
@@ -86,7 +96,7 @@ def settings() -> None:
     )
     OUT.print(
         f"In the environment, `kafka.group` is {ENVIRONMENT_PREFIX}KAFKA__GROUP; "
-        f"in {SETTINGS_FILE} it is group = … under [kafka].",
+        f"in {SETTINGS_FILE} it is group = … under {here.heading('kafka')}.",
         markup=False,
     )
 

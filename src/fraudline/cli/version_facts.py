@@ -144,9 +144,10 @@ def _in_words(policy: Policy) -> str:
     explored = (
         f"; {100 * share:g} % of what would be blocked is reviewed instead, so that people label it"
     )
+    lost = f"{100 * policy.lost_share:g} % of its amount and " if policy.lost_share else ""
     return (
         f"{fixed + '; ' if fixed else ''}an approved fraud costs "
-        f"{100 * policy.lost_share:g} % of its amount and {number_words(policy.fraud_cost)}{unit}, "
+        f"{lost}{number_words(policy.fraud_cost)}{unit}{'' if lost else ' whatever it is worth'}, "
         f"a review {number_words(policy.review_cost)}{unit}, a wrong block "
         f"{number_words(policy.wrong_block_cost)}{unit}; "
         f"{number(policy.reviews_a_day)} reviews a day on validation of at most "

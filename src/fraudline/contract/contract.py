@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
+from fraudline.contract.array_types import Flags, Floats, Integers, Labels, Matrix
 from fraudline.contract.columns import Category, Column, arrow_schema
 from fraudline.contract.decisions import DECISION_COLUMNS
 from fraudline.contract.id_texts import message_id, row_ids
@@ -22,6 +22,7 @@ from fraudline.contract.local_times import UTC
 from fraudline.contract.time_units import seconds_of, to_seconds
 from fraudline.errors import ContractError, InputError
 
+_DAY_S = 86400.0
 MATURITY_DAYS = 30.0
 """Of a contract that does not say; most cardholders see a fraud on their next statement."""
 
@@ -48,24 +49,29 @@ class Contract:
         description: For people.
         columns: All columns of a labelled transaction, in the order of the file.
         label: Column that is 1 (or true) where the transaction was a fraud.
-        amount: Column with what is lost if a fraud is approved.
+        amount: Column with what is lost if a fraud is approved; None: a fraud costs the same,
+            whichever payment it is.
         event_time: Column that orders the history: a number in a unit of time, or a timestamp.
+            None: the history tells no time, and in flight it is the message's own.
         id: Column that identifies a transaction, or the several that do so together, if there
             are any.
         maturity_days: How long after its decision a transaction without a label counts as
             legitimate, until told otherwise.
         entities: Who and what takes part in it.
+        payments_a_day: How many rows of a history without an event time count as a day; None
+            where there is one.
     """
 
     name: str
     description: str
     columns: tuple[Column, ...]
     label: str
-    amount: str
-    event_time: str
+    amount: str | None
+    event_time: str | None
     id: str | tuple[str, ...] | None = None
     maturity_days: float = MATURITY_DAYS
     entities: tuple[Entity, ...] = ()
+    payments_a_day: float | None = None
 
     @cached_property
     def transaction_columns(self) -> tuple[Column, ...]:
@@ -99,7 +105,8 @@ class Contract:
         What entities are called alters no data: they may be named at any time.
         """
         content = asdict(self)
-        del content["description"], content["maturity_days"], content["entities"]
+        for key in ("description", "maturity_days", "entities", "payments_a_day"):
+            del content[key]
         for column in content["columns"]:
             del column["description"], column["words"]
             # As before there were any. Whether a clock's times are taken as UTC or not at all
@@ -197,21 +204,37 @@ class Contract:
         return np.asarray(history.column(self.label).cast(pa.int8()), dtype=np.int8)
 
     @cached_property
+    def has_timestamps(self) -> bool:
+        """Whether the event time is a timestamp."""
+        return self.event_time is not None and self.column(self.event_time).type == "timestamp"
+
+    @cached_property
     def event_unit_s(self) -> float:
         """How many seconds one of the event time's unit is; a timestamp has microseconds."""
-        column = self.column(self.event_time)
-        if column.type == "timestamp":
+        if self.event_time is None or self.has_timestamps:
             return 1e-6
+        column = self.column(self.event_time)
         seconds = seconds_of(column.unit)
         if seconds is None:  # a contract file is refused for it
             raise ContractError(f"'{column.unit}' of '{column.name}' is no unit of time.")
         return seconds
 
-    def event_seconds(self, transactions: pa.RecordBatch | pa.Table) -> Floats:
+    def event_seconds(
+        self, transactions: pa.RecordBatch | pa.Table, places: Integers | None = None
+    ) -> Floats:
         """The event time of each row in seconds, from where the contract counts, shape (rows,).
 
-        A timestamp counts from 1970, in UTC.
+        A timestamp counts from 1970, in UTC. Without an event time the rows are those of the
+        history in the order in which it is read, and come evenly, `payments_a_day` of them.
+
+        Args:
+            transactions: The rows.
+            places: Without an event time, where in the whole history each one is, if some of its
+                rows were left out.
         """
+        if self.event_time is None:
+            order = np.arange(transactions.num_rows) if places is None else places
+            return np.asarray(order * (_DAY_S / (self.payments_a_day or 1.0)), np.float64)
         times = transactions.column(self.event_time)
         if pa.types.is_timestamp(times.type):
             times = times.cast(pa.timestamp("us", times.type.tz)).cast(pa.int64())
@@ -225,14 +248,27 @@ class Contract:
         Args:
             largest: The greatest event time by amount, in the contract's unit.
         """
-        column = self.column(self.event_time)
-        if column.type == "timestamp" or not column.is_feature:
+        if self.event_time not in self.features or self.has_timestamps:
             return 0.0
         return float(to_seconds(float(np.spacing(np.float32(abs(largest)))) / 2, self.event_unit_s))
 
     def amounts(self, transactions: pa.RecordBatch | pa.Table) -> Floats:
-        """The amount of each row, in the contract's unit, shape (rows,)."""
+        """The amount of each row, in the contract's unit, shape (rows,); 0 where there is none.
+
+        A policy takes no share of them then: what a fraud costs is the same for each payment.
+        """
+        if self.amount is None:
+            return np.zeros(transactions.num_rows)
         return np.asarray(transactions.column(self.amount), dtype=np.float64)
+
+    def known_amounts(self, transactions: pa.RecordBatch | pa.Table) -> Floats | None:
+        """As `amounts`, for who tells them: None where the contract has no amount."""
+        return None if self.amount is None else self.amounts(transactions)
+
+    @cached_property
+    def amount_unit(self) -> str:
+        """The unit of the amount, for people; empty where none is said."""
+        return "" if self.amount is None else self.column(self.amount).unit
 
 
 def _as_floats(values: pa.Array | pa.ChunkedArray, column: Column) -> pa.Array:

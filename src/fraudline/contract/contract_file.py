@@ -35,7 +35,9 @@ ROLE_TYPES: dict[str, tuple[str, ...]] = {
     "event_time": ("float64", "int64", "timestamp"),
     "id": NAMING_TYPES,
 }
-_KEYS = ("name", "description", "roles", "entities", "labels", "columns")
+_MAY_BE_ABSENT = ("amount", "id")
+_MOST_PAYMENTS_A_DAY = 1e12
+_KEYS = ("name", "description", "roles", "entities", "history", "labels", "columns")
 # What our own records have beside a contract's columns, or may have; a test holds it to the flows.
 RESERVED_NAMES = frozenset(column.name.lower() for column in (*DECISION_COLUMNS, *REJECT_COLUMNS))
 _RESERVED_PREFIXES = (  # of BigQuery
@@ -124,8 +126,9 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
     parsed = {key: parse_column(key, value, faults) for key, value in columns.items()}
     description = faults.value(content, "description", str, "", ())
     maturity_days = _parse_maturity(content, faults)
+    payments_a_day = _parse_payments_a_day(content, roles, faults)
     if roles and columns:
-        _check_roles(roles, parsed, faults)
+        _check_roles(roles, parsed, faults, needs_time=payments_a_day is None)
     entities = parse_entities(content, parsed, roles, faults)
     never_features = _never_features(roles, entities, parsed, columns, faults)
     if faults:
@@ -139,11 +142,12 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
             if column is not None
         ),
         label=roles["label"],
-        amount=roles["amount"],
-        event_time=roles["event_time"],
+        amount=roles.get("amount"),
+        event_time=roles.get("event_time"),
         id=tuple(roles["id"]) if isinstance(roles.get("id"), list) else roles.get("id"),
         maturity_days=maturity_days,
         entities=entities,
+        payments_a_day=payments_a_day,
     )
     if contract.features:
         return contract
@@ -186,6 +190,32 @@ def _parse_maturity(content: dict[str, Any], faults: Faults) -> float:
     return float(days) if abs(days) <= _MOST_MATURITY_DAYS else 0.0
 
 
+def _parse_payments_a_day(
+    content: dict[str, Any], roles: Mapping[str, Any], faults: Faults
+) -> float | None:
+    """How many rows of a history without an event time count as a day."""
+    history: dict[str, Any] = faults.value(content, "history", dict, {}, ())
+    path = ("history", "payments_a_day")
+    faults.known_keys(history, {"payments_a_day"}, ("history",))
+    found: float | None = faults.value(history, "payments_a_day", (float, int), None, ("history",))
+    if found is None:
+        return None
+    if not 0 < found <= _MOST_PAYMENTS_A_DAY:
+        faults.add(
+            path,
+            f"payments_a_day = {shown(found)} must be above 0 and at most "
+            f"{_MOST_PAYMENTS_A_DAY:.0e}.",
+        )
+        return 1.0
+    if "event_time" in roles:
+        faults.add(
+            path,
+            "payments_a_day is for a history that tells no time; this one has an event_time, which "
+            "tells how many come in a day. Keep one of the two.",
+        )
+    return float(found)
+
+
 def _table(content: dict[str, Any], key: str, faults: Faults) -> dict[str, Any]:
     table: dict[str, Any] = faults.value(content, key, dict, {}, ())
     if not table and not (key in content and not isinstance(content[key], dict)):
@@ -217,17 +247,18 @@ def check_names(columns: Iterable[str], faults: Faults) -> None:
 
 
 def _check_roles(
-    roles: Mapping[str, Any], columns: Mapping[str, Column | None], faults: Faults
+    roles: Mapping[str, Any],
+    columns: Mapping[str, Column | None],
+    faults: Faults,
+    *,
+    needs_time: bool,
 ) -> None:
     """Look at what each role names; a column that has a fault itself is not judged."""
     holders: dict[str, str] = {}
     for role, types in ROLE_TYPES.items():
         if role not in roles:
-            if role != "id":
-                faults.add(
-                    ("roles", role),
-                    f"'{role}' is missing; name its column, which is {' or '.join(types)}.",
-                )
+            if role not in _MAY_BE_ABSENT and (role != "event_time" or needs_time):
+                _tell_missing(role, types, faults)
             continue
         value, path = roles[role], ("roles", role)
         is_several = role == "id" and isinstance(value, list)
@@ -251,6 +282,16 @@ def _check_roles(
                 found.append(column)
         if is_several and len(found) == len(value):
             check_length(found, faults)
+
+
+def _tell_missing(role: str, types: tuple[str, ...], faults: Faults) -> None:
+    told = f"'{role}' is missing; name its column, which is {' or '.join(types)}."
+    if role == "event_time":
+        told += (
+            " If the history tells no time, say how many payments come in a day: payments_a_day "
+            "under [history]."
+        )
+    faults.add(("roles", role), told)
 
 
 def _check_role(role: str, column: Column, faults: Faults, *, is_part: bool) -> None:

@@ -36,10 +36,10 @@ class RowNumbers:
         columns = contract.transaction_columns
         places = {column.name: index for index, column in enumerate(columns)}
         features = [places[name] for name in contract.features]
-        amount = places[contract.amount]
+        amounts = [] if contract.amount is None else [places[contract.amount]]
+        picked = list(dict.fromkeys((*features, *amounts)))
         self._width = len(features)
-        self._amount = features.index(amount) if amount in features else len(features)
-        picked = features if amount in features else [*features, amount]
+        self._amount = picked.index(amounts[0]) if amounts else None
         self._of_row = len(picked)
         self._pick = _picker(picked) if picked != list(range(len(columns))) else None
         self._features = _picker(features)
@@ -62,7 +62,8 @@ class RowNumbers:
                 for convert, values in zip(self._converters, columns, strict=True)
             )
             numbers = np.frombuffer(_packed(converted, shape)).reshape(shape[::-1]).T
-        return numbers[:, : self._width].astype(np.float32, order="C"), numbers[:, self._amount]
+        amounts = np.zeros(len(rows)) if self._amount is None else numbers[:, self._amount]
+        return numbers[:, : self._width].astype(np.float32, order="C"), amounts
 
     def features(self, row: Row) -> Row:
         """The values of the features as they were sent, in order; times are in UTC."""

@@ -8,7 +8,7 @@ be a person's.
 
 from fraudline.drafts.draft import MOST_ROWS, Draft, Whole, draft_contract
 from fraudline.drafts.roles import Answers, Question
-from fraudline.drafts.toml_texts import contract_text, settings_text
+from fraudline.drafts.toml_texts import contract_text, settings_beside, settings_text
 
 __all__ = [
     "MOST_ROWS",
@@ -18,5 +18,6 @@ __all__ = [
     "Whole",
     "contract_text",
     "draft_contract",
+    "settings_beside",
     "settings_text",
 ]

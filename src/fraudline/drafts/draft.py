@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,17 +12,16 @@ import pyarrow.compute as pc
 
 from fraudline.contract import Column
 from fraudline.contract.columns import Category
-from fraudline.contract.contract_faults import Faults, meant
+from fraudline.contract.contract_faults import Faults
 from fraudline.contract.contract_file import check_names
 from fraudline.contract.local_times import UTC
-from fraudline.contract.role_words import together
-from fraudline.contract.time_units import seconds_of
 from fraudline.drafts.found_roles import FoundRoles, find_roles, role_facts
 from fraudline.drafts.name_words import limits_of, money_unit_of
 from fraudline.drafts.naming import find_entities, names_each
 from fraudline.drafts.profiles import Profile, profile_column
 from fraudline.drafts.roles import Answers, Question, fraud_share
 from fraudline.drafts.suspects import LEAST_REPEATED, epoch_unit, find_suspects
+from fraudline.drafts.told import Told, require_known, tell_roles
 from fraudline.errors import InputError
 
 _BUCKETS = 4096  # several thousand are enough for 100,000 levels
@@ -60,6 +59,7 @@ class Draft:
         facts: By role, what was found of it.
         told: What a person must look at, each in sentences.
         median_amount: Of the amounts above 0; None if there are none.
+        payments_a_day: How many rows count as a day, of a table that tells no time.
     """
 
     name: str
@@ -72,6 +72,12 @@ class Draft:
     facts: Mapping[str, str]
     told: tuple[str, ...]
     median_amount: float | None
+    payments_a_day: float | None = None
+
+    @property
+    def has_amount(self) -> bool:
+        """Whether a column is the amount."""
+        return "amount" in self.roles
 
 
 @dataclass(frozen=True)
@@ -85,22 +91,6 @@ class Whole:
 
     rows: int
     nulls: Mapping[str, int]
-
-
-@dataclass
-class _Told:
-    """What a person must look at; one sentence may name ten columns."""
-
-    columns: dict[str, list[str]] = field(default_factory=dict)
-    others: list[str] = field(default_factory=list)
-
-    def of(self, column: str, text: str) -> None:
-        self.columns.setdefault(text, []).append(f"'{column}'")
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        named = (f"{', '.join(names)}: {text}." for text, names in self.columns.items())
-        return (*named, *self.others)
 
 
 def draft_contract(
@@ -132,29 +122,30 @@ def draft_contract(
             column: replace(profile, nulls=whole.nulls[column])
             for column, profile in profiles.items()
         }
-    _require_known(answers, profiles)
+    require_known(answers, profiles)
     roles = find_roles(profiles, answers)
     if not isinstance(roles, FoundRoles):
         return roles
-    told = _Told()
+    told = Told()
     columns = _columns(profiles, roles, told)
     plain = {name: each for name, each in profiles.items() if name not in roles.columns}
     entities = find_entities(plain)
-    amounts = profiles[roles.amount].numbers
+    amounts = np.empty(0) if roles.amount is None else profiles[roles.amount].numbers
     positive = amounts[amounts > 0]
     is_sure = not answers.id or names_each(table, roles.id)
-    _tell_roles(profiles, roles, told, is_sure=is_sure)
+    tell_roles(profiles, roles, answers, told, is_sure=is_sure)
     return Draft(
         name=name,
         source=source,
         rows=table.num_rows if whole is None else whole.rows,
-        looked_at=len(amounts),
+        looked_at=len(profiles[roles.label].values),
         columns=columns,
         roles=roles.named,
         entities=entities,
         facts=role_facts(profiles, roles, entities),
         told=told.sentences,
         median_amount=float(np.median(positive)) if len(positive) else None,
+        payments_a_day=roles.payments_a_day,
     )
 
 
@@ -180,32 +171,13 @@ def _require_usable(source: str, table: pa.Table) -> None:
         )
 
 
-def _require_known(answers: Answers, profiles: Mapping[str, Profile]) -> None:
-    """Refuse answers that name no column, and a table with a column that has no type.
-
-    Raises:
-        InputError: there is one.
-    """
-    given = [(role, getattr(answers, role)) for role in ("label", "amount", "event_time")]
-    for role, answer in (*given, *(("id", name) for name in answers.id)):
-        if answer is not None and answer not in profiles:
-            option = role.replace("_", "-")
-            raise InputError(
-                f"--{option} {answer}: there is no such column.{meant(answer, profiles)} There are "
-                f"{', '.join(profiles)}."
-            )
-    if answers.time_unit is not None and seconds_of(answers.time_unit) is None:
-        raise InputError(f"--time-unit {answers.time_unit}: expected s, ms, us, ns, min, h or day.")
-    if faulty := [f"'{each.name}': {each.fault}" for each in profiles.values() if not each.type]:
-        raise InputError(f"{'; '.join(faulty)}. Leave such a column out, or write it as text.")
-
-
 def _columns(
-    profiles: Mapping[str, Profile], roles: FoundRoles, told: _Told
+    profiles: Mapping[str, Profile], roles: FoundRoles, told: Told
 ) -> tuple[ColumnDraft, ...]:
     plain = {name: each for name, each in profiles.items() if name not in roles.columns}
     is_fraud = profiles[roles.label].numbers == 1
-    suspects = find_suspects(plain, is_fraud, profiles[roles.event_time].numbers)
+    times = None if roles.event_time is None else profiles[roles.event_time].numbers
+    suspects = find_suspects(plain, is_fraud, times)
     found = []
     for name, profile in profiles.items():
         if profile.unreadable:
@@ -226,7 +198,7 @@ def _columns(
     return tuple(found)
 
 
-def _plain_column(profile: Profile, suspicion: str, told: _Told) -> ColumnDraft:
+def _plain_column(profile: Profile, suspicion: str, told: Told) -> ColumnDraft:
     keys = _keys(profile)
     note = suspicion
     if profile.is_number and profile.distinct:
@@ -246,7 +218,7 @@ def _plain_column(profile: Profile, suspicion: str, told: _Told) -> ColumnDraft:
     return ColumnDraft(profile.name, keys, note)
 
 
-def _see_levels(profile: Profile, keys: dict[str, Any], told: _Told) -> str:
+def _see_levels(profile: Profile, keys: dict[str, Any], told: Told) -> str:
     """Make a text a category where its values come again and again; what a person should know."""
     levels = f"{profile.distinct:,} different texts"
     if profile.local_time:
@@ -270,7 +242,7 @@ def _see_levels(profile: Profile, keys: dict[str, Any], told: _Told) -> str:
     return levels
 
 
-def _role_column(profile: Profile, roles: FoundRoles, told: _Told) -> ColumnDraft:
+def _role_column(profile: Profile, roles: FoundRoles, told: Told) -> ColumnDraft:
     keys = _keys(profile)
     keys.pop("nullable", None)
     if profile.name == roles.label:
@@ -292,7 +264,7 @@ def _label_column(profile: Profile, keys: dict[str, Any]) -> ColumnDraft:
     return ColumnDraft(profile.name, {"type": "int64", "min": 0, "max": 1}, f"1 {note}")
 
 
-def _amount_column(profile: Profile, keys: dict[str, Any], told: _Told) -> ColumnDraft:
+def _amount_column(profile: Profile, keys: dict[str, Any], told: Told) -> ColumnDraft:
     unit = money_unit_of(profile.name)
     if unit:
         keys["unit"] = unit
@@ -331,28 +303,3 @@ def _keys(profile: Profile) -> dict[str, Any]:
     if profile.is_naive:
         keys["timezone"] = UTC
     return keys
-
-
-def _tell_roles(
-    profiles: Mapping[str, Profile], roles: FoundRoles, told: _Told, *, is_sure: bool
-) -> None:
-    share = fraud_share(profiles[roles.label])
-    if share in {0, 1}:
-        told.of(
-            roles.label, f"every row looked at is {share:g}, so nothing can be learned of fraud"
-        )
-    elif share > 0.5:
-        told.of(
-            roles.label,
-            f"{100 * share:.3g} % of the rows are fraud, as you said; 1 is taken as fraud",
-        )
-    if not roles.id:
-        told.others.append(
-            "No column is known to name a payment, so topic and position do: a payment that is "
-            "sent twice is decided twice. If one does, give --id."
-        )
-    elif not is_sure:
-        told.others.append(
-            f"{together(roles.id)}: it does not name each payment alone; one that comes again with "
-            "other values is rejected."
-        )

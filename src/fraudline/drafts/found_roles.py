@@ -26,27 +26,31 @@ class FoundRoles:
 
     Attributes:
         label: And so on, as a contract has them.
+        amount, event_time: None where the table has none.
         unit: What an event time that is a number counts; empty of a timestamp.
         id: The columns that name a payment together; none: topic and position do.
+        payments_a_day: How many rows count as a day; None where there is an event time.
     """
 
     label: str
-    amount: str
-    event_time: str
+    amount: str | None
+    event_time: str | None
     unit: str
     id: tuple[str, ...]
+    payments_a_day: float | None
 
     @property
     def named(self) -> dict[str, str | tuple[str, ...]]:
         """By role, its column."""
         its = self.id[0] if len(self.id) == 1 else self.id
         found = {"label": self.label, "amount": self.amount, "event_time": self.event_time}
-        return found | ({"id": its} if its else {})
+        return {role: name for role, name in (found | {"id": its}).items() if name}
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All of them."""
-        return (self.label, self.amount, self.event_time, *self.id)
+        roles = (self.label, self.amount, self.event_time)
+        return (*(each for each in roles if each is not None), *self.id)
 
 
 def find_roles(profiles: Mapping[str, Profile], answers: Answers) -> FoundRoles | list[Question]:
@@ -73,17 +77,21 @@ def find_roles(profiles: Mapping[str, Profile], answers: Answers) -> FoundRoles 
     taken |= {label} if isinstance(label, str) else set()
     amount = find_amount(left(answers.amount), answers.amount)
     taken |= {amount} if isinstance(amount, str) else set()
-    event_time = find_event_time(left(answers.event_time), answers.event_time, answers.time_unit)
-    taken |= {event_time[0]} if isinstance(event_time, tuple) else set()
+    event_time: tuple[str | None, str] | Question = (None, "")
+    if answers.payments_a_day is None:
+        event_time = find_event_time(
+            left(answers.event_time), answers.event_time, answers.time_unit
+        )
+    taken |= {event_time[0]} if isinstance(event_time, tuple) and event_time[0] else set()
     identity = find_id(left(*answers.id), answers.id)
     found = (label, amount, event_time, identity)
     if questions := [each for each in found if isinstance(each, Question)]:
         return questions
     assert isinstance(label, str)
-    assert isinstance(amount, str)
+    assert not isinstance(amount, Question)
     assert isinstance(event_time, tuple)
     assert not isinstance(identity, Question)
-    return FoundRoles(label, amount, *event_time, identity)
+    return FoundRoles(label, amount, *event_time, identity, answers.payments_a_day)
 
 
 def role_facts(
@@ -98,18 +106,30 @@ def role_facts(
     """
     label = profiles[roles.label]
     frauds = int(label.numbers.sum())
-    low, high = profiles[roles.amount].spread
-    begin, end = profiles[roles.event_time].spread
-    if profiles[roles.event_time].type != "timestamp":
-        begin, end = (f"{number_words(each)} {roles.unit}" for each in (begin, end))
-    else:
-        begin, end = (f"{each:%Y-%m-%d %H:%M:%S} UTC" for each in (begin, end))
     identity = "none: topic, partition and offset name a payment"
     named = ", ".join(f"{entity} '{name}'" for entity, name in entities.items())
     return {
         "label": f"'{roles.label}', fraud where it is {'true' if label.type == 'bool' else 1}: "
         f"{frauds:,} of {len(label.values):,} rows ({100 * fraud_share(label):.3g} %)",
-        "amount": f"'{roles.amount}', from {number_words(low)} to {number_words(high)}",
-        "event time": f"'{roles.event_time}', from {begin} to {end}",
+        "amount": _amount_fact(profiles, roles.amount),
+        "event time": _time_fact(profiles, roles),
         "id": together(roles.id) or identity,
     } | ({"entities": named} if named else {})
+
+
+def _amount_fact(profiles: Mapping[str, Profile], amount: str | None) -> str:
+    if amount is None:
+        return "none: each missed fraud costs the same"
+    low, high = profiles[amount].spread
+    return f"'{amount}', from {number_words(low)} to {number_words(high)}"
+
+
+def _time_fact(profiles: Mapping[str, Profile], roles: FoundRoles) -> str:
+    if roles.event_time is None:
+        return f"none: {roles.payments_a_day:,.15g} payments count as a day, as you said"
+    begin, end = profiles[roles.event_time].spread
+    if profiles[roles.event_time].type != "timestamp":
+        begin, end = (f"{number_words(each)} {roles.unit}" for each in (begin, end))
+    else:
+        begin, end = (f"{each:%Y-%m-%d %H:%M:%S} UTC" for each in (begin, end))
+    return f"'{roles.event_time}', from {begin} to {end}"

@@ -22,6 +22,8 @@ from fraudline.drafts.suspects import epoch_unit
 from fraudline.errors import InputError
 
 Profiles = Mapping[str, Profile]
+NONE = "none"
+"""The answer that no column has a role."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,11 @@ class Answers:
 
     Attributes:
         label: Which column is the label.
-        amount: Which is the amount.
+        amount: Which is the amount; `NONE`: no column is.
         event_time: Which is the event time.
         id: Which names a payment, or the several that do so together; none: nothing was said.
         time_unit: What a number that is the event time counts.
+        payments_a_day: How many payments come in a day, of a table that tells no time.
     """
 
     label: str | None = None
@@ -41,6 +44,7 @@ class Answers:
     event_time: str | None = None
     id: tuple[str, ...] = ()
     time_unit: str | None = None
+    payments_a_day: float | None = None
 
 
 @dataclass(frozen=True)
@@ -108,13 +112,15 @@ def find_label(profiles: Profiles, answer: str | None) -> str | Question:
     return Question("label", text, _with_shares(profiles, called or flags), "--label")
 
 
-def find_amount(profiles: Profiles, answer: str | None) -> str | Question:
-    """The column that says what is lost with a fraud; as `find_label`."""
+def find_amount(profiles: Profiles, answer: str | None) -> str | Question | None:
+    """The column that says what is lost with a fraud, or none; as `find_label`."""
     usable = [
         name
         for name, profile in profiles.items()
         if profile.is_number and not profile.nulls and not profile.are_cards
     ]
+    if answer == NONE and NONE not in profiles:
+        return None
     if answer is not None:
         if answer in usable:
             return answer
@@ -127,19 +133,18 @@ def find_amount(profiles: Profiles, answer: str | None) -> str | Question:
     called = [name for name in usable if is_called_amount(name)]
     if len(called) == 1:
         return called[0]
+    others = [name for name in profiles if name not in usable and is_called_amount(name)]
+    if not called and not others:
+        return None
     text = (
         "Several columns may be what a payment is worth."
         if called
-        else "No column is called like what a payment is worth."
+        else "No column that can be it is called like what a payment is worth."
     )
-    text += _but(
-        profiles,
-        "amount",
-        [name for name in profiles if name not in usable and is_called_amount(name)],
-    )
+    text += _but(profiles, "amount", others)
     text += (
-        " It decides what is blocked, since that is what a fraud costs. If the table has none, "
-        "write one into the file; the same number for every payment weighs them all alike."
+        " It decides what is blocked, since that is what a fraud costs. If none of them is it, say "
+        f"so: --amount {NONE}, and each missed fraud costs the same."
     )
     return Question("amount", text, _with_spreads(profiles, called or usable), "--amount")
 
@@ -231,9 +236,10 @@ def _which_time(profiles: Profiles, names: list[str]) -> Question:
     return Question(
         "event time",
         f"{text} It orders the history: a model is judged by what came after all that it learned "
-        "from. If the table has none, it cannot be used yet.",
+        "from. If the table tells no time, say how many payments come in a day: --payments-a-day, "
+        "and parts are drawn at random.",
         _with_spreads(profiles, names),
-        "--event-time",
+        "--event-time" if names else "--payments-a-day",
     )
 
 

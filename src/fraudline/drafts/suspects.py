@@ -37,17 +37,17 @@ def epoch_unit(profile: Profile) -> str | None:
 
 
 def find_suspects(
-    profiles: Mapping[str, Profile], is_fraud: Flags, event_times: Floats
+    profiles: Mapping[str, Profile], is_fraud: Flags, event_times: Floats | None
 ) -> dict[str, str]:
     """Columns that a network must not see, each with the reason, a sentence without a full stop.
 
     Args:
         profiles: All but those with a role.
         is_fraud: Of each row.
-        event_times: When it was, of each row, in any one unit.
+        event_times: When it was, of each row, in any one unit; None: nobody knows.
     """
     found = {}
-    order = np.argsort(event_times, kind="stable")
+    order = None if event_times is None else np.argsort(event_times, kind="stable")
     for name, profile in profiles.items():
         reason = _reason(profile, is_fraud, order)
         if reason:
@@ -55,7 +55,7 @@ def find_suspects(
     return found
 
 
-def _reason(profile: Profile, is_fraud: Flags, order: Integers) -> str:
+def _reason(profile: Profile, is_fraud: Flags, order: Integers | None) -> str:
     """The first reason there is, the gravest first; empty if there is none."""
     if profile.are_cards:
         return (
@@ -69,7 +69,7 @@ def _reason(profile: Profile, is_fraud: Flags, order: Integers) -> str:
     return leak_words(profile, is_fraud) or _number_reason(profile, order)
 
 
-def _number_reason(profile: Profile, order: Integers) -> str:
+def _number_reason(profile: Profile, order: Integers | None) -> str:
     if not profile.is_number:
         return ""
     if unit := epoch_unit(profile):
@@ -79,7 +79,7 @@ def _number_reason(profile: Profile, order: Integers) -> str:
             "it is a number that names something, not one that counts; were its levels to be "
             'learned, it would be type = "category", of = "int64"'
         )
-    if _grows(profile.numbers[order]):
+    if order is not None and _grows(profile.numbers[order]):
         return "it grows with the event time, so what comes will be beyond all that was learned"
     return ""
 

@@ -16,6 +16,11 @@ _ROLE_NOTES = {
     "event_time": "orders the history",
     "id": "names a payment; one that is sent twice is decided once",
 }
+_ABSENT = {
+    "amount": "none: each missed fraud costs the same, fraud_cost in the settings",
+    "event_time": "none: in flight, when the message was sent",
+    "id": "no column is known to name a payment",
+}
 
 
 def contract_text(draft: Draft) -> str:
@@ -32,7 +37,12 @@ def contract_text(draft: Draft) -> str:
         "",
         "[roles]",
         *(f"{role} = {_value(name)}  # {_ROLE_NOTES[role]}" for role, name in draft.roles.items()),
-        *([] if "id" in draft.roles else ['# id = "..."  # no column is known to name a payment']),
+        *(
+            f'# {role} = "..."  # {note}'
+            for role, note in _ABSENT.items()
+            if role not in draft.roles
+        ),
+        *_history_lines(draft),
         "",
         *_entity_lines(draft.entities),
         "[labels]",
@@ -43,6 +53,16 @@ def contract_text(draft: Draft) -> str:
     for column in draft.columns:
         lines += _column_lines(column)
     return "\n".join(lines) + "\n"
+
+
+def _history_lines(draft: Draft) -> list[str]:
+    if draft.payments_a_day is None:
+        return []
+    return [
+        "",
+        "[history]",
+        f"payments_a_day = {draft.payments_a_day:.15g}  # it tells no time: so many are a day",
+    ]
 
 
 def _entity_lines(entities: Mapping[str, str]) -> list[str]:
@@ -64,10 +84,6 @@ def settings_text(
         history: A table or view that is the history; None: files are loaded.
     """
     named = [f'topic_{flow.name} = "{draft.name}.{_topic(flow)}"' for flow in flows.FLOWS]
-    median = draft.median_amount
-    scaled = (
-        "their own amounts are 0" if median is None else f"half of them are above {median:,.6g}"
-    )
     lines = [
         f"contract = {_value(contract_file)}",
         "",
@@ -79,12 +95,45 @@ def settings_text(
         f"group = {_value(draft.name)}",
         *named,
         "",
-        "# What decisions cost, in the unit of the amount. These are fraudline's round figures for",
-        f"# card payments, brought to the scale of these amounts ({scaled}): put in your own.",
+        *_cost_notes(draft),
         "[policy]",
         *(f"{name} = {value}" for name, value in costs.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def settings_beside(
+    draft: Draft, contract_file: str, costs: Mapping[str, str], history: str | None
+) -> str:
+    """The same for a contract beside others, whose names follow from its own."""
+    table = f"contract.{draft.name}"
+    lines = [
+        f"[{table}]",
+        f"file = {_value(contract_file)}",
+        *([] if history is None else ["", f"[{table}.bigquery]", f"history = {_value(history)}"]),
+        "",
+        *_cost_notes(draft),
+        f"[{table}.policy]",
+        *(f"{name} = {value}" for name, value in costs.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cost_notes(draft: Draft) -> list[str]:
+    if not draft.has_amount:
+        return [
+            "# What decisions cost; without an amount, fraud_cost is what each missed fraud costs.",
+            "# These are fraudline's round figures for card payments in a main unit of money, with",
+            "# what such a payment is worth, and know nothing of yours: put in your own.",
+        ]
+    median = draft.median_amount
+    scaled = (
+        "their own amounts are 0" if median is None else f"half of them are above {median:,.6g}"
+    )
+    return [
+        "# What decisions cost, in the unit of the amount. These are fraudline's round figures for",
+        f"# card payments, brought to the scale of these amounts ({scaled}): put in your own.",
+    ]
 
 
 def _topic(flow: flows.Flow) -> str:

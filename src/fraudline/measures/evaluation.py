@@ -50,8 +50,9 @@ class Evaluation:
         f1: Harmonic mean of precision and recall.
         accuracy: Share of transactions told rightly. Stopping nothing scores high here.
         recall_at_1pct_fpr: Largest recall that stops at most 1 % of the legitimate ones.
-        amount_caught: Sum of the amounts of the frauds caught, in the contract's unit.
-        amount_missed: Sum of the amounts of the frauds missed.
+        amount_caught: Sum of the amounts of the frauds caught, in the contract's unit; None
+            where it has no amount.
+        amount_missed: Likewise of the frauds missed.
         brier: Mean squared difference of score and label; see `Reliability`.
         calibration_error: Expected calibration error; see `Reliability`.
         calibration_error_of_alerts: The same over the higher scores; see `Reliability`.
@@ -72,8 +73,8 @@ class Evaluation:
     f1: float
     accuracy: float
     recall_at_1pct_fpr: float
-    amount_caught: float
-    amount_missed: float
+    amount_caught: float | None
+    amount_missed: float | None
     brier: float
     calibration_error: float
     calibration_error_of_alerts: float
@@ -91,9 +92,11 @@ class Evaluation:
         return self.frauds_missed + self.frauds_caught
 
     def metrics(self) -> dict[str, float]:
-        """Every figure by name, for a manifest."""
+        """Every figure that there is by name, for a manifest."""
         return {
-            name: float(value) for name, value in vars(self).items() if not isinstance(value, str)
+            name: float(value)
+            for name, value in vars(self).items()
+            if value is not None and not isinstance(value, str)
         }
 
 
@@ -101,7 +104,7 @@ def evaluate(
     labels: Labels,
     scores: Floats,
     threshold: float | Floats,
-    amounts: Floats,
+    amounts: Floats | None,
     *,
     one_in: int = 1,
 ) -> Evaluation:
@@ -111,7 +114,7 @@ def evaluate(
         labels: 1 for fraud, shape (rows,).
         scores: Probability of fraud, shape (rows,).
         threshold: Least score that is stopped; one, or one for each row.
-        amounts: In the contract's unit, shape (rows,).
+        amounts: In the contract's unit, shape (rows,); None: there are none.
         one_in: Of the legitimate transactions one in so many was drawn, and counts as often.
 
     Raises:
@@ -125,7 +128,8 @@ def evaluate(
             "Take a longer period."
         )
     thresholds = np.broadcast_to(threshold, labels.shape)
-    labels, scores, thresholds, amounts = repeated(labels, one_in, scores, thresholds, amounts)
+    worth = np.zeros(labels.shape) if amounts is None else amounts
+    labels, scores, thresholds, worth = repeated(labels, one_in, scores, thresholds, worth)
     is_fraud, is_stopped = labels == 1, scores >= thresholds
     caught, missed = is_fraud & is_stopped, is_fraud & ~is_stopped
     wrong = int((~is_fraud & is_stopped).sum())
@@ -150,8 +154,8 @@ def evaluate(
         f1=f1,
         accuracy=float((is_fraud == is_stopped).mean()),
         recall_at_1pct_fpr=ranking.recall_within(FALSE_POSITIVE_RATE),
-        amount_caught=float(amounts[caught].sum()),
-        amount_missed=float(amounts[missed].sum()),
+        amount_caught=None if amounts is None else float(worth[caught].sum()),
+        amount_missed=None if amounts is None else float(worth[missed].sum()),
         brier=reliability.brier,
         calibration_error=reliability.calibration_error,
         calibration_error_of_alerts=reliability.calibration_error_of_alerts,

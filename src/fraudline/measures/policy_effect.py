@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fraudline.measures.cost_scale import out_of_scale, per_payment
+
 if TYPE_CHECKING:  # the rooms of these names bring Arrow, which no measure needs
     from fraudline.bundle.policy import Policy
     from fraudline.contract.array_types import DecisionCodes, Flags
@@ -19,7 +21,6 @@ if TYPE_CHECKING:  # the rooms of these names bring Arrow, which no measure need
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 _MOST_LEGITIMATE_STOPPED = 0.02  # share of the legitimate payments
-_CHEAPEST, _DEAREST = 1 / 100, 100  # of a mistake, in median amounts, before it is asked about
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class PolicyEffect:
         median_amount: Half of the amounts above 0 are no larger; 0 if there are none.
         amounts: The quantiles of the amounts, by their share, as in `QUANTILES`.
         review_cost, wrong_block_cost: The policy's.
+        fraud_cost: Likewise, where a fraud costs the same whichever payment it is; None where
+            amounts count.
         explore_share: Which share of the blocked goes to review instead, so that people label it.
             `reviewed` and `blocked` are without it; the cost is with it, in the mean.
         is_drawn: Whether they were drawn at random from all of the history's time.
@@ -83,6 +86,7 @@ class PolicyEffect:
     amounts: dict[float, float]
     review_cost: float
     wrong_block_cost: float
+    fraud_cost: float | None = None
     is_drawn: bool = False
     explore_share: float = 0.0
     one_in: int = 1
@@ -160,6 +164,7 @@ class PolicyEffect:
         saved = f"saves {self._money(self.saved)}"
         if self.saved < 0:
             saved = f"costs {self._money(-self.saved)} more"
+        per_each = per_payment(self.fraud_cost, self._money)
         facts = [
             ("judged by", self.judged_by),
             *(
@@ -176,7 +181,7 @@ class PolicyEffect:
             (
                 "money",
                 f"decisions cost {self._money(self.cost)}; approving everything would cost "
-                f"{self._money(self.cost_of_approving)}: the policy {saved}",
+                f"{self._money(self.cost_of_approving)}: the policy {saved}{per_each}",
             ),
         ]
         return facts + [("LOOK", sentence) for sentence in self.looks()]
@@ -247,7 +252,12 @@ class PolicyEffect:
                 f"{self._money(self.cost_of_half)} here, {less} less than the policy. "
                 "decisions.html says how sure that is."
             )
-        found += self._out_of_scale()
+        found += out_of_scale(
+            {"a review": self.review_cost, "a wrong block": self.wrong_block_cost},
+            self.median_amount,
+            self.fraud_cost,
+            self._money,
+        )
         if self.above_cap.payments:
             approved = self.above_cap.payments - self.above_cap_blocked.payments
             found.append(
@@ -261,23 +271,6 @@ class PolicyEffect:
                 f"the cap of {number(self.most_reviews_a_day)}, which holds in the mean of the "
                 "validation part alone."
             )
-        return found
-
-    def _out_of_scale(self) -> list[str]:
-        if not self.median_amount:
-            return ["no amount is above 0, so no cost can be held against the amounts."]
-        found = []
-        for name, cost in (
-            ("a review", self.review_cost),
-            ("a wrong block", self.wrong_block_cost),
-        ):
-            ratio = cost / self.median_amount
-            if not _CHEAPEST <= ratio <= _DEAREST:
-                found.append(
-                    f"{name} is said to cost {self._money(cost)} where the median amount is "
-                    f"{self._money(self.median_amount)}, {number(ratio)} times as much. Are the "
-                    "costs in the unit of the amounts?"
-                )
         return found
 
     def _money(self, value: float) -> str:
@@ -322,6 +315,7 @@ def measure_effect(policy: Policy, judged: ScoredRows) -> PolicyEffect:
         amounts=dict(zip(QUANTILES, np.quantile(amounts, QUANTILES).tolist(), strict=True)),
         review_cost=policy.review_cost,
         wrong_block_cost=policy.wrong_block_cost,
+        fraud_cost=None if policy.lost_share else policy.fraud_cost,
         is_drawn=judged.is_drawn,
         explore_share=policy.explored_share,
         one_in=judged.one_in,

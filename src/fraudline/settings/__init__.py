@@ -7,9 +7,19 @@ name that is not listed here is refused, so a misspelt one cannot be silently ig
 The file is looked for in the working directory and then in each directory above it, as git looks
 for its own. The directory where it is found is the project's: relative paths in it, and the
 default of `home`, are meant from there, so that a command does the same anywhere below.
+
+A file may have several contracts, `[contract.NAME]`. Then settings are of one of them, and nobody
+is given one without saying which.
 """
 
-from fraudline.settings.all_settings import ENVIRONMENT_PREFIX, Settings, load_settings
+from fraudline.settings.all_settings import (
+    ENVIRONMENT_PREFIX,
+    SEVERAL,
+    Settings,
+    contract_names,
+    load_settings,
+    load_shared_settings,
+)
 from fraudline.settings.group import LOCAL
 from fraudline.settings.places import (
     LocalSettings,
@@ -31,6 +41,7 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "LOCAL",
     "SETTINGS_FILE",
+    "SEVERAL",
     "BigQuerySettings",
     "KafkaSettings",
     "LearningSettings",
@@ -43,6 +54,8 @@ __all__ = [
     "Settings",
     "SinkSettings",
     "TrainingSettings",
+    "contract_names",
     "find_settings_file",
     "load_settings",
+    "load_shared_settings",
 ]

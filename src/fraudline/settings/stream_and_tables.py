@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, create_model, field_validator, model_vali
 
 from fraudline import flows
 from fraudline.settings.group import LOCAL, Group
+from fraudline.settings.several import DECIDED, GROUP, HISTORY
 
 
 class _Broker(Group):
@@ -69,7 +70,7 @@ class KafkaSettings(_Topics):
         1, ge=1, le=10, description="Copies of each partition of a topic that fraudline creates."
     )
     group: str = Field(
-        "fraudline", min_length=1, description="Prefix of the consumer groups of scorers and sinks."
+        GROUP, min_length=1, description="Prefix of the consumer groups of scorers and sinks."
     )
 
     def topic(self, flow: flows.Flow) -> str:
@@ -100,7 +101,7 @@ class _Dataset(Group):
         description="Service-account key file; without it, application-default credentials.",
     )
     table_history: str = Field(
-        "fraud_detection_train", description="Table with labelled history, the training data."
+        HISTORY, description="Table with labelled history, the training data."
     )
 
 
@@ -124,7 +125,7 @@ class BigQuerySettings(_Tables):
     """Which BigQuery project and data set hold history and decisions, and its tables."""
 
     view_decided: str = Field(
-        "decided_transactions",
+        DECIDED,
         description="View of the decisions in the history table's own schema.",
     )
     maximum_bytes_billed: int = Field(

@@ -38,7 +38,7 @@ class PolicySettings(Group):
         1.0, ge=0, le=10, description="Share of the amount that is lost with an approved fraud."
     )
     fraud_cost: float = Field(
-        15.0, ge=0, le=1e12, description="What an approved fraud costs besides, such as a fee."
+        15.0, ge=0, le=1e12, description="What else an approved fraud costs; without amounts, all."
     )
     review_cost: float = Field(4.0, ge=0, le=1e12, description="What one review costs.")
     wrong_block_cost: float = Field(

@@ -168,10 +168,15 @@ def write_candidate(
 
     on_progress("judging the candidate")
     scores, amounts = run_graph(graph, features), contract.amounts(history)
+    worth = contract.known_amounts(history)
     # The model has learned from the validation part since: what counts is what it said before.
     scores[split.validation] = choice.validation_scores
     evaluations = {
-        name: evaluate(labels[rows], scores[rows], choice.threshold, amounts[rows], one_in=one_in)
+        name: evaluate(
+            *(labels[rows], scores[rows], choice.threshold),
+            None if worth is None else worth[rows],
+            one_in=one_in,
+        )
         for name, rows in split.parts.items()
     }
     rows = scored_rows(history, contract, split, labels, scores, amounts, one_in)

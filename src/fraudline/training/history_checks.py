@@ -40,7 +40,8 @@ def require_trainable(history: pa.Table, contract: Contract, test_share: float) 
             f"contract '{contract.name}' has {len(contract.features)} features, "
             f"expected at least {MIN_FEATURES}: mark more columns as feature = true."
         )
-    for name in {*contract.features, contract.label, contract.amount, contract.event_time}:
+    roles = filter(None, (contract.label, contract.amount, contract.event_time))
+    for name in {*contract.features, *roles}:
         nulls = history.column(name).null_count
         if nulls and not contract.column(name).is_nullable:
             raise InputError(f"column '{name}' of the history is null in {nulls} transactions.")
@@ -58,12 +59,17 @@ def require_trainable(history: pa.Table, contract: Contract, test_share: float) 
             f"label column '{contract.label}' has the values "
             f"{', '.join(str(value) for value in np.unique(labels))}; expected 0 and 1."
         )
-    times = history.column(contract.event_time)
+    if contract.event_time is not None:
+        _require_order(history, contract.event_time)
+
+
+def _require_order(history: pa.Table, event_time: str) -> None:
+    times = history.column(event_time)
     backwards = pc.less(times.slice(1), times.slice(0, len(times) - 1))
     if pc.any(backwards).as_py():
         row = pc.index(backwards, value=True).as_py() + 1
         raise InputError(
-            f"the history is not in order of '{contract.event_time}': row {row} is earlier "
+            f"the history is not in order of '{event_time}': row {row} is earlier "
             "than the one before. Read it ordered by event time."
         )
 
@@ -89,7 +95,7 @@ def require_fitting_recipe(recipe: Recipe, contract: Contract) -> None:
     if len(contract.categories) == len(contract.features):
         raise InputError(
             f"every feature of contract '{contract.name}' is a category; expected at least one "
-            "number: let the amount be a feature, for example."
+            "number: let an amount be a feature, for example."
         )
 
 
@@ -121,7 +127,7 @@ def told_constants(features: npt.NDArray[np.float32], contract: Contract) -> lis
 
 def coarse_event_times(history: pa.Table, contract: Contract) -> list[str]:
     """A sentence where float32, which is what a network sees, cannot tell event times apart."""
-    if contract.column(contract.event_time).type == "timestamp":
+    if contract.event_time is None or contract.has_timestamps:
         return []
     largest = float(np.abs(np.asarray(history.column(contract.event_time), np.float64)).max())
     error_s = contract.event_time_error_s(largest)
@@ -133,9 +139,30 @@ def coarse_event_times(history: pa.Table, contract: Contract) -> list[str]:
     ]
 
 
+def told_of_no_time(contract: Contract, rows: int) -> list[str]:
+    """What a person must know of a history that tells no time; nothing of one that does.
+
+    Args:
+        contract: What a transaction looks like.
+        rows: How many the history has.
+    """
+    if contract.event_time is not None:
+        return []
+    a_day = contract.payments_a_day or 1.0
+    return [
+        f"LOOK: contract '{contract.name}' has no event time. Its parts are drawn at random, by "
+        "what rows hold, so no figure tells how a model ages, and the stream will be compared with "
+        "blocks that differ less than days do: expect alarms of smaller changes. Days and reviews "
+        f"a day follow from payments_a_day = {a_day:.15g}: {rows:,} rows count as "
+        f"{rows / a_day:,.3g} days"
+    ]
+
+
 def event_text(history: pa.Table, contract: Contract, row: int) -> str:
-    """Event time of a row, for people, in the contract's unit."""
+    """Event time of a row, for people, in the contract's unit; its place where it has none."""
+    if contract.event_time is None:
+        return f"drawn row {row % history.num_rows + 1:,}"
     value = history.column(contract.event_time)[row].as_py()
-    if contract.column(contract.event_time).type == "timestamp":
+    if contract.has_timestamps:
         return str(value.isoformat())
     return f"{value:.15g} {contract.column(contract.event_time).unit}".strip()

@@ -26,6 +26,7 @@ from fraudline.contract import Contract
 from fraudline.contract.array_types import Floats, Labels
 from fraudline.errors import InputError
 from fraudline.measures.bootstrap import RESAMPLES
+from fraudline.measures.drawn_rows import times
 from fraudline.measures.policy_effect import PolicyEffect, measure_effect, money, number
 from fraudline.measures.scored_rows import (
     DRAWN_SHARE,
@@ -64,7 +65,8 @@ def scored_rows(
         `amount` and `label`. In the schema are, of a random split, the share that was drawn, and
         of a history of which one in so many legitimate rows was drawn, `one_in`.
     """
-    event_s = contract.event_seconds(history)
+    often = times(labels, one_in)
+    event_s = contract.event_seconds(history, np.cumsum(often) - often)
     parts = {name: rows for name, rows in split.parts.items() if name in (VALIDATION, TEST)}
     rows = np.concatenate(list(parts.values()))
     scored = pa.table(
@@ -76,7 +78,10 @@ def scored_rows(
             "label": labels[rows],
         }
     )
-    metadata = {DRAWN_SHARE: repr(len(rows) / history.num_rows)} if split.is_random else {}
+    metadata = {}
+    if split.is_random:  # rows without a time stand for so many days as they are
+        share = len(rows) / history.num_rows if contract.event_time else 1.0
+        metadata[DRAWN_SHARE] = repr(share)
     if one_in > 1:
         metadata[ONE_IN] = str(one_in)
     return scored.replace_schema_metadata(metadata) if metadata else scored
@@ -112,17 +117,16 @@ def choose_policy(
     """The policy that follows from costs, or from the one threshold of a recipe.
 
     Args:
-        contract: Has the unit of the amount, which is that of the costs.
+        contract: Has the unit of the amount, which is that of the costs; without an amount no
+            share of one is lost.
         costs: What decisions cost, and the cap of reviews.
         fixed: Score from which a recipe that does not calibrate blocks; None decides by costs.
         rows: As `scored_rows` gives them.
     """
-    policy = Policy(
-        unit=contract.column(contract.amount).unit,
-        review_from=fixed,
-        block_from=fixed,
-        **costs.model_dump(),
-    )
+    given = costs.model_dump()
+    if contract.amount is None:
+        given["lost_share"] = 0.0
+    policy = Policy(unit=contract.amount_unit, review_from=fixed, block_from=fixed, **given)
     return capped(policy, rows)
 
 
@@ -224,7 +228,13 @@ def write_page(directory: Path, manifest: Manifest, rows: pa.Table) -> None:
 
 
 def _bands(policy: Policy, effect: PolicyEffect) -> list[tuple[float, float, float, float]]:
-    """Share of the payments with at most this amount, the amount, and its two thresholds."""
+    """Share of the payments with at most this amount, the amount, and its two thresholds.
+
+    A policy that takes no share of the amount has one pair of thresholds, for all of them.
+    """
+    if not policy.lost_share:
+        (not_approved,), (blocked,) = policy.thresholds(np.zeros(1))
+        return [(1.0, 0.0, float(not_approved), float(blocked))]
     amounts = np.array(list(effect.amounts.values()))
     bands = zip(effect.amounts, amounts, *policy.thresholds(amounts), strict=True)
     told: dict[float, tuple[float, float, float, float]] = {}

@@ -186,7 +186,7 @@ def with_logarithms_and_time_of_day(contract: Contract, features: Matrix) -> Inp
         features: Of the train rows, which tell what is wide, float32, shape (rows, features).
     """
     names = contract.features
-    unit = contract.column(contract.amount).unit
+    unit = contract.amount_unit
     levels = level_inputs(contract)
     time_of_day = tuple(i for i, name in enumerate(names) if name == contract.event_time)
     apart = {*time_of_day, *(each.feature for each in levels)}
@@ -200,7 +200,6 @@ def with_logarithms_and_time_of_day(contract: Contract, features: Matrix) -> Inp
     )
     plain = tuple(i for i in range(len(names)) if i not in apart)
     # A timestamp that is a feature is its second of the day.
-    is_timestamp = contract.column(contract.event_time).type == "timestamp"
-    day = DAY_S if is_timestamp else DAY_S / contract.event_unit_s
+    day = DAY_S / contract.event_unit_s if time_of_day and not contract.has_timestamps else DAY_S
     missing = tuple(i for i in np.flatnonzero(contract.may_be_null).tolist() if i not in apart)
     return Inputs(plain, logarithm, time_of_day, day, missing, levels)

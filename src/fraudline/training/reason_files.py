@@ -119,13 +119,13 @@ class Example:
 
     Attributes:
         score: Probability of fraud.
-        amount: In the contract's unit.
+        amount: In the contract's unit; None where it has none.
         is_fraud: What the label says.
         reasons: Why it was stopped.
     """
 
     score: float
-    amount: float
+    amount: float | None
     is_fraud: bool
     reasons: list[Reason]
 
@@ -155,10 +155,11 @@ def show_examples(
     shown = history.take(rows)
     values = list(zip(*(shown.column(name).to_pylist() for name in contract.features), strict=True))
     found = name_reasons(values, contributions, contract, comparisons)
-    labels, amounts = contract.labels(shown), contract.amounts(shown)
+    labels, amounts = contract.labels(shown), contract.known_amounts(shown)
+    told = [None] * len(rows) if amounts is None else amounts.tolist()
     return [
-        Example(float(scores[row]), float(amount), bool(label), reasons)
-        for row, amount, label, reasons in zip(rows, amounts, labels, found, strict=True)
+        Example(float(scores[row]), amount, bool(label), reasons)
+        for row, amount, label, reasons in zip(rows, told, labels, found, strict=True)
     ]
 
 

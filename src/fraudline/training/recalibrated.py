@@ -118,7 +118,7 @@ def recalibrate_on(
     of_hidden = run_graph(written, contract.feature_matrix(hidden)) if len(hidden) else np.zeros(0)
     scored = with_unlabelled(scored, contract, hidden, of_hidden)
     threshold, rule = threshold_of(labels, scores)
-    metrics = evaluate(labels, scores, threshold, amounts).metrics()
+    metrics = evaluate(labels, scores, threshold, contract.known_amounts(rows)).metrics()
     manifest = msgspec.structs.replace(
         base,
         policy=capped(before.policy, scored),

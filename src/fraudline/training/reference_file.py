@@ -168,7 +168,11 @@ def keep_reference(
     return facts
 
 
-def _high_amounts(contract: Contract, history: pa.Table, cut: Cut, rows: Rows) -> HighAmounts:
+def _high_amounts(
+    contract: Contract, history: pa.Table, cut: Cut, rows: Rows
+) -> HighAmounts | None:
+    if contract.amount is None:
+        return None
     amounts = contract.amounts(history)[rows]
     high = float(np.quantile(amounts, 1 - HIGH_SHARE, method="inverted_cdf"))
     return HighAmounts(high, _share(amounts >= high, cut.period[rows]))

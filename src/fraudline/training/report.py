@@ -87,7 +87,7 @@ def write_report(
         recipe=recipe,
         settings=result.settings,
         comparison=result.comparison,
-        unit=contract.column(contract.amount).unit,
+        unit=contract.amount_unit,
         judged_by=judged_by,
         evaluation=evaluation,
         effect=result.effect,
@@ -100,6 +100,7 @@ def write_report(
         twins=len(result.twins),
         fraud_twins=int(result.labels[result.twins].sum()),
         is_random=result.split.is_random,
+        has_time=contract.event_time is not None,
         quality=result.quality,
         missing=result.missing,
         categories=result.categories,
@@ -132,6 +133,6 @@ def _pictures(manifest: Manifest, result: TrainingResult) -> dict[str, bytes]:
 
 def _day_name(contract: Contract, number: int) -> str:
     """A date where event times are dates, else the day's number, counted from 1."""
-    if contract.column(contract.event_time).type == "timestamp":
+    if contract.has_timestamps:
         return (dt.date(1970, 1, 1) + dt.timedelta(days=number)).isoformat()
     return f"day {number + 1}"

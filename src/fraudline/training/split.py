@@ -122,6 +122,8 @@ def split_drawn(
     one_in: int,
     test_share: float,
     seed: int,
+    *,
+    has_time: bool = True,
 ) -> Split:
     """The split of rows of which the legitimate ones were drawn, where it is in all of them.
 
@@ -132,7 +134,12 @@ def split_drawn(
         one_in: Of the legitimate rows one in so many was.
         test_share: As for the split.
         seed: Likewise.
+        has_time: Whether they are in order of event time, or in one that was drawn: then a split
+            by their order is a random one.
     """
+    if not has_time:
+        found = split_drawn(split, labels, one_in, test_share, seed)
+        return replace(found, is_random=True)
     drawn = split(labels, test_share, seed)
     if one_in == 1 or drawn.is_random:
         return drawn

@@ -63,7 +63,14 @@ def train(
     require_trainable(history, contract, test_share)
     require_fitting_recipe(recipe, contract)
     features, labels = contract.feature_matrix(history), contract.labels(history)
-    drawn = split_drawn(recipe.split, labels, source.one_in, test_share, seed)
+    drawn = split_drawn(
+        recipe.split,
+        labels,
+        source.one_in,
+        test_share,
+        seed,
+        has_time=contract.event_time is not None,
+    )
     twins = find_twins(features, drawn)
     split = drop_twins(drawn, twins)
     check_split(split, labels)

@@ -31,6 +31,7 @@ from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.turned_out import (
     NEEDED,
+    amounts_of,
     codes_of,
     floats,
     frauds_of,
@@ -213,7 +214,7 @@ class _PeriodAgain:
             self._compare(piece, again)
             was = turned_out(piece, amount, dict.fromkeys(versions_of(piece), own))
             then.add(was)
-            labels, amounts = was.is_fraud.astype(np.int8), floats(piece.column(amount))
+            labels, amounts = was.is_fraud.astype(np.int8), amounts_of(piece, amount)
             approved = np.full_like(again.codes, APPROVED)
             would_be = replace(
                 was,

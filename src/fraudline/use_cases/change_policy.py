@@ -58,6 +58,11 @@ def change_policy(
     """
     from fraudline.training.policy_pages import with_policy  # brings what draws its page
 
+    if project.contract.amount is None and changes.get("lost_share"):
+        raise InputError(
+            f"contract '{project.contract.name}' has no amount, so no share of one can be lost. "
+            "Give --fraud-cost, which is what a missed fraud costs."
+        )
     registry = project.registry
     source = registry.path(version)
     dropped = {"review_from": None, "block_from": None} if by_costs else {}

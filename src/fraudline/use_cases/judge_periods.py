@@ -108,14 +108,15 @@ class JudgePeriods:
     def do(self, due: Due) -> str:
         """Judge a period by what had arrived at a moment, and write it down."""
         project, contract = self._project, self._project.contract
+        amount = () if contract.amount is None else (contract.amount,)
         pieces = labelled_pieces(
             project.warehouse,
             contract,
             as_of=due.at,
             since=due.period.start,
             until=due.period.end,
-            columns=(contract.amount,),
-            wanted=(*NEEDED, contract.amount),
+            columns=amount,
+            wanted=(*NEEDED, *amount),
         )
         frauds, versions = [], set[str]()
         for piece in pieces():

@@ -43,18 +43,26 @@ class Pages:
     decisions: Path
 
 
-def list_versions(project: Project) -> Versions:
-    """Every version, of whatever contract; one that is broken is named in the log and left out.
+def list_versions(project: Project, contract: str | None = None) -> Versions:
+    """Every version; one that is broken is named in the log and left out.
+
+    Args:
+        project: Whose registry.
+        contract: Those of which contract; None: of whatever one.
 
     Raises:
         BundleError: a file that names a champion was altered.
     """
     registry = project.registry
+
+    def is_wanted(version: str) -> bool:
+        return contract is None or version.partition("-")[0] == contract
+
     return Versions(
-        registry.versions(),
-        {each.version: each.at for each in registry.champions()},
-        [each for each in registry.challengers() if each.ended is None],
-        registry.all_rollouts(),
+        [each for each in registry.versions() if is_wanted(each.version)],
+        {each.version: each.at for each in registry.champions() if is_wanted(each.version)},
+        [each for each in registry.challengers() if each.ended is None and is_wanted(each.version)],
+        [each for each in registry.all_rollouts() if is_wanted(each.version)],
     )
 
 

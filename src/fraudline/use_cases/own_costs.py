@@ -45,12 +45,13 @@ def require_own_costs_to_train(project: Project, read_amounts: Callable[[], Floa
         amounts = read_amounts()
         positive = amounts[amounts > 0]
         median_amount = float(np.median(positive)) if len(positive) else None
-        scaled = scaled_costs(missing, median_amount)
+        scaled = _costs_to_begin_with(project, missing, median_amount)
         lines = "\n".join(f"{name} = {value}" for name, value in scaled.items())
         raise InputError(
             f"{_what_is_missing(project, missing, median_amount)} Nothing was trained. Put what "
             "they cost you into fraudline.toml, or train without --promote to look first. "
-            f"Scaled to these amounts, the defaults would be:\n\n[policy]\n{lines}"
+            f"Scaled to these amounts, the defaults would be:\n\n"
+            f"{project.settings.heading('policy')}\n{lines}"
         )
 
 
@@ -70,14 +71,15 @@ def require_own_costs(
     """
     missing = _not_given(project, costs)
     if missing:
-        scaled = scaled_costs(missing, median_amount)
+        scaled = _costs_to_begin_with(project, missing, median_amount)
         options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in scaled.items())
         lines = "\n".join(f"{name} = {_DEFAULTS[name]:g}" for name in missing)
         raise InputError(
             f"{_what_is_missing(project, missing, median_amount)} {version} was not made the "
             "champion. Make a version with your own costs; scaled to these amounts, the defaults "
             f"would be:\n\nfraudline models policy {version} {options}\n\n"
-            f"If the defaults are right, say so in fraudline.toml:\n\n[policy]\n{lines}"
+            f"If the defaults are right, say so in fraudline.toml:\n\n"
+            f"{project.settings.heading('policy')}\n{lines}"
         )
 
 
@@ -119,18 +121,37 @@ def _not_given(project: Project, costs: Mapping[str, object]) -> list[str]:
 
 def _what_is_missing(project: Project, missing: list[str], median_amount: float | None) -> str:
     contract = project.contract
-    unit = contract.column(contract.amount).unit
     *most, last = (f"{name} {_DEFAULTS[name]:g}" for name in missing)
     named = f"{', '.join(most)} and {last}" if most else last
     amounts = ""
-    if median_amount is not None:
-        half = f"{money(median_amount)} {unit}".rstrip()
+    if contract.amount is None:
+        amounts = ", and the contract has no amount: fraud_cost alone is what a missed fraud costs"
+    elif median_amount is not None:
+        half = f"{money(median_amount)} {contract.amount_unit}".rstrip()
         amounts = f", and half of the amounts above 0 in '{contract.amount}' are above {half}"
     return (
         f"contract '{contract.name}' is a file of your own ({project.settings.contract}), and "
         f"nobody said what its decisions cost: {named} would be fraudline's defaults, which are "
         f"for card payments of some {_CARD_AMOUNT:g} in a currency's main unit{amounts}."
     )
+
+
+def _costs_to_begin_with(
+    project: Project, missing: Sequence[str], median_amount: float | None
+) -> dict[str, str]:
+    if project.contract.amount is None:
+        return {name: costs_without_amount()[name] for name in missing}
+    return scaled_costs(missing, median_amount)
+
+
+def costs_without_amount() -> dict[str, str]:
+    """The defaults where there is no amount: a fraud costs what such a card payment is worth, too.
+
+    Returns:
+        Each as it may be written into the settings.
+    """
+    costs = _DEFAULTS | {"fraud_cost": _DEFAULTS["fraud_cost"] + _CARD_AMOUNT}
+    return {name: f"{cost:.15g}" for name, cost in costs.items()}
 
 
 def scaled_costs(names: Sequence[str], median_amount: float | None) -> dict[str, str]:

@@ -92,7 +92,7 @@ def predict_file(
                 "scores tell the two apart cannot be said. A longer period has both."
             )
         else:
-            amounts = contract.amounts(read.rows)
+            amounts = contract.known_amounts(read.rows)
             evaluation = evaluate(labels, assessment.scores, assessment.thresholds, amounts)
     version = assessment.model_version
     costs = msgspec.structs.asdict(bundle.manifest.policy)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from fraudline.errors import SettingsError
 from fraudline.home import tighten
 
 if TYPE_CHECKING:
@@ -25,16 +26,18 @@ class Project:
 
     Args:
         settings: Those of the working directory, without any.
+        contract: Which contract, where the working directory's project has several.
 
     Raises:
-        SettingsError: a setting is unknown or malformed.
+        SettingsError: a setting is unknown or malformed, or several contracts are there and
+            nobody said which one is meant.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, contract: str | None = None) -> None:
         if settings is None:
             from fraudline.settings import load_settings
 
-            settings = load_settings()
+            settings = load_settings(contract)
         self.settings = settings
         tighten(settings.home)
 
@@ -43,7 +46,29 @@ class Project:
         """What a transaction looks like here."""
         from fraudline.contract import load_contract
 
-        return load_contract(self.settings.contract)
+        self._require_one()
+        found = load_contract(self.settings.contract)
+        named = self.settings.named
+        if named not in (None, found.name):
+            raise SettingsError(
+                f"[contract.{named}] is the contract of {self.settings.contract}, which calls "
+                f"itself '{found.name}'. Topics, tables and the champion go by one name: write "
+                f"[contract.{found.name}]; to keep the names that there are, with "
+                f'prefix = "{named}".'
+            )
+        return found
+
+    def _require_one(self) -> None:
+        """Refuse to take one of several contracts for the one that is meant.
+
+        Raises:
+            SettingsError: these are settings of none of them.
+        """
+        from fraudline.settings import SEVERAL, contract_names
+
+        if self.settings.contract == SEVERAL:
+            listed = ", ".join(contract_names())
+            raise SettingsError(f"one contract is meant here, and there are several: {listed}.")
 
     @cached_property
     def registry(self) -> Registry:
@@ -99,3 +124,25 @@ class Project:
         from fraudline import flows
 
         return [self.settings.kafka.topic(flow) for flow in flows.FLOWS]
+
+
+def shared_project() -> Project:
+    """What all contracts of the working directory's project share: its services and versions.
+
+    Raises:
+        SettingsError: a setting is unknown or malformed.
+    """
+    from fraudline.settings import load_shared_settings
+
+    return Project(load_shared_settings())
+
+
+def every_project() -> list[Project]:
+    """The working directory's project, once for each of its contracts.
+
+    Raises:
+        SettingsError: a setting is unknown or malformed.
+    """
+    from fraudline.settings import contract_names
+
+    return [Project(contract=name) for name in contract_names()] or [Project()]

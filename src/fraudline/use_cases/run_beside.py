@@ -37,7 +37,9 @@ def run_beside(
     Raises:
         LocalServiceError: it did not begin; the message quotes its log.
     """
-    log = project.settings.home / "logs" / f"{command}.log"
+    named = project.settings.named
+    which = command if named is None else f"{command}-{named}"
+    log = project.settings.home / "logs" / f"{which}.log"
     make_private(log.parent)
     companion = local.Companion(
         local.call(command), local.environment(project.settings), log, directory

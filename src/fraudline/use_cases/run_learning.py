@@ -24,6 +24,7 @@ from fraudline.use_cases.update_periods import UpdatePeriods
 from fraudline.use_cases.watch_periods import WatchPeriods
 from fraudline.use_cases.widen_rollout import WidenRollout
 from fraudline.warehouse.learning_tables import create_learning_tables
+from fraudline.warehouse.needs_time import why_not_learned
 
 # A sink has stored by then what was decided, or told, at the end of a period. What it stores later
 # is seen the next time that the period is judged.
@@ -86,7 +87,10 @@ class LearningRun:
         self._on_done = on_done
         self._clock = clock
         create_learning_tables(project.warehouse, on_created)
-        self.look = note_label_rule(project)
+        looks = [note_label_rule(project)]
+        if project.settings.learning.update != "off":
+            looks.append(why_not_learned(project.contract))
+        self.look = " ".join(filter(None, looks)) or None
         ours: list[LearningStep] = [
             WatchPeriods(project, self.progress),
             JudgePeriods(project, self.progress),

@@ -47,13 +47,16 @@ def amount_row(
         period: Likewise.
     """
     name, high = contract.amount, reference.amounts
+    if name is None:
+        told = f"amounts are not watched: contract '{contract.name}' has none to look at"
+        return {"detector": AMOUNTS, "is_alarm": False, "told": told}
     if high is None:
         told = (
             "a fraudline of before made the version, which keeps no share of high amounts, so "
             "nothing watches them: `fraudline train` makes one that does"
         )
         return {"detector": AMOUNTS, "is_alarm": False, "told": told}
-    unit = f" {contract.column(name).unit}".rstrip()
+    unit = f" {contract.amount_unit}".rstrip()
     reached = f"'{name}' is at least {number(high.amount)}{unit}"
     share, found = high.share, counts.high_amounts
     return {

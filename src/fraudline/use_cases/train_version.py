@@ -60,7 +60,7 @@ def train_version(
             )
 
         require_own_costs_to_train(project, read_amounts)
-    from fraudline.training.history_checks import coarse_event_times
+    from fraudline.training.history_checks import coarse_event_times, told_of_no_time
     from fraudline.training.recipes.all_recipes import as_set, find_recipe
 
     chosen = as_set(find_recipe(recipe), project.settings.training, on_progress)
@@ -74,7 +74,12 @@ def train_version(
         )
     if history.taken:
         on_progress(history.taken)
-    for told in coarse_event_times(history.rows, project.contract):
+    sample = history.snapshot.sample
+    rows = history.snapshot.rows if sample is None else sample.rows
+    for told in (
+        *coarse_event_times(history.rows, project.contract),
+        *told_of_no_time(project.contract, rows),
+    ):
         on_progress(told)
     candidate = project.registry.new_directory()
     try:

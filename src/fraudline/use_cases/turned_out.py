@@ -49,16 +49,16 @@ def frauds_of(piece: pa.RecordBatch) -> tuple[Floats, DecisionCodes]:
 
 
 def turned_out(
-    piece: pa.RecordBatch, amount: str, policies: Mapping[str, Policy | None]
+    piece: pa.RecordBatch, amount: str | None, policies: Mapping[str, Policy | None]
 ) -> TurnedOut:
     """How decisions turned out, as `decisions_with_labels` gives them.
 
     Args:
         piece: The columns of `NEEDED`, and the amount's.
-        amount: Name of the amount's column.
+        amount: Name of the amount's column, if there is one.
         policies: By the version that decided; of others, and of None, no cost is known.
     """
-    codes, amounts = codes_of(piece), floats(piece.column(amount))
+    codes, amounts = codes_of(piece), amounts_of(piece, amount)
     is_fraud = flags(pc.equal(piece.column("label"), FRAUD))
     waited = pc.subtract(piece.column("label_arrived_at"), piece.column("decided_at"))
     costs, costs_of_approving = (np.full(len(codes), np.nan) for _ in range(2))
@@ -90,6 +90,11 @@ def codes_of(piece: pa.RecordBatch) -> DecisionCodes:
 def floats(values: pa.Array) -> Floats:
     """A column of numbers, with NaN for null."""
     return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def amounts_of(piece: pa.RecordBatch, amount: str | None) -> Floats:
+    """The amounts in a column; 0 where there is none, as `Contract.amounts` has it."""
+    return np.zeros(piece.num_rows) if amount is None else floats(piece.column(amount))
 
 
 def flags(values: pa.Array) -> Flags:

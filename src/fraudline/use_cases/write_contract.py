@@ -17,11 +17,12 @@ from fraudline.drafts import (
     Whole,
     contract_text,
     draft_contract,
+    settings_beside,
     settings_text,
 )
 from fraudline.errors import InputError
-from fraudline.settings import SETTINGS_FILE, find_settings_file
-from fraudline.use_cases.own_costs import COSTS, scaled_costs
+from fraudline.settings import SETTINGS_FILE, contract_names, find_settings_file
+from fraudline.use_cases.own_costs import COSTS, costs_without_amount, scaled_costs
 from fraudline.use_cases.project import Project
 
 _MOST_NAME = 60  # topics and data sets are named by it
@@ -42,6 +43,7 @@ class WrittenContract:
         settings: The lines of the settings that it needs.
         settings_file: Where they are; None: there is such a file already, which was left as it is.
         is_table: Whether it was guessed from a table, which is the history then.
+        is_beside: Whether these lines are of one of several contracts, as the settings have them.
     """
 
     draft: Draft
@@ -51,6 +53,7 @@ class WrittenContract:
     settings: str
     settings_file: Path | None
     is_table: bool
+    is_beside: bool
 
 
 def write_contract(
@@ -98,15 +101,24 @@ def write_contract(
         return draft
     text = contract_text(draft)
     contract = _sound(text, source)
-    costs = scaled_costs(COSTS, draft.median_amount or _NO_AMOUNTS)
-    settings = settings_text(draft, file.name, costs, history)
+    costs = (
+        scaled_costs(COSTS, draft.median_amount or _NO_AMOUNTS)
+        if draft.has_amount
+        else costs_without_amount()
+    )
+    is_alone = find_settings_file() is None
+    is_beside = not is_alone and bool(contract_names())
+    of_its_own = settings_beside if is_beside else settings_text
+    settings = of_its_own(draft, file.name, costs, history)
     _write_new(file, text)
     settings_file = None
-    if find_settings_file() is None:
+    if is_alone:
         settings_file = SETTINGS_FILE
         _write_new(settings_file, settings)
     return WrittenContract(
-        draft, contract, file, left_out, settings, settings_file, history is not None
+        *(draft, contract, file, left_out, settings, settings_file),
+        is_table=history is not None,
+        is_beside=is_beside,
     )
 
 

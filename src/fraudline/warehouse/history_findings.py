@@ -94,14 +94,24 @@ def is_fraud_sql(contract: Contract) -> str:
     return f"`{label.name}`" if label.type == "bool" else f"`{label.name}` = 1"
 
 
-def find_times(contract: Contract, first: Any, last: Any) -> list[Finding]:
+def find_times(contract: Contract, first: Any, last: Any, rows: int) -> list[Finding]:
     """Whether event times can be what the contract says: long enough, and in its unit.
 
     Args:
         contract: Names the event time and its unit.
         first: The earliest one; None where no row has one.
         last: The latest one.
+        rows: How many rows there are.
     """
+    if contract.event_time is None:
+        a_day = contract.payments_a_day or 1.0
+        return [
+            Finding(
+                True,
+                f"the contract has no event time: {rows:,} rows count as {rows / a_day:,.3g} days "
+                f"(payments_a_day = {a_day:.15g}), and no part of them is later than another",
+            )
+        ]
     column = contract.column(contract.event_time)
     name, unit = column.name, column.unit or "s"
     if first is None:
@@ -171,8 +181,16 @@ def _span(seconds: float) -> str:
     return f"{seconds:,.4g} s"
 
 
-def find_negative_amounts(contract: Contract, negative: int) -> list[Finding]:
-    """Whether amounts are negative where the contract permits them."""
+def find_amounts(contract: Contract, negative: int) -> list[Finding]:
+    """Whether there are amounts, and are negative where the contract permits them."""
+    if contract.amount is None:
+        return [
+            Finding(
+                True,
+                "the contract has no amount: a fraud costs the same (policy.fraud_cost), whichever "
+                "payment it is",
+            )
+        ]
     if not negative:
         return []
     return [

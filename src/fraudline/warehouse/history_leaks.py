@@ -9,6 +9,7 @@ from fraudline.contract import Column, Contract
 from fraudline.contract.leak_words import LEAK_AUC, LEAST_FRAUDS, null_leak_words
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.history_findings import Finding, is_fraud_sql
+from fraudline.warehouse.history_sample import telling_columns
 from fraudline.warehouse.query import query, sql_literal
 
 if TYPE_CHECKING:
@@ -158,8 +159,11 @@ def _values_sql(source: str, contract: Contract, column: Column) -> str:
     there = f"FROM {source} WHERE `{column.name}` IS NOT NULL"
     if column.category is None:
         return f"SELECT {_seen_sql(column)} AS value, {counted} {there} GROUP BY value"
-    time, amount = (f"CAST(`{name}` AS STRING)" for name in (contract.event_time, contract.amount))
-    half = f"SUBSTR(TO_HEX(MD5(CONCAT({time}, ':', {amount}))), 1, 1) < '8'"
+    telling = list(filter(None, (contract.event_time, contract.amount)))
+    if len(telling) < 2:
+        telling = telling_columns(contract)
+    texts = ", ':', ".join(f"IFNULL(CAST(`{name}` AS STRING), '')" for name in telling)
+    half = f"SUBSTR(TO_HEX(MD5(CONCAT({texts}))), 1, 1) < '8'"
     by_half = f"SELECT `{column.name}` AS level, {half} AS half, {counted} {there} GROUP BY 1, 2"
     return (
         f"WITH halves AS ({by_half}) SELECT one.frauds / (one.frauds + one.others) AS value, "  # noqa: S608 - names come from settings and a checked contract

@@ -17,8 +17,8 @@ from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.history_findings import (
     Finding,
     count_distinct,
+    find_amounts,
     find_ids,
-    find_negative_amounts,
     find_times,
     is_fraud_sql,
 )
@@ -134,8 +134,8 @@ def measure_history_quality(
             f"({100 * frauds / rows:.3f} %)" if frauds else f"{rows:,} rows, no fraud among them",
         ),
         *find_ids(contract, rows, distinct),
-        *find_times(contract, totals["first_event"], totals["last_event"]),
-        *find_negative_amounts(contract, totals["negative"]),
+        *find_times(contract, totals["first_event"], totals["last_event"], rows),
+        *find_amounts(contract, totals["negative"]),
         find_leaks(warehouse, source.sql, contract, rows, frauds),
         *find_null_leaks(contract, columns, rows, frauds),
         *([] if source.taken else [find_refused(load_record, name, rows)]),
@@ -172,9 +172,10 @@ def _find_values(contract: Contract, columns: list[ColumnQuality], rows: int) ->
 def _totals_sql(source: str, contract: Contract) -> str:
     is_fraud = is_fraud_sql(contract)
     parts = ["COUNT(*) AS row_count", f"COUNTIF({is_fraud}) AS frauds"]
-    time = f"`{contract.event_time}`"
+    time = "NULL" if contract.event_time is None else f"`{contract.event_time}`"
     parts += [f"MIN({time}) AS first_event", f"MAX({time}) AS last_event"]
-    parts.append(f"COUNTIF(`{contract.amount}` < 0) AS negative")
+    is_negative = "FALSE" if contract.amount is None else f"`{contract.amount}` < 0"
+    parts.append(f"COUNTIF({is_negative}) AS negative")
     for index, column in enumerate(contract.columns):
         quoted = f"`{column.name}`"
         parts.append(f"COUNTIF({quoted} IS NULL) AS nulls_{index}")

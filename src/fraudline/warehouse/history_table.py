@@ -27,7 +27,12 @@ from fraudline.warehouse.history_files import (
     content_label,
     record_files,
 )
-from fraudline.warehouse.history_sample import HistorySample, choose_sample, drawn_condition
+from fraudline.warehouse.history_sample import (
+    HistorySample,
+    choose_sample,
+    drawn_condition,
+    drawn_order,
+)
 from fraudline.warehouse.history_source import HistorySource, find_history
 from fraudline.warehouse.load_job import run_load_job
 from fraudline.warehouse.query import query, sql_literal
@@ -175,8 +180,7 @@ def load_rows(
 
 
 def _partition_column(contract: Contract) -> str | None:
-    is_timestamp = contract.column(contract.event_time).type == "timestamp"
-    return contract.event_time if is_timestamp else None
+    return contract.event_time if contract.has_timestamps else None
 
 
 def _cluster_columns(contract: Contract) -> list[str]:
@@ -194,7 +198,8 @@ def read_history(
     """Read the history of a period, oldest first.
 
     Rows with the same event time are ordered by all other columns, so the same table always
-    gives the same order and a training run can be repeated.
+    gives the same order and a training run can be repeated. Where there is no event time the
+    order is drawn, by a hash of what a network sees.
 
     Args:
         warehouse: Where the history table is.
@@ -234,8 +239,7 @@ def read_history(
     if refusals:
         raise InputError(
             f"{len(refusals):,} rows of table {table} do not fit contract '{contract.name}'. "
-            f"The first: row {refusals[0].row} in order of '{contract.event_time}', "
-            f"{refusals[0].message}. "
+            f"The first: row {refusals[0].row} in the order of the query, {refusals[0].message}. "
             "`fraudline check` shows each column; fix the table, or choose another period."
         )
     digest = digest_of(rows)
@@ -245,6 +249,11 @@ def read_history(
 
 def _limits(contract: Contract, first: str | None, end: str | None) -> tuple[str, str]:
     """The two ends of a period as SQL literals; empty where there is none."""
+    if contract.event_time is None and (first, end) != (None, None):
+        raise InputError(
+            f"contract '{contract.name}' has no event time, so its history has no periods: leave "
+            "--from and --to out."
+        )
     limits = [None if text is None else _parse_time(contract, text) for text in (first, end)]
     if limits[0] is not None and limits[1] is not None and limits[0] >= limits[1]:
         raise InputError(
@@ -255,7 +264,7 @@ def _limits(contract: Contract, first: str | None, end: str | None) -> tuple[str
 
 
 def _parse_time(contract: Contract, text: str) -> Any:
-    column = contract.column(contract.event_time)
+    column = contract.column(contract.event_time or "")
     try:
         return _moment(text) if column.type == "timestamp" else _finite(text)
     except ValueError:
@@ -295,9 +304,15 @@ def _where(conditions: Sequence[str]) -> str:
 def _select(source: HistorySource, contract: Contract, conditions: Sequence[str]) -> str:
     """The query for the rows of some conditions; its text alone says which rows were read."""
     columns = [column.name for column in contract.columns]
-    order = [contract.event_time, *(name for name in columns if name != contract.event_time)]
+    first = contract.event_time
+    order = ", ".join(
+        [
+            drawn_order(contract) if first is None else f"`{first}`",
+            *(f"`{name}`" for name in columns if name != first),
+        ]
+    )
     where = _where(conditions)
-    return f"SELECT {_quoted(columns)} FROM {source.sql}{where} ORDER BY {_quoted(order)}"  # noqa: S608 - names come from settings and a checked contract, limits were parsed
+    return f"SELECT {_quoted(columns)} FROM {source.sql}{where} ORDER BY {order}"  # noqa: S608 - names come from settings and a checked contract, limits were parsed
 
 
 def _state(warehouse: Warehouse, table: str) -> str:
@@ -317,6 +332,9 @@ def _nothing(
     end: str | None,
 ) -> str:
     time = contract.event_time
+    if time is None:
+        way = "" if source.taken else " Load labelled history with `fraudline load`."
+        return f"table {source.table} is empty.{way}"
     sql = f"SELECT MIN(`{time}`) AS low, MAX(`{time}`) AS high FROM {source.sql}"  # noqa: S608 - as in _select
     found = query(warehouse, sql).to_pylist()[0]
     if found["low"] is None:

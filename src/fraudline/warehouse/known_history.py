@@ -72,7 +72,8 @@ def known_history(
     legitimate = counted.column("legitimate")[0].as_py()
     names = ", ".join(f"`{column.name}`" for column in contract.columns)
     # Rows of one time and amount are drawn together. All columns would take ten times as long.
-    telling = dict.fromkeys((*contract.id_columns, contract.event_time, contract.amount))
+    roles = filter(None, (contract.event_time, contract.amount))
+    telling = dict.fromkeys((*contract.id_columns, *roles))
     hashed = ", ".join(f"CAST(`{name}` AS STRING)" for name in telling)
     drawn = drawn_sql(hashed, legitimate_per_fraud * len(newest) / max(legitimate, 1))
     rows = query(

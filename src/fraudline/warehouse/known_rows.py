@@ -20,6 +20,7 @@ from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.counting_labels import labelled_sql
 from fraudline.warehouse.known_history import drawn_sql, known_history
 from fraudline.warehouse.known_payments import POSITION, Known, known_of
+from fraudline.warehouse.needs_time import require_event_time
 from fraudline.warehouse.query import query, sql_literal
 
 LEAST_FRAUDS = 20
@@ -68,9 +69,11 @@ def read_known(
         legitimate_per_fraud: About how many legitimate payments are drawn for each of them.
 
     Raises:
+        InputError: the contract has no event time.
         ContractError: a column of the contract is called like one of its label beside a decision.
         WarehouseError: the tables cannot be queried.
     """
+    require_event_time(contract)
     frauds = _newest_frauds(warehouse, contract, as_of, most_frauds)
     mature = frauds.filter(frauds.column("is_mature")).column("decided_at").to_pylist()
     if len(mature) < LEAST_FRAUDS:
@@ -160,6 +163,7 @@ def _newest_frauds(
 def _first(contract: Contract, read: pa.Table) -> float | dt.datetime:
     """The event time of the oldest payment that judges."""
     judging = read.filter(pc.and_not(read.column("is_judged"), read.column("is_hidden")))
+    assert contract.event_time is not None  # it was required
     found: float | dt.datetime = pc.min(judging.column(contract.event_time)).as_py()
     return found
 

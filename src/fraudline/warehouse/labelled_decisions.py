@@ -24,13 +24,13 @@ class LabelledDecisions:
         labels: 1 for fraud, shape (rows,).
         scores: The scores that the stream gave, shape (rows,); NaN without a decision.
         thresholds: Lowest score that was not approved for each, shape (rows,); likewise.
-        amounts: In the contract's unit, shape (rows,).
+        amounts: In the contract's unit, shape (rows,); None where it has none.
     """
 
     labels: npt.NDArray[np.int8]
     scores: npt.NDArray[np.float64]
     thresholds: npt.NDArray[np.float64]
-    amounts: npt.NDArray[np.float64]
+    amounts: npt.NDArray[np.float64] | None
 
 
 def read_labelled_decisions(
@@ -70,5 +70,5 @@ def read_labelled_decisions(
         labels=contract.labels(joined),
         scores=joined.column("score").to_numpy(),
         thresholds=joined.column("threshold").to_numpy(),
-        amounts=contract.amounts(joined),
+        amounts=contract.known_amounts(joined),
     )

@@ -132,12 +132,13 @@ def count_decided(
     nulls = "".join(
         f", COUNTIF(`{name}` IS NULL) AS nulls_{at}" for at, name in enumerate(nullable)
     )
-    time = f"`{contract.event_time}`"
+    is_high = "FALSE" if high_amount is None else f"`{contract.amount}` >= @high_amount"
+    time = _event_time(contract)
     row = query(
         warehouse,
         "SELECT COUNT(*) AS decided, COUNTIF(decision != @approve) AS stopped, "  # noqa: S608 - names come from settings and a checked contract
         "COUNTIF(score >= @high) AS high, SUM(score) AS expected_frauds, "
-        f"COUNTIF(`{contract.amount}` >= @high_amount) AS high_amounts, "
+        f"COUNTIF({is_high}) AS high_amounts, "
         "SUM(IF(decision != @approve, score, 0)) AS expected_caught, "
         f"MIN({time}) AS first_event, MAX({time}) AS last_event{nulls} "
         f"FROM `{_decisions(warehouse)}` WHERE {_BY_VERSION}",
@@ -150,8 +151,12 @@ def count_decided(
         ],
     )
     counts = row.to_pylist()[0]
-    ends = pa.table({contract.event_time: [counts["first_event"], counts["last_event"]]})
-    first, last = contract.event_seconds(ends)
+    ends = counts["first_event"], counts["last_event"]
+    if contract.event_time is None:
+        event_s = (ends[1] - ends[0]).total_seconds()
+    else:
+        first, last = contract.event_seconds(pa.table({contract.event_time: ends}))
+        event_s = float(last - first)
     return PeriodCounts(
         decided=counts["decided"],
         stopped=counts["stopped"],
@@ -159,7 +164,7 @@ def count_decided(
         high_amounts=counts["high_amounts"],
         expected_frauds=counts["expected_frauds"] or 0.0,
         expected_caught=counts["expected_caught"] or 0.0,
-        event_s=float(last - first),
+        event_s=event_s,
         nulls={name: counts[f"nulls_{at}"] for at, name in enumerate(nullable)},
     )
 
@@ -180,7 +185,8 @@ def draw_decided(
         WarehouseError: the table cannot be queried.
     """
     names = ", ".join(
-        f"`{name}`" for name in dict.fromkeys((*contract.features, contract.event_time))
+        f"`{name}`"
+        for name in dict.fromkeys(filter(None, (*contract.features, contract.event_time)))
     )
     return query(
         warehouse,
@@ -193,6 +199,13 @@ def draw_decided(
             ("seed", "STRING", _SEED),
         ],
     )
+
+
+def _event_time(contract: Contract) -> str:
+    """When a payment was made: what the contract says, or when its message says it was sent."""
+    if contract.event_time is not None:
+        return f"`{contract.event_time}`"
+    return "IFNULL(received_at, decided_at)"
 
 
 def _decisions(warehouse: Warehouse) -> str:
