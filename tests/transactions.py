@@ -9,10 +9,12 @@ from fraudline.contract import Contract, load_contract
 
 WALLET_FILE = Path(__file__).parent / "data" / "contracts" / "wallet.toml"
 SHOP_FILE = WALLET_FILE.with_name("shop.toml")
+TRIP_FILE = WALLET_FILE.with_name("trip.toml")
 ACQUIRER_FILE = WALLET_FILE.with_name("acquirer.toml")
 CREDITCARD: Contract = load_contract("creditcard")
 WALLET: Contract = load_contract(str(WALLET_FILE))
 SHOP: Contract = load_contract(str(SHOP_FILE))
+TRIP: Contract = load_contract(str(TRIP_FILE))
 # Of a table in which no column says what a payment is worth, nor when it was made.
 BARE: Contract = replace(SHOP, name="bare", amount=None, event_time=None, payments_a_day=400.0)
 ACQUIRER: Contract = load_contract(str(ACQUIRER_FILE))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cli.conftest import Shell
-from tests.transactions import SHOP_FILE, WALLET, WALLET_FILE
+from tests.transactions import SHOP_FILE, TRIP_FILE, WALLET, WALLET_FILE
 
 
 def test_a_sound_contract_is_shown_with_roles_limits_and_what_a_network_sees(shell: Shell) -> None:
@@ -60,3 +60,24 @@ def test_a_contract_that_is_not_there_is_refused_with_the_known_names(shell: She
     code, said = shell("contract", "check", "nowhere.toml")
     assert code == 2
     assert "there is no contract 'nowhere.toml'" in said
+
+
+def test_what_is_derived_is_shown_with_what_it_follows_from_and_as_a_query(shell: Shell) -> None:
+    code, said = shell("contract", "check", str(TRIP_FILE))
+    assert code == 0
+    assert "times derived: amount / usual null the number, and whether it is missing" in said
+    assert "paid_at_hour derived: of paid_at, on clocks in Europe/Vienna s the place on a" in said
+    code, said = shell("contract", "sql", str(TRIP_FILE), "--table", "bank.payments")
+    assert code == 0
+    assert said.startswith("SELECT * FROM (SELECT *,")
+    assert "FROM `bank.payments`" in said
+    assert "ABS(CAST(`more` AS FLOAT64)) AS `off`" in said
+
+
+def test_a_query_of_nothing_or_of_no_table_is_refused(shell: Shell) -> None:
+    code, said = shell("contract", "sql")
+    assert code == 2
+    assert "contract 'creditcard' has no [derived] column" in said
+    code, said = shell("contract", "sql", str(TRIP_FILE), "--table", "a` WHERE true")
+    assert code == 2
+    assert "expected data_set.table" in said

@@ -82,6 +82,35 @@ def test_a_text_is_the_same_moment_in_a_file_and_in_a_message(column, text, mome
     assert of_messages(column, [text, None]) == ([moment, None], [])
 
 
+COUNTED = {
+    "seconds": ("unix_s", 1_767_323_045, utc(2026, 1, 2, 3, 4, 5)),
+    "milliseconds": ("unix_ms", 1_767_323_045_678, utc(2026, 1, 2, 3, 4, 5, 678_000)),
+    "microseconds": ("unix_us", -1, utc(1969, 12, 31, 23, 59, 59, 999_999)),
+    "nanoseconds, which are cut": ("unix_ns", -1, utc(1969, 12, 31, 23, 59, 59, 999_999)),
+}
+
+
+@pytest.mark.parametrize(("form", "number", "moment"), COUNTED.values(), ids=COUNTED)
+def test_a_number_that_counts_is_the_same_moment_in_a_file_and_in_a_message(form, number, moment):
+    column = time(form)
+    for values in ([number, None], [str(number), ""], [str(number).encode(), None]):
+        found, refusals, notes = of_file(column, values)
+        assert (found, refusals) == ([moment, None], [])
+        assert len(notes) == (form == "unix_ns")
+    sent = [number, str(number), None, moment.isoformat()]
+    assert of_messages(column, sent) == ([moment, moment, None, moment], [])
+
+
+def test_a_number_beyond_the_calendar_or_with_a_point_is_no_time():
+    column = time("unix_s")
+    _, refusals, _ = of_file(column, [0, 10**17])
+    assert [(each.row, each.reason) for each in refusals] == [(2, RefusalReason.OUT_OF_RANGE)]
+    _, rejects = of_messages(column, [10**17, -(10**12), 1.5, 10**30, True, "1.5", [1]])
+    assert [each.index for each in rejects] == list(range(7))
+    with pytest.raises(ContractError, match='format = "unix_s" or "unix_ms"'):
+        of_file(time(), [1])
+
+
 NO_TIMES = {
     "another format": "2026-01-02 03:04",
     "no day": "30.02.2026 03:04",
@@ -174,10 +203,11 @@ def test_what_strftime_writes_is_read_as_strptime_does(at, form):
     assert EPOCH + dt.timedelta(microseconds=int(shown[0])) == read
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    texts=st.lists(st.one_of(st.text(), st.from_regex(r"\d{1,5}[-/.]\d\d?[-/.]\d{4} \d\d?:\d\d")))
-)
+near = st.tuples(st.integers(0, 33), st.integers(0, 13), st.integers(0, 9999), st.integers(0, 25))
+
+
+@settings(max_examples=50, deadline=None)
+@given(texts=st.lists(st.text() | near.map(lambda each: "{}-{}-{:04d} {}:30".format(*each))))
 def test_whatever_stands_for_a_time_is_a_row_or_a_reject(texts):
     column = time("%d-%m-%Y %H:%M", "America/New_York")
     rows, rejects = of_messages(column, texts)
@@ -269,6 +299,7 @@ FAULTS = {
     "no hour": ('type = "timestamp", format = "%Y-%m-%d", timezone = "UTC"', "one of %H or %I"),
     "half a day": ('type = "timestamp", format = "%Y-%m-%d %I", timezone = "UTC"', "%I needs %p"),
     "twice a day": ('type = "date", format = "%d-%d-%m-%Y"', "%d is there twice"),
+    "a count of dates": ('type = "date", format = "unix_s"', "needs one of %Y"),
     "a clock in a date": ('type = "date", format = "%Y-%m-%d %H"', "a date has none"),
     "no zone": ('type = "timestamp", format = "%Y-%m-%d %H:%M"', 'timezone = "Europe/Vienna"'),
     "an unknown zone": ('type = "timestamp", timezone = "Europe/Wien"', "Did you mean 'Europe/"),

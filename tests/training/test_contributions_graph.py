@@ -17,7 +17,7 @@ from fraudline.training.reason_files import choose_background
 
 pytestmark = pytest.mark.timeout(300)  # TensorFlow is loaded and a candidate trained
 
-INPUTS = Inputs(plain=(0, 2, 3), logarithm=(1,), time_of_day=(4,))
+INPUTS = Inputs(plain=(0, 2, 3), logarithm=(1,), circles=(4,), turns=(86400.0,))
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def test_logarithm_and_time_of_day_are_the_same_in_the_graph_and_in_keras(
 ):
     features[:, 1] *= 1000
     features[:, 4] = np.linspace(0, 400_000 * per_second, len(features))
-    inputs = Inputs(plain, logarithm=(1,), time_of_day=(4,), day=86400.0 * per_second)
+    inputs = Inputs(plain, logarithm=(1,), circles=(4,), turns=(86400.0 * per_second,))
     preparation, model = Preparation.fit(inputs, features), network(len(inputs.sources))
 
     written = write_graph(preparation, model, 5)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.models import weighed
+from tests.transactions import TRIP
 
 from fraudline.bundle.operators import fault_of
 from fraudline.contract import load_contract
@@ -43,7 +44,7 @@ def test_amounts_become_logarithms_and_a_refund_keeps_its_sign():
 
 def test_time_of_day_is_the_same_on_every_day():
     features = np.array([[21600], [21600 + 86400], [0]], dtype=np.float32)
-    derived = Inputs(plain=(), time_of_day=(0,)).derive(features, np)
+    derived = Inputs(plain=(), circles=(0,), turns=(86400.0,)).derive(features, np)
     assert derived == pytest.approx(np.array([[1, 0], [1, 0], [0, 1]]), abs=1e-6)
 
 
@@ -68,22 +69,22 @@ def inputs_of(contract):
 def test_time_of_day_follows_the_unit_of_the_event_time(creditcard, unit, per_day):
     inputs = inputs_of(with_unit(creditcard, unit))
     quarters = np.zeros((4, len(creditcard.features)), dtype=np.float32)
-    quarters[:, inputs.time_of_day[0]] = [0, per_day / 4, per_day * 1.25, per_day * 2]
+    quarters[:, inputs.circles[0]] = [0, per_day / 4, per_day * 1.25, per_day * 2]
     derived = inputs.derive(quarters, np)[:, -2:]
     assert derived == pytest.approx(np.array([[0, 1], [1, 0], [1, 0], [0, 1]]), abs=1e-5)
 
 
 def test_in_seconds_the_time_of_day_keeps_its_bits(creditcard):
     inputs = inputs_of(creditcard)
-    assert inputs.day == 86400.0
-    assert inputs_of(load_contract("handbook")).day == 86400.0
+    assert inputs.turns == (86400.0,)
+    assert Inputs((), circles=(0, 1), turns=(86400.0, 86400.0)).turn == 86400.0
 
 
 def test_roles_of_the_contract_decide_which_feature_is_which(creditcard):
     inputs = inputs_of(creditcard)
     names = np.array(creditcard.features)
     assert names[list(inputs.logarithm)].tolist() == ["Amount"]
-    assert names[list(inputs.time_of_day)].tolist() == ["Time"]
+    assert names[list(inputs.circles)].tolist() == ["Time"]
     anonymous = [f"V{number}" for number in range(1, 29)]
     assert names[list(inputs.plain)].tolist() == [*anonymous, "Amount"]
     assert as_they_are(creditcard, narrow(creditcard)) == Inputs(plain=tuple(range(30)))
@@ -234,7 +235,8 @@ def test_a_preparation_is_read_from_its_graph_number_by_number(creditcard):
     for inputs in (
         Inputs(plain=(0, 1, 2)),
         Inputs(plain=(0, 2), logarithm=(1,), missing=(1,)),
-        Inputs(plain=(2,), logarithm=(1,), time_of_day=(0,), day=1440.0, missing=(1, 2)),
+        Inputs(plain=(2,), logarithm=(1,), circles=(0,), turns=(1440.0,), missing=(1, 2)),
+        Inputs(plain=(2,), circles=(0, 1), turns=(86400.0, 7.0), missing=(1, 2)),
     ):
         rows = features if inputs.missing else features[400:]
         fitted = Preparation.fit(inputs, rows)
@@ -247,3 +249,25 @@ def test_a_preparation_is_read_from_its_graph_number_by_number(creditcard):
         by_graph = run_graph(graph, rows)
         log_odds = fitted.apply(rows) @ np.linspace(-1, 1, len(fitted.sources))
         assert by_graph == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=1e-5)
+
+
+def test_parts_of_a_time_are_circles_and_nulls_of_them_are_filled():
+    random = np.random.default_rng(5)
+    features = random.uniform(0, 6, (200, len(TRIP.features))).astype(np.float32)
+    nullable = np.flatnonzero(TRIP.may_be_null)
+    features[:20, nullable] = np.nan
+    inputs = with_logarithms_and_time_of_day(TRIP, features)
+    names = [TRIP.features[at] for at in inputs.circles]
+    assert dict(zip(names, inputs.turns, strict=True)) == {
+        "paid_at_hour": 86400.0,
+        "paid_at_weekday": 7.0,
+        "opened_at_weekday": 7.0,
+    }
+    assert not {*inputs.circles} & {*inputs.plain, *inputs.logarithm}
+    seen = Preparation.fit(inputs, features).numbers(features)
+    assert np.isfinite(seen).all()
+    week = inputs.sources.index(inputs.circles[1])
+    late, early = features.copy(), features.copy()
+    late[:, inputs.circles[1]], early[:, inputs.circles[1]] = 6.999, 0.001
+    beside = inputs.derive(late, np)[:, week] - inputs.derive(early, np)[:, week]
+    assert np.abs(beside).max() < 0.01, "a week begins where it ends"

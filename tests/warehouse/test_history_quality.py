@@ -7,6 +7,7 @@ import io
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from tests.transactions import BARE, CREDITCARD, WALLET, WALLET_FILE
 
 import bqlite
 from fraudline.contract import Contract, load_contract
+from fraudline.contract.contract import Entity
 from fraudline.contract.number_words import number_words
 from fraudline.settings import BigQuerySettings
 from fraudline.warehouse import history_leaks
@@ -94,6 +96,31 @@ def made_by_hand(server: bqlite.Bqlite, tmp_path: Path) -> Check:
         return measure_history_quality(warehouse, WALLET, tmp_path / "none.json").findings
 
     return checked
+
+
+def test_who_takes_part_is_counted_and_told_where_nobody_comes_again(
+    server: bqlite.Bqlite, tmp_path: Path
+) -> None:
+    named = {"wallet": ("risk_note",), "shop": ("merchant",), "visit": ("merchant", "payment_id")}
+    entities = tuple(Entity(name, columns) for name, columns in named.items())
+    contract = replace(WALLET, entities=(*entities, Entity("buyer", ("velocity",))))
+    warehouse = Warehouse(
+        BigQuerySettings(dataset=f"quality_{uuid.uuid4().hex[:8]}"),
+        Endpoint(server.rest, server.storage),
+    )
+    columns = GOOD | {"velocity": [number % 7 for number in range(ROWS)]}
+    rows = pa.table(columns, schema=contract.history_schema)
+    load_history(warehouse, contract, rows, "a1")
+    findings = measure_history_quality(warehouse, contract, tmp_path / "none.json").findings
+    assert [each for each in findings if each.text.startswith("entity ")] == [
+        Finding(False, "entity 'wallet': 0 different in 0 rows, and none in 400; so nobody is told "
+                "from anybody else by it"),
+        Finding(False, "entity 'shop': 1 different in 200 rows, and none in 200; so nobody is told "
+                "from anybody else by it"),
+        Finding(False, "entity 'visit': 200 different in 200 rows, and none in 200; each comes "
+                "once, as a payment does and nobody else"),
+        Finding(True, "entity 'buyer': 7 different in 400 rows"),
+    ]  # fmt: skip
 
 
 def contract_with(directory: Path, lines: dict[str, str]) -> Contract:

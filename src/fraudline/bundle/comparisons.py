@@ -30,23 +30,24 @@ class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
     Attributes:
         kind: `number`; `time_of_day`, a number of seconds of which only the second of the
-            day counts; `flag`; or `level`.
+            day counts; `weekday`, from 0, a Monday; `flag`; or `level`.
         values: Of a number its quantiles at `LEVELS`; of a time of day the share of the
-            payments in each of 24 hours; of a flag the share that has it; of a level none. Nulls
-            are left out.
+            payments in each of 24 hours, and of a weekday on each; of a flag the share that has
+            it; of a level none. Nulls are left out.
         missing: Of nulls, where the feature may be null.
         levels: Of a category's most frequent levels, by name: the level as text.
         other: Of all its other levels together.
     """
 
-    kind: Literal["number", "time_of_day", "flag", "level"]
+    kind: Literal["number", "time_of_day", "weekday", "flag", "level"]
     values: tuple[float, ...]
     missing: Frequency | None = None
     levels: dict[str, Frequency] = {}
     other: Frequency | None = None
 
     def __post_init__(self) -> None:
-        expected = {"number": len(LEVELS), "time_of_day": 24, "flag": 1, "level": 0}[self.kind]
+        counts = {"number": len(LEVELS), "time_of_day": 24, "weekday": 7, "flag": 1, "level": 0}
+        expected = counts[self.kind]
         if len(self.values) != expected:
             raise ValueError(f"{len(self.values)} values of kind {self.kind}, not {expected}")
 

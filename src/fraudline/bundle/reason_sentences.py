@@ -26,6 +26,7 @@ Value = Seen | None
 
 _HOUR_S, _DAY_S = 3600, 86400
 _HALF = len(LEVELS) // 2
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _LEGITIMATE = "legitimate payments"
 _MOST_CHARACTERS = 60  # of a level in a sentence
 
@@ -35,7 +36,7 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         feature: Its name.
-        value: As it was sent.
+        value: As it was sent, or as it was derived.
         contribution: What it adds to the log-odds of fraud, compared with payments that
             were legitimate; above 0.
         sentence: The value, and how it compares with legitimate payments.
@@ -58,7 +59,7 @@ def name_reasons(
     A value so far out that arithmetic overflows contributes no number, and is no reason.
 
     Args:
-        values: Of the features as they were sent, row by row, in feature order.
+        values: Of the features as they were sent or derived, row by row, in feature order.
         contributions: Of these values, shape (rows, features).
         contract: What a transaction looks like.
         comparisons: What legitimate payments are like.
@@ -75,7 +76,9 @@ def name_reasons(
                 name := contract.features[index],
                 value := of_row[index],
                 round(parts[index], 3),
-                sentence(name, value, contract.column(name).unit, compared[name]),
+                sentence(
+                    contract.told_name(name), value, contract.column(name).unit, compared[name]
+                ),
             )
             for index in indices
             if parts[index] > 0
@@ -105,6 +108,12 @@ def sentence(name: str, value: Value, unit: str, comparison: Comparison) -> str:
         return (
             f"{name} falls at {clock} of the day; {_percent(comparison.values[hour])} of "
             f"{_LEGITIMATE} come between {hour:02d}:00 and {hour + 1:02d}:00"
+        )
+    if comparison.kind == "weekday":
+        day = int(float(value))  # type: ignore[arg-type] # a number, as above
+        return (
+            f"{name} falls on a {_WEEKDAYS[day]}; so do {_percent(comparison.values[day])} of "
+            f"{_LEGITIMATE}"
         )
     number = float(value)  # type: ignore[arg-type] # a time is compared by its time of day
     quantiles = comparison.values

@@ -193,6 +193,29 @@ def _is_sound(name: str, named: str | None) -> bool:
     return True
 
 
+@contract.command("sql")
+def show_sql(
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            help="A contract's file, or the name of one that fraudline brings; without it, the one "
+            "of the settings.",
+            show_default=False,
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            help="Table or view with the columns of a transaction; without it, the decisions."
+        ),
+    ] = None,
+) -> None:
+    """Print a query of a table with the derived columns of a contract beside its own."""
+    from fraudline.use_cases.derived_query import derived_query
+
+    OUT.print(derived_query(Project(), file, table), markup=False, highlight=False, soft_wrap=True)
+
+
 @contract.command("export")
 def write_schema(
     as_avro: Annotated[bool, typer.Option("--avro", help="As an Avro schema.")] = False,
@@ -221,18 +244,19 @@ def _show(name: str, contract: Contract) -> None:
     from fraudline.contract.role_words import role_words
     from fraudline.contract.seen_words import seen_words
 
+    derived = {each.name: each.words for each in contract.derivations}
     show_table(
         ("column", "type", "unit", "role", "may be", "network sees"),
         (
             (
                 column.name,
-                column.type if column.category is None else f"category of {column.type}",
+                _type_words(column, derived),
                 column.unit,
                 role_words(contract, column.name),
                 _limits(column),
-                seen_words(column),
+                seen_words(column, is_circle=column.name in contract.turns),
             )
-            for column in contract.columns
+            for column in (*contract.columns, *(each.column for each in contract.derivations))
         ),
         title=f"contract {contract.name}: {len(contract.features):,} features",
     )
@@ -244,6 +268,12 @@ def _show(name: str, contract: Contract) -> None:
             ("without a label", f"legitimate after {contract.maturity_days:g} days"),
         ]
     )
+
+
+def _type_words(column: Column, derived: dict[str, str]) -> str:
+    if column.name in derived:
+        return f"derived: {derived[column.name]}"
+    return column.type if column.category is None else f"category of {column.type}"
 
 
 def _absent_roles(contract: Contract) -> list[tuple[str, str]]:
@@ -263,7 +293,7 @@ def _absent_roles(contract: Contract) -> list[tuple[str, str]]:
 
 def _limits(column: Column) -> str:
     """What its values may be, as far as its file says so."""
-    from fraudline.contract.column_keys import FLOAT32_MAX
+    from fraudline.contract.columns import FLOAT32_MAX
     from fraudline.contract.number_words import number_words
 
     words = []

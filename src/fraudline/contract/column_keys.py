@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from fraudline.contract.columns import (
     CONTRACT_TYPES,
     FEATURE_TYPES,
+    FLOAT32_MAX,
     LEVEL_TYPES,
     NUMERIC_TYPES,
     Category,
@@ -25,8 +25,6 @@ _CATEGORY_KEYS = {"of", "max_levels", "buckets"}
 CATEGORY = "category"
 _MOST_LEVELS, _LEAST_BUCKETS, _MOST_BUCKETS = 1000, 16, 65_536
 _INT64 = (-(2**63), 2**63 - 1)
-# A network sees float32: a larger number would be infinite to it, and its score no number.
-FLOAT32_MAX = float(np.finfo(np.float32).max)
 # What others call our types.
 _OTHER_NAMES = {
     **dict.fromkeys(("float", "float32", "double", "number", "numeric", "decimal"), "float64"),
@@ -162,3 +160,14 @@ def _parse_limits(
     if is_float32:
         return least if low is None else low, most if high is None else high
     return low, high
+
+
+def in_float32(column: Column) -> Column:
+    """A column with the limits of a feature, which what is computed of it stays within."""
+    if column.type != "float64":
+        return column
+    return replace(
+        column,
+        min=-FLOAT32_MAX if column.min is None else max(column.min, -FLOAT32_MAX),
+        max=FLOAT32_MAX if column.max is None else min(column.max, FLOAT32_MAX),
+    )

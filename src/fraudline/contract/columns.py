@@ -34,6 +34,8 @@ PARTS = ("hour", "weekday")
 # What BigQuery and Python can tell of time.
 EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
 LATEST = dt.datetime.max.replace(tzinfo=dt.UTC)
+# A network sees float32: a larger number would be infinite to it, and its score no number.
+FLOAT32_MAX = 3.4028234663852886e38
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
 _ARROW_TYPES: dict[str, pa.DataType] = {

@@ -25,6 +25,7 @@ from fraudline.contract.found_words import (
 from fraudline.contract.ids import are_blank
 from fraudline.contract.number_words import number_words
 from fraudline.contract.refusals import Refusal, RefusalReason
+from fraudline.contract.time_formats import COUNTS
 from fraudline.errors import ContractError
 
 
@@ -206,7 +207,9 @@ _READABLE: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
 
 
 def _is_readable(kind: pa.DataType, column: Column) -> bool:
-    """Whether values of a type mean what the column means: no number is a time."""
+    """Whether values of a type mean what the column means: no number is a time by itself."""
+    if column.format in COUNTS and pa.types.is_integer(kind):
+        return True
     return pa.types.is_null(kind) or any(is_kind(kind) for is_kind in _READABLE[column.type])
 
 

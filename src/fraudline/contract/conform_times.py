@@ -12,6 +12,7 @@ from fraudline.contract.array_types import Flags
 from fraudline.contract.columns import Column
 from fraudline.contract.found_words import is_text
 from fraudline.contract.refusals import RefusalReason
+from fraudline.contract.time_formats import COUNTS
 from fraudline.contract.times_of_column import Times, TimesOfColumn
 from fraudline.errors import ContractError
 
@@ -27,7 +28,7 @@ def read_times(
     """Times and dates that have to be read in the column's way; others as they are.
 
     Args:
-        values: Text, times or dates.
+        values: Text, numbers that count, times or dates.
         column: A `timestamp` or a `date`.
         refuse: Called for each value that is none.
         on_note: Called with a sentence where something was cut or assumed.
@@ -36,7 +37,7 @@ def read_times(
         ContractError: times have no time zone, and the contract does not say whose they are.
     """
     kind = values.type
-    if is_text(kind) and (column.format or column.timezone):
+    if pa.types.is_integer(kind) or (is_text(kind) and (column.format or column.timezone)):
         return _of_texts(values, column, refuse, on_note)
     if column.type == "date":
         is_clock = pa.types.is_timestamp(kind) and kind.tz is None
@@ -66,7 +67,7 @@ def _of_texts(
 ) -> pa.ChunkedArray:
     reader = TimesOfColumn(column)
     pieces = [
-        reader.of_texts(texts.slice(start, _PIECE).to_pylist())
+        reader.of_texts(texts.slice(start, _PIECE).cast(pa.string()).to_pylist())
         for start in range(0, max(len(texts), 1), _PIECE)
     ]
     read = Times(
@@ -128,7 +129,13 @@ def _cut(times: pa.ChunkedArray, column: Column, on_note: Callable[[str], None])
 
 
 def _tell_finer(texts: pa.ChunkedArray, column: Column, on_note: Callable[[str], None]) -> None:
-    finer = pc.match_substring_regex(texts, r"[.,:]\d{6}\d*[1-9]")
+    texts = texts.cast(pa.string())
+    if column.format == "unix_ns":
+        finer = pc.invert(pc.match_substring_regex(texts, r"000$|^-?0+$"))
+    elif column.format in COUNTS:
+        return
+    else:
+        finer = pc.match_substring_regex(texts, r"[.,:]\d{6}\d*[1-9]")
     _tell_cut(pc.sum(finer).as_py() or 0, column, on_note)
 
 

@@ -11,16 +11,21 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fraudline.contract.array_types import Flags, Floats, Integers, Labels, Matrix
 from fraudline.contract.columns import Category, Column, arrow_schema
 from fraudline.contract.decisions import DECISION_COLUMNS
+from fraudline.contract.derived import Derived, derive, parts_of
+from fraudline.contract.feature_values import (
+    as_floats,
+    permitted,
+    shown_values,
+    whole_array,
+)
 from fraudline.contract.id_texts import message_id, row_ids
-from fraudline.contract.level_codes import level_codes
 from fraudline.contract.local_times import UTC
 from fraudline.contract.time_units import seconds_of, to_seconds
-from fraudline.errors import ContractError, InputError
+from fraudline.errors import ContractError
 
 _DAY_S = 86400.0
 MATURITY_DAYS = 30.0
@@ -60,6 +65,8 @@ class Contract:
         entities: Who and what takes part in it.
         payments_a_day: How many rows of a history without an event time count as a day; None
             where there is one.
+        derived: Columns that follow from these, in an order in which each follows from what is
+            before it. No message and no table has them.
     """
 
     name: str
@@ -72,6 +79,7 @@ class Contract:
     maturity_days: float = MATURITY_DAYS
     entities: tuple[Entity, ...] = ()
     payments_a_day: float | None = None
+    derived: tuple[Derived, ...] = ()
 
     @cached_property
     def transaction_columns(self) -> tuple[Column, ...]:
@@ -95,8 +103,31 @@ class Contract:
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """Names of the columns that a network sees, in the order of its input."""
+        """Names of what a network sees, in the order of its input; derived columns come last."""
+        return self.own_features + tuple(each.name for each in self.derivations if each.is_feature)
+
+    @cached_property
+    def own_features(self) -> tuple[str, ...]:
+        """The features that are columns of a transaction, in their order."""
         return tuple(column.name for column in self.transaction_columns if column.is_feature)
+
+    @cached_property
+    def derivations(self) -> tuple[Derived, ...]:
+        """All derived columns: the parts of times, and those that the contract declares."""
+        parts = (part for column in self.transaction_columns for part in parts_of(column))
+        return (*parts, *self.derived)
+
+    @cached_property
+    def derived_from(self) -> tuple[str, ...]:
+        """The columns of a transaction that derived ones follow from, each once."""
+        names = {column.name for column in self.transaction_columns}
+        named = (name for each in self.derivations for name in each.of if name in names)
+        return tuple(dict.fromkeys(named))
+
+    @cached_property
+    def seen_columns(self) -> tuple[str, ...]:
+        """The columns of a transaction without which a network sees nothing, each once."""
+        return tuple(dict.fromkeys((*self.own_features, *self.derived_from)))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -107,6 +138,10 @@ class Contract:
         content = asdict(self)
         for key in ("description", "maturity_days", "entities", "payments_a_day"):
             del content[key]
+        for each in content["derived"]:
+            del each["description"]
+        if not content["derived"]:  # as before there were any
+            del content["derived"]
         for column in content["columns"]:
             del column["description"], column["words"]
             # As before there were any. Whether a clock's times are taken as UTC or not at all
@@ -150,36 +185,80 @@ class Contract:
         return tuple(map(names.index, self.id_columns))
 
     def column(self, name: str) -> Column:
-        """The column with this name."""
+        """The column with this name, a derived one or another."""
         return self._by_name[name]
 
     @cached_property
     def _by_name(self) -> dict[str, Column]:
-        return {column.name: column for column in self.columns}
+        derived = {each.name: each.column for each in self.derivations}
+        return {column.name: column for column in self.columns} | derived
+
+    def told_name(self, name: str) -> str:
+        """What a column is called before people; of a derived one, also what it follows from."""
+        return self._told_names.get(name, name)
+
+    @cached_property
+    def _told_names(self) -> dict[str, str]:
+        told = {each.name: f"{each.name} ({each.words})" for each in self.derivations}
+        parts = {each.name: each.of[0] for each in self.derivations if each.turn is not None}
+        return told | parts
+
+    @cached_property
+    def turns(self) -> dict[str, float]:
+        """The features that begin anew as the hand of a clock does, and after how much."""
+        turns = ((each.name, each.turn) for each in self.derivations if each.is_feature)
+        return {name: turn for name, turn in turns if turn is not None}
 
     def feature_matrix(self, transactions: pa.RecordBatch | pa.Table) -> Matrix:
         """The input of a network: float32, shape (rows, features), in feature order.
 
         A bool counts as 0 or 1, and a timestamp as its second of the day in UTC, since a
         float32 could not tell two seconds of this century apart. Of a category it is the level's
-        code. A null is NaN.
+        code. A null is NaN. Derived columns are computed.
 
         Raises:
             InputError: a feature is null where the contract permits none.
         """
         columns = [
-            _as_floats(transactions.column(name), self.column(name)) for name in self.features
+            as_floats(transactions.column(name), self.column(name)) for name in self.own_features
         ]
+        if self.derivations:
+            found = self.derive(transactions)
+            columns += [permitted(found[name], self.column(name))
+                        for name in self.features[len(columns) :]]  # fmt: skip
         batch = pa.RecordBatch.from_arrays(columns, names=list(self.features))
         tensor = batch.to_tensor(null_to_nan=True, row_major=True)
         matrix: Matrix = tensor.to_numpy().astype("f4")
         return matrix
+
+    def derive(self, transactions: pa.RecordBatch | pa.Table) -> dict[str, Floats]:
+        """The derived columns of transactions, by name; see `fraudline.contract.derived`."""
+        columns = {name: whole_array(transactions.column(name)) for name in self.derived_from}
+        return derive(self.derivations, columns)
+
+    def seen_values(self, transactions: pa.RecordBatch | pa.Table) -> list[list[Any]]:
+        """The values of each feature as they were sent, or as they were derived, None for null."""
+        derived = self.derive(transactions) if self.derivations else {}
+        return [
+            shown_values(derived[name], self.column(name))
+            if name in derived
+            else transactions.column(name).to_pylist()
+            for name in self.features
+        ]
 
     @cached_property
     def categories(self) -> dict[str, Category]:
         """The features that are categories, in the order of the features."""
         columns = map(self.column, self.features)
         return {each.name: each.category for each in columns if each.category is not None}
+
+    @cached_property
+    def nullable(self) -> tuple[str, ...]:
+        """The columns that may be null, those of a transaction and derived features."""
+        derived = (each.column for each in self.derivations if each.is_feature)
+        return tuple(
+            each.name for each in (*self.transaction_columns, *derived) if each.is_nullable
+        )
 
     @cached_property
     def may_be_null(self) -> Flags:
@@ -269,24 +348,3 @@ class Contract:
     def amount_unit(self) -> str:
         """The unit of the amount, for people; empty where none is said."""
         return "" if self.amount is None else self.column(self.amount).unit
-
-
-def _as_floats(values: pa.Array | pa.ChunkedArray, column: Column) -> pa.Array:
-    if values.null_count and not column.is_nullable:
-        raise InputError(
-            f"column '{column.name}' is null in {values.null_count:,} rows; a network sees it, and "
-            "the contract permits no null of it. Leave these rows out, or set nullable = true and "
-            "train anew."
-        )
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-    kind = column.type
-    if column.seen_as == "level":
-        return level_codes(values)
-    if column.seen_as == "second of the day":
-        midnight = pc.floor_temporal(values, unit="day")
-        since_midnight = pc.subtract(values.cast(pa.int64()), midnight.cast(pa.int64()))
-        return pc.divide(since_midnight.cast(pa.float64()), 1e6)
-    if kind == "bool":
-        values = values.cast(pa.int8())
-    return values if kind == "float64" else values.cast(pa.float64(), safe=False)

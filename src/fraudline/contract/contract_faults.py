@@ -12,7 +12,7 @@ from fraudline.errors import ContractError
 
 Keys = tuple[str, ...]
 _MOST_SHOWN = 200
-_TABLES = {"roles", "entities", "history", "labels", "columns"}
+_TABLES = {"roles", "entities", "history", "labels", "columns", "derived"}
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,8 @@ def meant(word: object, known: Iterable[str]) -> str:
 def _place(path: Keys) -> str:
     if path[:1] == ("columns",) and len(path) > 1:
         return f"column '{path[1]}'"
+    if path[:1] == ("derived",) and len(path) > 1:
+        return f"derived column '{path[1]}'"
     return f"[{path[0]}]" if path and path[0] in _TABLES and len(path) > 1 else ""
 
 

@@ -11,7 +11,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from fraudline.contract.column_keys import CATEGORY, parse_column
+from fraudline.contract import derived_keys
+from fraudline.contract.column_keys import CATEGORY, in_float32, parse_column
 from fraudline.contract.columns import Column
 from fraudline.contract.contract import MATURITY_DAYS, Contract, Entity
 from fraudline.contract.contract_faults import ContractFault, Faults, meant, refusal, shown
@@ -37,7 +38,16 @@ ROLE_TYPES: dict[str, tuple[str, ...]] = {
 }
 _MAY_BE_ABSENT = ("amount", "id")
 _MOST_PAYMENTS_A_DAY = 1e12
-_KEYS = ("name", "description", "roles", "entities", "history", "labels", "columns")
+_KEYS = (
+    "name",
+    "description",
+    "roles",
+    "entities",
+    "history",
+    "labels",
+    "columns",
+    derived_keys.TABLE,
+)
 # What our own records have beside a contract's columns, or may have; a test holds it to the flows.
 RESERVED_NAMES = frozenset(column.name.lower() for column in (*DECISION_COLUMNS, *REJECT_COLUMNS))
 _RESERVED_PREFIXES = (  # of BigQuery
@@ -122,22 +132,28 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
         faults.add(("name",), f"name must be letters, digits and _, found {shown(name)}.")
     roles, columns = (_table(content, key, faults) for key in ("roles", "columns"))
     faults.known_keys(roles, ROLE_TYPES, ("roles",))
-    check_names(columns, faults)
     parsed = {key: parse_column(key, value, faults) for key, value in columns.items()}
     description = faults.value(content, "description", str, "", ())
     maturity_days = _parse_maturity(content, faults)
     payments_a_day = _parse_payments_a_day(content, roles, faults)
     if roles and columns:
         _check_roles(roles, parsed, faults, needs_time=payments_a_day is None)
+    derivations: dict[str, Any] = faults.value(content, derived_keys.TABLE, dict, {}, ())
+    check_names(columns, faults, derivations)
+    derived = derived_keys.parse_derived(derivations, parsed, roles, faults)
     entities = parse_entities(content, parsed, roles, faults)
     never_features = _never_features(roles, entities, parsed, columns, faults)
     if faults:
         return None
+    limited = {name for each in derived for name in each.of}
     contract = Contract(
         name=str(name),
         description=description,
         columns=tuple(
-            replace(column, is_feature=False) if column.name in never_features else column
+            replace(
+                in_float32(column) if column.name in limited else column,
+                is_feature=column.is_feature and column.name not in never_features,
+            )
             for column in parsed.values()
             if column is not None
         ),
@@ -148,6 +164,7 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
         maturity_days=maturity_days,
         entities=entities,
         payments_a_day=payments_a_day,
+        derived=derived,
     )
     if contract.features:
         return contract
@@ -223,11 +240,18 @@ def _table(content: dict[str, Any], key: str, faults: Faults) -> dict[str, Any]:
     return table
 
 
-def check_names(columns: Iterable[str], faults: Faults) -> None:
-    """Note each name that no column of ours can have."""
+def check_names(columns: Iterable[str], faults: Faults, derived: Iterable[str] = ()) -> None:
+    """Note each name that no column of ours can have.
+
+    Args:
+        columns: The names.
+        faults: Takes what is wrong.
+        derived: Those of derived columns, beside the others.
+    """
     seen: dict[str, str] = {}
-    for name in columns:
-        path = ("columns", name)
+    named = (("columns", columns), (derived_keys.TABLE, derived))
+    for path in ((table, name) for table, names in named for name in names):
+        name = path[1]
         lower = name.lower()
         if not _NAME.fullmatch(name):
             faults.add(
@@ -242,8 +266,10 @@ def check_names(columns: Iterable[str], faults: Faults) -> None:
                 "or by BigQuery; give it another, in files and messages, too.",
             )
         # BigQuery tells column names apart without regard to case, and so must we.
-        elif seen.setdefault(lower, name) != name:
-            faults.add(path, f"the column name '{name}' is there twice, but for case.")
+        elif lower in seen:
+            but = "" if seen[lower] == name else ", but for case"
+            faults.add(path, f"the column name '{name}' is there twice{but}.")
+        seen.setdefault(lower, name)
 
 
 def _check_roles(

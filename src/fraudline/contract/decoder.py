@@ -18,9 +18,10 @@ import pyarrow as pa
 from msgspec.structs import astuple
 
 from fraudline.contract.columns import NUMERIC_TYPES, Column, arrow_schema
-from fraudline.contract.messages import UnreadableValue
+from fraudline.contract.messages import RefusedValue
 from fraudline.contract.rejects import Reject, RejectReason
-from fraudline.contract.times_of_column import TimesOfColumn, on_clock
+from fraudline.contract.time_formats import COUNTS
+from fraudline.contract.times_of_column import TimesOfColumn, put_times
 
 MAX_MESSAGE_BYTES = 64 * 1024
 _PYTHON_TYPES = {
@@ -98,7 +99,7 @@ class Decoder:
         quoted = [
             index
             for index, column in enumerate(columns)
-            if _PYTHON_TYPES[column.type] not in (float, int, bool)
+            if _PYTHON_TYPES[column.type] not in (float, int, bool) and column.format not in COUNTS
         ]
         self._quoted_or_null = [index for index in quoted if columns[index].is_nullable]
         self._fewest_quotes = 2 * (len(columns) + len(quoted) - len(self._quoted_or_null))
@@ -250,30 +251,12 @@ class Decoder:
     def _read_times(
         self, rows: list[Row], index: int, times: TimesOfColumn, *, is_text: bool
     ) -> Iterator[tuple[int, _Fault]]:
-        """Put the times of a column into rows; those that are none stay what they were, as null."""
-        there = [
-            (row, values[index])
-            for row, values in enumerate(rows)
-            if values[index] is not None and (is_text or values[index].tzinfo is None)
-        ]
-        if not there:
-            return
-        found = [value for _, value in there]
-        read = times.of_texts(found) if is_text else times.of_clocks(on_clock(found))
-        is_good = read.is_read & read.is_possible
-        values = times.as_python(np.where(is_good, read.values, 0))
-        for (row, _), value, is_value in zip(there, values, is_good.tolist(), strict=True):
-            of_row = rows[row]
-            rows[row] = (*of_row[:index], value if is_value else None, *of_row[index + 1 :])
+        """Put the times of a column into rows; those that are none stay as null, and are told."""
         name = self._names[index]
-        for at in np.flatnonzero(~is_good).tolist():
-            row, value = there[at]
-            if read.is_read[at]:
-                reason, expected = RejectReason.OUT_OF_RANGE, times.possible_words
-            else:
-                reason, expected = RejectReason.WRONG_TYPE, times.words
-            told = value if is_text else value.isoformat()
-            yield row, _Fault(reason, f"column '{name}': expected {expected}, found {told!r}")
+        for row, is_read, found in put_times(rows, index, times, is_text=is_text):
+            reason = RejectReason.OUT_OF_RANGE if is_read else RejectReason.WRONG_TYPE
+            expected = times.possible_words if is_read else times.words
+            yield row, _Fault(reason, f"column '{name}': expected {expected}, found {found!r}")
 
     def _decode_cut(self, text: bytes | None) -> msgspec.Struct | None:
         """What a message is with its times cut, if these are beyond the calendar when rounded."""
@@ -315,8 +298,8 @@ class Decoder:
         """Sort what msgspec says into our reasons; its wording is held by the tests."""
         if message is None or len(message) > self._max_message_bytes:
             return self._unread(message)
-        if isinstance(message, UnreadableValue):
-            return _Fault(RejectReason.UNREADABLE, message.why)
+        if isinstance(message, RefusedValue):
+            return _Fault(message.reason, message.why)
         if not message.strip():
             return _Fault(RejectReason.EMPTY, "the message is empty")
         try:
@@ -378,6 +361,11 @@ class _Fault(NamedTuple):
 
 def _no_json(message: bytes) -> str | None:
     """What is wrong with a message that is no JSON, where msgspec's words would be a riddle."""
+    if message.startswith(b"\0"):
+        return (
+            "the message begins with byte 0, as those do that a schema registry knows (Avro, "
+            "Protobuf, JSON Schema); set schema_registry.url to have such messages decoded"
+        )
     if message.startswith(codecs.BOM_UTF8):
         return (
             "the message begins with a UTF-8 byte order mark, which JSON forbids (RFC 8259); "
@@ -471,6 +459,8 @@ def _python_type(column: Column) -> Any:
         kind = Annotated[kind, msgspec.Meta(ge=limits.least, le=limits.most)]  # type: ignore[arg-type] # numbers
     elif column.format:
         kind = Annotated[str, msgspec.Meta(max_length=_MOST_TIME_CHARACTERS)]
+        if column.format in COUNTS:
+            kind |= int
     elif column.type == "timestamp" and not column.timezone:  # see `_beyond` for its limits
         kind = Annotated[kind, msgspec.Meta(tz=True)]
     elif limits.words:

@@ -85,8 +85,8 @@ def type_hint(kind: pa.DataType, column: Column) -> str:
     """What to do about a column of a type that means something else."""
     if column.type == "timestamp" and pa.types.is_integer(kind):
         return (
-            "; say in the contract that it is int64 and in which unit "
-            '(unit = "s" or "ms"), or write times in the file'
+            '; say in the contract what it counts, such as format = "unix_s" or "unix_ms", or that '
+            'it is int64 and in which unit (unit = "s" or "ms"), or write times in the file'
         )
     if column.type in _NUMBERS and pa.types.is_timestamp(kind):
         return '; say in the contract that it is type = "timestamp"'

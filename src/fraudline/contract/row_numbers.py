@@ -12,11 +12,14 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from fraudline.contract.array_types import Floats, Matrix
 from fraudline.contract.columns import Column
 from fraudline.contract.contract import Contract
 from fraudline.contract.decoder import Row
+from fraudline.contract.derived import derive
+from fraudline.contract.feature_values import shown_values
 from fraudline.contract.level_codes import codes_from
 
 _NULL = {None: math.nan}
@@ -35,7 +38,7 @@ class RowNumbers:
     def __init__(self, contract: Contract) -> None:
         columns = contract.transaction_columns
         places = {column.name: index for index, column in enumerate(columns)}
-        features = [places[name] for name in contract.features]
+        features = [places[name] for name in contract.own_features]
         amounts = [] if contract.amount is None else [places[contract.amount]]
         picked = list(dict.fromkeys((*features, *amounts)))
         self._width = len(features)
@@ -48,6 +51,11 @@ class RowNumbers:
         ]
         converters = [_converter(columns[place]) for place in picked]
         self._converters = converters if any(converters) else None
+        self._contract = contract
+        self._derived = [name for name in contract.features if name not in contract.own_features]
+        self._sources = [
+            (name, places[name], columns[places[name]].arrow_type) for name in contract.derived_from
+        ]
 
     def read(self, rows: Sequence[Row]) -> tuple[Matrix, Floats]:
         """Features, shape (rows, features), and amounts, shape (rows,)."""
@@ -63,23 +71,42 @@ class RowNumbers:
             )
             numbers = np.frombuffer(_packed(converted, shape)).reshape(shape[::-1]).T
         amounts = np.zeros(len(rows)) if self._amount is None else numbers[:, self._amount]
-        return numbers[:, : self._width].astype(np.float32, order="C"), amounts
+        features = numbers[:, : self._width].astype(np.float32, order="C")
+        if self._derived:
+            found = self._derive(rows)
+            derived = np.column_stack([found[name] for name in self._derived])
+            features = np.concatenate([features, derived.astype(np.float32)], axis=1)
+        return features, amounts
+
+    def _derive(self, rows: Sequence[Row]) -> dict[str, Floats]:
+        """The derived columns of rows, by name."""
+        columns = {
+            name: pa.array([row[place] for row in rows], kind)
+            for name, place, kind in self._sources
+        }
+        return derive(self._contract.derivations, columns)
 
     def features(self, row: Row) -> Row:
-        """The values of the features as they were sent, in order; times are in UTC."""
+        """The values of the features as they were sent, or derived, in order; times are in UTC."""
         values = self._features(row)
-        if not self._times:
+        if not self._times and not self._derived:
             return values
         changed = list(values)
         for index in self._times:
             if changed[index] is not None:
                 changed[index] = changed[index].astimezone(dt.UTC)
+        if self._derived:
+            found = self._derive([row])
+            for name in self._derived:
+                changed += shown_values(found[name], self._contract.column(name))
         return tuple(changed)
 
 
 def _picker(places: list[int]) -> Callable[[Row], Row]:
     if len(places) > 1:
         return itemgetter(*places)
+    if not places:
+        return lambda _: ()
     (place,) = places
     return lambda row: (row[place],)
 

@@ -16,6 +16,7 @@ import numpy as np
 from fraudline.contract.array_types import Flags, Integers
 
 _SECOND_US = 1_000_000
+_FAR = 2**62
 DAY_US = 86_400 * _SECOND_US
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 # What stands for a directive: alone, and where a digit may stand beside it.
@@ -41,8 +42,13 @@ CLOCK = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f")
 ISO_DATE = "%Y-%m-%d"
 
 
+# Times that are counted from 1970 in UTC, in whole numbers: how many make a second.
+COUNTS = {"unix_s": 1, "unix_ms": 1000, "unix_us": 1_000_000, "unix_ns": 1_000_000_000}
+_WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
+
+
 def format_fault(text: str, *, is_date: bool) -> str:
-    """What is wrong with a format, as the end of a sentence; empty: nothing.
+    """What is wrong with a format of directives, as the end of a sentence; empty: nothing.
 
     Args:
         text: The format.
@@ -53,29 +59,52 @@ def format_fault(text: str, *, is_date: bool) -> str:
         named = ", ".join(f"%{each}" for each in unknown)
         known = ", ".join(f"%{each}" for each in (*_DIRECTIVES, "%"))
         return f"{named} is not known; known are {known}"
-    twice = sorted({each for each in found if found.count(each) > 1})
-    if twice:
+    if twice := sorted({each for each in found if found.count(each) > 1}):
         return f"%{twice[0]} is there twice"
     for choice in (("Y", "y"), ("m", "b"), ("d",), *(() if is_date else (("H", "I"),))):
         if sum(each in found for each in choice) != 1:
             return f"it needs one of {' or '.join(f'%{each}' for each in choice)}"
-    if is_date and (clock := [each for each in found if each in _CLOCK]):
+    clock = [each for each in found if each in _CLOCK]
+    if is_date and clock:
         return f'%{clock[0]} is of a clock, and a date has none; write type = "timestamp"'
-    for one, other in (("I", "p"), ("p", "I"), ("S", "M"), ("f", "S")):
-        if one in found and other not in found:
-            return f"%{one} needs %{other}"
-    return ""
+    beside = {"I": "p", "p": "I", "S": "M", "f": "S"}
+    lacking = ((each, beside[each]) for each in clock if beside.get(each, each) not in found)
+    return next((f"%{one} needs %{other}" for one, other in lacking), "")
 
 
 def has_offset(text: str) -> bool:
     """Whether a format says how far the clock is from UTC."""
-    return "%z" in text.replace("%%", "")
+    return text in COUNTS or "%z" in text.replace("%%", "")
 
 
 @lru_cache(maxsize=256)
-def time_format(text: str) -> TimeFormat:
+def time_format(text: str) -> TimeFormat | CountedTimes:
     """The reader of a format, which is one that `format_fault` finds no fault with."""
-    return TimeFormat(text)
+    return CountedTimes(COUNTS[text]) if text in COUNTS else TimeFormat(text)
+
+
+class CountedTimes:
+    """Reads whole numbers that count from 1970 in UTC.
+
+    Args:
+        per_second: How many make a second.
+    """
+
+    has_offset = True
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+
+    def read(self, texts: Sequence[str | None]) -> tuple[Integers, Integers, Flags]:
+        """What texts say; as `TimeFormat.read`."""
+        found = [None if text is None else _WHOLE.fullmatch(text) for text in texts]
+        is_read = np.fromiter((each is not None for each in found), np.bool_, len(found))
+        numbers = [0 if each is None else int(each[0]) for each in found]
+        # Cut to the microsecond before it, and to what an int64 holds: no calendar reaches so far.
+        counted = (each * _SECOND_US // self._per_second for each in numbers)
+        limited = (max(-_FAR, min(_FAR, each)) for each in counted)
+        moments = np.fromiter(limited, np.int64, len(numbers))
+        return moments, np.zeros(len(numbers), np.int64), is_read
 
 
 class TimeFormat:

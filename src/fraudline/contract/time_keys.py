@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from fraudline.contract.columns import PARTS
 from fraudline.contract.contract_faults import Faults, Keys, meant, shown
 from fraudline.contract.local_times import is_zone, zone_names
-from fraudline.contract.time_formats import format_fault, has_offset
+from fraudline.contract.time_formats import COUNTS, format_fault, has_offset
 
 # Beside the keys that every column may have, by type.
 TIME_KEYS: dict[object, set[str]] = {
-    "timestamp": {"format", "timezone"},
+    "timestamp": {"format", "timezone", "parts"},
     "date": {"format"},
 }
 
@@ -36,7 +36,8 @@ def parse_time(value: dict[str, Any], kind: str, path: Keys, faults: Faults) -> 
     if kind not in TIME_KEYS:
         return Written()
     text, zone = (faults.value(value, key, str, "", path) for key in ("format", "timezone"))
-    if text and (fault := format_fault(text, is_date=kind == "date")):
+    is_count = text in COUNTS and kind == "timestamp"
+    if text and not is_count and (fault := format_fault(text, is_date=kind == "date")):
         faults.add((*path, "format"), f"format = {shown(text)}: {fault}.")
     elif text and kind == "timestamp" and not has_offset(text) and "timezone" not in value:
         faults.add(

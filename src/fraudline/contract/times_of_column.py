@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import methodcaller
+from typing import Any
 
 import numpy as np
 
@@ -113,7 +114,43 @@ class TimesOfColumn:
         return list(map(_in_utc, values.astype("datetime64[us]").tolist()))
 
 
-def on_clock(times: Sequence[dt.datetime]) -> Integers:
+def put_times(
+    rows: list[tuple[Any, ...]], index: int, times: TimesOfColumn, *, is_text: bool
+) -> list[tuple[int, bool, str]]:
+    """Put the times of a column into decoded rows, and null in the place of what is none.
+
+    Args:
+        rows: The values of each message.
+        index: Which of them.
+        times: What reads them.
+        is_text: Whether they are texts, or numbers that count; else they are times, some without
+            a zone.
+
+    Returns:
+        Of each that is no time its row, whether it is written like one, and what was found.
+    """
+    there = [
+        (row, values[index])
+        for row, values in enumerate(rows)
+        if values[index] is not None
+        and (not isinstance(values[index], dt.datetime) or values[index].tzinfo is None)
+    ]
+    if not there:
+        return []
+    found = [value for _, value in there]
+    read = times.of_texts(list(map(str, found))) if is_text else times.of_clocks(_on_clock(found))
+    is_good = read.is_read & read.is_possible
+    values = times.as_python(np.where(is_good, read.values, 0))
+    for (row, _), value, is_value in zip(there, values, is_good.tolist(), strict=True):
+        of_row = rows[row]
+        rows[row] = (*of_row[:index], value if is_value else None, *of_row[index + 1 :])
+    return [
+        (there[at][0], bool(read.is_read[at]), str(found[at]))
+        for at in np.flatnonzero(~is_good).tolist()
+    ]
+
+
+def _on_clock(times: Sequence[dt.datetime]) -> Integers:
     """Times without a zone as microseconds since 1970 on their clock."""
     found: Integers = np.array(times, "datetime64[us]").astype(np.int64)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,8 @@ DRAWN_SHARE = b"fraudline.drawn_share"
 # Likewise: of the legitimate ones one in so many was drawn, and counts as often. Without it all are
 # there.
 ONE_IN = b"fraudline.legitimate_one_in"
+SEGMENT = "segment."
+"""What a column of scored rows begins with that has the levels of a category, as text."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class ScoredRows:
         unlabelled_scores: Of payments of the same time that nobody labelled, as they were blocked,
             shape (others,). What is decided of them counts, and what they were is in no figure.
         unlabelled_amounts: Likewise.
+        segments: Of the categories that tell most of fraud, each row's level as text, shape
+            (rows,).
     """
 
     scores: Floats
@@ -52,6 +56,7 @@ class ScoredRows:
     one_in: int = 1
     unlabelled_scores: Floats = field(default_factory=lambda: np.zeros(0))
     unlabelled_amounts: Floats = field(default_factory=lambda: np.zeros(0))
+    segments: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
 
     @property
     def all_scores(self) -> Floats:
@@ -68,7 +73,8 @@ def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
     """The scored rows of one part, if there are any.
 
     Args:
-        rows: Columns `part`, `event_s`, `score`, `amount` and `label`.
+        rows: Columns `part`, `event_s`, `score`, `amount` and `label`; perhaps some that begin
+            with `SEGMENT`.
         part: `VALIDATION` or `TEST`.
     """
     parts = rows.column("part").to_numpy()
@@ -82,8 +88,10 @@ def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
     )
     drawn = (rows.schema.metadata or {}).get(DRAWN_SHARE)
     days = days_covered(event_s[is_of_part | is_unlabelled])
-    of_part, of_scores, of_amounts = repeated(
-        labels[is_of_part], one_in, scores[is_of_part], amounts[is_of_part]
+    names = [name for name in rows.column_names if name.startswith(SEGMENT)]
+    levels = (rows.column(name).to_numpy()[is_of_part].astype(str) for name in names)
+    of_part, of_scores, of_amounts, *of_levels = repeated(
+        labels[is_of_part], one_in, scores[is_of_part], amounts[is_of_part], *levels
     )
     return ScoredRows(
         of_scores,
@@ -95,6 +103,7 @@ def part_of(rows: pa.Table, part: str) -> ScoredRows | None:
         one_in,
         scores[is_unlabelled],
         amounts[is_unlabelled],
+        {name.removeprefix(SEGMENT): each for name, each in zip(names, of_levels, strict=True)},
     )
 
 

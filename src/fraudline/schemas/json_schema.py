@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from fraudline.contract import Column, Contract
+from fraudline.contract.time_formats import COUNTS
 
 # What every registry that takes JSON Schema knows.
 _DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -54,7 +55,9 @@ def json_schema(contract: Contract) -> str:
 
 def _property(column: Column, *, is_id: bool) -> dict[str, Any]:
     kind, limits = _TYPES[column.type], column.limits
-    found: dict[str, Any] = {"type": [kind, "null"] if column.is_nullable else kind}
+    kinds = ["integer", kind] if column.format in COUNTS else [kind]
+    kinds += ["null"] if column.is_nullable else []
+    found: dict[str, Any] = {"type": kinds if len(kinds) > 1 else kind}
     if column.description:
         found["description"] = column.description
     if column.format or column.timezone:

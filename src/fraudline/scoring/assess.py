@@ -69,8 +69,9 @@ def assess(transactions: pa.RecordBatch | pa.Table, bundle: Bundle) -> Assessmen
     """Score and decide each transaction.
 
     Args:
-        transactions: Rows with at least the contract's features and its amount, and with all of a
-            transaction's columns where the policy explores; a label is not looked at.
+        transactions: Rows with at least the contract's features, or what those are derived from,
+            and its amount, and with all of a transaction's columns where the policy explores; a
+            label is not looked at.
         bundle: The model, its policy and its contract.
 
     Raises:

@@ -31,6 +31,7 @@ from fraudline.training.faithfulness import ALERTS, Faith, measure_faith
 from fraudline.training.fitting import Checkpoint
 from fraudline.training.graph import run_graph, write_graph
 from fraudline.training.history_checks import event_text
+from fraudline.training.importance import measure_importance
 from fraudline.training.keras_file import MODEL_FILE, save_model
 from fraudline.training.missing_values import measure_missing_values
 from fraudline.training.model import Model
@@ -208,6 +209,7 @@ def write_candidate(
     )
     if comparison is not None:
         on_progress(f"{'LOOK: ' if comparison.is_behind else ''}{comparison}")
+    judged = split.parts[split.judged_by]
     result = TrainingResult(
         split,
         labels,
@@ -229,6 +231,7 @@ def write_candidate(
             *(contract, features[split.train], labels[split.train]),
             *(fraud_share, model.preparation.levels),
         ),
+        measure_importance(directory, contract, features[judged], labels[judged]),
     )
     manifest = Manifest(
         recipe=recipe.name,
@@ -335,6 +338,7 @@ def _write_metrics(path: Path, result: TrainingResult) -> None:
         "checkpoints": result.checkpoints,
         "boosted_trees": result.comparison,
         "reasons": result.faith,
+        "importance": result.importance,
         "twins_of_learned_rows": len(result.twins),
     }
     path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")

@@ -118,17 +118,17 @@ def read_preparation(graph: bytes) -> Preparation:
         centred = made_by[scaled.input[0]]
         parts = [made_by[name] for name in made_by[centred.input[0]].input]
         taken: dict[str, tuple[int, ...]] = {}
-        day = Inputs((), ()).day
+        turns: tuple[float, ...] = ()
         for part in parts:
             gathered = part
             while gathered.op_type != "Gather":  # sign(x) * log, or sin(angle): x is behind it
                 gathered = made_by[gathered.input[0]]
             taken[part.op_type] = tuple(map(int, values[gathered.input[1]]))
             if part.op_type == "Sin":
-                day = _day_of(made_by, values, part)
+                turns = _turns_of(made_by, values, part, len(taken["Sin"]))
         return Preparation(
             Inputs(
-                taken.get("Gather", ()), taken.get("Mul", ()), taken.get("Sin", ()), day, missing
+                taken.get("Gather", ()), taken.get("Mul", ()), taken.get("Sin", ()), turns, missing
             ),
             values[centred.input[1]],
             values[scaled.input[1]],
@@ -139,11 +139,13 @@ def read_preparation(graph: bytes) -> Preparation:
         raise ValueError(f"the graph has no preparation of a known form ({error})") from None
 
 
-def _day_of(made_by: dict[str, Any], values: dict[str, Any], sine: Any) -> float:
-    """How long a day is: what the event time is divided by before it is rounded down."""
-    since_midnight = made_by[made_by[sine.input[0]].input[0]]
-    days = made_by[since_midnight.input[1]]
-    return float(values[days.input[1]].item())
+def _turns_of(
+    made_by: dict[str, Any], values: dict[str, Any], sine: Any, count: int
+) -> tuple[float, ...]:
+    """After how much each circle begins anew: what it is divided by before it is rounded down."""
+    since_begin = made_by[made_by[sine.input[0]].input[0]]
+    begun = made_by[since_begin.input[1]]
+    return tuple(np.broadcast_to(values[begun.input[1]], count).astype(float).tolist())
 
 
 def run_graph(graph: bytes, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -168,11 +170,12 @@ def _write_preparation(writer: Writer, preparation: Preparation) -> None:
         magnitude = writer.add("Add", writer.add("Abs", x), writer.constant(1))
         logarithm = writer.add("Log", magnitude)
         parts.append(writer.add("Mul", writer.add("Sign", x), logarithm))
-    if inputs.time_of_day:
-        x, day = take(inputs.time_of_day), writer.constant(inputs.day)
-        days = writer.add("Floor", writer.add("Div", x, day))
-        since_midnight = writer.add("Sub", x, writer.add("Mul", days, day))
-        angle = writer.add("Mul", since_midnight, writer.constant(2 * np.pi / inputs.day))
+    if inputs.circles:
+        x, turn = take(inputs.circles), writer.constant(inputs.turn)
+        begun = writer.add("Floor", writer.add("Div", x, turn))
+        since_begin = writer.add("Sub", x, writer.add("Mul", begun, turn))
+        per_turn = writer.constant(2 * np.pi / inputs.turn)
+        angle = writer.add("Mul", since_begin, per_turn)
         parts += [writer.add("Sin", angle), writer.add("Cos", angle)]
     derived = writer.add("Concat", *parts, axis=1)
     centred = writer.add("Sub", derived, writer.constant(preparation.mean))

@@ -41,7 +41,7 @@ def require_trainable(history: pa.Table, contract: Contract, test_share: float) 
             f"expected at least {MIN_FEATURES}: mark more columns as feature = true."
         )
     roles = filter(None, (contract.label, contract.amount, contract.event_time))
-    for name in {*contract.features, *roles}:
+    for name in {*contract.own_features, *roles}:
         nulls = history.column(name).null_count
         if nulls and not contract.column(name).is_nullable:
             raise InputError(f"column '{name}' of the history is null in {nulls} transactions.")
@@ -51,7 +51,7 @@ def require_trainable(history: pa.Table, contract: Contract, test_share: float) 
         raise InputError(
             f"{int(unusable.sum())} values of the history are not finite numbers. First: "
             f"row {row}, column '{contract.features[column]}', found "
-            f"{history.column(contract.features[column])[int(row)].as_py()}."
+            f"{contract.seen_values(history.slice(int(row), 1))[column][0]}."
         )
     labels = contract.labels(history)
     if not np.isin(labels, (0, 1)).all():

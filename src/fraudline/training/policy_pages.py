@@ -27,7 +27,13 @@ from fraudline.contract.array_types import Floats, Labels
 from fraudline.errors import InputError
 from fraudline.measures.bootstrap import RESAMPLES
 from fraudline.measures.drawn_rows import times
-from fraudline.measures.policy_effect import PolicyEffect, measure_effect, money, number
+from fraudline.measures.policy_effect import (
+    PolicyEffect,
+    measure_effect,
+    money,
+    number,
+    percent,
+)
 from fraudline.measures.scored_rows import (
     DRAWN_SHARE,
     ONE_IN,
@@ -37,10 +43,12 @@ from fraudline.measures.scored_rows import (
     judging_rows,
     part_of,
 )
+from fraudline.measures.segments import NULL, measure_segments
 from fraudline.measures.worth import Saving
 from fraudline.settings import PolicySettings
 from fraudline.training.pages import PAGES
 from fraudline.training.policy_choice import best_threshold, compare, within_cap
+from fraudline.training.segment_rows import segments_of
 from fraudline.training.split import Split
 
 # What a report of an earlier release says of the policy of its own version.
@@ -62,8 +70,9 @@ def scored_rows(
 
     Returns:
         Columns `part`, `event_s` (in seconds, from where the contract counts), `score`,
-        `amount` and `label`. In the schema are, of a random split, the share that was drawn, and
-        of a history of which one in so many legitimate rows was drawn, `one_in`.
+        `amount` and `label`, and levels of up to three categories. In the schema are, of a
+        random split, the share that was drawn, and of a history of which one in so many
+        legitimate rows was drawn, `one_in`.
     """
     often = times(labels, one_in)
     event_s = contract.event_seconds(history, np.cumsum(often) - often)
@@ -77,6 +86,7 @@ def scored_rows(
             "amount": amounts[rows],
             "label": labels[rows],
         }
+        | segments_of(history, contract, labels, rows)
     )
     metadata = {}
     if split.is_random:  # rows without a time stand for so many days as they are
@@ -108,6 +118,9 @@ def with_unlabelled(
         "amount": contract.amounts(unlabelled),
         "label": np.zeros(unlabelled.num_rows, np.int8),
     }
+    # What becomes of them is told in no segment.
+    for name in rows.column_names[len(more) :]:
+        more[name] = [NULL] * unlabelled.num_rows
     return pa.concat_tables([rows, pa.table(more, schema=rows.schema)])
 
 
@@ -219,6 +232,8 @@ def write_page(directory: Path, manifest: Manifest, rows: pa.Table) -> None:
         has_validation=part_of(rows, VALIDATION) is not None,
         savings=_savings(policy, rows),
         bands=_bands(policy, effect),
+        segments=measure_segments(policy, judged),
+        percent=percent,
         money=money,
         number=number,
         score_text=score_text,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fraudline.contract import Contract
-from fraudline.contract.array_types import Matrix
+from fraudline.contract.array_types import Floats, Matrix
 from fraudline.measures.days import DAY_S
 from fraudline.training.categories import level_inputs
 from fraudline.training.levels import LEAST_ROWS, LevelInput, Levels
@@ -24,23 +24,28 @@ class Inputs:
         plain: Features taken as they are.
         logarithm: Features x taken as sign(x) * log(1 + |x|); amounts span many magnitudes. A
             feature may be here and in `plain`: it is two inputs then.
-        time_of_day: Features that are times, taken as sine and cosine of the time of day.
-        day: How long a day is in the unit of those.
+        circles: Features that begin anew, such as a time of day, taken as sine and cosine.
+        turns: Of each of those, after how much it does.
         missing: Features that may be null.
         levels: Features that are categories; they are in none of the above.
     """
 
     plain: tuple[int, ...]
     logarithm: tuple[int, ...] = ()
-    time_of_day: tuple[int, ...] = ()
-    day: float = DAY_S
+    circles: tuple[int, ...] = ()
+    turns: tuple[float, ...] = ()
     missing: tuple[int, ...] = ()
     levels: tuple[LevelInput, ...] = ()
 
     @property
     def sources(self) -> tuple[int, ...]:
         """The feature that each input derives from, flags aside."""
-        return self.plain + self.logarithm + 2 * self.time_of_day
+        return self.plain + self.logarithm + 2 * self.circles
+
+    @property
+    def turn(self) -> Floats:
+        """What circles are divided by: one number where it is the same of all."""
+        return np.array(self.turns[0] if len({*self.turns}) == 1 else self.turns)
 
     def derive(self, features: Any, ops: Any) -> Any:
         """The inputs before they are scaled, flags aside, float32, shape (rows, inputs).
@@ -55,11 +60,11 @@ class Inputs:
         if self.logarithm:
             x = ops.take(features, self.logarithm, axis=1)
             parts.append(ops.sign(x) * ops.log(ops.abs(x) + np.float32(1)))
-        if self.time_of_day:
-            x = ops.take(features, self.time_of_day, axis=1)
-            day = np.float32(self.day)
-            since_midnight = x - ops.floor(x / day) * day
-            angle = since_midnight * np.float32(2 * np.pi / self.day)
+        if self.circles:
+            x = ops.take(features, self.circles, axis=1)
+            turn = self.turn.astype(np.float32)
+            since_begin = x - ops.floor(x / turn) * turn
+            angle = since_begin * (2 * np.pi / self.turn).astype(np.float32)
             parts += [ops.sin(angle), ops.cos(angle)]
         return ops.concatenate(parts, axis=1)
 
@@ -169,7 +174,10 @@ def as_they_are(contract: Contract, features: Matrix) -> Inputs:
 
 
 def with_logarithms_and_time_of_day(contract: Contract, features: Matrix) -> Inputs:
-    """Amounts and wide features also as logarithms, the event time as time of day.
+    """Amounts and wide features also as logarithms, what begins anew as circles.
+
+    That are the parts of times that the contract asks for, and the event time, of which the time
+    of day is taken.
 
     Amounts are the contract's amount and every feature in its unit, such as a card's mean
     payment: as logarithms, their difference tells how many times the one is the other, and as
@@ -188,8 +196,13 @@ def with_logarithms_and_time_of_day(contract: Contract, features: Matrix) -> Inp
     names = contract.features
     unit = contract.amount_unit
     levels = level_inputs(contract)
-    time_of_day = tuple(i for i, name in enumerate(names) if name == contract.event_time)
-    apart = {*time_of_day, *(each.feature for each in levels)}
+    turns = dict(contract.turns)
+    if contract.event_time is not None:  # a timestamp that is a feature is its second of the day
+        day = DAY_S if contract.has_timestamps else DAY_S / contract.event_unit_s
+        turns[contract.event_time] = day
+    circles = tuple(i for i, name in enumerate(names) if name in turns)
+    of_levels = {each.feature for each in levels}
+    apart = {*circles, *of_levels}
     low, high = np.fmin.reduce(features), np.fmax.reduce(features)  # NaN where all values are null
     is_wide = (low >= 0) & (high + 1 >= WIDE * (low + 1))
     logarithm = tuple(
@@ -199,7 +212,7 @@ def with_logarithms_and_time_of_day(contract: Contract, features: Matrix) -> Inp
         and (is_wide[i] or name == contract.amount or (unit and contract.column(name).unit == unit))
     )
     plain = tuple(i for i in range(len(names)) if i not in apart)
-    # A timestamp that is a feature is its second of the day.
-    day = DAY_S / contract.event_unit_s if time_of_day and not contract.has_timestamps else DAY_S
-    missing = tuple(i for i in np.flatnonzero(contract.may_be_null).tolist() if i not in apart)
-    return Inputs(plain, logarithm, time_of_day, day, missing, levels)
+    nullable = np.flatnonzero(contract.may_be_null).tolist()
+    missing = tuple(i for i in nullable if i not in of_levels)
+    of_circles = tuple(turns[names[i]] for i in circles)
+    return Inputs(plain, logarithm, circles, of_circles, missing, levels)

@@ -23,6 +23,7 @@ from fraudline.bundle.onnx_runtime import ort
 from fraudline.bundle.reason_sentences import Reason, name_reasons
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Flags, Labels, Matrix, Vector
+from fraudline.contract.derived import WEEK_DAYS
 from fraudline.measures.days import DAY_S
 from fraudline.measures.rate_ratio import set_apart
 from fraudline.training.categories import level_names
@@ -153,7 +154,7 @@ def show_examples(
     (contributions,) = session.run(None, {"features": features[rows]})
     comparisons = decode_comparisons((directory / COMPARISONS_FILE).read_bytes())
     shown = history.take(rows)
-    values = list(zip(*(shown.column(name).to_pylist() for name in contract.features), strict=True))
+    values = list(zip(*contract.seen_values(shown), strict=True))
     found = name_reasons(values, contributions, contract, comparisons)
     labels, amounts = contract.labels(shown), contract.known_amounts(shown)
     told = [None] * len(rows) if amounts is None else amounts.tolist()
@@ -182,7 +183,12 @@ def _compare(
     fraud_share: float,
 ) -> Comparison:
     column = contract.column(contract.features[index])
-    compared = _compare_values(column.type, preparation, index, values[labels == 0])
+    turn = contract.turns.get(column.name)
+    if column.type == "timestamp":
+        turn = DAY_S
+    elif index in preparation.inputs.circles:
+        turn = preparation.inputs.turns[preparation.inputs.circles.index(index)]
+    compared = _compare_values(column.type, turn, values[labels == 0])
     if not column.is_nullable:
         return compared
     return msgspec.structs.replace(
@@ -214,17 +220,17 @@ def _compare_levels(
     )
 
 
-def _compare_values(
-    kind: str, preparation: Preparation, index: int, values: npt.NDArray[np.float64]
-) -> Comparison:
+def _compare_values(kind: str, turn: float | None, values: npt.NDArray[np.float64]) -> Comparison:
     values = values[~np.isnan(values)]
     if not len(values):  # nothing is known; whatever comes is beyond all of it
         values = np.zeros(1)
     if kind == "bool":
         return Comparison("flag", (float(values.mean()),))
-    if kind == "timestamp" or index in preparation.inputs.time_of_day:
-        day = DAY_S if kind == "timestamp" else preparation.inputs.day
-        hours = (values % day // (day / 24)).astype(np.int64)
+    if turn == WEEK_DAYS:
+        shares = np.bincount(values.astype(np.int64), minlength=7) / len(values)
+        return Comparison("weekday", tuple(shares.tolist()))
+    if turn is not None:
+        hours = (values % turn // (turn / 24)).astype(np.int64)
         shares = np.bincount(hours, minlength=24) / len(values)
         return Comparison("time_of_day", tuple(shares.tolist()))
     # Values that were seen, so that the share that reaches one is at least what is claimed.

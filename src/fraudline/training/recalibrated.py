@@ -48,6 +48,7 @@ from fraudline.training.history_checks import event_text
 from fraudline.training.keras_file import LAST_LAYER_FILE, MODEL_FILE
 from fraudline.training.pages import PAGES
 from fraudline.training.policy_pages import capped, with_unlabelled, write_page, write_scores
+from fraudline.training.segment_rows import segments_of
 
 _OF_NETWORK = (MODEL_FILE, LAST_LAYER_FILE)  # what learns on, byte for byte
 _SOFTWARE = ("fraudline", "numpy", "onnx", "scikit-learn")
@@ -114,6 +115,7 @@ def recalibrate_on(
             "amount": amounts,
             "label": labels,
         }
+        | segments_of(rows, contract, labels, np.arange(len(labels)))
     )
     of_hidden = run_graph(written, contract.feature_matrix(hidden)) if len(hidden) else np.zeros(0)
     scored = with_unlabelled(scored, contract, hidden, of_hidden)

@@ -141,11 +141,13 @@ def keep_reference(
         high_share=_share(scores[judged] >= high_score, cut.period[judged]),
         score_rows=len(judged),
         nulls={
-            column.name: _share(
-                np.asarray(history.column(column.name).is_null())[kept], cut.period[kept]
+            name: _share(
+                np.isnan(values[kept, contract.features.index(name)])
+                if name in contract.features
+                else np.asarray(history.column(name).is_null())[kept],
+                cut.period[kept],
             )
-            for column in contract.transaction_columns
-            if column.is_nullable
+            for name in contract.nullable
         },
         levels={
             name: _usual_levels(

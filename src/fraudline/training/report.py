@@ -22,6 +22,7 @@ from fraudline.measures.reliability import BINS
 from fraudline.training.categories import CategoryLevels
 from fraudline.training.faithfulness import TOP, Faith
 from fraudline.training.fitting import Checkpoint
+from fraudline.training.importance import MOST_ROWS, Importance
 from fraudline.training.levels import LEAST_ROWS
 from fraudline.training.missing_values import MissingValues
 from fraudline.training.model_quality import ModelQuality
@@ -30,6 +31,9 @@ from fraudline.training.reason_files import Example
 from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.split import Rows, Split
 from fraudline.training.trees import BesideTrees
+
+MOST_TOLD = 15
+"""Of so many features the page tells how far they move scores; `metrics.json` has all."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class TrainingResult:
         comparison: With boosted trees, if there were any.
         missing: Of each feature that may be null, in the train part.
         categories: Of each category, likewise.
+        importance: Of each feature, on the part that judges, the greatest first.
     """
 
     split: Split
@@ -67,6 +72,7 @@ class TrainingResult:
     comparison: BesideTrees | None
     missing: list[MissingValues]
     categories: list[CategoryLevels]
+    importance: list[Importance]
 
 
 def write_report(
@@ -104,6 +110,8 @@ def write_report(
         quality=result.quality,
         missing=result.missing,
         categories=result.categories,
+        importance=result.importance[:MOST_TOLD],
+        of_importance=MOST_ROWS,
         percent=percent,
         least_rows=LEAST_ROWS,
         resamples=RESAMPLES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import msgspec
 
 from fraudline.contract import Column, Contract
 from fraudline.contract.columns import NUMERIC_TYPES
+from fraudline.contract.derived_sql import with_derived_sql
 from fraudline.contract.number_words import number_words
 from fraudline.errors import InputError
 from fraudline.home import make_private
 from fraudline.warehouse.client import Warehouse
+from fraudline.warehouse.history_entities import find_participants
 from fraudline.warehouse.history_findings import (
     Finding,
     count_distinct,
@@ -35,7 +38,7 @@ class ColumnQuality:
 
     Attributes:
         name: Of the column.
-        type: The type that the contract gives it.
+        type: The type that the contract gives it, or `derived`.
         nulls: Rows without a value.
         null_frauds: How many of them are labelled fraud.
         out_of_range: Rows outside the contract's limits.
@@ -114,12 +117,16 @@ def measure_history_quality(
     """
     source = find_history(warehouse, contract)
     name, differences = source.table, source.differences
-    totals = query(warehouse, _totals_sql(source.sql, contract)).to_pylist()[0]
+    rows_sql = with_derived_sql(source.sql, contract.derivations)
+    derived = [each.column for each in contract.derivations]
+    looked_at = (*contract.columns, *derived)
+    totals = query(warehouse, _totals_sql(rows_sql, contract, looked_at)).to_pylist()[0]
     if totals["row_count"] == 0:
         way = "" if source.taken else " Load labelled history with `fraudline load`."
         raise InputError(f"table {name} is empty.{way}")
     columns = [
-        _column_quality(column, index, totals) for index, column in enumerate(contract.columns)
+        _column_quality(column, index, totals, is_derived=column in derived)
+        for index, column in enumerate(looked_at)
     ]
     rows, frauds = totals["row_count"], totals["frauds"]
     distinct = count_distinct(warehouse, source.sql, contract)
@@ -127,25 +134,28 @@ def measure_history_quality(
         *([Finding(True, source.taken)] if source.taken else []),
         Finding(not differences, "column names, types and modes are the contract's"
                 if not differences else f"columns differ from the contract: {told(differences)}"),
-        *_find_values(contract, columns, rows),
+        *_find_values(looked_at, columns, rows),
         Finding(
             0 < frauds < rows,
             f"{rows:,} rows, {frauds:,} frauds: one in {rows / frauds:,.0f} "
             f"({100 * frauds / rows:.3f} %)" if frauds else f"{rows:,} rows, no fraud among them",
         ),
         *find_ids(contract, rows, distinct),
+        *find_participants(warehouse, source.sql, contract, rows),
         *find_times(contract, totals["first_event"], totals["last_event"], rows),
         *find_amounts(contract, totals["negative"]),
-        find_leaks(warehouse, source.sql, contract, rows, frauds),
+        find_leaks(warehouse, rows_sql, contract, rows, frauds),
         *find_null_leaks(contract, columns, rows, frauds),
         *([] if source.taken else [find_refused(load_record, name, rows)]),
     ]  # fmt: skip
     return QualityReport(name, rows, frauds, rows - distinct.rows, columns, findings)
 
 
-def _find_values(contract: Contract, columns: list[ColumnQuality], rows: int) -> list[Finding]:
+def _find_values(
+    looked_at: Sequence[Column], columns: list[ColumnQuality], rows: int
+) -> list[Finding]:
     """Nulls and values that the contract forbids, and nulls that it permits."""
-    permitted = {column.name for column in contract.columns if column.is_nullable}
+    permitted = {column.name for column in looked_at if column.is_nullable}
     faulty = [
         each.name
         for each in columns
@@ -169,14 +179,14 @@ def _find_values(contract: Contract, columns: list[ColumnQuality], rows: int) ->
     return found
 
 
-def _totals_sql(source: str, contract: Contract) -> str:
+def _totals_sql(source: str, contract: Contract, columns: Sequence[Column]) -> str:
     is_fraud = is_fraud_sql(contract)
     parts = ["COUNT(*) AS row_count", f"COUNTIF({is_fraud}) AS frauds"]
     time = "NULL" if contract.event_time is None else f"`{contract.event_time}`"
     parts += [f"MIN({time}) AS first_event", f"MAX({time}) AS last_event"]
     is_negative = "FALSE" if contract.amount is None else f"`{contract.amount}` < 0"
     parts.append(f"COUNTIF({is_negative}) AS negative")
-    for index, column in enumerate(contract.columns):
+    for index, column in enumerate(columns):
         quoted = f"`{column.name}`"
         parts.append(f"COUNTIF({quoted} IS NULL) AS nulls_{index}")
         parts.append(f"COUNTIF({quoted} IS NULL AND {is_fraud}) AS null_frauds_{index}")
@@ -206,10 +216,12 @@ def out_of_range_sql(column: Column) -> str:
     return " OR ".join(faults) or "FALSE"
 
 
-def _column_quality(column: Column, index: int, totals: dict[str, Any]) -> ColumnQuality:
+def _column_quality(
+    column: Column, index: int, totals: dict[str, Any], *, is_derived: bool
+) -> ColumnQuality:
     return ColumnQuality(
         column.name,
-        column.type,
+        "derived" if is_derived else column.type,
         totals[f"nulls_{index}"],
         totals[f"null_frauds_{index}"],
         totals[f"out_of_range_{index}"],

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from fraudline import flows
 from fraudline.contract import APPROVE, REPLAYED, Contract, Period
+from fraudline.contract.derived_sql import with_derived_sql
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.query import query
 
@@ -128,12 +129,13 @@ def count_decided(
     Raises:
         WarehouseError: the table cannot be queried.
     """
-    nullable = [column.name for column in contract.transaction_columns if column.is_nullable]
+    nullable = contract.nullable
     nulls = "".join(
         f", COUNTIF(`{name}` IS NULL) AS nulls_{at}" for at, name in enumerate(nullable)
     )
     is_high = "FALSE" if high_amount is None else f"`{contract.amount}` >= @high_amount"
     time = _event_time(contract)
+    table = f"`{_decisions(warehouse)}`"
     row = query(
         warehouse,
         "SELECT COUNT(*) AS decided, COUNTIF(decision != @approve) AS stopped, "  # noqa: S608 - names come from settings and a checked contract
@@ -141,7 +143,7 @@ def count_decided(
         f"COUNTIF({is_high}) AS high_amounts, "
         "SUM(IF(decision != @approve, score, 0)) AS expected_caught, "
         f"MIN({time}) AS first_event, MAX({time}) AS last_event{nulls} "
-        f"FROM `{_decisions(warehouse)}` WHERE {_BY_VERSION}",
+        f"FROM {with_derived_sql(table, contract.derivations)} WHERE {_BY_VERSION}",
         [
             *_of(period),
             ("version", "STRING", version),
@@ -175,7 +177,8 @@ def draw_decided(
     """A draw of the transactions that a version decided in a period: the same one each time.
 
     Args:
-        warehouse: Its table of decisions is read: what a network sees, and the event time.
+        warehouse: Its table of decisions is read: what a network sees or what that is derived
+            from, and the event time.
         contract: What a transaction looks like.
         period: Which one.
         version: Which one.
@@ -186,7 +189,7 @@ def draw_decided(
     """
     names = ", ".join(
         f"`{name}`"
-        for name in dict.fromkeys(filter(None, (*contract.features, contract.event_time)))
+        for name in dict.fromkeys(filter(None, (*contract.seen_columns, contract.event_time)))
     )
     return query(
         warehouse,

@@ -1,0 +1,66 @@
+"""What moves the scores of a network, over many payments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fraudline.bundle.bundle_files import REASONS_FILE
+from fraudline.bundle.onnx_runtime import ort
+from fraudline.contract import Contract
+from fraudline.contract.array_types import Labels, Matrix
+from fraudline.training.split import Rows
+
+MOST_ROWS = 1_000
+"""Of each kind, so many payments are looked at."""
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How far a feature moves scores.
+
+    Attributes:
+        name: Of the feature.
+        of_legitimate: Mean size of what it adds to the log-odds of a legitimate payment, or takes
+            from them, by the reasons that decisions carry.
+        of_frauds: Likewise of a fraud.
+    """
+
+    name: str
+    of_legitimate: float
+    of_frauds: float
+
+    @property
+    def mean(self) -> float:
+        """Over both kinds, as if there were as many of each."""
+        return (self.of_legitimate + self.of_frauds) / 2
+
+
+def measure_importance(
+    directory: Path, contract: Contract, features: Matrix, labels: Labels
+) -> list[Importance]:
+    """How far each feature moves scores, the farthest first.
+
+    Args:
+        directory: Of the version, with its graph of reasons.
+        contract: Names the features.
+        features: Of the part that judges, shape (rows, features).
+        labels: 1 for fraud, of both kinds.
+    """
+    session = ort.InferenceSession(directory / REASONS_FILE, providers=["CPUExecutionProvider"])
+    sizes = []
+    for kind in (0, 1):
+        rows = _spread(np.flatnonzero(labels == kind))
+        (contributions,) = session.run(None, {"features": features[rows]})
+        sizes.append(np.abs(contributions).mean(axis=0).tolist())
+    found = [Importance(*each) for each in zip(contract.features, *sizes, strict=True)]
+    return sorted(found, key=lambda each: -each.mean)
+
+
+def _spread(rows: Rows) -> Rows:
+    if len(rows) <= MOST_ROWS:
+        return rows
+    chosen: Rows = rows[np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)]
+    return chosen
