@@ -48,40 +48,39 @@ def convolves_one_channel(graph: bytes) -> bool:
     """
     kernels: set[bytes] = set()
     of_one_channel: set[bytes] = set()
-    for number, value in _fields(memoryview(graph)):
-        if number != _MODEL_GRAPH or not isinstance(value, memoryview):
-            continue
-        for part, content in _fields(value):
-            if not isinstance(content, memoryview):
-                continue
-            if part == _GRAPH_NODE:
-                if _texts(content, _NODE_OPERATOR) == [b"Conv"]:
-                    kernels.add(_texts(content, _NODE_INPUT)[1])
-            elif part == _GRAPH_INITIALIZER:
-                shape = [size for name, size in _fields(content) if name == _TENSOR_SHAPE]
-                if shape[1:2] == [1]:
-                    of_one_channel.update(_texts(content, _TENSOR_NAME))
+    for part, content in _graph_parts(memoryview(graph)):
+        if part == _GRAPH_NODE:
+            if _texts(content, _NODE_OPERATOR) == [b"Conv"]:
+                kernels.add(_texts(content, _NODE_INPUT)[1])
+        elif part == _GRAPH_INITIALIZER:
+            shape = [size for name, size in _fields(content) if name == _TENSOR_SHAPE]
+            if shape[1:2] == [1]:
+                of_one_channel.update(_texts(content, _TENSOR_NAME))
     return bool(kernels) and kernels <= of_one_channel
 
 
 def _faults(model: memoryview) -> Iterator[str]:
+    for part, content in _graph_parts(model):
+        if part == _GRAPH_NODE:
+            yield from _faults_of_node(content)
+        elif part == _GRAPH_SPARSE:
+            yield "it has sparse weights"
+        elif part == _GRAPH_INITIALIZER and any(
+            number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and location)
+            for number, location in _fields(content)
+        ):
+            yield "its weights lie in another file"
+    if any(number == _MODEL_FUNCTIONS for number, _ in _fields(model)):
+        yield "it defines functions of its own"
+
+
+def _graph_parts(model: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Nodes, constants and what else a model's graph has, each with the number of its kind."""
     for number, value in _fields(model):
-        if number == _MODEL_FUNCTIONS:
-            yield "it defines functions of its own"
-        if number != _MODEL_GRAPH or not isinstance(value, memoryview):
-            continue
-        for part, content in _fields(value):
-            if not isinstance(content, memoryview):
-                continue
-            if part == _GRAPH_NODE:
-                yield from _faults_of_node(content)
-            elif part == _GRAPH_SPARSE:
-                yield "it has sparse weights"
-            elif part == _GRAPH_INITIALIZER and any(
-                number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and location)
-                for number, location in _fields(content)
-            ):
-                yield "its weights lie in another file"
+        if number == _MODEL_GRAPH and isinstance(value, memoryview):
+            for part, content in _fields(value):
+                if isinstance(content, memoryview):
+                    yield part, content
 
 
 def _faults_of_node(node: memoryview) -> Iterator[str]:
