@@ -34,7 +34,7 @@ BQEMULATOR := $(EMULATOR)/installed-$(call digest,bqemulator)
 FOREIGN := .venv-clients
 CLIENTS := $(FOREIGN)/installed-$(call digest,clients)
 
-.PHONY: help setup demo test test-all jars bench bench-model bench-alarms bench-learning bench-bqlite bqlite-schedules faults lint licences format requirements clean
+.PHONY: help setup demo test test-all jars bench bench-model bench-alarms bench-learning bench-bqlite bqlite-schedules faults learner-kills lint licences format requirements clean
 
 help:
 	@echo "make setup         the environment alone, in $(VENV)"
@@ -51,6 +51,7 @@ help:
 	@echo "make bench-bqlite  our BigQuery for one machine beside bqemulator: appends, loads, reads"
 	@echo "make bqlite-schedules  a thousand random schedules of appends and kills"
 	@echo "make faults        random faults for an hour: ROUNDS=300 SEED=…"
+	@echo "make learner-kills a learner killed at any moment: KILLS=100 SEED=…"
 	@echo "make lint          style, types, licences; make format mends what can be mended"
 	@echo "make licences      list anew what each pinned dependency is under, in deploy/LICENCES.md"
 	@echo "make requirements  compile the locked requirements anew"
@@ -110,6 +111,9 @@ bqlite-schedules: $(DEV)
 
 faults: $(DEV)
 	@$(BIN)/python -m tests.faults.rounds --rounds $(or $(ROUNDS),300) $(if $(SEED),--seed $(SEED))
+
+learner-kills: $(DEV)
+	@$(BIN)/python -m tests.faults.learner_kills --kills $(or $(KILLS),100) $(if $(SEED),--seed $(SEED))
 
 lint: $(DEV)
 	@$(BIN)/ruff check

@@ -42,6 +42,7 @@ SPELLED = {
 SAID = {
     "appnope": "BSD-2-Clause",
     "colorama": "BSD-3-Clause",
+    "httpx2-jsfetch": "BSD-3-Clause",
     "huey": "MIT",
     "namex": "Apache-2.0",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",

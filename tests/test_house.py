@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schemas": {"contract"},
     "registry": {"bundle", "contract"},
     "scoring": {"bundle", "contract"},
-    "stream": {"contract", "scoring"},
+    "stream": {"contract", "schemas", "scoring"},
     "warehouse": {"contract"},
     "measures": {"bundle", "contract"},  # policies and arrays, for types alone
     "training": {"bundle", "contract", "measures"},
@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("bundle", "contract", "datasets", "drafts", "local", "measures", "metrics", "reconcile"),
         *("registry", "schemas", "scoring", "stream", "tracking", "training", "warehouse"),
     },
-    "reconcile": {"contract", "stream", "warehouse"},
+    "reconcile": {"contract", "schemas", "stream", "warehouse"},
     "cli": {
         *("bundle", "contract", "datasets", "drafts", "measures", "reconcile", "stream"),
         "tracking",
@@ -56,7 +56,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # A library, and the only rooms that import it.
 ONLY_IN = {
-    "confluent_kafka": {"stream", "local"},  # local asks its broker for a message back
+    "confluent_kafka": {"stream", "local", "schemas"},  # local asks its broker for a message back
+    "fastavro": {"schemas"},
     "google": {"warehouse", "local"},  # local asks its bqlite the same
     "grpc": {"warehouse", "local"},
     "onnxruntime": {"bundle"},
@@ -148,7 +149,7 @@ TRAINING = ("tensorflow", "keras", "sklearn", "imblearn", "matplotlib", "onnx")
 GOOGLE = ("google.cloud", "google.api_core", "grpc")
 SLOW = (
     *(*TRAINING, *GOOGLE, "mlflow", "onnxruntime", "confluent_kafka", "duckdb", "pandas"),
-    "obstore",
+    *("obstore", "fastavro", "confluent_kafka.schema_registry"),
 )
 # What a statement must not load, itself or by what it imports.
 NEVER_LOADED = {

@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 from tests.transactions import WALLET_FILE
 
 from fraudline import local
+from fraudline.cli.demo_home import demo_settings
 from fraudline.errors import SettingsError
-from fraudline.settings import Settings, contract_names, load_settings, load_shared_settings
+from fraudline.settings import (
+    BigQuerySettings,
+    KafkaSettings,
+    Settings,
+    contract_names,
+    load_settings,
+    load_shared_settings,
+)
 from fraudline.settings.several import NAMES, by_contract
 from fraudline.use_cases.project import Project, every_project, shared_project
 
@@ -104,6 +112,13 @@ def test_none_of_several_is_chosen_and_all_are_named(monkeypatch):
     with pytest.raises(SettingsError, match="there are several: creditcard, wallet"):
         _ = shared.contract
     assert [each.contract.name for each in every_project()] == ["creditcard", "wallet"]
+
+
+def test_the_demo_is_nobodys_settings_but_its_own_beside_several_contracts_too():
+    write(TWO)
+    found = demo_settings()
+    assert (found.contract, found.named) == ("creditcard", None)
+    assert (found.kafka, found.bigquery) == (KafkaSettings(), BigQuerySettings())
 
 
 def test_a_contract_below_the_projects_directory_is_the_same(tmp_path, monkeypatch):

@@ -72,6 +72,10 @@ class RegistryError(ServiceError):
     """The registry's object store cannot be reached, refused the credentials or the request."""
 
 
+class SchemaRegistryError(ServiceError):
+    """The schema registry cannot be reached, or refused the credentials or the request."""
+
+
 class TrackingError(ServiceError):
     """MLflow is not installed, cannot be reached or refused to record: no version depends on it."""
 

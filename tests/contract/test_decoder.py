@@ -172,7 +172,8 @@ def test_an_empty_id_is_no_id_in_a_transaction_and_stays_as_it_is_in_what_is_sto
 
 def test_every_reason_that_a_message_shows_is_reached_by_a_broken_message():
     reached = {RejectReason(reason) for _, reason in (BROKEN | BROKEN_PAYMENTS).values()}
-    assert reached == {reason for reason in RejectReason if reason.is_in_message}
+    of_other_forms = {RejectReason.INVALID_ENCODING}  # told before there is any JSON
+    assert reached == {reason for reason in RejectReason if reason.is_in_message} - of_other_forms
 
 
 def test_a_reject_says_where_and_what_was_expected_and_found():

@@ -34,6 +34,7 @@ class Payment:
     delay_s: float | None
     cost: float = 1.0
     approving: float = 2.0
+    is_hidden: bool = False
 
 
 def drawn(chance: random.Random, count: int) -> list[Payment]:
@@ -50,6 +51,7 @@ def drawn(chance: random.Random, count: int) -> list[Payment]:
                 None if told is None else chance.uniform(-10, 1e6),
                 chance.uniform(0, 9),
                 chance.uniform(0, 9),
+                told is None and chance.random() < 0.2,
             )
         )
     return payments
@@ -65,6 +67,7 @@ def arrays(payments: list[Payment]) -> TurnedOut:
         delays_s=np.array(
             [math.nan if each.delay_s is None else each.delay_s for each in payments], np.float64
         ),
+        is_hidden=np.array([each.is_hidden for each in payments], np.bool_),
         costs=np.array([each.cost for each in payments], np.float64),
         costs_of_approving=np.array([each.approving for each in payments], np.float64),
     )
@@ -101,6 +104,7 @@ def expected(
     payments: list[Payment], alerts_a_day: float = 40.0, days: float = DAYS
 ) -> dict[str, float | None]:
     """The figures, each as its description says, in no hurry."""
+    whole, payments = payments, [each for each in payments if not each.is_hidden]
     frauds = [each for each in payments if each.told is True]
     alerts = min(alerts_a_day * days, len(payments))
     losses = [
@@ -109,11 +113,12 @@ def expected(
     ]
     precisions = [share_above(payments, each.score) for each in frauds]
     return {
-        "decisions": len(payments),
+        "decisions": len(whole),
         "frauds": len(frauds),
         "legitimate": sum(each.told is False for each in payments),
-        "unlabelled": sum(each.told is None for each in payments),
-        "immature": sum(each.is_open for each in payments),
+        "unlabelled": sum(each.told is None for each in whole),
+        "immature": sum(each.is_open for each in whole),
+        "left_out": len(whole) - len(payments),
         "average_precision": sum(precisions) / len(frauds) if frauds else None,
         "alerts_a_day": alerts_a_day,
         "alerts": alerts,
@@ -190,14 +195,19 @@ def test_periods_put_together_are_the_sums_and_the_means_over_frauds_and_payment
     wanted = [expected(each) for each in periods]
     frauds = [sum(each.told is True for each in period) for period in periods]
     precisions = [
-        share_above(period, each.score) for period in periods for each in period if each.told
+        share_above([one for one in period if not one.is_hidden], each.score)
+        for period in periods
+        for each in period
+        if each.told
     ]
     assert together.average_precision == pytest.approx(sum(precisions) / sum(frauds))
-    for name in ("decisions", "frauds", "immature", "alerts", "caught", "cost", "expected_frauds"):
+    counts = ("decisions", "frauds", "immature", "left_out")
+    for name in (*counts, "alerts", "caught", "cost", "expected_frauds"):
         total = sum(each[name] for each in wanted)
         assert getattr(together, name) == pytest.approx(total), name
-    losses = sum(each["log_loss"] * each["decisions"] for each in wanted if each["decisions"])
-    assert together.log_loss == pytest.approx(losses / sum(map(len, periods)))
+    ranked = [each["decisions"] - each["left_out"] for each in wanted]
+    losses = sum(each["log_loss"] * rows for each, rows in zip(wanted, ranked, strict=True) if rows)
+    assert together.log_loss == pytest.approx(losses / sum(ranked))
     assert together.delay_s_p50 is None
 
 

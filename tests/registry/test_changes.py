@@ -145,18 +145,18 @@ def test_a_line_that_was_cut_off_is_told_and_hides_no_other(registry, caplog):
 
 def test_a_rule_of_labels_is_written_down_when_it_is_another_one_and_only_then(registry):
     first = {"maturity_days": 30.0, "sources": "chargeback > test"}
-    assert registry.new_in_label_rule(first) == {
+    assert registry.label_rules.new_in("wallet", first) == {
         "maturity_days": (None, 30.0),
         "sources": (None, "chargeback > test"),
     }
     for _ in range(2):
-        registry.record_label_rule(first, ANNA)
+        registry.label_rules.record("wallet", first, ANNA)
     second = first | {"maturity_days": 45.0}
-    assert registry.new_in_label_rule(second) == {"maturity_days": (30.0, 45.0)}
-    registry.record_label_rule(second, ANNA)
+    assert registry.label_rules.new_in("wallet", second) == {"maturity_days": (30.0, 45.0)}
+    registry.label_rules.record("wallet", second, ANNA)
     registry.promote(add(registry), ANNA)
-    assert registry.new_in_label_rule(second) == {}
-    registry.record_label_rule(second, ANNA)
+    assert registry.label_rules.new_in("wallet", second) == {}
+    registry.label_rules.record("wallet", second, ANNA)
     assert [each[:2] for each in told(registry)] == [
         ("label rule changed", "wallet"),
         ("label rule changed", "wallet"),

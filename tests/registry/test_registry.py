@@ -84,11 +84,12 @@ def test_the_same_bundle_again_changes_nothing(registry):
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
-def test_training_anew_mends_a_version_that_was_altered(registry):
+def test_training_anew_mends_a_version_that_was_altered_and_says_so(registry, caplog):
     version = add(registry)
     (registry.path(version) / GRAPH_FILE).write_bytes(b"x")
     assert add(registry) == version
     check_bundle(registry.path(version))
+    assert "it is replaced by what was made now, of the same name" in caplog.text
 
 
 def test_a_candidate_that_is_not_whole_is_not_taken(registry):

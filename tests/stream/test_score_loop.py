@@ -17,6 +17,7 @@ from tests.models import tiny_bundle
 from fraudline.bundle.bundle import open_bundle
 from fraudline.contract import Messages, Outcome
 from fraudline.errors import BrokerError
+from fraudline.schemas import MessageForms
 from fraudline.scoring import Decider, RepeatMemory
 from fraudline.stream.broker import create_topics, existing_topics, require_topics
 from fraudline.stream.counts import Task
@@ -76,6 +77,7 @@ class Scorer:
         restore: RepeatRestore | None = None,
         slow_s: float = 0,
         batch_rows: int = 50,
+        forms: MessageForms | None = None,
     ) -> None:
         project = place.project
         directory = project.settings.home / "tiny"
@@ -98,6 +100,7 @@ class Scorer:
                 "stop": self._stop,
                 "progress": self.progress,
                 "restore": restore,
+                "forms": forms,
             },
         )
 

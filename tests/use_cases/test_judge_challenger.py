@@ -246,7 +246,7 @@ def test_the_gate_tells_each_condition_and_what_follows(here: Place) -> None:
     none = here.run("learning", "gate")
     assert (none.code, "There is no challenger" in none.said) == (0, True)
     assert here.run("models", "challenge", second).code == 0
-    registry.record_label_rule({"maturity_days": 99.0})
+    registry.label_rules.record(CREDITCARD.name, {"maturity_days": 99.0})
     done = here.run("learning", "gate", second)
     said = " ".join(done.said.split())
     assert "LOOK: labels count by another rule than before: maturity_days 99.0 ->" in said

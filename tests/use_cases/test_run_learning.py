@@ -24,6 +24,7 @@ from tests.warehouse.test_counting_labels import Told, counts, decision, drawn, 
 from fraudline import flows
 from fraudline.cli.learning_words import rolling_facts
 from fraudline.contract import DECISIONS, Contract, Period
+from fraudline.errors import InputError
 from fraudline.measures.prequential import PARTS
 from fraudline.registry.directory_store import DirectoryStore
 from fraudline.settings import BigQuerySettings, LearningSettings, Settings
@@ -32,6 +33,7 @@ from fraudline.stream.progress import Progress
 from fraudline.use_cases.judge_periods import JudgePeriods, looks
 from fraudline.use_cases.learning_status import learning_status
 from fraudline.use_cases.learning_steps import Due
+from fraudline.use_cases.one_period import other_period
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.run_learning import LearningRun, StepDone
 from fraudline.warehouse.client import RETRY
@@ -41,7 +43,7 @@ from fraudline.warehouse.tables import create_stream_tables
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
-LENGTH_S = 6 * 3600.0
+LENGTH_S, DAY_S = 6 * 3600.0, 86400.0
 LENGTH = dt.timedelta(seconds=LENGTH_S)
 MATURITY_DAYS = 1.0
 
@@ -98,6 +100,31 @@ def test_another_maturity_than_before_is_told_and_written_down_by_who_judges_nex
     assert "could not be written: Read-only file system" in caplog.text
 
 
+def test_of_two_learners_with_periods_of_other_lengths_the_one_that_began_first_ends_by_name(
+    faulty: FaultyBigQuery, tmp_path: Path
+) -> None:
+    """In turns they would begin each other's bets anew, and judge each payment twice."""
+    six_hours, daily = (
+        project_of(faulty, tmp_path, CREDITCARD, "lengths", length_s)
+        for length_s in (LENGTH_S, DAY_S)
+    )
+    first, beside = (LearningRun(six_hours, steps=[]) for _ in range(2))
+    assert (first.look, first.advance(), beside.advance()) == (None, 0, 0), "two alike may run"
+    assert other_period(daily) is not None
+    second = LearningRun(daily, steps=[])
+    assert second.look is not None
+    assert second.look.startswith("periods are 1 day, 0:00:00 long from now on; they were 6:00:00,")
+    for ending in (first, beside):
+        with pytest.raises(InputError, match=r"learning\.period_s is 21600 here, but another"):
+            ending.advance()
+    assert second.advance() == 0
+    assert other_period(daily) is None
+    assert "the learner has periods of 1 day, 0:00:00, as " in str(other_period(six_hours))
+    LearningRun(six_hours, steps=[]).advance()
+    with pytest.raises(InputError, match=r"learning\.period_s is 86400 here"):
+        second.advance()
+
+
 def test_a_clock_that_is_set_back_judges_nothing_twice_and_nothing_otherwise(
     faulty: FaultyBigQuery, tmp_path: Path
 ) -> None:
@@ -120,11 +147,13 @@ def some_decision(
     at = START + chance.uniform(0, 30) * HOUR
     kinds = {"float64": float, "int64": int}
     amount = kinds[contract.column(contract.amount).type](chance.choice([0, 5, 80]))
+    decided = chance.choices(DECISIONS, [6, 2, 1])[0]
     return decision(
         contract,
         number,
         score=chance.choice([0.1, 0.5, chance.random()]),
-        decision=chance.choices(DECISIONS, [6, 2, 1])[0],
+        decision=decided,
+        propensity=0.05 if decided == "review" and chance.random() < 0.4 else None,
         model_version=chance.choice(versions),
         decided_at=at,
         received_at=at,
@@ -167,10 +196,11 @@ class World:
             row["score"],
             DECISIONS.index(row["decision"]),
             None if one is None else is_fraud,
-            one is None and not is_mature,
+            one is None and (not is_mature or row["propensity"] is not None),
             None if one is None else (one.arrived_at - row["decided_at"]).total_seconds(),
             costs[row["decision"]],
             approving,
+            one is None and row["propensity"] is not None,
         )
 
 
@@ -394,7 +424,10 @@ def test_status_puts_the_last_periods_together_and_shows_what_was_corrected(
     ]
     assert found.rolling["all"].decisions == len(payments)
     assert found.rolling["all"].frauds == sum(each.told is True for each in payments)
-    assert found.rolling["all"].cost == pytest.approx(sum(each.cost for each in payments))
+    told = [each for each in payments if not each.is_hidden]
+    assert found.rolling["all"].left_out == len(payments) - len(told) > 0
+    assert found.rolling["all"].cost == pytest.approx(sum(each.cost for each in told))
+    assert "in place of being blocked, which no figure holds" in str(rolling_facts(found))
     assert "days of maturity" not in str(rolling_facts(found))
     project.contract = replace(project.contract, maturity_days=2.0)
     run_at(project, START + 92 * HOUR)

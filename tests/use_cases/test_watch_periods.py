@@ -310,6 +310,8 @@ def test_levels_that_are_new_or_more_frequent_alarm_by_their_names(faulty, tmp_p
         (2, "levels", "merchant"),
         (3, "columns", "merchant"),
     ]
+    left_out = ["'risk_note' not compared: fewer than" in row["told"] for row in stream.rows]
+    assert left_out.count(True) == 1, "of the day on which it has no value"
     told = [row["told"] for row in stream.rows if row["is_alarm"]]
     assert told[1].startswith("'merchant': 19.5 % of the values are other levels. 19.5 % are other")
     assert "were rare or unseen, such as 'web', in 19.5 %, usually in 0 %" in told[2]

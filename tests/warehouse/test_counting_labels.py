@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pytest
+from google.cloud import bigquery
 from tests.transactions import CREDITCARD, WALLET
 
 import bqlite
 from fraudline import flows
+from fraudline.cli.label_commands import why_it_counts
 from fraudline.contract import LABELS, SOURCES, Contract, arrow_schema
 from fraudline.errors import ContractError, InputError
 from fraudline.settings import BigQuerySettings
+from fraudline.use_cases.look_at_labels import LabelHistory
 from fraudline.warehouse.append import CommittedStream
 from fraudline.warehouse.client import Endpoint, Warehouse
 from fraudline.warehouse.counting_labels import decisions_with_labels, labelled_sql_at
@@ -118,7 +121,9 @@ def expected(decided: list[dict], told: list[Told], at: dt.datetime) -> list[tup
             continue
         one = counts([each for each in told if each.decision is row], at)
         is_mature = row["decided_at"] + dt.timedelta(days=MATURITY_DAYS) <= at
-        is_fraud = one.label == "fraud" if one else (False if is_mature else None)
+        # Reviewed in place of being blocked: somebody looked, and has not said what it was.
+        unlabelled = False if is_mature and row.get("propensity") is None else None
+        is_fraud = one.label == "fraud" if one else unlabelled
         label = (one.label, one.source, one.known_at, one.arrived_at) if one else (None,) * 4
         rows.append((row["transaction_id"], row["received_at"], *label, is_mature, is_fraud))
     return rows
@@ -152,6 +157,8 @@ def test_at_any_moment_the_label_that_counts_is_the_one_of_the_rule(
     contract, chance = CONTRACTS[name], random.Random(f"{name} {seed}")
     warehouse = tables(server, contract, f"rule_{name}_{seed}")
     decided = [decision(contract, number) for number in range(60)]
+    for row in decided[::7]:
+        row |= {"decision": "review", "propensity": 0.05}
     if not contract.id:  # the topic was made anew: the same positions, other messages
         decided += [
             decision(contract, number, received_at=at, decided_at=at)
@@ -189,6 +196,33 @@ def test_at_any_moment_the_label_that_counts_is_the_one_of_the_rule(
 def told_of(row: dict, label: str, source: str, hours: float, offset: int) -> Told:
     at = row["decided_at"] + hours * HOUR
     return Told(row, label, source, at, at, offset)
+
+
+def test_what_was_explored_and_not_told_is_unknown_however_old_it_is_and_counts_for_nothing(
+    server: Endpoint,
+) -> None:
+    warehouse = tables(server, BY_ID, "explored")
+    shown = {"decision": "review", "propensity": 0.05, "score": 0.99}
+    decided = [decision(BY_ID, number, **(shown if number < 2 else {})) for number in range(4)]
+    told = told_of(decided[1], "legitimate", "analyst", 1, 0)
+    fill(warehouse, flows.DECISIONS, BY_ID, decided)
+    fill(warehouse, flows.LABELS, BY_ID, [told.row(BY_ID)])
+    now = START + dt.timedelta(days=3000)
+    rows = decisions_with_labels(warehouse, BY_ID, as_of=now).to_pylist()
+    assert [row["is_mature"] for row in rows] == [True] * 4
+    assert [row["is_fraud"] for row in rows] == [None, False, False, False]
+    (one,) = decisions_of(warehouse, BY_ID, str(decided[0]["transaction_id"]), now)
+    said = why_it_counts(one, LabelHistory(now, [one], [], BY_ID.maturity_days))
+    assert "reviewed in place of being blocked, and no label counts" in said
+
+
+def test_a_table_of_before_anything_was_explored_is_read_as_it_is(server: Endpoint) -> None:
+    warehouse = tables(server, BY_ID, "unexplored")
+    table = warehouse.client.get_table(warehouse.table(warehouse.settings.table(flows.DECISIONS)))
+    kept = [field for field in table.schema if field.name != "propensity"]
+    warehouse.client.delete_table(table)
+    warehouse.client.create_table(bigquery.Table(table.reference, kept))
+    assert decisions_with_labels(warehouse, BY_ID, as_of=START).num_rows == 0
 
 
 def test_a_correction_is_seen_beside_what_was_taken_for_true_before(server: Endpoint) -> None:

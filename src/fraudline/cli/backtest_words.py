@@ -62,6 +62,12 @@ def backtest_facts(found: Backtest) -> Iterator[tuple[str, str]]:
         f"as of {utc(found.as_of)}: {counted(whole.frauds, 'fraud')}; "
         f"{percent(whole.immature_share)} of the payments may still be told to be frauds",
     )
+    if whole.left_out:
+        yield (
+            "LOOK",
+            f"{whole.left_out:,} payments were reviewed in place of being blocked and have no "
+            "label: nobody knows what they were, and no figure of either side holds them",
+        )
     yield (
         "costs",
         "of both sides, by the policy of this version; saved against approving everything",

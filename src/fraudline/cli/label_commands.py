@@ -243,13 +243,14 @@ def _decided(decided: dict[str, Any], found: LabelHistory) -> list[tuple[str, st
             f"{decided['decision']}, score {decided['score']:.4g}, {utc(decided['decided_at'])} "
             f"(of the message of {of})",
         ),
-        ("counts as", printable(_why(decided, found))),
+        ("counts as", printable(why_it_counts(decided, found))),
     ]
 
 
-def _why(decided: dict[str, Any], found: LabelHistory) -> str:
+def why_it_counts(decided: dict[str, Any], found: LabelHistory) -> str:
     """What a decision counts as at the moment, and why, in words."""
     from fraudline.contract import SOURCES
+    from fraudline.use_cases.look_at_labels import is_explored
 
     as_of = f"as of {utc(found.as_of)}"
     matures_at = decided["decided_at"] + dt.timedelta(days=found.maturity_days)
@@ -261,6 +262,11 @@ def _why(decided: dict[str, Any], found: LabelHistory) -> str:
         return (
             f"{decided['label']} {as_of}, by {source}:{rank} of one source the newest known_at "
             "counts."
+        )
+    if is_explored(decided):
+        return (
+            f"nothing {as_of}: it was reviewed in place of being blocked, and no label counts, so "
+            "nobody knows what it was, however old it is. `fraudline labels send` says what it was."
         )
     if decided["is_mature"]:
         return f"legitimate {as_of}: no label counts, and {days} passed on {utc(matures_at)}."

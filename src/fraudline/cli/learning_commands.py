@@ -77,12 +77,16 @@ def show_status(
     from fraudline.use_cases.gate_periods import last_gate
     from fraudline.use_cases.learning_status import learning_status
     from fraudline.use_cases.look_at_alarms import look_at_alarms
+    from fraudline.use_cases.one_period import other_period
     from fraudline.use_cases.recalibrate_periods import last_calibration
     from fraudline.use_cases.retrain_periods import retrained_rows
     from fraudline.use_cases.update_periods import last_update
     from fraudline.use_cases.widen_rollout import rollout_status
 
     project = Project()
+    look = other_period(project)
+    if look is not None:
+        say(f"LOOK: {look}")
     found = learning_status(project, most=periods, as_of=as_of)
     watched = alarm_facts(look_at_alarms(project, periods, as_of=as_of))
     watched += learned_facts(last_update(project, found.at))
@@ -138,10 +142,10 @@ def gate(
     from fraudline.use_cases.gate_periods import last_gate
     from fraudline.use_cases.judge_challenger import judge_challengers
     from fraudline.use_cases.label_rule import other_label_rule
+    from fraudline.use_cases.one_period import other_period
 
     project = Project()
-    look = other_label_rule(project)
-    if look is not None:
+    for look in filter(None, (other_label_rule(project), other_period(project))):
         say(f"LOOK: {look}")
     last = last_gate(project, dt.datetime.now(dt.UTC)) if version is None else None
     if last is not None:

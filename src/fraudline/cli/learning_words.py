@@ -32,6 +32,17 @@ def judged_row(judged: JudgedPeriod, length_s: float) -> tuple[object, ...]:
     )
 
 
+def _unlabelled(whole: PeriodMeasures) -> str:
+    """Of which payments no label says anything, and what they count as."""
+    told = f"{percent(whole.unlabelled_share)} of the payments: legitimate so far"
+    if not whole.left_out:
+        return told
+    return (
+        f"{told}, but {whole.left_out:,} that were reviewed in place of being blocked, which no "
+        "figure holds: send labels of these, legitimate ones, too"
+    )
+
+
 def rolling_facts(found: LearningStatus) -> list[tuple[str, str]]:
     """The periods put together, and what they stand for."""
     whole, rest = found.rolling["all"], found.rolling["not blocked"]
@@ -45,7 +56,7 @@ def rolling_facts(found: LearningStatus) -> list[tuple[str, str]]:
         ("money", _cost(whole)),
         ("not blocked", _ranked(rest)),
         ("stands for", "; ".join(_stands_for(found.rolling, name) for name in _DECIDED)),
-        ("unlabelled", f"{percent(whole.unlabelled_share)} of the payments: legitimate so far"),
+        ("unlabelled", _unlabelled(whole)),
         ("delay", _delays(found.periods)),
         ("versions", newest.model_versions),
     ]

@@ -37,7 +37,7 @@ from fraudline.contract.labels import (
     SOURCES,
     WITHDRAWN,
 )
-from fraudline.contract.messages import Messages
+from fraudline.contract.messages import Messages, RefusedValue
 from fraudline.contract.outcomes import Outcome, reject_record, usable_key
 from fraudline.contract.period_measures import MEASURE_COLUMNS
 from fraudline.contract.periods import PERIOD_COLUMNS, WRITTEN_COLUMN, Period
@@ -97,6 +97,7 @@ __all__ = [
     "Refusal",
     "RefusalGroup",
     "RefusalReason",
+    "RefusedValue",
     "Reject",
     "RejectReason",
     "RejectRecord",

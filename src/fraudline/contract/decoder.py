@@ -18,7 +18,7 @@ import pyarrow as pa
 from msgspec.structs import astuple
 
 from fraudline.contract.columns import NUMERIC_TYPES, Column, arrow_schema
-from fraudline.contract.messages import UnreadableValue
+from fraudline.contract.messages import RefusedValue
 from fraudline.contract.rejects import Reject, RejectReason
 from fraudline.contract.time_formats import COUNTS
 from fraudline.contract.times_of_column import TimesOfColumn, put_times
@@ -298,8 +298,8 @@ class Decoder:
         """Sort what msgspec says into our reasons; its wording is held by the tests."""
         if message is None or len(message) > self._max_message_bytes:
             return self._unread(message)
-        if isinstance(message, UnreadableValue):
-            return _Fault(RejectReason.UNREADABLE, message.why)
+        if isinstance(message, RefusedValue):
+            return _Fault(message.reason, message.why)
         if not message.strip():
             return _Fault(RejectReason.EMPTY, "the message is empty")
         try:
@@ -361,6 +361,11 @@ class _Fault(NamedTuple):
 
 def _no_json(message: bytes) -> str | None:
     """What is wrong with a message that is no JSON, where msgspec's words would be a riddle."""
+    if message.startswith(b"\0"):
+        return (
+            "the message begins with byte 0, as those do that a schema registry knows (Avro, "
+            "Protobuf, JSON Schema); set schema_registry.url to have such messages decoded"
+        )
     if message.startswith(codecs.BOM_UTF8):
         return (
             "the message begins with a UTF-8 byte order mark, which JSON forbids (RFC 8259); "

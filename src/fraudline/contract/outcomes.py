@@ -43,7 +43,7 @@ def usable_key(key: bytes | None) -> bytes | None:
 def reject_record(messages: Messages, reject: Reject, rejected_at: dt.datetime) -> bytes:
     """A reject as JSON with `REJECT_COLUMNS`: where the message was, why, and its bytes."""
     index = reject.index
-    original = messages.values[index] or b""
+    original = messages.original(index) or b""
     return msgspec.json.encode(
         RejectRecord(
             source_topic=messages.topic,

@@ -53,4 +53,12 @@ MEASURE_COLUMNS: tuple[Column, ...] = (
     _figure("delay_s_p50", "Likewise, half of them", "s"),
     _figure("delay_s_p90", "Likewise, nine tenths", "s"),
     _figure("delay_s_max", "Likewise, the longest", "s"),
+    Column(
+        "left_out",
+        "int64",
+        "Payments that were reviewed in place of being blocked and have no label: only counts hold "
+        "them. Null where it was judged before they were left out.",
+        min=0,
+        is_nullable=True,
+    ),
 )

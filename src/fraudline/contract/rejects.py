@@ -34,6 +34,9 @@ class RejectReason(StrEnum):
     TOO_LARGE = "too_large", True
     INVALID_UTF8 = "invalid_utf8", True
     INVALID_JSON = "invalid_json", True
+    INVALID_ENCODING = "invalid_encoding", True
+    UNKNOWN_SCHEMA = "unknown_schema", False
+    UNUSABLE_SCHEMA = "unusable_schema", False
     NOT_AN_OBJECT = "not_an_object", True
     DUPLICATE_COLUMN = "duplicate_column", True
     MISSING_COLUMN = "missing_column", True

@@ -4,7 +4,9 @@ Payments come piece by piece and are counted, never kept, so that a day of any s
 little memory: of the payments only the frauds' scores and delays are held, and the highest scores.
 
 What nobody has called a fraud counts as legitimate so far, whether it is mature or not; how many
-may still be told otherwise stands beside each figure. Periods are never pooled into one ranking:
+may still be told otherwise stands beside each figure. But what would have been blocked, was
+reviewed in place of it and has no label counts for nothing: it stands among the highest scores, and
+whoever looked at it has not said what it was. Periods are never pooled into one ranking:
 where a feature changes its unit within the pool, the scores of two periods are of two scales, and
 a worse model wins (the average precision over several periods is their mean over the frauds).
 """
@@ -45,6 +47,7 @@ class TurnedOut:
         is_told: Whether a label that had arrived says anything.
         is_open: Whether none had, and the payment may still be told to be a fraud.
         delays_s: From the decision to the arrival of that label, seconds; NaN without one.
+        is_hidden: Whether it was reviewed in place of being blocked, and has no label.
         costs: What the decision did cost by the policy that made it; NaN where that is not known.
         costs_of_approving: What approving would have cost, likewise.
     """
@@ -55,6 +58,7 @@ class TurnedOut:
     is_told: Flags
     is_open: Flags
     delays_s: Floats
+    is_hidden: Flags
     costs: Floats
     costs_of_approving: Floats
 
@@ -89,6 +93,8 @@ class PeriodMeasures:
         delay_s_p50: Likewise, the half.
         delay_s_p90: Likewise, nine tenths.
         delay_s_max: Likewise, all.
+        left_out: Payments that were reviewed in place of being blocked and have no label: of all
+            figures only the counts above hold them. Rows of before left none out.
     """
 
     decisions: int
@@ -108,6 +114,12 @@ class PeriodMeasures:
     delay_s_p50: float | None
     delay_s_p90: float | None
     delay_s_max: float | None
+    left_out: int = 0
+
+    @property
+    def ranked(self) -> int:
+        """Payments that figures other than counts stand on."""
+        return self.decisions - self.left_out
 
     @property
     def precision(self) -> float | None:
@@ -152,13 +164,16 @@ class _Tally:
         self._frauds_at = np.zeros(len(self._levels) + 1, np.int64)
         self._alerts_a_day = alerts_a_day
         self._highest = _Highest(None if alerts_a_day is None else alerts_a_day * days)
-        self._counts = np.zeros(4, np.int64)
+        self._counts = np.zeros(5, np.int64)
         self._log_loss = self._expected = self._cost = self._cost_of_approving = 0.0
         self._delays: list[Floats] = []
 
     def add(self, rows: TurnedOut) -> None:
-        told = (rows.is_fraud, rows.is_told & ~rows.is_fraud, ~rows.is_told, rows.is_open)
+        legitimate, hidden = rows.is_told & ~rows.is_fraud, rows.is_hidden
+        told = (rows.is_fraud, legitimate, ~rows.is_told, rows.is_open, hidden)
         self._counts += [int(flags.sum()) for flags in told]
+        if hidden.any():
+            rows = rows.where(~hidden)
         # How many of the frauds' scores each row reaches: it stands before those frauds, or with.
         reached = np.searchsorted(self._levels, rows.scores, side="right")
         places = len(self._levels) + 1
@@ -174,11 +189,12 @@ class _Tally:
             self._delays.append(rows.delays_s[rows.is_fraud])
 
     def measure(self) -> PeriodMeasures:
-        frauds, legitimate, unlabelled, immature = self._counts.tolist()
+        frauds, legitimate, unlabelled, immature, left_out = self._counts.tolist()
         decisions = frauds + legitimate + unlabelled
-        quantiles: Sequence[float | None] = [None] * len(_DELAY_SHARES)
+        delays: Sequence[float | None] = [None] * len(_DELAY_SHARES)
         if frauds:
-            quantiles = np.quantile(np.concatenate(self._delays), _DELAY_SHARES).tolist()
+            delays = np.quantile(np.concatenate(self._delays), _DELAY_SHARES).tolist()
+        p10, p50, p90, longest = delays
         caught, alerts = self._highest.caught()
         is_policy_known = not np.isnan(self._cost)
         return PeriodMeasures(
@@ -191,11 +207,15 @@ class _Tally:
             self._alerts_a_day,
             alerts,
             caught,
-            self._log_loss / decisions if decisions else None,
+            self._log_loss / (decisions - left_out) if decisions > left_out else None,
             self._expected,
             self._cost if is_policy_known else None,
             self._cost_of_approving if is_policy_known else None,
-            *quantiles,
+            p10,
+            p50,
+            p90,
+            longest,
+            left_out,
         )
 
     def _average_precision(self) -> float:
@@ -290,7 +310,7 @@ def put_together(periods: Sequence[PeriodMeasures]) -> PeriodMeasures:
 
     counts = {
         name: sum(getattr(each, name) for each in periods)
-        for name in ("decisions", "frauds", "legitimate", "unlabelled", "immature")
+        for name in ("decisions", "frauds", "legitimate", "unlabelled", "immature", "left_out")
     }
     budgets = {each.alerts_a_day for each in periods}
     return replace(
@@ -300,7 +320,7 @@ def put_together(periods: Sequence[PeriodMeasures]) -> PeriodMeasures:
         alerts_a_day=budgets.pop() if len(budgets) == 1 else None,
         alerts=total("alerts"),
         caught=total("caught"),
-        log_loss=mean("log_loss", "decisions"),
+        log_loss=mean("log_loss", "ranked"),
         expected_frauds=sum(each.expected_frauds for each in periods),
         cost=total("cost"),
         cost_of_approving=total("cost_of_approving"),

@@ -23,6 +23,7 @@ from fraudline.reconcile.stored_rows import (
     offsets_of,
     stored_rows,
 )
+from fraudline.schemas import MessageForms
 from fraudline.warehouse.client import Warehouse
 
 BUCKET_OFFSETS = 50_000
@@ -98,6 +99,7 @@ def check_window(
     messages: Messages,
     times: RowTimes | None = None,
     decided: DecidedOffsets | None = None,
+    forms: MessageForms | None = None,
 ) -> WindowFindings:
     """Compare the messages of a range of offsets with the rows that BigQuery holds for it.
 
@@ -111,11 +113,14 @@ def check_window(
             found without.
         decided: How far the topic is decided, if it is not known that all of the window is: rows
             from there on are of none of its messages.
+        forms: Makes JSON of messages in other forms, where there is a schema registry.
 
     Raises:
         WarehouseError: BigQuery cannot be queried.
         BrokerError: how far the topic is decided could not be learnt.
+        SchemaRegistryError: a schema of the messages could not be asked for.
     """
+    messages = messages if forms is None else forms.translate(messages)
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
     bounds = None if times is None else times.bounds(messages)
     stored = _stored(warehouse, contract, window, bounds)
@@ -221,7 +226,7 @@ def _expected(
     originals = pa.table(
         {
             "original": pa.array(
-                [(messages.values[index] or b"")[:MAX_ORIGINAL_BYTES] for index in indices],
+                [(messages.original(index) or b"")[:MAX_ORIGINAL_BYTES] for index in indices],
                 pa.binary(),
             ),
             "original_key": pa.array(

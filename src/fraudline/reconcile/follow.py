@@ -19,6 +19,7 @@ from typing import Self
 from fraudline.contract import Contract
 from fraudline.reconcile.incremental_proof import IncrementalProof
 from fraudline.reconcile.stages import PartitionReach, StageTracker
+from fraudline.schemas import MessageForms
 from fraudline.settings import KafkaSettings
 from fraudline.stream.intake import PartitionKey
 from fraudline.warehouse.client import Warehouse
@@ -91,6 +92,7 @@ class Follower:
         warehouse: Where the rows are.
         contract: What a transaction looks like.
         stalled_after_s: For how long a stage may commit nothing while something waits.
+        forms: Makes JSON of messages in other forms, where there is a schema registry.
     """
 
     def __init__(
@@ -99,10 +101,11 @@ class Follower:
         warehouse: Warehouse,
         contract: Contract,
         stalled_after_s: float,
+        forms: MessageForms | None = None,
     ) -> None:
         self._stalled_after_s = stalled_after_s
         self._stages = StageTracker(kafka)
-        self._proof = IncrementalProof(kafka, warehouse, contract)
+        self._proof = IncrementalProof(kafka, warehouse, contract, forms)
         self._stop = threading.Event()
         self._looking = _RepeatedStep("broker", self._stages.look, self._stop, _LOOK_EVERY_S)
         self._prove_every_s = _PROVE_EVERY_S_LOCAL if warehouse.is_local else _PROVE_EVERY_S

@@ -19,6 +19,7 @@ from fraudline.reconcile.ledger import Ledger, LedgerCounts, PartitionLedger
 from fraudline.reconcile.recount import Recount, count_from, rows_beside
 from fraudline.reconcile.sent_again import SentAgain
 from fraudline.reconcile.stored_rows import RowTimes, Window
+from fraudline.schemas import MessageForms
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read_topic import offset_ranges, read_range
 from fraudline.warehouse.client import Warehouse
@@ -59,12 +60,20 @@ class IncrementalProof:
         kafka: Broker and topics.
         warehouse: Where the rows are.
         contract: What a transaction looks like.
+        forms: As for `check_window`.
 
     Attributes:
         state: What was found so far; replaced as a whole, so other threads may read it.
     """
 
-    def __init__(self, kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) -> None:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        warehouse: Warehouse,
+        contract: Contract,
+        forms: MessageForms | None = None,
+    ) -> None:
+        self._forms = forms
         self._kafka = kafka
         self._warehouse = warehouse
         self._contract = contract
@@ -103,7 +112,8 @@ class IncrementalProof:
         ):
             window = Window(self._ledger.topic, partition, first, end)
             found = check_window(
-                self._warehouse, self._contract, window, messages, self._times[partition]
+                *(self._warehouse, self._contract, window, messages, self._times[partition]),
+                forms=self._forms,
             )
             if found.counts.missing:
                 since = self._missing_since.setdefault(partition, time.monotonic())
@@ -135,7 +145,9 @@ class IncrementalProof:
         rows = self._ledger.totals.rows
         is_changed = (beside, too_far) != (self._rows_beside, self._too_far)
         if is_changed or rows >= 2 * self._recounted_rows:
-            Recount(self._kafka, self._warehouse, self._contract, self._ledger).run()
+            Recount(
+                *(self._kafka, self._warehouse, self._contract, self._ledger), forms=self._forms
+            ).run()
             self._recounted_rows = rows
             # Rows that were found now count as checked, and no longer as beside it.
             self._rows_beside = beside - (self._ledger.totals.rows - rows)

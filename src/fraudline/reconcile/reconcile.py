@@ -14,6 +14,7 @@ from fraudline.reconcile.ledger import Ledger, LedgerCounts, PartitionLedger
 from fraudline.reconcile.recount import Recount
 from fraudline.reconcile.sent_again import SentAgain
 from fraudline.reconcile.stored_rows import RowTimes, Window
+from fraudline.schemas import MessageForms
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read_topic import offset_ranges, read_range
 from fraudline.warehouse.client import Warehouse
@@ -22,7 +23,12 @@ WINDOW_MESSAGES = 50_000
 _LOOK_AGAIN_S = 2.0
 
 
-def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) -> Ledger:
+def reconcile(
+    kafka: KafkaSettings,
+    warehouse: Warehouse,
+    contract: Contract,
+    forms: MessageForms | None = None,
+) -> Ledger:
     """Check offset by offset, value by value, what became of every message.
 
     The topic is read as it is now, from the first message that it still holds. Each message
@@ -31,7 +37,14 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
     none is looked for. Rows of a former topic of the same name are told from those of this one.
     Memory is bounded by `WINDOW_MESSAGES`.
 
+    Args:
+        kafka: Broker and topics.
+        warehouse: Where the rows are.
+        contract: What a transaction looks like.
+        forms: Makes JSON of messages in other forms, where there is a schema registry.
+
     Raises:
+        SchemaRegistryError: a schema of the messages could not be asked for.
         BrokerError: the broker does not answer, or the topic was made anew meanwhile.
         WarehouseError: BigQuery cannot be queried.
     """
@@ -47,11 +60,11 @@ def reconcile(kafka: KafkaSettings, warehouse: Warehouse, contract: Contract) ->
             kafka, ledger.topic, partition, start, stop, WINDOW_MESSAGES
         ):
             window = Window(ledger.topic, partition, first, end)
-            found = check_window(warehouse, contract, window, messages, times, decided)
+            found = check_window(warehouse, contract, window, messages, times, decided, forms)
             entry.add(found.by_bucket())
             ledger.keep_examples(found.examples)
             _put_false(ledger, entry, sent_again.check(window, messages, found.markers))
-    Recount(kafka, warehouse, contract, ledger, decided).run()
+    Recount(kafka, warehouse, contract, ledger, decided, forms).run()
     ends = offset_ranges(kafka, ledger.topic)
     for entry in ledger.partitions:
         _, end = ends[entry.partition]
@@ -71,6 +84,7 @@ def reconcile_when_complete(
     kafka: KafkaSettings,
     warehouse: Warehouse,
     contract: Contract,
+    forms: MessageForms | None = None,
     *,
     wait_s: float,
     on_wait: Callable[[int], None],
@@ -81,12 +95,13 @@ def reconcile_when_complete(
         kafka: As for `reconcile`.
         warehouse: As for `reconcile`.
         contract: As for `reconcile`.
+        forms: As for `reconcile`.
         wait_s: After this many seconds the ledger is given as it is.
         on_wait: Called before each wait with how many messages are missing.
     """
     deadline = time.monotonic() + wait_s
     while True:
-        ledger = reconcile(kafka, warehouse, contract)
+        ledger = reconcile(kafka, warehouse, contract, forms)
         if ledger.is_complete or time.monotonic() >= deadline:
             return ledger
         on_wait(ledger.totals.missing)

@@ -25,6 +25,7 @@ from fraudline.reconcile.ledger import (
     example,
 )
 from fraudline.reconcile.stored_rows import Window, range_parameters
+from fraudline.schemas import MessageForms
 from fraudline.settings import KafkaSettings
 from fraudline.stream.read_topic import offset_ranges, read_range
 from fraudline.warehouse.client import Warehouse
@@ -66,6 +67,7 @@ class Recount:
         contract: What a transaction looks like.
         ledger: What was found so far.
         decided: As for `check_window`.
+        forms: As for `check_window`.
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class Recount:
         contract: Contract,
         ledger: Ledger,
         decided: DecidedOffsets | None = None,
+        forms: MessageForms | None = None,
     ) -> None:
+        self._forms = forms
         self._kafka, self._warehouse, self._contract = kafka, warehouse, contract
         self._ledger, self._decided = ledger, decided
 
@@ -159,7 +163,9 @@ class Recount:
         ):
             window = Window(self._ledger.topic, entry.partition, start, stop)
             found = check_window(
-                self._warehouse, self._contract, window, messages, decided=self._decided
+                *(self._warehouse, self._contract, window, messages),
+                decided=self._decided,
+                forms=self._forms,
             )
             counts += found.counts
             self._ledger.keep_examples(found.examples)

@@ -8,8 +8,9 @@ machines share (`Store`). Never opens a model, and never changes a version.
 
 from fraudline.registry.challengers import Challenger
 from fraudline.registry.changes import Change, Signature
+from fraudline.registry.periods_in_use import PeriodInUse
 from fraudline.registry.registry import Registry
 from fraudline.registry.removals import Removal
 from fraudline.registry.rollouts import Rollout
 
-__all__ = ["Challenger", "Change", "Registry", "Removal", "Rollout", "Signature"]
+__all__ = ["Challenger", "Change", "PeriodInUse", "Registry", "Removal", "Rollout", "Signature"]

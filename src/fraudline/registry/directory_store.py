@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from fraudline.registry.directory_lock import locked
 from fraudline.registry.store import Held
 
 _ASIDE = ".removed-"
+
+logger = logging.getLogger(__name__)
 
 
 class DirectoryStore:
@@ -116,7 +119,8 @@ class DirectoryStore:
         if target.exists():
             try:
                 return check_bundle(target)
-            except BundleError:
+            except BundleError as error:
+                logger.warning("it is replaced by what was made now, of the same name: %s", error)
                 shutil.rmtree(target)
         candidate.rename(target)
         return manifest

@@ -27,6 +27,7 @@ from fraudline.settings.places import (
     MlflowSettings,
     RegistrySettings,
 )
+from fraudline.settings.schema_registry import SchemaRegistrySettings
 from fraudline.settings.settings_file import SETTINGS_FILE, find_settings_file
 from fraudline.settings.stream_and_tables import BigQuerySettings, KafkaSettings
 from fraudline.settings.ways import (
@@ -50,6 +51,7 @@ __all__ = [
     "MlflowSettings",
     "PolicySettings",
     "RegistrySettings",
+    "SchemaRegistrySettings",
     "ScoringSettings",
     "Settings",
     "SinkSettings",

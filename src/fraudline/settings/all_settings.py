@@ -25,6 +25,7 @@ from fraudline.settings.places import (
     MlflowSettings,
     RegistrySettings,
 )
+from fraudline.settings.schema_registry import SchemaRegistrySettings
 from fraudline.settings.settings_file import SETTINGS_FILE, find_settings_file
 from fraudline.settings.several import NAMES, by_contract, comes_with_us
 from fraudline.settings.stream_and_tables import BigQuerySettings, KafkaSettings
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    schema_registry: SchemaRegistrySettings = Field(default_factory=SchemaRegistrySettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
     mlflow: MlflowSettings = Field(default_factory=MlflowSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
@@ -151,7 +153,10 @@ class _ProjectFile(TomlConfigSettingsSource):
 
 SEVERAL = "(several)"
 """In the place of a contract: settings that all contracts of a project share."""
-_PATHS = (("home",), ("contract",), ("kafka", "ssl_ca_location"), ("bigquery", "credentials_file"))
+_PATHS = (
+    *(("home",), ("contract",), ("kafka", "ssl_ca_location"), ("bigquery", "credentials_file")),
+    ("schema_registry", "ssl_ca_location"),
+)
 _chosen: ContextVar[str | None] = ContextVar("_chosen", default=None)
 
 

@@ -267,6 +267,13 @@ class Intake:
         self._starts = [*self._starts, *starts]
         self.fetch([*(TopicPartition(*key, offset) for key, offset in self._next.items()), *starts])
 
+    def set_aside(self, starts: Partitions) -> None:
+        """Fetch no more from these partitions; `fetch_also` goes on with them where it is told."""
+        held = {(start.topic, start.partition) for start in starts}
+        self.fetch(
+            [TopicPartition(*key, offset) for key, offset in self._next.items() if key not in held]
+        )
+
     def _is_next(self, message: Message) -> bool:
         """Whether a message is new; the client has been seen to rewind by itself."""
         topic, partition, offset = position_of(message)

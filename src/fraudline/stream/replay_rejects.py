@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -22,6 +22,7 @@ from confluent_kafka import KafkaError, KafkaException
 from fraudline import flows
 from fraudline.contract import REPLAYED, Decoder, RejectReason, RejectRecord
 from fraudline.errors import BrokerError, InputError
+from fraudline.schemas import MessageForms
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import raise_if_permanent
 from fraudline.stream.kafka_transaction import ProducerRecord, TransactionalProducer
@@ -76,6 +77,7 @@ class RejectReplay:
 def replay_rejects(
     kafka: KafkaSettings,
     decoders: Mapping[str, Decoder],
+    forms: MessageForms | None = None,
     *,
     since: dt.datetime,
     reason: str | None,
@@ -92,6 +94,7 @@ def replay_rejects(
     Args:
         kafka: Broker and topics.
         decoders: For each topic, what decodes its messages.
+        forms: Makes JSON of transactions in other forms, where there is a schema registry.
         since: Older rejects are left alone.
         reason: Only rejects with this reason, if given.
         positions: Only these, if there are any.
@@ -101,6 +104,7 @@ def replay_rejects(
 
     Raises:
         BrokerError: the broker refuses, or another replay was started.
+        SchemaRegistryError: a schema of a reject could not be asked for.
         InputError: a position has no pending reject; nothing was sent.
     """
     done = RejectReplay()
@@ -111,7 +115,7 @@ def replay_rejects(
         found = survey_rejects(kafka, since, positions)
         _require_pending(positions, found)
         is_asked_for = reason is not None or bool(positions)
-        sendable = _Sendable(kafka, decoders, done.unsent, is_asked_for=is_asked_for)
+        sendable = _Sendable(kafka, decoders, forms, done.unsent, is_asked_for=is_asked_for)
         for partition, records in read_pending(kafka, found):
             if stop.is_set():
                 break
@@ -143,12 +147,13 @@ class _Sendable:
         self,
         kafka: KafkaSettings,
         decoders: Mapping[str, Decoder],
+        forms: MessageForms | None,
         unsent: dict[str, UnsentRejects],
         *,
         is_asked_for: bool,
     ) -> None:
         self._kafka = kafka
-        self._decoders = decoders
+        self._decoders, self._forms = decoders, forms
         self._staying = unsent
         self._left_alone = {
             reason.value for reason in RejectReason if not reason.is_in_message and not is_asked_for
@@ -174,7 +179,10 @@ class _Sendable:
             elif record.reason in self._left_alone:
                 self._leave(record.reason, record, record.message)
             else:
-                _, _, refused = decoder.decode([record.original])
+                original: Sequence[bytes | None] = [record.original]
+                if self._forms is not None:
+                    original = self._forms.as_json(original)
+                _, _, refused = decoder.decode(original)
                 if refused:
                     self._leave(refused[0].reason.value, record, refused[0].message)
                 else:

@@ -15,10 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from operator import attrgetter
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import TopicPartition
 
 from fraudline import flows
 from fraudline.contract import Messages, Outcome, RejectReason
+from fraudline.schemas import MessageForms
 from fraudline.settings import KafkaSettings
 from fraudline.stream.broker import require_enough_partitions
 from fraudline.stream.counts import DecisionCounts
@@ -34,6 +35,7 @@ from fraudline.stream.intake import (
 from fraudline.stream.kafka_transaction import ProducerRecord, TransactionalProducer
 from fraudline.stream.progress import Progress
 from fraudline.stream.repeat_restore import RepeatRestore
+from fraudline.stream.schema_waits import SchemaWaits
 from fraudline.stream.score_checkpoint import ScoreStart
 from fraudline.stream.supervise import supervise
 from fraudline.stream.topic_guard import TopicGuard
@@ -59,6 +61,7 @@ def score_loop(
     stop: threading.Event,
     progress: Progress,
     restore: RepeatRestore | None = None,
+    forms: MessageForms | None = None,
 ) -> None:
     """Decide every transaction of the topic, exactly once, until told to stop.
 
@@ -71,6 +74,7 @@ def score_loop(
         stop: Set it to end the loop after the batch in hand.
         progress: Told of each step and of each batch, after it was committed.
         restore: Reads back what was decided before, for contracts with an id.
+        forms: Makes JSON of messages in other forms, where there is a schema registry.
 
     Raises:
         BrokerError: the broker refuses for good, a topic is not the one that it was, or
@@ -92,9 +96,12 @@ def score_loop(
         kafka, [inputs], [decisions, rejects], group=f"{kafka.group}.score", require=require
     )
     start = ScoreStart(kafka, guard)
+    waits = None if forms is None else SchemaWaits(forms, inputs, progress)
 
     def assigned(partitions: Partitions) -> Partitions | None:
         start.check(partitions)
+        if waits is not None:
+            waits.forget()
         return restore.assigned(partitions) if restore is not None else None
 
     def session() -> None:
@@ -111,7 +118,9 @@ def score_loop(
                 kafka=kafka,
             )
             progress.attach(intake)
-            scorer = _Scorer(kafka, deciders, intake, transactions, progress, restore, guard, start)
+            scorer = _Scorer(
+                *(kafka, deciders, intake, transactions, progress, restore, guard, start, waits)
+            )
             while not stop.is_set() and not guard.has_grown:
                 scorer.one_transaction(batch_rows)
                 progress.record_topics(guard.seen_at)
@@ -134,7 +143,9 @@ class _Scorer:
         restore: RepeatRestore | None,
         guard: TopicGuard,
         start: ScoreStart,
+        waits: SchemaWaits | None,
     ) -> None:
+        self._waits = waits
         self._deciders = deciders
         self._intake = intake
         self._transactions = transactions
@@ -158,10 +169,12 @@ class _Scorer:
         """
         progress, intake = self._progress, self._intake
         self._restore_a_piece()
+        if self._waits is not None and not self._is_restoring:
+            self._waits.look(intake)
         progress.begin_step("take")
         most = min(self._piece_rows, most_rows)
-        taken = self._take(most, 0.0 if self._is_restoring else WAIT_S)
-        if not taken:
+        messages = self._take(most, 0.0 if self._is_restoring else WAIT_S)
+        if not messages:
             progress.record_idle()
             self._fetches.took_nothing()
             self._guard.look()
@@ -169,12 +182,11 @@ class _Scorer:
         self._fetches.took_some()
         batch, decide = _Batch(), self._deciders()
         full_at = time.monotonic() + _LONGEST_S
-        while taken:
-            messages = as_messages(self._inputs, taken)
+        while messages:
             batch.add(messages)
             progress.record_taken(batch.offsets, "decide")
             # A piece that is not full has emptied the topic: those in it should not wait.
-            is_last = len(taken) < most or batch.rows == most_rows or time.monotonic() > full_at
+            is_last = len(messages) < most or batch.rows == most_rows or time.monotonic() > full_at
             if is_last or batch.rows == most:
                 self._send_offsets(batch)  # of the last piece and the first, while they are decided
             begun_at = time.monotonic()
@@ -184,7 +196,9 @@ class _Scorer:
             self._transactions.produce(map(self._record, outcomes))
             batch.decided(messages, outcomes)
             most = min(self._piece_rows, most_rows - batch.rows)
-            taken = [] if is_last else self._take(most, 0.0)
+            if is_last:
+                break
+            messages = self._take(most, 0.0)
         if intake.is_rebalanced:
             # What was taken is read again from the committed offsets, here or elsewhere.
             progress.discard_taken()
@@ -204,9 +218,12 @@ class _Scorer:
             rejected=batch.rejects,
         )
 
-    def _take(self, most: int, wait_s: float) -> list[Message]:
+    def _take(self, most: int, wait_s: float) -> Messages:
         with self._guard.explaining():
-            return self._intake.take(most, wait_s=wait_s)
+            messages = as_messages(self._inputs, self._intake.take(most, wait_s=wait_s))
+        if self._waits is None or not messages:
+            return messages
+        return self._waits.readable(messages, self._intake)
 
     def _send_offsets(self, batch: _Batch) -> None:
         self._guard.ask()

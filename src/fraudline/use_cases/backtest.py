@@ -40,6 +40,7 @@ from fraudline.use_cases.turned_out import (
 )
 from fraudline.warehouse.counting_labels import labelled_pieces
 from fraudline.warehouse.decided_periods import decided_periods
+from fraudline.warehouse.explored import explored_columns
 
 _PIECE_ROWS = 4096
 _MOST_EXAMPLES = 5
@@ -181,9 +182,7 @@ class _PeriodAgain:
         self._judge = Judge(bundle)
         contract = project.contract
         self._columns = [column.name for column in contract.transaction_columns]
-        # A table of the last release has none, and then no version that explored decided in it.
-        is_exploring = bool(bundle.manifest.policy.explored_share)
-        also = ("reasons", "propensity") if is_exploring else ("reasons",)
+        also = ("reasons", *explored_columns(project.warehouse))
         self._pieces = labelled_pieces(
             project.warehouse,
             contract,

@@ -105,6 +105,7 @@ def send_rejects_again(
     return replay_rejects(
         project.kafka,
         {project.kafka.topic(flow): flow.decoder(project.contract) for flow in flows.FLOWS},
+        project.forms,
         since=_since(days),
         reason=reason,
         positions={MessagePosition.parse(text) for text in positions},

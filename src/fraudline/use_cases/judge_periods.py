@@ -20,6 +20,7 @@ from fraudline.use_cases.project import Project
 from fraudline.use_cases.turned_out import NEEDED, frauds_of, policies_of, turned_out, versions_of
 from fraudline.warehouse.counting_labels import labelled_pieces
 from fraudline.warehouse.decided_periods import decided_periods, judged_periods
+from fraudline.warehouse.explored import explored_columns
 from fraudline.warehouse.learning_tables import write_rows
 
 _LOG = logging.getLogger(__name__)
@@ -109,14 +110,15 @@ class JudgePeriods:
         """Judge a period by what had arrived at a moment, and write it down."""
         project, contract = self._project, self._project.contract
         amount = () if contract.amount is None else (contract.amount,)
+        beside = (*amount, *explored_columns(project.warehouse))
         pieces = labelled_pieces(
             project.warehouse,
             contract,
             as_of=due.at,
             since=due.period.start,
             until=due.period.end,
-            columns=amount,
-            wanted=(*NEEDED, *amount),
+            columns=beside,
+            wanted=(*NEEDED, *beside),
         )
         frauds, versions = [], set[str]()
         for piece in pieces():
@@ -176,6 +178,11 @@ def _told(found: PeriodMeasures, unknown: list[str]) -> str:
     if found.saved is not None:
         said += f", saved {money(found.saved)}"
     said += f"; {percent(found.immature_share)} may still be told to be fraud"
+    if found.left_out:
+        said += (
+            f"; {counted(found.left_out, 'payment')} reviewed in place of being blocked and not "
+            "labelled left out"
+        )
     if unknown:
         said += (
             f"; LOOK: cost is not told, since the registry here has no {', '.join(unknown)}, "

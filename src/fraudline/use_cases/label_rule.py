@@ -32,10 +32,10 @@ def note_label_rule(project: Project) -> str | None:
     signature = Signature.of_this_process(
         reason="found so; the contract's file or a release has it"
     )
-    changed = project.registry.new_in_label_rule(rule)
+    changed = project.registry.label_rules.new_in(project.contract.name, rule)
     try:
         if changed:  # else no right is needed but to read
-            project.registry.record_label_rule(rule, signature)
+            project.registry.label_rules.record(project.contract.name, rule, signature)
     except (OSError, InputError) as error:  # to be read only, or another machine was first
         _LOG.warning(
             "by which rule labels count is not among the changes of the registry, which could not "
@@ -56,7 +56,7 @@ def other_label_rule(project: Project) -> str | None:
     Raises:
         RegistryError: its object store cannot be reached.
     """
-    return _told(project.registry.new_in_label_rule(_rule(project)))
+    return _told(project.registry.label_rules.new_in(project.contract.name, _rule(project)))
 
 
 def _rule(project: Project) -> dict[str, object]:

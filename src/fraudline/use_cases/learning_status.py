@@ -99,6 +99,12 @@ def learning_status(
     )
 
 
+def _measures_of(row: dict[str, Any]) -> PeriodMeasures:
+    """The figures of a row; one of before says nothing of payments that are left out."""
+    named = {name: row[name] for name in _FIGURES}
+    return PeriodMeasures(**named | {"left_out": named["left_out"] or 0})
+
+
 def _judged(project: Project, wanted: list[Period], at: dt.datetime) -> list[JudgedPeriod]:
     rows = read_rows(
         project.warehouse, flows.MEASURES, project.contract, since=min(wanted).start, until=at
@@ -112,10 +118,7 @@ def _judged(project: Project, wanted: list[Period], at: dt.datetime) -> list[Jud
     for period in wanted:
         taken = looks[period]
         first, last = (
-            {
-                row["part"]: PeriodMeasures(**{name: row[name] for name in _FIGURES})
-                for row in taken[moment]
-            }
+            {row["part"]: _measures_of(row) for row in taken[moment]}
             for moment in (min(taken), max(taken))
         )
         of_all = taken[max(taken)][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from fraudline.errors import InputError
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.counting_labels import decisions_with_labels, labelled_sql_at
+from fraudline.warehouse.explored import PROPENSITY
 from fraudline.warehouse.label_rows import (
     LabelCounts,
     count_labels,
@@ -105,6 +107,15 @@ def show_labels(
             "of decisions. It may still be on its way: check that `fraudline sink` runs."
         )
     return LabelHistory(at, decided, events, project.contract.maturity_days)
+
+
+def is_explored(decided: Mapping[str, object]) -> bool:
+    """Whether a payment would have been blocked, and was reviewed in place of it.
+
+    Args:
+        decided: One of what `LabelHistory` has of decisions.
+    """
+    return decided.get(PROPENSITY) is not None
 
 
 def labelled_decisions(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from fraudline.contract import Contract
     from fraudline.registry import Registry
+    from fraudline.schemas import MessageForms
     from fraudline.settings import KafkaSettings, Settings
     from fraudline.warehouse.client import Warehouse
 
@@ -89,6 +90,18 @@ class Project:
             return kafka
         address = local.addresses(self.settings).kafka_bootstrap
         return kafka.model_copy(update={"bootstrap_servers": address})
+
+    @cached_property
+    def forms(self) -> MessageForms | None:
+        """What makes JSON of messages in other forms; None without a schema registry.
+
+        Raises:
+            SettingsError: what reads schemas is not installed.
+        """
+        from fraudline.schemas import MessageForms
+
+        settings = self.settings.schema_registry
+        return MessageForms(settings) if settings.url else None
 
     @cached_property
     def warehouse(self) -> Warehouse:

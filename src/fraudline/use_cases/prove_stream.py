@@ -44,7 +44,9 @@ def prove_stream(
         WarehouseError: the tables cannot be read.
     """
     return reconcile_when_complete(
-        project.kafka, project.warehouse, project.contract, wait_s=wait_s, on_wait=on_wait
+        *(project.kafka, project.warehouse, project.contract, project.forms),
+        wait_s=wait_s,
+        on_wait=on_wait,
     )
 
 
@@ -93,4 +95,5 @@ def follow_stream(project: Project) -> Follower:
         project.warehouse,
         project.contract,
         project.settings.metrics.stalled_after_s,
+        project.forms,
     )

@@ -16,6 +16,7 @@ from fraudline.use_cases.gate_periods import GatePeriods
 from fraudline.use_cases.judge_periods import JudgePeriods
 from fraudline.use_cases.label_rule import note_label_rule
 from fraudline.use_cases.learning_steps import Due, LearningStep
+from fraudline.use_cases.one_period import begin_period, require_one_period
 from fraudline.use_cases.project import Project
 from fraudline.use_cases.recalibrate_periods import RecalibratePeriods
 from fraudline.use_cases.remove_versions import RemoveVersions
@@ -87,7 +88,8 @@ class LearningRun:
         self._on_done = on_done
         self._clock = clock
         create_learning_tables(project.warehouse, on_created)
-        looks = [note_label_rule(project)]
+        self._project = project
+        looks = [note_label_rule(project), begin_period(project)]
         if project.settings.learning.update != "off":
             looks.append(why_not_learned(project.contract))
         self.look = " ".join(filter(None, looks)) or None
@@ -110,6 +112,7 @@ class LearningRun:
         store, does not answer, that is told in the log by its name, and it is tried again.
 
         Raises:
+            InputError: another learner began later, with periods of another length.
             WarehouseError: BigQuery refuses for good.
             ServiceError: the port cannot be listened at.
         """
@@ -127,8 +130,10 @@ class LearningRun:
         Raises:
             WarehouseAwayError: BigQuery does not answer.
             RegistryError: the registry's object store does not.
+            InputError: another learner began later, with periods of another length.
             WarehouseError: it refuses for good.
         """
+        require_one_period(self._project)
         now = self._clock() - self._grace
         done: set[tuple[Due, int]] = set()
         while True:

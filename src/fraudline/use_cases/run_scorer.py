@@ -35,6 +35,7 @@ class ScorerRun:
         look: What a person should know of how it decides at first, if there is anything.
 
     Raises:
+        SettingsError: there is a schema registry, and what reads schemas is not installed.
         BundleError: there is no champion, or it was altered.
         BrokerError: a topic is missing, or the broker cannot be reached.
     """
@@ -48,6 +49,7 @@ class ScorerRun:
         if project.contract.id is not None:
             window = project.settings.scoring.repeat_window_offsets
             memory = RepeatMemory(project.contract, window)
+        self._forms = project.forms
         self._champion = ChampionFollower(project, memory, self.progress)
         self.look = self._champion.look
         needed = (flows.TRANSACTIONS, flows.DECISIONS, flows.REJECTS)
@@ -89,4 +91,5 @@ class ScorerRun:
                 stop=stop,
                 progress=self.progress,
                 restore=self._restore,
+                forms=self._forms,
             )

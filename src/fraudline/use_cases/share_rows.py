@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -9,9 +10,12 @@ import msgspec
 from fraudline.bundle.reference import Reference, Share
 from fraudline.contract import Contract, Period
 from fraudline.contract.alarms import AMOUNTS, NULLS, SCORES
+from fraudline.measures.column_drift import LEAST_ROWS
 from fraudline.measures.policy_effect import number, percent
 from fraudline.measures.share_drift import ALARM_SDS, Cusum, UsualShare, share_limits
 from fraudline.warehouse.watched_decisions import PeriodCounts
+
+_MOST_NAMED = 5
 
 Row = dict[str, Any]
 
@@ -126,3 +130,21 @@ def scores_text(counts: PeriodCounts) -> str:
 def json_text(content: object) -> str:
     """Anything as JSON."""
     return msgspec.json.encode(content).decode()
+
+
+def left_out_words(usual: Iterable[str], compared: Sequence[str]) -> str:
+    """Which columns were not compared, and why: the end of a sentence; empty if all were.
+
+    Args:
+        usual: Names of those of which it is known what is usual.
+        compared: Names of those that were compared.
+    """
+    names = sorted({*usual} - {*compared})
+    if not names:
+        return ""
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    named = ", ".join(f"'{name}'" for name in names[:_MOST_NAMED])
+    return (
+        f"; {named}{more} not compared: fewer than {LEAST_ROWS} values that are not null, here or "
+        "in the reference"
+    )

@@ -16,6 +16,7 @@ from fraudline.contract.array_types import DecisionCodes, Flags, Floats
 from fraudline.errors import BundleError, InputError
 from fraudline.measures.prequential import TurnedOut
 from fraudline.use_cases.project import Project
+from fraudline.warehouse.explored import PROPENSITY
 
 _LOG = logging.getLogger(__name__)
 NEEDED = (
@@ -54,7 +55,7 @@ def turned_out(
     """How decisions turned out, as `decisions_with_labels` gives them.
 
     Args:
-        piece: The columns of `NEEDED`, and the amount's.
+        piece: The columns of `NEEDED`, the amount's, and those of `explored_columns`.
         amount: Name of the amount's column, if there is one.
         policies: By the version that decided; of others, and of None, no cost is known.
     """
@@ -69,13 +70,18 @@ def turned_out(
             of = is_fraud[rows].astype(np.int8), amounts[rows]
             costs[rows] = policy.costs(codes[rows], *of)
             costs_of_approving[rows] = policy.costs(approved[rows], *of)
+    is_told = flags(pc.is_valid(piece.column("label")))
+    is_hidden = np.zeros(len(codes), np.bool_)
+    if PROPENSITY in piece.schema.names:
+        is_hidden = flags(pc.is_valid(piece.column(PROPENSITY))) & ~is_told
     return TurnedOut(
         scores=floats(piece.column("score")),
         codes=codes,
         is_fraud=is_fraud,
-        is_told=flags(pc.is_valid(piece.column("label"))),
+        is_told=is_told,
         is_open=flags(pc.is_null(piece.column("is_fraud"))),
         delays_s=floats(waited.cast(pa.int64())) / 1e6,
+        is_hidden=is_hidden,
         costs=costs,
         costs_of_approving=costs_of_approving,
     )

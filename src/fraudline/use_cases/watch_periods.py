@@ -39,6 +39,7 @@ from fraudline.use_cases.project import Project
 from fraudline.use_cases.share_rows import (
     amount_row,
     json_text,
+    left_out_words,
     null_rows,
     score_row,
     scores_text,
@@ -165,11 +166,18 @@ class WatchPeriods:
         columns = [self._column(each) for each in (alarming or compared)[: _most_rows(alarming)]]
         columns = columns or [_NOTHING_COMPARED.copy()]
         columns[0]["told"] += _apart(counts, facts, len(alarming) - len(columns))
+        if alarming or compared:  # else it says so of all
+            columns[0]["told"] += left_out_words(facts.distances, [each.name for each in compared])
+        nulls, levels = null_rows(reference, counts), level_rows(contract, reference, rows)
+        for found in (nulls, levels):
+            if len(found) > _MOST_COLUMNS:
+                more = counted(len(found) - _MOST_COLUMNS, "more column")
+                found[_MOST_COLUMNS - 1]["told"] += f"; {more} alarm, too"
         shares = [
             score_row(reference, counts, memory.cusum(version, SCORES), period),
             amount_row(contract, reference, counts, memory.cusum(version, AMOUNTS), period),
-            *null_rows(reference, counts)[:_MOST_COLUMNS],
-            *level_rows(contract, reference, rows)[:_MOST_COLUMNS],
+            *nulls[:_MOST_COLUMNS],
+            *levels[:_MOST_COLUMNS],
         ]
         return [
             *({**head, **each, "transactions": rows.num_rows} for each in columns),

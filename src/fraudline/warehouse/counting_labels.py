@@ -10,6 +10,10 @@ The rule, in SQL, once (`docs/decisions/0019-which-label-counts.md` argues it). 
 
 Everything that learns or judges by labels reads `decisions_with_labels`, so that none of it can use
 a label before it arrived.
+
+What has no label that counts is legitimate once it is mature; but not a payment that would have
+been blocked and was reviewed in place of it (`propensity`): people looked at it and said nothing,
+so nobody knows, however old it is (`docs/decisions/0049-explored-and-not-told.md`).
 """
 
 from __future__ import annotations
@@ -20,10 +24,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import pyarrow as pa
 
 from fraudline import flows
-from fraudline.contract import SOURCES, WITHDRAWN, Contract
+from fraudline.contract import BLOCK, SOURCES, WITHDRAWN, Contract
 from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.errors import ContractError, InputError
 from fraudline.warehouse.client import Warehouse
+from fraudline.warehouse.explored import PROPENSITY, explored_columns
 from fraudline.warehouse.query import query, query_pieces, sql_literal
 
 _NEWEST_FIRST = (
@@ -38,6 +43,8 @@ _OF_DECISION = (
 _OF_LABEL = ("label", "label_source", "label_known_at", "label_arrived_at", "is_mature", "is_fraud")
 _ADDED = (*_OF_LABEL, "label_later", "is_fraud_later")
 _DAY_US = 86_400_000_000
+HIDDEN = f"(label IS NULL AND (decision = '{BLOCK}' OR {PROPENSITY} IS NOT NULL))"
+"""A condition on a decision and its label: nobody can know what the payment was, or said so."""
 
 
 def decisions_with_labels(
@@ -70,7 +77,8 @@ def decisions_with_labels(
         `threshold`, `model_version`), the columns asked for, and then: `label`, which is `fraud`,
         `legitimate` or null, with `label_source`, `label_known_at` and `label_arrived_at`;
         `is_mature`, whether the contract's maturity had passed; `is_fraud`, which is what the label
-        says, without one false where it is mature, and else null. With `later` also `label_later`
+        says, without one false where it is mature and was not reviewed in place of being blocked,
+        and else null. With `later` also `label_later`
         and `is_fraud_later`, the same at that moment. In the order of the decisions.
 
     Raises:
@@ -178,6 +186,7 @@ def labelled_sql(
         f"{round(contract.maturity_days * _DAY_US)} MICROSECOND)"
     )
     table = warehouse.table(warehouse.settings.table(flows.DECISIONS))
+    unknown = f" WHEN d.{PROPENSITY} IS NOT NULL THEN NULL" if explored_columns(warehouse) else ""
     also = "".join(
         f" AND {condition}" for condition in (of and f"d.transaction_id = {of}", where) if condition
     )
@@ -187,7 +196,8 @@ SELECT {decided},
   c.label AS label, c.source AS label_source,
   c.known_at AS label_known_at, c.arrived_at AS label_arrived_at,
   {mature} AS is_mature,
-  CASE WHEN c.label IS NOT NULL THEN c.label = 'fraud' WHEN {mature} THEN FALSE END AS is_fraud
+  CASE WHEN c.label IS NOT NULL THEN c.label = 'fraud'{unknown} WHEN {mature} THEN FALSE END
+    AS is_fraud
 FROM `{table}` AS d
 LEFT JOIN counting AS c ON {names_it(contract)}
 WHERE d.decided_at <= {moment} AND d.decided_at >= {since} AND d.decided_at < {until}

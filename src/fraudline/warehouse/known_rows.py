@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline import flows
-from fraudline.contract import BLOCK, Contract
+from fraudline.contract import Contract
 from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.warehouse.client import Warehouse
-from fraudline.warehouse.counting_labels import labelled_sql
+from fraudline.warehouse.counting_labels import HIDDEN, labelled_sql
 from fraudline.warehouse.known_history import drawn_sql, known_history
 from fraudline.warehouse.known_payments import POSITION, Known, known_of
 from fraudline.warehouse.needs_time import require_event_time
@@ -29,9 +29,6 @@ MOST_JUDGED = 200_000
 """Rows that judge, at most."""
 _JUDGED_PART = 5  # of the mature frauds, the newest fifth judges
 _FIRST_REACH, _FURTHER = dt.timedelta(days=30), 4
-# Blocked, or reviewed in place of it: that nobody said anything does not make these legitimate.
-HIDDEN = f"(label IS NULL AND (decision = '{BLOCK}' OR propensity IS NOT NULL))"
-"""A condition on a decision and its label: nobody knows what the payment was."""
 _EXPLORED = "(label IS NOT NULL AND propensity IS NOT NULL)"
 _PLACE = (
     "CONCAT(source_topic, ':', CAST(source_partition AS STRING), ':', "
@@ -249,6 +246,6 @@ def _rows_sql(
         f"label_arrived_at, {judged} AS is_judged, "
         f"CASE WHEN {HIDDEN} THEN {hidden} ELSE {drawn} END AS is_learned, "
         f"{explored} AS is_explored, {HIDDEN} AS is_hidden FROM ({labelled}) "
-        f"WHERE is_fraud IS NOT NULL AND (NOT {HIDDEN} AND ({drawn} OR {judged} OR {explored}) "
-        f"OR {HIDDEN} AND ({hidden} OR {judged}))"
+        f"WHERE (NOT {HIDDEN} AND is_fraud IS NOT NULL AND ({drawn} OR {judged} OR {explored}) "
+        f"OR {HIDDEN} AND is_mature AND ({hidden} OR {judged}))"
     )

@@ -12,6 +12,7 @@ from fraudline.contract import Contract
 from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.warehouse.client import Warehouse
 from fraudline.warehouse.counting_labels import counting_sql, labelled_sql, names_it
+from fraudline.warehouse.explored import explored_columns
 from fraudline.warehouse.query import query
 
 _POSITION = re.compile(r"(?P<topic>.+):(?P<partition>\d{1,9}):(?P<offset>\d{1,18})", re.ASCII)
@@ -193,7 +194,8 @@ def decisions_of(
             ("since", "TIMESTAMP", times["since"]),
             ("until", "TIMESTAMP", times["last"] + dt.timedelta(microseconds=1)),
         ]
-    sql = labelled_sql(warehouse, contract, of="@transaction_id", where=where)
+    explored = explored_columns(warehouse)
+    sql = labelled_sql(warehouse, contract, explored, of="@transaction_id", where=where)
     rows: list[dict[str, Any]] = query(
         warehouse, f"{sql} ORDER BY decided_at", parameters
     ).to_pylist()

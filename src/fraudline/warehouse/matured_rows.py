@@ -12,10 +12,9 @@ from fraudline import flows
 from fraudline.contract import Contract
 from fraudline.contract.columns import LATEST
 from fraudline.warehouse.client import Warehouse
-from fraudline.warehouse.counting_labels import labelled_sql
+from fraudline.warehouse.counting_labels import HIDDEN, labelled_sql
 from fraudline.warehouse.history_table import digest_of
 from fraudline.warehouse.known_rows import (
-    HIDDEN,
     LEAST_FRAUDS,
     TooFew,
     newest_mature,
