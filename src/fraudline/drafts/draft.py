@@ -26,7 +26,7 @@ from fraudline.drafts.time_columns import (
     SEEN_OF_EVENTS,
     SEEN_OF_TIMES,
     ask_zone,
-    parts_of,
+    event_parts,
     time_keys,
 )
 from fraudline.drafts.told import Told, require_known, tell_roles
@@ -300,7 +300,7 @@ def _amount_column(profile: Profile, keys: dict[str, Any], told: Told) -> Column
 
 def _time_column(profile: Profile, keys: dict[str, Any], unit: str) -> ColumnDraft:
     if profile.type == "timestamp":
-        return ColumnDraft(profile.name, keys | {"parts": parts_of(profile)}, SEEN_OF_EVENTS)
+        return ColumnDraft(profile.name, keys | {"parts": event_parts(profile)}, SEEN_OF_EVENTS)
     keys["unit"] = unit
     if not epoch_unit(profile):
         return ColumnDraft(profile.name, keys)

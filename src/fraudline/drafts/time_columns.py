@@ -56,7 +56,7 @@ def time_keys(profile: Profile, zone: str, keys: Mapping[str, Any]) -> dict[str,
     return {"type": keys["type"]} | written | dict(keys)
 
 
-def parts_of(profile: Profile) -> list[str]:
+def event_parts(profile: Profile) -> list[str]:
     """What a network sees of the event time."""
     begin, end = profile.spread
     is_long = (end - begin).total_seconds() >= _LEAST_WEEKS * _WEEK_S

@@ -27,7 +27,7 @@ _FIRST = 20  # texts by which most formats are ruled out
 _MOST_OTHER = 0.01
 
 
-class Written(NamedTuple):
+class GuessedForm(NamedTuple):
     """How a column is written.
 
     Attributes:
@@ -41,7 +41,7 @@ class Written(NamedTuple):
     has_zone: bool
 
 
-def guess_written(texts: Sequence[str]) -> Written | None:
+def guess_written(texts: Sequence[str]) -> GuessedForm | None:
     """How texts are written; None: they are no times, or may be read in two ways.
 
     Args:
@@ -52,7 +52,7 @@ def guess_written(texts: Sequence[str]) -> Written | None:
     for kind in ("timestamp", "date"):
         column = Column("", kind, timezone="UTC" if kind == "timestamp" else "")
         if _fits(TimesOfColumn(column).of_texts(texts).is_read):
-            return Written(kind, "", has_zone=kind == "date")
+            return GuessedForm(kind, "", has_zone=kind == "date")
     first = texts[:_FIRST]
     forms = [each for each in _forms() if time_format(each).read(first)[2].any()]
     found = [each for each in forms if _fits(time_format(each).read(texts)[2])]
@@ -60,7 +60,7 @@ def guess_written(texts: Sequence[str]) -> Written | None:
         return None
     (form,) = found
     is_clock = any(each in form for each in ("%H", "%I"))
-    return Written("timestamp" if is_clock else "date", form, "%z" in form or not is_clock)
+    return GuessedForm("timestamp" if is_clock else "date", form, "%z" in form or not is_clock)
 
 
 def _forms() -> list[str]:
