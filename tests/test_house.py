@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IN = {
     "confluent_kafka": {"stream", "local", "schemas"},  # local asks its broker for a message back
     "fastavro": {"schemas"},
-    "google": {"warehouse", "local"},  # local asks its bqlite the same
+    "google": {"warehouse", "local", "schemas"},  # local asks its bqlite the same
     "grpc": {"warehouse", "local"},
     "onnxruntime": {"bundle"},
     "tensorflow": {"training"},
@@ -149,7 +149,7 @@ TRAINING = ("tensorflow", "keras", "sklearn", "imblearn", "matplotlib", "onnx")
 GOOGLE = ("google.cloud", "google.api_core", "grpc")
 SLOW = (
     *(*TRAINING, *GOOGLE, "mlflow", "onnxruntime", "confluent_kafka", "duckdb", "pandas"),
-    *("obstore", "fastavro", "confluent_kafka.schema_registry"),
+    *("obstore", "fastavro", "grpc_tools", "confluent_kafka.schema_registry"),
 )
 # What a statement must not load, itself or by what it imports.
 NEVER_LOADED = {
@@ -451,6 +451,7 @@ def test_what_is_imported_is_what_is_declared():
         "grpc": "google_cloud_bigquery_storage",  # part of its public signatures
         "requests": "google_cloud_bigquery",  # likewise
         "click": "typer",
+        "grpc_tools": "grpcio_tools",
         "imblearn": "imbalanced_learn",
         "keras": "tensorflow_cpu",
         "pydantic": "pydantic_settings",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from benchmarks.learning.kept import Found
 from benchmarks.learning.roads import Road
-from benchmarks.learning.scale import Scale, scored
+from benchmarks.learning.scale import Calibrated, Scale, restated, scored
 from benchmarks.learning.world import Known, Moment, World
 
 from fraudline.contract import Contract
@@ -68,7 +68,8 @@ def follow(
     is proved; and of `start` with such a calibration.
 
     At each moment, what has just become known judges first, by the line as it was a moment ago,
-    which had not learned it. Then it is learned.
+    which had not learned it. Then it is learned. Where the champion comes to take money in another
+    unit, the road begins anew at it.
 
     Args:
         world: With room for all `WAYS`.
@@ -80,46 +81,55 @@ def follow(
     """
     followed, bet = Followed(), FairBet()
     champion, line, fixed = start, start, None
-    scales: dict[int, Scale] = {}
+    gated: Scale | None = None
+    acting: Scale | None = None
     for number, moment in enumerate(world.moments()):
         bet = _judge(bet, number, moment, world.step, (champion, line), contract)
         followed.wealth.append(bet.wealth)
-        if bet.is_proved:
+        is_promoted = bet.is_proved
+        if is_promoted:
             champion, bet = line, FairBet(day=number)
             followed.promoted.append(number)
+        recent = calibrates(moment) if calibrates else None
+        if recent is not None:
+            fresh = moment.became_known(moment.at - world.step)
+            alive = (gated, None if is_promoted else acting)
+            for each in {id(each): each for each in alive if each}.values():
+                each.go_on(number, fresh, recent)
+            gated = gated or _begun(start, contract, world, recent, -np.inf)
+            if is_promoted:  # it has learned what is known by now
+                acting = _begun(champion, contract, world, recent, moment.at)
+            acting = acting or gated
+            if acting.deployed.model is not champion:  # it takes money in another unit
+                champion, bet = acting.deployed.model, FairBet(day=number)
+                road.begin(champion)
         begun = time.process_time()
         road.learn(moment)
         line = road.model()
         followed.learn_s.append(time.process_time() - begun)
         begun = time.process_time()
-        recent = calibrates(moment) if calibrates else None
-        known = {id(line): calibrated(line, recent)}
+        of_line = line
+        if recent is not None:
+            of_line = calibrated(line, restated(line, contract, recent, world.unit_s)[1])
         followed.calibrate_s.append(time.process_time() - begun)
-        if id(start) not in known:
-            known[id(start)] = calibrated(start, recent)
-        fixed = fixed or known[id(start)]
-        fresh = moment.became_known(moment.at - world.step)
-        for model in {id(each): each for each in (start, champion)}.values():
-            if recent is not None and id(model) not in scales:
-                # A network that was promoted has learned what is known by now.
-                since = -np.inf if model is start else moment.at
-                scales[id(model)] = Scale(model, contract, _line(model, recent), since)
-            elif recent is not None:
-                scales[id(model)].go_on(number, fresh, recent)
-        decides = {key: each.decides() for key, each in scales.items()}
         arrived = moment.arriving()
-        models = (
-            fixed,
-            known[id(start)],
-            known[id(line)],
-            decides.get(id(champion), champion),
-            decides.get(id(start), start),
-        )
+        models = [start, start, of_line, champion, start]
+        if gated is not None and acting is not None:
+            deployed = gated.deployed.decides()
+            fixed = fixed or deployed
+            newest = deployed if gated.waiting is None else gated.newest.decides()
+            acts = deployed if acting is gated else acting.deployed.decides()
+            models = [fixed, newest, of_line, acts, deployed]
         said = {id(model): scored(model, contract, arrived.features) for model in models}
         world.put_down(arrived, np.column_stack([said[id(model)] for model in models]))
-    if id(start) in scales:
-        followed.calibrated = scales[id(start)].promoted
+    if gated is not None:
+        followed.calibrated = gated.promoted
     return followed
+
+
+def _begun(model: Model, contract: Contract, world: World, recent: Known, since: float) -> Scale:
+    line = _line(model, restated(model, contract, recent, world.unit_s)[1])
+    return Scale(Calibrated(model, line), contract, world.unit_s, since)
 
 
 def _line(model: Model, known: Known) -> Platt:

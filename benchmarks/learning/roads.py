@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 from benchmarks.learning.kept import Found, Kept
+from benchmarks.learning.scale import restated
 from benchmarks.learning.world import Known, Moment
 
 from fraudline.contract import Contract
@@ -54,6 +55,9 @@ class Road(Protocol):
     def learn(self, moment: Moment) -> None:
         """Learn what has become known since the last moment."""
 
+    def begin(self, model: Model) -> None:
+        """Go on from another model, if it goes on from any."""
+
 
 @dataclass
 class Frozen:
@@ -69,6 +73,10 @@ class Frozen:
         """Nothing."""
         del moment
 
+    def begin(self, model: Model) -> None:
+        """Nothing: it stays as it is."""
+        del model
+
 
 @dataclass
 class FineTuned:
@@ -76,13 +84,19 @@ class FineTuned:
 
     current: Model
     recipe: Recipe
+    contract: Contract
     choices: Choices
     seed: int
     known_until: float
+    unit_s: float
 
     def model(self) -> Model:
         """The latest."""
         return self.current
+
+    def begin(self, model: Model) -> None:
+        """From it on."""
+        self.current = model
 
     def learn(self, moment: Moment) -> None:
         """One pass through the newest frauds, and legitimate rows since the oldest of them."""
@@ -92,6 +106,7 @@ class FineTuned:
         if not new.labels.any():
             return
         drawn = draw(moment.known(), int(new.labels.sum()), self.choices, random)
+        drawn = restated(self.current, self.contract, drawn, self.unit_s)[1]
         self.current = fine_tune(
             self.current,
             self.recipe,
@@ -131,6 +146,10 @@ class LastLayerOnly:
         """The latest."""
         return self.state.model()
 
+    def begin(self, model: Model) -> None:
+        """From its last layer on."""
+        self.state = LastLayer.of(model)
+
     def learn(self, moment: Moment) -> None:
         """What is new, with as many legitimate rows for each fraud."""
         random = np.random.default_rng([self.seed, round(moment.at)])
@@ -154,11 +173,16 @@ class Retrained:
     seed: int
     every: int  # moments
     since: float
+    unit_s: float
     moments: int = 0
 
     def model(self) -> Model:
         """The latest."""
         return self.current
+
+    def begin(self, model: Model) -> None:
+        """Nothing: it is fitted from fresh weights."""
+        del model
 
     def learn(self, moment: Moment) -> None:
         """Fit anew if it is time."""
@@ -166,6 +190,7 @@ class Retrained:
         if (self.moments - 1) % self.every or self.moments == 1:
             return
         known = moment.known(max(self.since, moment.at - self.choices.window))
+        known = restated(self.current, self.contract, known, self.unit_s)[1]
         self.current = fitted(self.recipe, self.contract, known, self.seed)
 
 

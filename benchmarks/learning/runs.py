@@ -82,11 +82,12 @@ def _road(
     every: int,
 ) -> Road:  # fmt: skip
     recipe, begin = find_recipe(recipe_name), streamed.world.begin
+    unit_s = streamed.world.unit_s
     if road == FINE_TUNED:
-        return FineTuned(start, recipe, choices, seed, known_until=begin)
+        return FineTuned(start, recipe, streamed.contract, choices, seed, begin, unit_s)
     if road == LAST_LAYER:
         return LastLayerOnly(LastLayer.of(start), choices, seed, known_until=begin)
     if road == RETRAINED:
         contract = streamed.contract
-        return Retrained(start, recipe, contract, choices, seed, every, since=-np.inf)
+        return Retrained(start, recipe, contract, choices, seed, every, -np.inf, unit_s)
     return Frozen(start)

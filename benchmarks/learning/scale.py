@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from benchmarks.learning.costs import policy
 from benchmarks.learning.world import Floats, Known, Matrix
+from sklearn.metrics import log_loss
 
+from fraudline.bundle.manifest import UNITS_ALIKE
 from fraudline.contract import Contract
-from fraudline.measures.calibration_bet import CalibrationBet, Line, most_apart
+from fraudline.measures.calibration_bet import (
+    CalibrationBet,
+    CalibrationChallenge,
+    Line,
+)
+from fraudline.training.amount_unit import find_unit, money_of
 from fraudline.training.calibration import Platt, fit_platt
 from fraudline.training.graph import run_graph, write_graph
 from fraudline.training.model import Model
 from fraudline.warehouse.known_rows import LEAST_FRAUDS
-
-_LEAST_BOUND = 4.0  # as `CalibrationChallenge` has it
 
 
 def calibrated(model: Model, line: Platt) -> Model:
@@ -31,33 +36,76 @@ def scored(model: Model, contract: Contract, features: Matrix) -> Floats:
     return run_graph(graph, features)
 
 
+def restated(model: Model, contract: Contract, known: Known, unit_s: float) -> tuple[float, Known]:
+    """What is known with money in the unit of the newest, and how many times as large that is.
+
+    Args:
+        model: Whose unit is 1.
+        contract: Of its transactions.
+        known: With labels of both kinds.
+        unit_s: The unit of their times, seconds.
+    """
+    money = money_of(contract)
+    told = known.where(known.labels == 0)
+    unit = find_unit(model.preparation, money, told.features, told.event_at * unit_s)
+    if unit.is_one:
+        return unit.factor, known
+    factors, features = unit.restated(known.event_at * unit_s), known.features.copy()
+    features[:, money] *= factors[:, None].astype(np.float32)
+    return unit.factor, replace(known, features=features, amounts=known.amounts * factors)
+
+
+def _in_unit(model: Model, contract: Contract, factor: float) -> Model:
+    """A model that divides money by a factor first."""
+    before = model.preparation.units
+    units = np.ones(len(contract.features), np.float32) if before is None else before.copy()
+    units[list(money_of(contract))] /= factor
+    return Model(replace(model.preparation, units=units), model.network)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A network, in which unit it takes money, and the line through its log-odds."""
+
+    model: Model
+    line: Platt
+    factor: float = 1.0  # what money is divided by beside what the deployed one divides it by
+
+    def decides(self) -> Model:
+        """The model that scores."""
+        return calibrated(self.model, self.line)
+
+
 @dataclass
 class Scale:
-    """A network, the calibration with which it decides, and the newest one that waits.
+    """A network with the calibration by which it decides, and the newest one that waits.
 
     Attributes:
-        model: As it was learned.
+        deployed: What decides; as it was made until another wins.
         contract: Of its transactions.
+        unit_s: The unit of their times, seconds.
         unlearned_since: It may have learned what was made before.
-        deployed: The calibration that decides; the one that it was made with until another wins.
         waiting: The newest one.
         bet: That these do better.
         costs: Of the deployed one's decisions and of the waiting ones', on what judged both.
         promoted: At which moments another calibration was promoted.
+        judged: What the last one that was judged divides money by.
     """
 
-    model: Model
+    deployed: Calibrated
     contract: Contract
-    deployed: Platt
+    unit_s: float
     unlearned_since: float = -np.inf
-    waiting: Platt | None = None
+    waiting: Calibrated | None = None
     bet: CalibrationBet = field(default_factory=CalibrationBet)
     costs: tuple[float, float] = (0.0, 0.0)
     promoted: list[int] = field(default_factory=list)
+    judged: float = 1.0
 
-    def decides(self) -> Model:
-        """The model with the calibration that decides."""
-        return calibrated(self.model, self.deployed)
+    @property
+    def newest(self) -> Calibrated:
+        """What would decide if there were no gate."""
+        return self.waiting or self.deployed
 
     def go_on(self, number: int, fresh: Known, recent: Known) -> None:
         """Judge the waiting calibration by what has become known, make another, promote it.
@@ -70,21 +118,41 @@ class Scale:
         is_won = self.waiting is not None and len(fresh.rows) > 0 and self._judge(number, fresh)
         usable = recent.where(recent.event_at >= self.unlearned_since)
         if usable.labels.sum() >= LEAST_FRAUDS:
-            self.waiting = fit_platt(usable.labels, self.model.log_odds(usable.features))
+            self.waiting = self._found(usable)
         if is_won and self.waiting is not None:
             self.deployed, self.waiting = self.waiting, None
-            self.bet, self.costs = CalibrationBet(), (0.0, 0.0)
+            self.bet, self.costs, self.judged = CalibrationBet(), (0.0, 0.0), 1.0
             self.promoted.append(number)
+
+    def _found(self, known: Known) -> Calibrated:
+        """As `training.scale.find_scale` does."""
+        model = self.deployed.model
+        factor, now = restated(model, self.contract, known, self.unit_s)
+        ways = [(model, known, 1.0)]
+        if factor != 1:
+            ways.append((_in_unit(model, self.contract, factor), now, factor))
+        elif now is not known:
+            ways.append((model, now, 1.0))
+        found = []
+        for each, rows, divided in ways:
+            odds = each.log_odds(rows.features)
+            line = fit_platt(rows.labels, odds)
+            loss = float(log_loss(rows.labels, line.probabilities(odds)))
+            found.append((loss, Calibrated(each, line, divided)))
+        return min(found, key=lambda each: each[0])[1]
 
     def _judge(self, number: int, fresh: Known) -> bool:
         assert self.waiting is not None
-        lines = self.deployed, self.waiting
-        said = [
-            scored(calibrated(self.model, each), self.contract, fresh.features) for each in lines
-        ]
-        one, other = (_as_line(each) for each in lines)
-        bound = max(_LEAST_BOUND, most_apart(one, other))
-        self.bet = self.bet.after(number, fresh.labels, said[0], said[1], bound)
+        apart = self.judged / self.waiting.factor
+        if not 1 / UNITS_ALIKE < apart < UNITS_ALIKE:  # another question is another bet
+            self.bet, self.costs = CalibrationBet(), (0.0, 0.0)
+        self.judged = self.waiting.factor
+        both = self.deployed, self.waiting
+        said = [scored(each.decides(), self.contract, fresh.features) for each in both]
+        challenge = CalibrationChallenge().beyond_lines()
+        if self.deployed.model is self.waiting.model:
+            challenge = challenge.between(*(_as_line(each.line) for each in both))
+        self.bet = self.bet.after(number, fresh.labels, said[0], said[1], challenge.bound)
         rule, costs = policy(), list(self.costs)
         for place, scores in enumerate(said):
             codes = rule.decide(scores, fresh.amounts)

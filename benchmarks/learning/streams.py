@@ -135,7 +135,9 @@ def second_day(days: TwoDays, delay_h: float) -> Streamed:
     labels, amounts = contract.labels(days.rows), contract.amounts(days.rows)
     known_at = np.where(hour < 24, hour, hour + delay_h)
     features = contract.feature_matrix(days.rows)
-    world = World(features, labels, amounts, hour, known_at, 24.0, step=1.0, ways=len(WAYS))
+    world = World(
+        features, labels, amounts, hour, known_at, 24.0, step=1.0, ways=len(WAYS), unit_s=HOUR_S
+    )
     first = world.first_row
     period = (hour[first:] - 24.0).astype(np.int64)
     return Streamed(contract, world, labels[first:], amounts[first:], amounts[first:], period)

@@ -92,6 +92,7 @@ class World:
         begin: The first moment; what was made before it is history.
         step: How long it is from one moment to the next.
         ways: How many scores each transaction is given.
+        unit_s: The unit of time, in seconds.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class World:
         begin: float,
         step: float,
         ways: int = 1,
+        unit_s: float = 86400.0,
     ) -> None:
         if (np.diff(event_at) < 0).any():
             raise ValueError("the rows of a world are in order of time")
@@ -111,7 +113,7 @@ class World:
             raise ValueError("no label is known before its transaction was made")
         self._features, self._labels, self._amounts = features, labels, amounts
         self._event_at, self._known_at = event_at, known_at.copy()
-        self.begin, self.step = begin, step
+        self.begin, self.step, self.unit_s = begin, step, unit_s
         self._scores = np.full((len(labels), ways), np.nan)
         self._now = begin
 

@@ -82,9 +82,9 @@ class Flow:
         columns, most_bytes = self.columns(contract), self.most_bytes()
         if self.is_own or self.may_lack:
             return RecordDecoder(columns, most_bytes, is_own=self.is_own)
-        # What a sink stores stays a row as it was; a transaction without an id is none.
-        id_columns = contract.id_columns if self.table is None else ()
-        return Decoder(columns, most_bytes, id_columns=id_columns)
+        if self.table is None:
+            return contract.decoder(most_bytes)
+        return Decoder(columns, most_bytes)  # what a sink stores stays a row as it was
 
 
 @dataclass(frozen=True)

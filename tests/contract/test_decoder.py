@@ -178,7 +178,7 @@ def test_every_reason_that_a_message_shows_is_reached_by_a_broken_message():
 
 def test_a_reject_says_where_and_what_was_expected_and_found():
     assert reject_of(CARD, message(CARD_ROW, Amount="12,50")).message == (
-        "column 'Amount': expected float, got str"
+        "column 'Amount': expected float, got str; lenient = true would allow numbers in quotes"
     )
     assert reject_of(CARD, without(CARD_ROW, "V7")).message.startswith(
         "column 'V7' is missing; expected exactly: Time, V1, V2,"

@@ -405,11 +405,22 @@ def test_the_same_table_gives_the_same_file(tmp_path):
     }
 
 
-def test_names_that_no_table_can_have_are_refused_all_at_once():
+def test_names_that_no_table_can_have_are_read_under_others():
+    theirs = {"TRANSACTION_ID": np.arange(ROWS), "Card Limit (EUR)": NUMBERS.normal(size=ROWS)}
+    draft = drafted(**theirs)
+    assert draft.roles["id"] == "own_TRANSACTION_ID"
+    assert keys(draft, "own_TRANSACTION_ID") == {"type": "int64", "from": "TRANSACTION_ID"}
+    assert keys(draft, "Card_Limit_EUR") == {"type": "float64", "from": "Card Limit (EUR)"}
+    assert "read from 'TRANSACTION_ID' in files and messages" in told(draft)
+    assert sound(draft).column("Card_Limit_EUR").source == "Card Limit (EUR)"
+    assert sound(drafted(Answers(id=("TRANSACTION_ID",)), **theirs)).id == "own_TRANSACTION_ID"
+
+
+def test_names_without_a_way_on_are_refused_all_at_once():
     with pytest.raises(InputError) as caught:
-        guess(**{"Transaction ID": np.arange(ROWS), "score": np.arange(ROWS)})
-    assert "'Transaction ID' is not a BigQuery column name" in str(caught.value)
-    assert "the column name 'score' is reserved" in str(caught.value)
+        guess(**{"Zeit": 1, "zeit.": np.arange(ROWS), "%": np.arange(ROWS)} | {"Zeit": None})
+    assert "'zeit.' is not a BigQuery column name" in str(caught.value)
+    assert "'%' is not a BigQuery column name" in str(caught.value)
 
 
 def test_a_column_of_lists_is_refused_by_name():

@@ -133,7 +133,9 @@ def _obey(pipeline: Pipeline, workers: list[Worker], expected: str) -> None:
             if not worker.is_alive:
                 worker.start()
         deadline = time.monotonic() + _STOP_TIMEOUT_S
-        while all(worker.is_alive for worker in workers) and not pipeline.is_whole:
+        while all(worker.is_alive for worker in workers) and not (
+            pipeline.is_whole and all(worker.goes_on for worker in workers)
+        ):
             assert time.monotonic() < deadline, "neither stopped nor began"
             time.sleep(0.1)
         stopped = [worker for worker in workers if not worker.is_alive]

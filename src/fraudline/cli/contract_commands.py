@@ -231,21 +231,29 @@ def write_schema(
     as_json_schema: Annotated[
         bool, typer.Option("--json-schema", help="As a JSON Schema, draft 07.")
     ] = False,
+    as_protobuf: Annotated[
+        bool, typer.Option("--protobuf", help="As a .proto file of Protobuf.")
+    ] = False,
     as_odcs: Annotated[
         bool, typer.Option("--odcs", help="In the Open Data Contract Standard, as YAML.")
     ] = False,
 ) -> None:
     """Print the contract of the settings in a form that other tools read.
 
-    Avro and JSON Schema are of a transaction in flight, for a producer or a schema registry; an
-    Open Data Contract is of the topic and of the history's table, for a catalogue.
+    Avro, JSON Schema and Protobuf are of a transaction in flight, for a producer or a schema
+    registry; an Open Data Contract is of the topic and of the history's table, for a catalogue.
     """
     from fraudline.use_cases.export_contract import Form, export_contract
 
-    asked: dict[Form, bool] = {"avro": as_avro, "json-schema": as_json_schema, "odcs": as_odcs}
+    asked: dict[Form, bool] = {
+        "avro": as_avro,
+        "json-schema": as_json_schema,
+        "protobuf": as_protobuf,
+        "odcs": as_odcs,
+    }
     forms = [form for form, is_asked in asked.items() if is_asked]
     if len(forms) != 1:
-        raise typer.BadParameter("give one of --avro, --json-schema and --odcs.")
+        raise typer.BadParameter("give one of --avro, --json-schema, --protobuf and --odcs.")
     sys.stdout.buffer.write(export_contract(Project(), forms[0]).encode() + b"\n")
 
 

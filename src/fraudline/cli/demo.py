@@ -236,10 +236,7 @@ def _send(project: Project, name: str, lines: list[bytes], rate: float) -> Obser
 
 
 def _lines(project: Project, live: pa.Table) -> list[bytes]:
-    from fraudline.contract import json_lines
-
-    names = [column.name for column in project.contract.transaction_columns]
-    return json_lines(live.select(names))
+    return project.contract.message_lines(live)
 
 
 def _with_broken(lines: list[bytes]) -> list[bytes]:

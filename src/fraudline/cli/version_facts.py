@@ -88,6 +88,7 @@ def _derived(manifest: Manifest) -> str:
         return (
             f"from {of.of}, whose network it has, calibrated anew: log-odds are {of.slope:.4g} "
             f"times the network's, {of.intercept:+.4g}"
+            + (f"; money is divided by {of.unit:.4g} before it" if of.unit else "")
         )
     return "by training"
 

@@ -17,9 +17,11 @@ from fraudline.contract.columns import (
     ColumnType,
 )
 from fraudline.contract.contract_faults import Faults, Keys, meant, shown
+from fraudline.contract.message_keys import parse_place
 from fraudline.contract.time_keys import TIME_KEYS, parse_time
 
 _COLUMN_KEYS = {"type", "description", "unit", "min", "max", "max_length", "nullable", "feature"}
+_COLUMN_KEYS |= {"from", "lenient"}
 # Of a column whose type is CATEGORY.
 _CATEGORY_KEYS = {"of", "max_levels", "buckets"}
 CATEGORY = "category"
@@ -80,6 +82,7 @@ def parse_column(name: str, value: Any, faults: Faults) -> Column | None:
             (*path, "max_length"),
             f"max_length = {shown(max_length)} needs a string column and a number above 0.",
         )
+    source, is_lenient = parse_place(value, kind, path, faults)
     low, high = _parse_limits(value, kind, path, faults, is_feature=is_feature)
     description, unit = (faults.value(value, key, str, "", path) for key in ("description", "unit"))
     if len(faults) > known_before:
@@ -98,6 +101,8 @@ def parse_column(name: str, value: Any, faults: Faults) -> Column | None:
         format=written.format,
         timezone=written.timezone,
         parts=written.parts,
+        source=source,
+        is_lenient=is_lenient,
     )
 
 

@@ -104,6 +104,9 @@ class Column:
         timezone: Whose clock a timestamp without an offset is of, an IANA name; empty: there is
             none without. Also the one in which `parts` are.
         parts: What of a timestamp a network sees, of `PARTS`; empty: what `is_feature` says.
+        source: Where a message has it, keys with dots between, and what it is called in files;
+            empty: under its name.
+        is_lenient: Whether a number may come in quotes, and a bool as 0 or 1.
         is_nullable: Whether a value may be null. The column itself must always be there.
         is_feature: Whether a network sees it.
     """
@@ -122,6 +125,13 @@ class Column:
     format: str = ""
     timezone: str = ""
     parts: tuple[str, ...] = ()
+    source: str = ""
+    is_lenient: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where a message has it, keys with dots between."""
+        return self.source or self.name
 
     @property
     def seen_as(self) -> Literal["number", "second of the day", "level"]:

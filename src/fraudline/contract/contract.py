@@ -15,7 +15,9 @@ import pyarrow as pa
 from fraudline.contract.array_types import Flags, Floats, Integers, Labels, Matrix
 from fraudline.contract.columns import Category, Column, arrow_schema
 from fraudline.contract.decisions import DECISION_COLUMNS
+from fraudline.contract.decoder import MAX_MESSAGE_BYTES, Decoder
 from fraudline.contract.derived import Derived, derive, parts_of
+from fraudline.contract.encode import json_lines
 from fraudline.contract.feature_values import (
     as_floats,
     permitted,
@@ -24,6 +26,9 @@ from fraudline.contract.feature_values import (
 )
 from fraudline.contract.id_texts import message_id, row_ids
 from fraudline.contract.local_times import UTC
+from fraudline.contract.message_decoder import MessageDecoder
+from fraudline.contract.message_keys import AS_COLUMNS, MessageRules
+from fraudline.contract.plain_messages import PlainMessage, PlainMessages
 from fraudline.contract.time_units import seconds_of, to_seconds
 from fraudline.errors import ContractError
 
@@ -65,6 +70,7 @@ class Contract:
         entities: Who and what takes part in it.
         payments_a_day: How many rows of a history without an event time count as a day; None
             where there is one.
+        messages: How messages may differ from the columns.
         derived: Columns that follow from these, in an order in which each follows from what is
             before it. No message and no table has them.
     """
@@ -79,6 +85,7 @@ class Contract:
     maturity_days: float = MATURITY_DAYS
     entities: tuple[Entity, ...] = ()
     payments_a_day: float | None = None
+    messages: MessageRules = AS_COLUMNS
     derived: tuple[Derived, ...] = ()
 
     @cached_property
@@ -133,17 +140,19 @@ class Contract:
     def fingerprint(self) -> str:
         """SHA-256 over columns, types, limits and roles: equal when data are interchangeable.
 
-        What entities are called alters no data: they may be named at any time.
+        What entities are called alters no data: they may be named at any time. Nor does what
+        messages look like: rows are the same.
         """
         content = asdict(self)
-        for key in ("description", "maturity_days", "entities", "payments_a_day"):
+        for key in ("description", "maturity_days", "entities", "payments_a_day", "messages"):
             del content[key]
         for each in content["derived"]:
             del each["description"]
         if not content["derived"]:  # as before there were any
             del content["derived"]
         for column in content["columns"]:
-            del column["description"], column["words"]
+            for key in ("description", "words", "source", "is_lenient"):
+                del column[key]
             # As before there were any. Whether a clock's times are taken as UTC or not at all
             # changes nothing of what is.
             if column["timezone"] == UTC and not column["format"]:
@@ -157,8 +166,48 @@ class Contract:
         """The key under which a transaction is sent: its id, so that repeats meet; else none."""
         if self.id is None:
             return None
+        if self.plain is not None:
+            read = self.plain.read(message)
+            if not isinstance(read, PlainMessage):
+                return None
+            message = read.text
         found = self._message_id(message)
         return None if found is None else found.encode()  # it will be rejected, wherever it goes
+
+    @cached_property
+    def plain(self) -> PlainMessages | None:
+        """What brings messages into the form of the columns; None where they have it already."""
+        columns, rules = self.transaction_columns, self.messages
+        has_own = any(column.source or column.is_lenient for column in columns)
+        if not has_own and rules == AS_COLUMNS:
+            return None
+        return PlainMessages(columns, rules)
+
+    def decoder(
+        self, max_message_bytes: int = MAX_MESSAGE_BYTES, *, looks_at_id: bool = True
+    ) -> Decoder:
+        """What decodes messages of transactions in flight.
+
+        Args:
+            max_message_bytes: Largest message that is decoded.
+            looks_at_id: Whether one with an empty id is none.
+        """
+        names = self.id_columns if looks_at_id else ()
+        if self.plain is None:
+            return Decoder(self.transaction_columns, max_message_bytes, id_columns=names)
+        return MessageDecoder(
+            self.transaction_columns, self.plain, max_message_bytes, id_columns=names
+        )
+
+    def message_lines(self, rows: pa.RecordBatch | pa.Table) -> list[bytes]:
+        """Each row as a message that has just such transactions, without a line end.
+
+        Args:
+            rows: With the columns of a transaction; others are left out.
+        """
+        columns = self.transaction_columns
+        lines = json_lines(rows.select([column.name for column in columns]))
+        return lines if self.plain is None else list(map(self.plain.write, lines))
 
     @cached_property
     def _message_id(self) -> Callable[[bytes], str | None]:

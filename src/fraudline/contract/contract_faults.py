@@ -12,7 +12,7 @@ from fraudline.errors import ContractError
 
 Keys = tuple[str, ...]
 _MOST_SHOWN = 200
-_TABLES = {"roles", "entities", "history", "labels", "columns", "derived"}
+_TABLES = {"roles", "entities", "history", "messages", "labels", "columns", "derived"}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from fraudline.contract.columns import Column
 from fraudline.contract.contract import MATURITY_DAYS, Contract, Entity
 from fraudline.contract.contract_faults import ContractFault, Faults, meant, refusal, shown
 from fraudline.contract.decisions import DECISION_COLUMNS
+from fraudline.contract.message_keys import check_places, parse_messages
 from fraudline.contract.named_columns import (
     NAMING_TYPES,
     check_length,
@@ -44,6 +45,7 @@ _KEYS = (
     "roles",
     "entities",
     "history",
+    "messages",
     "labels",
     "columns",
     derived_keys.TABLE,
@@ -136,6 +138,8 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
     description = faults.value(content, "description", str, "", ())
     maturity_days = _parse_maturity(content, faults)
     payments_a_day = _parse_payments_a_day(content, roles, faults)
+    messages = parse_messages(content, faults)
+    check_places(filter(None, parsed.values()), faults)
     if roles and columns:
         _check_roles(roles, parsed, faults, needs_time=payments_a_day is None)
     derivations: dict[str, Any] = faults.value(content, derived_keys.TABLE, dict, {}, ())
@@ -164,6 +168,7 @@ def _parse(content: dict[str, Any], faults: Faults) -> Contract | None:
         maturity_days=maturity_days,
         entities=entities,
         payments_a_day=payments_a_day,
+        messages=messages,
         derived=derived,
     )
     if contract.features:
@@ -263,7 +268,8 @@ def check_names(columns: Iterable[str], faults: Faults, derived: Iterable[str] =
             faults.add(
                 path,
                 f"the column name '{name}' is reserved, by a column of every decision or reject, "
-                "or by BigQuery; give it another, in files and messages, too.",
+                f'or by BigQuery; give it another, such as own_{name} = {{ from = "{name}", … }}, '
+                "and it is read from files and messages all the same.",
             )
         # BigQuery tells column names apart without regard to case, and so must we.
         elif lower in seen:

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import codecs
-import datetime as dt
 import hashlib
 import json
 import re
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 from msgspec.structs import astuple
 
-from fraudline.contract.columns import NUMERIC_TYPES, Column, arrow_schema
+from fraudline.contract.columns import Column, arrow_schema
+from fraudline.contract.decode_faults import Fault, FaultWords, no_json
 from fraudline.contract.messages import RefusedValue
 from fraudline.contract.rejects import Reject, RejectReason
+from fraudline.contract.row_structs import PYTHON_TYPES, row_struct
 from fraudline.contract.time_formats import COUNTS
 from fraudline.contract.times_of_column import TimesOfColumn, put_times
 
 MAX_MESSAGE_BYTES = 64 * 1024
-_PYTHON_TYPES = {
-    "float64": float,
-    "int64": int,
-    "bool": bool,
-    "string": str,
-    "timestamp": dt.datetime,
-    "date": dt.date,
-    "bytes": bytes,
-}
-_MOST_TIME_CHARACTERS = 128  # of a time in a format of its own
 # To be raised with each change of what `Decoder` takes for a row and what for a fault.
 _RULES = 1
 # Of a time: a digit beyond the sixth of its second's fraction.
@@ -63,6 +53,8 @@ class Decoder:
             whether it is a row.
     """
 
+    _tells_keys = True  # of a contract file, by which a fault would be none
+
     def __init__(
         self,
         columns: Sequence[Column],
@@ -73,7 +65,7 @@ class Decoder:
         self.schema = arrow_schema(columns)
         self.fingerprint = _fingerprint(columns, max_message_bytes, id_columns)
         self._names = [column.name for column in columns]
-        self._words = {column.name: column.words for column in columns if column.words}
+        self._fault_words = FaultWords(columns, tells_keys=self._tells_keys)
         self._timestamps = {
             index: (column.limits.least, column.limits.most)
             for index, column in enumerate(columns)
@@ -99,7 +91,7 @@ class Decoder:
         quoted = [
             index
             for index, column in enumerate(columns)
-            if _PYTHON_TYPES[column.type] not in (float, int, bool) and column.format not in COUNTS
+            if PYTHON_TYPES[column.type] not in (float, int, bool) and column.format not in COUNTS
         ]
         self._quoted_or_null = [index for index in quoted if columns[index].is_nullable]
         self._fewest_quotes = 2 * (len(columns) + len(quoted) - len(self._quoted_or_null))
@@ -133,7 +125,7 @@ class Decoder:
             The values of each message that could be decoded, in the order of the columns;
             the index of each row's message; and a reject for each of the others.
         """
-        faults: dict[int, _Fault] = {}
+        faults: dict[int, Fault] = {}
         structs: list[msgspec.Struct] = []
         left = iter(self._readable(messages))
         while True:
@@ -184,12 +176,10 @@ class Decoder:
                 arrays.append(pa.array(values, field.type))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
-    def _unread(self, message: bytes | None) -> _Fault:
+    def _unread(self, message: bytes | None) -> Fault:
         if message is None:
-            return _Fault(
-                RejectReason.TOMBSTONE, "the message has a key but no value (a tombstone)"
-            )
-        return _Fault(
+            return Fault(RejectReason.TOMBSTONE, "the message has a key but no value (a tombstone)")
+        return Fault(
             RejectReason.TOO_LARGE,
             f"the message has {len(message):,} bytes, "
             f"at most {self._max_message_bytes:,} are allowed",
@@ -200,7 +190,7 @@ class Decoder:
         messages: Sequence[bytes | None],
         accepted: Sequence[int],
         rows: list[Row],
-    ) -> Iterator[tuple[int, _Fault]]:
+    ) -> Iterator[tuple[int, Fault]]:
         """Faults that the decoder let pass, each with the row it is in; times are cut."""
         texts = [messages[index] or b"" for index in accepted]
         # Each row has the fewest quotes or more, so where the sum is the fewest, all have it.
@@ -214,14 +204,14 @@ class Decoder:
                 repeated = repeated_key(text) if is_more else None
                 if repeated is not None:
                     words = f"column '{repeated}' is there more than once"
-                    yield row, _Fault(RejectReason.DUPLICATE_COLUMN, words)
+                    yield row, Fault(RejectReason.DUPLICATE_COLUMN, words)
             if self._timestamps and _FINER.search(joined):
                 for row, text in enumerate(piece, start):
                     if _FINER.search(text):  # msgspec has rounded it
                         rows[row] = astuple(self._decode(self._cut(text)))
         yield from self._beyond(rows)
 
-    def _beyond(self, rows: list[Row]) -> Iterator[tuple[int, _Fault]]:
+    def _beyond(self, rows: list[Row]) -> Iterator[tuple[int, Fault]]:
         """Each time that is none or out of range, and each id that is none, with the row it is in.
 
         Times that are written in a way of their own are read.
@@ -234,14 +224,14 @@ class Decoder:
                     what = "this part of the id" if self._is_part else "the id"
                     name = self._names[index]
                     words = f"column '{name}': {what} is empty; each transaction needs its own"
-                    yield row, _Fault(RejectReason.OUT_OF_RANGE, words)
+                    yield row, Fault(RejectReason.OUT_OF_RANGE, words)
         for index, (earliest, latest) in self._timestamps.items():
             for row, values in enumerate(rows):
                 # With an offset from UTC, the first and last days of the calendar leave it.
                 if values[index] is not None and not earliest <= values[index] <= latest:
                     yield (
                         row,
-                        _Fault(
+                        Fault(
                             RejectReason.OUT_OF_RANGE,
                             f"column '{self._names[index]}': expected a time of the years 1 to "
                             f"9999 in UTC, found {values[index].isoformat()}",
@@ -250,13 +240,13 @@ class Decoder:
 
     def _read_times(
         self, rows: list[Row], index: int, times: TimesOfColumn, *, is_text: bool
-    ) -> Iterator[tuple[int, _Fault]]:
+    ) -> Iterator[tuple[int, Fault]]:
         """Put the times of a column into rows; those that are none stay as null, and are told."""
         name = self._names[index]
         for row, is_read, found in put_times(rows, index, times, is_text=is_text):
             reason = RejectReason.OUT_OF_RANGE if is_read else RejectReason.WRONG_TYPE
             expected = times.possible_words if is_read else times.words
-            yield row, _Fault(reason, f"column '{name}': expected {expected}, found {found!r}")
+            yield row, Fault(reason, f"column '{name}': expected {expected}, found {found!r}")
 
     def _decode_cut(self, text: bytes | None) -> msgspec.Struct | None:
         """What a message is with its times cut, if these are beyond the calendar when rounded."""
@@ -294,102 +284,24 @@ class Decoder:
                 fewest += 2
         return fewest
 
-    def _fault(self, message: bytes | None, text: str) -> _Fault:
+    def _fault(self, message: bytes | None, text: str) -> Fault:
         """Sort what msgspec says into our reasons; its wording is held by the tests."""
         if message is None or len(message) > self._max_message_bytes:
             return self._unread(message)
         if isinstance(message, RefusedValue):
-            return _Fault(message.reason, message.why)
+            return Fault(message.reason, message.why)
         if not message.strip():
-            return _Fault(RejectReason.EMPTY, "the message is empty")
+            return Fault(RejectReason.EMPTY, "the message is empty")
         try:
             message.decode()
         except UnicodeDecodeError as invalid:
-            return _Fault(
+            return Fault(
                 RejectReason.INVALID_UTF8,
                 f"byte {invalid.start} is not valid UTF-8: {invalid.reason}",
             )
-        if (why := _no_json(message)) is not None:
-            return _Fault(RejectReason.INVALID_JSON, why)
-        return self._object_fault(text)
-
-    def _object_fault(self, text: str) -> _Fault:
-        if missing := re.match(r"Object missing required field `(.*)`", text):
-            return _Fault(
-                RejectReason.MISSING_COLUMN,
-                f"column '{missing[1]}' is missing; expected exactly: {', '.join(self._names)}",
-            )
-        if unknown := re.match(r"Object contains unknown field `(.*)`", text, re.DOTALL):
-            return _Fault(
-                RejectReason.UNKNOWN_COLUMN,
-                f"column {unknown[1][:100]!r} is unknown; expected exactly: "
-                f"{', '.join(self._names)}",
-            )
-        return self._typed_fault(text)
-
-    def _typed_fault(self, text: str) -> _Fault:
-        where = re.search(r" - at `\$\.(.*)`", text)
-        if where is None:
-            if "Expected `object`" in text:
-                found = text.partition("got ")[2].strip("`")
-                return _Fault(
-                    RejectReason.NOT_AN_OBJECT,
-                    f"expected one JSON object a message, found {found}",
-                )
-            return _Fault(RejectReason.INVALID_JSON, text.replace("Input data", "the message"))
-        column, fault = where[1], text[: where.start()].replace("`", "")
-        fault = fault[:1].lower() + fault[1:]
-        if other := re.match(r"invalid enum value (.*)", fault, re.DOTALL):
-            expected = ", ".join(self._words.get(column, ()))
-            return _Fault(
-                RejectReason.OUT_OF_RANGE,
-                f"column '{column}': expected one of {expected}, found {other[1][:100]}",
-            )
-        is_range = re.search(r"[<>]=? ?-?\d|out of range|of length", fault) is not None
-        return _Fault(
-            RejectReason.OUT_OF_RANGE if is_range else RejectReason.WRONG_TYPE,
-            f"column '{column}': {fault}",
-        )
-
-
-class _Fault(NamedTuple):
-    """Why one message is not a row."""
-
-    reason: RejectReason
-    message: str
-
-
-def _no_json(message: bytes) -> str | None:
-    """What is wrong with a message that is no JSON, where msgspec's words would be a riddle."""
-    if message.startswith(b"\0"):
-        return (
-            "the message begins with byte 0, as those do that a schema registry knows (Avro, "
-            "Protobuf, JSON Schema); set schema_registry.url to have such messages decoded"
-        )
-    if message.startswith(codecs.BOM_UTF8):
-        return (
-            "the message begins with a UTF-8 byte order mark, which JSON forbids (RFC 8259); "
-            "send it without these three bytes"
-        )
-    if _has_lone_surrogate(message):
-        return (
-            "a text has half of a surrogate pair, such as \\ud83d without a low half after "
-            "it, which is no character"
-        )
-    return None
-
-
-def _has_lone_surrogate(message: bytes) -> bool:
-    """Whether that is what is wrong with a message: Python's own parser lets it pass."""
-    if re.search(rb"\\u[dD][89a-fA-F]", message) is None:
-        return False
-    try:
-        json.dumps(json.loads(message), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    except (ValueError, RecursionError):
-        return False
-    return False
+        if (why := no_json(message)) is not None:
+            return Fault(RejectReason.INVALID_JSON, why)
+        return self._fault_words.of(text)
 
 
 def repeated_key(message: bytes) -> str | None:
@@ -424,47 +336,3 @@ def _fingerprint(
         rules.append(written)
     rules += id_columns  # as before for all that is stored, which has none
     return hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:12]
-
-
-def row_struct(
-    columns: Sequence[Column], *, always: int | None = None, is_open: bool = False
-) -> type[msgspec.Struct]:
-    """What msgspec decodes a message to; its fields are in the order of the columns.
-
-    Args:
-        columns: What a message has.
-        always: How many of the first columns must be there, nullable or not; None: all.
-        is_open: Whether other columns may be there, which are ignored.
-    """
-    return msgspec.defstruct(
-        "Row",
-        [
-            (f"column_{index}", _python_type(column), None)
-            if column.is_nullable and always is not None and index >= always
-            else (f"column_{index}", _python_type(column))
-            for index, column in enumerate(columns)
-        ],
-        # A column may be called `from` or `class`, which no Python attribute can be.
-        rename={f"column_{index}": column.name for index, column in enumerate(columns)},
-        forbid_unknown_fields=not is_open,
-        kw_only=always is not None,  # one with a default may stand before one without
-        gc=False,
-    )
-
-
-def _python_type(column: Column) -> Any:
-    limits = column.limits
-    kind: Any = _PYTHON_TYPES[column.type]
-    if column.type in NUMERIC_TYPES:  # what is not finite is no number in JSON
-        kind = Annotated[kind, msgspec.Meta(ge=limits.least, le=limits.most)]  # type: ignore[arg-type] # numbers
-    elif column.format:
-        kind = Annotated[str, msgspec.Meta(max_length=_MOST_TIME_CHARACTERS)]
-        if column.format in COUNTS:
-            kind |= int
-    elif column.type == "timestamp" and not column.timezone:  # see `_beyond` for its limits
-        kind = Annotated[kind, msgspec.Meta(tz=True)]
-    elif limits.words:
-        kind = Literal[limits.words]
-    elif limits.most_characters is not None:
-        kind = Annotated[kind, msgspec.Meta(max_length=limits.most_characters)]
-    return kind | None if column.is_nullable else kind

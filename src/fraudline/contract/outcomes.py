@@ -21,6 +21,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
         partition: Where the message was.
         key: The key of the message.
         value: JSON with the columns of a decision or of a reject.
+        is_cut: Whether something in the message was ignored, as its contract says.
     """
 
     decision: str | None
@@ -28,6 +29,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     partition: int
     key: bytes | None
     value: bytes
+    is_cut: bool = False
 
     @property
     def is_reject(self) -> bool:

@@ -14,8 +14,9 @@ import msgspec
 from msgspec.structs import astuple
 
 from fraudline.contract.columns import Column
-from fraudline.contract.decoder import Decoder, Row, repeated_key, row_struct
+from fraudline.contract.decoder import Decoder, Row, repeated_key
 from fraudline.contract.rejects import Reject, RejectReason
+from fraudline.contract.row_structs import row_struct
 
 _OTHER_COLUMNS = frozenset({RejectReason.MISSING_COLUMN, RejectReason.UNKNOWN_COLUMN})
 _NOT_DECODED = (msgspec.DecodeError, ValueError, RecursionError)  # not UTF-8 is a ValueError
@@ -34,6 +35,8 @@ class RecordDecoder(Decoder):
             is a reject, of which `newer_column` tells whether a later release wrote it.
         is_own: Whether only fraudline writes them. What anybody may write is of no release.
     """
+
+    _tells_keys = False
 
     def __init__(
         self,

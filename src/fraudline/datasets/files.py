@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from fraudline.contract import Column, Contract, Refusal, RefusalGroup, conform, group_refusals
+from fraudline.datasets.as_columns import as_columns
 from fraudline.datasets.cache import sha256_of
 from fraudline.datasets.csv_rows import merged, read_csv
 from fraudline.datasets.file_content import kind_of, read_content, read_text
@@ -117,10 +118,11 @@ def read_transactions(path: Path, contract: Contract, *, quoted_newlines: bool =
     """
     notes: list[str] = []
     table, skipped = read_table(path, contract.columns, quoted_newlines=quoted_newlines)
-    is_labelled = contract.label in table.column_names
-    columns = contract.columns if is_labelled else contract.transaction_columns
-    table = _with_null_levels(table, columns, notes)
     try:
+        table = as_columns(table, contract, notes)
+        is_labelled = contract.label in table.column_names
+        columns = contract.columns if is_labelled else contract.transaction_columns
+        table = _with_null_levels(table, columns, notes)
         rows, refusals = conform(table, columns, notes.append, id_columns=contract.id_columns)
     except ContractError as error:
         raise ContractError(
@@ -174,8 +176,8 @@ def read_table(
         if kind_of(path, ("csv", "parquet")) == "parquet":
             content = pa.BufferReader(pa.py_buffer(read_content(path)))
             return pa.parquet.ParquetFile(content).read(), []
-        names = [column.name for column in columns]
-        texts = {one.name: one.max_length for one in columns if one.type == "string"}
+        names = [column.place for column in columns]
+        texts = {one.place: one.max_length for one in columns if one.type == "string"}
         return read_csv(path, read_text(path), names, texts if quoted_newlines else None)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} cannot be read: {error}.") from None

@@ -19,6 +19,7 @@ from fraudline.drafts.derivations import DerivedDraft, guess_derived
 from fraudline.drafts.found_roles import FoundRoles, find_roles, role_facts
 from fraudline.drafts.name_words import limits_of, money_unit_of
 from fraudline.drafts.naming import find_entities, names_each
+from fraudline.drafts.own_names import own_names, with_own_names
 from fraudline.drafts.profiles import Profile, profile_column
 from fraudline.drafts.roles import Answers, Question, fraud_share
 from fraudline.drafts.suspects import LEAST_REPEATED, epoch_unit, find_suspects
@@ -121,15 +122,19 @@ def draft_contract(
     Raises:
         InputError: no contract can have such a table, whatever a person says.
     """
+    names = own_names(table.column_names)
+    table = table.rename_columns([names.get(each, each) for each in table.column_names])
+    answers = with_own_names(answers, names)
     _require_usable(source, table)
     step = -(-table.num_rows // MOST_ROWS)
     profiles = {
         column: profile_column(column, table.column(column), step, are_texts_read=whole is None)
         for column in table.column_names
     }
+    of = {new: name for name, new in names.items()}
     if whole is not None:
         profiles = {
-            column: replace(profile, nulls=whole.nulls[column])
+            column: replace(profile, nulls=whole.nulls[of.get(column, column)])
             for column, profile in profiles.items()
         }
     require_known(answers, profiles)
@@ -140,7 +145,10 @@ def draft_contract(
     if of_zone:
         return of_zone
     told = Told()
-    columns = _columns(profiles, roles, answers.timezone or UTC, told)
+    zone = answers.timezone or UTC
+    columns = tuple(_read_from(each, of) for each in _columns(profiles, roles, zone, told))
+    for own, theirs in of.items():
+        told.of(own, f"read from '{theirs}' in files and messages, as no table can have that name")
     limits = {each.name: each.keys for each in columns}
     derived = guess_derived(profiles, roles.event_time, limits)
     for each in derived:
@@ -187,6 +195,12 @@ def _require_usable(source: str, table: pa.Table) -> None:
             f"{source} has columns that no table of BigQuery can have: {' '.join(told)} Give them "
             "other names in the file, or by a view, and in what sends the messages."
         )
+
+
+def _read_from(column: ColumnDraft, of: Mapping[str, str]) -> ColumnDraft:
+    if column.name not in of:
+        return column
+    return replace(column, keys={**column.keys, "from": of[column.name]})
 
 
 def _columns(

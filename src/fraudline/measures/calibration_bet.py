@@ -15,6 +15,9 @@ and g is what a purse of `fair_bet` may be staked on. With 4 the purses stake .0
 of d would be right where payments are independent and a calibration is a little off; where days
 have more or fewer frauds than others by a third, it is too much, and wins nothing.
 
+Where one of the two takes money in another unit before its network, they are no lines through the
+same log-odds. B is the difference of the losses at the two bounds of scores then, 6.9.
+
 **The bet** is the one of `fair_bet`, with payments in place of frauds: what the payments of a day
 share is paid for by V, the sum of all g^2, and by the D of the days before; no day makes more than
 six of one; 20 proves. A day on which there are twice the frauds is one piece of luck and not that
@@ -180,6 +183,13 @@ class CalibrationChallenge(Challenge):
     def between(self, champion: Line, challenger: Line) -> CalibrationChallenge:
         """The same, before a day on which these two are compared."""
         return replace(self, bound=max(_LEAST_BOUND, most_apart(champion, challenger)))
+
+    def beyond_lines(self) -> Self:
+        """The same, before a day on which two are compared that rank differently.
+
+        Both losses of a payment are between those of the bounds of scores.
+        """
+        return replace(self, bound=_MOST_ODDS)
 
     def after(
         self,

@@ -167,6 +167,7 @@ def _outcomes(state: LoopState) -> Iterator[Metric]:
         ("decided", "Transactions with a committed decision.", state.decided.total),
         ("blocked", "Those of them that were blocked.", state.decided.blocked),
         ("reviewed", "Those of them that a person has to look at.", state.decided.reviewed),
+        ("cut", "Those of them with something that the contract ignores.", state.cut),
     ):
         counter = CounterMetricFamily(f"fraudline_transactions_{name}", meaning, labels=["task"])
         counter.add_metric([state.task], count)

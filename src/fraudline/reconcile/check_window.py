@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline import flows
-from fraudline.contract import REPLAYED, Contract, Decoder, Messages, RejectReason, usable_key
+from fraudline.contract import REPLAYED, Contract, Messages, RejectReason, usable_key
 from fraudline.contract.ids import are_blank
 from fraudline.contract.rejects import MAX_ORIGINAL_BYTES
 from fraudline.reconcile.decided import DecidedOffsets
@@ -211,7 +211,8 @@ def _expected(
     changed.
     """
     offsets: Offsets = np.asarray(messages.offsets, dtype=np.int64)
-    transactions, accepted, refused = Decoder(contract.transaction_columns).decode(messages.values)
+    decoder = contract.decoder(looks_at_id=False)
+    transactions, accepted, refused = decoder.decode(messages.values)
     rows: Offsets = np.asarray(accepted, dtype=np.int64)
     unseen = offsets_of(rejects.filter(_is_unseen(rejects)))
     may_be_reject = np.isin(offsets[rows], unseen)

@@ -186,6 +186,7 @@ class SchemaSource:
 def _client(settings: SchemaRegistrySettings) -> SchemaRegistryClient:
     try:
         import fastavro  # noqa: F401, PLC0415 - of an extra, and this is where it is missed
+        import grpc_tools  # noqa: F401, PLC0415 - likewise
         from confluent_kafka.schema_registry import SchemaRegistryClient  # noqa: PLC0415 - likewise
     except ImportError as error:
         raise SettingsError(
@@ -230,7 +231,12 @@ def _to_json(client: SchemaRegistryClient, schema: Schema) -> ToJson:
     if kind == "AVRO":
         read = avro_reader(text, list(references.values()))
         return lambda message: encode(read(message, FRAME_BYTES))
-    raise UnusableSchemaError(f"it is of type {kind}, expected AVRO or JSON")
+    if kind == "PROTOBUF":
+        from fraudline.schemas.protobuf_reader import protobuf_reader  # noqa: PLC0415 - of an extra
+
+        read = protobuf_reader(text, references)
+        return lambda message: encode(read(message, FRAME_BYTES))
+    raise UnusableSchemaError(f"it is of type {kind}, expected AVRO, PROTOBUF or JSON")
 
 
 def _referenced(client: SchemaRegistryClient, schema: Schema) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import repeat
 from operator import attrgetter
 
@@ -56,7 +57,8 @@ class Decider:
     def decide(self, messages: Messages, decided_at: dt.datetime) -> list[Outcome]:
         """Exactly one outcome for each message: decisions in order, then rejects.
 
-        A decision carries the transaction's own bytes, so no number is printed anew. A
+        A decision carries the transaction's own bytes, so no number is printed anew; those of the
+        contract's columns, where a message has more. A
         transaction that was decided before is given that decision again.
         """
         rollout = self._rollout
@@ -69,13 +71,19 @@ class Decider:
         if self._memory is not None:
             _remember(self._memory, messages, judged, batch, decided_at)
         decided = messages
-        if len(batch.indices) < len(messages):
+        if judged.plain_texts is not None:
+            values = [judged.plain_texts[index] for index in batch.indices]
+            decided = replace(messages.take(batch.indices), values=values)
+        elif len(batch.indices) < len(messages):
             decided = messages.take(batch.indices)
         lines = decision_lines(decided, batch, decided_at)
         keys = map(usable_key, decided.keys)
         outcomes = list(
             map(Outcome, batch.decisions, repeat(None), decided.partitions, keys, lines)
         )
+        for place, index in enumerate(batch.indices if judged.cut else ()):
+            if index in judged.cut:
+                outcomes[place] = msgspec.structs.replace(outcomes[place], is_cut=True)
         # In the order of their messages: the next one that is not stored tells what is stored.
         for reject in sorted(judged.rejects, key=attrgetter("index")):
             value = reject_record(messages, reject, decided_at)

@@ -10,8 +10,9 @@ import numpy as np
 
 from fraudline.bundle.bundle import Bundle
 from fraudline.bundle.reason_sentences import Reason
-from fraudline.contract import Decoder, Reject, RejectReason
+from fraudline.contract import Reject, RejectReason
 from fraudline.contract.decoder import Row
+from fraudline.contract.message_decoder import MessageDecoder
 from fraudline.contract.row_numbers import RowNumbers
 from fraudline.scoring.assess import Assessment, assess_numbers
 from fraudline.scoring.reasons import reasons
@@ -46,11 +47,16 @@ class Decoded:
         rows: The values of each that could be decoded.
         indices: Which of the messages each row was.
         rejects: Why each other message could not.
+        plain_texts: Of each message its text in the form of the contract's columns; None where
+            messages have that form.
+        cut: Which messages had something that was ignored.
     """
 
     rows: list[Row]
     indices: list[int]
     rejects: list[Reject]
+    plain_texts: dict[int, bytes] | None = None
+    cut: frozenset[int] = frozenset()
 
     def take(self, rows: list[int]) -> Decoded:
         """These rows only, without rejects."""
@@ -69,6 +75,8 @@ class Judged:
         rejects: Why each other message has no verdict.
         versions: Which version judged each row. Where there are two, the assessment's own is that
             of the champion.
+        plain_texts: As of `Decoded`.
+        cut: Likewise.
     """
 
     indices: list[int]
@@ -77,6 +85,8 @@ class Judged:
     reasons: dict[int, list[Reason]]
     rejects: list[Reject]
     versions: list[str]
+    plain_texts: dict[int, bytes] | None = None
+    cut: frozenset[int] = frozenset()
 
     @property
     def propensities(self) -> dict[int, float]:
@@ -100,7 +110,7 @@ class Judge:
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         contract = bundle.contract
-        self._decoder = Decoder(contract.transaction_columns, id_columns=contract.id_columns)
+        self._decoder = contract.decoder()
         self._numbers = RowNumbers(contract)
 
     def judge(self, transactions: Sequence[bytes | None]) -> list[Verdict | Reject]:
@@ -134,7 +144,10 @@ class Judge:
 
     def decode(self, transactions: Sequence[bytes | None]) -> Decoded:
         """The values of each transaction."""
-        return Decoded(*self._decoder.decode_rows(transactions))
+        decoded = self._decoder.decode_rows(transactions)
+        if isinstance(self._decoder, MessageDecoder):
+            return Decoded(*decoded, self._decoder.plain_texts, self._decoder.cut)
+        return Decoded(*decoded)
 
     def judge_rows(self, decoded: Decoded) -> Judged:
         """What it says of transactions that are decoded already."""
@@ -154,7 +167,10 @@ class Judge:
             rows, indices = [rows[row] for row in kept], [indices[row] for row in kept]
         found = reasons(lambda row: self._numbers.features(rows[row]), assessment, self._bundle)
         versions = [assessment.model_version] * len(rows)
-        return Judged(indices, rows, assessment, found, rejects, versions)
+        return Judged(
+            *(indices, rows, assessment, found, rejects, versions),
+            *(decoded.plain_texts, decoded.cut),
+        )
 
 
 def _not_scorable(index: int, score: float, model_version: str) -> Reject:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fraudline.bundle.bundle import Bundle
@@ -44,7 +46,7 @@ class RolloutJudge:
             return self._champion.judge_rows(decoded)
         found = _joined(self._champion.judge_rows(decoded.take(others)), by_newer)
         found.rejects.extend(decoded.rejects)
-        return found
+        return replace(found, plain_texts=decoded.plain_texts, cut=decoded.cut)
 
     def _by_newer(self, decoded: Decoded) -> Judged | None:
         if self.fault is None:

@@ -49,6 +49,7 @@ class LoopState:
         decided: Transactions whose decision is committed; zero for a sink.
         stored: Rows that are stored, by table; empty for a scorer.
         rejected: Messages by the reason why they were rejected.
+        cut: Decided messages of which something was ignored, as their contract says.
         recalled: Earlier decisions that were read back, by how much is known of them, as in
             `Recall`; for a scorer whose contract has an id.
         learned: Periods that a learner has done, by step; empty for the others.
@@ -86,6 +87,7 @@ class LoopState:
     rejected: Counter[RejectReason] = field(
         default_factory=lambda: Counter(dict.fromkeys(RejectReason, 0))
     )
+    cut: int = 0
     recalled: dict[str, int] = field(default_factory=dict)
     learned: Counter[str] = field(default_factory=Counter)
     alarms: dict[str, int] = field(default_factory=dict)
@@ -224,6 +226,7 @@ class Progress:
         decided: DecisionCounts | None = None,
         stored: Mapping[str, int] | None = None,
         rejected: Mapping[RejectReason, int] | None = None,
+        cut: int = 0,
     ) -> None:
         """Count messages whose outcomes are safe now: committed, or stored.
 
@@ -233,6 +236,7 @@ class Progress:
             decided: How many of them were decided which way.
             stored: How many rows of them are stored, by table.
             rejected: How many of them were rejected, by reason.
+            cut: Of how many of them something was ignored.
         """
         finished = _positions(offsets)
         sent_at = np.fromiter(sent_at_ms, np.int64, len(sent_at_ms))
@@ -245,6 +249,7 @@ class Progress:
                 state.decided.add(decided)
             state.stored.update(stored or {})
             state.rejected.update(rejected or {})
+            state.cut += cut
             state.latencies.add_all(ages_s[ages_s <= _OLDEST_S])
 
     def record_model(self, model: ServedModel) -> None:

@@ -47,7 +47,7 @@ _SLOW_S = 0.001  # for a message
 # A broker aborts a transaction that takes longer than transaction.timeout.ms.
 _LONGEST_S = 1.0
 
-_DECISION = attrgetter("decision")
+_DECISION, _IS_CUT = attrgetter("decision"), attrgetter("is_cut")
 
 Decide = Callable[[Messages, dt.datetime], list[Outcome]]
 """Messages and the time to outcomes, one for each message."""
@@ -216,6 +216,7 @@ class _Scorer:
             batch.sent_at_ms,
             decided=DecisionCounts.from_words(batch.decisions),
             rejected=batch.rejects,
+            cut=batch.cut,
         )
 
     def _take(self, most: int, wait_s: float) -> Messages:
@@ -266,6 +267,7 @@ class _Batch:
         sent_at_ms: When each message that is decided was sent.
         decisions: How many were decided which way.
         rejects: How many were rejected for which reason.
+        cut: Of how many that are decided something was ignored.
     """
 
     def __init__(self) -> None:
@@ -275,6 +277,7 @@ class _Batch:
         self.sent_at_ms: list[int] = []
         self.decisions: Counter[str] = Counter()
         self.rejects: Counter[RejectReason] = Counter()
+        self.cut = 0
 
     @property
     def offsets(self) -> Partitions:
@@ -298,3 +301,4 @@ class _Batch:
                 one.reject_reason for one in outcomes if one.reject_reason is not None
             )
         self.decisions += decisions
+        self.cut += sum(map(_IS_CUT, outcomes))

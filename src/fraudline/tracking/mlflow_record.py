@@ -269,7 +269,9 @@ def _words(manifest: Manifest) -> str:
     if manifest.derived_from:
         return f"{told}the same model as `{manifest.derived_from}` with another policy."
     if manifest.calibrated:
-        return f"{told}the network of `{manifest.calibrated.of}`, calibrated anew."
+        unit = manifest.calibrated.unit
+        divided = f" Money is divided by {unit:.4g} before it." if unit else ""
+        return f"{told}the network of `{manifest.calibrated.of}`, calibrated anew.{divided}"
     return f"{told}trained on {manifest.source}."
 
 

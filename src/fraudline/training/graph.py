@@ -19,6 +19,7 @@ from fraudline.errors import InputError
 from fraudline.training.levels import Levels
 from fraudline.training.levels_graph import read_levels, write_levels
 from fraudline.training.preparation import Inputs, Preparation
+from fraudline.training.unit_graph import put_units, units_of
 
 OPSET = 17
 IR_VERSION = 8
@@ -84,6 +85,8 @@ def write_graph(preparation: Preparation, network: Any, n_features: int) -> byte
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     model.ir_version = IR_VERSION
     model.producer_name = "fraudline"
+    if preparation.units is not None:
+        put_units(model, preparation.units)
     onnx.checker.check_model(model, full_check=True)
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
@@ -134,6 +137,7 @@ def read_preparation(graph: bytes) -> Preparation:
             values[scaled.input[1]],
             flags,
             levels,
+            units_of(model),
         )
     except (KeyError, IndexError) as error:
         raise ValueError(f"the graph has no preparation of a known form ({error})") from None

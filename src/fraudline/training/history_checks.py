@@ -11,11 +11,12 @@ from fraudline.contract import Contract
 from fraudline.contract.number_words import number_words
 from fraudline.contract.time_units import seconds_of, unit_since_1970
 from fraudline.errors import InputError
-from fraudline.training.levels import LEAST_ROWS
+from fraudline.training.levels import LEAST_ROWS, WIDTH
+from fraudline.training.preparation import Inputs
 from fraudline.training.recipes.recipe import Recipe
 
 MIN_ROWS = 100
-MIN_FEATURES = 3  # the tutorial's two convolutions of two inputs each
+MIN_INPUTS = 3  # the tutorial's two convolutions of two inputs each
 
 
 def require_trainable(history: pa.Table, contract: Contract, test_share: float) -> None:
@@ -36,11 +37,6 @@ def require_trainable(history: pa.Table, contract: Contract, test_share: float) 
         raise InputError(
             f"the history has {history.num_rows} transactions, expected at least {MIN_ROWS}. "
             "Take a longer period."
-        )
-    if len(contract.features) < MIN_FEATURES:
-        raise InputError(
-            f"contract '{contract.name}' has {len(contract.features)} features, "
-            f"expected at least {MIN_FEATURES}: mark more columns as feature = true."
         )
     roles = filter(None, (contract.label, contract.amount, contract.event_time))
     for name in {*contract.own_features, *roles}:
@@ -122,6 +118,21 @@ def require_fitting_recipe(recipe: Recipe, contract: Contract) -> None:
         raise InputError(
             f"every feature of contract '{contract.name}' is a category; expected at least one "
             "number: let an amount be a feature, for example."
+        )
+
+
+def require_enough_inputs(recipe: Recipe, inputs: Inputs, contract: Contract) -> None:
+    """Refuse features of which too few inputs follow for a network to be laid over them.
+
+    Raises:
+        InputError: it tells how many follow, by this recipe.
+    """
+    found = len(inputs.sources) + len(inputs.missing) + WIDTH * len(inputs.levels)
+    if found < MIN_INPUTS:
+        raise InputError(
+            f"contract '{contract.name}' has {len(contract.features)} features, of which recipe "
+            f"'{recipe.name}' makes {found} inputs, expected at least {MIN_INPUTS}: mark more "
+            "columns as feature = true."
         )
 
 

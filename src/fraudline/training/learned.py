@@ -9,23 +9,25 @@ from none: its parent only says what blocked payments are like.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from sklearn.metrics import average_precision_score, log_loss
 
-from fraudline.bundle.bundle_files import read_file, read_manifest
+from fraudline.bundle.bundle_files import GRAPH_FILE, read_file, read_manifest
 from fraudline.bundle.manifest import Learned, Manifest, Source
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Flags, Floats, Labels, Matrix
 from fraudline.errors import BundleError, InputError
+from fraudline.training.amount_unit import restate
 from fraudline.training.anew import Anew, begin_anew, end_anew, with_drawn_labels
 from fraudline.training.calibration import Platt
 from fraudline.training.candidate import Choice, Fitted, Unlabelled, choose, write_candidate
 from fraudline.training.fine_tuning import FineTuning
 from fraudline.training.fitting import Checkpoint
+from fraudline.training.graph import read_preparation
 from fraudline.training.keras_engine import make_deterministic
 from fraudline.training.keras_file import LAST_LAYER_FILE
 from fraudline.training.model import Model
@@ -137,7 +139,7 @@ def learn_on(
         BundleError: a version is altered, or cannot go on learning.
         InputError: nothing can be learned or judged from these rows; the message says why.
     """
-    manifest = read_manifest(parent)
+    manifest, known = read_manifest(parent), _in_one_unit(known, contract, parent)
     recipe = road.recipe if isinstance(road, Anew) else find_recipe(manifest.recipe)
     features, labels = contract.feature_matrix(known.rows), contract.labels(known.rows)
     never = known.never_labelled
@@ -209,6 +211,18 @@ def learn_on(
         usual=known.is_judged | (known.is_learned & (labels == 0)),
         unlabelled=unlabelled,
     )
+
+
+def _in_one_unit(known: KnownRows, contract: Contract, parent: Path) -> KnownRows:
+    """The rows with money as it comes now: older ones may be of a time with another unit."""
+    try:
+        preparation = read_preparation(read_file(parent, GRAPH_FILE))
+    except ValueError:  # refused by name where it is opened to learn on
+        return known
+    never = known.never_labelled
+    labels = contract.labels(known.rows)
+    _, rows, others = restate(known.rows, labels, never.rows, contract, preparation)
+    return replace(known, rows=rows, never_labelled=replace(never, rows=others))
 
 
 def _measured(

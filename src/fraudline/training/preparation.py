@@ -86,6 +86,8 @@ class Preparation:
         flags: Features that have a flag, of those that may be null: null in enough rows to learn
             something of it, and not null in enough.
         levels: What stands for the levels of categories; None where there is no category.
+        units: What each feature is multiplied by before anything else, float32, shape (features,):
+            money that comes in another unit than was learned. None: by nothing.
     """
 
     inputs: Inputs
@@ -93,6 +95,7 @@ class Preparation:
     scale: Matrix
     flags: tuple[int, ...] = ()
     levels: Levels | None = None
+    units: Matrix | None = None
 
     @property
     def sources(self) -> tuple[int, ...]:
@@ -149,6 +152,8 @@ class Preparation:
 
     def numbers(self, features: Any, ops: Any = np) -> Any:
         """The inputs that do not come from categories, scaled, and the flags, float32."""
+        if self.units is not None:
+            features = features * self.units
         scaled = (self.inputs.derive(features, ops) - self.mean) / self.scale
         if not self.inputs.missing:
             return scaled

@@ -1,7 +1,8 @@
 """A version with the network of another one and a calibration of its own, without TensorFlow.
 
 Nothing is learned: what ranks, and what explains the ranking, stays bit for bit. So only what hangs
-on the scale of scores is made anew: graphs, policy, figures, the scores of the reference.
+on the scale of scores is made anew: graphs, policy, figures, the scores of the reference. Where
+money comes in another unit than was learned, it is brought to that one before the network.
 """
 
 from __future__ import annotations
@@ -35,20 +36,21 @@ from fraudline.bundle.manifest import FORMAT, Calibrated, Manifest, Part, Source
 from fraudline.bundle.policy import below_never, score_text
 from fraudline.bundle.reference import SCORE, read_reference, write_reference
 from fraudline.contract import Contract
-from fraudline.contract.array_types import Floats
+from fraudline.contract.array_types import Floats, Labels, Matrix
 from fraudline.errors import InputError
 from fraudline.measures.evaluation import evaluate
 from fraudline.measures.policy_effect import measure_effect
 from fraudline.measures.scored_rows import VALIDATION, judging_rows
-from fraudline.training.calibrated_graph import calibrated, line_of, scaled, uncalibrated
-from fraudline.training.calibration import Platt, fit_platt, threshold_of
-from fraudline.training.contributions_graph import log_odds
+from fraudline.training.calibrated_graph import calibrated, line_of, scaled
+from fraudline.training.calibration import Platt, threshold_of
 from fraudline.training.graph import run_graph
 from fraudline.training.history_checks import event_text
 from fraudline.training.keras_file import LAST_LAYER_FILE, MODEL_FILE
 from fraudline.training.pages import PAGES
 from fraudline.training.policy_pages import capped, with_unlabelled, write_page, write_scores
+from fraudline.training.scale import find_scale
 from fraudline.training.segment_rows import segments_of
+from fraudline.training.unit_graph import with_units
 
 _OF_NETWORK = (MODEL_FILE, LAST_LAYER_FILE)  # what learns on, byte for byte
 _SOFTWARE = ("fraudline", "numpy", "onnx", "scikit-learn")
@@ -75,7 +77,7 @@ def recalibrate_on(
         champion: Of the one that scores with it now; the new one has its policy's costs.
         directory: Existing, empty; receives the bundle.
         source: Which rows they are.
-        told: What the version says of its calibration; slope and intercept are found here.
+        told: What the version says of its calibration; slope, intercept and unit are found here.
 
     Raises:
         BundleError: a version was altered, or has a graph that cannot be calibrated.
@@ -95,17 +97,20 @@ def recalibrate_on(
         )
     graph = read_file(network, GRAPH_FILE)
     try:
-        line = _as_written(fit_platt(labels, log_odds(uncalibrated(graph), features)))
+        scale = find_scale(graph, rows, hidden, contract)
     except InputError:
         raise InputError(
             f"higher scores do not mean more fraud among the {len(labels):,} payments that matured "
             f"last ({int(labels.sum()):,} frauds), so no calibration helps. "
             "`fraudline learning alarms` tells what changed."
         ) from None
-    written = calibrated(graph, line)
+    line, units, (restated, hidden) = scale.line, scale.units(contract), scale.tables
+    written = calibrated(graph if units is None else with_units(graph, units), line)
     (directory / GRAPH_FILE).write_bytes(written)
-    _copy_rest(network, directory, base, line_of(graph), line)
+    _copy_rest(network, directory, base, line_of(graph), scale.line, units)
 
+    before_loss = _loss(champion, labels, features)
+    features, amounts = contract.feature_matrix(restated), contract.amounts(restated)
     scores = run_graph(written, features)
     scored = pa.table(
         {
@@ -120,7 +125,7 @@ def recalibrate_on(
     of_hidden = run_graph(written, contract.feature_matrix(hidden)) if len(hidden) else np.zeros(0)
     scored = with_unlabelled(scored, contract, hidden, of_hidden)
     threshold, rule = threshold_of(labels, scores)
-    metrics = evaluate(labels, scores, threshold, contract.known_amounts(rows)).metrics()
+    metrics = evaluate(labels, scores, threshold, contract.known_amounts(restated)).metrics()
     manifest = msgspec.structs.replace(
         base,
         policy=capped(before.policy, scored),
@@ -142,10 +147,15 @@ def recalibrate_on(
         created_at=dt.datetime.now(dt.UTC),
         files={},
         derived_from="",
-        calibrated=msgspec.structs.replace(told, slope=line.slope, intercept=line.intercept),
+        calibrated=msgspec.structs.replace(
+            told,
+            slope=line.slope,
+            intercept=line.intercept,
+            unit=msgspec.UNSET if units is None else scale.factor,
+        ),
         format=FORMAT,
     )
-    losses = _losses(champion, scores, features, labels)
+    losses = {"before": before_loss, "now": float(log_loss(labels, scores, labels=[0, 1]))}
     _write_figures(directory / METRICS_FILE, manifest, losses)
     write_scores(directory, scored)
     write_page(directory, manifest, scored)
@@ -153,17 +163,20 @@ def recalibrate_on(
     return write_manifest(directory, manifest)
 
 
-def _as_written(line: Platt) -> Platt:
-    """The line with the numbers that a graph holds, of 32 bits."""
-    return Platt(float(np.float32(line.slope)), float(np.float32(line.intercept)))
-
-
-def _copy_rest(source: Path, directory: Path, base: Manifest, before: Platt, line: Platt) -> None:
+def _copy_rest(
+    source: Path,
+    directory: Path,
+    base: Manifest,
+    before: Platt,
+    line: Platt,
+    units: Matrix | None,
+) -> None:
     """What learns on as it is; reasons, comparisons and the reference by the new scale."""
     for name in _OF_NETWORK:
         if name in base.files:
             shutil.copy2(source / name, directory / name)
     reasons = read_file(source, REASONS_FILE)
+    reasons = reasons if units is None else with_units(reasons, units)
     (directory / REASONS_FILE).write_bytes(scaled(reasons, line.slope))
     comparisons = decode_comparisons(read_file(source, COMPARISONS_FILE))
     odds = (comparisons.background_log_odds - before.intercept) / before.slope
@@ -190,15 +203,10 @@ def _copy_rest(source: Path, directory: Path, base: Manifest, before: Platt, lin
     )
 
 
-def _losses(
-    champion: Path, scores: Floats, features: np.ndarray, labels: np.ndarray
-) -> dict[str, float]:
-    """Log loss on the rows, of the champion and of the new calibration."""
+def _loss(champion: Path, labels: Labels, features: Matrix) -> float:
+    """Log loss of the champion on the rows as they came."""
     before = run_graph(read_file(champion, GRAPH_FILE), features)
-    return {
-        "before": float(log_loss(labels, before, labels=[0, 1])),
-        "now": float(log_loss(labels, scores, labels=[0, 1])),
-    }
+    return float(log_loss(labels, before, labels=[0, 1]))
 
 
 def _write_figures(path: Path, manifest: Manifest, losses: dict[str, float]) -> None:
@@ -208,6 +216,7 @@ def _write_figures(path: Path, manifest: Manifest, losses: dict[str, float]) -> 
             "network": manifest.calibrated.of,
             "slope": manifest.calibrated.slope,
             "intercept": manifest.calibrated.intercept,
+            "unit": manifest.calibrated.unit or 1.0,
         },
         "parts": {name: part.metrics for name, part in manifest.parts.items()},
         "log_loss": losses,

@@ -19,6 +19,7 @@ from fraudline.training.categories import shared_codes, told_levels
 from fraudline.training.fitting import Fit, fit_model
 from fraudline.training.history_checks import (
     event_text,
+    require_enough_inputs,
     require_fitting_recipe,
     require_trainable,
     told_constants,
@@ -79,6 +80,7 @@ def train(
         on_progress(told)
 
     inputs = recipe.inputs(contract, features[split.train])
+    require_enough_inputs(recipe, inputs, contract)
     fit, choice = _fit_and_choose(
         recipe, inputs, features, labels, split, source.one_in, seed, on_progress
     )

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline.bundle.bundle import Bundle
-from fraudline.contract import APPROVED, DECISIONS, FRAUD, Period, Reject, json_lines
+from fraudline.contract import APPROVED, DECISIONS, FRAUD, Period, Reject
 from fraudline.contract.array_types import DecisionCodes, Flags, Floats
 from fraudline.errors import InputError
 from fraudline.measures.prequential import (
@@ -233,7 +233,7 @@ class _PeriodAgain:
 
     def _again(self, piece: pa.RecordBatch) -> _Again:
         """What the version says of each row's transaction, as a scorer would judge its message."""
-        judged = self._judge.judge_batch(json_lines(piece.select(self._columns)))
+        judged = self._judge.judge_batch(self._bundle.contract.message_lines(piece))
         rows = np.asarray(judged.indices, dtype=np.int64)
         count, assessment = piece.num_rows, judged.assessment
         again = _Again(

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from fraudline.bundle.bundle import Bundle
 from fraudline.bundle.bundle_files import COMPARISONS_FILE, GRAPH_FILE, REASONS_FILE
 from fraudline.bundle.policy import Policy
-from fraudline.contract import APPROVED, FRAUD, Period, json_lines
+from fraudline.contract import APPROVED, FRAUD, Period
 from fraudline.contract.array_types import DecisionCodes, Floats, Labels
 from fraudline.measures.challenge import Challenge, DayOfOne
 from fraudline.scoring.judge import Judge, Judged
@@ -187,7 +187,7 @@ class VersionPair:
         contract = self._project.contract
         labels, amounts = [np.zeros(0, np.int8)], [np.zeros(0)]
         for rows in self._known_later(period):
-            lines = json_lines(rows.select([each.name for each in contract.transaction_columns]))
+            lines = contract.message_lines(rows)
             first, champion_s = self._champion.judge_lines(lines)
             second, other_s = self._other.judge_lines(lines)
             if lines:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from fraudline import flows
-from fraudline.schemas import avro_schema, data_contract, json_schema
+from fraudline.schemas import avro_schema, data_contract, json_schema, protobuf_schema
 from fraudline.use_cases.project import Project
 
-Form = Literal["avro", "json-schema", "odcs"]
+Form = Literal["avro", "json-schema", "protobuf", "odcs"]
 
 
 def export_contract(project: Project, form: Form) -> str:
@@ -26,6 +26,8 @@ def export_contract(project: Project, form: Form) -> str:
         return avro_schema(contract)
     if form == "json-schema":
         return json_schema(contract)
+    if form == "protobuf":
+        return protobuf_schema(contract)
     return data_contract(
         contract,
         topic=settings.kafka.topic(flows.TRANSACTIONS),

@@ -127,7 +127,7 @@ class RecalibratePeriods:
         rows = [each for each in self._rows() if each["period_start"] < due.period.start]
         version = rows[-1]["newest"] if rows else None
         version = version if version in manifests else None  # it may have been removed
-        found, anew = _so_far(rows[-1] if rows else None, due.period)
+        found, anew = _so_far(rows[-1] if rows else None, due.period, version, manifests)
         said = told = f"{champion} has no other calibration yet that is older than this period"
         is_won = False
         if version is not None:
@@ -175,7 +175,13 @@ class RecalibratePeriods:
         from fraudline.use_cases.compare_versions import VersionPair  # brings ONNX Runtime
 
         pair = VersionPair(self._project, champion.version, version.version, EARLIEST)
-        judged = pair.after(found.between(_line(champion), _line(version)), due.period)
+        of = self._project.registry.networks.of
+        lines = _line(champion), _line(version)
+        if of(champion.version) == of(version.version):
+            found = found.between(*lines)
+        else:  # one of them takes money in another unit
+            found = found.beyond_lines()
+        judged = pair.after(found, due.period)
         return judged, calibration_conditions(judged, pair.conditions(judged))
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -222,16 +228,28 @@ class RecalibratePeriods:
         write_rows(self._project.warehouse, flows.CALIBRATIONS, [row])
 
 
-def _so_far(last: dict[str, Any] | None, period: Period) -> tuple[CalibrationChallenge, str]:
+def _so_far(
+    last: dict[str, Any] | None,
+    period: Period,
+    version: str | None,
+    manifests: dict[str, Manifest],
+) -> tuple[CalibrationChallenge, str]:
     """What the periods before have found, if that stands for this one; and if not why, in words."""
     if last is None:
         return CalibrationChallenge(), ""
     found = _decode_challenge(last["state"])
     length = last["period_end"] - last["period_start"]
-    if length == period.length or found == CalibrationChallenge():
+    judged, judges = (
+        manifests[each].calibrated if each in manifests else msgspec.UNSET
+        for each in (last["version"], version)
+    )
+    is_other_unit = judged and judges and not judges.takes_money_as(judged)
+    if found == CalibrationChallenge() or (length == period.length and not is_other_unit):
         return found, ""
     was = f"at wealth 1 instead of {found.calibration.wealth:,.2f}"
     why = f"periods of {period.length} instead of {length}"
+    if is_other_unit and judged and judges:
+        why = f"money is divided by {judges.unit or 1:.3g} instead of {judged.unit or 1:.3g}"
     return CalibrationChallenge(), f"begins anew, {was}: {why}; "
 
 

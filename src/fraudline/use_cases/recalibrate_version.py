@@ -61,7 +61,7 @@ def recalibrate_version(project: Project, as_of: dt.datetime, champion: str) -> 
         as_of=as_of,
         since=until - PERIODS * dt.timedelta(seconds=length_s),
         until=until,
-        not_before=_learned_until(base),
+        not_before=_learned_until(base, manifests),
     )
     if isinstance(known, TooFew):
         told = (
@@ -76,6 +76,11 @@ def recalibrate_version(project: Project, as_of: dt.datetime, champion: str) -> 
         f"{counted(made.calibrated.frauds, 'fraud')}: log-odds are {made.calibrated.slope:.3g} "
         f"times the network's, {made.calibrated.intercept:+.3g}"
     )
+    if made.calibrated.unit:
+        told += (
+            f"; LOOK: money comes {made.calibrated.unit:.3g} times as large as it was learned, and "
+            "is divided by that before the network. If that is a fault of the source, mend it there"
+        )
     if known.hidden.num_rows:
         left_out = counted(known.hidden.num_rows, "stopped payment")
         told += f"; {left_out} without a label left out"
@@ -83,11 +88,14 @@ def recalibrate_version(project: Project, as_of: dt.datetime, champion: str) -> 
     return Updated(made.version, base.version, known.rows.num_rows, frauds, told)
 
 
-def _learned_until(network: Manifest) -> dt.datetime:
+def _learned_until(network: Manifest, manifests: dict[str, Manifest]) -> dt.datetime:
     """Until when what was decided may be among what a network learned.
 
     Of one that was trained that is when its history was read: it may hold payments of the stream.
+    One that takes money in another unit has learned what the one before it had.
     """
+    while network.calibrated and network.calibrated.of in manifests:
+        network = manifests[network.calibrated.of]
     return network.learned.until if network.learned else network.source.read_at
 
 

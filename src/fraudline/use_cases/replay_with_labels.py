@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from fraudline import flows
-from fraudline.contract import FRAUD, Contract, json_lines
+from fraudline.contract import FRAUD, Contract
 from fraudline.contract.array_types import Floats
 from fraudline.contract.messages import received_at
 from fraudline.contract.time_units import TIME_UNITS, seconds_of
@@ -110,7 +110,6 @@ def plan_replay(
     due = (times[order] - times[order[0]]) / speed
     frauds = np.flatnonzero(contract.labels(ordered) == 1)
     delays = dict(zip(frauds.tolist(), delay.draw(len(frauds), seed).tolist(), strict=True))
-    names = [column.name for column in contract.transaction_columns]
     transactions = [
         TimedTransaction(
             at,
@@ -119,7 +118,7 @@ def plan_replay(
             at + delays[place] / speed if place in delays else None,
         )
         for place, (at, line) in enumerate(
-            zip(due.tolist(), json_lines(ordered.select(names)), strict=True)
+            zip(due.tolist(), contract.message_lines(ordered), strict=True)
         )
     ]
     ends = max(max(one.due_s, one.label_due_s or 0.0) for one in transactions)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fraudline import flows
-from fraudline.contract import Refusal, json_lines
+from fraudline.contract import Refusal
 from fraudline.datasets.file_content import kind_of, read_lines
 from fraudline.datasets.files import MAX_REFUSED, RowFile, read_transactions
 from fraudline.stream.broker import require_topics
@@ -59,8 +59,7 @@ def read_messages(
     read = read_transactions(file, project.contract, quoted_newlines=quoted_newlines)
     on_read(read)
     read.require_few_refused(max_refused, "Nothing was sent.")
-    names = [column.name for column in project.contract.transaction_columns]
-    return FileMessages(json_lines(read.rows.select(names)), read.refusals)
+    return FileMessages(project.contract.message_lines(read.rows), read.refusals)
 
 
 def send_messages(

@@ -284,6 +284,8 @@ def _not_learned(
     parents = {each.version: each.parent for each in removed}
     at = parent
     while at.learned and at.learned.until >= known.judged_since:
+        if at.calibrated and at.calibrated.unit:
+            break  # the one before it takes money in another unit: no relative to be judged by
         before = at.learned.parent
         while before not in by_name and before in parents:
             before = parents[before]

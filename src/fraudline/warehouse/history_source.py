@@ -148,6 +148,8 @@ def _columns(
     taken = []
     for column in contract.columns:
         theirs = mapped.get(column.name, column.name)
+        if column.name not in mapped and column.source.lower() in by_name:
+            theirs = column.source
         field = by_name.get(theirs.lower())
         if field is None:
             faults.append(f"'{column.name}' is read from '{theirs}', which is not there")
