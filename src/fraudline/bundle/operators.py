@@ -23,9 +23,9 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 # Numbers of fields in onnx.proto, which never change.
 _MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
-_NODE_NAME, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 3, 4, 5, 7
+_NODE_INPUT, _NODE_NAME, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 3, 4, 5, 7
 _ATTRIBUTE_HOLDING = {5: "a tensor", 6: "a graph", 10: "tensors", 11: "graphs", 22: "a tensor"}
-_TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
+_TENSOR_SHAPE, _TENSOR_NAME, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 1, 8, 13, 14
 
 
 def fault_of(graph: bytes) -> str:
@@ -40,24 +40,47 @@ def fault_of(graph: bytes) -> str:
         return "it is no ONNX model, or it is cut short"
 
 
+def convolves_one_channel(graph: bytes) -> bool:
+    """Whether a model has convolutions, and each of them takes a single channel.
+
+    Args:
+        graph: The model's bytes, in which `fault_of` finds nothing.
+    """
+    kernels: set[bytes] = set()
+    of_one_channel: set[bytes] = set()
+    for part, content in _graph_parts(memoryview(graph)):
+        if part == _GRAPH_NODE:
+            if _texts(content, _NODE_OPERATOR) == [b"Conv"]:
+                kernels.add(_texts(content, _NODE_INPUT)[1])
+        elif part == _GRAPH_INITIALIZER:
+            shape = [size for name, size in _fields(content) if name == _TENSOR_SHAPE]
+            if shape[1:2] == [1]:
+                of_one_channel.update(_texts(content, _TENSOR_NAME))
+    return bool(kernels) and kernels <= of_one_channel
+
+
 def _faults(model: memoryview) -> Iterator[str]:
+    for part, content in _graph_parts(model):
+        if part == _GRAPH_NODE:
+            yield from _faults_of_node(content)
+        elif part == _GRAPH_SPARSE:
+            yield "it has sparse weights"
+        elif part == _GRAPH_INITIALIZER and any(
+            number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and location)
+            for number, location in _fields(content)
+        ):
+            yield "its weights lie in another file"
+    if any(number == _MODEL_FUNCTIONS for number, _ in _fields(model)):
+        yield "it defines functions of its own"
+
+
+def _graph_parts(model: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Nodes, constants and what else a model's graph has, each with the number of its kind."""
     for number, value in _fields(model):
-        if number == _MODEL_FUNCTIONS:
-            yield "it defines functions of its own"
-        if number != _MODEL_GRAPH or not isinstance(value, memoryview):
-            continue
-        for part, content in _fields(value):
-            if not isinstance(content, memoryview):
-                continue
-            if part == _GRAPH_NODE:
-                yield from _faults_of_node(content)
-            elif part == _GRAPH_SPARSE:
-                yield "it has sparse weights"
-            elif part == _GRAPH_INITIALIZER and any(
-                number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and location)
-                for number, location in _fields(content)
-            ):
-                yield "its weights lie in another file"
+        if number == _MODEL_GRAPH and isinstance(value, memoryview):
+            for part, content in _fields(value):
+                if isinstance(content, memoryview):
+                    yield part, content
 
 
 def _faults_of_node(node: memoryview) -> Iterator[str]:
@@ -78,6 +101,15 @@ def _faults_of_node(node: memoryview) -> Iterator[str]:
         yield f"it has operator {operator!r} (node {named[_NODE_NAME]!r})"
     elif holding:
         yield f"its operator {operator!r} holds {holding}"
+
+
+def _texts(message: memoryview, number: int) -> list[bytes]:
+    """What a message has under a number, if that is text."""
+    return [
+        bytes(value)
+        for found, value in _fields(message)
+        if found == number and isinstance(value, memoryview)
+    ]
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
