@@ -72,7 +72,7 @@ def from_csv(tmp_path: Path, text: str) -> pa.Table:
 def test_roles_are_known_by_names_and_values():
     draft = drafted()
     assert draft.roles == {"label": "is_fraud", "amount": "amount", "event_time": "paid_at"}
-    assert sound(draft).features == ("amount", "paid_at", "speed")
+    assert sound(draft).features == ("amount", "speed", "paid_at_hour")
     assert "40 of 400 rows (10 %)" in draft.facts["label"]
 
 
@@ -164,9 +164,78 @@ def test_a_table_that_tells_no_time_has_a_contract_once_somebody_says_how_many_c
             guess(Answers(payments_a_day=wrong), paid_at=None)
 
 
-def test_a_local_time_is_told_to_need_an_offset():
-    question = asked(paid_at=["2026-01-02 03:04:05"] * ROWS)["event time"]
-    assert "'paid_at' holds times without an offset from UTC, such as 2026-01-02" in question.text
+LOCAL = [BEGIN + dt.timedelta(minutes=97 * each) for each in range(ROWS)]
+FORMS = {
+    "ISO without an offset": ("%Y-%m-%d %H:%M:%S", ""),
+    "German": ("%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M"),
+    "British": ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S"),
+    "American": ("%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M %p"),
+    "Oracle": ("%d-%b-%y %H:%M:%S", "%d-%b-%y %H:%M:%S"),
+}
+
+
+@pytest.mark.parametrize(("written", "form"), FORMS.values(), ids=FORMS)
+def test_times_of_a_clock_are_read_as_they_are_written_once_somebody_says_whose(written, form):
+    texts = [each.strftime(written) for each in LOCAL]
+    question = asked(paid_at=texts)["time zone"]
+    assert "Times of 'paid_at' have no offset from UTC" in question.text
+    assert question.option == "--timezone"
+    draft = drafted(Answers(timezone="Europe/Vienna"), paid_at=texts)
+    column = sound(draft).column("paid_at")
+    assert (column.type, column.format) == ("timestamp", form)
+    assert (column.timezone, column.parts) == ("Europe/Vienna", ("hour",))
+    assert draft.facts["event time"].endswith("Europe/Vienna")
+    assert not form or f"are read as timestamps written as {form}" in told(draft)
+    with pytest.raises(InputError, match="Did you mean 'Europe/Vienna'"):
+        guess(Answers(timezone="Europe/Viena"), paid_at=texts)
+
+
+def test_a_history_of_weeks_lets_the_weekday_speak():
+    texts = [f"{BEGIN + dt.timedelta(hours=3 * each):%Y-%m-%dT%H:%M:%SZ}" for each in range(ROWS)]
+    assert keys(drafted(paid_at=texts), "paid_at") == {
+        "type": "timestamp",
+        "parts": ["hour", "weekday"],
+    }
+
+
+def test_a_parquet_time_without_a_zone_needs_somebody_who_knows_it():
+    times = pa.array([each.replace(tzinfo=None) for each in LOCAL], pa.timestamp("us"))
+    assert "time zone" in asked(paid_at=times)
+    draft = drafted(Answers(timezone="UTC"), paid_at=times)
+    assert sound(draft).column("paid_at").timezone == "UTC"
+
+
+def test_times_that_may_be_read_in_two_ways_are_not_guessed():
+    texts = [f"{1 + each % 12:02d}/0{1 + each % 3}/2026 10:00" for each in range(ROWS)]
+    question = asked(paid_at=texts)["event time"]
+    assert "'paid_at' holds times that may be read in two ways, such as 01/01/2026" in question.text
+
+
+def test_dates_are_dates_and_a_date_of_birth_is_an_age():
+    born = [dt.date(1950 + each % 50, 1 + each % 12, 28) for each in range(ROWS)]
+    draft = drafted(date_of_birth=born, issued=[f"{each:%d.%m.%Y}" for each in born])
+    contract = sound(draft)
+    assert contract.column("date_of_birth").type == contract.column("issued").type == "date"
+    assert contract.column("issued").format == "%d.%m.%Y"
+    (age,) = contract.derived
+    assert (age.kind, age.of, age.unit) == ("age", ("date_of_birth", "paid_at"), "year")
+    assert "derived: a date of birth" in told(draft)
+    assert contract.features[-1] == "age_years"
+
+
+def test_two_places_are_a_distance_and_one_is_none():
+    places = {
+        "home_lat": NUMBERS.uniform(-80, 80, ROWS),
+        "home_long": NUMBERS.uniform(-170, 170, ROWS),
+        "merchant_latitude": pa.array([None, *NUMBERS.uniform(-80, 80, ROWS - 1)]),
+        "merchant_longitude": NUMBERS.uniform(-170, 170, ROWS),
+    }
+    (km,) = sound(drafted(**places)).derived
+    assert (km.name, km.kind, km.of) == ("km_home_to_merchant", "distance", tuple(places))
+    assert km.is_nullable
+    assert sound(drafted(**{name: places[name] for name in list(places)[:3]})).derived == ()
+    beyond = places | {"home_lat": places["home_lat"] * 2}
+    assert sound(drafted(**beyond)).derived == ()
 
 
 def test_a_number_that_is_the_event_time_needs_a_unit_which_is_never_assumed():
@@ -196,7 +265,7 @@ def test_a_column_that_tells_the_label_alone_is_no_feature_and_said():
     late = np.where(IS_FRAUD, 5.0, 1.0) + np.arange(ROWS) % 3 / 10
     missing = [None if each else 1.0 + place % 7 for place, each in enumerate(IS_FRAUD)]
     draft = drafted(days_to_report=late, review_note=missing)
-    assert sound(draft).features == ("amount", "paid_at", "speed")
+    assert sound(draft).features == ("amount", "speed", "paid_at_hour")
     assert "'days_to_report': it alone tells fraud from the rest (AUC 1.0000)" in told(draft)
     assert "'review_note': it has no value in any row that is labelled fraud" in told(draft)
     lines = contract_text(draft).splitlines()
@@ -212,7 +281,7 @@ def test_what_cannot_be_learned_from_is_no_feature_and_said():
         time_days=np.arange(ROWS),
         opened_ts=1_600_000_000 + NUMBERS.integers(0, 10**6, ROWS),
     )
-    assert sound(draft).features == ("amount", "paid_at", "speed")
+    assert sound(draft).features == ("amount", "speed", "paid_at_hour")
     for begin in (
         "'version': it holds one value alone",
         "'nothing': it holds no value at all",
@@ -228,14 +297,17 @@ def test_texts_that_come_again_and_again_are_categories_and_others_stay_texts():
         merchant_category=[("food", "fuel", "games")[each % 3] for each in range(ROWS)],
         country=[None if not each % 7 else "AT" if each % 2 else "DE" for each in range(ROWS)],
         remark=[f"remark {each}" for each in range(ROWS)],
-        booked=["2026-01-02 03:04"] * 200 + ["2026-01-03 03:04"] * 200,
+        booked=["01/02/2026 03:04"] * 200 + ["01/03/2026 03:04"] * 200,
     )
     assert keys(draft, "merchant_category") == {"type": "category"}
     assert keys(draft, "country") == {"type": "category", "nullable": True}
     assert keys(draft, "remark") == keys(draft, "booked") == {"type": "string"}
     assert "'merchant_category', 'country': its texts come again and again" in told(draft)
     assert "'remark': too many different texts to learn from" in told(draft)
-    assert sound(draft).features[-2:] == ("merchant_category", "country")
+    assert "'booked': its texts look like times or dates that may be read in two ways" in told(
+        draft
+    )
+    assert sound(draft).features[-3:] == ("merchant_category", "country", "paid_at_hour")
 
 
 def test_few_rows_of_many_texts_are_no_leak_by_themselves():

@@ -47,6 +47,24 @@ def test_a_label_beside_0_and_1_is_refused(history, creditcard):
         require_trainable(with_column(history, "Class", values), creditcard, 0.2)
 
 
+def test_a_feature_that_counts_from_1970_is_refused_unless_it_is_said_to_be_something_else(
+    history, creditcard
+):
+    times = with_column(history, "V4", 1.7e9 + np.arange(history.num_rows))
+    with pytest.raises(InputError, match=r"'V4' goes from .* count s since 1970.*unix_s"):
+        require_trainable(times, creditcard, 0.2)
+    in_ms = with_column(history, "V4", [1.7e12] * history.num_rows)
+    with pytest.raises(InputError, match="unix_ms"):
+        require_trainable(in_ms, with_unit(creditcard, "V4", "ms"), 0.2)
+    require_trainable(times, with_unit(creditcard, "V4", "EUR"), 0.2)
+
+
+def with_unit(contract, name, unit):
+    columns = (replace(each, unit=unit if each.name == name else each.unit)
+               for each in contract.columns)  # fmt: skip
+    return replace(contract, columns=tuple(columns))
+
+
 def test_event_times_that_float32_cannot_tell_apart_are_told(history, creditcard):
     assert coarse_event_times(history, creditcard) == []
     since_1970 = history.column("Time").to_numpy() + 1.7e9

@@ -75,6 +75,13 @@ def init_contract(
             show_default=False,
         ),
     ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose clock tells times that have no offset from UTC, such as Europe/Vienna.",
+            show_default=False,
+        ),
+    ] = None,
     quoted_newlines: QuotedNewlines = False,
 ) -> None:
     """Guess the contract of a table, and write it with the settings that it needs.
@@ -86,7 +93,9 @@ def init_contract(
     from fraudline.drafts import Answers
     from fraudline.use_cases.write_contract import write_contract
 
-    answers = Answers(label, amount, event_time, tuple(identity or ()), time_unit, payments_a_day)
+    answers = Answers(
+        *(label, amount, event_time, tuple(identity or ()), time_unit, payments_a_day, timezone)
+    )
     written = write_contract(
         shared_project(), table, answers, name=name, quoted_newlines=quoted_newlines
     )

@@ -32,6 +32,23 @@ def seconds_of(unit: str) -> float | None:
     return _SECONDS.get(unit.strip().lower()) if unit.strip() else 1.0
 
 
+# From which number on one is a time since 1970, by its unit; the years 1990 to 2100.
+_EPOCHS = {
+    unit: (6.3e8 * scale, 4.1e9 * scale)
+    for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9))
+}
+
+
+def unit_since_1970(low: float, high: float) -> str | None:
+    """The unit in which numbers from one to another look like times since 1970; None: they do not.
+
+    Args:
+        low: The smallest.
+        high: The largest.
+    """
+    return next((unit for unit, (a, b) in _EPOCHS.items() if a <= low <= high <= b), None)
+
+
 def to_seconds(numbers: _Number, unit_s: float) -> _Number:
     """Times in seconds.
 

@@ -15,6 +15,7 @@ from fraudline.contract.columns import Category
 from fraudline.contract.contract_faults import Faults
 from fraudline.contract.contract_file import check_names
 from fraudline.contract.local_times import UTC
+from fraudline.drafts.derivations import DerivedDraft, guess_derived
 from fraudline.drafts.found_roles import FoundRoles, find_roles, role_facts
 from fraudline.drafts.name_words import limits_of, money_unit_of
 from fraudline.drafts.naming import find_entities, names_each
@@ -22,6 +23,13 @@ from fraudline.drafts.own_names import own_names, with_own_names
 from fraudline.drafts.profiles import Profile, profile_column
 from fraudline.drafts.roles import Answers, Question, fraud_share
 from fraudline.drafts.suspects import LEAST_REPEATED, epoch_unit, find_suspects
+from fraudline.drafts.time_columns import (
+    SEEN_OF_EVENTS,
+    SEEN_OF_TIMES,
+    ask_zone,
+    event_parts,
+    time_keys,
+)
 from fraudline.drafts.told import Told, require_known, tell_roles
 from fraudline.errors import InputError
 
@@ -57,6 +65,7 @@ class Draft:
         columns: In the order of the table.
         roles: By role, its column; the id may have several.
         entities: By what takes part, the column that names it.
+        derived: Columns that follow from these.
         facts: By role, what was found of it.
         told: What a person must look at, each in sentences.
         median_amount: Of the amounts above 0; None if there are none.
@@ -70,6 +79,7 @@ class Draft:
     columns: tuple[ColumnDraft, ...]
     roles: Mapping[str, str | tuple[str, ...]]
     entities: Mapping[str, str]
+    derived: tuple[DerivedDraft, ...]
     facts: Mapping[str, str]
     told: tuple[str, ...]
     median_amount: float | None
@@ -129,12 +139,20 @@ def draft_contract(
         }
     require_known(answers, profiles)
     roles = find_roles(profiles, answers)
+    of_zone = ask_zone(profiles, answers.timezone)
     if not isinstance(roles, FoundRoles):
-        return roles
+        return [*roles, *of_zone]
+    if of_zone:
+        return of_zone
     told = Told()
-    columns = tuple(_read_from(each, of) for each in _columns(profiles, roles, told))
+    zone = answers.timezone or UTC
+    columns = tuple(_read_from(each, of) for each in _columns(profiles, roles, zone, told))
     for own, theirs in of.items():
         told.of(own, f"read from '{theirs}' in files and messages, as no table can have that name")
+    limits = {each.name: each.keys for each in columns}
+    derived = guess_derived(profiles, roles.event_time, limits)
+    for each in derived:
+        told.of(each.name, f"derived: {each.note}")
     plain = {name: each for name, each in profiles.items() if name not in roles.columns}
     entities = find_entities(plain)
     amounts = np.empty(0) if roles.amount is None else profiles[roles.amount].numbers
@@ -149,7 +167,8 @@ def draft_contract(
         columns=columns,
         roles=roles.named,
         entities=entities,
-        facts=role_facts(profiles, roles, entities),
+        derived=derived,
+        facts=role_facts(profiles, roles, entities, answers.timezone or UTC),
         told=told.sentences,
         median_amount=float(np.median(positive)) if len(positive) else None,
         payments_a_day=roles.payments_a_day,
@@ -185,7 +204,7 @@ def _read_from(column: ColumnDraft, of: Mapping[str, str]) -> ColumnDraft:
 
 
 def _columns(
-    profiles: Mapping[str, Profile], roles: FoundRoles, told: Told
+    profiles: Mapping[str, Profile], roles: FoundRoles, zone: str, told: Told
 ) -> tuple[ColumnDraft, ...]:
     plain = {name: each for name, each in profiles.items() if name not in roles.columns}
     is_fraud = profiles[roles.label].numbers == 1
@@ -198,16 +217,13 @@ def _columns(
                 name,
                 f"`load` would refuse {profile.unreadable:,} of the rows ({profile.fault})",
             )
-        if profile.is_naive:
-            told.of(
-                name,
-                "its times have no time zone, and are taken for those of clocks in UTC: write "
-                'whose they are where they are not, such as timezone = "Europe/Vienna"',
-            )
+        if profile.format:
+            told.of(name, f"its texts are read as {profile.type}s written as {profile.format}")
         if name in plain:
             found.append(_plain_column(profile, suspects.get(name, ""), told))
         else:
             found.append(_role_column(profile, roles, told))
+        found[-1] = replace(found[-1], keys=time_keys(profile, zone, found[-1].keys))
     return tuple(found)
 
 
@@ -222,12 +238,12 @@ def _plain_column(profile: Profile, suspicion: str, told: Told) -> ColumnDraft:
             keys["max"] = high
     if suspicion:
         told.of(profile.name, suspicion)
-        if profile.type not in {"string", "timestamp"}:
+        if profile.type not in {"string", "timestamp", "date"}:
             keys["feature"] = False
     elif profile.type == "string":
         note = _see_levels(profile, keys, told)
-    elif profile.type == "timestamp":
-        note = "with feature = true a network would see the second of the day, in UTC"
+    elif profile.type in {"timestamp", "date"}:
+        note = SEEN_OF_TIMES[profile.type]
     return ColumnDraft(profile.name, keys, note)
 
 
@@ -236,9 +252,11 @@ def _see_levels(profile: Profile, keys: dict[str, Any], told: Told) -> str:
     levels = f"{profile.distinct:,} different texts"
     if profile.local_time:
         told.of(
-            profile.name, "its texts are times without an offset, of which a network sees nothing"
+            profile.name,
+            "its texts look like times or dates that may be read in two ways, so nothing is "
+            "learned of them; say which with format",
         )
-        return "times without an offset from UTC; a network sees nothing of them"
+        return "times or dates that may be read in two ways; a network sees nothing of them"
     if profile.distinct * LEAST_REPEATED > len(profile.values):
         told.of(profile.name, "too many different texts to learn from; no network sees them")
         return f"{levels}, too many to learn from; no network sees them"
@@ -296,8 +314,7 @@ def _amount_column(profile: Profile, keys: dict[str, Any], told: Told) -> Column
 
 def _time_column(profile: Profile, keys: dict[str, Any], unit: str) -> ColumnDraft:
     if profile.type == "timestamp":
-        note = "a network sees the second of the day, in UTC"
-        return ColumnDraft(profile.name, keys | {"feature": True}, note)
+        return ColumnDraft(profile.name, keys | {"parts": event_parts(profile)}, SEEN_OF_EVENTS)
     keys["unit"] = unit
     if not epoch_unit(profile):
         return ColumnDraft(profile.name, keys)
@@ -313,6 +330,4 @@ def _keys(profile: Profile) -> dict[str, Any]:
             keys["max_length"] = 1 << (2 * longest).bit_length()
     if profile.nulls:
         keys["nullable"] = True
-    if profile.is_naive:
-        keys["timezone"] = UTC
     return keys

@@ -95,7 +95,7 @@ def find_roles(profiles: Mapping[str, Profile], answers: Answers) -> FoundRoles 
 
 
 def role_facts(
-    profiles: Mapping[str, Profile], roles: FoundRoles, entities: Mapping[str, str]
+    profiles: Mapping[str, Profile], roles: FoundRoles, entities: Mapping[str, str], zone: str
 ) -> dict[str, str]:
     """What was found of each role, in words.
 
@@ -103,6 +103,7 @@ def role_facts(
         profiles: Every column.
         roles: Which has which.
         entities: By what takes part, the column that names it.
+        zone: Whose clock tells times without an offset.
     """
     label = profiles[roles.label]
     frauds = int(label.numbers.sum())
@@ -112,7 +113,7 @@ def role_facts(
         "label": f"'{roles.label}', fraud where it is {'true' if label.type == 'bool' else 1}: "
         f"{frauds:,} of {len(label.values):,} rows ({100 * fraud_share(label):.3g} %)",
         "amount": _amount_fact(profiles, roles.amount),
-        "event time": _time_fact(profiles, roles),
+        "event time": _time_fact(profiles, roles, zone),
         "id": together(roles.id) or identity,
     } | ({"entities": named} if named else {})
 
@@ -124,12 +125,13 @@ def _amount_fact(profiles: Mapping[str, Profile], amount: str | None) -> str:
     return f"'{amount}', from {number_words(low)} to {number_words(high)}"
 
 
-def _time_fact(profiles: Mapping[str, Profile], roles: FoundRoles) -> str:
+def _time_fact(profiles: Mapping[str, Profile], roles: FoundRoles, zone: str) -> str:
     if roles.event_time is None:
         return f"none: {roles.payments_a_day:,.15g} payments count as a day, as you said"
     begin, end = profiles[roles.event_time].spread
     if profiles[roles.event_time].type != "timestamp":
         begin, end = (f"{number_words(each)} {roles.unit}" for each in (begin, end))
     else:
-        begin, end = (f"{each:%Y-%m-%d %H:%M:%S} UTC" for each in (begin, end))
+        clock = zone if profiles[roles.event_time].is_naive else "UTC"
+        begin, end = (f"{each:%Y-%m-%d %H:%M:%S} {clock}" for each in (begin, end))
     return f"'{roles.event_time}', from {begin} to {end}"

@@ -115,6 +115,20 @@ def money_unit_of(name: str) -> str:
     return next((word.upper() for word in sorted(words & _CURRENCIES)), "")
 
 
+def place_of(name: str) -> tuple[str, str] | None:
+    """Whose latitude or longitude it says it is, and which of the two; None: neither."""
+    words = words_of(name)
+    for end, known in (("latitude", _LATITUDES), ("longitude", _LONGITUDES)):
+        if {*words} & known:
+            return "_".join(word for word in words if word not in known), end
+    return None
+
+
+def is_called_birth(name: str) -> bool:
+    """Whether it says that it is when somebody was born."""
+    return bool({*words_of(name)} & {"birth", "born", "dob", "birthday", "birthdate"})
+
+
 def limits_of(name: str) -> tuple[int | None, int | None]:
     """Between which numbers its meaning holds it, if its name says so."""
     words = set(words_of(name))

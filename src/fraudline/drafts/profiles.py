@@ -16,6 +16,7 @@ from fraudline.contract.array_types import Floats
 from fraudline.contract.columns import ColumnType
 from fraudline.contract.found_words import is_bytes, is_text, type_name
 from fraudline.contract.local_times import UTC
+from fraudline.drafts.time_guess import guess_written
 from fraudline.errors import ContractError
 
 _HEAD = 1000
@@ -44,8 +45,10 @@ class Profile:
         unreadable: How many are there and cannot be read as the type.
         fault: What the first of these is, or why there is no type, in words.
         is_naive: Whether it has times without a time zone.
-        local_time: A text of it that is a time without an offset; None: its texts are no times.
+        local_time: A text of it that looks like a time and may be read in two ways, or in none;
+            None: its texts are no such.
         empty: How many are texts of a CSV file that are empty, in all rows that there are.
+        format: How its times or dates are written; empty: as RFC 3339, or ISO 8601.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Profile:
     is_naive: bool = False
     local_time: str | None = None
     empty: int = 0
+    format: str = ""
 
     @cached_property
     def distinct(self) -> int:
@@ -91,6 +95,8 @@ class Profile:
     def numbers(self) -> Floats:
         """Numbers, flags and times as a network may sort them, NaN for null, shape (rows,)."""
         values = self.values
+        if pa.types.is_date(values.type):
+            values = values.cast(pa.int32())
         if pa.types.is_timestamp(values.type) or pa.types.is_boolean(values.type):
             values = values.cast(pa.int64())
         return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
@@ -136,6 +142,10 @@ def profile_column(
         found = _read(name, sample, candidate, is_last=candidate == candidates[-1])
         if found is not None:
             read, unreadable, fault = found
+            if candidate == "string" and are_texts_read:
+                as_times = _as_times(name, sample, nulls)
+                if as_times is not None:
+                    return as_times
             empty = 0
             if candidate == "string" and is_bytes(kind):
                 nulls, empty = 0, nulls  # an empty text of a CSV file is a text, but for a category
@@ -145,10 +155,25 @@ def profile_column(
     raise AssertionError("the last candidate is taken whatever it holds")
 
 
+def _as_times(name: str, texts: pa.ChunkedArray, nulls: int) -> Profile | None:
+    """A column of texts that are times or dates in a way that a contract can say."""
+    told, words, _ = _without_words(texts)
+    if not is_text(told.type):
+        return None
+    written = guess_written(_spread(told.drop_null()).cast(pa.string()).to_pylist())
+    if written is None:
+        return None
+    kind, form, has_zone = written
+    read, unreadable, fault = _conformed(name, told, kind, form, "" if has_zone else UTC)
+    if unreadable + words > _MOST_UNREADABLE * len(texts):
+        return None
+    is_naive = not has_zone
+    return Profile(name, kind, read, nulls, unreadable + words, fault, is_naive, format=form)
+
+
 def _is_naive(kind: pa.DataType) -> bool:
     """Whether values are times of a clock that nobody names."""
-    is_clock = pa.types.is_timestamp(kind) and kind.tz is None
-    return bool(is_clock or pa.types.is_date(kind))
+    return bool(pa.types.is_timestamp(kind) and kind.tz is None)
 
 
 def _candidates(kind: pa.DataType) -> tuple[ColumnType, ...]:
@@ -162,7 +187,7 @@ def _candidates(kind: pa.DataType) -> tuple[ColumnType, ...]:
         (pa.types.is_floating, "float64"),
         (pa.types.is_decimal, "float64"),
         (pa.types.is_timestamp, "timestamp"),
-        (pa.types.is_date, "timestamp"),
+        (pa.types.is_date, "date"),
     )
     return tuple(candidate for is_kind, candidate in checks if is_kind(kind))
 
@@ -220,12 +245,13 @@ def _has_leading_zero(values: pa.ChunkedArray) -> bool:
 
 
 def _conformed(
-    name: str, values: pa.ChunkedArray, kind: ColumnType
+    name: str, values: pa.ChunkedArray, kind: ColumnType, form: str = "", zone: str = ""
 ) -> tuple[pa.ChunkedArray, int, str]:
     """Values as `load` would read them, null where it would refuse the row."""
     # `load` takes times without a zone if the contract names one.
-    zone = UTC if kind == "timestamp" and _is_naive(values.type) else ""
-    column = Column(name, kind, is_nullable=True, max_length=2**31, timezone=zone)
+    if kind == "timestamp" and _is_naive(values.type):
+        zone = UTC
+    column = Column(name, kind, is_nullable=True, max_length=2**31, format=form, timezone=zone)
     table = pa.table({name: values})
     try:
         rows, refusals = conform(table, [column])

@@ -37,6 +37,7 @@ class Answers:
         id: Which names a payment, or the several that do so together; none: nothing was said.
         time_unit: What a number that is the event time counts.
         payments_a_day: How many payments come in a day, of a table that tells no time.
+        timezone: Whose clock tells the times that have no offset from UTC.
     """
 
     label: str | None = None
@@ -45,6 +46,7 @@ class Answers:
     id: tuple[str, ...] = ()
     time_unit: str | None = None
     payments_a_day: float | None = None
+    timezone: str | None = None
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def _event_times(profiles: Profiles, usable: list[str]) -> list[str]:
 
 def _which_time(profiles: Profiles, names: list[str]) -> Question:
     texts = [
-        f"Column '{name}' holds times without an offset from UTC, such as {profile.local_time}: "
+        f"Column '{name}' holds times that may be read in two ways, such as {profile.local_time}: "
         "write them as 2026-01-02T03:04:05Z"
         for name, profile in profiles.items()
         if profile.local_time
@@ -287,8 +289,8 @@ def no_role(profile: Profile, role: str) -> str:
         return "it looks like card numbers"
     if profile.local_time and role == "event_time":
         return (
-            f"it holds times without an offset from UTC, such as {profile.local_time}; write them "
-            "as 2026-01-02T03:04:05Z"
+            f"it holds times that may be read in two ways, such as {profile.local_time}; write "
+            "them as 2026-01-02T03:04:05Z"
         )
     if profile.type not in ROLE_TYPES[role]:
         return f"it is {profile.type}, expected {' or '.join(ROLE_TYPES[role])}"

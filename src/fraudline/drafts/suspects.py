@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from fraudline.contract.array_types import Flags, Floats, Integers
 from fraudline.contract.leak_words import LEAK_AUC, LEAST_FRAUDS, null_leak_words
+from fraudline.contract.time_units import unit_since_1970
 from fraudline.drafts.name_words import is_called_id, is_called_time
 from fraudline.drafts.profiles import Profile
 
@@ -19,11 +20,6 @@ LEAST_REPEATED = 10
 _MOST_LEVELS = 100
 _LEAST_STEPS = 10  # fewer may all go up by chance
 _GROWS = 0.999
-# From which number on it is a time since 1970, by its unit; the years 1990 to 2100.
-_EPOCHS = {
-    unit: (6.3e8 * scale, 4.1e9 * scale)
-    for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9))
-}
 
 
 def epoch_unit(profile: Profile) -> str | None:
@@ -33,7 +29,7 @@ def epoch_unit(profile: Profile) -> str | None:
     low, high = profile.spread
     if low is None:
         return None
-    return next((unit for unit, (a, b) in _EPOCHS.items() if a <= low <= high <= b), None)
+    return unit_since_1970(low, high)
 
 
 def find_suspects(
@@ -73,7 +69,10 @@ def _number_reason(profile: Profile, order: Integers | None) -> str:
     if not profile.is_number:
         return ""
     if unit := epoch_unit(profile):
-        return f"it counts {unit} since 1970, which a network sees too coarsely to learn from"
+        return (
+            f"it counts {unit} since 1970, which a network sees too coarsely to learn from; with "
+            f'type = "timestamp", format = "unix_{unit}" its parts can be, or a difference'
+        )
     if profile.type == "int64" and is_called_id(profile.name):
         return (
             "it is a number that names something, not one that counts; were its levels to be "

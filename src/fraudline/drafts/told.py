@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fraudline.contract.contract_faults import meant
+from fraudline.contract.local_times import is_zone, zone_names
 from fraudline.contract.role_words import together
 from fraudline.contract.time_units import seconds_of
 from fraudline.drafts.found_roles import FoundRoles
@@ -60,6 +61,11 @@ def require_known(answers: Answers, profiles: Mapping[str, Profile]) -> None:
         )
     if a_day is not None and not 0 < a_day <= _MOST_A_DAY:
         raise InputError(f"--payments-a-day {a_day:g}: expected a number above 0.")
+    if answers.timezone is not None and not is_zone(answers.timezone):
+        raise InputError(
+            f"--timezone {answers.timezone}: expected the name of a time zone, such as UTC or "
+            f"Europe/Vienna.{meant(answers.timezone, zone_names())}"
+        )
     if faulty := [f"'{each.name}': {each.fault}" for each in profiles.values() if not each.type]:
         raise InputError(f"{'; '.join(faulty)}. Leave such a column out, or write it as text.")
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fraudline import flows
+from fraudline.drafts.derivations import DerivedDraft
 from fraudline.drafts.draft import ColumnDraft, Draft
 
 _ROLE_NOTES = {
@@ -52,6 +53,10 @@ def contract_text(draft: Draft) -> str:
     ]
     for column in draft.columns:
         lines += _column_lines(column)
+    if draft.derived:
+        lines += ["", "[derived]"]
+    for derived in draft.derived:
+        lines += _column_lines(derived)
     return "\n".join(lines) + "\n"
 
 
@@ -140,7 +145,7 @@ def _topic(flow: flows.Flow) -> str:
     return flow.topic.rpartition(".")[2]
 
 
-def _column_lines(column: ColumnDraft) -> list[str]:
+def _column_lines(column: ColumnDraft | DerivedDraft) -> list[str]:
     keys = ", ".join(f"{key} = {_value(value)}" for key, value in column.keys.items())
     note = column.note[:1].upper() + column.note[1:]
     lines = textwrap.wrap(_comment(f"{note}."), 97, break_long_words=False) if note else []
@@ -148,7 +153,7 @@ def _column_lines(column: ColumnDraft) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    """A text, number or flag as TOML has it, which is as JSON has it."""
+    """A text, number, flag or list as TOML has it, which is as JSON has it."""
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fraudline.contract import Contract
+from fraudline.contract.number_words import number_words
+from fraudline.contract.time_units import seconds_of, unit_since_1970
 from fraudline.errors import InputError
 from fraudline.training.levels import LEAST_ROWS, WIDTH
 from fraudline.training.preparation import Inputs
@@ -41,6 +43,7 @@ def require_trainable(history: pa.Table, contract: Contract, test_share: float) 
         nulls = history.column(name).null_count
         if nulls and not contract.column(name).is_nullable:
             raise InputError(f"column '{name}' of the history is null in {nulls} transactions.")
+    _require_no_raw_times(history, contract)
     unusable = contract.unusable(contract.feature_matrix(history))
     if unusable.any():
         row, column = np.argwhere(unusable)[0]
@@ -68,6 +71,29 @@ def _require_order(history: pa.Table, event_time: str) -> None:
             f"the history is not in order of '{event_time}': row {row} is earlier "
             "than the one before. Read it ordered by event time."
         )
+
+
+def _require_no_raw_times(history: pa.Table, contract: Contract) -> None:
+    """Refuse a feature that counts from 1970: as float32, its steps are minutes or days.
+
+    Raises:
+        InputError: there is one, and no unit says that it is something else.
+    """
+    for name in contract.own_features:
+        column = contract.column(name)
+        is_number = column.seen_as == "number" and column.type != "bool"
+        is_other = bool(column.unit) and seconds_of(column.unit) is None
+        if not is_number or is_other or name == contract.event_time:
+            continue
+        low, high = pc.min_max(history.column(name)).as_py().values()
+        if low is not None and (unit := unit_since_1970(low, high)):
+            raise InputError(
+                f"feature '{name}' goes from {number_words(low)} to {number_words(high)}, as times "
+                f"do that count {unit} since 1970, which a network sees too coarsely to learn. "
+                f'Let it be type = "timestamp", format = "unix_{unit}" and parts = ["hour"], or a '
+                "difference to the event time; or write feature = false. If it is no time, say its "
+                "unit."
+            )
 
 
 def require_fitting_recipe(recipe: Recipe, contract: Contract) -> None:
