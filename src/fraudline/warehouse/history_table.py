@@ -237,9 +237,10 @@ def read_history(
         raise InputError(_nothing(warehouse, source, contract, first, end))
     rows, refusals = conform(rows, contract.columns)
     if refusals:
+        order = f"order of '{contract.event_time}'" if contract.event_time else "the drawn order"
         raise InputError(
             f"{len(refusals):,} rows of table {table} do not fit contract '{contract.name}'. "
-            f"The first: row {refusals[0].row} in the order of the query, {refusals[0].message}. "
+            f"The first: row {refusals[0].row} in {order}, {refusals[0].message}. "
             "`fraudline check` shows each column; fix the table, or choose another period."
         )
     digest = digest_of(rows)
