@@ -45,7 +45,7 @@ from fraudline.warehouse.learning_tables import write_rows
 def add_retrained(registry: Registry, parent: str, as_of: dt.datetime, road: str) -> Manifest:
     """A version of recipe `mlp` that says by which road it learned, and has no network."""
     candidate = registry.new_directory()
-    write_tiny_files(candidate, CREDITCARD)
+    write_tiny_files(candidate, CREDITCARD, name=f"of {parent}")  # a network of its own
     (candidate / "report.html").write_text("<p>tiny</p>")
     (candidate / "model.keras").write_bytes(b"none")
     learned = Learned(parent, road, as_of, as_of, as_of, 100, 10, 0, 0)
