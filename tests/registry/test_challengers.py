@@ -162,3 +162,18 @@ def test_what_has_the_champions_network_neither_challenges_it_nor_widens_by_itse
         registry.rollouts.end(version, nobody)
     assert registry.challengers() == []
     registry.challenge(add(registry, threshold=0.25), SOON)
+
+
+def test_what_takes_money_in_another_unit_may_challenge_the_network_that_it_is_of(registry):
+    """It ranks otherwise, so a bet on who ranks better can be won."""
+    champion = add(registry)
+    registry.promote(champion)
+    at = dt.datetime.now(dt.UTC)
+    told = Calibrated(champion, 2.0, 1.0, at, at, at, 100, 20, 0, unit=4.0)
+    other = add(registry, calibrated=told, threshold=0.2)
+    cheaper = add(registry, calibrated=told, derived_from=other, threshold=0.3)
+    for version in (other, cheaper):
+        registry.challenge(version, SOON)
+    registry.promote(other)
+    with pytest.raises(InputError, match="it has the network of the champion"):
+        registry.challenge(cheaper, SOON)

@@ -13,10 +13,12 @@ import pytest
 from tests.models import manifest_for, weighed, write_tiny_files
 
 from fraudline.bundle.bundle_files import (
+    COMPARISONS_FILE,
     GRAPH_FILE,
     REASONS_FILE,
     write_manifest,
 )
+from fraudline.bundle.comparisons import decode_comparisons
 from fraudline.bundle.manifest import Calibrated, Source
 from fraudline.contract import Contract, load_contract
 from fraudline.training.amount_unit import find_unit, money_of, restate
@@ -188,3 +190,26 @@ def test_a_calibration_brings_money_to_the_unit_that_was_learned_and_ranks_as_be
     assert same.calibrated
     assert not same.calibrated.unit
     assert same.network == "base"
+
+
+def test_what_legitimate_payments_are_like_is_told_in_the_unit_in_which_money_comes(
+    contract, preparation, tmp_path
+):
+    """Else a reason would call an amount that is usual now one that hardly anybody has."""
+    base = version(contract, preparation, tmp_path / "base")
+    rows = payments(contract, 3000, 6, 4.0)
+    (tmp_path / "made").mkdir()
+    told = Calibrated("base", 1.0, 0.0, NOW, NOW, NOW, rows.num_rows, 300, 0)
+    source = Source("decisions", "", NOW, rows.num_rows, "")
+    manifest = recalibrate_on(
+        (rows, rows[:0]), contract, base, base, tmp_path / "made", source=source, told=told
+    )
+    before, now = (
+        decode_comparisons((tmp_path / name / COMPARISONS_FILE).read_bytes()).features
+        for name in ("base", "made")
+    )
+    assert manifest.calibrated
+    money = {contract.features[at] for at in money_of(contract)}
+    for name, found in now.items():
+        times = manifest.calibrated.unit if name in money else 1
+        assert found.values == pytest.approx([times * each for each in before[name].values]), name

@@ -19,7 +19,8 @@ class _Network(NamedTuple):
 
     Attributes:
         of: As `Manifest.network`.
-        made_of: The version that it only calibrates, or has another policy than; empty if none.
+        made_of: The version that it ranks as, being but its calibration or its policy; empty if
+            none, as where money comes to it in another unit.
         graph: SHA-256 of its graph; None if it has none.
     """
 
@@ -29,7 +30,9 @@ class _Network(NamedTuple):
 
 
 def _made_of(version: Manifest) -> str:
-    return version.calibrated.of if version.calibrated else version.derived_from
+    if version.calibrated and not version.calibrated.unit:
+        return version.calibrated.of
+    return version.derived_from
 
 
 class Networks:

@@ -31,7 +31,7 @@ from fraudline.bundle.bundle_files import (
     read_manifest,
     write_manifest,
 )
-from fraudline.bundle.comparisons import decode_comparisons
+from fraudline.bundle.comparisons import Comparison, decode_comparisons
 from fraudline.bundle.manifest import FORMAT, Calibrated, Manifest, Part, Source
 from fraudline.bundle.policy import below_never, score_text
 from fraudline.bundle.reference import SCORE, read_reference, write_reference
@@ -181,7 +181,9 @@ def _copy_rest(
     comparisons = decode_comparisons(read_file(source, COMPARISONS_FILE))
     odds = (comparisons.background_log_odds - before.intercept) / before.slope
     comparisons = msgspec.structs.replace(
-        comparisons, background_log_odds=line.slope * odds + line.intercept
+        comparisons,
+        background_log_odds=line.slope * odds + line.intercept,
+        features=_in_unit(comparisons.features, units),
     )
     content = msgspec.json.format(msgspec.json.encode(comparisons), indent=2)
     (directory / COMPARISONS_FILE).write_bytes(content + b"\n")
@@ -201,6 +203,20 @@ def _copy_rest(
     write_reference(
         directory, replace(reference, facts=facts, columns=reference.columns | {SCORE: scores})
     )
+
+
+def _in_unit(features: dict[str, Comparison], units: Matrix | None) -> dict[str, Comparison]:
+    """What payments are like, with money as it comes: reasons tell it beside such values."""
+    if units is None:
+        return features
+    return {
+        name: msgspec.structs.replace(
+            each, values=tuple(value / float(by) for value in each.values)
+        )
+        if each.kind == "number"
+        else each
+        for (name, each), by in zip(features.items(), units, strict=True)
+    }
 
 
 def _loss(champion: Path, labels: Labels, features: Matrix) -> float:
