@@ -49,7 +49,8 @@ def measure(stream: Stream, recipe: str, seeds: range, kept: Kept) -> list[str]:
         "and until it promotes the first calibration. `fraudline learn` judges a day by the "
         "version that was newest as the day began, so it promotes what was learned on day 16, two "
         "delays, at the earliest: days before it, and champions that follow from them, are too "
-        "good. Costs are a day's by the policy without a cap; it is told the amounts as they come, "
+        "good; calibrations are judged as by the product. Costs are a day's by the policy without "
+        "a cap; it is told the amounts as they come, "
         f"and true ones are lost. A quiet week costs {usual:,.0f} a day.",
         *said,
     ]

@@ -54,15 +54,28 @@ def test_the_three_categories_that_tell_most_of_fraud_are_kept_with_the_scores(
     assert (judged.segments["code"] == expected).all()
 
 
+def test_labels_of_the_test_part_choose_nothing() -> None:
+    history = orders()
+    labels, at = SHOP.labels(history), np.arange(history.num_rows)
+    told = np.array(["odd", "even"])[at % 2]
+    place = history.column_names.index("country")
+    leaks = history.set_column(place, history.schema.field("country"), pa.array(told))
+    odd_is_fraud = np.where(at >= 1500, (at % 2 == 0).astype(np.int8), labels)
+    chosen = list(segments_of(leaks, SHOP, odd_is_fraud, at, at[:1500]))
+    by_all = list(segments_of(leaks, SHOP, odd_is_fraud, at, at))
+    assert by_all[0] == f"{SEGMENT}country"
+    assert chosen[0] == f"{SEGMENT}code"
+
+
 def test_who_takes_part_is_no_kind_of_payment_and_nor_is_what_has_a_level_of_its_own() -> None:
     history = orders()
     labels, rows = SHOP.labels(history), np.arange(history.num_rows)
     by_code = replace(SHOP, entities=(Entity("shop", ("code",)),))
-    assert f"{SEGMENT}code" not in segments_of(history, by_code, labels, rows)
+    assert f"{SEGMENT}code" not in segments_of(history, by_code, labels, rows, rows)
     one_each = pa.array([f"m-{number}" for number in range(history.num_rows)])
     at = history.column_names.index("merchant")
     unlike = history.set_column(at, history.schema.field("merchant"), one_each)
-    assert f"{SEGMENT}merchant" not in segments_of(unlike, SHOP, labels, rows)
+    assert f"{SEGMENT}merchant" not in segments_of(unlike, SHOP, labels, rows, rows)
 
 
 def test_the_page_tells_levels_by_what_the_policy_of_this_version_does(

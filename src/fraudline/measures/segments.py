@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # the room of the names brings Arrow, which no measure needs
 
 MOST_CATEGORIES = 3
 MOST_LEVELS = 8
-OTHERS = "all others"
-NULL = "null"
+OTHERS = "all others together"
+NULL = "no value (null)"
 
 
 @dataclass(frozen=True)

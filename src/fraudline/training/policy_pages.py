@@ -86,7 +86,10 @@ def scored_rows(
             "amount": amounts[rows],
             "label": labels[rows],
         }
-        | segments_of(history, contract, labels, rows)
+        | segments_of(
+            *(history, contract, labels, rows),
+            known=np.concatenate([split.train, split.validation]),
+        )
     )
     metadata = {}
     if split.is_random:  # rows without a time stand for so many days as they are

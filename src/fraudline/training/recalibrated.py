@@ -120,7 +120,7 @@ def recalibrate_on(
             "amount": amounts,
             "label": labels,
         }
-        | segments_of(rows, contract, labels, np.arange(len(labels)))
+        | segments_of(rows, contract, labels, np.arange(len(labels)), np.arange(len(labels)))
     )
     of_hidden = run_graph(written, contract.feature_matrix(hidden)) if len(hidden) else np.zeros(0)
     scored = with_unlabelled(scored, contract, hidden, of_hidden)

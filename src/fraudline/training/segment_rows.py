@@ -18,9 +18,9 @@ _LEAST_NAMED = 0.5
 
 
 def segments_of(
-    history: pa.Table, contract: Contract, labels: Labels, rows: Rows
+    history: pa.Table, contract: Contract, labels: Labels, rows: Rows, known: Rows
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """The levels of up to three categories, those that tell most of fraud in the whole history.
+    """The levels of up to three categories, those that tell most of fraud in the rows to choose by.
 
     Of each the most frequent levels are there by name, the others as one. A category that names who
     takes part (an entity), or whose others are most rows that have a level, is none of them: it
@@ -31,6 +31,7 @@ def segments_of(
         contract: Which of them are categories.
         labels: Of every row of the history.
         rows: Which rows are wanted.
+        known: Which rows the categories are chosen by: none of the test part.
 
     Returns:
         By the column's name in a table of scored rows, text of shape (len(rows),).
@@ -39,7 +40,7 @@ def segments_of(
         name for each in contract.entities for name in each.columns
     }
     levels = {name: grouped(_texts(history.column(name))) for name in sorted(kinds)}
-    best = sorted(levels, key=lambda name: -information(levels[name], labels))
+    best = sorted(levels, key=lambda name: -information(levels[name][known], labels[known]))
     best = [name for name in best if _names_most(levels[name])]
     return {f"{SEGMENT}{name}": levels[name][rows] for name in best[:MOST_CATEGORIES]}
 
