@@ -99,6 +99,21 @@ def test_a_message_is_read_from_where_the_contract_says_and_as_what_it_says(cont
     assert contract.key_of(sent()) == b"7"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"no JSON",
+        b"\0\0\0\0\1ab",
+        b"\xff",
+        b'{"payload": 3}',
+        b'{"a": ' + b"[" * 5000 + b"]" * 5000,
+    ],
+    ids=["no JSON", "framed", "no UTF-8", "no object", "deep"],
+)
+def test_a_message_that_cannot_be_read_has_no_key_and_stops_nobody_who_sends_it(contract, text):
+    assert contract.key_of(text) is None
+
+
 def test_what_no_column_names_is_left_alone_and_counted(contract):
     decoder = contract.decoder()
     foreign = card(network="visa", amount=1) | {"trace": {"id": [1, {"a": 1, "b": 2}]}}

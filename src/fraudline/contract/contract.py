@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -167,7 +168,10 @@ class Contract:
         if self.id is None:
             return None
         if self.plain is not None:
-            read = self.plain.read(message)
+            try:
+                read = self.plain.read(message)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return None
             if not isinstance(read, PlainMessage):
                 return None
             message = read.text
