@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -29,7 +30,11 @@ from tests.transactions import (
 
 from fraudline.contract import Contract, Decoder
 from fraudline.contract.contract_file import examine_text
+from fraudline.errors import ContractError
 from fraudline.schemas import avro_schema, data_contract, json_schema
+from fraudline.settings import Settings
+from fraudline.use_cases.export_contract import Form, export_contract
+from fraudline.use_cases.project import Project
 
 TIMES = examine_text(
     b"""
@@ -163,3 +168,13 @@ def test_contract_export_wants_one_form(given: tuple[str, ...], tmp_path: Path) 
     answer = typed(("contract", "export", *given), {**os.environ, **SCREEN}, tmp_path)
     assert answer.code == 2
     assert "give one of --avro, --json-schema, --protobuf and --odcs" in answer.said
+
+
+@pytest.mark.parametrize("form", ["avro", "json-schema", "protobuf", "odcs"])
+def test_of_messages_that_have_a_column_elsewhere_no_flat_schema_is_printed(form: Form) -> None:
+    amount, *others = CREDITCARD.columns
+    moved = replace(amount, source="payload.sum")
+    project = Project(Settings())
+    project.contract = replace(CREDITCARD, columns=(moved, *others))
+    with pytest.raises(ContractError, match=rf"'{amount.name}' from 'payload.sum'"):
+        export_contract(project, form)

@@ -91,7 +91,7 @@ def message_id(names: Sequence[str]) -> Callable[[bytes], str | None]:
     def read(message: bytes) -> str | None:
         try:
             return id_text(msgspec.structs.astuple(decode(message)))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
     return read
