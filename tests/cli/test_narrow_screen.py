@@ -37,7 +37,7 @@ def test_the_figures_of_a_version_are_a_table_whatever_its_times_are(
     show_manifest(msgspec.structs.replace(manifest, parts=parts))
     shown = capsys.readouterr().out
     assert "scores                       train   validation  test" in shown
-    assert shown.count(f"from {ends[0]} to {ends[1]}") == 3
+    assert " ".join(shown.split()).count(f"from {ends[0]} to {ends[1]}") == 3
     assert "row 1 of" not in shown
 
 
