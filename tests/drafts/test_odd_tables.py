@@ -8,7 +8,7 @@ import pytest
 from tests.drafts.test_draft import IS_FRAUD, NUMBERS, ROWS, asked, drafted, from_csv, keys, told
 
 from fraudline.datasets.files import read_table
-from fraudline.drafts import Answers
+from fraudline.drafts import Answers, Draft, draft_contract
 from fraudline.errors import InputError
 
 
@@ -37,7 +37,7 @@ def test_an_amount_in_a_writing_that_is_not_read_is_told_with_the_one_that_is(wr
     amounts = [written, "12,75"] * (ROWS // 2)
     question = asked(amount=amounts)["amount"]
     assert f"look like numbers that are not read, such as {written}" in question.text
-    assert "as 1234.50, with no other mark and no currency" in question.text
+    assert "write them as 1234.50, with no other mark and no currency" in question.text
     assert "look like numbers that are not read" in told(drafted(surplus=amounts))
 
 
@@ -60,6 +60,19 @@ def test_letters_with_marks_are_written_in_those_that_a_table_can_have() -> None
 
 def test_other_names_are_told_in_one_sentence() -> None:
     theirs = {f"column {each}": NUMBERS.normal(size=ROWS) for each in range(9)}
-    named = [each for each in drafted(Answers(), **theirs).told if "No table can have" in each]
+    named = [each for each in drafted(Answers(), **theirs).told if "no table can have" in each]
     assert len(named) == 1
     assert "'column_8' from 'column 8'" in named[0]
+
+
+def test_rows_of_a_text_that_is_not_utf_8_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "made_up.csv"
+    lines = [f"{each}.5,2026-01-01T00:{each % 60:02}:00Z,shop,0" for each in range(300)]
+    head = "amount,paid_at,merchant,is_fraud\n"
+    path.write_bytes(
+        (head + "\n".join(lines)).encode() + b"\n1.5,2026-01-01T06:00:00Z,M\xfcller,1\n"
+    )
+    table, _ = read_table(path, (), quoted_newlines=False)
+    draft = draft_contract("made_up", path.name, table, Answers())
+    assert isinstance(draft, Draft)
+    assert "'merchant': `load` would refuse 1 of the rows" in told(draft)

@@ -150,8 +150,8 @@ def draft_contract(
     if of:
         read = ", ".join(f"'{own}' from '{theirs}'" for own, theirs in of.items())
         told.others.append(
-            f"No table can have some names that the columns have in files and messages; read are "
-            f"{read}."
+            "Columns whose names no table can have are called otherwise here, and read by their "
+            f"own (from): {read}."
         )
     limits = {each.name: each.keys for each in columns}
     derived = guess_derived(profiles, roles.event_time, limits)

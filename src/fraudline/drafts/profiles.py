@@ -152,19 +152,24 @@ def profile_column(
     for candidate in candidates:
         found = _read(name, sample, candidate, is_last=candidate == candidates[-1])
         if found is not None:
-            read, unreadable, fault = found
             if candidate == "string":
                 as_times = _as_times(name, sample, nulls) if are_texts_read else None
-                return as_times or _of_texts(name, read, nulls, is_of_csv=is_bytes(kind))
+                return as_times or _of_texts(name, found, nulls, is_of_csv=is_bytes(kind))
+            read, unreadable, fault = found
             return Profile(name, candidate, read, nulls, unreadable, fault, _is_naive(kind))
     raise AssertionError("the last candidate is taken whatever it holds")
 
 
-def _of_texts(name: str, texts: pa.ChunkedArray, nulls: int, *, is_of_csv: bool) -> Profile:
+def _of_texts(
+    name: str, found: tuple[pa.ChunkedArray, int, str], nulls: int, *, is_of_csv: bool
+) -> Profile:
     """A column of texts that are nothing else."""
+    texts, unreadable, fault = found
     return Profile(
         *(name, "string", texts),
         nulls=0 if is_of_csv else nulls,
+        unreadable=unreadable,
+        fault=fault,
         empty=nulls if is_of_csv else 0,  # such a one is a text, but for a category
         local_time=_like(_LOCAL_TIME, texts),
         other_number=_like(_OTHER_NUMBER, texts, _NUMBER_MARK),

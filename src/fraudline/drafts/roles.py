@@ -273,7 +273,9 @@ def _no_flag(profile: Profile) -> str:
     values = f"it is {profile.type} with {profile.distinct:,} values"
     if profile.type != "string" or profile.distinct != 2:
         return values
-    its = " and ".join(f"'{each}'" for each in sorted(pc.unique(profile.values).to_pylist()))
+    its = " and ".join(
+        f"'{each}'" for each in sorted(pc.unique(profile.values.drop_null()).to_pylist())
+    )
     return f"{values}, {its}; write 1 for fraud and 0 for the others"
 
 
@@ -311,8 +313,8 @@ def other_number_words(example: str) -> str:
         example: One of them.
     """
     return (
-        f"its texts look like numbers that are not read, such as {example}; to be one, it must "
-        "have them as 1234.50, with no other mark and no currency"
+        f"its texts look like numbers that are not read, such as {example}; write them as 1234.50, "
+        "with no other mark and no currency, and in Parquet as a number"
     )
 
 
