@@ -42,7 +42,7 @@ DELAYS_H = {"creditcard-1h": 1, "creditcard-6h": 6, "creditcard-12h": 12}
 def main() -> None:
     """Measure the parts that are asked for, and put each into its section of `RESULTS.md`."""
     if THREADS.items() - os.environ.items():  # as the product learns; threads that wait cost, too
-        os.execve(sys.executable, [*sys.orig_argv], os.environ | THREADS)  # noqa: S606 - ourselves
+        os.execve(sys.executable, [*sys.orig_argv], os.environ | THREADS)
     parser = argparse.ArgumentParser(prog="make bench-learning", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join([*PARTS, *BY_HAND])}; all but it")
     parser.add_argument("--handbook", type=Path, help="Parquet file of its raw transactions")

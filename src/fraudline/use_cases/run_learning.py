@@ -24,6 +24,7 @@ from fraudline.use_cases.retrain_periods import RetrainPeriods
 from fraudline.use_cases.update_periods import UpdatePeriods
 from fraudline.use_cases.watch_periods import WatchPeriods
 from fraudline.use_cases.widen_rollout import WidenRollout
+from fraudline.warehouse.explored import one_look
 from fraudline.warehouse.learning_tables import create_learning_tables
 from fraudline.warehouse.needs_time import why_not_learned
 
@@ -134,6 +135,10 @@ class LearningRun:
             WarehouseError: it refuses for good.
         """
         require_one_period(self._project)
+        with one_look(self._project.warehouse):
+            return self._advance(stop)
+
+    def _advance(self, stop: threading.Event | None) -> int:
         now = self._clock() - self._grace
         done: set[tuple[Due, int]] = set()
         while True:
