@@ -162,10 +162,13 @@ class LearningRun:
             self._wait(stop)
 
     def _wait(self, stop: threading.Event) -> None:
-        """Until the period is over in which we are, and a sink has stored it."""
-        end = Period.holding(self._clock() - self._grace, self.length_s).end + self._grace
-        while not stop.is_set() and self._clock() < end:
+        """Until the period is over in which we are, and a sink has stored it.
+
+        Or until a clock that was ahead is set back to before it: that end may be far.
+        """
+        period = Period.holding(self._clock() - self._grace, self.length_s)
+        begin, end = period.start + self._grace, period.end + self._grace
+        while not stop.is_set() and begin <= (now := self._clock()) < end:
             self.progress.begin_step("wait")  # and again, for whoever looks for a standstill
             self.progress.record_learned()
-            left_s = (end - self._clock()).total_seconds()
-            stop.wait(min(max(left_s, 0.0), _LOOK_AGAIN_S))
+            stop.wait(min((end - now).total_seconds(), _LOOK_AGAIN_S))
