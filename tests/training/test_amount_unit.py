@@ -232,6 +232,6 @@ def test_whole_numbers_that_no_float_holds_are_restated_and_those_of_now_stay_to
 
 def test_what_has_no_place_in_a_column_of_the_unit_of_now_is_refused_by_name():
     with pytest.raises(
-        InputError, match=r"1 payments have a 'TX_AMOUNT'.*4611686018427387904 times 4"
+        InputError, match=r"'TX_AMOUNT' of 1 payment is .* 4611686018427387904 times 4"
     ):
         in_cents([2**62, 5], [4.0, 1.0])

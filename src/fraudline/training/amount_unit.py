@@ -20,6 +20,7 @@ from fraudline.contract.array_types import Floats, Labels, Matrix
 from fraudline.contract.columns import NUMERIC_TYPES
 from fraudline.errors import InputError
 from fraudline.measures.days import DAY_S
+from fraudline.measures.policy_effect import counted
 from fraudline.training.preparation import Preparation
 
 LEAST_FACTOR = 2.0
@@ -166,7 +167,7 @@ def multiplied(rows: pa.Table, contract: Contract, factors: Floats) -> pa.Table:
             if beyond.any():
                 place = int(np.flatnonzero(beyond)[0])
                 raise InputError(
-                    f"{int(beyond.sum()):,} payments have a '{name}' that is no whole number of 64 "
+                    f"'{name}' of {counted(int(beyond.sum()), 'payment')} is no whole number of 64 "
                     f"bits in the unit in which money comes now, such as {column[place]} times "
                     f"{factors[place]:.3g}. Limit the column in the contract, or make it float64."
                 )
