@@ -59,7 +59,7 @@ class Graphs:
         inner: list[Matrix] = []
         for start in range(0, rows, CHUNK_ROWS):
             chunk = features[start : start + CHUNK_ROWS]
-            found, *inner = self._scores.run(outputs, {FEATURES: _filled_up(chunk)})
+            found, *inner = self._scores.run(outputs, {FEATURES: filled_up(chunk)})
             scores[start : start + CHUNK_ROWS] = found.reshape(-1)[: len(chunk)]
         return scores, tuple(each[:rows] for each in inner) if is_kept and rows else None
 
@@ -84,7 +84,7 @@ class Graphs:
         return contributions
 
 
-def _filled_up(features: Matrix) -> Matrix:
+def filled_up(features: Matrix) -> Matrix:
     """The rows, and rows of zeros until there are as many as take the same kernels."""
     rows, width = features.shape
     if not rows % _ALIKE_ROWS:

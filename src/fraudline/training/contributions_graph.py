@@ -17,6 +17,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from fraudline.bundle.graphs import filled_up
 from fraudline.bundle.onnx_runtime import ort
 from fraudline.contract.array_types import Matrix
 from fraudline.training.graph import INPUTS, Writer
@@ -175,10 +176,10 @@ def log_odds_of(graph: bytes) -> Callable[[Matrix], npt.NDArray[np.float64]]:
 
 
 def _values(model: Any, names: list[str], features: Matrix) -> dict[str, Matrix]:
-    """Values of tensors inside a model, by name."""
+    """Values of tensors inside a model, by name, to the bit those that a scorer has."""
     wanted = list(dict.fromkeys(names))
-    values = _opened(model, wanted).run(None, {"features": features})
-    return dict(zip(wanted, values, strict=True))
+    values = _opened(model, wanted).run(None, {"features": filled_up(features)})
+    return {name: each[: len(features)] for name, each in zip(wanted, values, strict=True)}
 
 
 def _opened(model: Any, names: list[str]) -> ort.InferenceSession:
