@@ -88,3 +88,12 @@ def test_what_a_model_has_inside_is_given_after_its_own_outputs(pair):
     assert [each.name for each in made.graph.output] == ["probability", *names]
     assert not fault_of(with_outputs(graph, names))
     assert with_outputs(graph, []) == graph
+
+
+@pytest.mark.parametrize("usual", [1, 3, 8])
+def test_a_row_of_the_background_has_in_it_the_bits_that_a_scorer_gives_it(rows, usual):
+    preparation = Preparation.fit(INPUTS, rows)
+    graph = write_graph(preparation, convolved(6), 5)
+    same = np.repeat(rows[:1], usual, axis=0)
+    reasons = write_reasons(graph, same, preparation.inputs.sources)
+    assert not Graphs(graph, reasons).contributions(rows[:1]).any()
