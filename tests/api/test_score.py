@@ -32,7 +32,7 @@ def judged(api: Running, values: list[bytes]) -> list[object]:
 
 def test_a_transaction_is_decided_to_the_last_bit_as_the_stream_decides_it(api: Running) -> None:
     values = [
-        wallet(number, velocity=number / 7, distance_km=number * 3.0, amount_minor=number)
+        wallet(number, velocity=number / 7, distance_km=number * 20.0, amount_minor=number)
         for number in range(40)
     ]
     with api.client() as client:

@@ -28,6 +28,8 @@ MAX_NAME_CHARACTERS = 100
 _SHOWN = re.compile(r"fl_([0-9a-f]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 _FORMAT = 1
 _WAIT_S = 10.0
+# Where SQLite counts the changes of a file: its time stamp is too coarse for two in a row.
+_CHANGES_AT, _CHANGES_END = 24, 28
 _TABLE = """
 CREATE TABLE IF NOT EXISTS keys (
     id TEXT PRIMARY KEY,
@@ -88,7 +90,7 @@ class ApiKeys:
     def __init__(self, home: Path) -> None:
         self.path = home / FILE
         self._in_force: dict[str, tuple[bytes, ApiKey]] = {}
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, bytes] | None = None
 
     def issue(self, name: str, role: Role) -> IssuedKey:
         """Make a key.
@@ -137,11 +139,11 @@ class ApiKeys:
     def reload(self) -> None:
         """Read which keys are in force, if the file has changed; for who serves, now and then."""
         try:
-            found = self.path.stat()
+            with self.path.open("rb") as opened:
+                seen = os.fstat(opened.fileno()).st_ino, opened.read(_CHANGES_END)[_CHANGES_AT:]
         except FileNotFoundError:
             self._in_force, self._seen = {}, None
             return
-        seen = found.st_mtime_ns, found.st_ino
         if seen == self._seen:
             return
         with self._open() as file:
@@ -202,8 +204,8 @@ class ApiKeys:
 
 
 def _rows(file: sqlite3.Connection) -> Iterator[tuple[bytes, ApiKey]]:
-    asked = "SELECT id, name, role, digest, created_at, revoked_at, used_at FROM keys ORDER BY "
-    for key_id, name, role, digest, *times in file.execute(asked + "created_at, id"):
+    asked = "SELECT id, name, role, digest, created_at, revoked_at, used_at FROM keys ORDER BY rowid"
+    for key_id, name, role, digest, *times in file.execute(asked):
         created_at, revoked_at, used_at = (
             each and dt.datetime.fromisoformat(each) for each in times
         )
