@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fraudline.training import trees
+from fraudline.training import forest_fitting, trees
 from fraudline.training.preparation import Inputs
 from fraudline.training.split import Split
 
@@ -72,7 +72,7 @@ def test_without_a_test_part_the_validation_part_judges(rows):
 
 
 def test_of_too_many_rows_all_frauds_and_a_draw_are_learned_and_that_is_told(rows, monkeypatch):
-    monkeypatch.setattr(trees, "MOST_VALUES", 4 * 500)
+    monkeypatch.setattr(forest_fitting, "MOST_VALUES", 4 * 500)
     features, labels = rows
     found, said = fitted(features, labels)
     assert found.drawn == 500 - labels[:800].sum()

@@ -70,6 +70,7 @@ class TrainingResult:
     quality: ModelQuality
     effect: PolicyEffect
     comparison: BesideTrees | None
+    offered: str | None
     missing: list[MissingValues]
     categories: list[CategoryLevels]
     importance: list[Importance]
@@ -93,6 +94,8 @@ def write_report(
         recipe=recipe,
         settings=result.settings,
         comparison=result.comparison,
+        offered=result.offered,
+        is_forest=recipe.fit is not None,
         unit=contract.amount_unit,
         judged_by=judged_by,
         evaluation=evaluation,

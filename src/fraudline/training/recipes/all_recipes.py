@@ -10,9 +10,10 @@ from fraudline.settings import TrainingSettings
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.recipes.mlp import MLP
 from fraudline.training.recipes.recipe import Recipe
+from fraudline.training.recipes.trees import TREES
 from fraudline.training.recipes.tutorial import TUTORIAL, TUTORIAL_BY_TIME
 
-RECIPES = {recipe.name: recipe for recipe in (DEFAULT, MLP, TUTORIAL, TUTORIAL_BY_TIME)}
+RECIPES = {recipe.name: recipe for recipe in (DEFAULT, MLP, TREES, TUTORIAL, TUTORIAL_BY_TIME)}
 
 
 def find_recipe(name: str) -> Recipe:
@@ -43,10 +44,10 @@ def as_set(
     if not given:
         return recipe
     told = ", ".join(f"{name} {value:g}" for name, value in given.items())
-    if recipe.epochs is not None:
+    if recipe.epochs is not None or recipe.fit is not None:
+        way = "as the tutorial does" if recipe.fit is None else "with settings of its own"
         on_progress(
-            f"LOOK: recipe '{recipe.name}' learns as the tutorial does, so [training] is not "
-            f"used: {told}"
+            f"LOOK: recipe '{recipe.name}' learns {way}, so [training] is not used: {told}"
         )
         return recipe
     on_progress(f"as [training] says, not as recipe '{recipe.name}' has it: {told}")
