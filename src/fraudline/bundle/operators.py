@@ -6,8 +6,8 @@ costs. Loops, branches, functions, operators of other domains and weights in oth
 refused by name.
 
 One operator is not straight: how long a row's way through trees is hangs on its values. But it
-passes no node twice, since ONNX Runtime refuses trees with circles, so a bound on their bytes bounds
-it. ONNX Runtime also refuses an input or a leaf that there is none of.
+passes no node twice, since ONNX Runtime refuses trees with circles, so a bound on their bytes
+bounds it. ONNX Runtime also refuses an input or a leaf that there is none of.
 """
 
 from __future__ import annotations

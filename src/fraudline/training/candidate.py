@@ -294,8 +294,15 @@ def _explain(
     """Write what gives reasons, and test it on alerts, where there are any."""
     learned, kinds = features[split.train], labels[split.train]
     background, base = write_reason_files(
-        *(directory, contract, model.preparation, lambda rows: model.reasons(graph, rows)),
-        *(history, learned, kinds, fraud_share, seed),
+        directory,
+        contract,
+        model.preparation,
+        model.reasons,
+        history,
+        learned,
+        kinds,
+        fraud_share,
+        seed,
     )
     if not len(alerts):
         return None

@@ -41,8 +41,8 @@ class AnyModel(Protocol):
     def graph(self, n_features: int) -> bytes:
         """The graph of scores, serialised."""
 
-    def reasons(self, graph: bytes, background: Matrix) -> Reasons:
-        """What says why; the graph is that of scores, the background legitimate rows."""
+    def reasons(self, background: Matrix) -> Reasons:
+        """What says why; the background is legitimate rows that stand for all."""
 
     def save(self, directory: Path, n_features: int) -> None:
         """Write into a bundle what learning goes on from, if that is possible."""

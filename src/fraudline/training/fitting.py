@@ -54,9 +54,7 @@ def fit_model(
             measured.
     """
     if recipe.fit is not None:
-        return recipe.fit(
-            chosen, train, validation, seed, on_progress, steps=steps, one_in=one_in
-        )
+        return recipe.fit(chosen, train, validation, seed, on_progress, steps=steps, one_in=one_in)
     make_deterministic(seed)
     features, labels = recipe.balance(*train, seed)
     preparation = Preparation.fit(chosen, features)

@@ -59,11 +59,11 @@ class Forest:
         """The mean log-odds of the rows that were learned: what contributions are measured from."""
         leaf = self.is_leaf
         share = self.covers[leaf] / self.covers[self.roots][self.trees[leaf]]
-        return self.base + float((self.values[leaf] * share).sum())
+        return float(self.base + (self.values[leaf] * share).sum())
 
     def calibrated(self, line: Platt) -> Forest:
         """The same with log-odds on a straight line."""
-        base = self.base * line.slope + line.intercept
+        base = float(self.base * line.slope + line.intercept)
         return replace(self, values=self.values * line.slope, base=base)
 
 
@@ -83,17 +83,14 @@ class _Grown:
         """Read a node of LightGBM and what is below it; gives its number."""
         number = len(self.trees)
         is_leaf = "leaf_value" in node
-        for column, value in (
-            (self.trees, tree),
-            (self.inputs, LEAF if is_leaf else node["split_feature"]),
-            (self.thresholds, 0.0 if is_leaf else node["threshold"]),
-            (self.lefts, number),
-            (self.rights, number),
-            (self.values, node["leaf_value"] if is_leaf else 0.0),
-            # A tree that is a single leaf says nothing of rows; all came by.
-            (self.covers, node.get("leaf_count", 1) if is_leaf else node["internal_count"]),
-        ):
-            column.append(value)
+        self.trees.append(tree)
+        self.inputs.append(LEAF if is_leaf else node["split_feature"])
+        self.thresholds.append(0.0 if is_leaf else node["threshold"])
+        self.lefts.append(number)
+        self.rights.append(number)
+        self.values.append(node["leaf_value"] if is_leaf else 0.0)
+        # A tree that is a single leaf says nothing of rows; all came by.
+        self.covers.append(node.get("leaf_count", 1) if is_leaf else node["internal_count"])
         if not is_leaf:
             self.lefts[number] = self.add(tree, node["left_child"])
             self.rights[number] = self.add(tree, node["right_child"])
@@ -128,7 +125,8 @@ def at_or_below(thresholds: Floats) -> npt.NDArray[np.float32]:
     """
     largest = np.finfo(np.float32).max
     nearest = np.clip(thresholds, -largest, largest).astype(np.float32)
-    below = np.nextafter(nearest, np.float32(-np.inf))
+    with np.errstate(over="ignore"):  # below the least of all numbers lies minus infinity
+        below = np.nextafter(nearest, np.float32(-np.inf))
     return np.where(nearest.astype(np.float64) > thresholds, below, nearest).astype(np.float32)
 
 
@@ -177,6 +175,7 @@ def log_odds_by_walking(forest: Forest, seen: Matrix) -> Floats:
     """What the forest says of each row, by walking each tree; what a graph has to agree with.
 
     Args:
+        forest: It.
         seen: The inputs, float32, shape (rows, inputs).
     """
     found = np.full(len(seen), forest.base)

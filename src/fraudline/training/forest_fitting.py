@@ -48,7 +48,7 @@ SETTINGS = {
 }
 
 
-class NoLightGBM(InputError):
+class NoLightGBMError(InputError):
     """It is not installed, or cannot be loaded.
 
     Attributes:
@@ -65,16 +65,16 @@ def load_lightgbm() -> Any:
     """LightGBM.
 
     Raises:
-        NoLightGBM: it is not there; the message says how to have it.
+        NoLightGBMError: it is not there; the message says how to have it.
     """
     try:
         import lightgbm  # noqa: PLC0415 - it need not be installed
     except ImportError:
         way = "`pip install 'fraudline[trees]'` and train again."
-        raise NoLightGBM("is not installed", way) from None
+        raise NoLightGBMError("is not installed", way) from None
     except OSError as error:  # of a system that has no library for threads of OpenMP
         way = "install what is missing (libgomp1 on Debian and Ubuntu) and train again."
-        raise NoLightGBM(f"cannot be loaded ({error})", way) from None
+        raise NoLightGBMError(f"cannot be loaded ({error})", way) from None
     return lightgbm
 
 
@@ -88,13 +88,20 @@ def fit_forest(
     steps: int | None = None,
     one_in: int = 1,
 ) -> Fit:
-    """Fit a forest for as many trees as rank the validation part best; args as for `fit_model`.
+    """Fit a forest for as many trees as rank the validation part best.
 
     Args:
+        chosen: What the trees see.
+        train: Features and labels, all that is learned from.
+        validation: Features and labels that say how many trees, perhaps none.
+        seed: Of everything that is random.
+        on_progress: Called with a sentence at the end.
         steps: How many trees; None asks the validation part.
+        one_in: Of the legitimate rows one in so many was drawn; it counts as often where the trees
+            are judged.
 
     Raises:
-        NoLightGBM: it is not there.
+        NoLightGBMError: it is not there.
     """
     kit, begun_at = load_lightgbm(), time.perf_counter()
     preparation, seen = _prepared(chosen, *train, seed)
@@ -188,9 +195,10 @@ def _looked(
     for begin, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
         for total, (rows, _) in zip(sums, (train, judged), strict=True):
             if len(rows):
-                total += booster.predict(
+                added = booster.predict(
                     rows, raw_score=True, start_iteration=begin, num_iteration=end - begin
                 )
+                np.add(total, added, out=total)
         losses: list[float | None] = [None, None]
         for at, (total, (_, labels)) in enumerate(zip(sums, (train, judged), strict=True)):
             if len(labels):

@@ -89,6 +89,7 @@ def write_forest_reasons(preparation: Preparation, forest: Forest, n_features: i
     order = np.argsort(feature, kind="stable")
     counts = np.bincount(feature, minlength=n_features)
     filled = -(-counts // _AT_ONCE) * _AT_ONCE
+    filled[0] = max(filled[0], _AT_ONCE)  # of trees that ask nothing, too, there is a sum
     begin = np.repeat(np.cumsum(filled) - filled, counts)
     within = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
     which, offset = np.zeros(filled.sum(), np.int64), np.full(filled.sum(), tables.size)

@@ -1,4 +1,4 @@
-"""A forest and what prepares its inputs: to training and to a bundle what `Model` is of a network."""
+"""A forest and what prepares its inputs: what `Model` is of a network."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from fraudline.contract.array_types import Floats, Matrix
 from fraudline.training.calibration import Platt
 from fraudline.training.contributions_graph import log_odds
+from fraudline.training.fitted import Reasons
 from fraudline.training.forest import Forest
 from fraudline.training.forest_graph import write_forest, write_forest_reasons
-from fraudline.training.fitted import Reasons
 from fraudline.training.preparation import Preparation
 
 
@@ -33,10 +33,10 @@ class ForestModel:
         """The graph of scores."""
         return write_forest(self.preparation, self.forest, n_features)
 
-    def reasons(self, graph: bytes, background: Matrix) -> Reasons:
+    def reasons(self, background: Matrix) -> Reasons:
         """The graph of contributions, exact Shapley values along the ways that rows took.
 
-        They are measured from all rows that were learned, so the background is not asked.
+        They are measured from all rows that were learned, of the background only the width counts.
         """
         n_features = background.shape[1]
         return Reasons(

@@ -163,6 +163,7 @@ def run_graph(graph: bytes, features: npt.NDArray[np.float32]) -> npt.NDArray[np
 
 
 def write_preparation(writer: Writer, preparation: Preparation) -> None:
+    """Write what makes `INPUTS` of the features."""
     inputs = preparation.inputs
 
     def take(indices: tuple[int, ...]) -> str:

@@ -39,8 +39,9 @@ class Model:
         """The graph of scores."""
         return write_graph(self.preparation, self.network, n_features)
 
-    def reasons(self, graph: bytes, background: Matrix) -> Reasons:
+    def reasons(self, background: Matrix) -> Reasons:
         """The graph of contributions, measured from the mean of the background."""
+        graph = self.graph(background.shape[1])
         return reasons_of_network(graph, background, self.preparation.sources)
 
     def save(self, directory: Path, n_features: int) -> None:

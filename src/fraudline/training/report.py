@@ -21,7 +21,7 @@ from fraudline.measures.policy_effect import PolicyEffect, money, percent
 from fraudline.measures.reliability import BINS
 from fraudline.training.categories import CategoryLevels
 from fraudline.training.faithfulness import TOP, Faith
-from fraudline.training.fitting import Checkpoint
+from fraudline.training.fitted import Checkpoint
 from fraudline.training.importance import MOST_ROWS, Importance
 from fraudline.training.levels import LEAST_ROWS
 from fraudline.training.missing_values import MissingValues

@@ -17,7 +17,7 @@ from fraudline.contract.array_types import Floats, Integers, Labels, Matrix
 from fraudline.measures.bootstrap import ENDS, average_precision_resamples
 from fraudline.measures.drawn_rows import repeated
 from fraudline.training.fitted import Fit
-from fraudline.training.forest_fitting import NoLightGBM, fit_forest
+from fraudline.training.forest_fitting import NoLightGBMError, fit_forest
 from fraudline.training.preparation import Inputs
 from fraudline.training.split import Split
 
@@ -124,11 +124,11 @@ def fit_trees(
         None where LightGBM is not there, which is told.
     """
     scores = np.full(len(labels), np.nan)
+    said: list[str] = []
 
     def fit(rows: Integers, judged: Integers, count: int | None) -> Fit:
         learn, judge = (features[rows], labels[rows]), (features[judged], labels[judged])
-        tell = _beside(on_progress)
-        return fit_forest(inputs, learn, judge, seed, tell, steps=count, one_in=one_in)
+        return fit_forest(inputs, learn, judge, seed, said.append, steps=count, one_in=one_in)
 
     try:
         fitted = fit(split.train, split.validation, None)
@@ -138,14 +138,11 @@ def fit_trees(
             both = np.concatenate([split.train, split.validation])
             fitted = fit(both, split.test[:0], fitted.steps)
             scores[split.test] = fitted.model.log_odds(features[split.test])
-    except NoLightGBM as missing:
+    except NoLightGBMError as missing:
         on_progress(NOT_INSTALLED.format(why=missing.why, way=missing.way))
         return None
+    on_progress(f"boosted trees for comparison: {said[-1]}")
     return Trees(f"LightGBM {version('lightgbm')}", fitted.steps, fitted.drawn, scores)
-
-
-def _beside(on_progress: Callable[[str], None]) -> Callable[[str], None]:
-    return lambda told: on_progress(f"boosted trees for comparison: {told}")
 
 
 def stand_beside(

@@ -12,7 +12,6 @@ from fraudline.training.fitted import Fit
 from fraudline.training.preparation import Inputs
 from fraudline.training.split import Split
 
-
 _OF_NETWORKS = ("weight_decay", "averaging", "epochs", "batch_rows", "legitimate_per_fraud")
 
 
