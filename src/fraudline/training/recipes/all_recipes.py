@@ -8,10 +8,10 @@ from dataclasses import replace
 from fraudline.errors import InputError
 from fraudline.settings import TrainingSettings
 from fraudline.training.forest_fitting import load_lightgbm
+from fraudline.training.recipes.boosted import TREES
 from fraudline.training.recipes.default import DEFAULT
 from fraudline.training.recipes.mlp import MLP
 from fraudline.training.recipes.recipe import Recipe
-from fraudline.training.recipes.trees import TREES
 from fraudline.training.recipes.tutorial import TUTORIAL, TUTORIAL_BY_TIME
 
 RECIPES = {recipe.name: recipe for recipe in (DEFAULT, MLP, TREES, TUTORIAL, TUTORIAL_BY_TIME)}
