@@ -248,7 +248,7 @@ def write_candidate(
         source=fitted.source,
         parts=_parts(history, contract, split, evaluations),
         software={"python": platform.python_version()}
-        | {name: version(name) for name in _SOFTWARE},
+        | {name: version(name) for name in (*_SOFTWARE, *recipe.libraries)},
         created_at=dt.datetime.now(dt.UTC),
         files={},
         reference=compared,

@@ -34,4 +34,5 @@ TREES = Recipe(
     legitimate_per_fraud=None,
     threshold=None,
     fit=fit_forest,
+    libraries=("lightgbm",),
 )

@@ -46,6 +46,7 @@ class Recipe:
             the latest transactions tell most of the next ones.
         fit: Fits something else than a network, args as those of `fit_model` but the recipe. What
             is only asked of networks, from `network` on, is then not asked.
+        libraries: What fits it and is not part of every training, as distributions.
     """
 
     name: str
@@ -66,12 +67,13 @@ class Recipe:
     legitimate_per_fraud: int | None
     threshold: float | None
     fit: Callable[..., Fit] | None = None
+    libraries: tuple[str, ...] = ()
 
     def told(self) -> dict[str, object]:
         """What a version keeps of it, by name: what counts, and is a number or words."""
         unasked = () if self.fit is None else _OF_NETWORKS
         values = {name: of for name, of in vars(self).items() if not callable(of)}
-        return {name: of for name, of in values.items() if name != "fit" and name not in unasked}
+        return {name: of for name, of in values.items() if name not in ("fit", "libraries", *unasked)}
 
 
 def keep_balance(features: Matrix, labels: Labels, seed: int) -> tuple[Matrix, Labels]:
