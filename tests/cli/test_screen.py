@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from fraudline.cli import live_ledger, screen
-from fraudline.cli.screen import LogFormatter, printable, say, show_table, utc
+from fraudline.cli.screen import LogFormatter, printable, progress_bar, say, show_table, utc
 from fraudline.reconcile.follow import Colour, FollowStatus, PartitionStatus
 from fraudline.reconcile.stages import PartitionReach
 
@@ -158,3 +158,14 @@ def test_log_lines_tell_the_time_in_utc(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.undo()
         time.tzset()
     assert line == "2025-11-30 10:53:20.250 UTC gone"
+
+
+def test_a_bar_of_which_nobody_knows_the_end_tells_a_number_and_never_that_all_is_done(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "ERR", Console(stderr=True, width=80))
+    with progress_bar("judged") as bar:
+        bar("judged", 1500, None)
+    shown = capsys.readouterr().err
+    assert "judged 1,500" in shown
+    assert "100%" not in shown

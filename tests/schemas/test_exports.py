@@ -140,6 +140,17 @@ def test_numbers_and_words_of_an_open_data_contract_are_read_as_they_were_writte
     assert read["schema"][1]["physicalName"] == "1"
 
 
+def test_an_open_data_contract_names_the_table_that_is_read_as_history() -> None:
+    settings = Settings.model_validate(
+        {"bigquery": {"history": "bank.payments", "history_columns": {"Amount": "sum_eur"}}}
+    )
+    read = yaml.safe_load(export_contract(Project(settings), "odcs"))
+    assert read["schema"][1]["physicalName"] == "bank.payments"
+    columns = {each["name"]: each for each in read["schema"][1]["properties"]}
+    assert columns["Amount"]["physicalName"] == "sum_eur"
+    assert not any("physicalType" in each for each in columns.values())  # nobody has asked it
+
+
 SMALL = """
 name = "small"
 [roles]

@@ -153,7 +153,7 @@ def gate(
         OUT.print()
     with progress_bar("judged") as bar:
         verdicts = judge_challengers(
-            project, version, on_judged=lambda count: bar("judged", count, count)
+            project, version, on_judged=lambda count: bar("judged", count, None)
         )
     for verdict in verdicts:
         show_facts(compared_facts(verdict))
@@ -220,7 +220,7 @@ def backtest(
             since,
             until,
             model,
-            on_judged=lambda count: bar("judged again", count, count),
+            on_judged=lambda count: bar("judged again", count, None),
         )
     show_table(("", "approved", "reviewed", "blocked", "AP", "cost", "saved"), backtest_rows(found))
     OUT.print()

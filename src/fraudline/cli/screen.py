@@ -199,8 +199,11 @@ class LogFormatter(logging.Formatter):
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar; call what it gives with what happens now, how much is done, and how much there is."""
+def progress_bar(what: str) -> Iterator[Callable[[str, int, int | None], None]]:
+    """A bar; call what it gives with what happens now, how much is done, and how much there is.
+
+    Where nobody knows how much there is, None, what is done is told by number.
+    """
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=None, table_column=Column(max_width=40)),  # gives way to the text
@@ -210,7 +213,8 @@ def progress_bar(what: str) -> Iterator[Callable[[str, int, int], None]]:
     ) as progress:
         task = progress.add_task(what, total=None)
 
-        def update(description: str, done: int, total: int) -> None:
-            progress.update(task, description=description, completed=done, total=total)
+        def update(description: str, done: int, total: int | None) -> None:
+            told = description if total is not None else f"{description} {done:,}"
+            progress.update(task, description=told, completed=done, total=total)
 
         yield update

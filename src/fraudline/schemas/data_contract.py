@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fraudline.contract import Column, Contract
@@ -29,7 +29,9 @@ _TABLE_TYPES = {
 }
 
 
-def data_contract(contract: Contract, *, topic: str, table: str) -> str:
+def data_contract(
+    contract: Contract, *, topic: str, table: str, columns: Mapping[str, str] | None = None
+) -> str:
     """The contract in the Open Data Contract Standard (ODCS), as YAML.
 
     Its version is the contract's fingerprint, so it changes when the data do.
@@ -38,6 +40,8 @@ def data_contract(contract: Contract, *, topic: str, table: str) -> str:
         contract: What a transaction looks like.
         topic: Where transactions arrive.
         table: Where labelled history is.
+        columns: Where this is somebody else's table or view, by column of the contract what it is
+            called there, if otherwise; no types are told of it then. None: it is ours.
     """
     about = {"description": {"purpose": contract.description}} if contract.description else {}
     content = {
@@ -68,6 +72,8 @@ def data_contract(contract: Contract, *, topic: str, table: str) -> str:
                 "description": "Transactions with their labels, to learn from.",
                 "properties": [
                     _property(contract, column, _TABLE_TYPES[column.type])
+                    if columns is None
+                    else _property(contract, column, None, columns.get(column.name))
                     for column in contract.columns
                 ],
             },
@@ -76,11 +82,14 @@ def data_contract(contract: Contract, *, topic: str, table: str) -> str:
     return "\n".join(_yaml(content))
 
 
-def _property(contract: Contract, column: Column, physical_type: str) -> dict[str, Any]:
+def _property(
+    contract: Contract, column: Column, physical_type: str | None, physical_name: str | None = None
+) -> dict[str, Any]:
+    physical = {"physicalName": physical_name, "physicalType": physical_type}
     found: dict[str, Any] = {
         "name": column.name,
         "logicalType": _LOGICAL_TYPES[column.type],
-        "physicalType": physical_type,
+        **{key: value for key, value in physical.items() if value is not None},
         "required": not column.is_nullable,
     }
     if column.name == contract.id:

@@ -37,8 +37,10 @@ def export_contract(project: Project, form: Form) -> str:
         return json_schema(contract)
     if form == "protobuf":
         return protobuf_schema(contract)
+    bigquery = settings.bigquery
     return data_contract(
         contract,
         topic=settings.kafka.topic(flows.TRANSACTIONS),
-        table=settings.bigquery.table_history,
+        table=bigquery.history or bigquery.table_history,
+        columns=bigquery.history_columns if bigquery.history else None,
     )
