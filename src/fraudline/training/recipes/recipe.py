@@ -71,9 +71,9 @@ class Recipe:
 
     def told(self) -> dict[str, object]:
         """What a version keeps of it, by name: what counts, and is a number or words."""
-        unasked = () if self.fit is None else _OF_NETWORKS
-        values = {name: of for name, of in vars(self).items() if not callable(of)}
-        return {name: of for name, of in values.items() if name not in ("fit", "libraries", *unasked)}
+        left_out = {"fit", "libraries", *(() if self.fit is None else _OF_NETWORKS)}
+        values = {name: of for name, of in vars(self).items() if name not in left_out}
+        return {name: of for name, of in values.items() if not callable(of)}
 
 
 def keep_balance(features: Matrix, labels: Labels, seed: int) -> tuple[Matrix, Labels]:
