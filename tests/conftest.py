@@ -16,6 +16,7 @@ from tests import lanes
 from tests.faults.proxy import Network, Proxy
 from tests.faulty_bigquery import FaultyBigQuery, faulty_bigquery
 from tests.harness import Place, place
+from tests.hung import Hung
 from tests.keeper import Keeper
 from tests.s3_server import S3Server, running_server
 
@@ -31,6 +32,7 @@ settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Hung())
     if not hasattr(config, "workerinput"):  # one for the run, not one for each worker
         config.pluginmanager.register(Keeper())
 

@@ -236,10 +236,10 @@ def test_what_is_opened_is_what_was_hashed_even_if_files_are_replaced_meanwhile(
 ):
     opened = onnx_runtime.opened
 
-    def opened_later(graph):
+    def opened_later(graph, inside=()):
         for name in (GRAPH_FILE, REASONS_FILE, COMPARISONS_FILE):
             (directory / name).write_bytes(b"another one")
-        return opened(graph)
+        return opened(graph, inside)
 
     features = np.ones((3, 5), np.float32)
     expected = open_bundle(directory, WALLET).score(features)

@@ -248,6 +248,14 @@ def test_trees_are_no_fault_of_a_graph_unless_they_are_too_many():
     )
 
 
+def test_reasons_that_take_what_the_graph_of_scores_has_not_are_refused_in_words(tmp_path):
+    made = model([helper.make_node("Sin", ["nowhere"], ["score"])])
+    made.graph.input[0].name = "nowhere"
+    directory = write(tmp_path / "bundle", made.SerializeToString(), REASONS_FILE)
+    with pytest.raises(BundleError, match=r"reasons\.onnx: .*nowhere"):
+        open_bundle(directory, WALLET)
+
+
 @pytest.mark.slow
 def test_a_graph_that_takes_minutes_is_ended_and_what_takes_long_is_told(tmp_path, caplog):
     directory = write(tmp_path / "bundle", slow().SerializeToString())

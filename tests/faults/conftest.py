@@ -6,7 +6,8 @@ import pytest
 from tests.faults.trial import Trial, trial
 
 
-@pytest.fixture(scope="session")
+# It ends with these tests: beside others it would take an eighth of a processor, and a gigabyte.
+@pytest.fixture(scope="package")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     with trial(tmp_path_factory.mktemp("faults") / "home", print) as made:
         yield made

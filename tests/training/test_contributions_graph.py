@@ -8,7 +8,7 @@ from tests.training.later import keras, network
 
 from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.comparisons import Comparisons
-from fraudline.bundle.onnx_runtime import ort
+from fraudline.bundle.graphs import Graphs
 from fraudline.training.contributions_graph import log_odds, log_odds_of, write_reasons
 from fraudline.training.faithfulness import measure_faith, sampled_shapley
 from fraudline.training.graph import write_graph
@@ -42,8 +42,7 @@ def lived_in(model):
 def explained(model, preparation, features, background) -> tuple[bytes, bytes, np.ndarray]:
     graph = write_graph(preparation, model, features.shape[1])
     reasons = write_reasons(graph, background, preparation.inputs.sources)
-    (found,) = ort.InferenceSession(reasons).run(None, {"features": features})
-    return graph, reasons, found
+    return graph, reasons, Graphs(graph, reasons).contributions(features)
 
 
 def test_contributions_add_up_to_the_log_odds_above_the_background(features):

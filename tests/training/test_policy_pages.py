@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.models import tiny_policy
+from tests.models import tiny_policy, write_tiny_bundle, write_tiny_scores
 from tests.orders import orders
 from tests.transactions import BARE, CREDITCARD, SHOP, WALLET, WALLET_ROW, message
 
@@ -26,6 +26,7 @@ from fraudline.training.policy_pages import (
     scored_rows,
     with_policy,
     with_unlabelled,
+    write_page,
 )
 from fraudline.training.split import Split
 
@@ -186,3 +187,13 @@ def test_without_an_amount_no_share_of_one_is_lost_and_rows_without_a_time_stand
     policy = choose_policy(BARE, PolicySettings(), None, kept)
     assert (policy.lost_share, policy.unit) == (0, "")
     assert choose_policy(SHOP, PolicySettings(), None, kept).lost_share == 1
+
+
+def test_a_page_of_costs_without_a_unit_leaves_no_gap_for_one(tmp_path):
+    write_tiny_scores(tmp_path)
+    policy = tiny_policy(review_from=None, block_from=None, lost_share=0.0, unit="")
+    write_tiny_bundle(tmp_path, CREDITCARD, policy=policy)
+    write_page(tmp_path, check_bundle(tmp_path), pq.read_table(tmp_path / SCORES_FILE))
+    page = (tmp_path / "decisions.html").read_text()
+    assert f"An approved fraud costs {money(policy.fraud_cost)}, whatever it was worth." in page
+    assert f"blocked costs {money(policy.wrong_block_cost)}." in page

@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.faults.proxy import Proxy
 from tests.harness import Place
@@ -152,3 +155,20 @@ def test_a_registry_that_is_away_is_told_as_that_and_learned_from_later(
     with pytest.raises(RegistryError, match="registry"):
         UpdatePeriods(Project(away)).do(Due(LAST, LAST.end))
     assert rows(here) == [], "so that it is done again"
+
+
+FULL_DISK = """
+import errno, os, sys
+from fraudline.use_cases import update_process
+def write(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "models/new")
+update_process._do = write
+sys.argv[1:] = ["update", "2026-01-01T00:00:00+00:00"]
+update_process.learn_once()
+"""
+
+
+def test_a_disk_that_is_full_is_told_by_its_file_and_not_as_an_end_without_an_answer() -> None:
+    done = subprocess.run([sys.executable, "-c", FULL_DISK], capture_output=True, check=True)
+    answer = msgspec.json.decode(done.stdout, type=own_process.Answer)
+    assert answer.fault == "models/new: No space left on device"

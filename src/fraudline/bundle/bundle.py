@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,23 +14,13 @@ from fraudline.bundle.bundle_files import (
     checked_files,
 )
 from fraudline.bundle.comparisons import Comparisons, decode_comparisons
+from fraudline.bundle.graphs import CHUNK_ROWS, REASONS_CHUNK_ROWS, Graphs, Inner
 from fraudline.bundle.manifest import Manifest
 from fraudline.bundle.policy import below_never
 from fraudline.bundle.trial import Graph, try_graphs
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Floats, Matrix
 from fraudline.errors import BundleError
-
-if TYPE_CHECKING:
-    from fraudline.bundle.onnx_runtime import ort
-
-# Rows in another number than a multiple of this take kernels that round in another way. There are
-# always as many, so that a score does not depend on a row's company, not even in its last bit.
-_ALIKE_ROWS = 4
-# A larger piece falls out of the processor's cache: the best of the sizes measured.
-CHUNK_ROWS = 256
-# Likewise of rows to be explained, each of which meets every background row.
-REASONS_CHUNK_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -49,8 +38,7 @@ class Bundle:
     contract: Contract
     manifest: Manifest
     comparisons: Comparisons
-    _scores: ort.InferenceSession
-    _reasons: ort.InferenceSession
+    _graphs: Graphs
 
     def score(self, features: Matrix) -> Floats:
         """Probability of fraud of each row.
@@ -61,41 +49,26 @@ class Bundle:
         Returns:
             float64 from 0 to below 1, shape (rows,).
         """
-        scores = np.empty(len(features), dtype=np.float64)
-        for start in range(0, len(features), CHUNK_ROWS):
-            chunk = features[start : start + CHUNK_ROWS]
-            (found,) = self._scores.run(None, {"features": _filled_up(chunk)})
-            scores[start : start + CHUNK_ROWS] = found.reshape(-1)[: len(chunk)]
-        return below_never(scores)
+        return self.scored(features)[0]
 
-    def contributions(self, features: Matrix) -> Matrix:
+    def scored(self, features: Matrix) -> tuple[Floats, Inner | None]:
+        """`score`, and what `contributions` need not work out again, if it is kept."""
+        scores, inner = self._graphs.scored(features)
+        return below_never(scores), inner
+
+    def contributions(self, features: Matrix, inner: Inner | None = None) -> Matrix:
         """What each feature adds to the log-odds of each row.
 
         Args:
             features: As for `score`. A row takes much longer than to score, so ask only for
                 what has to be explained.
+            inner: What `scored` gave of these rows, if anything.
 
         Returns:
             float32, shape (rows, features). A row's sum is its log-odds minus
             `comparisons.background_log_odds`.
         """
-        contributions = np.empty_like(features)
-        for start in range(0, len(features), REASONS_CHUNK_ROWS):
-            stop = start + REASONS_CHUNK_ROWS
-            (contributions[start:stop],) = self._reasons.run(
-                None, {"features": features[start:stop]}
-            )
-        return contributions
-
-
-def _filled_up(features: Matrix) -> Matrix:
-    """The rows, and rows of zeros until there are as many as take the same kernels."""
-    rows, width = features.shape
-    if not rows % _ALIKE_ROWS:
-        return features
-    filled = np.zeros((rows + -rows % _ALIKE_ROWS, width), np.float32)
-    filled[:rows] = features
-    return filled
+        return self._graphs.contributions(features, inner)
 
 
 def open_bundle(directory: Path, contract: Contract) -> Bundle:
@@ -128,20 +101,16 @@ def open_bundle(directory: Path, contract: Contract) -> Bundle:
         ],
         features,
     )
-    from fraudline.bundle.onnx_runtime import opened  # noqa: PLC0415 - 134 MiB, only to score
-
     try:
         bundle = Bundle(
             directory,
             contract,
             manifest,
             decode_comparisons(content[COMPARISONS_FILE]),
-            opened(scores),
-            opened(reasons),
+            Graphs(scores, reasons),
         )
         nothing = np.zeros((1, features), dtype=np.float32)
-        bundle.score(nothing)
-        bundle.contributions(nothing)
+        bundle.contributions(nothing, bundle.scored(nothing)[1])
     except Exception as error:  # ONNX Runtime's errors have no other base
         raise BundleError(
             f"bundle {manifest.version} cannot score {features} features: {error} Train anew."

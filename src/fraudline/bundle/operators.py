@@ -12,7 +12,7 @@ bounds it. ONNX Runtime also refuses an input or a leaf that there is none of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 # What training writes (`training/graph.py`, `training/contributions_graph.py`,
 # `training/forest_graph.py`), and its kin.
@@ -32,7 +32,8 @@ MOST_TREE_BYTES = 2 * 2**20
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 # Numbers of fields in onnx.proto, which never change.
 _MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
-_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_OUTPUT, _GRAPH_SPARSE = 1, 5, 12, 15
+_VALUE_NAME = 1
 _NODE_INPUT, _NODE_NAME, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 3, 4, 5, 7
 _ATTRIBUTE_HOLDING = {5: "a tensor", 6: "a graph", 10: "tensors", 11: "graphs", 22: "a tensor"}
 _TENSOR_SHAPE, _TENSOR_NAME, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 1, 8, 13, 14
@@ -67,6 +68,19 @@ def convolves_one_channel(graph: bytes) -> bool:
             if shape[1:2] == [1]:
                 of_one_channel.update(_texts(content, _TENSOR_NAME))
     return bool(kernels) and kernels <= of_one_channel
+
+
+def with_outputs(graph: bytes, names: Sequence[str]) -> bytes:
+    """A model that also gives what it has inside, after its own outputs.
+
+    Of a message that comes in two parts protobuf makes one with the fields of both.
+
+    Args:
+        graph: The model's bytes.
+        names: Of what it has inside.
+    """
+    outputs = b"".join(_field(_GRAPH_OUTPUT, _field(_VALUE_NAME, each.encode())) for each in names)
+    return graph + _field(_MODEL_GRAPH, outputs) if names else graph
 
 
 def _faults(model: memoryview) -> Iterator[str]:
@@ -166,3 +180,13 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
         shift += 7
         if shift > 63:
             raise ValueError(shift)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of bytes, as `_fields` reads it."""
+    return _as_varint(number << 3 | _BYTES) + _as_varint(len(content)) + content
+
+
+def _as_varint(value: int) -> bytes:
+    more = value >> 7
+    return bytes([value & 0x7F | 0x80]) + _as_varint(more) if more else bytes([value])

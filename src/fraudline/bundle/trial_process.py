@@ -24,10 +24,11 @@ def main() -> None:
     _limit(resource.RLIMIT_CORE, 0)
     *graphs, features = json.loads(sys.stdin.buffer.readline())
     fault = ""
+    scores: tuple[bytes, int] | None = None
     for name, size, rows, width in graphs:
         content = sys.stdin.buffer.read(size)
         try:
-            fault = _fault(content, rows, width, features)
+            fault = _fault(content, rows, width, features, scores)
         except MemoryError:
             fault = f"no memory is left of {MEMORY_MIB} MiB"
         except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no other base
@@ -35,6 +36,7 @@ def main() -> None:
         if fault:
             fault = f"{name}: {fault}"
             break
+        scores = scores or (content, rows)
     sys.stdout.write(json.dumps({"fault": fault}))
 
 
@@ -50,16 +52,35 @@ def _limit(what: int, most: int) -> None:
         resource.setrlimit(what, (soft, hard))  # beyond it a signal says what it was
 
 
-def _fault(content: bytes, rows: int, width: int, features: int) -> str:
+def _fault(
+    content: bytes, rows: int, width: int, features: int, scores: tuple[bytes, int] | None
+) -> str:
+    """What is wrong with a graph.
+
+    Args:
+        content: The serialised model.
+        rows: How many rows it is given.
+        width: How many numbers it should give for each.
+        features: How many features a row has.
+        scores: The graph before, and its rows: what it has inside may be taken, too.
+    """
     import numpy as np  # noqa: PLC0415 - under the limits
 
+    from fraudline.bundle.graphs import FEATURES  # noqa: PLC0415 - likewise
     from fraudline.bundle.onnx_runtime import opened  # noqa: PLC0415 - likewise
     from fraudline.bundle.operators import fault_of  # noqa: PLC0415 - likewise
 
     if fault := fault_of(content):
         return fault
-    given = np.zeros((rows, features), np.float32)
-    (answer,) = opened(content).run(None, {"features": given})
+    session = opened(content)
+    taken = [each.name for each in session.get_inputs()]
+    given = {FEATURES: np.zeros((rows, features), np.float32)}
+    if scores is not None and taken != [FEATURES]:
+        graph, most_rows = scores
+        zeros = np.zeros((most_rows, features), np.float32)
+        found = opened(graph, taken).run(taken, {FEATURES: zeros})
+        given = {name: each[:rows] for name, each in zip(taken, found, strict=True)}
+    (answer,) = session.run(None, given)
     if answer.size != rows * width:
         return f"{rows} rows give an answer of shape {answer.shape}, expected {rows} x {width}"
     return ""

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from fraudline.bundle.bundle import Bundle
+from fraudline.bundle.graphs import Inner
 from fraudline.bundle.policy import decision_codes
 from fraudline.contract import APPROVED, DECISIONS, Contract
 from fraudline.contract.array_types import DecisionCodes, Flags, Floats, Integers, Matrix
@@ -32,6 +33,7 @@ class Assessment:
         propensities: Of a payment that is reviewed though it would be blocked, the probability of
             that; NaN for all others, float64, shape (rows,). None where the policy does not
             explore.
+        inner: What reasons need not work out again; see `Bundle.scored`.
     """
 
     scores: Floats
@@ -40,6 +42,7 @@ class Assessment:
     model_version: str
     features: Matrix
     propensities: Floats | None = None
+    inner: Inner | None = None
 
     @property
     def is_alert(self) -> Flags:
@@ -62,6 +65,7 @@ class Assessment:
             self.model_version,
             self.features[rows],
             self.propensities[rows] if self.propensities is not None else None,
+            tuple(each[rows] for each in self.inner) if self.inner is not None else None,
         )
 
 
@@ -105,11 +109,12 @@ def assess_numbers(
         bundle: The model and its policy.
         rows_of: Gives the values of some rows, where that decides which are explored.
     """
-    scores = bundle.score(features)
+    scores, inner = bundle.scored(features)
     not_approved, blocked = bundle.manifest.policy.thresholds(amounts)
     codes = decision_codes(scores, not_approved, blocked)
     propensities = explore(codes, rows_of, bundle)
-    return Assessment(scores, codes, not_approved, bundle.manifest.version, features, propensities)
+    version = bundle.manifest.version
+    return Assessment(scores, codes, not_approved, version, features, propensities, inner)
 
 
 def as_history(transactions: pa.Table, assessment: Assessment, contract: Contract) -> pa.Table:

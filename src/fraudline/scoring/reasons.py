@@ -21,10 +21,12 @@ def reasons(
         assessment: What `assess` said of the rows.
         bundle: The model that said it.
     """
-    alerts = np.flatnonzero(assessment.is_alert).tolist()
-    if not alerts:
+    found = np.flatnonzero(assessment.is_alert)
+    if not len(found):
         return {}
-    contributions = bundle.contributions(assessment.features[alerts])
+    alerts: list[int] = found.tolist()
+    stopped = assessment if len(alerts) == len(assessment.scores) else assessment.take(found)
+    contributions = bundle.contributions(stopped.features, stopped.inner)
     values = [values_of(row) for row in alerts]
     named = name_reasons(values, contributions, bundle.contract, bundle.comparisons)
     return dict(zip(alerts, named, strict=True))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fraudline.bundle.onnx_runtime import ort
+from fraudline.bundle.graphs import Graphs
 from fraudline.contract.array_types import Floats, Matrix
 from fraudline.training.contributions_graph import log_odds_of
 
@@ -76,8 +76,7 @@ def measure_faith(
         base: The log-odds that contributions are measured from.
     """
     random, log_odds = np.random.default_rng(seed), log_odds_of(graph)
-    session = ort.InferenceSession(reasons, providers=["CPUExecutionProvider"])
-    found = session.run(None, {"features": alerts})[0].astype(np.float64)
+    found = Graphs(graph, reasons).contributions(alerts).astype(np.float64)
     others = legitimate[random.choice(len(legitimate), min(_REFERENCE_ROWS, len(legitimate)))]
     halves = [sampled_shapley(log_odds, alerts, others, _PERMUTATIONS, random) for _ in range(2)]
     reference = (halves[0] + halves[1]) / 2

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fraudline.bundle.bundle_files import REASONS_FILE
-from fraudline.bundle.onnx_runtime import ort
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Labels, Matrix
-from fraudline.training.split import Rows
+from fraudline.training.reason_files import graphs_of, spread
 
 MOST_ROWS = 1_000
 """Of each kind, so many payments are looked at."""
@@ -44,23 +42,17 @@ def measure_importance(
     """How far each feature moves scores, the farthest first.
 
     Args:
-        directory: Of the version, with its graph of reasons.
+        directory: Of the version, with its graphs.
         contract: Names the features.
         features: Of the part that judges, shape (rows, features).
         labels: 1 for fraud, of both kinds.
     """
-    session = ort.InferenceSession(directory / REASONS_FILE, providers=["CPUExecutionProvider"])
+    graphs = graphs_of(directory)
     sizes = []
     for kind in (0, 1):
-        rows = _spread(np.flatnonzero(labels == kind))
-        (contributions,) = session.run(None, {"features": features[rows]})
+        contributions = graphs.contributions(
+            features[spread(np.flatnonzero(labels == kind), MOST_ROWS)]
+        )
         sizes.append(np.abs(contributions).mean(axis=0).tolist())
     found = [Importance(*each) for each in zip(contract.features, *sizes, strict=True)]
     return sorted(found, key=lambda each: -each.mean)
-
-
-def _spread(rows: Rows) -> Rows:
-    if len(rows) <= MOST_ROWS:
-        return rows
-    chosen: Rows = rows[np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)]
-    return chosen

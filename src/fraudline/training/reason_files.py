@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fraudline.bundle.bundle_files import COMPARISONS_FILE, REASONS_FILE
+from fraudline.bundle.bundle_files import COMPARISONS_FILE, GRAPH_FILE, REASONS_FILE
 from fraudline.bundle.comparisons import (
     LEVELS,
     Comparison,
@@ -20,7 +20,7 @@ from fraudline.bundle.comparisons import (
     Frequency,
     decode_comparisons,
 )
-from fraudline.bundle.onnx_runtime import ort
+from fraudline.bundle.graphs import Graphs
 from fraudline.bundle.reason_sentences import Reason, name_reasons
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Flags, Labels, Matrix, Vector
@@ -31,6 +31,7 @@ from fraudline.training.categories import level_names
 from fraudline.training.fitted import Reasons
 from fraudline.training.levels import most_frequent
 from fraudline.training.preparation import Preparation
+from fraudline.training.split import Rows
 
 # Chosen as below, as faithful as 32 rows drawn at random, at a quarter of their cost.
 BACKGROUND_ROWS = 8
@@ -139,21 +140,20 @@ def show_examples(
     history: pa.Table,
     features: Matrix,
     scores: npt.NDArray[np.float64],
-    alerts: npt.NDArray[np.int64],
+    alerts: Rows,
 ) -> list[Example]:
     """Some alerts with their reasons, spread evenly over those given.
 
     Args:
-        directory: The bundle's, with its reason files.
+        directory: The bundle's, with its graphs and comparisons.
         contract: What a transaction looks like.
         history: Every row, with its label.
         features: Of every row.
         scores: Of every row.
         alerts: Rows that are not approved, in the order of their scores.
     """
-    rows = alerts[np.unique(np.linspace(0, len(alerts) - 1, EXAMPLES).astype(np.int64))]
-    session = ort.InferenceSession(directory / REASONS_FILE, providers=["CPUExecutionProvider"])
-    (contributions,) = session.run(None, {"features": features[rows]})
+    rows = spread(alerts, EXAMPLES)
+    contributions = graphs_of(directory).contributions(features[rows])
     comparisons = decode_comparisons((directory / COMPARISONS_FILE).read_bytes())
     shown = history.take(rows)
     values = list(zip(*contract.seen_values(shown), strict=True))
@@ -164,6 +164,19 @@ def show_examples(
         Example(float(scores[row]), amount, bool(label), reasons)
         for row, amount, label, reasons in zip(rows, told, labels, found, strict=True)
     ]
+
+
+def graphs_of(directory: Path) -> Graphs:
+    """The graphs of a bundle's directory, opened."""
+    return Graphs((directory / GRAPH_FILE).read_bytes(), (directory / REASONS_FILE).read_bytes())
+
+
+def spread(rows: Rows, most: int) -> Rows:
+    """Some of the rows, spread evenly over them; all if there are no more than so many."""
+    if len(rows) <= most:
+        return rows
+    chosen: Rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+    return chosen
 
 
 def frequency(is_so: Flags, labels: Labels, fraud_share: float) -> Frequency:

@@ -50,7 +50,7 @@ from fraudline.training.pages import PAGES
 from fraudline.training.policy_pages import capped, with_unlabelled, write_page, write_scores
 from fraudline.training.scale import find_scale
 from fraudline.training.segment_rows import segments_of
-from fraudline.training.unit_graph import with_units
+from fraudline.training.unit_graph import takes_features, with_units
 
 _OF_NETWORK = (MODEL_FILE, LAST_LAYER_FILE)  # what learns on, byte for byte
 _SOFTWARE = ("fraudline", "numpy", "onnx", "scikit-learn")
@@ -176,7 +176,8 @@ def _copy_rest(
         if name in base.files:
             shutil.copy2(source / name, directory / name)
     reasons = read_file(source, REASONS_FILE)
-    reasons = reasons if units is None else with_units(reasons, units)
+    if units is not None and takes_features(reasons):  # else its graph of scores takes care of it
+        reasons = with_units(reasons, units)
     (directory / REASONS_FILE).write_bytes(scaled(reasons, line.slope))
     comparisons = decode_comparisons(read_file(source, COMPARISONS_FILE))
     odds = (comparisons.background_log_odds - before.intercept) / before.slope

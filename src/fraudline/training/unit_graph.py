@@ -52,6 +52,11 @@ def put_units(model: Any, units: Matrix) -> None:
     model.graph.initializer.extend([constant, *rest])
 
 
+def takes_features(graph: bytes) -> bool:
+    """Whether a serialised graph begins at the features; those of contributions once did."""
+    return [each.name for each in onnx.load_from_string(graph).graph.input] == [_FEATURES]
+
+
 def with_units(graph: bytes, units: Matrix) -> bytes:
     """A serialised graph that multiplies its features, too; args as for `put_units`."""
     model = onnx.load_from_string(graph)

@@ -49,6 +49,9 @@ def learn_once() -> None:
         answer = {"fault": str(error), "away": away[0] if away else None}
     except ImportError as error:
         answer = {"fault": f"the extra 'train' is not installed here ({error})"}
+    except OSError as error:  # such as a disk that is full
+        where = f"{error.filename}: " if error.filename else ""
+        answer = {"fault": f"{where}{error.strerror or error}"}
     used = resource.getrusage(resource.RUSAGE_SELF)
     answer["processor_s"] = round(used.ru_utime + used.ru_stime, 3)
     sys.stdout.buffer.write(msgspec.json.encode(answer))

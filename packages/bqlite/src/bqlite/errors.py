@@ -109,5 +109,16 @@ class SlowClientError(BqliteError):
     grpc_code = 4
 
 
+class EndingError(BqliteError):
+    """What was asked of a server that ends; the next one over its directory may be asked again."""
+
+    reason = "backendError"
+    status = 503
+    grpc_code = 14
+
+    def __init__(self) -> None:
+        super().__init__("bqlite is ending; the request may be retried")
+
+
 class ServerStartError(Exception):
     """The server cannot start; the message is the one line its user reads."""

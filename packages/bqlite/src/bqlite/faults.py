@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bqlite.errors import BqliteError, InvalidError
+from bqlite.errors import BqliteError, EndingError, InvalidError
 
 MAX_ARMED = 100
 # https://cloud.google.com/bigquery/docs/error-messages: (gRPC code, HTTP status, REST's reason).
@@ -123,9 +123,15 @@ class Faults:
         self._armed: list[Armed] = []
         self._lock = threading.Lock()
         self._cleared = threading.Event()
+        self._is_closed = False
 
     def arm(self, text: bytes) -> None:
-        """Adds the fault in a JSON text; raises `InvalidError` naming what is wrong with it."""
+        """Adds the fault in a JSON text.
+
+        Raises:
+            InvalidError: It says nothing sensible, or too many are armed.
+            EndingError: The server ends.
+        """
         try:
             fault = _decode_fault(text)
         except msgspec.MsgspecError as error:
@@ -134,6 +140,8 @@ class Faults:
             known = ", ".join(sorted(self.calls))
             raise InvalidError(f"fault: '{fault.call}' is not a call; the calls are {known}")
         with self._lock:
+            if self._is_closed:
+                raise EndingError
             if len(self._armed) == MAX_ARMED:
                 raise InvalidError(f"fault: {MAX_ARMED} faults are armed already; clear them first")
             self._armed.append(Armed(fault))
@@ -144,6 +152,12 @@ class Faults:
             self._armed = []
             self._cleared.set()
             self._cleared = threading.Event()
+
+    def close(self) -> None:
+        """Clears, and arms no more: nothing that is held would ever be let go."""
+        with self._lock:
+            self._is_closed = True
+        self.clear()
 
     def to_json(self) -> list[dict[str, Any]]:
         """What is armed, and how often each was seen and fired."""

@@ -20,6 +20,8 @@ DEFAULT_PROJECT = "local"
 DEFAULT_MEMORY_LIMIT_MB = 1024
 DEFAULT_JOB_TIMEOUT_S = 600
 EXIT_WITHIN_S = 1.0
+STOPPED_WITHIN_S = 5.0  # each of both endpoints
+GRACE_S = 0.2  # for calls of the Storage API that are under way
 KILLED_AFTER_S = 1.5  # by the kernel, which waits for no thread
 SWITCH_S = 0.0001  # how long a thread may keep another one from ending the process
 
@@ -119,12 +121,15 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         self._uvicorn.should_exit = True
-        self._faults.clear()
-        stopped = self._grpc.stop(grace=0.2)
+        self._faults.close()
+        stopped = self._grpc.stop(grace=GRACE_S)
         self._jobs.close()
         self._engine.interrupt()
-        stopped.wait()
-        self._thread.join()
+        if not stopped.wait(STOPPED_WITHIN_S):
+            log.error("calls at %s have not ended, and are left behind", self.storage)
+        self._thread.join(STOPPED_WITHIN_S)
+        if self._thread.is_alive():
+            log.error("requests at %s have not ended, and are left behind", self.rest)
         self._engine.close()
 
     def keep_below(self, ceiling_mb: int) -> None:

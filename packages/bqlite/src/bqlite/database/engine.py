@@ -4,10 +4,12 @@ The connection's own database is in memory and holds query results and read snap
 with the process and spill to `DIR/spill` when memory is short. The file is attached as `store`.
 """
 
+import logging
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import duckdb
 
 from bqlite.database.directory import Claim
-from bqlite.errors import ServerStartError
+from bqlite.errors import EndingError, ServerStartError
 from bqlite.sql.macros import MACROS
 
 DATABASE = "bqlite.duckdb"
@@ -27,6 +29,10 @@ DATABASE = "bqlite.duckdb"
 CHECKPOINT_THRESHOLD = "4MB"
 ROW_GROUP_SIZE = 4_096
 MERGES_A_CHECKPOINT = 4
+CLOSED_WITHIN_S = 5.0
+_POLL_S = 0.02
+
+log = logging.getLogger("bqlite")
 
 
 @dataclass
@@ -61,7 +67,9 @@ class Engine:
     def __init__(self, claim: Claim, memory_limit_mb: int) -> None:
         self._claim = claim
         self._write_lock = threading.Lock()
-        self._cursors_lock = threading.Lock()
+        # Python's collector may end a forgotten reader in a thread that holds this.
+        self._cursors_lock = threading.RLock()
+        self._is_closing = False
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
         try:
             self._root = _open(claim.path, memory_limit_mb)
@@ -73,16 +81,22 @@ class Engine:
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection of one's own, for as long as the block lasts."""
+        """A connection of one's own, for as long as the block lasts.
+
+        Raises:
+            EndingError: The engine closes.
+        """
         with self._cursors_lock:
+            if self._is_closing:
+                raise EndingError
             cursor = self._root.cursor()
             self._cursors.add(cursor)
         try:
             yield cursor
         finally:
-            with self._cursors_lock:
-                self._cursors.discard(cursor)
             cursor.close()
+            with self._cursors_lock:  # not before: the file is closed when none is left
+                self._cursors.discard(cursor)
 
     @contextmanager
     def write(self, connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[Transaction]:
@@ -90,8 +104,13 @@ class Engine:
 
         Args:
             connection: A cursor of this engine to write with; a new one if None.
+
+        Raises:
+            EndingError: The engine closes.
         """
         with self._write_lock, self._own_or(connection) as writer:
+            if self._is_closing:
+                raise EndingError
             writer.execute("BEGIN")
             transaction = Transaction(writer)
             try:
@@ -112,17 +131,42 @@ class Engine:
             yield cursor
 
     def interrupt(self) -> None:
-        """Stops whatever is running, so that the process can end."""
+        """Stops whatever is running; what is between two statements does not hear it."""
         with self._cursors_lock:
-            for cursor in self._cursors:
-                cursor.interrupt()
+            for cursor in list(self._cursors):
+                with suppress(duckdb.Error):  # it may have been closed just now
+                    cursor.interrupt()
 
     def close(self) -> None:
-        """Closes the file; the directory is free for another server."""
-        with self._write_lock:
-            self._root.close()
+        """Stops whatever is running and closes the file; the directory is free for another server.
+
+        What has not ended after `CLOSED_WITHIN_S` keeps both until the process ends.
+        """
+        self._is_closing = True
+        give_up_at = time.monotonic() + CLOSED_WITHIN_S
+        while not self._closes(is_patient=time.monotonic() < give_up_at):
+            if time.monotonic() > give_up_at + 2 * _POLL_S:
+                log.error("%s is not closed: a statement does not end", self._claim.path)
+                return
+            self.interrupt()
+            time.sleep(_POLL_S)
         shutil.rmtree(self._claim.path / "spill", ignore_errors=True)
         self._claim.release()
+
+    def _closes(self, *, is_patient: bool) -> bool:
+        """Whether nothing ran, and the file is closed now; the patient wait for idle cursors."""
+        if not self._write_lock.acquire(blocking=False):
+            return False
+        try:
+            with self._cursors_lock:
+                if self._cursors and is_patient:
+                    return False
+                self._root.close()
+        except duckdb.Error:  # a cursor is busy
+            return False
+        finally:
+            self._write_lock.release()
+        return True
 
 
 def first(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:

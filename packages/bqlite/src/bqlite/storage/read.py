@@ -5,7 +5,7 @@
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,7 @@ class Reader:
             answer.streams.add().name = f"{session_name}/streams/{i}"
         return answer
 
-    def read_rows(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+    def read_rows(self, request: Any, context: grpc.ServicerContext) -> Generator[Any, None, None]:
         """Sends a stream's rows from an offset on."""
         session_name, _, number = request.read_stream.rpartition("/streams/")
         session = self._sessions.get(session_name)

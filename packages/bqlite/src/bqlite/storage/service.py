@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from operator import attrgetter
 from typing import Any
 
@@ -61,10 +62,12 @@ def build(catalog: Catalog, faults: Faults, port: int) -> tuple[grpc.Server, int
 def _read_service(reader: Reader, faults: Faults) -> grpc.GenericRpcHandler:
     def read_rows(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         # Each message counts as a call, so that a stream can break in its middle.
-        for answer in reader.read_rows(request, context):
-            with faults.around("ReadRows", request.read_stream):
-                pass
-            yield answer
+        # Closed at once however it ends, and not when the collector finds what it left.
+        with closing(reader.read_rows(request, context)) as answers:
+            for answer in answers:
+                with faults.around("ReadRows", request.read_stream):
+                    pass
+                yield answer
 
     create = (protos.CreateReadSessionRequest, "read_session.table", reader.create_read_session)
     read = grpc.unary_stream_rpc_method_handler(

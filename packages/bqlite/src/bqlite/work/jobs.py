@@ -15,7 +15,13 @@ import duckdb
 
 from bqlite.database.catalog import Catalog
 from bqlite.database.engine import Transaction
-from bqlite.errors import BqliteError, DuplicateError, NotFoundError, StoppedError
+from bqlite.errors import (
+    BqliteError,
+    DuplicateError,
+    EndingError,
+    NotFoundError,
+    StoppedError,
+)
 from bqlite.relations import LOCATION, now_ms
 from bqlite.work.memory import resident_mb
 from bqlite.work.outcome import Outcome
@@ -109,6 +115,7 @@ class Jobs:
         self._jobs: dict[tuple[str, str], Job] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="job")
+        self._is_closed = False
         self._load()
 
     def _load(self) -> None:
@@ -128,16 +135,23 @@ class Jobs:
             self._jobs[project, job_id] = job
 
     def start(self, job: Job, work: Work) -> Job:
-        """Registers the job and begins it; raises `DuplicateError` for an id used before."""
+        """Registers the job and begins it.
+
+        Raises:
+            DuplicateError: Its id was used before.
+            EndingError: The server ends.
+        """
+        if job.kind == "QUERY":
+            job.timeout_ms = job.timeout_ms or self._timeout_ms
         with self._lock:
+            if self._is_closed:
+                raise EndingError
             if (job.project, job.id) in self._jobs:
                 raise DuplicateError(f"Already Exists: Job {job.project}:{LOCATION}.{job.id}")
             self._jobs[job.project, job.id] = job
             while len(self._jobs) > MAX_KEPT:
                 self._jobs.pop(next(iter(self._jobs)))
-        if job.kind == "QUERY":
-            job.timeout_ms = job.timeout_ms or self._timeout_ms
-        self._pool.submit(self._run, job, work)
+            self._pool.submit(self._run, job, work)
         if job.timeout_ms:
             threading.Thread(target=_time_out, args=(job,), daemon=True).start()
         return job
@@ -174,8 +188,15 @@ class Jobs:
             self.cancel(job)
 
     def close(self) -> None:
-        """Starts no more jobs."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Starts no more jobs; whoever waits for one is told so, while the engine stops it."""
+        with self._lock:
+            self._is_closed = True
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            left = [job for job in self._jobs.values() if not job.done.is_set()]
+        for job in left:
+            job.error = job.stopped = EndingError()
+            job.ended_ms = now_ms()
+            job.done.set()
 
     def _run(self, job: Job, work: Work) -> None:
         job.resident_mb = resident_mb()
