@@ -14,8 +14,8 @@ from tests.transactions import WALLET_ROW, message
 
 from fraudline.access import Role
 from fraudline.api import connections, door
+from fraudline.api.api_server import ApiServer
 from fraudline.api.routes import ROUTES, RouteRule
-from fraudline.api.server import ApiServer
 from fraudline.errors import BundleError, ServiceError
 from fraudline.settings import ApiSettings, Settings
 from fraudline.use_cases.manage_keys import revoke_key

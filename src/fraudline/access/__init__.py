@@ -5,6 +5,6 @@ whose it is. Never keeps a key itself, never sees a request.
 """
 
 from fraudline.access.api_keys import ApiKey, ApiKeys, IssuedKey
-from fraudline.access.roles import Role
+from fraudline.access.key_roles import Role
 
 __all__ = ["ApiKey", "ApiKeys", "IssuedKey", "Role"]

@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fraudline.access.roles import Role
+from fraudline.access.key_roles import Role
 from fraudline.errors import InputError
 from fraudline.home import PRIVATE_UMASK, make_private
 
@@ -204,7 +204,9 @@ class ApiKeys:
 
 
 def _rows(file: sqlite3.Connection) -> Iterator[tuple[bytes, ApiKey]]:
-    asked = "SELECT id, name, role, digest, created_at, revoked_at, used_at FROM keys ORDER BY rowid"
+    asked = (
+        "SELECT id, name, role, digest, created_at, revoked_at, used_at FROM keys ORDER BY rowid"
+    )
     for key_id, name, role, digest, *times in file.execute(asked):
         created_at, revoked_at, used_at = (
             each and dt.datetime.fromisoformat(each) for each in times

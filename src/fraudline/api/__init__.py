@@ -5,6 +5,6 @@ is what decides in a scorer, and changes at the same promotion. Never decides or
 never gives a decision without an API key whose role may ask for it.
 """
 
-from fraudline.api.server import ApiServer
+from fraudline.api.api_server import ApiServer
 
 __all__ = ["ApiServer"]

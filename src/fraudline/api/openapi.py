@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from fraudline.api.app import SeveralAnswers
+from fraudline.api.api_app import SeveralAnswers
 from fraudline.api.problems import Problem
 from fraudline.api.routes import ROUTES, SCORE, RouteRule
-from fraudline.api.scoring_turns import Answer
+from fraudline.api.scoring_turns import DecisionAnswer
 from fraudline.contract import DECISIONS, Contract
 from fraudline.schemas import json_schema
 from fraudline.scoring import Reason
@@ -114,7 +114,7 @@ def _scoring(contract: Contract, settings: ApiSettings) -> dict[str, Any]:
 def _responses(rule: RouteRule) -> dict[str, Any]:
     good: dict[str, Any] = {"description": rule.summary}
     if rule == SCORE:
-        names = ("Answer", "SeveralAnswers")
+        names = ("DecisionAnswer", "SeveralAnswers")
         schema = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
         good["content"] = {"application/json": {"schema": schema}}
         codes = list(_REFUSALS)
@@ -135,10 +135,10 @@ def _responses(rule: RouteRule) -> dict[str, Any]:
 def _answers() -> dict[str, Any]:
     """The schemas of what is answered."""
     _, found = msgspec.json.schema_components(
-        (Answer, Problem), ref_template="#/components/schemas/{name}"
+        (DecisionAnswer, Problem), ref_template="#/components/schemas/{name}"
     )
     schemas: dict[str, Any] = dict(found)
-    answer = schemas["Answer"]["properties"]
+    answer = schemas["DecisionAnswer"]["properties"]
     answer["decision"] = {"enum": list(DECISIONS)}
     answer["reasons"] = {
         "type": ["array", "null"],
@@ -164,7 +164,7 @@ def _answers() -> dict[str, Any]:
                 "type": "array",
                 "items": {
                     "oneOf": [
-                        {"$ref": "#/components/schemas/Answer"},
+                        {"$ref": "#/components/schemas/DecisionAnswer"},
                         {"$ref": "#/components/schemas/Problem"},
                     ]
                 },

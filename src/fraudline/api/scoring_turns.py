@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 _REASONS = msgspec.Raw(b"null")
 
 
-class Answer(msgspec.Struct, gc=False):
+class DecisionAnswer(msgspec.Struct, gc=False):
     """What is said of one transaction.
 
     Attributes:
@@ -58,7 +58,7 @@ class Answer(msgspec.Struct, gc=False):
     is_repeat: bool
 
 
-Said = Answer | Problem
+Said = DecisionAnswer | Problem
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class ScoringTurns:
 
     Args:
         deciding: Gives what decides now; asked anew for each batch.
-        counts: Told what waits and what was decided.
+        counts: DecisionAnswer what waits and what was decided.
 
     Attributes:
         fault: Why the last batch could not be decided, in words; None if it was.
@@ -178,7 +178,7 @@ class ScoringTurns:
         for row, index in enumerate(batch.indices):
             decision, reasons = batch.decisions[row], batch.reasons.get(row)
             self._counts.decided[decision] += 1
-            said[index] = Answer(
+            said[index] = DecisionAnswer(
                 *(ids[row], decision, batch.scores[row], batch.thresholds[row]),
                 batch.model_versions[row],
                 _REASONS if reasons is None else msgspec.Raw(reasons.encode()),

@@ -19,7 +19,7 @@ import uvloop
 from starlette.requests import Request
 
 from fraudline.access import ApiKeys
-from fraudline.api.app import JSON, Answered, ApiApp
+from fraudline.api.api_app import JSON, Answered, ApiApp
 from fraudline.api.connections import LimitedConnection
 from fraudline.api.door import Door
 from fraudline.api.openapi import describe
