@@ -44,7 +44,7 @@ help:
 	@echo "make bench         the benchmarks and their baselines, to benchmarks/RESULTS.md;"
 	@echo "                   make bench ONLY=model runs one of them"
 	@echo "make bench-model   how good our models are, beside XGBoost, LightGBM and what is published;"
-	@echo "                   HANDBOOK=raw.parquet adds the handbook's table"
+	@echo "                   HANDBOOK=raw.parquet adds the handbook's table, ONLY=inner is inner splits alone"
 	@echo "make bench-alarms  how soon drift is told before labels come; HANDBOOK=… likewise"
 	@echo "make bench-learning  what learning from late labels is worth; HANDBOOK=… likewise; ONLY=quiet"
 	@echo "                   measures one part, SEEDS=1 with one seed; what is done is kept"
@@ -92,7 +92,8 @@ bench: $(DEV) $(BENCH)
 	@$(BIN)/python -m benchmarks $(ONLY)
 
 bench-model: $(DEV) $(STICKS)
-	@$(BIN)/python -m benchmarks.model_quality $(if $(HANDBOOK),--handbook $(HANDBOOK))
+	@$(BIN)/python -m benchmarks.model_quality $(if $(HANDBOOK),--handbook $(HANDBOOK)) \
+	  $(if $(PAYMENTS),--payments $(PAYMENTS)) $(if $(ONLY),--only $(ONLY))
 
 bench-alarms: $(DEV)
 	@$(BIN)/python -m benchmarks.alarms $(if $(HANDBOOK),--handbook $(HANDBOOK))

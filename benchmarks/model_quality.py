@@ -1,7 +1,8 @@
 """What our models are worth, beside what others reach: `make bench-model`.
 
-Two tables, each from rows that BigQuery gave: the creditcard data, and the protocol of the
-Fraud Detection Handbook where its raw transactions are at hand.
+Two tables from rows that BigQuery gave: the creditcard data, and the protocol of the Fraud
+Detection Handbook where its raw transactions are at hand. And one of inner splits, by which is
+chosen.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from benchmarks.model_quality_sticks import HANDBOOK, scores_of
 from benchmarks.results import measured
 
 import bqlite
-from benchmarks import model_quality_creditcard
+from benchmarks import model_quality_creditcard, model_quality_inner
 from fraudline import datasets
 from fraudline.contract import load_contract
 from fraudline.datasets.files import read_transactions
@@ -42,7 +43,19 @@ def main() -> None:
     """Print the tables, and keep them in `RESULTS.md`."""
     parser = argparse.ArgumentParser(prog="make bench-model", description=__doc__)
     parser.add_argument("--handbook", type=Path, help="Parquet file of its raw transactions")
-    raw = parser.parse_args().handbook
+    parser.add_argument("--payments", type=Path, help="Parquet file of payments of online shops")
+    parser.add_argument("--only", choices=("inner",), help="one of the tables")
+    given = parser.parse_args()
+    raw = given.handbook
+    measured(
+        "Model quality: networks beside boosted trees on inner splits",
+        "make bench-model ONLY=inner"
+        + (f" HANDBOOK={raw.name}" if raw else "")
+        + (f" PAYMENTS={given.payments.name}" if given.payments else ""),
+        lambda: inner(raw, given.payments),
+    )
+    if given.only:
+        return
     measured("Model quality: creditcard, the last fifth by time", "make bench-model", creditcard)
     if raw is None:
         say(
@@ -55,6 +68,15 @@ def main() -> None:
             f"make bench-model HANDBOOK={raw.name}",
             lambda: handbook(raw),
         )
+
+
+def inner(raw: Path | None, payments: Path | None) -> list[str]:
+    """Networks and trees on rows of before every published test part."""
+    if raw is None:
+        return model_quality_inner.measure(None, payments)
+    with _warehouse() as warehouse:
+        compute_features(warehouse, raw)
+        return model_quality_inner.measure(warehouse, payments)
 
 
 def creditcard() -> list[str]:

@@ -32,7 +32,7 @@ from fraudline.training.train import train
 from fraudline.use_cases.train_version import source_of
 from fraudline.warehouse.history_table import History
 
-RECIPES = ("default", "mlp")
+RECIPES = ("default", "mlp", "trees")
 TUTORIAL = "tutorial_by_time"
 SEEDS = range(5)
 TUTORIAL_SEEDS = range(1)  # one fit of it takes longer than all others together

@@ -1,6 +1,7 @@
 """A graph of any origin ends in words: whatever it holds or wants, and before it is opened here."""
 
 import itertools
+import re
 import resource
 
 import numpy as np
@@ -135,7 +136,76 @@ def wide():
     return model([helper.make_node("Sin", ["features"], ["score"])])
 
 
+def trees(**changed):
+    """A tree of three nodes, or what is said of it changed."""
+    said = {
+        "nodes_treeids": [0, 0, 0],
+        "nodes_nodeids": [0, 1, 2],
+        "nodes_featureids": [0, 0, 0],
+        "nodes_values": [0.0, 0.0, 0.0],
+        "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"],
+        "nodes_truenodeids": [1, 0, 0],
+        "nodes_falsenodeids": [2, 0, 0],
+        "target_treeids": [0, 0],
+        "target_nodeids": [1, 2],
+        "target_ids": [0, 0],
+        "target_weights": [0.1, 0.9],
+        "n_targets": 1,
+    }
+    node = helper.make_node(
+        "TreeEnsembleRegressor", ["features"], ["score"], domain="ai.onnx.ml", **said | changed
+    )
+    made = model([node], domains=["ai.onnx.ml"])
+    made.opset_import[1].version = 3
+    return made
+
+
+def circle():
+    """A tree in which a way comes back to where it was."""
+    return trees(
+        nodes_modes=["BRANCH_LEQ", "BRANCH_LEQ", "LEAF"],
+        nodes_truenodeids=[1, 0, 0],
+        nodes_falsenodeids=[2, 2, 0],
+        target_treeids=[0],
+        target_nodeids=[2],
+        target_ids=[0],
+        target_weights=[1.0],
+    )
+
+
+def beyond():
+    """A tree that asks for a feature that no row has."""
+    return trees(nodes_featureids=[1000, 0, 0])
+
+
+def forest():
+    """More trees than a row could pass in the time of a payment."""
+    count = 27_000
+    return trees(
+        nodes_treeids=np.repeat(np.arange(count), 3).tolist(),
+        nodes_nodeids=[0, 1, 2] * count,
+        nodes_featureids=[0, 0, 0] * count,
+        nodes_values=[0.0] * 3 * count,
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"] * count,
+        nodes_truenodeids=[1, 0, 0] * count,
+        nodes_falsenodeids=[2, 0, 0] * count,
+        target_treeids=np.repeat(np.arange(count), 2).tolist(),
+        target_nodeids=[1, 2] * count,
+        target_ids=[0, 0] * count,
+        target_weights=[0.1, 0.9] * count,
+    )
+
+
+def other_trees():
+    """Another operator of the domain that trees are of."""
+    node = helper.make_node("LabelEncoder", ["features"], ["score"], domain="ai.onnx.ml")
+    return model([node], domains=["ai.onnx.ml"])
+
+
 GRAPHS = {
+    circle: r"False node must always be the next node",
+    beyond: r"requests feature 1000 but input tensor has 5 features",
+    other_trees: r"its operator 'LabelEncoder' is of domain 'ai\.onnx\.ml'",
     endless: r"it has operator 'Loop'",
     large: r"[Mm]emory|allocate|bad_alloc",
     elsewhere: r"its weights lie in another file",
@@ -169,6 +239,13 @@ def test_the_graph_of_reasons_is_tried_as_well(tmp_path):
     directory = write(tmp_path / "bundle", endless().SerializeToString(), REASONS_FILE)
     with pytest.raises(BundleError, match=r"reasons\.onnx: it has operator 'Loop'"):
         open_bundle(directory, WALLET)
+
+
+def test_trees_are_no_fault_of_a_graph_unless_they_are_too_many():
+    assert fault_of(trees().SerializeToString()) == ""
+    assert re.match(
+        r"its trees have [\d,]+ bytes, more than 2,097,152", fault_of(forest().SerializeToString())
+    )
 
 
 def test_reasons_that_take_what_the_graph_of_scores_has_not_are_refused_in_words(tmp_path):

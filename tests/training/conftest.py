@@ -31,6 +31,7 @@ OURS = {"most_steps": 150, "batch_rows": 64, "legitimate_per_fraud": 3, "learnin
 QUICK = {
     "default": OURS,
     "mlp": OURS,
+    "trees": {},
     "tutorial": {"epochs": 2, "batch_rows": 64},
     "tutorial_by_time": {"epochs": 1, "batch_rows": 64},
 }

@@ -136,7 +136,8 @@ def test_faith_is_full_where_reasons_are_exact(features):
     preparation = Preparation.fit(INPUTS, features)
     graph, reasons, _ = explained(model, preparation, features[:20], features[100:101])
     alerts, background = features[:20], features[100:101]
-    faith = measure_faith(graph, reasons, alerts, background, background, 0)
+    base = float(log_odds_of(graph)(background).mean())
+    faith = measure_faith(graph, reasons, alerts, background, background, 0, base)
     assert (faith.same_top, faith.overlap) == (1, 1)
     assert faith.rank_correlation > 0.99
     first, reference, random = faith.deleted[1]

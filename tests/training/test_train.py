@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.orders import orders
-from tests.training.later import find_recipe, keras, learning_on, recipes
+from tests.training.later import as_set, find_recipe, keras, learning_on, recipes
 from tests.transactions import SHOP, message
 
 from fraudline.bundle.bundle import open_bundle
@@ -18,6 +18,7 @@ from fraudline.bundle.bundle_files import GRAPH_FILE, read_manifest
 from fraudline.contract import Contract, load_contract
 from fraudline.errors import InputError
 from fraudline.scoring import Judge, assess
+from fraudline.settings import TrainingSettings
 from fraudline.training.graph import run_graph
 from fraudline.training.history_checks import require_fitting_recipe
 from fraudline.training.recipes.recipe_names import RECIPE_NAMES
@@ -140,7 +141,7 @@ def test_the_report_begins_with_what_the_policy_decides_on_the_rows_that_judge(
     assert page.count(f"({manifest.parts['test'].frauds} frauds) of the test part") == 1
 
 
-@pytest.mark.parametrize("name", ["default", *SLOW])
+@pytest.mark.parametrize("name", ["default", pytest.param("trees", marks=pytest.mark.slow), *SLOW])
 def test_nothing_that_learns_sees_a_test_row(name, candidates, trained, quick, creditcard, history):
     candidate, recipe = candidates[name], quick[name]
     test = recipe.split(creditcard.labels(history), 0.2, 7).test
@@ -278,9 +279,34 @@ def test_the_names_that_help_tells_are_those_of_the_recipes():
     assert list(RECIPE_NAMES) == [recipe.name for recipe in recipes().values()]
 
 
+def test_trees_are_a_bundle_that_scores_and_gives_exact_reasons(candidates, creditcard, history):
+    directory, manifest, said = candidates["trees"]
+    assert manifest.recipe == "trees"
+    assert "model.keras" not in manifest.files
+    assert not any("for comparison" in line for line in said)
+    bundle = open_bundle(directory, creditcard)
+    features = creditcard.feature_matrix(history)[-300:]
+    scores = bundle.score(features)
+    odds = np.log(scores / (1 - scores)) - bundle.comparisons.background_log_odds
+    np.testing.assert_allclose(bundle.contributions(features).sum(axis=1), odds, atol=1e-3)
+    page = (directory / "report.html").read_text()
+    assert "exact Shapley values" in page
+    assert "the network" not in page
+
+
+def test_settings_of_networks_are_not_used_by_trees_which_is_told():
+    said = []
+    recipe = find_recipe("trees")
+    assert as_set(recipe, TrainingSettings(weight_decay=0.1), said.append) is recipe
+    assert said == [
+        "LOOK: recipe 'trees' learns with settings of its own, so [training] is not used: "
+        "weight_decay 0.1"
+    ]
+
+
 def test_an_unknown_recipe_is_refused_and_the_known_ones_are_named():
-    assert recipes().keys() == {"default", "mlp", "tutorial", "tutorial_by_time"}
-    with pytest.raises(InputError, match="default, mlp, tutorial"):
+    assert recipes().keys() == {"default", "mlp", "trees", "tutorial", "tutorial_by_time"}
+    with pytest.raises(InputError, match="default, mlp, trees, tutorial"):
         find_recipe("defualt")
 
 

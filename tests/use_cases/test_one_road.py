@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +25,13 @@ import fraudline
 from fraudline.bundle.bundle import Bundle
 from fraudline.bundle.bundle_files import GRAPH_FILE, write_manifest
 from fraudline.contract import Messages, json_lines
+from fraudline.contract.array_types import Matrix
 from fraudline.contract.columns import EARLIEST, LATEST
 from fraudline.scoring import Decider
+from fraudline.training.calibration import Platt
+from fraudline.training.contributions_graph import reasons_of_network
+from fraudline.training.fitted import Reasons
+from fraudline.training.forest_fitting import fit_forest
 from fraudline.training.graph import write_graph
 from fraudline.training.preparation import Preparation, with_logarithms_and_time_of_day
 from fraudline.training.reason_files import write_reason_files
@@ -50,36 +56,81 @@ def rows_of(project: Project) -> pa.Table:
     return made.cast(project.contract.history_schema)
 
 
+def add_trees(project: Project) -> str:
+    """A version of recipe `trees`, of a few."""
+    contract = project.contract
+    history = made_rows(MIXED, 5000).cast(contract.history_schema)
+    features, labels = contract.feature_matrix(history), contract.labels(history)
+    inputs = with_logarithms_and_time_of_day(contract, features)
+    none = features[:0], labels[:0]
+    model = fit_forest(inputs, (features, labels), none, 1, lambda _: None, steps=40).model
+    low, high = np.quantile(model.log_odds(features), [0.02, 0.98])
+    slope = 12 / (high - low)  # so that scores are far apart
+    model.calibrate(Platt(slope, -slope * (low + high) / 2))
+    return add_version(
+        project,
+        history,
+        model.preparation,
+        model.graph(len(contract.features)),
+        model.reasons,
+    )
+
+
 def add_learned(project: Project) -> str:
     """A version as training writes it of levels and nulls that it saw, but its network is drawn."""
     contract = project.contract
     history = made_rows(MIXED, 5000).cast(contract.history_schema)
-    features, labels = contract.feature_matrix(history), contract.labels(history)
+    features = contract.feature_matrix(history)
     fitted = Preparation.fit(with_logarithms_and_time_of_day(contract, features), features)
     assert fitted.levels is not None
     table = np.random.default_rng(3).normal(size=fitted.levels.table.shape).astype(np.float32)
     learned = replace(fitted, levels=fitted.levels.learned(table, fitted.levels.places(features)))
     graph = write_graph(learned, convolved(len(learned.sources)), len(contract.features))
+    return add_version(
+        *(project, history, learned, graph),
+        lambda rows: reasons_of_network(graph, rows, learned.sources),
+    )
+
+
+def add_version(
+    project: Project,
+    history: pa.Table,
+    preparation: Preparation,
+    graph: bytes,
+    explain: Callable[[Matrix], Reasons],
+) -> str:
+    """A version of a graph of scores, and of what says why."""
+    contract = project.contract
+    features, labels = contract.feature_matrix(history), contract.labels(history)
     directory = project.registry.new_directory()
     (directory / GRAPH_FILE).write_bytes(graph)
     (directory / "report.html").write_text("<p>drawn</p>")
     write_reason_files(
-        *(directory, contract, learned, graph, history, features, labels, labels.mean(), 1)
+        *(directory, contract, preparation, explain, history, features, labels, labels.mean(), 1)
     )
     costs = tiny_policy(review_from=None, block_from=None, above_review_cap="approve")
     write_manifest(directory, manifest_for(contract, policy=costs))
     return project.registry.add(directory).version
 
 
+Made = tuple[Place, Bundle, pa.Table, list[bytes]]
+
+
 @pytest.fixture(scope="module")
-def made(
-    services_home: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Place, Bundle, pa.Table, list[bytes]]]:
+def made(services_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     """A champion, and rows both as a table and as messages."""
-    directory = tmp_path_factory.mktemp("road")
+    with champion_of(add_learned, services_home, tmp_path_factory.mktemp("road")) as found:
+        yield found
+
+
+@contextmanager
+def champion_of(
+    add: Callable[[Project], str], services_home: Path, directory: Path
+) -> Iterator[Made]:
+    """A champion that is added so."""
     (directory / "contract.toml").write_text(contract_text(MIXED))
     with place(services_home, directory / "home", str(directory / "contract.toml")) as here:
-        version = add_learned(here.project)
+        version = add(here.project)
         here.project.registry.promote(version)
         rows = rows_of(here.project)
         names = [column.name for column in here.project.contract.transaction_columns]
@@ -125,6 +176,16 @@ def test_files_tables_and_notebooks_tell_what_messages_are_told(made, tmp_path: 
         fraudline.predict_file(here.project, file, out)
         told = [msgspec.json.decode(line)["is_fraud"] for line in out.read_bytes().splitlines()]
         assert told == [int(each["decision"] != "approve") for each in online]
+
+
+def test_trees_take_the_same_road(services_home: Path, tmp_path: Path) -> None:
+    with champion_of(add_trees, services_home, tmp_path) as made:
+        test_a_message_is_decided_alike_among_1_7_and_1000(made)
+        test_files_tables_and_notebooks_tell_what_messages_are_told(made, tmp_path)
+        _, bundle, _, lines = made
+        stopped = [msgspec.json.decode(each) for each in decided(bundle, lines, 7)]
+        reasons = [each["reasons"] for each in stopped if each["decision"] != "approve"]
+        assert all(reasons), "a payment was stopped and nobody is told why"
 
 
 def test_the_champion_gives_what_went_by_topic_into_bigquery_again(made) -> None:

@@ -57,7 +57,8 @@ class Comparisons(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         rows: Legitimate payments that were counted.
-        background_rows: Legitimate payments that contributions are measured from.
+        background_rows: Payments that contributions are measured from: a few legitimate ones, or
+            of a forest all that it learned.
         background_log_odds: Mean log-odds of those; contributions and this add up to the
             log-odds of a payment.
         features: By name, in the order of the graph's input.

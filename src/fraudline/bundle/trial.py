@@ -3,7 +3,8 @@
 Hashes prove that a bundle is whole, not where it comes from, and a graph is a program: it may want
 more memory than there is, or never end. So it is opened and run first where limits of time and
 memory end it, and end nothing else. Its operators are straight, so what it costs does not depend on
-values: what rows of zeros take, all others take.
+values: what rows of zeros take, all others take; trees alone take longer, within a bound
+(`operators.py`).
 """
 
 from __future__ import annotations

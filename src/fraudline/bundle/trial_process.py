@@ -14,6 +14,7 @@ from contextlib import suppress
 PROCESSOR_S = 10
 # Of address space, which is more than is ever touched. A bundle of ours takes 200 MiB.
 MEMORY_MIB = 1024
+_MOST_TOLD = 500
 
 
 def main() -> None:
@@ -31,12 +32,17 @@ def main() -> None:
         except MemoryError:
             fault = f"no memory is left of {MEMORY_MIB} MiB"
         except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no other base
-            fault = " ".join(str(error).split())[:500]
+            fault = _short(" ".join(str(error).split()))
         if fault:
             fault = f"{name}: {fault}"
             break
         scores = scores or (content, rows)
     sys.stdout.write(json.dumps({"fault": fault}))
+
+
+def _short(text: str) -> str:
+    """What ONNX Runtime says, without the middle of it: the end says what is wrong."""
+    return text if len(text) <= _MOST_TOLD else f"{text[:200]} … {text[200 - _MOST_TOLD :]}"
 
 
 def _limit(what: int, most: int) -> None:

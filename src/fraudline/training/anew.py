@@ -13,9 +13,9 @@ import numpy as np
 from fraudline.bundle.manifest import RETRAINING
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Floats, Labels, Matrix
-from fraudline.training.fitting import Fit, fit_model
+from fraudline.training.fitted import AnyModel, Fit
+from fraudline.training.fitting import fit_model
 from fraudline.training.history_checks import require_fitting_recipe
-from fraudline.training.model import Model
 from fraudline.training.preparation import Inputs
 from fraudline.training.recipes.recipe import Recipe
 
@@ -34,8 +34,7 @@ class Anew:
 
     def told(self) -> dict[str, object]:
         """With what it trains, by name."""
-        of_recipe = vars(self.recipe).items()
-        return {"road": self.name} | {name: of for name, of in of_recipe if not callable(of)}
+        return {"road": self.name} | self.recipe.told()
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,8 @@ def end_anew(
     learned: tuple[Matrix, Labels],
     seed: int,
     on_progress: Callable[[str], None],
-) -> Model:
-    """Fit for as many steps again, from the start, on all rows; args as for `begin_anew`."""
+) -> AnyModel:
+    """Fit for as many steps or trees, from the start, on all rows; args as for `begin_anew`."""
     none = learned[0][:0], learned[1][:0]
     return fit_model(
         way.recipe, begun.inputs, learned, none, seed, on_progress, steps=begun.fit.steps

@@ -28,13 +28,11 @@ from fraudline.measures.scored_rows import judging_rows
 from fraudline.training.calibration import Platt, fit_platt, threshold_of
 from fraudline.training.categories import measure_categories
 from fraudline.training.faithfulness import ALERTS, Faith, measure_faith
-from fraudline.training.fitting import Checkpoint
-from fraudline.training.graph import run_graph, write_graph
+from fraudline.training.fitted import AnyModel, Checkpoint
+from fraudline.training.graph import run_graph
 from fraudline.training.history_checks import event_text
 from fraudline.training.importance import measure_importance
-from fraudline.training.keras_file import MODEL_FILE, save_model
 from fraudline.training.missing_values import measure_missing_values
-from fraudline.training.model import Model
 from fraudline.training.model_quality import measure_model_quality
 from fraudline.training.policy_pages import (
     scored_rows,
@@ -47,7 +45,7 @@ from fraudline.training.recipes.recipe import Recipe
 from fraudline.training.reference_file import keep_reference
 from fraudline.training.report import TrainingResult, write_report
 from fraudline.training.split import Rows, Split
-from fraudline.training.trees import Trees, stand_beside
+from fraudline.training.trees import Trees, offer, stand_beside
 
 _SOFTWARE = ("fraudline", "tensorflow-cpu", "keras", "numpy", "onnx", "scikit-learn")
 
@@ -63,7 +61,7 @@ class Choice:
 
 
 def choose(
-    recipe: Recipe, model: Model, features: Matrix, labels: Labels, one_in: int = 1
+    recipe: Recipe, model: AnyModel, features: Matrix, labels: Labels, one_in: int = 1
 ) -> Choice:
     """Choose threshold and calibration on rows that a model has not learned from.
 
@@ -108,7 +106,7 @@ class Unlabelled:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A network that was fitted, and how.
+    """What was fitted, and how.
 
     Attributes:
         model: It, calibrated.
@@ -121,7 +119,7 @@ class Fitted:
         trees: Boosted trees that learned the same rows, if there are any.
     """
 
-    model: Model
+    model: AnyModel
     checkpoints: list[Checkpoint]
     choice: Choice
     settings: dict[str, object]
@@ -153,7 +151,7 @@ def write_candidate(
         contract: What a transaction looks like.
         recipe: By which it was fitted.
         split: Of the history.
-        fitted: The network, and how it was fitted.
+        fitted: The network or forest, and how it was fitted.
         policy_by: Chooses the policy by the rows of `scored_rows`.
         seed: Of everything that is random.
         on_progress: Called with a sentence for a person who waits.
@@ -163,9 +161,9 @@ def write_candidate(
     """
     model, choice, one_in = fitted.model, fitted.choice, fitted.source.one_in
     features, labels = contract.feature_matrix(history), contract.labels(history)
-    graph = write_graph(model.preparation, model.network, len(contract.features))
+    graph = model.graph(len(contract.features))
     (directory / GRAPH_FILE).write_bytes(graph)
-    save_model(model.as_keras(len(contract.features)), directory / MODEL_FILE)
+    model.save(directory, len(contract.features))
 
     on_progress("judging the candidate")
     scores, amounts = run_graph(graph, features), contract.amounts(history)
@@ -209,6 +207,11 @@ def write_candidate(
     )
     if comparison is not None:
         on_progress(f"{'LOOK: ' if comparison.is_behind else ''}{comparison}")
+    offered = None
+    if fitted.trees is not None and choice.line is not None:
+        offered = offer(fitted.trees, labels, scores, split, one_in)
+    if offered is not None:
+        on_progress(offered)
     judged = split.parts[split.judged_by]
     result = TrainingResult(
         split,
@@ -223,6 +226,7 @@ def write_candidate(
         quality,
         effect,
         comparison,
+        offered,
         measure_missing_values(
             *(contract, features[split.train], labels[split.train]),
             *(fraud_share, model.preparation.told_nulls),
@@ -244,7 +248,7 @@ def write_candidate(
         source=fitted.source,
         parts=_parts(history, contract, split, evaluations),
         software={"python": platform.python_version()}
-        | {name: version(name) for name in _SOFTWARE},
+        | {name: version(name) for name in (*_SOFTWARE, *recipe.libraries)},
         created_at=dt.datetime.now(dt.UTC),
         files={},
         reference=compared,
@@ -278,7 +282,7 @@ def _explain(
     directory: Path,
     contract: Contract,
     history: pa.Table,
-    model: Model,
+    model: AnyModel,
     graph: bytes,
     features: Matrix,
     labels: Labels,
@@ -289,15 +293,22 @@ def _explain(
 ) -> Faith | None:
     """Write what gives reasons, and test it on alerts, where there are any."""
     learned, kinds = features[split.train], labels[split.train]
-    background = write_reason_files(
-        *(directory, contract, model.preparation, graph, history, learned, kinds),
-        *(fraud_share, seed),
+    background, base = write_reason_files(
+        directory,
+        contract,
+        model.preparation,
+        model.reasons,
+        history,
+        learned,
+        kinds,
+        fraud_share,
+        seed,
     )
     if not len(alerts):
         return None
     legitimate = learned[kinds == 0]
     reasons = (directory / REASONS_FILE).read_bytes()
-    return measure_faith(graph, reasons, features[alerts], background, legitimate, seed)
+    return measure_faith(graph, reasons, features[alerts], background, legitimate, seed, base)
 
 
 def _with_unlabelled(

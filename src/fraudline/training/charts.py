@@ -18,7 +18,7 @@ from fraudline.contract.array_types import Floats, Labels
 from fraudline.measures.evaluation import Evaluation
 
 if TYPE_CHECKING:  # TensorFlow comes with it
-    from fraudline.training.fitting import Checkpoint
+    from fraudline.training.fitted import Checkpoint
 
 BLUE, ORANGE, GREY = "#2166ac", "#b35806", "#6b7280"
 BINS = 40

@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fraudline.bundle.graphs import filled_up
 from fraudline.bundle.onnx_runtime import ort
 from fraudline.contract.array_types import Matrix
+from fraudline.training.fitted import Reasons
 from fraudline.training.graph import INPUTS, Writer
 
 RUN_ROWS = 4096
@@ -91,6 +92,12 @@ def write_reasons(graph: bytes, background: Matrix, sources: tuple[int, ...]) ->
     onnx.checker.check_model(reasons, full_check=True)
     serialised: bytes = reasons.SerializeToString(deterministic=True)
     return serialised
+
+
+def reasons_of_network(graph: bytes, background: Matrix, sources: tuple[int, ...]) -> Reasons:
+    """What says why a network gives a score, measured from the background; see `write_reasons`."""
+    written = write_reasons(graph, background, sources)
+    return Reasons(written, float(log_odds(graph, background).mean()), len(background))
 
 
 def _until_last(network: list[Any], wanted: list[str]) -> list[Any]:

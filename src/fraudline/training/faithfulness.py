@@ -51,7 +51,13 @@ class Faith:
 
 
 def measure_faith(
-    graph: bytes, reasons: bytes, alerts: Matrix, background: Matrix, legitimate: Matrix, seed: int
+    graph: bytes,
+    reasons: bytes,
+    alerts: Matrix,
+    background: Matrix,
+    legitimate: Matrix,
+    seed: int,
+    base: float,
 ) -> Faith:
     """Compare reasons with a Shapley reference, and delete features to see what they carried.
 
@@ -64,9 +70,10 @@ def measure_faith(
         graph: The graph of scores.
         reasons: The graph of contributions.
         alerts: Features of rows that are not approved, shape (alerts, features).
-        background: What contributions are measured from.
+        background: What features are replaced by.
         legitimate: Features of legitimate rows of the train part.
         seed: Of what is random.
+        base: The log-odds that contributions are measured from.
     """
     random, log_odds = np.random.default_rng(seed), log_odds_of(graph)
     found = Graphs(graph, reasons).contributions(alerts).astype(np.float64)
@@ -84,7 +91,7 @@ def measure_faith(
         deleted[count] = (losses[0], losses[1], losses[2])
     return Faith(
         alerts=len(alerts),
-        sum_error=float(np.abs(found.sum(axis=1) - of_alerts + of_background).max()),
+        sum_error=float(np.abs(found.sum(axis=1) - of_alerts + base).max()),
         same_top=_same_top(found, reference),
         overlap=_overlap(found, reference),
         rank_correlation=_rank_correlation(found, reference),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score, log_loss
 from fraudline.contract.array_types import Floats, Integers, Labels, Matrix
 from fraudline.measures.drawn_rows import repeated
 from fraudline.training.calibration import Platt
+from fraudline.training.fitted import Checkpoint, Fit
 from fraudline.training.keras_engine import keras, make_deterministic
 from fraudline.training.learner import Learner
 from fraudline.training.model import Model
@@ -25,39 +26,6 @@ FIRST_STEPS, MORE = 100, 1.25
 # It ends where nothing has got better since it was less than half as far ...
 PATIENCE = 2.5
 LEAST_STEPS = 1000  # ... but not before these.
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """What was measured after some steps.
-
-    Attributes:
-        steps: How many, from the start; 1 where a version goes on learning, which is one pass.
-        train_loss: Mean cross-entropy over the rows since the checkpoint before, with dropout.
-        validation_loss: Over the validation part, without dropout; None if there is none.
-        validation_average_precision: Over the validation part; None if there is none.
-    """
-
-    steps: int
-    train_loss: float
-    validation_loss: float | None = None
-    validation_average_precision: float | None = None
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A model, and how it came to be.
-
-    Attributes:
-        model: As it was at the best checkpoint, by the average precision of the validation part.
-            Without one, or where the recipe says how long, at the last checkpoint.
-        steps: How many steps it had learned by then.
-        checkpoints: All of them, later ones included.
-    """
-
-    model: Model
-    steps: int
-    checkpoints: list[Checkpoint]
 
 
 def fit_model(
@@ -85,6 +53,8 @@ def fit_model(
         one_in: Of the legitimate rows one in so many was drawn; it counts as often in what is
             measured.
     """
+    if recipe.fit is not None:
+        return recipe.fit(chosen, train, validation, seed, on_progress, steps=steps, one_in=one_in)
     make_deterministic(seed)
     features, labels = recipe.balance(*train, seed)
     preparation = Preparation.fit(chosen, features)

@@ -73,7 +73,7 @@ def write_graph(preparation: Preparation, network: Any, n_features: int) -> byte
         InputError: the network has a layer that is not in the list above.
     """
     writer = Writer()
-    _write_preparation(writer, preparation)
+    write_preparation(writer, preparation)
     _write_network(writer, network)
     graph = helper.make_graph(
         writer.nodes,
@@ -162,7 +162,8 @@ def run_graph(graph: bytes, features: npt.NDArray[np.float32]) -> npt.NDArray[np
     return below_never(np.concatenate(chunks).astype(np.float64))
 
 
-def _write_preparation(writer: Writer, preparation: Preparation) -> None:
+def write_preparation(writer: Writer, preparation: Preparation) -> None:
+    """Write what makes `INPUTS` of the features."""
     inputs = preparation.inputs
 
     def take(indices: tuple[int, ...]) -> str:

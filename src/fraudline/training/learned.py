@@ -26,15 +26,20 @@ from fraudline.training.anew import Anew, begin_anew, end_anew, with_drawn_label
 from fraudline.training.calibration import Platt
 from fraudline.training.candidate import Choice, Fitted, Unlabelled, choose, write_candidate
 from fraudline.training.fine_tuning import FineTuning
-from fraudline.training.fitting import Checkpoint
+from fraudline.training.fitted import AnyModel, Checkpoint
 from fraudline.training.graph import read_preparation
 from fraudline.training.keras_engine import make_deterministic
-from fraudline.training.keras_file import LAST_LAYER_FILE
+from fraudline.training.keras_file import LAST_LAYER_FILE, MODEL_FILE
 from fraudline.training.model import Model
 from fraudline.training.policy_pages import capped
 from fraudline.training.recipes.all_recipes import find_recipe
 from fraudline.training.recipes.recipe import Recipe
-from fraudline.training.soft_labels import LEAST_EXPLORED, among_drawn, shares_of_frauds
+from fraudline.training.soft_labels import (
+    LEAST_EXPLORED,
+    ByReasons,
+    among_drawn,
+    shares_of_frauds,
+)
 from fraudline.training.split import Split, check_split, find_twins
 from fraudline.training.update import Examples, LastLayer, balanced, open_model, tuned
 
@@ -228,7 +233,7 @@ def _in_one_unit(known: KnownRows, contract: Contract, parent: Path) -> KnownRow
 
 
 def _measured(
-    first: Model, choice: Choice, learned: tuple[Matrix, Labels], judged: Labels
+    first: AnyModel, choice: Choice, learned: tuple[Matrix, Labels], judged: Labels
 ) -> Checkpoint:
     """What a version says of rows that it has just learned, and of those that judge."""
     return Checkpoint(
@@ -300,7 +305,9 @@ def _shown(alike: Path, data: _Data, known: KnownRows, taken: _Taken) -> tuple[M
     shares = None
     if len(hidden) and int(taken.explored.sum()) >= LEAST_EXPLORED:
         explored = data.features[taken.explored], data.labels[taken.explored]
-        shares = shares_of_frauds(open_model(alike), *explored, hidden)
+        is_network = MODEL_FILE in read_manifest(alike).files
+        likeness = open_model(alike) if is_network else ByReasons(alike)
+        shares = shares_of_frauds(likeness, *explored, hidden)
     if shares is not None:
         shares = among_drawn(shares, known.drawn_share)
     rows = data.features[taken.known], data.labels[taken.known]
@@ -344,5 +351,5 @@ def _known_to(version: Path) -> float:
     return -np.finfo(np.float64).max
 
 
-def _probabilities(model: Model, features: Matrix, line: Platt | None = None) -> Floats:
+def _probabilities(model: AnyModel, features: Matrix, line: Platt | None = None) -> Floats:
     return (line or Platt(1.0, 0.0)).probabilities(model.log_odds(features))

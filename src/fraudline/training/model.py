@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fraudline.contract.array_types import Floats, Matrix
 from fraudline.training.calibration import Platt
-from fraudline.training.contributions_graph import log_odds
+from fraudline.training.contributions_graph import log_odds, reasons_of_network
+from fraudline.training.fitted import Reasons
 from fraudline.training.graph import write_graph
 from fraudline.training.keras_engine import keras
+from fraudline.training.keras_file import MODEL_FILE, save_model
 from fraudline.training.preparation import Preparation
 
 PREDICT_BATCH_ROWS = 4096
@@ -30,8 +33,20 @@ class Model:
         By the graph, as a scorer has it: what is calibrated is what scores, and no network has to
         be traced for it.
         """
-        graph = write_graph(self.preparation, self.network, features.shape[1])
-        return log_odds(graph, features)
+        return log_odds(self.graph(features.shape[1]), features)
+
+    def graph(self, n_features: int) -> bytes:
+        """The graph of scores."""
+        return write_graph(self.preparation, self.network, n_features)
+
+    def reasons(self, background: Matrix) -> Reasons:
+        """The graph of contributions, measured from the mean of the background."""
+        graph = self.graph(background.shape[1])
+        return reasons_of_network(graph, background, self.preparation.sources)
+
+    def save(self, directory: Path, n_features: int) -> None:
+        """Write the Keras file."""
+        save_model(self.as_keras(n_features), directory / MODEL_FILE)
 
     def hidden(self, features: Matrix) -> Matrix:
         """What the last dense layer sees, float32, shape (rows, units)."""

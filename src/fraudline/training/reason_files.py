@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from fraudline.contract.derived import WEEK_DAYS
 from fraudline.measures.days import DAY_S
 from fraudline.measures.rate_ratio import set_apart
 from fraudline.training.categories import level_names
-from fraudline.training.contributions_graph import log_odds, write_reasons
+from fraudline.training.fitted import Reasons
 from fraudline.training.levels import most_frequent
 from fraudline.training.preparation import Preparation
 from fraudline.training.split import Rows
@@ -65,20 +66,20 @@ def write_reason_files(
     directory: Path,
     contract: Contract,
     preparation: Preparation,
-    graph: bytes,
+    explain: Callable[[Matrix], Reasons],
     history: pa.Table,
     features: Matrix,
     labels: Labels,
     fraud_share: float,
     seed: int,
-) -> Matrix:
+) -> tuple[Matrix, float]:
     """Write the graph of contributions and the comparisons into a bundle's directory.
 
     Args:
         directory: The bundle's.
         contract: What the features are.
-        preparation: What happens to them before the network.
-        graph: The graph of scores.
+        preparation: What happens to them before the model.
+        explain: What gives the graph of contributions, by the background that it finds.
         history: Rows that hold every level of the train part.
         features: Of the train part.
         labels: Likewise.
@@ -87,17 +88,18 @@ def write_reason_files(
         seed: Of the choice of a background.
 
     Returns:
-        The background: what contributions are measured from.
+        The background, legitimate rows that stand for all; and the log-odds that contributions are
+        measured from.
     """
     legitimate = features[labels == 0]
     background = choose_background(legitimate, preparation, seed)
-    reasons = write_reasons(graph, background, preparation.sources)
-    (directory / REASONS_FILE).write_bytes(reasons)
+    reasons = explain(background)
+    (directory / REASONS_FILE).write_bytes(reasons.graph)
     names = {name: level_names(history.column(name)) for name in contract.categories}
     comparisons = Comparisons(
         rows=len(legitimate),
-        background_rows=len(background),
-        background_log_odds=float(log_odds(graph, background).mean()),
+        background_rows=reasons.rows,
+        background_log_odds=reasons.log_odds,
         features={
             name: _compare_levels(
                 *(contract, names[name], features[:, index], labels, fraud_share, index),
@@ -112,7 +114,7 @@ def write_reason_files(
     )
     content = msgspec.json.format(msgspec.json.encode(comparisons), indent=2)
     (directory / COMPARISONS_FILE).write_bytes(content + b"\n")
-    return background
+    return background, reasons.log_odds
 
 
 @dataclass(frozen=True)

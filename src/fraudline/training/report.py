@@ -21,7 +21,7 @@ from fraudline.measures.policy_effect import PolicyEffect, money, percent
 from fraudline.measures.reliability import BINS
 from fraudline.training.categories import CategoryLevels
 from fraudline.training.faithfulness import TOP, Faith
-from fraudline.training.fitting import Checkpoint
+from fraudline.training.fitted import Checkpoint
 from fraudline.training.importance import MOST_ROWS, Importance
 from fraudline.training.levels import LEAST_ROWS
 from fraudline.training.missing_values import MissingValues
@@ -70,6 +70,7 @@ class TrainingResult:
     quality: ModelQuality
     effect: PolicyEffect
     comparison: BesideTrees | None
+    offered: str | None
     missing: list[MissingValues]
     categories: list[CategoryLevels]
     importance: list[Importance]
@@ -93,6 +94,8 @@ def write_report(
         recipe=recipe,
         settings=result.settings,
         comparison=result.comparison,
+        offered=result.offered,
+        is_forest=recipe.fit is not None,
         unit=contract.amount_unit,
         judged_by=judged_by,
         evaluation=evaluation,

@@ -7,23 +7,50 @@ fraud with the share of frauds among the reviewed ones that the network takes fo
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Protocol
+
 from sklearn.neighbors import NearestNeighbors
 
+from fraudline.bundle.bundle_files import REASONS_FILE, read_file
+from fraudline.bundle.onnx_runtime import opened
 from fraudline.contract.array_types import Floats, Labels, Matrix
-from fraudline.training.model import Model
 
 NEAREST = 10
 LEAST_EXPLORED = NEAREST
 """Reviewed payments with a label without which nothing is said of the others."""
 
 
-def shares_of_frauds(
-    model: Model, explored: Matrix, labels: Labels, never_labelled: Matrix
-) -> Floats | None:
-    """How likely each payment is a fraud, by the reviewed ones nearest in the last hidden layer.
+class Likeness(Protocol):
+    """What tells which payments a version takes for alike."""
+
+    def hidden(self, features: Matrix) -> Matrix:
+        """Where payments lie, shape (rows, numbers): alike is what is near."""
+
+
+class ByReasons:
+    """Payments of a version without a last layer are alike if the same speaks for fraud in them.
 
     Args:
-        model: Whose layer.
+        directory: The version's.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._session = opened(read_file(directory, REASONS_FILE))
+
+    def hidden(self, features: Matrix) -> Matrix:
+        """What each feature adds to the log-odds, shape (rows, features)."""
+        found: Matrix = self._session.run(None, {"features": features})[0]
+        return found
+
+
+def shares_of_frauds(
+    model: Likeness, explored: Matrix, labels: Labels, never_labelled: Matrix
+) -> Floats | None:
+    """How likely each payment is a fraud, by the reviewed ones that are nearest.
+
+    Args:
+        model: By which is near: a network by its last hidden layer.
         explored: Features of payments that would have been blocked, were reviewed in place of it
             and labelled, shape (rows, features).
         labels: Of those, 1 for fraud.

@@ -16,7 +16,8 @@ from fraudline.measures.drawn_rows import repeated, times
 from fraudline.settings import PolicySettings
 from fraudline.training.candidate import Choice, Fitted, choose, write_candidate
 from fraudline.training.categories import shared_codes, told_levels
-from fraudline.training.fitting import Fit, fit_model
+from fraudline.training.fitted import Fit
+from fraudline.training.fitting import fit_model
 from fraudline.training.history_checks import (
     event_text,
     require_enough_inputs,
@@ -84,7 +85,9 @@ def train(
     fit, choice = _fit_and_choose(
         recipe, inputs, features, labels, split, source.one_in, seed, on_progress
     )
-    trees = fit_trees(inputs, features, labels, split, seed, on_progress, source.one_in)
+    trees = None
+    if recipe.fit is None:
+        trees = fit_trees(inputs, features, labels, split, seed, on_progress, source.one_in)
     return write_candidate(
         directory,
         history,
@@ -128,7 +131,7 @@ def _fit_and_choose(
     if choice.line is not None:
         on_progress(
             "fitting anew on the train and validation parts together, for "
-            f"{fit.steps:,} steps again"
+            f"{fit.steps:,} {'steps' if recipe.fit is None else 'trees'} again"
         )
         rows = np.concatenate([split.train, split.validation])
         both, none = (features[rows], labels[rows]), (features[:0], labels[:0])
@@ -170,7 +173,7 @@ def _settings(
 ) -> dict[str, object]:
     """What was trained with: what is the recipe's own, and what was asked for."""
     return {
-        **{name: value for name, value in vars(recipe).items() if not callable(value)},
+        **recipe.told(),
         "steps": steps,
         "seed": seed,
         "test_share": test_share,

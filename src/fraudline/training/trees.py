@@ -1,46 +1,35 @@
-"""Boosted trees on the same rows: a stick that every training is measured with, never served."""
+"""Boosted trees on the same rows: a stick that every network is measured with.
+
+They are those of recipe `trees`, tree by tree. Where they rank the validation part better beyond
+doubt, that recipe is offered.
+"""
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score
 
 from fraudline.contract.array_types import Floats, Integers, Labels, Matrix
 from fraudline.measures.bootstrap import ENDS, average_precision_resamples
-from fraudline.measures.drawn_rows import repeated, times
-from fraudline.training.levels import Levels
+from fraudline.measures.drawn_rows import repeated
+from fraudline.training.fitted import Fit
+from fraudline.training.forest_fitting import NoLightGBMError, fit_forest
 from fraudline.training.preparation import Inputs
 from fraudline.training.split import Split
 
-MOST_TREES, PATIENCE = 1500, 150
-TREES_WITHOUT_VALIDATION = 300
-VALUES_OF_A_THREAD = 2_000_000
-MOST_VALUES = 20_000_000  # of the rows they learn from
 NOT_INSTALLED = (
     "no boosted trees stand beside this network, because LightGBM {why}. To see whether it is "
     "behind them, {way}"
 )
-
-_SETTINGS = {
-    "objective": "binary",
-    "metric": "average_precision",
-    "learning_rate": 0.02,
-    "num_leaves": 15,
-    "min_data_in_leaf": 20,
-    "bagging_fraction": 0.8,
-    "bagging_freq": 1,
-    "feature_fraction": 0.5,
-    "deterministic": True,
-    "force_row_wise": True,
-    "verbosity": -1,
-}
+_OFFER = (
+    "LOOK: boosted trees rank the validation part better, by {gain:.3f} of average precision (95 % "
+    "interval {least:.3f} to {most:.3f}). `fraudline train --recipe trees` makes a version of them "
+    "that scores and gives reasons as any other"
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +40,7 @@ class Trees:
         made_with: LightGBM and its version.
         count: How many trees.
         drawn: How many legitimate rows they learned from, where not from all; else None.
-        scores: Of every row; NaN where they were not judged, shape (rows,).
+        scores: Log-odds of every row; NaN where they were not judged, shape (rows,).
     """
 
     made_with: str
@@ -134,61 +123,35 @@ def fit_trees(
     Returns:
         None where LightGBM is not there, which is told.
     """
-    kit = _loaded(on_progress)
-    if kit is None:
-        return None
-    begun_at = time.perf_counter()
-    seen, columns = _seen(inputs, features, split)
-    # With any number of threads the trees are the same; on a busy machine they wait for each other.
-    threads = 1 if seen.size < VALUES_OF_A_THREAD else len(os.sched_getaffinity(0))
-    settings = {**_SETTINGS, "seed": seed, "num_threads": threads}
     scores = np.full(len(labels), np.nan)
-    count, rows = TREES_WITHOUT_VALIDATION, _drawn(split.train, labels, seen.shape[1], seed)
-    learned = rows
-    if len(split.validation):
-        first = kit.train(
-            settings,
-            kit.Dataset(seen[rows], labels[rows], **columns),
-            MOST_TREES,
-            valid_sets=[
-                kit.Dataset(
-                    seen[split.validation],
-                    labels[split.validation],
-                    weight=times(labels[split.validation], one_in) if one_in > 1 else None,
-                )
-            ],
-            callbacks=[kit.early_stopping(PATIENCE, verbose=False)],
-        )
-        count = first.best_iteration
-        scores[split.validation] = first.predict(seen[split.validation], num_iteration=count)
-    if len(split.test):
-        both = np.concatenate([split.train, split.validation])
-        learned = _drawn(both, labels, seen.shape[1], seed)
-        again = kit.train(settings, kit.Dataset(seen[learned], labels[learned], **columns), count)
-        scores[split.test] = again.predict(seen[split.test])
-    of = np.concatenate([split.train, split.validation]) if len(split.test) else split.train
-    drawn = int((labels[learned] == 0).sum()) if len(learned) < len(of) else None
-    told = "" if drawn is None else f", from {drawn:,} legitimate rows alone, to save time"
-    on_progress(
-        f"boosted trees for comparison: {count} trees in {time.perf_counter() - begun_at:.0f} s"
-        f"{told}"
-    )
-    return Trees(f"LightGBM {version('lightgbm')}", count, drawn, scores)
+    said: list[str] = []
 
+    def fit(rows: Integers, judged: Integers, count: int | None) -> Fit:
+        learn, judge = (features[rows], labels[rows]), (features[judged], labels[judged])
+        return fit_forest(inputs, learn, judge, seed, said.append, steps=count, one_in=one_in)
 
-def _seen(inputs: Inputs, features: Matrix, split: Split) -> tuple[Matrix, dict[str, list[int]]]:
-    """What the trees learn from, and which columns of it are levels, as LightGBM takes them."""
-    seen: Matrix = inputs.derive(features, np)
-    if not inputs.levels:
-        return seen, {}
-    places = Levels.fit(inputs.levels, features[split.train]).places(features)
-    columns = list(range(seen.shape[1], seen.shape[1] + places.shape[1]))
-    together = np.concatenate([seen, places.astype(np.float32)], axis=1)
-    return together, {"categorical_feature": columns}
+    try:
+        fitted = fit(split.train, split.validation, None)
+        if len(split.validation):
+            scores[split.validation] = fitted.model.log_odds(features[split.validation])
+        if len(split.test):
+            both = np.concatenate([split.train, split.validation])
+            fitted = fit(both, split.test[:0], fitted.steps)
+            scores[split.test] = fitted.model.log_odds(features[split.test])
+    except NoLightGBMError as missing:
+        on_progress(NOT_INSTALLED.format(why=missing.why, way=missing.way))
+        return None
+    on_progress(f"boosted trees for comparison: {said[-1]}")
+    return Trees(f"LightGBM {version('lightgbm')}", fitted.steps, fitted.drawn, scores)
 
 
 def stand_beside(
-    trees: Trees, labels: Labels, scores: Floats, split: Split, one_in: int = 1
+    trees: Trees,
+    labels: Labels,
+    scores: Floats,
+    split: Split,
+    one_in: int = 1,
+    part: str | None = None,
 ) -> BesideTrees:
     """The network beside the trees, on resamples that are the same for both.
 
@@ -198,48 +161,42 @@ def stand_beside(
         scores: Of the network, of every row.
         split: Which row is of which part.
         one_in: As for `fit_trees`.
+        part: Which part tells the difference; the one that judges, without one.
     """
+    part = part or split.judged_by
     judged = {name: rows for name, rows in split.parts.items() if name != "train"}
-    rows = judged[split.judged_by]
+    rows = judged[part]
     contenders = [scores[rows], trees.scores[rows]]
     ours, theirs = average_precision_resamples(labels[rows], contenders, one_in)
     low, high = np.percentile(ours - theirs, ENDS)
     reached = {
-        name: float(average_precision_score(*repeated(labels[part], one_in, trees.scores[part])))
-        for name, part in judged.items()
+        name: float(average_precision_score(*repeated(labels[of], one_in, trees.scores[of])))
+        for name, of in judged.items()
     }
     own = float(average_precision_score(*repeated(labels[rows], one_in, scores[rows])))
     return BesideTrees(
         trees.made_with,
         trees.count,
         trees.drawn,
-        split.judged_by,
+        part,
         reached,
-        own - reached[split.judged_by],
+        own - reached[part],
         float(low),
         float(high),
     )
 
 
-def _loaded(on_progress: Callable[[str], None]) -> Any:
-    try:
-        import lightgbm  # noqa: PLC0415 - it need not be installed
-    except ImportError:
-        way = "`pip install 'fraudline[trees]'` and train again."
-        on_progress(NOT_INSTALLED.format(why="is not installed", way=way))
-        return None
-    except OSError as error:  # of a system that has no library for threads of OpenMP
-        way = "install what is missing (libgomp1 on Debian and Ubuntu) and train again."
-        on_progress(NOT_INSTALLED.format(why=f"cannot be loaded ({error})", way=way))
-        return None
-    return lightgbm
+def offer(
+    trees: Trees, labels: Labels, scores: Floats, split: Split, one_in: int = 1
+) -> str | None:
+    """What to say of recipe `trees`, by the validation part alone: no test row chooses a recipe.
 
+    Args: as for `stand_beside`; the scores of the validation part are of before it was learned.
 
-def _drawn(rows: Integers, labels: Labels, width: int, seed: int) -> Integers:
-    """All of the rows or, where they are too many for the time, all frauds and a draw."""
-    frauds, legitimate = rows[labels[rows] == 1], rows[labels[rows] == 0]
-    most = max(MOST_VALUES // width - len(frauds), len(frauds))
-    if len(legitimate) <= most:
-        return rows
-    drawn = np.random.default_rng(seed).choice(legitimate, most, replace=False)
-    return np.sort(np.concatenate([frauds, drawn]))
+    Returns:
+        None unless the interval of the difference leaves no doubt that trees rank better.
+    """
+    found = stand_beside(trees, labels, scores, split, one_in, "validation")
+    if not found.is_behind:
+        return None
+    return _OFFER.format(gain=-found.difference, least=-found.high, most=-found.low)

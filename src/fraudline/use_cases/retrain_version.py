@@ -92,5 +92,5 @@ def _champion(project: Project) -> Manifest:
             f"the champion {name} is broken or not in this registry, so nothing says by which "
             "recipe to train anew. `fraudline models list` shows the versions that are."
         )
-    require_learnable(found[0], project.contract)
+    require_learnable(found[0], project.contract, is_anew=True)
     return found[0]

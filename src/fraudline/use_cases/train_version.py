@@ -61,9 +61,10 @@ def train_version(
 
         require_own_costs_to_train(project, read_amounts)
     from fraudline.training.history_checks import coarse_event_times, told_of_no_time
-    from fraudline.training.recipes.all_recipes import as_set, find_recipe
+    from fraudline.training.recipes.all_recipes import as_set, find_recipe, require_installed
 
     chosen = as_set(find_recipe(recipe), project.settings.training, on_progress)
+    require_installed(chosen)
     history = read_history(project, first, end)
     on_progress(f"read {source_of(history)}, SHA-256 {history.snapshot.sha256[:16]}…")
     if history.snapshot.sample is not None:

@@ -15,7 +15,7 @@ from fraudline.measures.policy_effect import counted
 from fraudline.registry import Removal
 from fraudline.settings import LearningSettings
 from fraudline.training.keras_file import MODEL_FILE
-from fraudline.training.recipes.recipe_names import RECIPE_NAMES
+from fraudline.training.recipes.recipe_names import FORESTS, RECIPE_NAMES
 from fraudline.use_cases.champion_line import champions_line
 from fraudline.use_cases.project import Project
 from fraudline.warehouse.known_payments import Known
@@ -139,8 +139,14 @@ def of_never_labelled(learned: Learned) -> str:
     return "; " + "; ".join(told)
 
 
-def require_learnable(version: Manifest, contract: Contract) -> None:
+def require_learnable(version: Manifest, contract: Contract, *, is_anew: bool = False) -> None:
     """Refuse what cannot go on learning before TensorFlow is loaded, which takes seconds.
+
+    Args:
+        version: The version.
+        contract: What transactions look like now.
+        is_anew: Whether its recipe is to begin from the start, for which its network need not
+            be kept.
 
     Raises:
         InputError: it is for another contract.
@@ -155,7 +161,13 @@ def require_learnable(version: Manifest, contract: Contract) -> None:
     fault = ""
     if version.recipe not in RECIPE_NAMES:
         fault = f"recipe '{version.recipe}', of which this fraudline knows no way to learn"
-    elif MODEL_FILE not in version.files:
+    elif version.recipe in FORESTS and not is_anew:
+        raise BundleError(
+            f"version {version.version} is of recipe '{version.recipe}': its trees do not go on "
+            "learning, they are fitted from the start. `fraudline learning retrain` does that on "
+            "what is known, and makes the result a challenger; calibrating anew works as ever."
+        )
+    elif MODEL_FILE not in version.files and version.recipe not in FORESTS:
         fault = f"no {MODEL_FILE}"
     if fault:
         raise BundleError(

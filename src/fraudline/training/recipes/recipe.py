@@ -8,8 +8,11 @@ from typing import Any
 
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Labels, Matrix
+from fraudline.training.fitted import Fit
 from fraudline.training.preparation import Inputs
 from fraudline.training.split import Split
+
+_OF_NETWORKS = ("weight_decay", "averaging", "epochs", "batch_rows", "legitimate_per_fraud")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class Recipe:
         threshold: Least score that is blocked. None chooses it on the validation part,
             calibrates scores there, and then fits anew on train and validation together:
             the latest transactions tell most of the next ones.
+        fit: Fits something else than a network, args as those of `fit_model` but the recipe. What
+            is only asked of networks, from `network` on, is then not asked.
+        libraries: What fits it and is not part of every training, as distributions.
     """
 
     name: str
@@ -60,6 +66,14 @@ class Recipe:
     batch_rows: int
     legitimate_per_fraud: int | None
     threshold: float | None
+    fit: Callable[..., Fit] | None = None
+    libraries: tuple[str, ...] = ()
+
+    def told(self) -> dict[str, object]:
+        """What a version keeps of it, by name: what counts, and is a number or words."""
+        left_out = {"fit", "libraries", *(() if self.fit is None else _OF_NETWORKS)}
+        values = {name: of for name, of in vars(self).items() if name not in left_out}
+        return {name: of for name, of in values.items() if not callable(of)}
 
 
 def keep_balance(features: Matrix, labels: Labels, seed: int) -> tuple[Matrix, Labels]:
