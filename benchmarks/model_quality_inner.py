@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 from benchmarks.measure import say, table
 from benchmarks.model_quality_handbook import TRAIN_START, read_weeks
 from benchmarks.model_quality_sticks import CREDITCARD, scores_of
@@ -122,8 +123,9 @@ def _inners(warehouse: Warehouse | None, payments: Path | None) -> Iterator[Inne
         with tempfile.TemporaryDirectory() as directory:
             file = Path(directory) / "payments.toml"
             file.write_text(PAYMENTS)
-            contract = load_contract(str(file))
-        rows = read_transactions(payments, contract).rows
+            contract, kept = load_contract(str(file)), Path(directory) / "payments.parquet"
+            pq.write_table(pq.read_table(payments).drop_columns(["isWeekend"]), kept)
+            rows = read_transactions(kept, contract).rows
         rows = rows.take(pa.array(np.random.default_rng(0).permutation(len(rows))))
         teach = int(0.8 * len(rows))
         name = "payments of online shops"
