@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "warehouse": {"contract"},
     "measures": {"bundle", "contract"},  # policies and arrays, for types alone
     "training": {"bundle", "contract", "measures"},
-    "tracking": {"bundle", "measures"},
+    "tracking": {"bundle", "contract", "measures"},
     "metrics": {"contract", "stream"},
     "local": {"datasets"},  # the cache directory
     "use_cases": {  # the way down from what people and programs ask for

@@ -8,6 +8,7 @@ from tests.models import write_tiny_bundle, write_tiny_metrics
 from tests.tracking.later import reader
 from tests.transactions import CREDITCARD
 
+from fraudline.contract import Contract
 from fraudline.registry import Registry
 from fraudline.settings import Settings
 
@@ -23,10 +24,10 @@ def client(settings: Settings) -> Any:
     return reader(settings)
 
 
-def tiny_version(home: Path, **changes: object) -> Path:
+def tiny_version(home: Path, contract: Contract = CREDITCARD, **changes: object) -> Path:
     """The directory of a version that was not trained, but says all that a trained one does."""
-    registry = Registry(home, lambda: "creditcard")
+    registry = Registry(home, lambda: contract.name)
     candidate = registry.new_directory()
     write_tiny_metrics(candidate)
-    write_tiny_bundle(candidate, CREDITCARD, **changes)
+    write_tiny_bundle(candidate, contract, **changes)
     return registry.path(registry.add(candidate).version)

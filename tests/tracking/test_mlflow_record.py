@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from tests.models import write_tiny_bundle
@@ -26,9 +28,10 @@ from tests.training.conftest import (  # noqa: F401 - fixtures
     quick,
     trained,
 )
-from tests.transactions import CREDITCARD
+from tests.transactions import CREDITCARD, SHOP, TRIP
 
 from fraudline.bundle.bundle_files import SCORES_FILE
+from fraudline.contract import Contract
 from fraudline.errors import TrackingError
 from fraudline.measures.evaluation import AT_THRESHOLD
 from fraudline.measures.policy_effect import measure_effect
@@ -52,8 +55,8 @@ def runs(client: Any) -> list[Any]:
     return client.search_runs([experiment.experiment_id]) if experiment else []
 
 
-def add(settings: Settings, directory: Path) -> None:
-    record(settings).add(directory)
+def add(settings: Settings, directory: Path, contract: Contract = CREDITCARD) -> None:
+    record(settings).add(directory, contract)
 
 
 def test_a_trained_version_is_recorded_with_settings_curves_figures_rows_and_files(
@@ -116,6 +119,31 @@ def test_what_was_not_set_or_measured_is_left_out(settings, client):
     assert (measured.step, measured.value) == (2, 0.75)
 
 
+@pytest.mark.parametrize("contract", [SHOP, TRIP], ids=lambda contract: contract.name)
+def test_features_are_recorded_with_the_types_and_nulls_of_the_contract(settings, client, contract):
+    add(settings, tiny_version(settings.home, contract), contract)
+    experiment = client.get_experiment_by_name(f"fraudline-{contract.name}")
+    (run,) = client.search_runs([experiment.experiment_id])
+    (read,) = run.inputs.dataset_inputs
+    schema = import_module("mlflow.types.schema").Schema
+    told = schema.from_json(json.dumps(json.loads(read.dataset.schema)["mlflow_colspec"]))
+    assert [(each.name, each.required) for each in told.inputs] == [
+        (name, not contract.column(name).is_nullable) for name in contract.features
+    ]
+    numpy = {"timestamp": "datetime64[ns]", "string": "str"}
+    assert [each.type.to_numpy() for each in told.inputs] == [
+        np.dtype(numpy.get(type_, type_))
+        for type_ in (contract.column(name).type for name in contract.features)
+    ]
+
+
+def test_the_types_of_features_are_not_guessed_where_the_contract_is_another(settings, client):
+    add(settings, tiny_version(settings.home), SHOP)
+    (run,) = runs(client)
+    assert not run.inputs.dataset_inputs[0].dataset.schema
+    assert "types of its features are not recorded" in run.data.tags["mlflow.note.content"]
+
+
 def test_a_version_that_is_recorded_stays_as_it_is(settings, client):
     directory = tiny_version(settings.home)
     add(settings, directory)
@@ -136,7 +164,7 @@ def test_the_alias_follows_the_champion(settings, client):
     written = record(settings)
     for threshold in (0.25, 0.75):
         directory = tiny_version(settings.home, threshold=threshold)
-        written.add(directory)
+        written.add(directory, CREDITCARD)
         written.name_champion(directory)
         found = client.get_model_version_by_alias(MODEL, "champion")
         assert found.tags["fraudline.version"] == directory.name
@@ -205,9 +233,10 @@ def test_recording_for_the_first_time_prints_nothing_and_leaves_telemetry_off(tm
 import logging, sys
 logging.basicConfig(level=logging.WARNING)  # as the command line does
 from pathlib import Path
+from fraudline.contract import load_contract
 from fraudline.settings import Settings
 from fraudline.tracking.mlflow_record import MlflowRecord
-MlflowRecord(Settings(home=Path(sys.argv[1]))).add(Path(sys.argv[2]))
+MlflowRecord(Settings(home=Path(sys.argv[1]))).add(Path(sys.argv[2]), load_contract("creditcard"))
 from mlflow.telemetry import get_telemetry_client
 from mlflow.telemetry.utils import is_telemetry_disabled
 assert is_telemetry_disabled() and get_telemetry_client() is None

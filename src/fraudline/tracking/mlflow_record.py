@@ -11,6 +11,7 @@ import msgspec
 
 from fraudline.bundle.bundle_files import METRICS_FILE, REPORT_FILE, read_manifest
 from fraudline.bundle.manifest import Manifest, Source
+from fraudline.contract import Contract
 from fraudline.errors import TrackingError
 from fraudline.measures.evaluation import AT_THRESHOLD
 from fraudline.measures.policy_effect import PolicyEffect
@@ -37,6 +38,14 @@ VERSION_TAG = "fraudline.version"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MOST_METRICS = 1000  # of one request, by MLflow's own limit
 _DIGEST_LENGTH = 36  # likewise, of a data set's digest
+# Of what a network may see; a derived feature is a `float64` or a `bool`.
+_TYPES = {
+    "float64": "double",
+    "int64": "long",
+    "bool": "boolean",
+    "string": "string",
+    "timestamp": "datetime",
+}
 # Else MLflow's page takes whoever looks at it for somebody who evaluates prompts.
 _VIEW = "?workflowType=machine_learning"
 
@@ -78,11 +87,14 @@ class MlflowRecord:
         with failing("opening MLflow's record", self._uri):
             self._client = MlflowClient(tracking_uri=self._uri)
 
-    def add(self, directory: Path) -> None:
+    def add(self, directory: Path, contract: Contract) -> None:
         """Record a version; one that is recorded already stays as it is.
 
         Args:
             directory: The version's, in the registry.
+            contract: What transactions look like now. The types of a version's features are
+                recorded by it; of a version for another contract they are not known, which its
+                description says.
 
         Raises:
             BundleError: the version's manifest was altered.
@@ -92,7 +104,7 @@ class MlflowRecord:
         figures = _read_figures(directory)
         with failing(f"recording {manifest.version} in MLflow", self._uri):
             if self._find(manifest.contract, manifest.version) is None:
-                self._add(directory.absolute(), manifest, figures)
+                self._add(directory.absolute(), manifest, figures, contract)
 
     def name_champion(self, directory: Path) -> None:
         """Give a recorded version the alias `champion`.
@@ -127,7 +139,9 @@ class MlflowRecord:
         )
         return found[0] if found else None
 
-    def _add(self, directory: Path, manifest: Manifest, figures: _Figures) -> None:
+    def _add(
+        self, directory: Path, manifest: Manifest, figures: _Figures, contract: Contract
+    ) -> None:
         experiment = self._experiment(_name(manifest.contract))
         self._save_view(experiment)
         for left in self._client.search_runs(
@@ -136,7 +150,9 @@ class MlflowRecord:
             self._client.delete_run(left.info.run_id)
         made_at = (manifest.created_at - _EPOCH) // dt.timedelta(milliseconds=1)
         effect = judged_effect(directory, manifest)
-        words = "\n\n".join(filter(None, (_words(manifest), in_words(manifest, effect))))
+        schema, untyped = _schema(manifest, contract)
+        told = (_words(manifest), in_words(manifest, effect), untyped)
+        words = "\n\n".join(filter(None, told))
         tags = _tags(directory, manifest)
         shown = {"mlflow.source.name": "fraudline", "mlflow.note.content": words}
         run = self._client.create_run(experiment, made_at, tags | shown, manifest.version)
@@ -149,7 +165,7 @@ class MlflowRecord:
         self._client.log_batch(number, params=params)
         for start in range(0, len(metrics), _MOST_METRICS):
             self._client.log_batch(number, metrics[start : start + _MOST_METRICS])
-        self._client.log_inputs(number, [_dataset(manifest)])
+        self._client.log_inputs(number, [_dataset(manifest, schema)])
         self._client.log_artifacts(number, str(directory))
         self._client.set_terminated(number, "FINISHED", made_at)
         if not self._client.search_registered_models(f"name = '{_name(manifest.contract)}'"):
@@ -247,16 +263,29 @@ def _metrics(
             yield f"{name}/{at}{measure}", float(value), 0
 
 
-def _dataset(manifest: Manifest) -> entities.DatasetInput:
+def _schema(manifest: Manifest, contract: Contract) -> tuple[str | None, str]:
+    """The types of a version's features as MLflow writes them, or why there are none."""
+    if manifest.contract_fingerprint != contract.fingerprint:
+        return None, (
+            "The types of its features are not recorded: contract "
+            f"`{contract.name}` is another than the one it was made for."
+        )
+    columns = [
+        {"name": each.name, "type": _TYPES[each.type], "required": not each.is_nullable}
+        for each in map(contract.column, manifest.features)
+    ]
+    return _json({"mlflow_colspec": columns}), ""
+
+
+def _dataset(manifest: Manifest, schema: str | None) -> entities.DatasetInput:
     source: Source = manifest.source
-    columns = [{"name": name, "type": "float", "required": True} for name in manifest.features]
     return entities.DatasetInput(
         dataset=entities.Dataset(
             name=source.table,
             digest=source.sha256[:_DIGEST_LENGTH],
             source_type="bigquery",
             source=_json(source),
-            schema=_json({"mlflow_colspec": columns}),
+            schema=schema,
             profile=_json({"num_rows": source.rows}),
         ),
         tags=[entities.InputTag("mlflow.data.context", "training")],

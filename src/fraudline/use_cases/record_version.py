@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fraudline.errors import RegistryError, TrackingError
+from fraudline.errors import ContractError, RegistryError, SettingsError, TrackingError
 from fraudline.use_cases.project import Project
 
 
@@ -11,13 +11,14 @@ def record_version(project: Project, version: str) -> None:
 
     Raises:
         InputError: there is no such version.
+        ContractError: the contract cannot be read, whose types are recorded.
         TrackingError: it was not recorded.
     """
     from fraudline.tracking.mlflow_record import MlflowRecord
 
     directory = project.registry.path(version)
     kept = MlflowRecord(project.settings)
-    kept.add(directory)
+    kept.add(directory, project.contract)
     if project.registry.is_champion(version):
         kept.name_champion(directory)
 
@@ -30,7 +31,7 @@ def record_if_possible(project: Project, version: str) -> str | None:
     """
     try:
         record_version(project, version)
-    except (TrackingError, RegistryError) as error:
+    except (TrackingError, RegistryError, ContractError, SettingsError) as error:
         return (
             f"{error}\nThe registry has {version} all the same, and nothing that scores looks at "
             f"MLflow. To record it later: fraudline models record {version}"
