@@ -11,7 +11,7 @@ from benchmarks.results import measured
 
 BENCHES = (
     *("model", "scorer", "wide", "reasons", "latency", "sink", "scaling", "start", "proof"),
-    *("swap", "forms"),
+    *("swap", "forms", "api"),
 )
 
 

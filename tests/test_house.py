@@ -44,11 +44,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"contract", "stream"},
     "local": {"datasets"},  # the cache directory
     "use_cases": {  # the way down from what people and programs ask for
+        "access",
         *("bundle", "contract", "datasets", "drafts", "local", "measures", "metrics", "reconcile"),
         *("registry", "schemas", "scoring", "stream", "tracking", "training", "warehouse"),
     },
     "reconcile": {"contract", "schemas", "stream", "warehouse"},
+    "access": set(),
+    "api": {
+        *("access", "contract", "metrics", "schemas", "scoring", "use_cases"),
+    },
     "cli": {
+        *("access", "api"),
         *("bundle", "contract", "datasets", "drafts", "measures", "reconcile", "stream"),
         "tracking",
         *("use_cases", "training"),
@@ -67,6 +73,9 @@ ONLY_IN = {
     "matplotlib": {"training"},
     "mlflow": {"tracking"},
     "obstore": {"registry"},
+    "starlette": {"api"},
+    "uvicorn": {"api"},
+    "uvloop": {"api"},
     "typer": {"cli"},
     "rich": {"cli"},
     "pandas": set(),

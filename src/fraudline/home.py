@@ -17,6 +17,8 @@ PRIVATE_UMASK = 0o077
 # All that fraudline itself keeps in a home, and what a `make demo` keeps beside it.
 _OURS = frozenset(
     {
+        "api-keys.sqlite",
+        "api-keys.sqlite-journal",
         "bqlite",
         "contract.toml",
         "demo",

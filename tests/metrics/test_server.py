@@ -16,6 +16,8 @@ from fraudline.errors import ServiceError
 from fraudline.local.process import free_port
 from fraudline.metrics import server as http_server
 from fraudline.metrics import serving
+from fraudline.metrics.api_collector import api_metrics
+from fraudline.metrics.api_counts import ApiCounts
 from fraudline.settings import MetricsSettings
 from fraudline.stream.counts import DecisionCounts, FailedSide, Task
 from fraudline.stream.durations import BOUNDS_S
@@ -213,6 +215,22 @@ def test_every_metric_is_in_the_reference(port: int, task: Task) -> None:
         line.split()[2] for line in text.splitlines() if line.startswith("# TYPE fraudline_")
     }
     assert len(families) > 8
+    reference = REFERENCE.read_text()
+    assert [name for name in families if f"`{name}`" not in reference] == []
+
+
+def test_every_metric_of_the_api_is_in_the_reference() -> None:
+    counts = ApiCounts()
+    counts.record_model(ServedModel("creditcard-1"))
+    counts.answered("/v1/score", 200, 0.001)
+    counts.batch(3, 0.001)
+    _, text = api_metrics(counts, "")
+    families = {
+        line.split()[2]
+        for line in text.decode().splitlines()
+        if line.startswith("# TYPE fraudline_")
+    }
+    assert len({each for each in families if each.startswith("fraudline_api_")}) > 8
     reference = REFERENCE.read_text()
     assert [name for name in families if f"`{name}`" not in reference] == []
 

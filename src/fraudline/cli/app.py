@@ -22,6 +22,7 @@ from fraudline.cli import (
     offset_commands,
     proof_commands,
     reject_commands,
+    serve_commands,
     service_commands,
     stream_commands,
 )
@@ -55,6 +56,7 @@ for panel, room in (
     ("History", history_commands),
     ("Models", model_commands),
     ("The stream", stream_commands),
+    ("The API", serve_commands),
     ("Learning", learning_commands),
     ("Files of predictions", file_commands),
     ("Proof", proof_commands),
@@ -65,6 +67,7 @@ app.add_typer(contract_commands.contract, name="contract", rich_help_panel="Hist
 app.add_typer(model_commands.models, name="models", rich_help_panel="Models")
 app.add_typer(offset_commands.offsets, name="offsets", rich_help_panel="The stream")
 app.add_typer(label_commands.labels, name="labels", rich_help_panel="The stream")
+app.add_typer(serve_commands.keys, name="keys", rich_help_panel="The API")
 app.add_typer(learning_commands.learning, name="learning", rich_help_panel="Learning")
 app.add_typer(reject_commands.rejects, name="rejects", rich_help_panel="The stream")
 
@@ -72,6 +75,7 @@ app.add_typer(reject_commands.rejects, name="rejects", rich_help_panel="The stre
 OF_NO_ONE_CONTRACT = (
     *(demo.demo, service_commands.up, service_commands.down, service_commands.status),
     *(service_commands.setup, history_commands.dataset, model_commands.list_versions),
+    *(serve_commands.create, serve_commands.list_, serve_commands.revoke),
     *(contract_commands.init_contract, contract_commands.check_contract),
 )
 for group in (app, *(each.typer_instance for each in app.registered_groups)):

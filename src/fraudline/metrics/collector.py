@@ -61,17 +61,17 @@ class LoopCollector(Collector):
         yield InfoMetricFamily("fraudline_build", "What runs here.", value=self._info | decides)
         yield from _outcomes(state)
         if state.model is not None:
-            yield from _model(task, state.model)
-        yield _counter(
+            yield from model_metrics(task, state.model)
+        yield counter_metric(
             "fraudline_failures", "Sessions that ended with a failure, by the side that failed.",
             task, "kind", asdict(state.failures).items(),
         )  # fmt: skip
-        yield _histogram(
+        yield histogram_metric(
             "fraudline_latency_seconds",
             "From a message's own time stamp until its outcome was committed or stored.",
             [({"task": task}, state.latencies)],
         )
-        yield _histogram(
+        yield histogram_metric(
             "fraudline_step_seconds",
             "Duration of each step of the loop; a batch takes each step once.",
             [({"task": task, "step": name}, spent) for name, spent in state.steps.items()],
@@ -105,7 +105,8 @@ class LoopCollector(Collector):
             yield gauge
 
 
-def _model(task: str, model: ServedModel) -> Iterator[Metric]:
+def model_metrics(task: str, model: ServedModel) -> Iterator[Metric]:
+    """What is known of the model that decides."""
     for name, meaning, count in (
         ("swaps", "Champions that took over while this process ran.", model.swaps),
         ("refusals", "Champions that could not be opened, so that another decided on.",
@@ -139,17 +140,17 @@ def _model(task: str, model: ServedModel) -> Iterator[Metric]:
 
 def _outcomes(state: LoopState) -> Iterator[Metric]:
     if state.task is Task.SINK:
-        yield _counter(
+        yield counter_metric(
             "fraudline_rows_stored", "Rows that BigQuery has acknowledged to this process.",
             state.task, "table", state.stored.items(),
         )  # fmt: skip
-        yield _counter(
+        yield counter_metric(
             "fraudline_messages_rejected", "Messages that no table can hold.",
             state.task, "reason", state.rejected.items(),
         )  # fmt: skip
         return
     if state.task is Task.LEARN:
-        yield _counter(
+        yield counter_metric(
             "fraudline_periods_done", "Periods that were done, each as often as it was looked at.",
             state.task, "step", state.learned.items(),
         )  # fmt: skip
@@ -172,12 +173,12 @@ def _outcomes(state: LoopState) -> Iterator[Metric]:
         counter = CounterMetricFamily(f"fraudline_transactions_{name}", meaning, labels=["task"])
         counter.add_metric([state.task], count)
         yield counter
-    yield _counter(
+    yield counter_metric(
         "fraudline_decisions_recalled",
         "Earlier decisions read back, by how much is known of them.",
         state.task, "known", [(kind, state.recalled.get(kind, 0)) for kind in RECALLED],
     )  # fmt: skip
-    yield _counter(
+    yield counter_metric(
         "fraudline_transactions_rejected", "Messages that could not be decoded or scored.",
         state.task, "reason", state.rejected.items(),
     )  # fmt: skip
@@ -197,18 +198,20 @@ def _judged(state: LoopState) -> Iterator[Metric]:
         yield gauge
 
 
-def _counter(
+def counter_metric(
     name: str, meaning: str, task: str, label: str, counts: Iterable[tuple[str, int]]
 ) -> CounterMetricFamily:
+    """Counts by the values of one label, beside the task."""
     counter = CounterMetricFamily(name, meaning, labels=["task", label])
     for value, count in counts:
         counter.add_metric([task, value], count)
     return counter
 
 
-def _histogram(
+def histogram_metric(
     name: str, meaning: str, series: Iterable[tuple[dict[str, str], DurationHistogram]]
 ) -> HistogramMetricFamily:
+    """Durations, by labels."""
     found = list(series)
     histogram = HistogramMetricFamily(name, meaning, labels=list(found[0][0]) if found else ())
     bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]

@@ -61,15 +61,7 @@ class Decider:
         contract's columns, where a message has more. A
         transaction that was decided before is given that decision again.
         """
-        rollout = self._rollout
-        judged = (
-            self._judge.judge_batch(messages.values)
-            if rollout is None
-            else rollout.judge_messages(messages)
-        )
-        batch = self._batch(judged)
-        if self._memory is not None:
-            _remember(self._memory, messages, judged, batch, decided_at)
+        judged, batch = self.decide_batch(messages, decided_at)
         decided = messages
         if judged.plain_texts is not None:
             values = [judged.plain_texts[index] for index in batch.indices]
@@ -90,6 +82,24 @@ class Decider:
             partition = messages.partitions[reject.index]
             outcomes.append(Outcome(None, reject.reason, partition, None, value))
         return outcomes
+
+    def decide_batch(
+        self, messages: Messages, decided_at: dt.datetime
+    ) -> tuple[Judged, DecisionBatch]:
+        """The same, column by column: what was judged, with all rejects, and what is decided.
+
+        What was decided before has the first decision; it is in the batch as it is in `decide`.
+        """
+        rollout = self._rollout
+        judged = (
+            self._judge.judge_batch(messages.values)
+            if rollout is None
+            else rollout.judge_messages(messages)
+        )
+        batch = self._batch(judged)
+        if self._memory is not None:
+            _remember(self._memory, messages, judged, batch, decided_at)
+        return judged, batch
 
     def _batch(self, judged: Judged) -> DecisionBatch:
         assessment = judged.assessment

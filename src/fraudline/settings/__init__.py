@@ -22,6 +22,7 @@ from fraudline.settings.all_settings import (
 )
 from fraudline.settings.group import LOCAL
 from fraudline.settings.places import (
+    ApiSettings,
     LocalSettings,
     MetricsSettings,
     MlflowSettings,
@@ -43,6 +44,7 @@ __all__ = [
     "LOCAL",
     "SETTINGS_FILE",
     "SEVERAL",
+    "ApiSettings",
     "BigQuerySettings",
     "KafkaSettings",
     "LearningSettings",

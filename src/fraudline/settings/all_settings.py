@@ -20,6 +20,7 @@ from pydantic_settings import (
 from fraudline.errors import SettingsError
 from fraudline.settings.group import Group
 from fraudline.settings.places import (
+    ApiSettings,
     LocalSettings,
     MetricsSettings,
     MlflowSettings,
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     sink: SinkSettings = Field(default_factory=SinkSettings)
     learning: LearningSettings = Field(default_factory=LearningSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    api: ApiSettings = Field(default_factory=ApiSettings)
     local: LocalSettings = Field(default_factory=LocalSettings)
 
     _named: str | None = PrivateAttr(None)

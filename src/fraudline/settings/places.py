@@ -73,6 +73,36 @@ class MetricsSettings(Group):
     )
 
 
+class ApiSettings(Group):
+    """What `serve` answers, and its limits."""
+
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Address at which the API is served. Beyond this machine put something before "
+        "it that speaks TLS.",
+    )
+    port: int = Field(8480, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    max_rows: int = Field(
+        10_000, ge=1, le=100_000, description="Transactions that one request may have."
+    )
+    max_body_mb: float = Field(
+        16, gt=0, le=512, description="Size that the body of a request may have, megabytes."
+    )
+    max_waiting_rows: int = Field(
+        20_000,
+        ge=1,
+        description="Transactions that may wait to be decided; a request that would make them more "
+        "is answered with 503.",
+    )
+    rate: float = Field(
+        0,
+        ge=0,
+        description="Transactions a second that one API key may have decided, in the long run; 0: "
+        "any number.",
+    )
+
+
 class LocalSettings(Group):
     """The services that `fraudline up` runs on this machine, always on 127.0.0.1."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -66,3 +67,10 @@ class ServedModel:
         if self.challenger_faults:
             return f"no live scores of {' and '.join(self.challenger_faults)}"
         return None
+
+
+class ModelWatch(Protocol):
+    """Who wants to know which version decides."""
+
+    def record_model(self, model: ServedModel) -> None:
+        """Take what is so from now on; called from any thread."""

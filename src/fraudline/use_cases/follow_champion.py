@@ -21,9 +21,8 @@ import msgspec
 from fraudline.bundle.bundle import Bundle
 from fraudline.errors import RegistryError
 from fraudline.scoring import Decider, RepeatMemory, RolloutJudge
-from fraudline.stream.progress import Progress
 from fraudline.stream.score_loop import Decide
-from fraudline.stream.served_model import ServedModel
+from fraudline.stream.served_model import ModelWatch, ServedModel
 from fraudline.use_cases.follow_beside import UNKNOWN_ROLLOUT, Beside, BesideFollower
 from fraudline.use_cases.open_version import open_version
 from fraudline.use_cases.own_costs import tell_foreign_costs
@@ -53,7 +52,7 @@ class ChampionFollower:
         RegistryError: its object store is away, and this machine does not know a champion.
     """
 
-    def __init__(self, project: Project, memory: RepeatMemory | None, progress: Progress) -> None:
+    def __init__(self, project: Project, memory: RepeatMemory | None, progress: ModelWatch) -> None:
         self._project = project
         self._memory = memory
         self._progress = progress
@@ -84,6 +83,11 @@ class ChampionFollower:
     def decider(self) -> Decide:
         """What decides a Kafka transaction that begins now."""
         return self._decider.decide
+
+    @property
+    def deciding(self) -> Decider:
+        """What decides now; to be asked for anew for each batch."""
+        return self._decider
 
     @contextmanager
     def following(self, tell: Tell) -> Iterator[None]:
