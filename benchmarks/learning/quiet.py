@@ -82,7 +82,7 @@ def said(streamed: Streamed, found: dict[str, list[Found]], recipe: str, seeds: 
         "Average precision is within days, the mean over a week's frauds, then over weeks; the "
         "interval holds 95 % of resamples of days. Cost a day by the policy without a cap of "
         f"reviews; approving everything costs {told.cost_of_approving(streamed):,.0f}. Seconds of "
-        f"the processor, for learning alone. The gate promoted {promoted} times.",
+        f"the processor, in one thread, for learning alone. The gate promoted {promoted} times.",
         table(
             (
                 "way",

@@ -103,3 +103,13 @@ def test_a_file_that_is_not_there_or_empty_is_refused(shell: Shell, tmp_path: Pa
     code, said = shell("contract", "init", "empty.csv")
     assert code == 2
     assert "empty.csv has no rows, so nothing can be guessed of it" in said
+
+
+def test_a_file_whose_rows_are_all_cut_short_says_so_and_not_that_it_has_none(
+    shell: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "cut.csv").write_text("amount,is_fraud\n1,2,0\n3,4,1\n")
+    code, said = shell("contract", "init", "cut.csv")
+    assert code == 2
+    assert "cut.csv: all 2 rows are cut short or broken" in said
+    assert "Row 1: expected 2 values, found 3." in said

@@ -10,7 +10,9 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from fraudline import local
+from fraudline.errors import LocalServiceError
 from fraudline.settings import LOCAL, KafkaSettings, Settings
+from fraudline.use_cases.project import Project
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +83,12 @@ def test_a_killed_bqlite_is_told_as_died_and_starts_again_with_its_rows(warehous
     assert [service.state for service in local.status(warehouse)] == ["died"]
     assert local.up(warehouse, told) == before
     assert ask(warehouse, "SELECT n FROM kept.rows") == [(42,)]
+
+
+def test_what_asks_bigquery_alone_needs_no_broker_though_the_settings_place_one_here(warehouse):
+    both = warehouse.model_copy(update={"kafka": KafkaSettings()})
+    assert Project(both).warehouse.client.list_datasets() is not None
+    with pytest.raises(LocalServiceError, match="kafka does not run"):
+        _ = Project(both).kafka
+    with pytest.raises(LocalServiceError, match="kafka does not run"):
+        local.addresses(both)

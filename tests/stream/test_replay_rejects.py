@@ -73,8 +73,12 @@ def replay(
     reason: str | None = None,
     positions: Collection[MessagePosition] = (),
     is_dry_run: bool = False,
+    is_stopped: bool = False,
     on_sent: Callable[[int], None] = lambda _: None,
 ) -> RejectReplay:
+    stop = threading.Event()
+    if is_stopped:
+        stop.set()
     kafka = place.project.kafka
     return replay_rejects(
         kafka,
@@ -83,7 +87,7 @@ def replay(
         reason=reason,
         positions=positions,
         is_dry_run=is_dry_run,
-        stop=threading.Event(),
+        stop=stop,
         on_sent=on_sent,
     )
 
@@ -158,6 +162,14 @@ def test_what_was_sent_again_is_not_sent_a_second_time(here: Place) -> None:
     assert replay(here).sent == 5
     assert replay(here).sent == 0
     assert len(sent(here)) == len(markers(here)) == 5
+
+
+def test_a_replay_that_is_stopped_says_that_it_has_not_looked_at_all(here: Place) -> None:
+    write(here, *(record(here, offset) for offset in range(3)))
+    done = replay(here, is_stopped=True)
+    assert (done.sent, done.is_cut_short) == (0, True)
+    done = replay(here)
+    assert (done.sent, done.is_cut_short) == (3, False)
 
 
 def test_a_replay_that_died_in_the_middle_of_a_transaction_has_sent_nothing(here: Place) -> None:

@@ -21,7 +21,8 @@ from fraudline.bundle.bundle_files import (
 from fraudline.bundle.comparisons import decode_comparisons
 from fraudline.bundle.manifest import Calibrated, Source
 from fraudline.contract import Contract, load_contract
-from fraudline.training.amount_unit import find_unit, money_of, restate
+from fraudline.errors import InputError
+from fraudline.training.amount_unit import find_unit, money_of, multiplied, restate
 from fraudline.training.contributions_graph import write_reasons
 from fraudline.training.graph import read_preparation, run_graph, write_graph
 from fraudline.training.preparation import Preparation, with_logarithms_and_time_of_day
@@ -213,3 +214,24 @@ def test_what_legitimate_payments_are_like_is_told_in_the_unit_in_which_money_co
     for name, found in now.items():
         times = manifest.calibrated.unit if name in money else 1
         assert found.values == pytest.approx([times * each for each in before[name].values]), name
+
+
+def in_cents(values: list[int | None], factors: list[float]) -> list[int | None]:
+    """Whole cents of the handbook's amount, each times its factor."""
+    contract = load_contract("handbook")
+    rows = pa.table({contract.amount: pa.array(values, pa.int64())})
+    return multiplied(rows, contract, np.array(factors)).column(0).to_pylist()
+
+
+def test_whole_numbers_that_no_float_holds_are_restated_and_those_of_now_stay_to_the_last_digit():
+    beyond = 2**53 + 1
+    assert in_cents([beyond, None, 3, 7], [1.0, 4.0, 4.0, 1.0]) == [beyond, None, 12, 7]
+    (restated,) = in_cents([beyond], [100.0])
+    assert restated == pytest.approx(100 * beyond, rel=1e-15)
+
+
+def test_what_has_no_place_in_a_column_of_the_unit_of_now_is_refused_by_name():
+    with pytest.raises(
+        InputError, match=r"'TX_AMOUNT' of 1 payment is .* 4611686018427387904 times 4"
+    ):
+        in_cents([2**62, 5], [4.0, 1.0])

@@ -149,3 +149,18 @@ def test_challengers_are_judged_once_for_all_periods_that_are_due(
     said = arena.gate()
     assert [other in each for each in said] == [False, False, True]
     assert len(arena.registry.verdicts(other)) == 1
+
+
+def test_a_challenger_that_is_broken_keeps_no_other_from_being_judged(
+    faulty: FaultyBigQuery, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arena = Arena(faulty, home, "broken_one", monkeypatch, promotes=False)
+    broken, whole = (add_version(arena.registry, CREDITCARD, SUM, by) for by in (0.6, 0.7))
+    for each in (broken, whole):
+        challenge(arena.project, each, days=1000)
+    (arena.registry.path(broken) / GRAPH_FILE).write_bytes(b"altered")
+    arena.flow(2, negative_is_fraud=True)
+    said = arena.gate()[-1]
+    assert f"LOOK: {broken} was not judged: " in said
+    assert f"{whole}: wealth" in said
+    assert [len(arena.registry.verdicts(each)) for each in (broken, whole)] == [0, 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.warehouse.test_counting_labels import HOUR, Told, decision, fill
 from fraudline import flows
 from fraudline.bundle.bundle import open_bundle
 from fraudline.bundle.bundle_files import read_manifest
+from fraudline.errors import BundleError
 from fraudline.use_cases import make_beside, own_process
 from fraudline.use_cases.learning_steps import WON_BEFORE
 from fraudline.use_cases.recalibrate_periods import RecalibratePeriods, last_calibration
@@ -225,3 +227,29 @@ def test_a_challenge_and_the_champions_line_go_on_when_it_is_calibrated_anew(
     ends = {each.version: each.ended for each in registry.challengers()}
     assert ends[other] == f"overtaken by {registry.champion()}"
     assert ends[made.version] is None, "what was beaten guards it"
+
+
+def test_a_calibration_that_was_removed_judges_nothing_and_a_champion_that_is_gone_is_told(
+    faulty: FaultyBigQuery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = Scales(faulty, tmp_path, "scales_removed", monkeypatch, promotes=False)
+    world.payments = 100
+    world.pay(5, odds=-3.0)
+    world.advance()
+    (first,) = world.calibrations()
+    shutil.rmtree(world.registry.path(first["newest"]))
+    world.pay(1, odds=-3.0)
+    (said,) = world.advance()
+    assert f"{first['newest']}, is broken or was removed, so nothing was judged" in said
+    *_, last = world.calibrations()
+    assert last["version"] is None
+    world.pay(1, odds=-3.0)
+    (said,) = world.advance()
+    assert "begins anew" not in said
+    assert "log loss" in said, "the one that was made meanwhile judges"
+    shutil.rmtree(world.registry.path(world.champion))
+    world.pay(1, odds=-3.0)
+    (said,) = world.advance()
+    assert said.startswith(f"LOOK: nothing was calibrated: the champion {world.champion} is broken")
+    with pytest.raises(BundleError, match="nothing can be calibrated"):
+        recalibrate_version(world.project, world.now, world.champion)

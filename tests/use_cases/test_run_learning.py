@@ -137,6 +137,29 @@ def test_a_clock_that_is_set_back_judges_nothing_twice_and_nothing_otherwise(
     assert measures(project) == before
 
 
+def test_a_clock_that_was_ahead_and_is_set_back_lets_no_learner_sleep_until_then(
+    faulty: FaultyBigQuery, tmp_path: Path
+) -> None:
+    project = project_of(faulty, tmp_path / "home", CREDITCARD, "clock_ahead")
+    clock, looked, stop = [START + dt.timedelta(days=900)], list[dt.datetime](), threading.Event()
+
+    class Looks(JudgePeriods):
+        def due(self, now: dt.datetime) -> list[Due]:
+            looked.append(now)
+            return []
+
+    run = LearningRun(project, clock=lambda: clock[0], steps=[Looks(project)])
+    learner = threading.Thread(target=run.until, args=(stop,))
+    learner.start()
+    try:
+        eventually(lambda: bool(looked))
+        clock[0] = START
+        eventually(lambda: looked[-1] < START)
+    finally:
+        stop.set()
+        learner.join()
+
+
 def measures(project: Project) -> list[dict]:
     return read_rows(project.warehouse, flows.MEASURES, project.contract)
 

@@ -22,6 +22,8 @@ from fraudline.use_cases.look_at_labels import LabelHistory
 from fraudline.warehouse.append import CommittedStream
 from fraudline.warehouse.client import Endpoint, Warehouse
 from fraudline.warehouse.counting_labels import decisions_with_labels, labelled_sql_at
+from fraudline.warehouse.explored import explored_columns, one_look
+from fraudline.warehouse.known_rows import TooFew, read_known
 from fraudline.warehouse.label_rows import count_labels, decisions_of, label_events
 from fraudline.warehouse.query import query
 from fraudline.warehouse.tables import create_stream_tables
@@ -223,6 +225,32 @@ def test_a_table_of_before_anything_was_explored_is_read_as_it_is(server: Endpoi
     warehouse.client.delete_table(table)
     warehouse.client.create_table(bigquery.Table(table.reference, kept))
     assert decisions_with_labels(warehouse, BY_ID, as_of=START).num_rows == 0
+    explored = decisions_with_labels(warehouse, BY_ID, as_of=START, columns=["propensity"])
+    assert explored.schema.field("propensity").type == pa.float64(), "null, of all that comes"
+    few = read_known(warehouse, BY_ID, as_of=START, most_frauds=20, legitimate_per_fraud=1)
+    assert few == TooFew(0)
+
+
+def test_in_one_look_a_table_is_asked_once_whether_it_tells_of_what_was_explored(
+    server: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = tables(server, BY_ID, "asked_once")
+    table = warehouse.client.get_table(warehouse.table(warehouse.settings.table(flows.DECISIONS)))
+    warehouse.client.delete_table(table)
+    kept = [field for field in table.schema if field.name != "propensity"]
+    warehouse.client.create_table(bigquery.Table(table.reference, kept))
+    asked, ask = [], warehouse.client.get_table
+    monkeypatch.setattr(
+        warehouse.client, "get_table", lambda *of, **how: asked.append(of) or ask(*of, **how)
+    )
+    for looks in (1, 2):
+        with one_look(warehouse):
+            assert [explored_columns(warehouse) for _ in range(3)] == [()] * 3
+        assert len(asked) == looks
+    warehouse.client.delete_table(table)
+    warehouse.client.create_table(bigquery.Table(table.reference, table.schema))
+    with one_look(warehouse):
+        assert explored_columns(warehouse) == ("propensity",), "it came since"
 
 
 def test_a_correction_is_seen_beside_what_was_taken_for_true_before(server: Endpoint) -> None:

@@ -160,11 +160,6 @@ class Calibrated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hidden: int
     unit: float | msgspec.UnsetType = msgspec.UNSET
 
-    def takes_money_as(self, other: Calibrated) -> bool:
-        """Whether both have one network and money comes to it alike, as far as chance lets it."""
-        apart = (self.unit or 1.0) / (other.unit or 1.0)
-        return self.of == other.of and 1 / UNITS_ALIKE < apart < UNITS_ALIKE
-
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a bundle says of itself; `bundle.json` in its directory.

@@ -135,15 +135,24 @@ def show_check(project: Project) -> None:
 
     checked = check_history(project)
     report = checked.report
+    has_outside = any(column.out_of_range for column in report.columns)
     show_table(
-        ("column", "type", "nulls", "out of range", "min", "mean", "max"),
+        (
+            "column",
+            "type",
+            "nulls",
+            *(["out of range"] if has_outside else []),
+            "min",
+            "mean",
+            "max",
+        ),
         (
             (
                 column.name,
                 column.type,
                 column.nulls,
-                column.out_of_range,
-                *(None if value is None else number_words(value) for value in column.spread),
+                *([column.out_of_range] if has_outside else []),
+                *("" if value is None else number_words(value, 7) for value in column.spread),
             )
             for column in report.columns
         ),

@@ -19,7 +19,7 @@ from fraudline.cli.screen import (
     utc,
     warn,
 )
-from fraudline.cli.stop_signal import stop_on_signal
+from fraudline.cli.stop_signal import end_if_cut_short, stop_on_signal
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Google's clients come with them, and take a second to import
@@ -89,13 +89,18 @@ def send(
             quoted_newlines=quoted_newlines,
             on_read=show_file,
             stop=stop,
-            on_sent=lambda count: bar("labels", count, count),
+            on_sent=lambda count, total: bar("labels", count, total),
         )
     warn(done.warning)
     refused = f"; {len(done.refusals):,} rows were refused" if done.refusals else ""
     say(
         f"{done.sent:,} labels are in topic '{done.topic}'{refused}. `fraudline sink` stores them, "
         "`fraudline labels list` shows them."
+    )
+    end_if_cut_short(
+        f"the {done.left:,} labels after them were not sent. The whole file may be sent again."
+        if done.left
+        else None
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fraudline.cli.screen import OUT, printable, say, show_facts, show_table, utc
-from fraudline.cli.stop_signal import stop_on_signal
+from fraudline.cli.stop_signal import end_if_cut_short, stop_on_signal
 from fraudline.use_cases.project import Project
 
 if TYPE_CHECKING:  # Arrow and a Kafka client come with them, and not every command needs those
@@ -154,6 +154,11 @@ def replay(
             on_sent=lambda sent: say(f"{sent:,} sent again") if sent and not is_dry_run else None,
         )
     _show_replay(done, is_dry_run=is_dry_run)
+    end_if_cut_short(
+        "not all pending rejects were looked at. Run it again for the others."
+        if done.is_cut_short
+        else None
+    )
 
 
 def _show(record: RejectRecord) -> None:

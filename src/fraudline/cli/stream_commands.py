@@ -10,7 +10,7 @@ import typer
 
 from fraudline.cli.file_options import MaxRefused, QuotedNewlines, show_file
 from fraudline.cli.screen import progress_bar, say
-from fraudline.cli.stop_signal import stop_on_signal
+from fraudline.cli.stop_signal import end_if_cut_short, stop_on_signal
 from fraudline.use_cases.project import Project
 
 _RATE = 1000
@@ -113,6 +113,8 @@ def replay(
             on_sent=lambda count: bar(f"to topic {target}", count, len(found.lines)),
         )
     say(f"{sent:,} messages are in topic '{target}'.")
+    left = len(found.lines) - sent
+    end_if_cut_short(f"the {left:,} messages after them were not sent." if left else None)
 
 
 def _replay_with_labels(
@@ -159,8 +161,8 @@ def _replay_with_labels(
             "or the broker could not keep up. Give a lower --speed."
         )
     left = count + labels - done.transactions - done.labels
-    cut_short = f"; stopped before the other {left:,} messages" if left else ""
-    say(f"{done.transactions:,} transactions and {done.labels:,} labels were sent{cut_short}.")
+    say(f"{done.transactions:,} transactions and {done.labels:,} labels were sent.")
+    end_if_cut_short(f"the other {left:,} messages were not sent." if left else None)
 
 
 def score() -> None:

@@ -61,14 +61,16 @@ def show_manifest(manifest: Manifest) -> None:
     )
     show_facts(facts)
     parts = manifest.parts.values()
+    show_facts(
+        (name, f"from {part.first_event} to {part.last_event}")
+        for name, part in manifest.parts.items()
+    )
     measures = sorted({name for part in parts for name in part.metrics})
     show_table(
         ("scores", *manifest.parts),
         [
             ("rows", *(f"{part.rows:,}" for part in parts)),
             ("frauds", *(f"{part.frauds:,}" for part in parts)),
-            ("first event", *(part.first_event for part in parts)),
-            ("last event", *(part.last_event for part in parts)),
             *_figures(manifest, [name for name in measures if name not in AT_THRESHOLD]),
         ],
     )

@@ -7,14 +7,16 @@ _WHOLE = 1e15
 _DIGITS = 10
 
 
-def number_words(value: float) -> str:
+def number_words(value: float, digits: int = _DIGITS) -> str:
     """A number with thousands separators, and never with fewer digits than stand before its point.
 
-    A fraction has ten digits, or two behind the point where those before it take all of them.
+    Args:
+        value: Any.
+        digits: How many a fraction has, or two behind the point where those before it take all.
     """
     if isinstance(value, int):
         return f"{value:,}"
     if value.is_integer() and abs(value) < _WHOLE:
         return f"{value:,.0f}"
     before = len(f"{abs(value):.0f}") if abs(value) < _WHOLE else 0
-    return f"{value:,.{max(_DIGITS, before + 2)}g}"
+    return f"{value:,.{max(digits, before + 2)}g}"

@@ -32,6 +32,7 @@ _LINE_ENDS = re.compile(rb"\r\n|\n|\r")
 _FIELD = rb'(?:"(?:[^"]|"")*+"[^,]*+|[^",][^,]*+|)'
 _CLOSED = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+", re.DOTALL)
 _DECIMAL_COMMA = r"([+-]?\d+),(\d+)"
+_HEAD = 20  # lines that show by what values are separated
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -43,7 +44,7 @@ def read_csv(
     Args:
         path: For messages.
         content: The file, in UTF-8, without a mark at its begin.
-        names: Columns that are expected, to tell another separator by.
+        names: Columns that are expected, to tell another separator by; none: nobody knows.
         quoted: Columns in which a value in quotes may have line ends, each with the most
             characters that it may have; None: a row is a line.
 
@@ -112,11 +113,19 @@ def _check_header(path: Path, content: memoryview, names: Collection[str]) -> No
         )
     found = len(set(_split(header, ",")) & set(names))
     for separator, word in _SEPARATORS.items():
-        if len(set(_split(header, separator)) & set(names)) > max(found, 1):
+        is_parted = len(set(_split(header, separator)) & set(names)) > max(found, 1)
+        if is_parted or (not names and _parts_each_line(begin, separator)):
             raise InputError(
                 f"{path} is separated by {word}, expected commas"
                 + _conversion(path, begin.decode(errors="replace"), separator)
             )
+
+
+def _parts_each_line(begin: bytes, separator: str) -> bool:
+    """Whether it gives the first lines alike many values, and more than commas give the header."""
+    lines = [line.decode(errors="replace") for line in _LINE_ENDS.split(begin) if line][:_HEAD]
+    counts = {len(_split(line, separator)) for line in lines}
+    return len(lines) > 1 and len(counts) == 1 and counts.pop() > len(_split(lines[0], ","))
 
 
 def _conversion(path: Path, begin: str, separator: str) -> str:

@@ -21,7 +21,7 @@ from fraudline.drafts.name_words import limits_of, money_unit_of
 from fraudline.drafts.naming import find_entities, names_each
 from fraudline.drafts.own_names import own_names, with_own_names
 from fraudline.drafts.profiles import Profile, profile_column
-from fraudline.drafts.roles import Answers, Question, fraud_share
+from fraudline.drafts.roles import Answers, Question, fraud_share, other_number_words
 from fraudline.drafts.suspects import LEAST_REPEATED, epoch_unit, find_suspects
 from fraudline.drafts.time_columns import (
     SEEN_OF_EVENTS,
@@ -147,8 +147,12 @@ def draft_contract(
     told = Told()
     zone = answers.timezone or UTC
     columns = tuple(_read_from(each, of) for each in _columns(profiles, roles, zone, told))
-    for own, theirs in of.items():
-        told.of(own, f"read from '{theirs}' in files and messages, as no table can have that name")
+    if of:
+        read = ", ".join(f"'{own}' from '{theirs}'" for own, theirs in of.items())
+        told.others.append(
+            "Columns whose names no table can have are called otherwise here, and read by their "
+            f"own (from): {read}."
+        )
     limits = {each.name: each.keys for each in columns}
     derived = guess_derived(profiles, roles.event_time, limits)
     for each in derived:
@@ -257,6 +261,9 @@ def _see_levels(profile: Profile, keys: dict[str, Any], told: Told) -> str:
             "learned of them; say which with format",
         )
         return "times or dates that may be read in two ways; a network sees nothing of them"
+    if profile.other_number:
+        told.of(profile.name, other_number_words(profile.other_number))
+        return "numbers in a writing that is not read; a network sees nothing of them"
     if profile.distinct * LEAST_REPEATED > len(profile.values):
         told.of(profile.name, "too many different texts to learn from; no network sees them")
         return f"{levels}, too many to learn from; no network sees them"

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
 from fraudline.contract.contract_faults import Faults
 from fraudline.contract.contract_file import check_names
 from fraudline.drafts.roles import Answers
+
+# What no rule takes apart into a letter and its marks; German takes a vowel's two dots for an e.
+_LETTERS = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "ẞ": "SS"}
+    | {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE"}
+    | {"đ": "d", "Đ": "D", "ð": "d", "þ": "th", "\u0131": "i"}
+)
 
 
 def own_names(names: Sequence[str]) -> dict[str, str]:
@@ -44,5 +52,7 @@ def _is_usable(name: str) -> bool:
 
 
 def _usable(name: str) -> str:
-    cleaned = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+    plain = unicodedata.normalize("NFKD", name.translate(_LETTERS))
+    plain = "".join(each for each in plain if not unicodedata.combining(each))
+    cleaned = re.sub(r"\W+", "_", plain, flags=re.ASCII).strip("_")
     return cleaned if cleaned and _is_usable(cleaned) else f"own_{cleaned}" if cleaned else ""

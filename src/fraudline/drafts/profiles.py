@@ -28,6 +28,14 @@ _OF_TEXT: tuple[ColumnType, ...] = ("timestamp", "string")
 _NOTHING = {"na", "n/a", "nan", "null", "none", "nil", "?", "-", "\\n", "missing"}
 _LEADING_ZERO = re.compile(r"[+-]?0\d+(\.0*)?")
 _LOCAL_TIME = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ]\d{1,2}:\d\d(:\d\d(\.\d+)?)?)?")
+# With groups of three digits, a decimal comma or a currency; or plain, as Parquet's texts may be.
+_CURRENCY = r"(?:[€$£¥]|EUR|USD|GBP|CHF|JPY|SEK|DKK|NOK|PLN|CZK|HUF|CAD|AUD|INR)"
+_OTHER_NUMBER = re.compile(
+    rf"{_CURRENCY}?\s?[+-]?\s?{_CURRENCY}?\s?(?!0\d)\d+(?:[.,'\u2019\s]\d{{3}})*(?:[.,]\d+)?"
+    rf"\s?{_CURRENCY}?"
+)
+# Without one of these it may be a code, which counts nothing.
+_NUMBER_MARK = rf"[.,'\u2019]|{_CURRENCY}"
 _CARD = re.compile(r"\d{13,19}")
 _CARDS_SHARE = 0.9  # one number in ten passes the check by chance
 _LEAST_CARDS = 20
@@ -47,6 +55,8 @@ class Profile:
         is_naive: Whether it has times without a time zone.
         local_time: A text of it that looks like a time and may be read in two ways, or in none;
             None: its texts are no such.
+        other_number: A text of it that is a number in another writing than is read, such as
+            1,234.50 or 12,50; None: its texts are no such.
         empty: How many are texts of a CSV file that are empty, in all rows that there are.
         format: How its times or dates are written; empty: as RFC 3339, or ISO 8601.
     """
@@ -59,6 +69,7 @@ class Profile:
     fault: str = ""
     is_naive: bool = False
     local_time: str | None = None
+    other_number: str | None = None
     empty: int = 0
     format: str = ""
 
@@ -141,18 +152,28 @@ def profile_column(
     for candidate in candidates:
         found = _read(name, sample, candidate, is_last=candidate == candidates[-1])
         if found is not None:
+            if candidate == "string":
+                as_times = _as_times(name, sample, nulls) if are_texts_read else None
+                return as_times or _of_texts(name, found, nulls, is_of_csv=is_bytes(kind))
             read, unreadable, fault = found
-            if candidate == "string" and are_texts_read:
-                as_times = _as_times(name, sample, nulls)
-                if as_times is not None:
-                    return as_times
-            empty = 0
-            if candidate == "string" and is_bytes(kind):
-                nulls, empty = 0, nulls  # an empty text of a CSV file is a text, but for a category
-            is_naive = _is_naive(kind)
-            local = _local_time(read) if candidate == "string" else None
-            return Profile(name, candidate, read, nulls, unreadable, fault, is_naive, local, empty)
+            return Profile(name, candidate, read, nulls, unreadable, fault, _is_naive(kind))
     raise AssertionError("the last candidate is taken whatever it holds")
+
+
+def _of_texts(
+    name: str, found: tuple[pa.ChunkedArray, int, str], nulls: int, *, is_of_csv: bool
+) -> Profile:
+    """A column of texts that are nothing else."""
+    texts, unreadable, fault = found
+    return Profile(
+        *(name, "string", texts),
+        nulls=0 if is_of_csv else nulls,
+        unreadable=unreadable,
+        fault=fault,
+        empty=nulls if is_of_csv else 0,  # such a one is a text, but for a category
+        local_time=_like(_LOCAL_TIME, texts),
+        other_number=_like(_OTHER_NUMBER, texts, _NUMBER_MARK),
+    )
 
 
 def _as_times(name: str, texts: pa.ChunkedArray, nulls: int) -> Profile | None:
@@ -266,10 +287,20 @@ def _conformed(
     return read.take(pa.array(places, mask=~keeps)), len(refusals), refusals[0].message
 
 
-def _local_time(texts: pa.ChunkedArray) -> str | None:
-    head = _spread(texts.drop_null()).to_pylist()
-    is_time = head and all(_LOCAL_TIME.fullmatch(text.strip()) for text in head)
-    return str(head[0]) if is_time else None
+def _like(form: re.Pattern[str], texts: pa.ChunkedArray, mark: str = "") -> str | None:
+    """The first of texts that look like that, if nearly all do that are not empty.
+
+    Args:
+        form: What they look like.
+        texts: All there are.
+        mark: What one of them has to have in it.
+    """
+    head = [text.strip() for text in _spread(texts.drop_null()).to_pylist()]
+    head = [text for text in head if text and text.lower() not in _NOTHING]
+    found = [text for text in head if form.fullmatch(text)]
+    if not found or len(found) < (1 - _MOST_UNREADABLE) * len(head):
+        return None
+    return next((text for text in found if re.search(mark, text)), None)
 
 
 def _is_luhn(digits: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 
 from fraudline.contract.contract_file import ROLE_TYPES
 from fraudline.contract.number_words import number_words
@@ -269,7 +270,13 @@ def _no_flag(profile: Profile) -> str:
         return f"it is null in {profile.nulls:,} rows"
     if profile.unreadable:
         return f"{profile.unreadable:,} rows cannot be read ({profile.fault})"
-    return f"it is {profile.type} with {profile.distinct:,} values"
+    values = f"it is {profile.type} with {profile.distinct:,} values"
+    if profile.type != "string" or profile.distinct != 2:
+        return values
+    its = " and ".join(
+        f"'{each}'" for each in sorted(pc.unique(profile.values.drop_null()).to_pylist())
+    )
+    return f"{values}, {its}; write 1 for fraud and 0 for the others"
 
 
 def _but(profiles: Profiles, role: str, names: list[str]) -> str:
@@ -292,9 +299,23 @@ def no_role(profile: Profile, role: str) -> str:
             f"it holds times that may be read in two ways, such as {profile.local_time}; write "
             "them as 2026-01-02T03:04:05Z"
         )
+    if profile.other_number and "float64" in ROLE_TYPES[role]:
+        return other_number_words(profile.other_number)
     if profile.type not in ROLE_TYPES[role]:
         return f"it is {profile.type}, expected {' or '.join(ROLE_TYPES[role])}"
     return f"it is null in {profile.nulls:,} rows, and must always be there"
+
+
+def other_number_words(example: str) -> str:
+    """What is wrong with numbers in another writing, and what to do.
+
+    Args:
+        example: One of them.
+    """
+    return (
+        f"its texts look like numbers that are not read, such as {example}; write them as 1234.50, "
+        "with no other mark and no currency, and in Parquet as a number"
+    )
 
 
 def _with_shares(profiles: Profiles, names: list[str]) -> tuple[tuple[str, str], ...]:

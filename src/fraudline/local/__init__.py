@@ -8,7 +8,9 @@ Both listen on 127.0.0.1 only and outlive the command that started them.
 Never: imported by another room than `use_cases` and the tests; never removes a service's data.
 """
 
+from fraudline.local.bqlite import NAME as BQLITE
 from fraudline.local.companion import Companion, call, environment
+from fraudline.local.kafka import NAME as KAFKA
 from fraudline.local.lifecycle import (
     Services,
     ServiceStatus,
@@ -20,6 +22,8 @@ from fraudline.local.lifecycle import (
 )
 
 __all__ = [
+    "BQLITE",
+    "KAFKA",
     "Companion",
     "ServiceStatus",
     "Services",

@@ -115,44 +115,55 @@ class SinkSettings(Group):
 
 
 class LearningSettings(Group):
-    """How `fraudline learn` goes through the stream."""
+    """How `fraudline learn` goes through the stream.
+
+    Defaults come from sections "Learning from late labels" of benchmarks/RESULTS.md, which the
+    descriptions name; what was not measured says so.
+    """
 
     period_s: float = Field(
         86400.0,
         ge=1,
         le=31 * 86400,
         description="How long a period is in which the stream is judged and watched, seconds; "
-        "counted from midnight UTC by `decided_at`.",
+        "counted from midnight UTC by `decided_at`. The gate was measured with daily looks (the "
+        "gate), updates by the day and by the hour (eight quiet weeks; the second day).",
     )
     update: Literal["fine-tuning", "last-layer", "off"] = Field(
         "fine-tuning",
         description="How a new version learns what became known, at the end of each period: all "
         "layers a little, the last one alone, or not at all. None of them decides anything "
-        "before it is promoted.",
+        "before it is promoted. Fine-tuning learns new patterns best (changes put into the "
+        "handbook's days); where nothing changes, the last layer does as well for less (eight "
+        "quiet weeks).",
     )
     update_rate: float = Field(
         3e-4,
         gt=0,
         le=0.01,
-        description="Learning rate of fine-tuning; what is learned faster is forgotten faster.",
+        description="Learning rate of fine-tuning; what is learned faster is forgotten faster. "
+        "From a study before this code was there (docs/decisions/0025-what-learns.md).",
     )
     update_averaging: float = Field(
         0.99,
         ge=0,
         lt=1,
         description="How much of the mean of its weights so far a step of fine-tuning keeps; what "
-        "comes out is that mean. 0 takes the last weights as they are.",
+        "comes out is that mean. 0 takes the last weights as they are. From the same study as the "
+        "rate; not measured by itself.",
     )
     promotes: bool = Field(
         True,
         description="Whether `learn` makes a version the champion that the gate finds better, and "
-        "goes back where the former champion is found better; without it, it only says so.",
+        "goes back where the former champion is found better; without it, it only says so. How "
+        "often the gate errs was measured (the gate); that it acts by itself is a choice.",
     )
     recalibrates: bool = Field(
         True,
         description="Whether `learn` calibrates the champion anew on what matured last, period by "
         "period, and promotes that calibration where the gate finds that it says better what "
-        "scores mean. It ranks as before.",
+        "scores mean. It ranks as before. Measured on amounts four times as large (changes put "
+        "into the handbook's days).",
     )
     retrain_every_days: float = Field(
         0.0,
@@ -160,25 +171,28 @@ class LearningSettings(Group):
         le=3660,
         description="How many days after the last time `learn` trains a new network on all that is "
         "known by then, and makes it a challenger; 0 never does by itself. `fraudline learning "
-        "retrain` does it now.",
+        "retrain` does it now. Weekly, it gained nothing where nothing changed (eight quiet "
+        "weeks).",
     )
     retrain_on_alarm: bool = Field(
         False,
         description="Whether `learn` does so, too, where an alarm still stands when seven periods "
-        "since it began are mature; once for an alarm.",
+        "since it began are mature; once for an alarm. Not measured.",
     )
     removed_after_days: int = Field(
         90,
         ge=0,
         description="How many days after its labels are mature `learn` removes a version that it "
-        "made and that never decided anything, nor was named by anybody; 0 removes none.",
+        "made and that never decided anything, nor was named by anybody; 0 removes none. Not "
+        "measured.",
     )
     memory_frauds: int = Field(
         2000,
         ge=20,
         le=20_000,
         description="How many of the newest frauds are learned each time, old ones among them, "
-        "with 80 legitimate payments for each; a tenth of a megabyte of memory a fraud.",
+        "with 80 legitimate payments for each; a tenth of a megabyte of memory a fraud. With 500 "
+        "less was learned, for two thirds of the time (other settings).",
     )
 
     @field_validator("period_s")

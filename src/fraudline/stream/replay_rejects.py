@@ -67,10 +67,12 @@ class RejectReplay:
         sent: How many originals were sent again; in a dry run, how many would be.
         transactions: In how many transactions.
         unsent: The others, by why they are not sent.
+        is_cut_short: Whether it was stopped before it had looked at all of them.
     """
 
     sent: int = 0
     transactions: int = 0
+    is_cut_short: bool = False
     unsent: dict[str, UnsentRejects] = field(default_factory=dict)
 
 
@@ -118,6 +120,7 @@ def replay_rejects(
         sendable = _Sendable(kafka, decoders, forms, done.unsent, is_asked_for=is_asked_for)
         for partition, records in read_pending(kafka, found):
             if stop.is_set():
+                done.is_cut_short = True
                 break
             chosen = sendable.choose(
                 [

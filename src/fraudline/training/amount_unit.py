@@ -12,12 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fraudline.bundle.manifest import UNITS_ALIKE
 from fraudline.contract import Contract
 from fraudline.contract.array_types import Floats, Labels, Matrix
 from fraudline.contract.columns import NUMERIC_TYPES
+from fraudline.errors import InputError
 from fraudline.measures.days import DAY_S
+from fraudline.measures.policy_effect import counted
 from fraudline.training.preparation import Preparation
 
 LEAST_FACTOR = 2.0
@@ -26,6 +29,7 @@ _DEVIATIONS = 6.0  # of the mean of a logarithm from what was learned
 _PIECES, _LEAST_ROWS = 20, 100  # of rows in order of time, each in one unit
 _LEAST_RUN = 3  # pieces one after the other: cheap payments come in bursts ...
 _LEAST_S = DAY_S / 2  # ... and at night, so a run has to last as long, too
+_BEYOND_INT64 = 2.0**63
 _FURTHEST, _HALVINGS = 14.0, 40  # of the search, in logarithms
 
 
@@ -143,16 +147,32 @@ def restate(
 
 
 def multiplied(rows: pa.Table, contract: Contract, factors: Floats) -> pa.Table:
-    """Payments whose money is multiplied by a factor, each by its own; types stay."""
+    """Payments whose money is multiplied by a factor, each by its own; types stay.
+
+    What is multiplied by 1 stays as it is, to the last digit. Of other whole numbers beyond 2^53
+    the last digits are rounded, which is far less than a factor is known to.
+
+    Raises:
+        InputError: what comes of a whole number is none of 64 bits.
+    """
+    is_other = factors != 1
     for name in money_columns(contract):
         if (at := rows.schema.get_field_index(name)) < 0:
             continue
         field, column = rows.schema.field(at), rows.column(name)
-        values = column.cast(pa.float64()).to_numpy() * factors
+        values = column.cast(pa.float64(), safe=False).to_numpy() * factors
         if not pa.types.is_floating(field.type):
             values = np.rint(values)
-        made = pa.array(values, from_pandas=True).cast(field.type, safe=False)
-        rows = rows.set_column(at, field, made)
+            beyond = is_other & (np.abs(values) >= _BEYOND_INT64)
+            if beyond.any():
+                place = int(np.flatnonzero(beyond)[0])
+                raise InputError(
+                    f"'{name}' of {counted(int(beyond.sum()), 'payment')} is no whole number of 64 "
+                    f"bits in the unit in which money comes now, such as {column[place]} times "
+                    f"{factors[place]:.3g}. Limit the column in the contract, or make it float64."
+                )
+        made = pa.array(np.where(is_other, values, 0), from_pandas=True).cast(field.type)
+        rows = rows.set_column(at, field, pc.if_else(pa.array(is_other), made, column))
     return rows
 
 

@@ -56,10 +56,11 @@ def fit_line(shares: Floats, log_odds: Floats) -> Platt:
         shares: How much of a fraud each row is, from 0 to 1, shape (rows,); not all 0 or all 1.
         log_odds: Of the same rows.
     """
+    is_fraud, is_not = shares > 0, shares < 1  # a row that is neither wholly is in both
     line = LogisticRegression(C=np.inf, tol=1e-10).fit(
-        np.concatenate([log_odds, log_odds])[:, None],
-        np.repeat([1, 0], len(shares)),
-        sample_weight=np.concatenate([shares, 1 - shares]),
+        np.concatenate([log_odds[is_fraud], log_odds[is_not]])[:, None],
+        np.repeat([1, 0], [is_fraud.sum(), is_not.sum()]),
+        sample_weight=np.concatenate([shares[is_fraud], 1 - shares[is_not]]),
     )
     return Platt(float(line.coef_[0, 0]), float(line.intercept_[0]))
 

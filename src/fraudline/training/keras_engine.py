@@ -19,6 +19,8 @@ __all__ = ["keras", "make_deterministic", "tf"]
 
 def make_deterministic(seed: int) -> None:
     """Begin anew: names, seeds, and only operations of TensorFlow that repeat."""
-    keras.utils.clear_session()  # names of layers count on from an earlier model otherwise
+    # Names of layers count on from an earlier model otherwise. To look at once for memory that is
+    # free takes as long as half a pass of learning.
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()

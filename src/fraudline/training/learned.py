@@ -157,13 +157,15 @@ def learn_on(
     make_deterministic(_SEED)  # names of layers count on otherwise, and are in the Keras file
     before = _Taken(is_before, was_known, never.is_learned & never.is_before)
     judged = features[split.validation], labels[split.validation]
-    begun = None
+    begun, way = None, None
     if isinstance(road, Anew):
         shown = _shown(earlier, data, known, before)
         begun = begin_anew(road, contract, shown, judged, _SEED, on_progress)
         first = begun.fit.model
     else:
-        first, _ = _learned(road, recipe, earlier, data, known, before)
+        if road.name == FINE_TUNING:  # compiled once for both passes
+            way = FineTuning(recipe, learning_rate=road.learning_rate, averaging=road.averaging)
+        first, _ = _learned(way, recipe, earlier, data, known, before)
     choice = choose(recipe, first, *judged)
     unlabelled = None
     if never.is_judged.any():
@@ -179,7 +181,7 @@ def learn_on(
         shown = _shown(parent, data, known, now)
         model = end_anew(road, begun, shown, _SEED, on_progress)
     else:
-        model, state = _learned(road, recipe, parent, data, known, now)
+        model, state = _learned(way, recipe, parent, data, known, now)
     if choice.line is not None:
         model.calibrate(choice.line)
     if state is not None:
@@ -267,16 +269,19 @@ def _require_usable(contract: Contract, data: _Data) -> None:
 
 
 def _learned(
-    road: Road,
+    way: FineTuning | None,
     recipe: Recipe,
     begin: Path,
     data: _Data,
     known: KnownRows,
     taken: _Taken,
 ) -> tuple[Model, LastLayer | None]:
-    """What a version becomes by these rows, and the state that its last layer goes on from."""
+    """What a version becomes by these rows, and the state that its last layer goes on from.
+
+    Without a way for all layers, the last one alone learns.
+    """
     model = open_model(begin)
-    if road.name == LAST_LAYER:
+    if way is None:
         known_to = _known_to(begin)
         is_new = taken.known & (known.known_s > known_to)
         is_new_hidden = taken.never_labelled & (known.never_labelled.known_s > known_to)
@@ -286,7 +291,6 @@ def _learned(
             state = state.update(_examples(recipe, model, data, known, new))
         return state.model(), state
     examples = _examples(recipe, model, data, known, taken)
-    way = FineTuning(recipe, learning_rate=road.learning_rate, averaging=road.averaging)
     return tuned(model, recipe, examples, way, _SEED), None
 
 

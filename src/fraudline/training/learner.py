@@ -25,7 +25,7 @@ class Learner:
             change with each step.
         optimizer: A Keras optimizer.
         inputs: float32, shape (rows, inputs).
-        labels: Shape (rows,).
+        labels: How much of a fraud each row is, shape (rows,).
         averaging: From 0 to below 1: how much of the mean of the weights so far stays in it at
             each step. 0 keeps no mean.
         front: A Keras model that turns what is given into the inputs of the network, and learns
@@ -37,7 +37,7 @@ class Learner:
         network: Any,
         optimizer: Any,
         inputs: Matrix,
-        labels: Labels,
+        labels: Labels | Floats,
         averaging: float,
         front: Any = None,
     ) -> None:
@@ -48,16 +48,36 @@ class Learner:
         if front is not None:
             self._inner = keras.Model(front.inputs, self._inner(front.outputs[0]))
             self._all += front.weights
-        self._inputs = tf.constant(inputs)
-        self._labels = tf.constant(labels.astype(np.float32)[:, None])
+        self._given = _tensors(inputs, labels)
         self._weights = self._inner.trainable_variables
         self._means = [tf.Variable(each.value) for each in self._weights]
         self._steps = tf.Variable(0.0)
         optimizer.build(self._weights)
+        # What dropout draws follows from it; the layers of a front have none.
+        dropouts = [each for each in network.layers if isinstance(each, keras.layers.Dropout)]
+        drawn = [each.seed_generator.state for each in dropouts]
+        self._begun = [(each, np.array(each)) for each in (*optimizer.variables, *drawn)]
         numbers = tf.TensorSpec((None,), tf.int64)
-        self._run = tf.function(self._learn, input_signature=(numbers, numbers))
         rows = tf.TensorSpec((None, inputs.shape[1]), tf.float32)
+        shares = tf.TensorSpec((None, 1), tf.float32)
+        self._run = tf.function(self._learn, input_signature=(rows, shares, numbers, numbers))
         self._ask = tf.function(self._asked, input_signature=(rows,))
+
+    def begin(self, weights: list[Matrix], inputs: Matrix, labels: Labels | Floats) -> None:
+        """Begin anew from other weights, with other rows, as if nothing had been learned.
+
+        Args:
+            weights: As `averaged` gives.
+            inputs: As at first, of as many inputs.
+            labels: Likewise.
+        """
+        self._given = _tensors(inputs, labels)
+        self._put(weights)
+        for mean, weight in zip(self._means, self._weights, strict=True):
+            mean.assign(weight.value)
+        self._steps.assign(0.0)
+        for each, value in self._begun:
+            each.assign(value)
 
     def learn(self, batches: Sequence[Integers]) -> float:
         """Take a step for each batch.
@@ -69,7 +89,8 @@ class Learner:
             Mean cross-entropy over these rows, each when it was learned, with dropout.
         """
         ends = np.cumsum([len(batch) for batch in batches])
-        return float(self._run(tf.constant(np.concatenate(batches)), tf.constant(ends)))
+        order = tf.constant(np.concatenate(batches))
+        return float(self._run(*self._given, order, tf.constant(ends)))
 
     def averaged(self) -> list[Matrix]:
         """All weights of the network, and then of the front; as their mean if one is kept."""
@@ -96,14 +117,13 @@ class Learner:
     def _asked(self, inputs: Any) -> Any:
         return self._inner(inputs, training=False)
 
-    def _learn(self, order: Any, ends: Any) -> Any:
+    def _learn(self, inputs: Any, labels: Any, order: Any, ends: Any) -> Any:
         total, begin = tf.constant(0.0), tf.constant(0, ends.dtype)
         for end in ends:
             rows = order[begin:end]
             with tf.GradientTape() as tape:
                 losses = tf.nn.sigmoid_cross_entropy_with_logits(
-                    tf.gather(self._labels, rows),
-                    self._inner(tf.gather(self._inputs, rows), training=True),
+                    tf.gather(labels, rows), self._inner(tf.gather(inputs, rows), training=True)
                 )
                 loss = tf.reduce_mean(losses)
             found = tape.gradient(loss, [each.value for each in self._weights])
@@ -117,3 +137,7 @@ class Learner:
             total += tf.reduce_sum(losses)
             begin = end
         return total / tf.cast(ends[-1], tf.float32)
+
+
+def _tensors(inputs: Matrix, labels: Labels | Floats) -> tuple[Any, Any]:
+    return tf.constant(inputs), tf.constant(labels.astype(np.float32)[:, None])

@@ -143,14 +143,20 @@ class GatePeriods:
 
     def _challengers(self, at: dt.datetime) -> list[str]:
         """Judge those that were made challengers; the first that wins is promoted."""
-        from fraudline.use_cases.judge_challenger import judge_challengers  # brings ONNX Runtime
+        from fraudline.use_cases.judge_challenger import (  # brings ONNX Runtime
+            judge_challengers,
+            standing_challengers,
+        )
 
-        said = []
-        try:
-            verdicts = judge_challengers(self._project, at=at, on_judged=self._is_alive)
-        except (BundleError, UsageError, OSError) as error:
-            _LOG.warning("learn: challengers were not judged: %s", error)
-            return [f"LOOK: challengers were not judged: {error}"]
+        said, verdicts = [], []
+        for version in standing_challengers(self._project):
+            try:  # one that is broken keeps no other from being judged
+                verdicts += judge_challengers(
+                    self._project, version, at=at, on_judged=self._is_alive
+                )
+            except (BundleError, UsageError, OSError) as error:
+                _LOG.warning("learn: challenger %s was not judged: %s", version, error)
+                said.append(f"LOOK: {version} was not judged: {error}".removesuffix("."))
         for verdict in verdicts:
             named = f"{verdict.challenger}: {brief_conditions(verdict.found, verdict.conditions)}"
             if verdict.is_won and verdict.champion == self._project.registry.champion():

@@ -121,6 +121,11 @@ def judge_challengers(
     return verdicts
 
 
+def standing_challengers(project: Project) -> list[str]:
+    """The contract's challengers that have neither won, expired nor been overtaken."""
+    return [each.version for each in _chosen(project, None)]
+
+
 def _chosen(project: Project, version: str | None) -> list[Challenger]:
     contract = project.contract.name
     known = [

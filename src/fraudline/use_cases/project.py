@@ -88,7 +88,7 @@ class Project:
         kafka = self.settings.kafka
         if kafka.bootstrap_servers != LOCAL:
             return kafka
-        address = local.addresses(self.settings).kafka_bootstrap
+        address = local.addresses(self.settings, local.KAFKA).kafka_bootstrap
         return kafka.model_copy(update={"bootstrap_servers": address})
 
     @cached_property
@@ -113,7 +113,7 @@ class Project:
         bigquery = self.settings.bigquery
         if bigquery.project != LOCAL:
             return Warehouse(bigquery, None)
-        services = local.addresses(self.settings)
+        services = local.addresses(self.settings, local.BQLITE)
         return Warehouse(bigquery, Endpoint(services.bigquery_rest, services.bigquery_storage))
 
     @property

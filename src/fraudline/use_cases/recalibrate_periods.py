@@ -11,8 +11,6 @@ import datetime as dt
 import logging
 from typing import Any
 
-import msgspec
-
 from fraudline import flows
 from fraudline.bundle.manifest import Manifest
 from fraudline.contract import Period
@@ -20,6 +18,7 @@ from fraudline.contract.columns import EARLIEST
 from fraudline.errors import BundleError, UsageError
 from fraudline.measures.calibration_bet import CalibrationChallenge, Line
 from fraudline.stream.progress import Progress
+from fraudline.use_cases.calibration_state import Money, money_before, so_far, state_text
 from fraudline.use_cases.challenge_conditions import (
     Condition,
     brief_words,
@@ -37,8 +36,6 @@ from fraudline.use_cases.recalibrate_version import can_be_calibrated
 from fraudline.use_cases.update_process import RECALIBRATE
 from fraudline.warehouse.decided_periods import decided_periods
 from fraudline.warehouse.learning_tables import read_rows, write_rows
-
-_decode_challenge = msgspec.json.Decoder(CalibrationChallenge).decode
 
 _LOG = logging.getLogger(__name__)
 _MOST_TOLD = 4096
@@ -123,12 +120,25 @@ class RecalibratePeriods:
         if due.at <= since:
             return f"{champion} is the champion since later than this was mature"
         manifests = {each.version: each for each in registry.versions()}
+        if champion not in manifests:
+            raise BundleError(
+                f"the champion {champion} is broken or not in this registry, so nothing can be "
+                "judged beside it. `fraudline models list` shows the versions that are."
+            )
         # Another one that runs may have written this period, too.
         rows = [each for each in self._rows() if each["period_start"] < due.period.start]
-        version = rows[-1]["newest"] if rows else None
-        version = version if version in manifests else None  # it may have been removed
-        found, anew = _so_far(rows[-1] if rows else None, due.period, version, manifests)
+        last = rows[-1] if rows else None
+        newest_then = last["newest"] if last else None
+        version = newest_then if newest_then in manifests else None
+        money = Money.of_version(manifests[version]) if version is not None else None
+        before = money_before(last, manifests)
+        found, anew = so_far(last, due.period, before, money)
         said = told = f"{champion} has no other calibration yet that is older than this period"
+        if newest_then is not None and version is None:
+            said = told = (
+                f"the calibration of that time, {newest_then}, is broken or was removed, so "
+                "nothing was judged"
+            )
         is_won = False
         if version is not None:
             found, conditions = self._judged(due, manifests[champion], manifests[version], found)
@@ -149,7 +159,9 @@ class RecalibratePeriods:
             said, told = f"{said}; {answer.told}", f"{told}; {answer.told}"
         newest = answer.version or version
         # Before anything follows from it: whoever is killed then has judged this period.
-        self._write(due, (champion, since), (version, newest), found, told, answer, is_won=is_won)
+        state = state_text(found, before if money is None else money)
+        versions = version, newest
+        self._write(due, (champion, since), versions, found, told, state, answer, is_won=is_won)
         if is_won and newest is not None:
             said += self._follow(due, newest, champion, told)
         return said.removesuffix(".")
@@ -203,6 +215,7 @@ class RecalibratePeriods:
         versions: tuple[str | None, str | None],
         found: CalibrationChallenge,
         told: str,
+        state: str,
         answer: Answer,
         *,
         is_won: bool,
@@ -223,34 +236,9 @@ class RecalibratePeriods:
             "is_won": is_won,
             "processor_s": answer.processor_s,
             "told": told[:_MOST_TOLD],
-            "state": msgspec.json.encode(found).decode(),
+            "state": state,
         }
         write_rows(self._project.warehouse, flows.CALIBRATIONS, [row])
-
-
-def _so_far(
-    last: dict[str, Any] | None,
-    period: Period,
-    version: str | None,
-    manifests: dict[str, Manifest],
-) -> tuple[CalibrationChallenge, str]:
-    """What the periods before have found, if that stands for this one; and if not why, in words."""
-    if last is None:
-        return CalibrationChallenge(), ""
-    found = _decode_challenge(last["state"])
-    length = last["period_end"] - last["period_start"]
-    judged, judges = (
-        manifests[each].calibrated if each in manifests else msgspec.UNSET
-        for each in (last["version"], version)
-    )
-    is_other_unit = judged and judges and not judges.takes_money_as(judged)
-    if found == CalibrationChallenge() or (length == period.length and not is_other_unit):
-        return found, ""
-    was = f"at wealth 1 instead of {found.calibration.wealth:,.2f}"
-    why = f"periods of {period.length} instead of {length}"
-    if is_other_unit and judged and judges:
-        why = f"money is divided by {judges.unit or 1:.3g} instead of {judged.unit or 1:.3g}"
-    return CalibrationChallenge(), f"begins anew, {was}: {why}; "
 
 
 def _line(version: Manifest) -> Line:

@@ -6,7 +6,7 @@ import datetime as dt
 
 from fraudline.bundle.manifest import Calibrated, Manifest, Source
 from fraudline.contract import Period
-from fraudline.errors import InputError
+from fraudline.errors import BundleError, InputError
 from fraudline.measures.policy_effect import counted
 from fraudline.training.recipes.recipe_names import UNCALIBRATED
 from fraudline.use_cases.project import Project
@@ -46,6 +46,11 @@ def recalibrate_version(project: Project, as_of: dt.datetime, champion: str) -> 
     contract, registry = project.contract, project.registry
     manifests = {each.version: each for each in registry.versions()}
     network = registry.networks.of(champion)
+    if champion not in manifests:
+        raise BundleError(
+            f"the champion {champion} is broken or not in this registry, so nothing can be "
+            "calibrated. `fraudline models list` shows the versions that are."
+        )
     base = manifests[champion] if network not in manifests else manifests[network]
     if base.contract_fingerprint != contract.fingerprint:
         raise InputError(

@@ -24,6 +24,7 @@ from fraudline.use_cases.retrain_periods import RetrainPeriods
 from fraudline.use_cases.update_periods import UpdatePeriods
 from fraudline.use_cases.watch_periods import WatchPeriods
 from fraudline.use_cases.widen_rollout import WidenRollout
+from fraudline.warehouse.explored import one_look
 from fraudline.warehouse.learning_tables import create_learning_tables
 from fraudline.warehouse.needs_time import why_not_learned
 
@@ -134,6 +135,10 @@ class LearningRun:
             WarehouseError: it refuses for good.
         """
         require_one_period(self._project)
+        with one_look(self._project.warehouse):
+            return self._advance(stop)
+
+    def _advance(self, stop: threading.Event | None) -> int:
         now = self._clock() - self._grace
         done: set[tuple[Due, int]] = set()
         while True:
@@ -157,10 +162,13 @@ class LearningRun:
             self._wait(stop)
 
     def _wait(self, stop: threading.Event) -> None:
-        """Until the period is over in which we are, and a sink has stored it."""
-        end = Period.holding(self._clock() - self._grace, self.length_s).end + self._grace
-        while not stop.is_set() and self._clock() < end:
+        """Until the period is over in which we are, and a sink has stored it.
+
+        Or until a clock that was ahead is set back to before it: that end may be far.
+        """
+        period = Period.holding(self._clock() - self._grace, self.length_s)
+        begin, end = period.start + self._grace, period.end + self._grace
+        while not stop.is_set() and begin <= (now := self._clock()) < end:
             self.progress.begin_step("wait")  # and again, for whoever looks for a standstill
             self.progress.record_learned()
-            left_s = (end - self._clock()).total_seconds()
-            stop.wait(min(max(left_s, 0.0), _LOOK_AGAIN_S))
+            stop.wait(min((end - now).total_seconds(), _LOOK_AGAIN_S))

@@ -29,12 +29,14 @@ class SentLabels:
         topic: Where they are now.
         sent: How many labels the broker acknowledged.
         refusals: Rows that are no labels of this contract.
+        left: How many were not sent, as it was stopped before.
         warning: What is odd about those that were sent, if anything is.
     """
 
     topic: str
     sent: int
     refusals: list[Refusal]
+    left: int
     warning: str | None = None
 
 
@@ -46,7 +48,7 @@ def send_labels(
     quoted_newlines: bool = False,
     on_read: Callable[[RowFile], None] = lambda _: None,
     stop: threading.Event | None = None,
-    on_sent: Callable[[int], None] = lambda _: None,
+    on_sent: Callable[[int, int], None] = lambda *_: None,
 ) -> SentLabels:
     """Send each row of a file as one label, keyed by its transaction.
 
@@ -57,7 +59,7 @@ def send_labels(
         quoted_newlines: Whether texts of a CSV file may have line ends in quotes.
         on_read: Called with what the file holds before anything else can fail.
         stop: Ends it early, when it is set.
-        on_sent: Told how many have been sent so far.
+        on_sent: Told how many have been sent so far, and how many there are.
 
     Raises:
         InputError: the file cannot be read, or no row of it is a label.
@@ -76,6 +78,7 @@ def send_labels(
         )
     topic = project.kafka.topic(flows.LABELS)
     require_topics(project.kafka, [topic])
+    count = read.rows.num_rows
     sent = produce_lines(
         project.kafka,
         topic,
@@ -83,9 +86,9 @@ def send_labels(
         key_of=label_key,
         rate=0,
         stop=stop or threading.Event(),
-        on_sent=on_sent,
+        on_sent=lambda so_far: on_sent(so_far, count),
     )
-    return SentLabels(topic, sent, read.refusals, _to_come(read))
+    return SentLabels(topic, sent, read.refusals, count - sent, _to_come(read))
 
 
 class _Named(msgspec.Struct):

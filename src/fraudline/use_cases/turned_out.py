@@ -95,7 +95,9 @@ def codes_of(piece: pa.RecordBatch) -> DecisionCodes:
 
 def floats(values: pa.Array) -> Floats:
     """A column of numbers, with NaN for null."""
-    return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return np.asarray(
+        values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64
+    )
 
 
 def amounts_of(piece: pa.RecordBatch, amount: str | None) -> Floats:

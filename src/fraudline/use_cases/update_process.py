@@ -56,18 +56,21 @@ def learn_once() -> None:
 
 def _do(what: str, at: dt.datetime, words: list[str]) -> Any:
     from fraudline.use_cases.project import Project
+    from fraudline.warehouse.explored import one_look
 
-    if what == RECALIBRATE:
-        from fraudline.use_cases.recalibrate_version import recalibrate_version
+    project = Project()
+    with one_look(project.warehouse):
+        if what == RECALIBRATE:
+            from fraudline.use_cases.recalibrate_version import recalibrate_version
 
-        return recalibrate_version(Project(), at, *words)
-    if what == RETRAIN:
-        from fraudline.use_cases.retrain_version import retrain_version
+            return recalibrate_version(project, at, *words)
+        if what == RETRAIN:
+            from fraudline.use_cases.retrain_version import retrain_version
 
-        return retrain_version(Project(), at, *words)
-    from fraudline.use_cases.update_version import update_version
+            return retrain_version(project, at, *words)
+        from fraudline.use_cases.update_version import update_version
 
-    return update_version(Project(), at)
+        return update_version(project, at)
 
 
 if __name__ == "__main__":

@@ -132,6 +132,11 @@ def _of_file(
     name: str, path: Path, answers: Answers, *, quoted_newlines: bool
 ) -> tuple[Draft | list[Question], tuple[str, ...]]:
     table, refusals = read_table(path, (), quoted_newlines=quoted_newlines)
+    if refusals and not table.num_rows:
+        raise InputError(
+            f"{path}: all {len(refusals):,} rows are cut short or broken, so nothing can be "
+            f"guessed of it. Row {refusals[0].row}: {refusals[0].message}."
+        )
     draft = draft_contract(name, path.name, table, answers)
     broken = f"{len(refusals):,} rows are cut short or broken, and were not looked at."
     return draft, (broken,) if refusals else ()

@@ -180,13 +180,17 @@ def labelled_sql(
             f"column '{taken[0]}' of contract '{contract.name}' is called like a column of its "
             "label beside a decision, so it cannot be read with labels. Rename it."
         )
-    decided = ", ".join(f"d.`{name}`" for name in (*_OF_DECISION, *columns))
     mature = (
         f"d.decided_at <= TIMESTAMP_SUB({moment}, INTERVAL "
         f"{round(contract.maturity_days * _DAY_US)} MICROSECOND)"
     )
     table = warehouse.table(warehouse.settings.table(flows.DECISIONS))
-    unknown = f" WHEN d.{PROPENSITY} IS NOT NULL THEN NULL" if explored_columns(warehouse) else ""
+    is_telling = bool(explored_columns(warehouse))
+    unknown = f" WHEN d.{PROPENSITY} IS NOT NULL THEN NULL" if is_telling else ""
+    decided = ", ".join(
+        f"d.`{name}`" if name != PROPENSITY or is_telling else f"CAST(NULL AS FLOAT64) AS {name}"
+        for name in (*_OF_DECISION, *columns)
+    )
     also = "".join(
         f" AND {condition}" for condition in (of and f"d.transaction_id = {of}", where) if condition
     )

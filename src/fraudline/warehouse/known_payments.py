@@ -190,7 +190,8 @@ def _matured_at(contract: Contract, decisions: pa.Table) -> pa.ChunkedArray:
 
 
 def _seconds(at: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.divide(pc.cast(pc.cast(at, pa.timestamp("us", "UTC")), "int64"), 1e6)
+    microseconds = pc.cast(pc.cast(at, pa.timestamp("us", "UTC")), "int64")
+    return pc.divide(pc.cast(microseconds, "double", safe=False), 1e6)  # far years, too
 
 
 def _digest(known: pa.Table, never_labelled: pa.Table) -> str:
