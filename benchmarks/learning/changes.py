@@ -45,13 +45,11 @@ def measure(stream: Stream, recipe: str, seeds: range, kept: Kept) -> list[str]:
         f"{RETRAINED_DAYS:g} days that are known. Average precision is within days, the mean over "
         "a week's frauds. In brackets: the share of what the best learner of that change gains "
         "over frozen in the fourth week. Promotion: days from the change until the gate proves the "
-        "line of daily updates better, each version judged by what became known after it was made, "
-        "and until it promotes the first calibration. `fraudline learn` judges a day by the "
-        "version that was newest as the day began, so it promotes what was learned on day 16, two "
-        "delays, at the earliest: days before it, and champions that follow from them, are too "
-        "good; calibrations are judged as by the product. Costs are a day's by the policy without "
-        "a cap; it is told the amounts as they come, "
-        f"and true ones are lost. A quiet week costs {usual:,.0f} a day.",
+        "line of daily updates better, and until it promotes the first calibration. As "
+        "`fraudline learn` does, it judges a day by the version that was newest as the day began, "
+        "so what was learned of a change is promoted on day 16, two delays, at the earliest. Costs "
+        "are a day's by the policy without a cap; it is told the amounts as they come, and true "
+        f"ones are lost. A quiet week costs {usual:,.0f} a day.",
         *said,
     ]
 

@@ -67,9 +67,10 @@ def follow(
     `start` until the gate proves the line better, and whose calibration becomes another when that
     is proved; and of `start` with such a calibration.
 
-    At each moment, what has just become known judges first, by the line as it was a moment ago,
-    which had not learned it. Then it is learned. Where the champion comes to take money in another
-    unit, the road begins anew at it.
+    At each moment, what has just become known judges first, by the scores that were put down when
+    it arrived: by the line as it was then, which had not learned it, and by the champion, if it is
+    the same still. Then it is learned. Where the champion comes to take money in another unit, the
+    road begins anew at it.
 
     Args:
         world: With room for all `WAYS`.
@@ -80,15 +81,15 @@ def follow(
             were learned.
     """
     followed, bet = Followed(), FairBet()
-    champion, line, fixed = start, start, None
+    champion, line, fixed, since = start, start, None, world.begin
     gated: Scale | None = None
     acting: Scale | None = None
     for number, moment in enumerate(world.moments()):
-        bet = _judge(bet, number, moment, world.step, (champion, line), contract)
+        bet = _judge(bet, number, moment, world, since)
         followed.wealth.append(bet.wealth)
         is_promoted = bet.is_proved
         if is_promoted:
-            champion, bet = line, FairBet(day=number)
+            champion, bet, since = line, FairBet(day=number), moment.at
             followed.promoted.append(number)
         recent = calibrates(moment) if calibrates else None
         if recent is not None:
@@ -102,6 +103,7 @@ def follow(
             acting = acting or gated
             if acting.deployed.model is not champion:  # it takes money in another unit
                 champion, bet = acting.deployed.model, FairBet(day=number)
+                since = moment.at
                 road.begin(champion)
         begun = time.process_time()
         road.learn(moment)
@@ -136,22 +138,14 @@ def _line(model: Model, known: Known) -> Platt:
     return fit_platt(known.labels, model.log_odds(known.features))
 
 
-def _judge(
-    bet: FairBet,
-    number: int,
-    moment: Moment,
-    step: float,
-    models: tuple[Model, Model],
-    contract: Contract,
-) -> FairBet:
-    champion, line = models
-    if champion is line:
-        return bet
-    fresh = moment.became_known(moment.at - step)
+def _judge(bet: FairBet, number: int, moment: Moment, world: World, since: float) -> FairBet:
+    """Go on with the bet, by what arrived since the champion is the champion."""
+    fresh = moment.became_known(moment.at - world.step)
+    fresh = fresh.where(fresh.event_at >= since)
     if not len(fresh.rows):
         return bet
-    scores = [scored(model, contract, fresh.features) for model in models]
-    return bet.after(number, fresh.labels, scores[0], scores[1])
+    scores = world.put_down_for(fresh.rows)
+    return bet.after(number, fresh.labels, scores[:, CHAMPION], scores[:, LINE])
 
 
 def calibrated(model: Model, known: Known | None) -> Model:

@@ -142,6 +142,10 @@ class World:
             raise ValueError("a transaction is scored once")
         self._scores[arrived.rows] = scores
 
+    def put_down_for(self, rows: Rows) -> Floats:
+        """The scores that were put down for these, shape (rows, ways)."""
+        return self._scores[rows]
+
     def hide(self, rows: Rows) -> None:
         """The labels of these transactions, which are just arriving, never become known."""
         if (self._event_at[rows] < self._now).any():
