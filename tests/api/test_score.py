@@ -34,7 +34,9 @@ def judged(api: Running, values: list[bytes]) -> list[object]:
 def test_a_transaction_is_decided_to_the_last_bit_as_the_stream_decides_it(tmp_path: Path) -> None:
     drawn = np.random.default_rng(3).normal(size=(40, len(CREDITCARD.transaction_columns)))
     names = [column.name for column in CREDITCARD.transaction_columns]
-    values = [msgspec.json.encode(dict(zip(names, map(float, abs(row)), strict=True))) for row in drawn]
+    values = [
+        msgspec.json.encode(dict(zip(names, map(float, abs(row)), strict=True))) for row in drawn
+    ]
     with Served(project_of(tmp_path, "creditcard")) as api, api.client() as client:
         alone = [client.post("/v1/score", content=each, headers=JSON).json() for each in values]
         again = client.post("/v1/score", content=b"[%b]" % b",".join(values), headers=JSON).json()
