@@ -123,8 +123,8 @@ class ApiApp:
             key = self._door.admit(scope["headers"], _address(scope), roles)
             body = await self._body(scope, receive)
             values, is_one = self._transactions(body)
-            self._door.spend(key, len(values))
             self._require_room(len(values))
+            self._door.spend(key, len(values))
             said = await self._turns.decide(values)
         except Refused as refusal:
             await _send_problem(send, refusal)
