@@ -26,6 +26,7 @@ from benchmarks.measure import say, table
 TITLE = "Learning from late labels: changes put into the handbook's days"
 JUDGED = "weeks that judge"
 QUIET = "none"
+_WEEKS = ("week 1", "week 2", "week 3", "week 4")
 RETRAINED_DAYS = 28.0  # what was before a change is soon forgotten
 
 
@@ -103,9 +104,8 @@ def _one(streamed: Streamed, found: dict[str, list[Found]], change: str) -> str:
         ]
         costs = " / ".join(f"{value:,.0f}" for value in _costs(streamed, found[road], way)[1:])
         rows.append([name, *cells, costs, _promoted_by(found[road], way)])
-    del change
     return table(
-        ("way", "before", "week 1", "week 2", "week 3", "week 4", "cost a day by week", "promoted"),
+        (change, "before", *_WEEKS, "cost a day by week", "promoted"),
         rows,
     )
 

@@ -21,6 +21,7 @@ import requests
 from tests.harness import eventually
 from tests.tracking.conftest import tiny_version
 from tests.tracking.later import reader, record, serving
+from tests.transactions import CREDITCARD
 
 from fraudline.errors import TrackingError
 from fraudline.settings import MlflowSettings, Settings
@@ -62,7 +63,7 @@ def served(
 def test_the_page_shows_the_report_of_a_recorded_version(served):
     settings, page = served
     directory = tiny_version(settings.home)
-    record(settings).add(directory)
+    record(settings).add(directory, CREDITCARD)
     (found,) = reader(settings).search_model_versions(
         f"tags.`fraudline.version` = '{directory.name}'"
     )
@@ -77,7 +78,7 @@ def test_a_version_is_recorded_on_a_server_without_a_word_on_the_screen(served, 
     settings, page = served
     directory = tiny_version(tmp_path, threshold=0.125)
     of_a_team = Settings(home=tmp_path, mlflow=MlflowSettings(tracking_uri=page.address))
-    record(of_a_team).add(directory)
+    record(of_a_team).add(directory, CREDITCARD)
     record(of_a_team).name_champion(directory)
     assert capfd.readouterr() == ("", "")
     found = reader(settings).get_model_version_by_alias("fraudline-creditcard", "champion")
@@ -87,7 +88,7 @@ def test_a_version_is_recorded_on_a_server_without_a_word_on_the_screen(served, 
 
 @pytest.mark.slow
 def test_sigterm_ends_all_of_the_page_which_listens_on_this_machine_only(settings):
-    record(settings).add(tiny_version(settings.home))
+    record(settings).add(tiny_version(settings.home), CREDITCARD)
     with ui(settings.home) as (process, log):
         eventually(lambda: "stop it with Ctrl-C" in log.read_text(), timeout_s=120)
         assert re.search(

@@ -17,7 +17,7 @@ from tests.use_cases.versions import add_version
 
 from fraudline.bundle.bundle import Bundle
 from fraudline.errors import InputError
-from fraudline.metrics.collector import _model
+from fraudline.metrics.collector import model_metrics
 from fraudline.registry import Signature
 from fraudline.use_cases import follow_beside, follow_champion
 from fraudline.use_cases.follow_beside import Beside, BesideFollower
@@ -149,7 +149,7 @@ def test_what_fails_beside_the_champion_is_told_once_and_looked_at_again(
         assert followed.model.fault == f"{fault}, {followed.first} decides on"
         (value,) = [
             sample.value
-            for metric in _model("score", followed.model)
+            for metric in model_metrics("score", followed.model)
             for sample in metric.samples
             if sample.name == "fraudline_following_has_failed"
         ]
