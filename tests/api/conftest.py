@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from tests.transactions import WALLET_FILE
 from tests.use_cases.versions import add_version
 
 from fraudline.access import Role
-from fraudline.api import ApiServer
+from fraudline.api import ApiServer, api_server
 from fraudline.settings import ApiSettings, Settings
 from fraudline.use_cases.manage_keys import create_key
 from fraudline.use_cases.project import Project
@@ -59,6 +60,8 @@ class Served:
         keys = {role: create_key(self._project, f"of {role}", role).key for role in Role}
         server = ApiServer(self._project)
         server.__enter__()
+        self._drain = mock.patch.object(api_server, "DRAIN_S", 0.0)
+        self._drain.start()
 
         def run() -> None:
             self.end = server.until(self._stop, self.said.append)
@@ -71,6 +74,7 @@ class Served:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(30)
+        self._drain.stop()
         self._server.__exit__(None, None, None)
         assert not self._thread.is_alive()
 

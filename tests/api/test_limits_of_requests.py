@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.harness import eventually
 from tests.transactions import WALLET_ROW, message
 
 from fraudline.access import Role
-from fraudline.api import connections, door
+from fraudline.api import api_server, connections, door
 from fraudline.api.api_server import ApiServer
 from fraudline.api.routes import ROUTES, RouteRule
 from fraudline.errors import BundleError, ServiceError
@@ -226,3 +227,61 @@ def test_requests_that_have_come_are_answered_when_it_ends(tmp_path: Path) -> No
     thread.join(30)
     assert codes == [(200, 9_000)]
     assert "9,000 transactions decided, 0 not" in served.end
+
+
+def test_what_cannot_be_decided_is_a_fault_of_the_server_until_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_server, "_TRIED_EVERY_S", 0.1)
+    with Served(project_of(tmp_path)) as api, api.client() as client:
+        decider = api.server._champion.deciding
+        decide, broken = decider.decide_batch, threading.Event()
+        broken.set()
+
+        def fail(*arguments):
+            if broken.is_set():
+                raise RuntimeError("no memory")
+            return decide(*arguments)
+
+        monkeypatch.setattr(decider, "decide_batch", fail)
+        answer = client.post("/v1/score", content=ROW, headers=JSON)
+        assert (answer.status_code, answer.json()["reason"]) == (500, "server_fault")
+        ready = client.get("/ready")
+        assert (ready.status_code, "no memory" in ready.json()["reason"]) == (503, True)
+        broken.clear()
+        eventually(lambda: client.get("/ready").status_code == 200)
+        again = client.post("/v1/score", content=ROW, headers=JSON)
+    assert (again.status_code, again.json()["is_repeat"]) == (200, False)
+
+
+def test_ids_of_another_key_are_no_repeats(api: Running) -> None:
+    row = message(WALLET_ROW, payment_id="of two")
+    other = message(WALLET_ROW, payment_id="of two", velocity=7.5)
+    with api.client() as one, api.client(Role.ADMIN) as two:
+        answers = [
+            client.post("/v1/score", content=content, headers=JSON)
+            for client, content in ((one, row), (two, other), (one, row), (two, row))
+        ]
+    assert [each.status_code for each in answers] == [200, 200, 200, 422]
+    assert [each.json().get("is_repeat") for each in answers[:3]] == [False, False, True]
+
+
+def test_keys_that_cannot_be_read_stay_as_they_were_and_it_is_told(tmp_path: Path) -> None:
+    with Served(project_of(tmp_path)) as api:
+        with sqlite3.connect(tmp_path / "api-keys.sqlite") as file:
+            file.execute("UPDATE keys SET role = 'oracle' WHERE role = 'analyst'")
+        file.close()
+        with api.client(Role.VIEWER) as client:
+            eventually(lambda: "role 'oracle'" in client.get("/ready").json().get("keys", ""))
+            assert client.get("/v1/models").status_code == 200
+        assert api.server.counts.model is not None
+
+
+def test_a_refusal_for_want_of_room_costs_nothing_of_the_rate(tmp_path: Path) -> None:
+    project = project_of(tmp_path, rate=1, max_waiting_rows=10)
+    with Served(project) as api, api.client() as client:
+        api.server.counts.waiting_rows += 10
+        busy = client.post("/v1/score", content=ROW, headers=JSON)
+        api.server.counts.waiting_rows -= 10
+        then = client.post("/v1/score", content=ROW, headers=JSON)
+    assert [busy.status_code, then.status_code] == [503, 200]

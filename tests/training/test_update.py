@@ -138,6 +138,28 @@ def test_a_pass_after_another_one_is_as_if_it_were_the_first(creditcard, mlp, kn
     assert (passed[0] == passed[1]).all()
 
 
+def test_the_mean_of_a_short_pass_begins_with_what_was_learned_before(mlp):
+    kit, recipe = learning_on(), replace(recipes()["mlp"], batch_rows=32)
+    network, begin = mlp.network, mlp.network.get_weights()
+    inputs = np.random.default_rng(1).normal(size=(96, network.input_shape[-1])).astype(np.float32)
+    labels = np.arange(96) % 2.0
+
+    def after(steps: int, averaging: float) -> list[np.ndarray]:
+        kit.make_deterministic(1)
+        way = kit.FineTuning(recipe, learning_rate=1e-2, averaging=averaging)
+        way.pass_once(network, inputs[: 32 * steps], labels[: 32 * steps])
+        found = network.get_weights()
+        network.set_weights(begin)
+        return found
+
+    expected = begin
+    for steps in (1, 2, 3):
+        last = after(steps, 0.0)
+        expected = [0.9 * mean + 0.1 * each for mean, each in zip(expected, last, strict=True)]
+    for mean, each in zip(after(3, 0.9), expected, strict=True):
+        np.testing.assert_allclose(mean, each, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.slow
 def test_averaged_weights_are_nearer_to_where_they_began(creditcard, mlp, known):
     kit, recipe = learning_on(), replace(recipes()["mlp"], batch_rows=32, threshold=0.5)

@@ -27,7 +27,7 @@ FILE = "api-keys.sqlite"
 MAX_NAME_CHARACTERS = 100
 _SHOWN = re.compile(r"fl_([0-9a-f]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 _FORMAT = 1
-_WAIT_S = 10.0
+_WAIT_S = 5.0
 # Where SQLite counts the changes of a file: its time stamp is too coarse for two in a row.
 _CHANGES_AT, _CHANGES_END = 24, 28
 _TABLE = """
@@ -211,7 +211,14 @@ def _rows(file: sqlite3.Connection) -> Iterator[tuple[bytes, ApiKey]]:
         created_at, revoked_at, used_at = (
             each and dt.datetime.fromisoformat(each) for each in times
         )
-        yield digest, ApiKey(key_id, name, Role(role), created_at, revoked_at, used_at)
+        try:
+            known = Role(role)
+        except ValueError:
+            raise InputError(
+                f"API key {key_id} has the role {role!r}, which this version of fraudline does not "
+                "know: a newer one made it. Install that one, or revoke the key there."
+            ) from None
+        yield digest, ApiKey(key_id, name, known, created_at, revoked_at, used_at)
 
 
 def _digest(secret: str) -> bytes:

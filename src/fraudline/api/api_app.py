@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from fraudline.access import ApiKey
 from fraudline.api.door import Door
 from fraudline.api.problems import CONTENT_TYPE, Problem, Refused, refused
 from fraudline.api.routes import HEALTH, METRICS, MODELS, OPENAPI, READY, SCORE, RouteRule
@@ -33,6 +34,8 @@ Look = Callable[[Request], Awaitable[Answered]]
 
 JSON = b"application/json"
 RETRY_AFTER_S = 1
+MOST_HELD_BYTES = 256 << 20
+"""Of all bodies that have not come whole."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LOG = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -77,6 +80,8 @@ class ApiApp:
     ) -> None:
         self._turns, self._door, self.counts = turns, door, counts
         self._settings = settings
+        self._askers: dict[str, int] = {}  # by their keys
+        self._held_bytes = 0
         self._most_bytes = int(settings.max_body_mb * 1_000_000)
         self._ids = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count(1))
         self._others = Starlette(
@@ -122,10 +127,12 @@ class ApiApp:
             roles = SCORE.roles or frozenset()
             key = self._door.admit(scope["headers"], _address(scope), roles)
             body = await self._body(scope, receive)
-            values, is_one = self._transactions(body)
-            self._door.spend(key, len(values))
+            values, is_one = self._transactions(body, key)
             self._require_room(len(values))
-            said = await self._turns.decide(values)
+            self._door.spend(key, len(values))
+            said = await self._turns.decide(
+                values, self._askers.setdefault(key.id, len(self._askers))
+            )
         except Refused as refusal:
             await _send_problem(send, refusal)
             return
@@ -163,16 +170,31 @@ class ApiApp:
         if int(declared) > self._most_bytes:
             raise self._too_large(int(declared))
         pieces, size = [], 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            pieces.append(message.get("body", b""))
-            size += len(pieces[-1])
-            if size > self._most_bytes:
-                raise self._too_large(size)
-            if not message.get("more_body", False):
-                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                pieces.append(message.get("body", b""))
+                size += len(pieces[-1])
+                self._held_bytes += len(pieces[-1])
+                if size > self._most_bytes:
+                    raise self._too_large(size)
+                if not message.get("more_body", False):
+                    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                if self._held_bytes > MOST_HELD_BYTES:
+                    raise self._too_many_bodies()
+        finally:
+            self._held_bytes -= size
+
+    def _too_many_bodies(self) -> Refused:
+        return refused(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "busy",
+            f"Requests that are on their way have more than {MOST_HELD_BYTES:,} bytes together. "
+            "Nothing of this one was decided.",
+            {"Retry-After": str(RETRY_AFTER_S), "Connection": "close"},
+        )
 
     def _too_large(self, size: int) -> Refused:
         return refused(
@@ -183,7 +205,7 @@ class ApiApp:
             {"Connection": "close"},
         )
 
-    def _transactions(self, body: bytes) -> tuple[list[bytes], bool]:
+    def _transactions(self, body: bytes, key: ApiKey) -> tuple[list[bytes], bool]:
         """The JSON of each transaction, and whether it came alone.
 
         Raises:
@@ -201,6 +223,7 @@ class ApiApp:
             ) from None
         most = self._settings.max_rows
         if not 1 <= len(found) <= most:
+            self._door.spend(key, most)  # splitting it cost as much
             raise refused(
                 HTTPStatus.UNPROCESSABLE_ENTITY if not found else HTTPStatus(413),
                 "too_many_rows" if found else "no_rows",

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,7 +26,7 @@ from fraudline.api.door import Door
 from fraudline.api.openapi import describe
 from fraudline.api.routes import HEALTH, METRICS, MODELS, OPENAPI, READY
 from fraudline.api.scoring_turns import ScoringTurns
-from fraudline.errors import FraudlineError, ServiceError
+from fraudline.errors import ServiceError
 from fraudline.metrics.api_collector import api_metrics
 from fraudline.metrics.api_counts import ApiCounts
 from fraudline.scoring import RepeatMemory
@@ -33,10 +34,12 @@ from fraudline.use_cases.follow_champion import ChampionFollower, Tell, told_of_
 from fraudline.use_cases.list_versions import list_versions
 from fraudline.use_cases.project import Project
 
+DRAIN_S = 2.0
+"""How long requests are still taken after `/ready` has begun to say that it is ending."""
 _LOOK_S = 0.25
+_TRIED_EVERY_S = 1.0
 _KEYS_USED_EVERY_S = 30.0
 _ENDS_WITHIN_S = 5
-_FAULT_FRESH_S = 5.0
 _IDLE_S = 75
 _BACKLOG = 1024
 _LOG = logging.getLogger(__name__)
@@ -69,13 +72,15 @@ class ApiServer:
             memory = RepeatMemory(contract, project.settings.scoring.repeat_window_offsets)
         self._keys = ApiKeys(project.settings.home)
         self._keys.reload()
-        self._champion = ChampionFollower(project, memory, self.counts)
+        self._champion = ChampionFollower(project, memory, self.counts, has_challengers=False)
         self.look = self._champion.look
         self._turns = ScoringTurns(lambda: self._champion.deciding, self.counts)
         self._door = Door(self._keys, self._settings.rate)
         self._description = describe(contract, self._settings)
         self._socket: socket.socket | None = None
         self._stop = threading.Event()
+        self._keys_fault: str | None = None
+        self._listing = asyncio.Semaphore(1)
 
     @property
     def key_count(self) -> int:
@@ -170,30 +175,58 @@ class ApiServer:
             timeout_keep_alive=_IDLE_S, timeout_graceful_shutdown=_ENDS_WITHIN_S,
         )  # fmt: skip
         server = _Server(config)
-        looking = asyncio.create_task(self._look_after(server))
+        beside = [
+            asyncio.create_task(each)
+            for each in (self._watch_stop(server), self._watch_keys(), self._watch_model())
+        ]
+        for each in beside:
+            each.add_done_callback(lambda done: _end_if_broken(done, server))
         try:
             await server.serve([self._socket] if self._socket else None)
         finally:
-            looking.cancel()
+            for each in beside:
+                each.cancel()
 
-    async def _look_after(self, server: uvicorn.Server) -> None:
-        """Read which keys are in force, keep when they were used, and see whether to end."""
-        kept_at = time.monotonic()
-        while True:
-            if self._stop.is_set():
-                server.should_exit = True
-            try:
-                self._keys.reload()
-                if time.monotonic() - kept_at > _KEYS_USED_EVERY_S:
-                    kept_at = time.monotonic()
-                    await asyncio.to_thread(self._keys.note_used, self._door.take_used())
-            except (FraudlineError, OSError) as error:  # those that were in force stay so
-                _LOG.warning("serve: API keys cannot be read or kept: %s", error)
-                await asyncio.sleep(_KEYS_USED_EVERY_S)
+    async def _watch_stop(self, server: uvicorn.Server) -> None:
+        """End when told to; until those who ask whether it is ready know, requests are taken."""
+        while not self._stop.is_set():  # noqa: ASYNC110 - a signal's handler sets it
             await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(DRAIN_S)
+        server.should_exit = True
+
+    async def _watch_keys(self) -> None:
+        """Read which keys are in force, and keep when they were used; what fails is told once."""
+        loop, kept_at = asyncio.get_running_loop(), time.monotonic()
+        with ThreadPoolExecutor(1, thread_name_prefix="keys") as pool:
+            while True:
+                fault = None
+                try:
+                    await loop.run_in_executor(pool, self._keys.reload)
+                except Exception as error:  # noqa: BLE001 - those that were in force stay so
+                    fault = str(error) or type(error).__name__
+                if time.monotonic() - kept_at > _KEYS_USED_EVERY_S:
+                    kept_at, used = time.monotonic(), self._door.take_used()
+                    try:
+                        await loop.run_in_executor(pool, self._keys.note_used, used)
+                    except Exception as error:  # noqa: BLE001 - kept the next time
+                        self._door.give_back(used)
+                        fault = fault or str(error) or type(error).__name__
+                if fault is not None and self._keys_fault is None:
+                    _LOG.warning("serve: API keys cannot be read or kept: %s", fault)
+                self._keys_fault = fault
+                await asyncio.sleep(_LOOK_S)
+
+    async def _watch_model(self) -> None:
+        """See whether what could not be decided can be, so that it is known without a request."""
+        while True:
+            await asyncio.sleep(_TRIED_EVERY_S)
+            if self._turns.fault is not None and self._turns.failed:
+                with contextlib.suppress(Exception):  # told by the turn
+                    await self._turns.decide(self._turns.failed)
 
     async def _models(self, _: Request) -> Answered:
-        found = await asyncio.to_thread(self._versions)
+        async with self._listing:  # one at a time: a registry that hangs holds no more threads
+            found = await asyncio.to_thread(self._versions)
         return 200, JSON, msgspec.json.encode(found)
 
     def _versions(self) -> dict[str, Any]:
@@ -228,7 +261,10 @@ class ApiServer:
 
     async def _ready(self, _: Request) -> Answered:
         why = self._not_ready()
-        body = msgspec.json.encode({"is_ready": not why, "reason": why})
+        told = {"is_ready": not why, "reason": why}
+        if self._keys_fault is not None:
+            told["keys"] = f"they stay as they were: {self._keys_fault}"
+        body = msgspec.json.encode(told)
         return (503 if why else 200), JSON, body
 
     def _not_ready(self) -> str:
@@ -237,12 +273,19 @@ class ApiServer:
             return "it is ending"
         if (waits_s := self._turns.oldest_s) > self._project.settings.metrics.stalled_after_s:
             return f"a request has been waiting for {waits_s:.0f} s"
-        if self._turns.fault_age_s < _FAULT_FRESH_S:
+        if self._turns.fault is not None:
             return f"the model could not be run: {self._turns.fault}"
         return ""
 
     async def _openapi(self, _: Request) -> Answered:
         return 200, JSON, self._description
+
+
+def _end_if_broken(task: asyncio.Task[None], server: uvicorn.Server) -> None:
+    """What looks after the server must not end by itself: nobody would tell it to stop then."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOG.error("serve: ends, for what looks after it has failed", exc_info=error)
+        server.should_exit = True
 
 
 class _Server(uvicorn.Server):

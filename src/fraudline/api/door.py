@@ -101,6 +101,10 @@ class Door:
         used, self._used_at = self._used_at, {}
         return used
 
+    def give_back(self, used_at: dict[str, dt.datetime]) -> None:
+        """Take these for used again: they could not be kept."""
+        self._used_at = used_at | self._used_at
+
     def _refusal(self, address: str, *, is_missing: bool) -> Refused:
         now = time.monotonic()
         if len(self._failures) >= _MOST_ADDRESSES:

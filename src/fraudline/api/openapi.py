@@ -27,7 +27,8 @@ _REFUSALS = {
     "415": "The body is of another type than JSON.",
     "422": "It is no transaction of the contract, or cannot be scored.",
     "429": "The key's rate is used up (`Retry-After`), or the address showed too many wrong keys.",
-    "500": "A fault of the server; nothing was decided.",
+    "500": "A fault of the server. Of several transactions some may have been decided; with an id, "
+    "they are given those decisions when they are sent again.",
     "503": "Too many transactions wait (`Retry-After`); nothing was decided.",
 }
 

@@ -11,7 +11,7 @@ import asyncio
 import datetime as dt
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +27,8 @@ TURN_ROWS = 512
 """How many transactions are decided before others may be heard: a few milliseconds."""
 PIECE_ROWS = 256
 """How many of them are of one request, while others wait."""
+TRIAL = -1
+"""Who asks where nobody does: the server itself, to see whether it can decide."""
 TOPIC = "api"
 """Where a transaction was first, in the place of a topic."""
 
@@ -64,6 +66,7 @@ Said = DecisionAnswer | Problem
 @dataclass(slots=True)
 class _Request:
     values: Sequence[bytes]
+    asker: int
     answer: asyncio.Future[list[Said]]
     came_at: float
     taken: int = 0
@@ -79,38 +82,35 @@ class ScoringTurns:
 
     Attributes:
         fault: Why the last batch could not be decided, in words; None if it was.
+        failed: Of that batch one transaction, to see by whether it can be decided again.
     """
 
     def __init__(self, deciding: Callable[[], Decider], counts: ApiCounts) -> None:
         self.fault: str | None = None
+        self.failed: list[bytes] = []
         self._deciding = deciding
         self._counts = counts
         self._requests: deque[_Request] = deque()
-        self._fault_at = float("-inf")
         self._is_due = False
-        self._next_offset = 0
+        self._next_offsets: Counter[int] = Counter()
 
     @property
     def oldest_s(self) -> float:
         """How long the oldest request waits, seconds."""
         return time.monotonic() - self._requests[0].came_at if self._requests else 0.0
 
-    @property
-    def fault_age_s(self) -> float:
-        """How long ago a batch could not be decided, if none was since; else infinite, seconds."""
-        return time.monotonic() - self._fault_at if self.fault is not None else float("inf")
-
-    async def decide(self, values: Sequence[bytes]) -> list[Said]:
+    async def decide(self, values: Sequence[bytes], asker: int = TRIAL) -> list[Said]:
         """What is said of each transaction, in their order.
 
         Args:
             values: Each as JSON; at least one.
+            asker: Whose ids they have: what another one has sent is no repeat of theirs.
 
         Raises:
             Exception: the model could not be run.
         """
         loop = asyncio.get_running_loop()
-        request = _Request(values, loop.create_future(), time.monotonic())
+        request = _Request(values, asker, loop.create_future(), time.monotonic())
         self._requests.append(request)
         self._counts.waiting_rows += len(values)
         if not self._is_due:
@@ -123,9 +123,9 @@ class ScoringTurns:
         taken, values = self._take()
         begun = time.perf_counter()
         try:
-            said = self._decide(values)
+            said = self._decide(values, [request.asker for request, n in taken for _ in range(n)])
         except Exception as error:  # noqa: BLE001 - whatever it is, the next batch may do
-            self._fail(taken, error)
+            self._fail(taken, values, error)
         else:
             self.fault = None
             if values:
@@ -159,14 +159,15 @@ class ScoringTurns:
         self._requests.extend(unfinished)
         return taken, values
 
-    def _decide(self, values: list[bytes]) -> list[Said]:
+    def _decide(self, values: list[bytes], askers: list[int]) -> list[Said]:
         if not values:
             return []
-        count, first = len(values), self._next_offset
-        self._next_offset += count
+        count, offsets = len(values), list[int]()
+        for asker in askers:
+            offsets.append(self._next_offsets[asker])
+            self._next_offsets[asker] += 1
         messages = Messages(
-            *(TOPIC, [0] * count, range(first, first + count), [None] * count, values),
-            [NO_TIME_STAMP] * count,
+            *(TOPIC, askers, offsets, [None] * count, values), [NO_TIME_STAMP] * count
         )
         judged, batch = self._deciding().decide_batch(messages, dt.datetime.now(dt.UTC))
         said: dict[int, Said] = {}
@@ -187,9 +188,12 @@ class ScoringTurns:
             )
         return [said[index] for index in range(count)]
 
-    def _fail(self, taken: list[tuple[_Request, int]], error: Exception) -> None:
-        self.fault, self._fault_at = str(error) or type(error).__name__, time.monotonic()
+    def _fail(
+        self, taken: list[tuple[_Request, int]], values: list[bytes], error: Exception
+    ) -> None:
+        self.fault = str(error) or type(error).__name__
         self._counts.failed_batches += 1
+        self.failed = values[:1]
         _LOG.exception("serve: %d requests could not be decided", len(taken))
         for request, _ in taken:
             if not request.answer.done():

@@ -34,6 +34,7 @@ from fraudline.errors import FraudlineError
 _IN_TRAIN = frozenset(
     {"imblearn", "jinja2", "keras", "matplotlib", "onnx", "sklearn", "tensorflow"}
 )
+_IN_SERVE = frozenset({"httptools", "starlette", "uvicorn", "uvloop"})
 # What a disk or its rights refuse, wherever a command meets it.
 _OF_THE_DISK = frozenset(
     {errno.EACCES, errno.EDQUOT, errno.EIO, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOSPC}
@@ -119,6 +120,14 @@ def main() -> None:
         ERR.print(printable(f"error: {error}"), style="red", markup=False)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
+        if error.name in _IN_SERVE:
+            ERR.print(
+                f"error: this command needs {error.name}, which is not installed here. Install "
+                "`pip install 'fraudline[serve]'`.",
+                style="red",
+                markup=False,
+            )
+            sys.exit(1)
         if error.name not in _IN_TRAIN:
             raise
         ERR.print(

@@ -58,4 +58,4 @@ class FineTuning:
                 layer.trainable = False
         decay = self._recipe.weight_decay
         optimizer = keras.optimizers.AdamW(self._rate, weight_decay=decay)
-        self._learner = Learner(copied, optimizer, inputs, labels, self._averaging)
+        self._learner = Learner(copied, optimizer, inputs, labels, self._averaging, first_steps=0)

@@ -14,7 +14,8 @@ from fraudline.contract.array_types import Floats, Integers, Labels, Matrix
 from fraudline.training.keras_engine import keras, tf
 
 _AT_ONCE = 4096
-_FIRST_STEPS = 10  # the mean spans at least a tenth of them until there are as many as it holds
+FIRST_STEPS = 10
+"""The mean spans at least a tenth of the steps until there are as many as it holds."""
 
 
 class Learner:
@@ -30,6 +31,8 @@ class Learner:
             each step. 0 keeps no mean.
         front: A Keras model that turns what is given into the inputs of the network, and learns
             with it; None: they are the same.
+        first_steps: How soon the mean forgets what it began with, in its first steps: `FIRST_STEPS`
+            where that is drawn. 0 where it was learned: it then has its weight like any other.
     """
 
     def __init__(
@@ -40,8 +43,10 @@ class Learner:
         labels: Labels | Floats,
         averaging: float,
         front: Any = None,
+        *,
+        first_steps: int = FIRST_STEPS,
     ) -> None:
-        self._optimizer, self._averaging = optimizer, averaging
+        self._optimizer, self._averaging, self._first = optimizer, averaging, first_steps
         # A model around the same layers learns, so that the network is saved without its optimizer.
         self._inner = keras.Model(network.inputs, network.layers[-2].output)
         self._all = list(network.weights)
@@ -131,7 +136,7 @@ class Learner:
             self._optimizer.apply(gradients, self._weights)
             if self._averaging:
                 self._steps.assign_add(1.0)
-                kept = tf.minimum(self._averaging, self._steps / (self._steps + _FIRST_STEPS))
+                kept = tf.minimum(self._averaging, self._steps / (self._steps + self._first))
                 for mean, weight in zip(self._means, self._weights, strict=True):
                     mean.assign(kept * mean + (1 - kept) * weight.value)
             total += tf.reduce_sum(losses)

@@ -43,6 +43,7 @@ class ChampionFollower:
         project: Whose champion and contract.
         memory: What was decided before; it is every champion's, so a repeat is known across them.
         progress: Told which version decides, and what was refused.
+        has_challengers: Whether challengers score beside it, where the registry says so.
 
     Attributes:
         look: What a person should know of how the first one decides, if there is anything.
@@ -52,7 +53,14 @@ class ChampionFollower:
         RegistryError: its object store is away, and this machine does not know a champion.
     """
 
-    def __init__(self, project: Project, memory: RepeatMemory | None, progress: ModelWatch) -> None:
+    def __init__(
+        self,
+        project: Project,
+        memory: RepeatMemory | None,
+        progress: ModelWatch,
+        *,
+        has_challengers: bool = True,
+    ) -> None:
         self._project = project
         self._memory = memory
         self._progress = progress
@@ -62,6 +70,7 @@ class ChampionFollower:
         self.look = " ".join(filter(None, [look, _look(project, bundle)])) or None
         self._bundle = bundle
         self._follower = BesideFollower(project)
+        self._has_challengers = has_challengers
         self._beside = Beside()
         self._judge: RolloutJudge | None = None
         self._decider = Decider(bundle, memory)
@@ -200,6 +209,8 @@ class ChampionFollower:
         if judge is not None and judge.fault is not None:
             follower.rollout_failed(judge.fault)
         beside = follower.look(champions if is_read else None, tell)
+        if not self._has_challengers:
+            beside = replace(beside, challengers=())
         newer, rollout = beside.newer, follower.rollout
         with self._changing:
             has_changed = self._bundle is not champion or self._seen != champions

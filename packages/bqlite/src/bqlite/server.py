@@ -123,7 +123,9 @@ class Server:
         self._uvicorn.should_exit = True
         self._faults.close()
         stopped = self._grpc.stop(grace=GRACE_S)
-        self._jobs.close()
+        stopped.wait(GRACE_S)
+        self._engine.refuse_commits()
+        self._jobs.close(self._engine.interrupt)
         self._engine.interrupt()
         if not stopped.wait(STOPPED_WITHIN_S):
             log.error("calls at %s have not ended, and are left behind", self.storage)

@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class Transaction:
     """One write: everything done on `connection` becomes visible together, or not at all."""
 
     connection: duckdb.DuckDBPyConnection
+    permitted: Callable[[], AbstractContextManager[None]]
     _after_commit: list[Callable[[], object]] = field(default_factory=list)
 
     def after_commit(self, action: Callable[[], object]) -> None:
@@ -47,8 +48,13 @@ class Transaction:
         self._after_commit.append(action)
 
     def finish(self) -> None:
-        """Commits, then brings what is held in memory up to date."""
-        self.connection.execute("COMMIT")
+        """Commits, then brings what is held in memory up to date.
+
+        Raises:
+            EndingError: The engine closes, and nothing was committed.
+        """
+        with self.permitted():
+            self.connection.execute("COMMIT")
         for action in self._after_commit:
             action()
 
@@ -70,6 +76,7 @@ class Engine:
         # Python's collector may end a forgotten reader in a thread that holds this.
         self._cursors_lock = threading.RLock()
         self._is_closing = False
+        self._commit_lock = threading.Lock()
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
         try:
             self._root = _open(claim.path, memory_limit_mb)
@@ -112,7 +119,7 @@ class Engine:
             if self._is_closing:
                 raise EndingError
             writer.execute("BEGIN")
-            transaction = Transaction(writer)
+            transaction = Transaction(writer, self._committing)
             try:
                 yield transaction
                 transaction.finish()
@@ -130,6 +137,19 @@ class Engine:
         with self.cursor() as cursor:
             yield cursor
 
+    @contextmanager
+    def _committing(self) -> Iterator[None]:
+        """A commit; none begins once they are refused, and one that has begun is waited for."""
+        with self._commit_lock:
+            if self._is_closing:
+                raise EndingError
+            yield
+
+    def refuse_commits(self) -> None:
+        """From when this returns on nothing is committed: who is told so is told the truth."""
+        with self._commit_lock:
+            self._is_closing = True
+
     def interrupt(self) -> None:
         """Stops whatever is running; what is between two statements does not hear it."""
         with self._cursors_lock:
@@ -142,7 +162,7 @@ class Engine:
 
         What has not ended after `CLOSED_WITHIN_S` keeps both until the process ends.
         """
-        self._is_closing = True
+        self.refuse_commits()
         give_up_at = time.monotonic() + CLOSED_WITHIN_S
         while not self._closes(is_patient=time.monotonic() < give_up_at):
             if time.monotonic() > give_up_at + 2 * _POLL_S:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from bqlite.work.outcome import Outcome
 
 MAX_KEPT = 10_000  # jobs remembered; older ones are forgotten as BigQuery forgets them in time
 CONCURRENT = 16
+SETTLED_WITHIN_S = 2.0  # what was between two statements has ended by then, or is left behind
+_POLL_S = 0.05
 
 log = logging.getLogger("bqlite")
 
@@ -187,16 +190,28 @@ class Jobs:
             job.stopped = why
             self.cancel(job)
 
-    def close(self) -> None:
-        """Starts no more jobs; whoever waits for one is told so, while the engine stops it."""
+    def close(self, interrupt: Callable[[], object]) -> None:
+        """Starts no more jobs, and ends those that there are; to be called once nothing commits.
+
+        What had committed by then tells so, as ever; whoever waits for another one is told that it
+        was ended.
+
+        Args:
+            interrupt: Stops the statements that run.
+        """
         with self._lock:
             self._is_closed = True
             self._pool.shutdown(wait=False, cancel_futures=True)
             left = [job for job in self._jobs.values() if not job.done.is_set()]
         for job in left:
-            job.error = job.stopped = EndingError()
-            job.ended_ms = now_ms()
-            job.done.set()
+            job.stopped = EndingError()
+        give_up_at = time.monotonic() + SETTLED_WITHIN_S
+        for job in left:
+            while job.started_ms and time.monotonic() < give_up_at and not job.done.wait(_POLL_S):
+                interrupt()
+            if not job.done.is_set():
+                job.error, job.ended_ms = job.stopped, now_ms()
+                job.done.set()
 
     def _run(self, job: Job, work: Work) -> None:
         job.resident_mb = resident_mb()
