@@ -248,6 +248,29 @@ def test_trees_are_no_fault_of_a_graph_unless_they_are_too_many():
     )
 
 
+def test_a_node_with_two_operators_is_not_counted_as_the_one_that_it_is_not():
+    """Protobuf takes the last one; what is counted must be what is run."""
+    made = forest().SerializeToString()
+    node = forest().graph.node[0].SerializeToString()
+    twice = b"\x22\x03Add" + node  # field 4, op_type
+    at = made.index(node)
+    graph = onnx.ModelProto.FromString(made)
+    graph.graph.ClearField("node")
+    assert at > 0
+    whole = graph.SerializeToString() + _field_of(7, _field_of(1, twice))
+    assert onnx.ModelProto.FromString(whole).graph.node[0].op_type == "TreeEnsembleRegressor"
+    assert "more than once" in fault_of(whole)
+
+
+def _field_of(number: int, content: bytes) -> bytes:
+    size, length = len(content), b""
+    while True:
+        length += bytes([size & 127 | (128 if size > 127 else 0)])
+        size >>= 7
+        if not size:
+            return bytes([number << 3 | 2]) + length + content
+
+
 def test_reasons_that_take_what_the_graph_of_scores_has_not_are_refused_in_words(tmp_path):
     made = model([helper.make_node("Sin", ["nowhere"], ["score"])])
     made.graph.input[0].name = "nowhere"

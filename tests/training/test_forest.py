@@ -175,6 +175,23 @@ def test_without_lightgbm_the_recipe_is_refused_with_what_installs_it(rows, monk
     assert isinstance(told.value, InputError)
 
 
+def test_what_is_drawn_to_save_time_leaves_frauds_as_rare_as_they_are(monkeypatch):
+    random = np.random.default_rng(2)
+    features = random.normal(size=(20_000, 6)).astype(np.float32)
+    labels = (random.random(20_000) < 0.02 * (1 + (features[:, 0] > 1))).astype(np.int8)
+    known, fresh = (features[:10_000], labels[:10_000]), features[10_000:]
+    none = known[0][:0], known[1][:0]
+    rates = []
+    for most in (None, 6 * 2_000):
+        if most is not None:
+            monkeypatch.setattr("fraudline.training.forest_fitting.MOST_VALUES", most)
+        fit = fit_forest(INPUTS, known, none, 1, lambda _: None, steps=40)
+        rates.append(float((1 / (1 + np.exp(-fit.model.log_odds(fresh)))).mean()))
+    assert fit.drawn is not None
+    assert rates[0] == pytest.approx(labels[10_000:].mean(), rel=0.25)
+    assert rates[1] == pytest.approx(rates[0], rel=0.25)
+
+
 def test_of_too_many_rows_all_frauds_are_learned(rows):
     assert len(drawn_rows(rows[1], 6, 1)) == 3000
     drawn = drawn_rows(rows[1], 20_000, 1)

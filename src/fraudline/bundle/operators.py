@@ -88,7 +88,7 @@ def _faults(model: memoryview) -> Iterator[str]:
     for part, content in _graph_parts(model):
         if part == _GRAPH_NODE:
             yield from _faults_of_node(content)
-            of_trees += len(content) if _texts(content, _NODE_OPERATOR) == [TREES.encode()] else 0
+            of_trees += len(content) if TREES.encode() in _texts(content, _NODE_OPERATOR) else 0
             if of_trees > MOST_TREE_BYTES:
                 yield f"its trees have {of_trees:,} bytes, more than {MOST_TREE_BYTES:,}"
         elif part == _GRAPH_SPARSE:
@@ -112,6 +112,8 @@ def _graph_parts(model: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 
 def _faults_of_node(node: memoryview) -> Iterator[str]:
+    if len(_texts(node, _NODE_OPERATOR)) > 1 or len(_texts(node, _NODE_DOMAIN)) > 1:
+        yield "a node of it names its operator, or that one's domain, more than once"
     named = {_NODE_NAME: "", _NODE_OPERATOR: "", _NODE_DOMAIN: ""}
     holding = ""
     for number, value in _fields(node):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -133,6 +134,9 @@ def fit_forest(
     seen_so_far = _looked(booster, (features, labels), (judged, truth), one_in)
     forest = read_booster(booster, count)
     drawn = int((labels == 0).sum()) if len(learned) < len(train[1]) else None
+    if drawn is not None:  # frauds were rarer than among what was drawn
+        of_all = int((train[1] == 0).sum())
+        forest = replace(forest, base=forest.base + math.log(drawn / of_all))
     told = "" if drawn is None else f", from {drawn:,} legitimate rows alone, to save time"
     on_progress(f"{count:,} trees in {time.perf_counter() - begun_at:.0f} s{told}")
     return Fit(ForestModel(preparation, forest), count, seen_so_far, drawn)

@@ -12,9 +12,8 @@ from typing import Protocol
 
 from sklearn.neighbors import NearestNeighbors
 
-from fraudline.bundle.bundle_files import REASONS_FILE, read_file
-from fraudline.bundle.onnx_runtime import opened
 from fraudline.contract.array_types import Floats, Labels, Matrix
+from fraudline.training.reason_files import graphs_of
 
 NEAREST = 10
 LEAST_EXPLORED = NEAREST
@@ -36,12 +35,11 @@ class ByReasons:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._session = opened(read_file(directory, REASONS_FILE))
+        self._graphs = graphs_of(directory)
 
     def hidden(self, features: Matrix) -> Matrix:
         """What each feature adds to the log-odds, shape (rows, features)."""
-        found: Matrix = self._session.run(None, {"features": features})[0]
-        return found
+        return self._graphs.contributions(features)  # a few rows at a time
 
 
 def shares_of_frauds(

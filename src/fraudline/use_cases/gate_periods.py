@@ -149,7 +149,12 @@ class GatePeriods:
         )
 
         said, verdicts = [], []
-        for version in standing_challengers(self._project):
+        try:
+            standing = standing_challengers(self._project)
+        except (BundleError, UsageError, OSError) as error:
+            _LOG.warning("learn: challengers were not judged: %s", error)
+            return [f"LOOK: challengers were not judged: {error}".removesuffix(".")]
+        for version in standing:
             try:  # one that is broken keeps no other from being judged
                 verdicts += judge_challengers(
                     self._project, version, at=at, on_judged=self._is_alive
