@@ -22,7 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 from fraudline.access import ApiKey
 from fraudline.api.door import Door
 from fraudline.api.problems import CONTENT_TYPE, Problem, Refused, refused
-from fraudline.api.routes import HEALTH, METRICS, MODELS, OPENAPI, READY, SCORE, RouteRule
+from fraudline.api.routes import ROUTES, SCORE, RouteRule
 from fraudline.api.scoring_turns import Said, ScoringTurns
 from fraudline.metrics.api_counts import ApiCounts
 from fraudline.settings import ApiSettings
@@ -138,9 +138,8 @@ class ApiApp:
             return
         if is_one:
             only = said[0]
-            is_refused = isinstance(only, Problem)
-            status = only.status if isinstance(only, Problem) else 200
-            await _send(send, status, CONTENT_TYPE if is_refused else JSON, _encode(only))
+            status, kind = (only.status, CONTENT_TYPE) if isinstance(only, Problem) else (200, JSON)
+            await _send(send, status, kind, _encode(only))
             return
         await _send(send, 200, JSON, _encode(_together(said)))
 
@@ -282,15 +281,12 @@ def _together(said: list[Said]) -> SeveralAnswers:
 
 async def _no_such_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    known = ", ".join(f"{rule.method} {rule.path}" for rule in (SCORE, *_OTHERS))
+    known = ", ".join(f"{rule.method} {rule.path}" for rule in ROUTES)
     reason = "no_such_route" if error.status_code == HTTPStatus.NOT_FOUND else "wrong_method"
     detail = f"There is no {request.method} of this path; there are {known}."
     problem = Problem(HTTPStatus(error.status_code).phrase, error.status_code, detail, reason)
     headers = {**(error.headers or {}), "Content-Type": CONTENT_TYPE.decode()}
     return Response(_encode(problem), error.status_code, headers)
-
-
-_OTHERS = (MODELS, METRICS, HEALTH, READY, OPENAPI)
 
 
 def _address(scope: Scope) -> str:

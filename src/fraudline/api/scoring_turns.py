@@ -33,7 +33,7 @@ TOPIC = "api"
 """Where a transaction was first, in the place of a topic."""
 
 _LOG = logging.getLogger(__name__)
-_REASONS = msgspec.Raw(b"null")
+_NO_REASONS = msgspec.Raw(b"null")
 
 
 class DecisionAnswer(msgspec.Struct, gc=False):
@@ -78,7 +78,7 @@ class ScoringTurns:
 
     Args:
         deciding: Gives what decides now; asked anew for each batch.
-        counts: DecisionAnswer what waits and what was decided.
+        counts: Told what waits and what was decided.
 
     Attributes:
         fault: Why the last batch could not be decided, in words; None if it was.
@@ -182,7 +182,7 @@ class ScoringTurns:
             said[index] = DecisionAnswer(
                 *(ids[row], decision, batch.scores[row], batch.thresholds[row]),
                 batch.model_versions[row],
-                _REASONS if reasons is None else msgspec.Raw(reasons.encode()),
+                _NO_REASONS if reasons is None else msgspec.Raw(reasons.encode()),
                 batch.propensities.get(row),
                 row in batch.repeats_of,
             )

@@ -30,7 +30,6 @@ class FineTuning:
     def __init__(self, recipe: Recipe, *, learning_rate: float, averaging: float) -> None:
         self._recipe, self._rate, self._averaging = recipe, learning_rate, averaging
         self._form: object = None
-        self._network: Any = None
         self._learner: Any = None
 
     def pass_once(self, network: Any, inputs: Matrix, labels: Floats) -> None:
